@@ -1,0 +1,39 @@
+"""What chapters show and move: figures with alt text, the live panel, controls."""
+
+from dil_teach.notebook.figures import curves, figure_html, show, show_source, strip
+from dil_teach.notebook.live import LivePanel, scrub
+from dil_teach.notebook.setup import device, start
+from dil_teach.notebook.widgets import (
+    Choice,
+    Explorer,
+    Slider,
+    Toggle,
+    before_after,
+    corners,
+    enlarged,
+    explore,
+    upload,
+    uploaded_image,
+)
+
+__all__ = [
+    "Choice",
+    "Explorer",
+    "LivePanel",
+    "Slider",
+    "Toggle",
+    "before_after",
+    "corners",
+    "curves",
+    "device",
+    "enlarged",
+    "explore",
+    "figure_html",
+    "scrub",
+    "show",
+    "show_source",
+    "start",
+    "strip",
+    "upload",
+    "uploaded_image",
+]

@@ -1,0 +1,298 @@
+"""Controls as thin shells round pure functions ``render(**values)``."""
+
+import itertools
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import torch
+from IPython.display import display
+
+from dil_teach.image import Image, load_image, split_alpha
+from dil_teach.notebook.figures import Picture, display_html, figure_html
+from dil_teach.resize import resize
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number from `low` to `high`; whole numbers where `step` is whole."""
+
+    label: str
+    low: int | float
+    high: int | float
+    default: int | float
+    step: int | float
+
+    def extremes(self) -> list[int | float]:
+        return [self.low, self.high]
+
+    def widget(self, live: bool) -> ipywidgets.DOMWidget:
+        whole = isinstance(self.step, int)
+        make = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+        return make(
+            value=self.default,
+            min=self.low,
+            max=self.high,
+            step=self.step,
+            continuous_update=live,
+            **_look(self.label),
+        )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few named options."""
+
+    label: str
+    options: tuple[str, ...]
+    default: str
+
+    def extremes(self) -> list[str]:
+        return list(self.options)
+
+    def widget(self, live: bool) -> ipywidgets.DOMWidget:
+        return ipywidgets.Dropdown(
+            options=self.options, value=self.default, **_look(self.label)
+        )
+
+
+@dataclass(frozen=True)
+class Toggle:
+    """On or off."""
+
+    label: str
+    default: bool
+
+    def extremes(self) -> list[bool]:
+        return [False, True]
+
+    def widget(self, live: bool) -> ipywidgets.DOMWidget:
+        return ipywidgets.Checkbox(
+            value=self.default, indent=False, **_look(self.label)
+        )
+
+
+Control = Slider | Choice | Toggle
+
+
+def corners(controls: Mapping[str, Control]) -> list[Values]:
+    """The defaults, then every combination of the controls' extremes.
+
+    Parameters
+    ----------
+    controls : dict of name to Slider, Choice or Toggle
+
+    Returns
+    -------
+    list of dict
+        Arguments for ``render``, on which a test must call it.
+    """
+    defaults = {name: control.default for name, control in controls.items()}
+    extremes = itertools.product(*(c.extremes() for c in controls.values()))
+    return [defaults, *(dict(zip(controls, e, strict=True)) for e in extremes)]
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """A control panel that was shown: the pure function and what moves it."""
+
+    render: Callable[..., Picture]
+    controls: Mapping[str, Control]
+    alt: str
+
+    def html(self, values: Values) -> str:
+        """The picture at these values, its alt text filled in."""
+        return figure_html(self.render(**values), self.alt.format(**values))
+
+    def try_corners(self) -> int:
+        """Draw at the defaults and at all extremes; an error is raised, not shown.
+
+        Returns
+        -------
+        int
+            How many pictures were drawn.
+        """
+        return len([self.html(values) for values in corners(self.controls)])
+
+
+def explore(
+    render: Callable[..., Picture],
+    controls: Mapping[str, Control],
+    alt: str,
+    examples: Sequence[Values],
+    live: bool = False,
+) -> Explorer:
+    """Show controls and the picture that they change, and beside them a static strip.
+
+    Parameters
+    ----------
+    render : function of the controls' values
+        Pure: values in, picture out (an Image, a dict of title to Image, or a Figure).
+    controls : dict of argument name to Slider, Choice or Toggle
+        Each has a label and answers to the keyboard.
+    alt : str
+        What can be seen; a field such as ``{scale}`` becomes that control's value.
+    examples : list of dict
+        Values of the static strip, for a reader who has no kernel.
+    live : bool
+        Draw while a slider moves; only for pictures made in well under a second.
+
+    Returns
+    -------
+    Explorer
+        The pure function with its controls: assign it, so that tests find it.
+    """
+    explorer = Explorer(render, controls, alt)
+    shells = {name: control.widget(live) for name, control in controls.items()}
+    area = ipywidgets.HTML()
+
+    def redraw(_change: object = None) -> None:
+        values = {name: shell.value for name, shell in shells.items()}  # pyright: ignore
+        try:
+            area.value = explorer.html(values)
+        except Exception:
+            # A kernel only logs what a callback raises: the reader must see it too.
+            area.value = f"<pre>{escape(traceback.format_exc())}</pre>"
+            raise
+
+    for shell in shells.values():
+        shell.observe(redraw, names="value")
+    redraw()
+    display(ipywidgets.VBox([*shells.values(), area]))
+    _show_examples(explorer, examples)
+    return explorer
+
+
+def before_after(
+    before: Image, after: Image, names: tuple[str, str], zoom: int = 1
+) -> Explorer:
+    """Two images of one scene, one on each side of a divider that a slider moves.
+
+    Parameters
+    ----------
+    before, after : Image
+        Of one shape; `before` is seen left of the divider.
+    names : (str, str)
+        What they are, such as ``("bicubic", "ZSSR")``.
+    zoom : int
+        Side of the square that a pixel becomes.
+
+    Returns
+    -------
+    Explorer
+        Whose ``render(position)`` composes the picture, `position` from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    if before.shape != after.shape:
+        raise ValueError(
+            f"after must have before's shape {tuple(before.shape)}, got "
+            f"{tuple(after.shape)}: resize or crop one of them"
+        )
+    before, after = (enlarged(image.detach().cpu(), zoom) for image in (before, after))
+
+    def render(position: float) -> Image:
+        width = before.shape[2]
+        edge = round(position * width)
+        picture = torch.cat([before[:, :, :edge], after[:, :, edge:]], dim=2)
+        if 0 < edge < width:
+            # Black beside white: the divider is seen on any photograph.
+            picture[:, :, edge - 1] = 0
+            picture[:, :, edge] = 1
+        return picture
+
+    label = f"Divider (left {names[0]}, right {names[1]})"
+    return explore(
+        render,
+        {"position": Slider(label, 0.0, 1.0, 0.5, 0.01)},
+        f"The same photograph, {names[0]} left of a divider at "
+        f"{{position:.0%}} of the width and {names[1]} right of it",
+        examples=[{"position": 1.0}, {"position": 0.0}],
+        live=True,
+    )
+
+
+def enlarged(image: Image, zoom: int) -> Image:
+    """The image with each pixel as a square of `zoom` x `zoom`."""
+    return image.repeat_interleave(zoom, 1).repeat_interleave(zoom, 2)
+
+
+def upload(label: str = "Your own photograph") -> ipywidgets.FileUpload:
+    """Show a button that takes one picture file; read it with `uploaded_image`."""
+    button = ipywidgets.FileUpload(
+        accept="image/*",
+        multiple=False,
+        description=label,
+        layout=ipywidgets.Layout(width="auto", max_width="20em"),
+    )
+    display(button)
+    return button
+
+
+def uploaded_image(value: Any, default: Image, max_side: int = 2048) -> Image:
+    """The photograph in an upload button, or the default where there is none.
+
+    Parameters
+    ----------
+    value : FileUpload.value
+        A dict of file name to file in ipywidgets 7, a tuple of files in 8.
+    default : Image
+        Taken as it is where nothing was uploaded.
+    max_side : int
+        A larger photograph is made smaller, and that is said; in pixels.
+
+    Returns
+    -------
+    Image
+        Grey or RGB; transparency is left out.
+
+    Raises
+    ------
+    ValueError
+        If the file is no picture.
+    """
+    files = list(value.values() if isinstance(value, dict) else value)
+    if not files:
+        return default
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "your photograph"
+        path.write_bytes(bytes(files[-1]["content"]))
+        image, _alpha = split_alpha(load_image(path))
+    side = max(image.shape[1:])
+    if side > max_side:
+        small = resize(image, scale=max_side / side).clamp(0, 1)
+        print(
+            f"Your photograph, {image.shape[2]} x {image.shape[1]} pixels, was made "
+            f"smaller, to {small.shape[2]} x {small.shape[1]}, to keep this short."
+        )
+        image = small
+    return image
+
+
+def _show_examples(explorer: Explorer, examples: Sequence[Values]) -> None:
+    cells = ""
+    for values in examples:
+        picture = explorer.html(values)
+        settings = (f"{explorer.controls[n].label}: {v}" for n, v in values.items())
+        caption = escape(", ".join(settings))
+        cells += f'<td style="text-align:left">{caption}<br>{picture}</td>'
+    note = "The same at fixed settings, for reading without a running kernel:"
+    display_html(f"{note}<table><tr>{cells}</tr></table>", note)
+
+
+def _look(label: str) -> Values:
+    return {
+        "description": label,
+        "style": {"description_width": "initial"},
+        "layout": ipywidgets.Layout(width="32em"),
+    }

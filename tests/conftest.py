@@ -1,0 +1,79 @@
+"""What all tests share: checked shapes, and an honest list of what was left out."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+import torch
+from beartype import BeartypeConf, beartype
+from jaxtyping import install_import_hook
+
+# An int passes where a float is asked for, as type checkers have it (PEP 484).
+checked = beartype(conf=BeartypeConf(is_pep484_tower=True))
+# Before any test imports the library: from then on each annotated shape and type is
+# checked at every call.
+install_import_hook("dil_teach", f"{__name__}.checked")
+
+
+def find_chromium() -> str | None:
+    """Path of this machine's Chromium or Chrome, None where it has neither."""
+    on_a_mac = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+    names = ("chromium", "chromium-browser", "google-chrome", on_a_mac)
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def find_gpu() -> torch.device | None:
+    """The GPU that torch can use, None where there is none."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps") if torch.backends.mps.is_available() else None
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the browser, for a test marked ``browser``."""
+    path = find_chromium()
+    assert path, "mark this test with pytest.mark.browser"
+    return path
+
+
+@pytest.fixture(scope="session")
+def gpu() -> torch.device:
+    """The GPU, for a test marked ``gpu``."""
+    device = find_gpu()
+    assert device, "mark this test with pytest.mark.gpu"
+    return device
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a browser or a GPU where there is none."""
+    left_out = {}
+    if find_chromium() is None:
+        left_out["browser"] = pytest.mark.skip(reason="no browser (Chromium or Chrome)")
+    if find_gpu() is None:
+        left_out["gpu"] = pytest.mark.skip(reason="no GPU (CUDA or Apple's MPS)")
+    for item in items:
+        for need, skip in left_out.items():
+            if item.get_closest_marker(need):
+                item.add_marker(skip)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter,
+) -> Iterator[None]:
+    """Say what was left out, after pytest's own lists: only its verdict follows."""
+    yield
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", ())
+    )
+    deselected = terminalreporter.stats.get("deselected", ())
+    if slow := sum(item.get_closest_marker("slow") is not None for item in deselected):
+        reasons["slow: make test-all runs them"] = slow
+    terminalreporter.section("left out")
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"{count} {'test' if count == 1 else 'tests'}: {reason}")
+    if not reasons:
+        terminalreporter.line("nothing")
