@@ -180,7 +180,7 @@ def split_alpha(image: Image) -> tuple[Image, Image | None]:
 
 
 def check_image(
-    image: Image,
+    image: Tensor,
     name: str = "image",
     channels: tuple[int, ...] = (1, 3),
     min_side: int = 1,

@@ -63,7 +63,7 @@ def random_kernel(seed: int, size: int = 13) -> Float[Tensor, "size size"]:
     return gaussian_kernel((sigmas[0], sigmas[1]), rng.uniform(0, np.pi), size)
 
 
-def load_kernel(path: str | Path, scale: Scale) -> Float[Tensor, "kh kw"]:
+def load_kernel(path: str | Path, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     """Read a kernel from a file, normalise it and centre it for a scale.
 
     Parameters
@@ -76,7 +76,7 @@ def load_kernel(path: str | Path, scale: Scale) -> Float[Tensor, "kh kw"]:
 
     Returns
     -------
-    Float[Tensor, "kh kw"]
+    Float[Tensor, "_kh _kw"]
         float64, sum 1, centred (see :func:`dil_teach.resize.centre_kernel`).
 
     Raises

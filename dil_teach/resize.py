@@ -19,8 +19,8 @@ from torch import Tensor
 from dil_teach.image import Image
 
 Border = Literal["clamp", "mirror"]
-Scale = float | tuple[float, float]
-Kernel2d = Float[Tensor, "kh kw"] | Float[np.ndarray, "kh kw"]
+Scale = int | float | tuple[int | float, int | float]
+Kernel2d = Float[Tensor, "_kh _kw"] | Float[np.ndarray, "_kh _kw"]
 
 
 def _cubic(x: np.ndarray) -> np.ndarray:
@@ -268,7 +268,7 @@ def _window(length: int, samples: int, step: int, taps: int, border: Border) -> 
     return torch.from_numpy(fold_border(index, length, border))
 
 
-def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "kh kw"]:
+def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     """Normalise a kernel and bring its centre of mass to the middle of its array.
 
     The middle of the array is what :func:`blur_and_subsample` puts at HR coordinate
@@ -286,7 +286,7 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "kh kw"]:
 
     Returns
     -------
-    Float[Tensor, "kh kw"]
+    Float[Tensor, "_kh _kw"]
         float64, sum 1, centred to within 0.001 pixel unless it was within 0.01 before.
 
     Raises
@@ -308,7 +308,7 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "kh kw"]:
             weights = ndimage.shift(original, shift, order=3, mode="constant")
             shift = shift - _offset(weights)
         weights = _trim(weights)
-    return torch.from_numpy(weights / weights.sum())
+    return torch.from_numpy(_normalised(weights))
 
 
 def check_kernel(kernel: Kernel2d) -> np.ndarray:
@@ -327,7 +327,13 @@ def check_kernel(kernel: Kernel2d) -> np.ndarray:
             f"kernel: expected weights with a positive sum, got {array.sum():.3g}; "
             "a kernel of zeros would make every image black"
         )
-    return array / array.sum()
+    return _normalised(array)
+
+
+def _normalised(weights: np.ndarray) -> np.ndarray:
+    """With sum 1; to the bit as they are where it is 1 already."""
+    total = weights.sum()
+    return weights if abs(total - 1) < 1e-12 else weights / total
 
 
 def _offset(weights: np.ndarray) -> np.ndarray:

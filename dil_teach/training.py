@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,6 +24,7 @@ from torch import Tensor
 from dil_teach.image import Image
 
 
+@runtime_checkable
 class SingleImageMethod(Protocol):
     """What the loop asks of a method. Nobody inherits it."""
 

@@ -15,7 +15,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -87,17 +87,17 @@ class ZSSRSettings:
     seed: int = 0
 
     @classmethod
-    def quick(cls, **changes: Any) -> Self:
+    def quick(cls, **changes: Any) -> "ZSSRSettings":
         """For a lesson: about 10 CPU seconds for a 128 x 128 image."""
         return cls(**changes)
 
     @classmethod
-    def standard(cls, **changes: Any) -> Self:
+    def standard(cls, **changes: Any) -> "ZSSRSettings":
         """For a result: about 30 CPU seconds for a 128 x 128 image."""
         return cls(**{"steps": 1600, **changes})
 
     @classmethod
-    def full(cls, **changes: Any) -> Self:
+    def full(cls, **changes: Any) -> "ZSSRSettings":
         """The best that we know."""
         return cls(**{"steps": 6000, **changes})
 
@@ -162,7 +162,7 @@ class ZSSR:
             settings.depth,
             math.ceil(max(self.scale)),
             self.rng,
-        ).to(image.device, memory_format=torch.channels_last)
+        ).to(image.device)
         self.optimizer = torch.optim.Adam(
             self.network.parameters(),
             betas=(0.9, 0.99),
@@ -464,7 +464,7 @@ def _stages(scale: tuple[float, float], gradual: int) -> list[tuple[float, float
     return [*between, scale]
 
 
-def _size(image: Image, scale: tuple[float, float] = (1, 1)) -> tuple[int, int]:
+def _size(image: Tensor, scale: tuple[float, float] = (1, 1)) -> tuple[int, int]:
     return round(scale[0] * image.shape[-2]), round(scale[1] * image.shape[-1])
 
 
