@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -44,18 +45,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error explains; 130 when interrupted.
     """
     try:
-        tyro.extras.subcommand_cli_from_dict(
-            {"super-resolve": super_resolve},
-            prog="dil-teach",
-            description="Deep Internal Learning: what one single image can teach.",
-            args=arguments,
-        )
+        with warnings.catch_warnings():
+            # they are for programmers: what the user should know is raised
+            warnings.simplefilter("ignore")
+            tyro.extras.subcommand_cli_from_dict(
+                {"super-resolve": super_resolve},
+                prog="dil-teach",
+                description="Deep Internal Learning: what one single image can teach.",
+                args=arguments,
+            )
     except (ValueError, OSError) as error:
         return _refuse(str(error))
     except MemoryError:
         return _refuse("not enough memory; take a smaller image, scale or size")
     except KeyboardInterrupt:
-        return _refuse("interrupted; nothing was written", status=130)
+        return _refuse("interrupted", status=130)
     return 0
 
 

@@ -57,9 +57,7 @@ def load_image(path: str | Path) -> Image:
             warnings.simplefilter("ignore", Picture.DecompressionBombWarning)
             with Picture.open(path) as picture:
                 _check_megapixels(path, *picture.size)
-                return from_uint8_or_16(
-                    _in_known_mode(ImageOps.exif_transpose(picture))
-                )
+                return _from_picture(_in_known_mode(ImageOps.exif_transpose(picture)))
     except UnidentifiedImageError:
         raise ValueError(
             f"{path}: expected a picture (PNG, JPEG, TIFF, ...), got a file that is "
@@ -100,7 +98,7 @@ def _in_known_mode(picture: Picture.Image) -> Picture.Image:
     return picture.convert("RGBA" if alpha else "RGB")
 
 
-def from_uint8_or_16(picture: Picture.Image) -> Image:
+def _from_picture(picture: Picture.Image) -> Image:
     """A Pillow picture in mode L, LA, RGB, RGBA or I (16 bits) as an image."""
     if picture.mode.startswith("I"):
         values = np.asarray(picture, dtype=np.int64).clip(0, 65535)
@@ -209,8 +207,8 @@ def check_image(
     if not isinstance(image, Tensor) or image.ndim != 3:
         what = tuple(image.shape) if hasattr(image, "shape") else type(image).__name__
         raise ValueError(
-            f"{name}: expected a tensor of shape (channels, height, width), got {what}; "
-            "load_image and photo return one"
+            f"{name}: expected a tensor of shape (channels, height, width), got "
+            f"{what}; load_image and photo return one"
         )
     if image.dtype != torch.float32:
         raise ValueError(

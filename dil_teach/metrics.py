@@ -1,6 +1,7 @@
 """How near one image is to another: PSNR, PSNR of luma, SSIM."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -85,17 +86,16 @@ def ssim(a: Image, b: Image) -> float:
         raise ValueError(
             f"ssim: expected at least 11 x 11 pixels, got {a.shape[-2]} x {a.shape[-1]}"
         )
-    return float(
-        structural_similarity(
-            a.double().cpu().numpy(),
-            b.double().cpu().numpy(),
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-            data_range=1.0,
-            channel_axis=0,
-        )
+    similarity: Any = structural_similarity(
+        a.double().cpu().numpy(),
+        b.double().cpu().numpy(),
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=1.0,
+        channel_axis=0,
     )
+    return float(similarity)
 
 
 def _check_same_shape(a: Tensor, b: Tensor) -> None:

@@ -16,8 +16,6 @@ from jaxtyping import Float
 from scipy import ndimage
 from torch import Tensor
 
-from dil_teach.image import Image
-
 Border = Literal["clamp", "mirror"]
 Scale = int | float | tuple[int | float, int | float]
 Kernel2d = Float[Tensor, "_kh _kw"] | Float[np.ndarray, "_kh _kw"]
@@ -117,11 +115,11 @@ def scale_and_size(
     in_size: tuple[int, int], scale: Scale | None, size: tuple[int, int] | None
 ) -> tuple[tuple[float, float], tuple[int, int]]:
     """Scale of each axis and size of the output: given one, the other (see resize)."""
-    if scale is None and size is None:
-        raise ValueError("resize: expected a scale or a size, got neither")
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise ValueError(f"size: expected (height, width), each at least 1, got {size}")
     if scale is None:
+        if size is None:
+            raise ValueError("resize: expected a scale or a size, got neither")
         return (size[0] / in_size[0], size[1] / in_size[1]), (size[0], size[1])
     scales = per_axis(scale)
     if size is not None:

@@ -1,7 +1,7 @@
 """The one training loop, and saving and resuming.
 
-The method owns its state; the loop is disposable. Stop a loop anywhere, start another on
-the same method, and it carries on at the next step.
+The method owns its state; the loop is disposable. Stop a loop anywhere, start another
+on the same method, and it carries on at the next step.
 """
 
 import dataclasses
@@ -210,7 +210,7 @@ def resume(path: str | Path, image: Image) -> Any:
     try:
         with safe_open(path, "pt") as file:
             tree = json.loads((file.metadata() or {})["dil_teach"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{path}: expected a checkpoint that dil_teach saved, got another or a "

@@ -276,7 +276,8 @@ def test_an_upload_that_is_no_picture_is_told_off():
         uploaded_image(({"content": memoryview(b"a letter")},), noise(3, 8, 8))
 
 
-def test_the_first_cell_says_what_runs_where_and_how_long(capsys):
+def test_the_first_cell_says_what_runs_where_and_how_long(capsys, monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
     seconds = {"quick": 25, "standard": 45, "full": 90}
     start("standard", seconds)
     out = capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""Networks that learn from one image: one file a paper."""

@@ -1,13 +1,14 @@
 """ZSSR: 'Zero-Shot' Super-Resolution using Deep Internal Learning.
 
 Shocher, Cohen and Irani, CVPR 2018. A small network learns, at test time and from the
-test image alone, to undo its downscaling: it is trained on pairs of a *father*, the image
-or a smaller copy of it, and a *son*, the father made smaller once more. Then it is applied
-to the image itself, the son of the picture that is wanted.
+test image alone, to undo its downscaling. It is trained on pairs of a *father*, the
+image or a smaller copy of it, and a *son*, the father made smaller once more; then it
+is applied to the image itself, the son of the picture that is wanted.
 
-Departures from the paper, all measured (``benchmarks/zssr.py``): the network works on the
-low-resolution grid and ends in a pixel shuffle, instead of on the interpolated image; small
-crops in batches; leaky ReLU, Adam with a cosine schedule instead of steps cut by plateau;
+Departures from the paper, which ``benchmarks/zssr.py`` measures as a whole: the network
+works on the low-resolution grid and ends in a pixel shuffle, instead of on the
+interpolated image; small crops in batches; leaky ReLU; Adam with a warm-up and a cosine
+instead of steps that a plateau cuts; fathers are cut from the largest result so far;
 the mean of the eight orientations instead of their median.
 """
 
@@ -30,6 +31,7 @@ from dil_teach.augment import (
     orient_back,
     random_crop,
 )
+from dil_teach.classical.back_projection import back_project
 from dil_teach.image import Image, check_image
 from dil_teach.pyramid import pyramid
 from dil_teach.resize import (
@@ -41,6 +43,7 @@ from dil_teach.resize import (
     resize,
     scale_and_size,
 )
+from dil_teach.tiles import tile_by_tile
 from dil_teach.training import autocast
 
 SLOPE = 0.1
@@ -76,10 +79,11 @@ class ZSSRSettings:
     augment: bool = True
     """Whether fathers come in eight orientations."""
     noise: float = 0.0
-    """Standard deviation of noise added to the sons, in [0, 1]: for noisy images (paper,
-    section 3.3). Above 0 it turns back-projection off, which would bring noise back."""
+    """Standard deviation of noise added to the sons, in [0, 1], for noisy images
+    (paper, section 3.3). Turns back-projection off: it would bring the noise back."""
     jpeg_quality: int | None = None
-    """Quality at which the sons are compressed, for images that were; works as noise."""
+    """Quality at which the sons are compressed, for images that were; as noise does, it
+    turns back-projection off."""
     back_projections: int = 20
     """Iterations of back-projection on the result."""
     bf16: bool = True
@@ -174,7 +178,7 @@ class ZSSR:
 
     @property
     def done(self) -> bool:
-        """Its stopping rule: the budget's steps, over which the learning rate falls to 0."""
+        """Its stopping rule: after the budget's steps the learning rate is 0."""
         return self.step >= self.total_steps
 
     @property
@@ -208,7 +212,7 @@ class ZSSR:
     def father_and_son(
         self,
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c _h _w"]]:
-        """A batch of random crops of fathers, each oriented at random, and their sons."""
+        """A batch of random crops of fathers, oriented at random, and their sons."""
         scale = self.stages[self.stage]
         largest = min(min(father.shape[-2:]) for father in self.fathers)
         side = min(round(self.settings.crop * max(scale)), largest)
@@ -305,11 +309,8 @@ class ZSSR:
     def _back_project(
         self, high: Image, low: Image, scale: tuple[float, float]
     ) -> Image:
-        """Add what is missing for the result to explain the image (Irani, Peleg 1991)."""
-        for _ in range(self.settings.back_projections):
-            seen = blur_and_subsample(high, self._kernel(scale), scale, size=_size(low))
-            high = high + resize(low - seen, scale, _size(high))
-        return high
+        times = self.settings.back_projections
+        return back_project(high, low, self._kernel(scale), scale, times)
 
     def raw(self) -> Image:
         """The network's own output at the wanted size: what it has learned so far.
@@ -319,7 +320,7 @@ class ZSSR:
         Image
             Float[Tensor, "c h2 w2"] in [0, 1].
         """
-        return self._tile_by_tile(lambda low, size: self._raw(low, self.scale, size))
+        return self._whole_or_tiled(lambda low, size: self._raw(low, self.scale, size))
 
     def super_resolve(self) -> Image:
         """The image at the wanted size, by what was learned so far.
@@ -332,7 +333,7 @@ class ZSSR:
         Image
             Float[Tensor, "c h2 w2"] in [0, 1].
         """
-        return self._tile_by_tile(self._final)
+        return self._whole_or_tiled(self._final)
 
     def _final(self, low: Image, size: tuple[int, int]) -> Image:
         return self._explain(self._ensemble(low, self.scale, size), low)
@@ -348,8 +349,8 @@ class ZSSR:
         Returns
         -------
         dict of str to Image
-            ``bicubic``; ``bicubic + back-projection`` with the same kernel, the control:
-            what a network must beat; ``raw``, the network's own output; ``raw +
+            ``bicubic``; ``bicubic + back-projection`` with the same kernel, the control
+            that a network must beat; ``raw``, the network's own output; ``raw +
             back-projection``; ``ensemble``, the mean over orientations; ``final``, what
             :meth:`super_resolve` returns.
         """
@@ -370,30 +371,20 @@ class ZSSR:
             "ensemble": lambda low, size: self._ensemble(low, scale, size),
             "final": self._final,
         }
-        return {name: self._tile_by_tile(make) for name, make in versions.items()}
+        return {name: self._whole_or_tiled(make) for name, make in versions.items()}
 
-    def _tile_by_tile(self, make: Callable[[Image, tuple[int, int]], Image]) -> Image:
-        """What ``make`` makes of the image, in tiles where it is large."""
-        low, (height, width) = self.image, self.image.shape[-2:]
-        if not _tiled(low, self.scale):
-            return make(low, self.size).clamp(0, 1)
-        rows, columns = int(self.scale[0]), int(self.scale[1])
-        result = torch.empty(len(low), *self.size, device=low.device)
-        for y in range(0, height, TILE):
-            for x in range(0, width, TILE):
-                top, left = max(y - TILE_MARGIN, 0), max(x - TILE_MARGIN, 0)
-                tile = low[
-                    :, top : y + TILE + TILE_MARGIN, left : x + TILE + TILE_MARGIN
-                ]
-                made = make(tile, _size(tile, self.scale)).clamp(0, 1)
-                inner = made[:, (y - top) * rows :, (x - left) * columns :]
-                place = result[
-                    :,
-                    y * rows : (y + TILE) * rows,
-                    x * columns : (x + TILE) * columns,
-                ]
-                place.copy_(inner[:, : place.shape[1], : place.shape[2]])
-        return result
+    def _whole_or_tiled(self, make: Callable[[Image, tuple[int, int]], Image]) -> Image:
+        """What ``make`` makes of the image, given it and the size that is wanted."""
+        if not _tiled(self.image, self.scale):
+            return make(self.image, self.size).clamp(0, 1)
+        factors = (int(self.scale[0]), int(self.scale[1]))
+        return tile_by_tile(
+            lambda tile: make(tile, _size(tile, self.scale)).clamp(0, 1),
+            self.image,
+            factors,
+            TILE,
+            TILE_MARGIN,
+        )
 
     def arguments(self) -> dict[str, Any]:
         """What, beside the image, it was constructed with."""
@@ -425,7 +416,7 @@ class ZSSR:
 
 
 class ResidualNetwork(nn.Module):
-    """3 x 3 convolutions at low resolution; a pixel shuffle; added to the interpolation."""
+    """Convolutions on the small grid, then a pixel shuffle: what interpolation lacks."""
 
     def __init__(
         self, channels: int, width: int, depth: int, factor: int, rng: torch.Generator
@@ -435,15 +426,16 @@ class ResidualNetwork(nn.Module):
         last = channels * factor**2
         sizes = [channels] + [width] * (depth - 1) + [last]
         # skip_init: torch's own initialisation would draw from the user's random state
-        self.convolutions = nn.ModuleList(
+        convolutions: list[Any] = [
             nn.utils.skip_init(nn.Conv2d, before, after, 3, padding=1)
             for before, after in itertools.pairwise(sizes)
-        )
-        for convolution in self.convolutions:
+        ]
+        for convolution in convolutions:
             nn.init.kaiming_normal_(convolution.weight, a=SLOPE, generator=rng)
             nn.init.zeros_(convolution.bias)
         # nothing to add at first: learning starts from the interpolated image
-        nn.init.zeros_(self.convolutions[-1].weight)
+        nn.init.zeros_(convolutions[-1].weight)
+        self.convolutions = nn.ModuleList(convolutions)
 
     def forward(
         self, low: Float[Tensor, "b c _h _w"], interpolated: Float[Tensor, "b c h w"]

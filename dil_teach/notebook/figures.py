@@ -5,7 +5,7 @@ import inspect
 import io
 import math
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -102,6 +102,12 @@ def figure_html(picture: Picture, alt: str) -> str:
         f'<img alt="{escape(alt)}" width="{width}" style="max-width:100%;height:auto" '
         f'src="data:image/{kind};base64,{base64.b64encode(data).decode()}">'
     )
+
+
+def side_by_side(blocks: Iterable[str]) -> str:
+    """Blocks of HTML in a row, below one another where the page is narrow."""
+    items = "".join(f"<div>{block}</div>" for block in blocks)
+    return f'<div style="display:flex;flex-wrap:wrap;gap:1em">{items}</div>'
 
 
 def strip(

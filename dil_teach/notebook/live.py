@@ -6,7 +6,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, display
 
 from dil_teach.image import Image
-from dil_teach.notebook.figures import curves, figure_html, strip
+from dil_teach.notebook.figures import curves, figure_html, side_by_side, strip
 from dil_teach.notebook.widgets import Explorer, Slider, explore
 from dil_teach.training import Progress
 
@@ -92,12 +92,14 @@ def panel_html(
         for name, values in losses.items()
     }
     zoom = max(PREVIEW_WIDTH // preview.shape[2], 1)
+    pictures = (
+        figure_html(curves(lines, "training step", "loss"), loss_alt),
+        figure_html(strip(preview, zoom=zoom), f"{alt}, at step {progress.step}"),
+    )
     return (
         f'<progress value="{progress.step}" max="{progress.total_steps}" '
-        f'style="width:24em" aria-label="training progress"></progress> {words}<br>'
-        + figure_html(curves(lines, "training step", "loss"), loss_alt)
-        + " "
-        + figure_html(strip(preview, zoom=zoom), f"{alt}, at step {progress.step}")
+        f'style="width:24em" aria-label="training progress"></progress> {words}'
+        f"{side_by_side(pictures)}"
     )
 
 

@@ -14,7 +14,7 @@ import torch
 from IPython.display import display
 
 from dil_teach.image import Image, load_image, split_alpha
-from dil_teach.notebook.figures import Picture, display_html, figure_html
+from dil_teach.notebook.figures import Picture, display_html, figure_html, side_by_side
 from dil_teach.resize import resize
 
 Values = dict[str, Any]
@@ -280,19 +280,17 @@ def uploaded_image(value: Any, default: Image, max_side: int = 2048) -> Image:
 
 
 def _show_examples(explorer: Explorer, examples: Sequence[Values]) -> None:
-    cells = ""
+    blocks = []
     for values in examples:
-        picture = explorer.html(values)
         settings = (f"{explorer.controls[n].label}: {v}" for n, v in values.items())
-        caption = escape(", ".join(settings))
-        cells += f'<td style="text-align:left">{caption}<br>{picture}</td>'
+        blocks.append(f"{escape(', '.join(settings))}{explorer.html(values)}")
     note = "The same at fixed settings, for reading without a running kernel:"
-    display_html(f"{note}<table><tr>{cells}</tr></table>", note)
+    display_html(f"{note}{side_by_side(blocks)}", note)
 
 
 def _look(label: str) -> Values:
     return {
         "description": label,
         "style": {"description_width": "initial"},
-        "layout": ipywidgets.Layout(width="32em"),
+        "layout": ipywidgets.Layout(width="40em", max_width="100%"),
     }

@@ -1,0 +1,1 @@
+"""Patch methods and their contemporaries: one file a paper."""
