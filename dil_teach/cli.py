@@ -17,17 +17,11 @@ from typing import Annotated, Literal
 import tyro
 from tqdm import tqdm
 
-LONGEST_SIDE = {
-    ".png": 2**31 - 1,
-    ".tif": 2**31 - 1,
-    ".tiff": 2**31 - 1,
-    ".webp": 16383,
-    ".jpg": 65500,
-    ".jpeg": 65500,
-    ".bmp": 2**31 - 1,
-}
-"""The formats that keep a picture as it is, and how many pixels a side they can hold."""
 OPAQUE = (".jpg", ".jpeg", ".bmp")
+FORMATS = (".png", ".tif", ".tiff", ".webp", *OPAQUE)
+"""Those that keep a picture as it is; others have few colours or small sizes."""
+LONGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
+"""Pixels a side that a format can hold, where that is not more than memory can."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
     except (ValueError, OSError) as error:
         return _refuse(str(error))
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise  # a mistake of ours; but torch has no other way to say the rest
         return _refuse("not enough memory; take a smaller image, scale or size")
     except KeyboardInterrupt:
         return _refuse("interrupted", status=130)
@@ -85,7 +81,7 @@ def super_resolve(
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        out: The file to write: .png, .tif or .webp, or without transparency .jpg or .bmp.
+        out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
         scale: How many times higher and wider the result is, at least 1.
         size: Height and width of the result in pixels, instead of a scale.
         kernel: The blur of the camera, on the pixels of the result: .npy, .mat or a
@@ -110,9 +106,10 @@ def super_resolve(
 
     colour, alpha = split_alpha(load_image(image))
     low_size = (colour.shape[-2], colour.shape[-1])
-    scales, _ = scale_and_size(
+    scales, high_size = scale_and_size(
         low_size, scale if wanted_size is None else None, wanted_size
     )
+    _check_output(out, image, high_size, transparent=alpha is not None)
     settings = getattr(ZSSRSettings, budget)(
         noise=noise / 255, jpeg_quality=jpeg_quality, seed=seed
     )
@@ -124,24 +121,17 @@ def super_resolve(
         settings,
         wanted_size,
     )
-    _check_output(out, image, zssr.size, transparent=alpha is not None)
 
-    try:
-        with tqdm(total=zssr.total_steps, unit="step", leave=False) as bar:
-            for progress in train(zssr, report_every=5):
-                bar.set_postfix(progress.losses, refresh=False)
-                bar.update(progress.step - bar.n)
-            bar.set_description("enlarging")
-            result = zssr.super_resolve().cpu()
-    except RuntimeError as error:
-        if "memory" in str(error):  # torch has no other way to say so
-            raise MemoryError from None
-        raise
+    with tqdm(total=zssr.total_steps, unit="step", leave=False) as bar:
+        for progress in train(zssr, report_every=5):
+            bar.set_postfix(progress.losses, refresh=False)
+            bar.update(progress.step - bar.n)
+        bar.set_description("enlarging")
+        result = zssr.super_resolve().cpu()
     if alpha is not None:
-        enlarged = resize(alpha, zssr.scale, zssr.size).clamp(0, 1)
-        result = torch.cat([result, enlarged])
+        result = torch.cat([result, resize(alpha, scales, high_size).clamp(0, 1)])
     save_image(result, out)
-    height, width = zssr.size
+    height, width = high_size
     seconds = time.perf_counter() - begin
     print(f"{out}: {height} x {width} pixels written in {seconds:.1f} s")
 
@@ -186,9 +176,9 @@ def _check_output(
     suffix = out.suffix.lower()
     if out.is_dir():
         raise ValueError(f"{out}: expected a file to write, got a folder; name a file")
-    if suffix not in LONGEST_SIDE:
+    if suffix not in FORMATS:
         raise ValueError(
-            f"{out}: expected one of {', '.join(LONGEST_SIDE)}, got '{suffix}'; "
+            f"{out}: expected one of {', '.join(FORMATS)}, got '{suffix}'; "
             "name the file with one"
         )
     if transparent and suffix in OPAQUE:
@@ -196,7 +186,7 @@ def _check_output(
             f"{out}: {image} is transparent in places, which {suffix} cannot hold; "
             "save it as .png"
         )
-    if max(size) > LONGEST_SIDE[suffix]:
+    if max(size) > LONGEST_SIDE.get(suffix, max(size)):
         raise ValueError(
             f"{out}: {suffix} holds at most {LONGEST_SIDE[suffix]} pixels a side, got "
             f"{size[0]} x {size[1]}; save it as .png"

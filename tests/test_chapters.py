@@ -8,6 +8,7 @@ drawn at all its extremes.
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -129,7 +130,7 @@ def test_headings_step_down_one_level_at_a_time(name):
     levels = [len(marks) for marks in re.findall(r"^(#{1,6}) ", text, re.MULTILINE)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    steps = [after - before for before, after in zip(levels, levels[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(levels)]
     assert max(steps) <= 1
 
 

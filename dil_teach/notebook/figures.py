@@ -106,7 +106,7 @@ def figure_html(picture: Picture, alt: str) -> str:
 
 def side_by_side(blocks: Iterable[str]) -> str:
     """Blocks of HTML in a row, below one another where the page is narrow."""
-    items = "".join(f"<div>{block}</div>" for block in blocks)
+    items = "".join(f'<div style="flex:1 1 12em">{block}</div>' for block in blocks)
     return f'<div style="display:flex;flex-wrap:wrap;gap:1em">{items}</div>'
 
 

@@ -283,7 +283,8 @@ def _show_examples(explorer: Explorer, examples: Sequence[Values]) -> None:
     blocks = []
     for values in examples:
         settings = (f"{explorer.controls[n].label}: {v}" for n, v in values.items())
-        blocks.append(f"{escape(', '.join(settings))}{explorer.html(values)}")
+        caption = escape(", ".join(settings))
+        blocks.append(f"{caption}<br>{explorer.html(values)}")
     note = "The same at fixed settings, for reading without a running kernel:"
     display_html(f"{note}{side_by_side(blocks)}", note)
 

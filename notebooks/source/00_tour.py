@@ -132,7 +132,7 @@ for progress in train(zssr, report_every=zssr.total_steps // 10):
     panel.update(progress, zssr.raw())
 
 # %% [markdown]
-# The loss jumps about, as each batch holds other pieces of the image, some of them harder. The picture is the better witness: its outlines tighten within the first reports, the rest is polish.
+# The loss jumps about, as each batch holds other pieces of the image, at other sizes, some of them harder. The picture is the better witness: its outlines tighten within the first reports, the rest is polish.
 #
 # ## What came out
 
@@ -176,12 +176,12 @@ def error(image):
 
 show(
     {f"error of {name}": error(image) for name, image in shown.items()},
-    alt="Three maps of error, bright where wrong: bicubic is wrong along every outline, "
-    "the control less so; in ZSSR's map most outlines are gone, fine lettering stays",
+    alt="Three maps of error, bright where wrong: bicubic is wrong at all outlines, "
+    "the control less so; in ZSSR's map most outlines are gone and lettering stays",
 )
 
 # %% [markdown]
-# Smooth parts are black in all three maps: there was nothing to gain. Bicubic's map is a drawing of the outlines, and in ZSSR's map the long outlines have all but vanished: they recur along their own length and across scales, so the network had many examples.
+# Smooth parts are black in all three maps: there was nothing to gain. Bicubic's map is a drawing of the outlines, and in ZSSR's map the long outlines have all but vanished: they recur along their own length and across scales, so the network had many examples. That answers the second question: the outlines.
 #
 # To see how, find the part of the picture where ZSSR took most of bicubic's error away and left little. (The ground truth picks what we look at; no method has seen it.)
 
@@ -228,7 +228,7 @@ show(
 )
 
 # %% [markdown]
-# Fine lettering and small figures occur once, at one size. No larger copy of them exists in the image, so nothing inside could teach the network how they look, and it does not invent them. That is what an internal method cannot do, and where networks that were trained on many images have the advantage (chapter 10).
+# In our photograph that is the emblem and the zip. Fine lettering and small parts occur once, at one size. No larger copy of them exists in the image, so nothing inside could teach the network how they look, and it does not invent them. That is what an internal method cannot do, and where networks that were trained on many images have the advantage (chapter 10).
 #
 # It gains little or nothing, too, where nothing is lost to begin with (a smooth or a blurred photograph), and it can be led astray: noise and compression recur as well, and a camera whose blur is not the assumed one breaks the likeness between the two halvings. Chapter 09 shows all of these, and what helps. A photograph straight from a telephone is such a case; yours, made smaller here, is not.
 
