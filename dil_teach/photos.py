@@ -2,8 +2,8 @@
 
 The photographs lie in the installed packages scikit-image and scikit-learn and in
 ``data/``; ``data/photos.json`` lists them with source, author, licence and hash. The
-benchmark sets are not ours to pass on and no download is offered, as no file of them
-has been fetched and hashed: they are read from a folder of the reader's own.
+benchmark sets are not ours to pass on: they are read from a folder of the reader's own,
+or downloaded for who asks for it.
 """
 
 import json
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import pooch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -124,7 +125,9 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
 
     The environment variable ``DIL_TEACH_DATASETS`` names the folder that holds the
     sets. Each set is a folder of pairs such as ``Set5/img_001_x2_HR.png`` and
-    ``Set5/img_001_x2_LR.png``.
+    ``Set5/img_001_x2_LR.png``. Where it is not set and ``DIL_TEACH_DOWNLOAD`` is 1,
+    the files listed in ``data/benchmarks.json`` (Set5) are downloaded once, and refused
+    if their hash is another.
 
     Parameters
     ----------
@@ -142,17 +145,19 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
     Raises
     ------
     FileNotFoundError
-        If the variable is not set, or the set, the scale or an LR file is missing.
+        If neither variable is set, or the set, the scale or an LR file is missing.
     """
+    root = os.environ.get("DIL_TEACH_DATASETS")
+    if not root and os.environ.get("DIL_TEACH_DOWNLOAD") == "1":
+        root = str(_download(name, scale))
     hint = (
         "set it to a folder that holds files such as "
         f"{name}/img_001_x{scale}_HR.png and {name}/img_001_x{scale}_LR.png"
     )
-    root = os.environ.get("DIL_TEACH_DATASETS")
     if not root:
         raise FileNotFoundError(
             f"DIL_TEACH_DATASETS: expected the folder of benchmark sets, got nothing; "
-            f"{hint} (they are not downloaded for you)"
+            f"{hint}, or set DIL_TEACH_DOWNLOAD=1 to download Set5"
         )
     ending = f"_x{scale}_HR.png"
     pairs = []
@@ -166,3 +171,18 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
             f"found no such pair; {hint}"
         )
     return pairs
+
+
+def _download(name: str, scale: int) -> Path:
+    """The folder of sets, once the listed files of this set and scale are in it."""
+    listed = json.loads(shipped("data/benchmarks.json").read_text(encoding="utf-8"))
+    folder = pooch.os_cache("dil_teach")
+    for file, sha256 in listed["sha256"].items():
+        stem, _, ending = Path(file).name.partition(f"_x{scale}_")
+        if Path(file).parent.name == name and ending:
+            kind = ending.removesuffix(".png")
+            where = listed["address"].format(
+                set=name, scale=scale, stem=stem, kind=kind
+            )
+            pooch.retrieve(where, sha256, Path(file).name, folder / name)
+    return folder

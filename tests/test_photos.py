@@ -1,9 +1,13 @@
 """The photographs: all there, all licensed, all loadable; and the benchmark folder."""
 
 import hashlib
+import json
 import os
 import re
 import runpy
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -125,3 +129,46 @@ def test_set5_is_complete_where_it_is() -> None:
         for stem, hr, lr in pairs:
             assert re.fullmatch(r"img_00[1-5]", stem)
             assert hr.shape == (3, scale * lr.shape[1], scale * lr.shape[2])
+
+
+def test_a_listed_set_is_downloaded_only_when_asked_and_its_hash_is_checked(
+    tmp_path, monkeypatch
+) -> None:
+    folder = tmp_path / "there" / "Set5" / "image_SRF_2"
+    folder.mkdir(parents=True)
+    hashes = {}
+    for kind, side in (("HR", 8), ("LR", 4)):
+        file = folder / f"img_001_SRF_2_{kind}.png"
+        save_image(torch.rand(3, side, side), file)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        hashes[f"Set5/img_001_x2_{kind}.png"] = digest
+    handler = partial(QuietHandler, directory=str(tmp_path / "there"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    address += "/{set}/image_SRF_{scale}/{stem}_SRF_{scale}_{kind}.png"
+    listed = tmp_path / "benchmarks.json"
+    listed.write_text(json.dumps({"address": address, "sha256": hashes}))
+    monkeypatch.setattr("dil_teach.photos.shipped", lambda _: listed)
+    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / name)
+    monkeypatch.delenv("DIL_TEACH_DATASETS", raising=False)
+    monkeypatch.setenv("DIL_TEACH_DOWNLOAD", "1")
+    try:
+        ((stem, high, low),) = benchmark_pairs("Set5", 2)
+        assert stem == "img_001" and high.shape[1] == 8 and low.shape[1] == 4
+        with pytest.raises(FileNotFoundError, match="found no such pair"):
+            benchmark_pairs("Set5", 3)
+        (tmp_path / "dil_teach" / "Set5" / "img_001_x2_LR.png").unlink()
+        save_image(torch.rand(3, 4, 4), folder / "img_001_SRF_2_LR.png")
+        with pytest.raises(ValueError, match="hash"):
+            benchmark_pairs("Set5", 2)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass

@@ -68,7 +68,7 @@ subject = "the photograph you chose" if own else "a white coffee cup on a red sa
 # Write your answers down; each is tested below.
 #
 # 1. ZSSR ends with *back-projection*, a correction that learns nothing. If bicubic interpolation gets the same correction, how much of ZSSR's gain is left over for the network: most, half, almost none?
-# 2. The network is told that the image was made smaller by bicubic interpolation, but a lens has blurred it more than that. Will the result be too soft, or too sharp? And if it is told of more blur than there was?
+# 2. The network is told that the image was made smaller by bicubic interpolation, but a lens has blurred it more. Will the result be too soft, or too sharp? And if it is told of more blur than there was?
 # 3. You cut the image into small patches and hand them to the trained network in random order. Does it do worse?
 #
 # ## The smallest demo: a father and his son
@@ -164,7 +164,7 @@ crop = (min(20, height - side), min(150, width - side), side, side)
 show(
     {"bicubic": bicubic, "our loop": by_hand},
     alt="Part of the picture by bicubic interpolation, by the loop above and in truth: "
-    "the loop's edges are tighter than bicubic's, not yet as fine as those of the truth",
+    "the loop's edges are tighter than bicubic's, not yet as fine as the truth's",
     truth=truth,
     crop=crop,
     zoom=3,
@@ -240,9 +240,9 @@ for version, decibels in score.items():
 # %%
 show(
     {name: results[name] for name in ("bicubic", CONTROL, "raw", "final")},
-    alt="Part of the picture by bicubic interpolation, the control, the raw network, the "
-    "final result and in truth: the control's edges have stairs and ripples beside "
-    "them, the network's are clean lines",
+    alt="Part of the picture by bicubic interpolation, control, raw network, the final "
+    "result and in truth: the control's edges have stairs and ripples beside them, the "
+    "network's are clean lines",
     truth=truth,
     crop=crop,
     zoom=2,
@@ -343,15 +343,15 @@ show(
         xlabel="assumed blur / true blur",
         ylabel="PSNR of Y [dB]",
     ),
-    alt="Score against the assumed blur: ZSSR and the control both peak where it is the "
-    "true one, ZSSR higher; both fall, steeply where too much blur is assumed",
+    alt="Score against the assumed blur: ZSSR and the control both peak where it is "
+    "the true one, ZSSR higher; both fall, steeply where too much blur is assumed",
 )
 
 # %% [markdown]
 # Two lessons, and the second is the sobering one. Knowing the blur is worth more than the network (Michaeli and Irani 2013 found so for other methods): assuming bicubic gives away most of the gain. And **most of what the true blur brings, it brings to the control too**; at the true blur learning adds a little under a decibel, and where too much blur is assumed it adds nothing. Now look:
 
 # %%
-from dil_teach.notebook import Slider, explore, strip
+from dil_teach.notebook import strip
 
 
 def render_blur(times):
@@ -362,6 +362,9 @@ def render_blur(times):
         pictures[f"{title}\n{decibels:.2f} dB"] = with_blur[nearest][key]
     return strip(pictures, crop=(60, 12, 48, 48), zoom=3)
 
+
+# %%
+from dil_teach.notebook import Slider, explore
 
 blur_slider = explore(
     render_blur,
@@ -433,13 +436,13 @@ size_choice = explore(
         "depth": Choice("Layers", ("2", "4", "8"), "8"),
         "channels": Choice("Channels", ("8", "32"), "32"),
     },
-    alt="The cup's rim and spoon by a network of {depth} layers and {channels} channels "
-    "beside the truth: the more layers, the smoother the long curves of the rim",
+    alt="The cup's rim and spoon by a network of {depth} layers, {channels} channels "
+    "wide, beside the truth: the more layers, the smoother the long curves of the rim",
     examples=[dict(depth="2", channels="8"), dict(depth="8", channels="32")],
 )
 
 # %% [markdown]
-# A thousand weights are already as good as the control, and fewer than five thousand, stacked deep, are better than it: a light network is enough to begin with. Depth pays, if the layers are wide enough to pass on what they see: in a patch of five pixels an edge can hardly be told from texture, in one of seventeen it can. (Compare the two networks of about 4,500 weights, one wide and one deep. The seed alone moves these scores by a tenth of a decibel or two, so train longer before you call a winner.)
+# A thousand weights are already as good as the control, and fewer than five thousand, stacked deep, a little better than it: a light network is enough to begin with. Depth pays, if the layers are wide enough to pass on what they see: in a patch of five pixels an edge can hardly be told from texture, in one of seventeen it can. (Compare the two networks of about 4,500 weights, one wide and one deep. The seed alone moves these scores by a tenth of a decibel or two, so train longer before you call a winner.)
 #
 # ### How far does it see?
 #
@@ -513,7 +516,8 @@ claims = {
     "shuffled patches: same to half a grey level": difference < 0.5,
     "wide: depth 8 beats depth 2 by over 0.3 dB": learned_score[8, 32]
     > learned_score[2, 32] + 0.3,
-    "the deep and narrow one beats the control": learned_score[8, 8] > cup_control,
+    "the deep, wide one beats the control by 0.5 dB": learned_score[8, 32]
+    > cup_control + 0.5,
 }
 for claim, holds in claims.items():
     print(f"{claim}: {holds}")
@@ -533,9 +537,10 @@ sigma = 10 / 255
 cat = photo("chelsea", size=128).to(device())
 noise_rng = torch.Generator().manual_seed(seed)
 noisy = add_noise(resize(cat, scale=0.5), sigma, noise_rng).clamp(0, 1)
+longer = replace(small, steps=2 * side_steps)
 modes = {
     (augment, sons): ZSSR(
-        noisy, settings=replace(small, augment=augment, noise=sons * sigma)
+        noisy, settings=replace(longer, augment=augment, noise=sons * sigma)
     )
     for augment, sons in product((False, True), repeat=2)
 }
@@ -565,13 +570,14 @@ toggles = explore(
         "augment": Toggle("Fathers in eight orientations", True),
         "noise": Toggle("Noise on the sons", True),
     },
-    alt="The cat's eye, noisy, by bicubic, raw network and final result, beside the "
-    "truth; noise on the sons: {noise}; without it grain is amplified, with it smoothed",
+    alt="The cat's eye by bicubic, raw network, final result and in truth; noise on "
+    "the sons: {noise} (without it grain is amplified, with it smoothed); eight "
+    "orientations: {augment}",
     examples=[dict(augment=True, noise=False), dict(augment=True, noise=True)],
 )
 
 # %% [markdown]
-# Without noise on the sons every speck is sharpened, and the result is *worse* than bicubic. With it the fur between the eyes is calmer and the eye's outline firm. Orientations are the smaller matter. Eight views of each father are free examples, and may raise the *raw* score by a tenth or two; the final one averages over eight orientations of the given image anyway, which hides the difference.
+# Without noise on the sons every speck is sharpened, and the result is *worse* than bicubic. With it the fur between the eyes is calmer and the eye's outline firm. The orientations show in the *raw* score. Without them the network has an eighth of the examples and begins to learn them by heart: with the longer training of a larger `budget` its raw score falls again, with them it does not. The *final* score averages over eight orientations of the given image anyway, which hides most of that.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -580,10 +586,8 @@ claims = {
     "without noise on the sons: below bicubic": plain["final"] < plain["bicubic"],
     "with noise on the sons: above bicubic": best["final"] > best["bicubic"],
     "it is worth over 1 dB": best["final"] > plain["final"] + 1,
-    "orientations are worth under 0.3 dB": abs(
-        best["final"] - cat_score[False, True]["final"]
-    )
-    < 0.3,
+    "orientations raise the raw score by over 0.15 dB": best["raw"]
+    > cat_score[False, True]["raw"] + 0.15,
 }
 for claim, holds in claims.items():
     print(f"{claim}: {holds}")
