@@ -56,7 +56,7 @@ def load_image(path: str | Path) -> Image:
             # Pillow warns of large pictures; the limit below says it once, in words
             warnings.simplefilter("ignore", Picture.DecompressionBombWarning)
             with Picture.open(path) as picture:
-                _check_megapixels(path, *picture.size)
+                _check_megapixels(*picture.size)
                 return _from_picture(_in_known_mode(ImageOps.exif_transpose(picture)))
     except UnidentifiedImageError:
         raise ValueError(
@@ -68,18 +68,24 @@ def load_image(path: str | Path) -> Image:
             f"{path}: expected at most {MAX_MEGAPIXELS} megapixels, got a far larger "
             "picture; make it smaller first"
         ) from None
-    except (OSError, SyntaxError, EOFError) as error:
+    except _Refused as error:
+        raise ValueError(f"{path}: {error}") from None
+    except Exception as error:  # a decoder may raise anything on a damaged file
         raise ValueError(
             f"{path}: the file is truncated or damaged or cannot be read ({error}); "
             "copy or export it again"
         ) from None
 
 
-def _check_megapixels(path: Path, width: int, height: int) -> None:
+class _Refused(ValueError):
+    """A picture that could be decoded, but that we do not take."""
+
+
+def _check_megapixels(width: int, height: int) -> None:
     if width * height > MAX_MEGAPIXELS * 1e6:
-        raise ValueError(
-            f"{path}: expected at most {MAX_MEGAPIXELS} megapixels, got {width} x "
-            f"{height} = {width * height / 1e6:.0f}; make it smaller first"
+        raise _Refused(
+            f"expected at most {MAX_MEGAPIXELS} megapixels, got {width} x {height} = "
+            f"{width * height / 1e6:.0f}; make it smaller first"
         )
 
 
@@ -88,8 +94,8 @@ def _in_known_mode(picture: Picture.Image) -> Picture.Image:
     if picture.mode.startswith("I"):
         return picture
     if picture.mode == "F":
-        raise ValueError(
-            "image: expected 8 or 16 bits a channel, got floating point, whose range "
+        raise _Refused(
+            "expected 8 or 16 bits a channel, got floating point, whose range "
             "is unknown; export it as a 16-bit PNG"
         )
     alpha = picture.has_transparency_data
@@ -117,7 +123,9 @@ def from_uint8(array: UInt8[np.ndarray, "h w *c"]) -> Image:
 
 def to_uint8(image: Image) -> UInt8[np.ndarray, "h w *c"]:
     """The image rounded to eight bits, (h, w, c), or (h, w) where it is grey."""
-    array = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    # in place after the first copy: a large result is most of what memory holds
+    values = image.detach().cpu().clamp(0, 1).mul_(255).round_()
+    array = values.to(torch.uint8).numpy()
     return (
         array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))
     )

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from scipy import io
 from torch import Tensor
 
-from dil_teach.image import load_image
+from dil_teach.image import load_image, split_alpha
 from dil_teach.resize import Scale, centre_kernel, check_kernel
 
 
@@ -96,9 +96,9 @@ def load_kernel(path: str | Path, scale: Scale) -> Float[Tensor, "_kh _kw"]:
         elif suffix == ".mat":
             array = _only_matrix(io.loadmat(path))
         else:
-            array = load_image(path).mean(0).numpy()
+            array = split_alpha(load_image(path))[0].mean(0).numpy()
         weights = check_kernel(array)
-    except (ValueError, NotImplementedError, TypeError, EOFError, OSError) as error:
+    except Exception as error:  # a reader may raise anything on a damaged file
         raise ValueError(f"{path}: no usable kernel: {error}") from None
     return centre_kernel(weights, scale)
 

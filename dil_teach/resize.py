@@ -136,9 +136,10 @@ def scale_and_size(
 def per_axis(scale: Scale) -> tuple[float, float]:
     """The scale of the height and of the width, checked to be positive and finite."""
     pair = scale if isinstance(scale, tuple | list) else (scale, scale)
-    if len(pair) != 2 or not all(math.isfinite(s) and s > 0 for s in pair):
+    if len(pair) != 2 or not all(0 < s < 1e12 for s in pair):
         raise ValueError(
-            f"scale: expected a positive number, or two (height, width), got {scale}"
+            f"scale: expected a positive number, or two (height, width), got {scale}; "
+            "2 doubles an image"
         )
     return float(pair[0]), float(pair[1])
 
@@ -312,7 +313,7 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
 def check_kernel(kernel: Kernel2d) -> np.ndarray:
     """The kernel as a float64 array with sum 1, or a ValueError that says why not."""
     array = np.asarray(kernel.detach().cpu() if isinstance(kernel, Tensor) else kernel)
-    if array.ndim != 2 or array.dtype.kind not in "biuf":
+    if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
         raise ValueError(
             f"kernel: expected a 2-D array of real numbers, got shape {array.shape} of "
             f"{array.dtype}"

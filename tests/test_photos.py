@@ -5,6 +5,7 @@ import json
 import os
 import re
 import runpy
+import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -144,13 +145,14 @@ def test_a_listed_set_is_downloaded_only_when_asked_and_its_hash_is_checked(
         hashes[f"Set5/img_001_x2_{kind}.png"] = digest
     handler = partial(QuietHandler, directory=str(tmp_path / "there"))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
+    Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
     address += "/{set}/image_SRF_{scale}/{stem}_SRF_{scale}_{kind}.png"
     listed = tmp_path / "benchmarks.json"
     listed.write_text(json.dumps({"address": address, "sha256": hashes}))
-    monkeypatch.setattr("dil_teach.photos.shipped", lambda _: listed)
+    # by name, dil_teach.photos is the function
+    module = sys.modules["dil_teach.photos"]
+    monkeypatch.setattr(module, "shipped", lambda _: listed)
     monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / name)
     monkeypatch.delenv("DIL_TEACH_DATASETS", raising=False)
     monkeypatch.setenv("DIL_TEACH_DOWNLOAD", "1")
@@ -165,7 +167,6 @@ def test_a_listed_set_is_downloaded_only_when_asked_and_its_hash_is_checked(
             benchmark_pairs("Set5", 2)
     finally:
         server.shutdown()
-        thread.join()
         server.server_close()
 
 

@@ -487,10 +487,11 @@ def _check_memory(
     image: Image, scale: tuple[float, float], size: tuple[int, int], width: int
 ) -> None:
     tiled = _tiled(image, scale)
-    pixels = image.shape[-2] * image.shape[-1]
+    pixels = TILE**2 if tiled else image.shape[-2] * image.shape[-1]
+    shuffled = len(image) * math.ceil(max(scale)) ** 2  # channels of the last layer
     result = 4 * len(image) * size[0] * size[1]
-    activations = 4 * 4 * width * (TILE**2 if tiled else pixels)
-    needed = (3 if tiled else 6) * result + activations + 5e8
+    network = 4 * (4 * width * (pixels + 9 * shuffled) + 3 * shuffled * pixels)
+    needed = (3 if tiled else 6) * result + network + 5e8
     if needed > MEMORY_LIMIT:
         raise ValueError(
             f"scale: a result of {size[0]} x {size[1]} pixels from {image.shape[-2]} x "

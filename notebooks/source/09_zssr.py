@@ -119,7 +119,7 @@ print(sum(weights.numel() for weights in full_size.parameters()), "weights")
 show_source(ResidualNetwork.forward)
 
 # %% [markdown]
-# Eight convolutions of 3 x 3 on the *small* image, then a pixel shuffle that turns four channels into one of double size, then addition to the interpolated image. So the network learns the lesson alone, and at the start, when its last layer is zero, its output *is* bicubic interpolation. (The paper's network works on the interpolated image; at low resolution a step costs a quarter.)
+# Eight convolutions of 3 x 3 on the *small* image, each hidden one adding to the one before, then a pixel shuffle that turns four channels into one of double size, then addition to the interpolated image. So the network learns the lesson alone, and at the start, when its last layer is zero, its output *is* bicubic interpolation. (The paper's network works on the interpolated image; at low resolution a step costs a quarter.)
 #
 # **The receptive field is a patch.** Each 3 x 3 convolution lets a pixel see one further in each direction, so after `depth` of them it sees $2\cdot\mathrm{depth}+1$ pixels a side. Nothing else reaches it. To the network an image is a **bag of patches** of that size.
 #
@@ -158,7 +158,7 @@ print(f"{len(losses)} steps; run this cell again and it carries on.")
 # %%
 with torch.no_grad():
     by_hand = network(given[None], resize(given, scale=2)[None])[0]
-bicubic = resize(given, scale=2)
+bicubic = resize(given, scale=2).clamp(0, 1)
 side = min(80, height, width)
 crop = (min(20, height - side), min(150, width - side), side, side)
 show(
@@ -261,7 +261,7 @@ claims = {
     "the raw network beats bicubic by over 2 dB": score["raw"] > score["bicubic"] + 2,
     "it gains over twice what the control gains": score["raw"] - score["bicubic"]
     > 2 * (score[CONTROL] - score["bicubic"]),
-    "the final result is the best of all": score["final"] == max(score.values()),
+    "the final result is above the raw one": score["final"] > score["raw"],
 }
 for claim, holds in claims.items():
     print(f"{claim}: {holds}")
@@ -664,7 +664,7 @@ assert all(claims.values())
 #
 # <details><summary>Answer</summary>
 #
-# The dahlia, by far: its petals are one clean edge in twenty sizes. The other three gain less than a decibel, and the reasons differ. The facade recurs more than any of them, but at this size the bars of its far windows are thinner than a pixel: what recurs must also be *resolved* by the given image. Fur and leaves are alike only as textures are, everywhere similar and nowhere the same.
+# The dahlia, by far: its petals are one clean edge in twenty sizes. The facade comes second and well behind, though it recurs more than anything else here: at this size the bars of its far windows are thinner than a pixel, and what recurs must also be *resolved* by the given image. Cat and pagoda gain little: fur and leaves are alike only as textures are, everywhere similar and nowhere the same.
 #
 # </details>
 #
