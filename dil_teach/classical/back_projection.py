@@ -30,7 +30,8 @@ def back_project(
     scale : float or (float, float)
         How many times higher and wider ``high`` is.
     iterations : int
-        Twenty bring it to within a thousandth of where it goes.
+        From a bicubic guess twenty do best, measured on four photographs: with a wide
+        blur fewer leave it soft, more bring the rounding of ``low`` out as grain.
 
     Returns
     -------
