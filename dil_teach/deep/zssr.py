@@ -311,6 +311,9 @@ class ZSSR:
     def _back_project(
         self, high: Image, low: Image, scale: tuple[float, float]
     ) -> Image:
+        """Back-projection, where the image is clean enough to be believed."""
+        if self.settings.noise > 0 or self.settings.jpeg_quality is not None:
+            return high
         times = self.settings.back_projections
         return back_project(high, low, self._kernel(scale), scale, times)
 
@@ -338,12 +341,9 @@ class ZSSR:
         return self._whole_or_tiled(self._final)
 
     def _final(self, low: Image, size: tuple[int, int]) -> Image:
-        return self._explain(self._ensemble(low, self.scale, size), low)
-
-    def _explain(self, high: Image, low: Image) -> Image:
-        """Back-projection, where the image is clean enough to be believed."""
-        spoilt = self.settings.noise > 0 or self.settings.jpeg_quality is not None
-        return high if spoilt else self._back_project(high, low, self.scale)
+        return self._back_project(
+            self._ensemble(low, self.scale, size), low, self.scale
+        )
 
     def results(self) -> dict[str, Image]:
         """The result step by step, and beside it what needs no network.
