@@ -187,10 +187,16 @@ def determinism() -> list[dict]:
     return rows
 
 
+def git(*arguments: str) -> str:
+    run = subprocess.run(("git", *arguments), capture_output=True, text=True)
+    return run.stdout.strip()
+
+
 def write(section: str, rows: list[dict]) -> None:
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True
-    ).stdout.strip()
+    measured = ("--", "dil_teach", "benchmarks/zssr.py")
+    commit = git("log", "-1", "--format=%h", *measured)
+    if git("diff", "HEAD", "--name-only", *measured):
+        commit += " and changes that were not committed"
     processor = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name")
     record = {
         "section": section,
