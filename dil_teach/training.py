@@ -147,8 +147,8 @@ def autocast(device: torch.device, wanted: bool = True) -> torch.autocast:
 def save(method: SingleImageMethod, path: str | Path) -> None:
     """Write a method's whole state to a safetensors file.
 
-    The file is written beside its place and then renamed. The image is not in it: only
-    its hash is, so that :func:`resume` can tell whether it gets the same one.
+    The file is written beside its place and then renamed. It holds the image's hash, by
+    which :func:`resume` can tell whether it gets the same image.
 
     Parameters
     ----------

@@ -209,6 +209,20 @@ def test_bad_arguments_are_told_off(facade, arguments, word):
         ZSSR(facade, **arguments)
 
 
+@pytest.mark.parametrize(
+    "nonsense",
+    [{"steps": 0}, {"batch": 0}, {"depth": 1}, {"noise": 10.0}, {"jpeg_quality": 0}],
+)
+def test_nonsense_settings_are_told_off(nonsense):
+    with pytest.raises(ValueError, match="settings: expected"):
+        ZSSRSettings.quick(**nonsense)
+
+
+def test_an_image_of_a_graph_is_learned_from_all_the_same(facade):
+    low = half(facade).requires_grad_()
+    assert not fit(ZSSR(low, settings=TINY)).super_resolve().requires_grad
+
+
 def test_bad_images_are_told_off():
     with pytest.raises(ValueError, match="at least 16 x 16"):
         ZSSR(torch.rand(3, 2, 3))

@@ -92,6 +92,20 @@ class ZSSRSettings:
     """Whether the convolutions use bfloat16 where the processor has it."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        whole = (self.steps, self.gradual, self.width, self.crop, self.batch)
+        if min(whole) < 1 or self.depth < 2 or self.back_projections < 0:
+            raise ValueError(
+                "settings: expected at least 1 for steps, gradual, width, crop and "
+                f"batch, 2 for depth and 0 for back_projections, got {self}"
+            )
+        quality = 95 if self.jpeg_quality is None else self.jpeg_quality
+        if not 0 <= self.noise <= 1 or not 1 <= quality <= 95:
+            raise ValueError(
+                "settings: expected noise in [0, 1] (divide levels of 255 by 255) and "
+                f"jpeg_quality in 1 to 95, got {self.noise} and {self.jpeg_quality}"
+            )
+
     @classmethod
     def quick(cls, **changes: Any) -> "ZSSRSettings":
         """For a lesson: about 8 CPU seconds for a 128 x 128 image."""
@@ -144,7 +158,8 @@ class ZSSR:
         size: tuple[int, int] | None = None,
     ) -> None:
         check_image(image, min_side=MIN_SIDE)
-        self.image, self.settings = image, settings
+        self.image = image = image.detach()
+        self.settings = settings
         self.scale, self.size = scale_and_size(
             _size(image), scale if size is None else None, size
         )
