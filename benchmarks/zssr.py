@@ -38,6 +38,7 @@ from dil_teach import (
     train,
 )
 from dil_teach.augment import add_noise, jpeg
+from dil_teach.classical.back_projection import back_project
 from dil_teach.image import Image, from_uint8, to_uint8
 from dil_teach.kernel import random_kernel
 from dil_teach.metrics import luma
@@ -170,6 +171,23 @@ def clean() -> list[dict]:
     return rows
 
 
+def rounds() -> list[dict]:
+    """Rounds of back-projection: what suits the control, and what the network."""
+    rows = []
+    for name in ("chelsea", "facade", "coffee", "flower"):
+        high = high_resolution(name)
+        for kernel in ("bicubic", random_kernel(1)):
+            low = eight_bit(blur_and_subsample(high, kernel, 2).clamp(0, 1))
+            results = fit(ZSSR(low, 2, kernel)).results()
+            row: dict = {"image": name, "blurred": not isinstance(kernel, str)}
+            for start in ("bicubic", "ensemble"):
+                for n in (0, 1, 3, 10, 20, 40):
+                    made = back_project(results[start], low, kernel, 2, n)
+                    row[f"{start}, {n} rounds"] = psnr_y(eight_bit(made), high, 2)
+            rows.append(row)
+    return rows
+
+
 def determinism() -> list[dict]:
     """Whether two runs, and one stopped, saved and resumed, agree to the bit."""
     low = resize(high_resolution("coffee"), 0.5, exact_uint8=True)
@@ -193,11 +211,15 @@ def git(*arguments: str) -> str:
     return run.stdout.strip()
 
 
-def write(section: str, rows: list[dict]) -> None:
+def commit_of_code() -> str:
     measured = ("--", "dil_teach", "benchmarks/zssr.py")
     commit = git("log", "-1", "--format=%h", *measured)
     if git("diff", "HEAD", "--name-only", *measured):
         commit += " and changes that were not committed"
+    return commit
+
+
+def write(section: str, rows: list[dict], commit: str) -> None:
     processor = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name")
     record = {
         "section": section,
@@ -273,6 +295,7 @@ SECTIONS: dict[str, Callable[[], list[dict]]] = {
     for f in (
         cost,
         determinism,
+        rounds,
         clean,
         spoilt,
         kernels,
@@ -293,8 +316,9 @@ def main(sections: tuple[str, ...] = (*SECTIONS, "picture", "readme")) -> None:
             {"picture": picture, "readme": readme}[section]()
             continue
         start = time.perf_counter()
+        commit = commit_of_code()
         rows = SECTIONS[section]()
-        write(section, rows)
+        write(section, rows, commit)
         print(f"{section}: {len(rows)} rows, {time.perf_counter() - start:.0f} s")
 
 

@@ -35,7 +35,7 @@ def load_image(path: str | Path) -> Image:
     Image
         Float[Tensor, "c h w"] in [0, 1]: grey (1 channel), grey and alpha (2),
         RGB (3) or RGBA (4), as the file has it; a palette becomes RGB or RGBA.
-        Sixteen-bit values are divided by 65535.
+        Sixteen-bit grey is divided by 65535; sixteen-bit colour is read with eight.
 
     Raises
     ------

@@ -115,8 +115,12 @@ def scale_and_size(
     in_size: tuple[int, int], scale: Scale | None, size: tuple[int, int] | None
 ) -> tuple[tuple[float, float], tuple[int, int]]:
     """Scale of each axis and size of the output: given one, the other (see resize)."""
-    if size is not None and (len(size) != 2 or min(size) < 1):
-        raise ValueError(f"size: expected (height, width), each at least 1, got {size}")
+    if size is not None:
+        if len(size) != 2 or min(size) < 1 or any(n != int(n) for n in size):
+            raise ValueError(
+                f"size: expected (height, width), whole and at least 1, got {size}"
+            )
+        size = (int(size[0]), int(size[1]))
     if scale is None:
         if size is None:
             raise ValueError("resize: expected a scale or a size, got neither")

@@ -135,7 +135,7 @@ def autocast(device: torch.device, wanted: bool = True) -> torch.autocast:
     Elsewhere it changes nothing: emulated bfloat16 is slower than float32.
     """
     if device.type == "cuda":
-        has_bf16 = torch.cuda.is_bf16_supported()
+        has_bf16 = torch.cuda.get_device_capability(device)[0] >= 8
     else:
         found = getattr(torch.cpu, "get_capabilities", dict)()
         has_bf16 = device.type == "cpu" and any(
@@ -221,8 +221,15 @@ def resume(path: str | Path, image: Image) -> Any:
             f"image: {path} was trained on another image (size "
             f"{tree['image']['shape']}, here {list(image.shape)}); resume with that one"
         )
-    method = _named(tree["method"])(image, **_with_tensors(tree["arguments"], tensors))
-    method.load_state_dict(_with_tensors(tree["state"], tensors))
+    try:
+        arguments = _with_tensors(tree["arguments"], tensors)
+        method = _named(tree["method"])(image, **arguments)
+        method.load_state_dict(_with_tensors(tree["state"], tensors))
+    except (TypeError, KeyError, RuntimeError, ImportError) as error:
+        raise ValueError(
+            f"{path}: expected a checkpoint of this version of dil_teach, got another "
+            f"({error}); train and save again"
+        ) from None
     return method
 
 

@@ -137,3 +137,16 @@ def test_the_users_random_state_is_left_alone():
     before = torch.get_rng_state()
     fit(ZSSR(photo("chelsea", 48), settings=SETTINGS)).super_resolve()
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_state_is_a_snapshot(zssr):
+    """Training on changes neither a state that was taken nor whoever took it up."""
+    other = ZSSR(zssr.image, settings=SETTINGS)
+    for _ in range(3):
+        zssr.train_step()
+    state = zssr.state_dict()
+    other.load_state_dict(state)
+    whole = fit(zssr).super_resolve()
+    assert torch.equal(fit(other).super_resolve(), whole)
+    zssr.load_state_dict(state)
+    assert torch.equal(fit(zssr).super_resolve(), whole)

@@ -13,6 +13,7 @@ fathers are cut from the largest result so far; the mean of the eight orientatio
 instead of their median.
 """
 
+import copy
 import dataclasses
 import itertools
 import math
@@ -63,7 +64,7 @@ class ZSSRSettings:
     steps: int = 500
     """Training steps in all."""
     gradual: int = 2
-    """Scales on the way, the last included (paper, section 3.3): each result joins the
+    """Scales on the way, the last included (paper, section 3): each result joins the
     fathers of the next."""
     depth: int = 8
     """Convolutions of 3 x 3: the receptive field is 2 * depth + 1 LR pixels a side."""
@@ -81,7 +82,7 @@ class ZSSRSettings:
     """Whether fathers come in eight orientations."""
     noise: float = 0.0
     """Standard deviation of noise added to the sons, in [0, 1], for noisy images
-    (paper, section 3.3). Turns back-projection off: it would bring the noise back."""
+    (paper, section 3). Turns back-projection off: it would bring the noise back."""
     jpeg_quality: int | None = None
     """Quality at which the sons are compressed, for images that were; as noise does, it
     turns back-projection off."""
@@ -231,8 +232,8 @@ class ZSSR:
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c _h _w"]]:
         """A batch of random crops of fathers, oriented at random, and their sons."""
         scale = self.stages[self.stage]
-        largest = min(min(father.shape[-2:]) for father in self.fathers)
-        side = min(round(self.settings.crop * max(scale)), largest)
+        smallest = min(min(father.shape[-2:]) for father in self.fathers)
+        side = min(round(self.settings.crop * max(scale)), smallest)
         crops = []
         for _ in range(self.settings.batch):
             father = self.fathers[self._below(len(self.fathers))]
@@ -273,7 +274,7 @@ class ZSSR:
         ]
 
     def _next_stage(self) -> None:
-        """Let what was learned enlarge the fathers (paper, section 3.3)."""
+        """Let what was learned enlarge the fathers (paper, section 3)."""
         scale = self.stages[self.stage - 1]
         for i, low in enumerate(self.windows):
             high = self._raw(low, scale, _size(low, scale))
@@ -415,19 +416,20 @@ class ZSSR:
 
     def state_dict(self) -> dict[str, Any]:
         """All that carrying on needs."""
-        return {
+        state = {
             "step": self.step,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "rng": self.rng.get_state(),
             "images": self.images,
         }
+        return copy.deepcopy(state)  # torch hands out the tensors that it trains
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a state that :meth:`state_dict` gave."""
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.rng.set_state(state["rng"])
         self.images = [image.to(self.image.device) for image in state["images"]]
         self.fathers = self._fathers()

@@ -187,7 +187,7 @@ show_source(ZSSR.train_step)
 #
 # - **more fathers**: `father_and_son` cuts them from the image at 1, 0.9, ... of its size as well, for patches recur across many scales;
 # - **a learning rate** that rises, then falls to zero along a cosine, and a limit to the length of the gradient;
-# - **gradual scales**: it learns to enlarge by a part of the way first, and that result joins the fathers of the next stage (section 3.3 of the paper);
+# - **gradual scales**: it learns to enlarge by a part of the way first, and that result joins the fathers of the next stage (section 3 of the paper);
 # - afterwards, **eight orientations** of the image are enlarged and averaged, and **back-projection** makes the result agree with the given image.
 #
 # **Stopping rule**: the number of steps in the budget, fixed beforehand. The truth has no say.
