@@ -3,6 +3,7 @@
 from dil_teach.notebook.figures import curves, figure_html, show, show_source, strip
 from dil_teach.notebook.live import LivePanel, scrub
 from dil_teach.notebook.setup import device, start
+from dil_teach.notebook.touch import Clickable, Mark, Painter, paint
 from dil_teach.notebook.widgets import (
     Choice,
     Explorer,
@@ -18,8 +19,11 @@ from dil_teach.notebook.widgets import (
 
 __all__ = [
     "Choice",
+    "Clickable",
     "Explorer",
     "LivePanel",
+    "Mark",
+    "Painter",
     "Slider",
     "Toggle",
     "before_after",
@@ -29,6 +33,7 @@ __all__ = [
     "enlarged",
     "explore",
     "figure_html",
+    "paint",
     "scrub",
     "show",
     "show_source",

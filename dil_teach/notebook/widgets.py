@@ -15,6 +15,7 @@ from IPython.display import display
 
 from dil_teach.image import Image, load_image, split_alpha
 from dil_teach.notebook.figures import Picture, display_html, figure_html, side_by_side
+from dil_teach.notebook.touch import Clickable, Touch, look, png_address
 from dil_teach.resize import resize
 
 Values = dict[str, Any]
@@ -42,7 +43,7 @@ class Slider:
             max=self.high,
             step=self.step,
             continuous_update=live,
-            **_look(self.label),
+            **look(self.label),
         )
 
 
@@ -59,7 +60,7 @@ class Choice:
 
     def widget(self, live: bool) -> ipywidgets.DOMWidget:
         return ipywidgets.Dropdown(
-            options=self.options, value=self.default, **_look(self.label)
+            options=self.options, value=self.default, **look(self.label)
         )
 
 
@@ -74,9 +75,7 @@ class Toggle:
         return [False, True]
 
     def widget(self, live: bool) -> ipywidgets.DOMWidget:
-        return ipywidgets.Checkbox(
-            value=self.default, indent=False, **_look(self.label)
-        )
+        return ipywidgets.Checkbox(value=self.default, indent=False, **look(self.label))
 
 
 Control = Slider | Choice | Toggle
@@ -106,10 +105,17 @@ class Explorer:
     render: Callable[..., Picture]
     controls: Mapping[str, Control]
     alt: str
+    click: Clickable | None = None
 
     def html(self, values: Values) -> str:
         """The picture at these values, its alt text filled in."""
         return figure_html(self.render(**values), self.alt.format(**values))
+
+    def static_html(self, values: Values) -> str:
+        """All that is seen at these values, the clickable picture with its marks."""
+        if self.click is None:
+            return self.html(values)
+        return side_by_side([self.click.html(values), self.html(values)])
 
     def try_corners(self) -> int:
         """Draw at the defaults and at all extremes; an error is raised, not shown.
@@ -119,7 +125,7 @@ class Explorer:
         int
             How many pictures were drawn.
         """
-        return len([self.html(values) for values in corners(self.controls)])
+        return len([self.static_html(values) for values in corners(self.controls)])
 
 
 def explore(
@@ -128,8 +134,9 @@ def explore(
     alt: str,
     examples: Sequence[Values],
     live: bool = False,
+    click: Clickable | None = None,
 ) -> Explorer:
-    """Show controls and the picture that they change, and beside them a static strip.
+    """Show controls and the picture that they change, and below a static strip.
 
     Parameters
     ----------
@@ -143,29 +150,65 @@ def explore(
         Values of the static strip, for a reader who has no kernel.
     live : bool
         Draw while a slider moves; only for pictures made in well under a second.
+    click : Clickable, optional
+        A picture whose click sets two of the sliders, and what is marked in it.
 
     Returns
     -------
     Explorer
         The pure function with its controls: assign it, so that tests find it.
+
+    Raises
+    ------
+    ValueError
+        If what `click` names are not sliders over whole pixels of its picture.
     """
-    explorer = Explorer(render, controls, alt)
-    shells = {name: control.widget(live) for name, control in controls.items()}
+    explorer = Explorer(render, controls, alt, click)
+    shells: Values = {name: made.widget(live) for name, made in controls.items()}
     area = ipywidgets.HTML()
+    touch = None if click is None else _clickable(click, controls)
 
     def redraw(_change: object = None) -> None:
-        values = {name: shell.value for name, shell in shells.items()}  # pyright: ignore
+        values = {name: shell.value for name, shell in shells.items()}
         try:
+            if click and touch:
+                with touch.hold_sync():
+                    for name, value in click.state(values).items():
+                        setattr(touch, name, value)
             area.value = explorer.html(values)
         except Exception:
             # A kernel only logs what a callback raises: the reader must see it too.
             area.value = f"<pre>{escape(traceback.format_exc())}</pre>"
             raise
 
-    for shell in shells.values():
-        shell.observe(redraw, names="value")
+    def watch(on: bool) -> None:
+        for shell in shells.values():
+            (shell.observe if on else shell.unobserve)(redraw, names="value")
+
+    watch(True)
     redraw()
-    display(ipywidgets.VBox([*shells.values(), area]))
+    panel = [*shells.values(), area]
+    if click and touch:
+
+        def clicked(_change: object) -> None:
+            at = {click.row: touch.row, click.column: touch.column}
+            to = {name: _nearest(shells[name], at[name]) for name in at}
+            moved = any(shells[name].value != to[name] for name in to)
+            watch(False)  # two sliders move, and the picture is drawn once
+            for name in to:
+                shells[name].value = to[name]
+            watch(True)
+            touch.row, touch.column = to.values()
+            if moved:
+                redraw()
+
+        touch.observe(clicked, names=["row", "column"])
+        sliders = ipywidgets.VBox([*shells.values()], layout={"flex": "1 1 20em"})
+        panel = [
+            ipywidgets.Box([touch, sliders], layout={"flex_flow": "row wrap"}),
+            area,
+        ]
+    display(ipywidgets.VBox(panel))
     _show_examples(explorer, examples)
     return explorer
 
@@ -199,12 +242,13 @@ def before_after(
             f"after must have before's shape {tuple(before.shape)}, got "
             f"{tuple(after.shape)}: resize or crop one of them"
         )
-    before, after = (enlarged(image.detach().cpu(), zoom) for image in (before, after))
+    before, after = before.detach().cpu(), after.detach().cpu()
 
     def render(position: float) -> Image:
-        width = before.shape[2]
+        left, right = enlarged(before, zoom), enlarged(after, zoom)
+        width = left.shape[2]
         edge = round(position * width)
-        picture = torch.cat([before[:, :, :edge], after[:, :, edge:]], dim=2)
+        picture = torch.cat([left[:, :, :edge], right[:, :, edge:]], dim=2)
         if 0 < edge < width:
             # Black beside white: the divider is seen on any photograph.
             picture[:, :, edge - 1] = 0
@@ -212,14 +256,25 @@ def before_after(
         return picture
 
     label = f"Divider (left {names[0]}, right {names[1]})"
-    return explore(
-        render,
-        {"position": Slider(label, 0.0, 1.0, 0.5, 0.01)},
+    divider = Slider(label, 0.0, 1.0, 0.5, 0.01)
+    alt = (
         f"The same photograph, {names[0]} left of a divider at "
-        f"{{position:.0%}} of the width and {names[1]} right of it",
-        examples=[{"position": 1.0}, {"position": 0.0}],
-        live=True,
+        f"{{position:.0%}} of the width and {names[1]} right of it"
     )
+    explorer = Explorer(render, {"position": divider}, alt)
+    touch = Touch(
+        "divide",
+        after,
+        zoom,
+        other=png_address(before),
+        alt=alt.replace("{position:.0%}", "{position}"),
+    )
+    slider = divider.widget(live=True)
+    # In the browser: the divider follows the finger, whatever the kernel is busy with.
+    ipywidgets.jslink((touch, "position"), (slider, "value"))
+    display(ipywidgets.VBox([touch, slider]))
+    _show_examples(explorer, [{"position": 1.0}, {"position": 0.0}])
+    return explorer
 
 
 def enlarged(image: Image, zoom: int) -> Image:
@@ -279,19 +334,40 @@ def uploaded_image(value: Any, default: Image, max_side: int = 2048) -> Image:
     return image
 
 
+def _clickable(click: Clickable, controls: Mapping[str, Control]) -> Touch:
+    for name, side in zip(
+        (click.row, click.column), click.image.shape[1:], strict=True
+    ):
+        control = controls.get(name)
+        if not (
+            isinstance(control, Slider)
+            and isinstance(control.step, int)
+            and 0 <= control.low <= control.high < side
+        ):
+            raise ValueError(
+                f"click: expected {name!r} to name a Slider of whole numbers from 0 "
+                f"to {side - 1}, the picture's pixels, got {control}: "
+                "give it in controls"
+            )
+    return Touch("click", click.image, None)
+
+
+def _nearest(slider: ipywidgets.IntSlider, value: int) -> int:
+    """Where the slider can stand, nearest to this value."""
+    to = slider.min + slider.step * round((value - slider.min) / slider.step)
+    return min(max(to, slider.min), slider.max)
+
+
 def _show_examples(explorer: Explorer, examples: Sequence[Values]) -> None:
     blocks = []
     for values in examples:
         settings = (f"{explorer.controls[n].label}: {v}" for n, v in values.items())
         caption = escape(", ".join(settings))
-        blocks.append(f"{caption}<br>{explorer.html(values)}")
+        blocks.append(f"{caption}<br>{explorer.static_html(values)}")
     note = "The same at fixed settings, for reading without a running kernel:"
-    display_html(f"{note}{side_by_side(blocks)}", note)
-
-
-def _look(label: str) -> Values:
-    return {
-        "description": label,
-        "style": {"description_width": "initial"},
-        "layout": ipywidgets.Layout(width="40em", max_width="100%"),
-    }
+    rows = (
+        side_by_side(blocks)
+        if explorer.click is None
+        else "".join(f"<div>{block}</div>" for block in blocks)
+    )
+    display_html(f"{note}{rows}", note)
