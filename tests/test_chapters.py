@@ -16,7 +16,15 @@ import papermill
 import pytest
 from nbformat import NotebookNode
 
-from dil_teach.course.build import MAX_BYTES, chapters, execute, learner_notebook
+from dil_teach.course.build import (
+    MAX_BYTES,
+    chapters,
+    execute,
+    learner_notebook,
+    marked_notebook,
+    solution_notebook,
+)
+from dil_teach.course.exercises import exercises
 from dil_teach.notebook.figures import MIN_ALT_CHARACTERS
 from dil_teach.shipped import shipped
 
@@ -116,11 +124,45 @@ def test_an_interpretation_follows_every_figure(name):
 
 @CHAPTERS
 def test_code_cells_make_one_point(name):
-    for cell in code_of(read(name)):
+    for cell in code_of(read(name)) + code_of(solution_notebook(name)):
         lines = cell.source.splitlines()
         most = 25 if "algorithm" in cell.metadata.get("tags", []) else 15
         assert sum(bool(line.strip()) for line in lines) <= most, cell.source
         assert max(map(len, lines)) <= 88, cell.source
+
+
+@CHAPTERS
+def test_an_exercise_says_what_is_asked_and_has_three_hints(name):
+    source = marked_notebook(name)
+    whole = exercises(source)
+    headings = [c for c in source.cells if "\n## Exercise" in "\n" + c.source]
+    assert len(headings) == len(whole) >= 1
+    for exercise in whole:
+        statement = source.cells[exercise.statement]
+        assert statement.cell_type == "markdown"
+        words = statement.source.rpartition("## Exercise: ")[2]
+        assert f"`{exercise.name}" in words  # a signature, or the name of a value
+        assert "xpected run time" in words
+        assert re.search(r"\[0, 1\]|pixel|percent|dB|Units", words)
+        if not exercise.prediction:
+            (arguments,) = re.findall(rf"`{exercise.name}\((.*?)\)", words)
+            cell = source.cells[exercise.cell].source
+            assert f"def {exercise.name}({arguments})" in cell.replace("\n", "")
+            assert re.search(r'Float\[Tensor, "[^"]+"\]', words)
+        hints = source.cells[exercise.hints].source
+        summaries = re.findall(r"<details><summary>(.*?)</summary>", hints)
+        assert summaries == ["Hint 1", "Hint 2", "Hint 3", "Solution"]
+        assert hints.count("</details>") == 4
+
+
+@CHAPTERS
+def test_learners_find_every_exercise_still_to_be_done(name):
+    built = read(name)
+    assert not [cell for cell in built.cells if "SOLUTION" in cell.source]
+    for exercise in exercises(marked_notebook(name)):
+        (verdict,) = built.cells[exercise.check].outputs
+        found = verdict.data["text/plain"]
+        assert found.startswith(f"○ {exercise.name}: not done yet"), found
 
 
 @CHAPTERS

@@ -1,8 +1,9 @@
 """Builds the chapters that learners open from their one source each.
 
 ``python -m dil_teach.course.build [NAME ...]`` turns ``notebooks/source/NAME.py``, a
-jupytext percent script, into ``notebooks/NAME.ipynb``, executed at budget `quick`, its
-outputs kept. Without names it builds every chapter.
+jupytext percent script with the solutions of its exercises, into
+``notebooks/NAME.ipynb``, without them, executed at budget `quick`, its outputs kept.
+Without names it builds every chapter.
 """
 
 import hashlib
@@ -16,6 +17,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode, from_dict
 
+from dil_teach.course.exercises import clear_solutions, fold_solutions, keep_solutions
+from dil_teach.course.one_click import one_click
+from dil_teach.course.references import with_references
 from dil_teach.shipped import shipped
 
 MAX_BYTES = 1_000_000
@@ -32,9 +36,9 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def learner_notebook(name: str) -> NotebookNode:
-    """The chapter as its source has it: cells without outputs.
+    """The chapter as learners open it: exercises to be done, cells without outputs.
 
-    The same source gives the same bytes: a cell's id comes from its text.
+    The same source gives the same bytes.
 
     Parameters
     ----------
@@ -46,17 +50,42 @@ def learner_notebook(name: str) -> NotebookNode:
     NotebookNode
         Version 4.5.
     """
+    return with_ids(clear_solutions(marked_notebook(name)))
+
+
+def solution_notebook(name: str) -> NotebookNode:
+    """The same chapter, cell for cell, with every exercise solved."""
+    return with_ids(keep_solutions(marked_notebook(name)))
+
+
+def marked_notebook(name: str) -> NotebookNode:
+    """The chapter with all that the build adds; solutions still between their marks.
+
+    Each step takes the notebook and returns it.
+    """
+    notebook = read_source(name)
+    notebook = fold_solutions(notebook)
+    notebook = with_references(notebook, name)
+    notebook = one_click(notebook, name)
+    return notebook
+
+
+def read_source(name: str) -> NotebookNode:
+    """The cells of a chapter's source, as they stand there."""
     source = jupytext.read(shipped(f"notebooks/source/{name}.py"))
+    return nbformat.v4.new_notebook(cells=source.cells, metadata=METADATA)
+
+
+def with_ids(notebook: NotebookNode) -> NotebookNode:
+    """Each cell's id made from its text, for jupytext's own differ at each reading."""
     seen: dict[str, int] = {}
-    cells = []
-    for cell in source.cells:
+    for cell in notebook.cells:
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode())
         cell.id = digest.hexdigest()[:12]
         seen[cell.id] = seen.get(cell.id, 0) + 1
         if seen[cell.id] > 1:
             cell.id += f"-{seen[cell.id]}"
-        cells.append(cell)
-    return nbformat.v4.new_notebook(cells=cells, metadata=METADATA)
+    return notebook
 
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:

@@ -18,10 +18,10 @@
 # **After this chapter you can**
 #
 # - say how one image can be the training set and the test at once;
-# - tell an image's *father* from its *son*, and say which of the two a network is asked for;
+# - tell an image's *[father](glossary.md#father)* from its *[son](glossary.md#son)*, and say which of the two a network is asked for;
 # - predict in which parts of a photograph this helps, and in which it cannot.
 #
-# **What you need**: to know what a pixel is, and that a network is trained by making a loss smaller. No GPU. Reading takes 15 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# **What you need**: to know what a pixel is, and that a network is trained by making a loss smaller. No GPU. New words stand in the [glossary](glossary.md), symbols in [notation](notation.md); [if you are stuck](if_you_are_stuck.md) helps when something does not run. Reading takes 15 minutes, computing less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -33,7 +33,7 @@ seed = 0
 start(budget, seconds={"quick": 20, "standard": 35, "full": 95})
 
 # %% [markdown]
-# `budget` changes only how many steps are trained. The seed is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
+# `budget` changes only how many steps are trained. The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
 #
 # ## A photograph: ours, or yours
 #
@@ -59,18 +59,47 @@ subject = (
 show(truth, alt=f"The photograph in full detail, {width} x {height} pixels: {subject}")
 
 # %% [markdown]
-# This is the **ground truth**, an image with all its detail. The methods will not see it; it comes back at the end to score them. (Ours: Eileen Collins, photographed by NASA, public domain. Yours is made smaller, to keep this short. That also makes it sharp and free of noise, which is the ideal case: see *When it fails*.)
+# This is the **[ground truth](glossary.md#ground-truth)**, an image with all its detail. The methods will not see it; it comes back at the end to score them. (Ours: Eileen Collins, photographed by NASA, public domain. Yours is made smaller, to keep this short. That also makes it sharp and free of noise, which is the ideal case: see *When it fails*.)
 #
 # ## Predict first
 #
-# We are going to throw away three of every four pixels, and ask two methods to bring them back: bicubic interpolation, which has learned nothing, and a network that has seen nothing but the small image. Write your answers down before you go on:
+# We are going to throw away three of every four pixels, and ask two methods to bring them back: [bicubic interpolation](glossary.md#bicubic), which has learned nothing, and a network that has seen nothing but the small image. Commit yourself to an answer before you go on; you will be told why it is right or wrong once the pictures have been seen. An exercise left as `...` stops nothing.
 #
-# 1. The network sees neither the large image nor any other picture. What can it be trained on?
-# 2. Where will it gain most on bicubic interpolation: in the **grey backdrop**, along the **outlines** of flag, suit and shuttle, or in the **round emblem** with its lettering?
+# ## Exercise: what can it learn from?
 #
+# The network needs pairs of an input and a target. It sees neither the large image nor any other picture, only the small one. Which pairs can be made from that and teach it to enlarge? Set `what_to_learn_from` to one of three strings:
+#
+# - `"itself to itself"`: input and target are both the small image;
+# - `"itself to bicubic"`: the target is the small image, enlarged by bicubic interpolation;
+# - `"halved to itself"`: the input is the small image, halved; the target is the small image.
+#
+# Units: none. Expected run time: none, the answer is one string.
+
+# %% tags=["exercise"]
+### BEGIN SOLUTION
+what_to_learn_from = "halved to itself"
+### END SOLUTION
+
+# %% [markdown]
+# ## Exercise: where does it win?
+#
+# Where will the network take away the largest part of bicubic interpolation's error? Set `where_it_wins` to one of three strings:
+#
+# - `"smooth parts"`, such as the grey backdrop;
+# - `"outlines"`, such as those of flag, suit and shuttle;
+# - `"fine detail"`, such as the round emblem with its lettering.
+#
+# Units: the answer is compared with a gain in dB. Expected run time: none, the answer is one string.
+
+# %% tags=["exercise"]
+### BEGIN SOLUTION
+where_it_wins = "outlines"
+### END SOLUTION
+
+# %% [markdown]
 # ## The smallest demo
 #
-# Halving is our *forward model*: the step that loses the detail. Bicubic interpolation is the plainest way back.
+# Halving is our *[forward model](glossary.md#forward-model)*: the step that loses the detail. Bicubic interpolation is the plainest way back.
 
 # %%
 from dil_teach import resize
@@ -88,7 +117,7 @@ show(
 #
 # ## The idea: patches recur
 #
-# Look at small pieces, 5 by 5 pixels or so. A piece of the flag's border is found again all along that border. A piece of a *wide* edge in the foreground looks like a *thin* edge further back, enlarged. Small patches of a natural image recur in it many times, at its own scale and at coarser ones (Glasner, Bagon and Irani 2009). So the image itself holds examples of what a small, soft thing looks like when it is large and sharp: **the training set is inside.**
+# Look at small pieces, 5 by 5 pixels or so. A piece of the flag's border is found again all along that border. A piece of a *wide* edge in the foreground looks like a *thin* edge further back, enlarged. Small [patches](glossary.md#patch) of a natural image [recur](glossary.md#recurrence) in it many times, at its own scale and at coarser ones [@glasner2009]. So the image itself holds examples of what a small, soft thing looks like when it is large and sharp: **the training set is inside.**
 #
 # To get at it, do to the given image what was done to the unknown one. Halve it:
 
@@ -102,8 +131,31 @@ show(
 )
 
 # %% [markdown]
-# From *unknown* to *given* and from *father* to *son* is one and the same forward model. For the pair on the right we have the answer. A network that learns to turn **sons back into fathers** can then be asked to turn the given image into the unknown one. That is ZSSR, 'zero-shot' super-resolution (Shocher, Cohen and Irani 2018), and the answer to the first question.
+# From *unknown* to *given* and from *father* to *son* is one and the same forward model. For the pair on the right we have the answer. A network that learns to turn **sons back into fathers** can then be asked to turn the given image into the unknown one. That is ZSSR, 'zero-shot' super-resolution [@shocher2018]. What did you predict?
+
+# %%
+from dil_teach.course import check
+
+check.what_to_learn_from(what_to_learn_from, small)
+
+# %% [markdown] tags=["hints"]
+# <details><summary>Hint 1</summary>
 #
+# Before it has learned anything the network interpolates. For which of the pairs would that be good enough?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# A target must hold something that its input has lost.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# What was done to the unknown image, to get the small one?
+#
+# </details>
+
+# %% [markdown]
 # ## The method
 #
 # This is one training step, as the library that comes with the course has it: cut fathers out of the given image and make their sons; let the network restore them; make the difference smaller. Chapter 09 takes it apart.
@@ -151,7 +203,7 @@ for name in shown:
     print(f"{name:8} {score[name]:.2f} dB")
 
 # %% [markdown]
-# These are peak signal-to-noise ratios of the brightness: higher is better, and 3 dB more means half the squared error. The second line is the **control experiment**: bicubic interpolation, then *back-projection*, which corrects an enlarged image until halving it gives the small one again. ZSSR ends with it too, but it contains no network. So only what ZSSR gains **beyond the control** was learned from the image.
+# These are [peak signal-to-noise ratios](glossary.md#psnr) of the [brightness](glossary.md#luma): higher is better, and 3 dB more means half the squared error. The second line is the **[control](glossary.md#control) experiment**: bicubic interpolation, then *[back-projection](glossary.md#back-projection)* [@irani1991], which corrects an enlarged image until halving it gives the small one again. ZSSR ends with it too, but it contains no network. So only what ZSSR gains **beyond the control** was learned from the image.
 #
 # Move the divider between bicubic and ZSSR, with the mouse, or with the arrow keys once the slider has the focus:
 
@@ -163,7 +215,7 @@ divider = before_after(
 )
 
 # %% [markdown]
-# Stop at an outline, on the backdrop, on the emblem. Then go back to what you predicted.
+# Stop at an outline, on the backdrop, on the emblem. Does it look as you predicted?
 #
 # ## Experiment: where does it win?
 #
@@ -182,9 +234,30 @@ show(
 )
 
 # %% [markdown]
-# Smooth parts are black in all three maps: there was nothing to gain. Bicubic's map is a drawing of the outlines, and in ZSSR's map the long outlines have all but vanished: they recur along their own length and across scales, so the network had many examples. That answers the second question: the outlines.
+# Smooth parts are black in all three maps: there was nothing to gain. Bicubic's map is a drawing of the outlines, and in ZSSR's map the long outlines have all but vanished: they recur along their own length and across scales, so the network had many examples. The check measures it on the photograph in hand. It takes for an outline what has slopes that all point one way, in windows of 7 by 7 pixels.
+
+# %%
+check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)
+
+# %% [markdown] tags=["hints"]
+# <details><summary>Hint 1</summary>
 #
-# To see how, find the part of the picture where ZSSR took most of bicubic's error away and left little. (The ground truth picks what we look at; no method has seen it.)
+# Where nothing was lost nothing can be gained: which part is dark in *all* the maps?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Which bright parts of bicubic's map are dark in ZSSR's?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The network learns from examples in this image. Of what does it hold most?
+#
+# </details>
+
+# %% [markdown]
+# To see the gain from close by, find the part of the picture where ZSSR took most of bicubic's error away and left little. (The ground truth picks what we look at; no method has seen it.)
 
 # %%
 import torch.nn.functional as F
@@ -229,7 +302,7 @@ show(
 )
 
 # %% [markdown]
-# In our photograph that is the emblem and the zip. Fine lettering and small parts occur once, at one size. No larger copy of them exists in the image, so nothing inside could teach the network how they look, and it does not invent them. That is what an internal method cannot do, and where networks that were trained on many images have the advantage (chapter 10).
+# In our photograph that is the emblem and the zip. Fine lettering and small parts occur once, at one size. No larger copy of them exists in the image, so nothing inside could teach the network how they look, and it does not invent them. That is what an [internal](glossary.md#internal) method cannot do, and where networks that were trained on many images have the advantage (chapter 10).
 #
 # It gains little or nothing, too, where nothing is lost to begin with (a smooth or a blurred photograph), and it can be led astray: noise and compression recur as well, and a camera whose blur is not the assumed one breaks the likeness between the two halvings. Chapter 09 shows all of these, and what helps. A photograph straight from a telephone is such a case; yours, made smaller here, is not.
 
@@ -249,16 +322,18 @@ for claim, holds in claims.items():
 assert own or all(claims.values())  # on a photograph of yours they may not hold
 
 # %% [markdown]
-# ## Exercise: predict, then try
+# ## On your own: predict, then try
 #
 # Take a photograph with a long straight outline and one without any (a lawn, a cloud). Before you run the chapter on them, write down for each: will ZSSR beat the control by more than 1 dB? Which part will be its worst? Then let the pictures answer. Expected run time: half a minute each.
 #
 # ## What the course holds
 #
+# The course follows a talk by Michal Irani [@irani_talk].
+#
 # | chapter | question | state |
 # |---|---|---|
 # | [00 tour](00_tour.ipynb) | what can one image teach? | you are here |
-# | 01 patch recurrence | do patches recur, within and across scales? | planned |
+# | [01 patch recurrence](01_patch_recurrence.ipynb) | do patches recur, within and across scales? | ready |
 # | 02 internal statistics | is the inside better than the outside? | planned |
 # | 03 denoising | how far do recurring patches carry? | planned |
 # | 04 completion | can an image fill its own hole? | planned |
@@ -283,8 +358,3 @@ assert own or all(claims.values())  # on a photograph of yours they may not hold
 # - A control without a network says how much of a gain was learned.
 #
 # ## References
-#
-# - A. Shocher, N. Cohen and M. Irani, '"Zero-Shot" Super-Resolution using Deep Internal Learning', *CVPR* 2018.
-# - D. Glasner, S. Bagon and M. Irani, 'Super-Resolution from a Single Image', *ICCV* 2009.
-# - M. Irani and S. Peleg, 'Improving Resolution by Image Registration', *CVGIP: Graphical Models and Image Processing* 53(3), 1991 (back-projection).
-# - M. Irani, 'Deep Internal Learning', the talk that this course follows.

@@ -1,0 +1,27 @@
+"""Checks of the exercises: ``check.NAME(answer)`` says what is wrong first, and why.
+
+Each looks at the shape, at a case that can be worked by hand, at a property and at a
+random case, in this order, and returns a `Verdict`.
+"""
+
+from dil_teach.course.check.back_projection import control
+from dil_teach.course.check.father_and_son import make_son
+from dil_teach.course.check.orientations import allowed_orientations, eight_fold
+from dil_teach.course.check.patch_recurrence import (
+    mean_removed_ssd,
+    percentage_against_scale,
+)
+from dil_teach.course.check.tour import what_to_learn_from, where_it_wins
+from dil_teach.course.check.verdict import Verdict
+
+__all__ = [
+    "Verdict",
+    "allowed_orientations",
+    "control",
+    "eight_fold",
+    "make_son",
+    "mean_removed_ssd",
+    "percentage_against_scale",
+    "what_to_learn_from",
+    "where_it_wins",
+]

@@ -1,0 +1,205 @@
+"""Citations in the chapters, and the list of references at the end of each.
+
+In a chapter's prose ``[@glasner2009]``, ``[@a; @b]`` or ``[@a, section 3]`` becomes a
+link in brackets, and ``@glasner2009`` alone the authors as a part of the sentence. The
+works stand in ``notebooks/references.bib``; those that a chapter cites are listed below
+its last heading, ``## References``.
+"""
+
+import copy
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from nbformat import NotebookNode
+from pybtex.database import Person, parse_file
+from pybtex.richtext import Text
+from pybtex.textutils import abbreviate
+
+from dil_teach.shipped import shipped
+
+ANCHOR = "references"  # JupyterLab calls the heading's own one `References`
+MOST_NAMES = 3  # in the text; the list names all authors
+
+_CITATION = re.compile(
+    r"""
+    (?P<code>
+        ^\ {0,3} (?P<fence>`{3,}|~{3,}) [^\n]*\n       # a fence, and what closes it
+        (?:.*?\n)?? (?:\ {0,3}(?P=fence)[`~]*\ *$|\Z)
+      | (?P<ticks>`+)(?!`) .*? (?<!`)(?P=ticks)(?!`)   # `code` within a line
+    )
+  | \[(?P<group>@[^\[\]]*)\]
+  | (?<![\w/.@+`\\-])@(?P<key>[A-Za-z]\w*)   # no e-mail, no address, no escaped \@
+    """,
+    re.VERBOSE | re.MULTILINE | re.DOTALL,
+)
+_HEADING = re.compile(r"^## References\s*\Z", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One entry of the bibliography, in plain characters."""
+
+    surnames: tuple[str, ...]
+    authors: tuple[str, ...]
+    """With their initials, as the list has them."""
+    fields: dict[str, str]
+    """Such as title, journal or booktitle, year, pages and doi."""
+
+    @property
+    def when(self) -> str:
+        """The year; where it has none, what kind of thing it is, such as 'talk'."""
+        return self.fields.get("year") or self.fields.get("howpublished", "no year")
+
+
+def with_references(
+    notebook: NotebookNode, chapter: str, bibliography: Path | None = None
+) -> NotebookNode:
+    """A chapter whose citations are links, and whose references are listed.
+
+    Code cells, fenced code and code within a line stay as they are.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        The chapter as written. It is left alone.
+    chapter : str
+        Its name for messages, such as ``"00_tour"``.
+    bibliography : Path, optional
+        A BibTeX file, instead of ``notebooks/references.bib``.
+
+    Returns
+    -------
+    NotebookNode
+        A copy; the same notebook gives the same one.
+
+    Raises
+    ------
+    ValueError
+        If a cited work is not in the bibliography, a citation cannot be read, or works
+        are cited and no cell ends in the heading ``## References``.
+    """
+    works = read_bibliography(bibliography)
+    cited: dict[str, Work] = {}
+
+    def look_up(key: str) -> Work:
+        if key.lower() not in works:
+            raise ValueError(
+                f"chapter {chapter}: expected a key of the bibliography, got @{key}; "
+                "add the work to notebooks/references.bib, or put what is no citation "
+                "in `backticks`"
+            )
+        return cited.setdefault(key.lower(), works[key.lower()])
+
+    def link(match: re.Match[str]) -> str:
+        if match["code"]:
+            return match[0]
+        if match["key"]:
+            work = look_up(match["key"])
+            return f"[{_names(work)} ({work.when})](#{ANCHOR})"
+        links = []
+        for item in match["group"].split(";"):
+            parts = re.fullmatch(r"\s*@(\w+)(,.+)?\s*", item, re.DOTALL)
+            if parts is None:
+                raise ValueError(
+                    f"chapter {chapter}: expected [@key], [@key; @key] or [@key, "
+                    f"section 3], got {match[0]}"
+                )
+            work = look_up(parts[1])
+            comma = "" if "year" in work.fields else ","
+            label = f"{_names(work)}{comma} {work.when}"
+            links.append(f"[{label}](#{ANCHOR}){parts[2] or ''}")
+        return f"({'; '.join(links)})"
+
+    notebook = copy.deepcopy(notebook)
+    prose = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    for cell in prose:
+        cell.source = _CITATION.sub(link, cell.source)
+    if cited:
+        ends = [cell for cell in prose if _HEADING.search(cell.source)]
+        if len(ends) != 1:
+            raise ValueError(
+                f"chapter {chapter}: expected one cell that ends in the heading '## "
+                f"References', where the list of works is put, got {len(ends)}; write "
+                "the heading once, last, and nothing below it"
+            )
+        works_cited = sorted(cited.values(), key=_alphabetically)
+        lines = [f'<a id="{ANCHOR}"></a>', "", *(f"- {_full(w)}" for w in works_cited)]
+        ends[0].source = ends[0].source.rstrip() + "\n\n" + "\n".join(lines)
+    return notebook
+
+
+def read_bibliography(path: Path | None = None) -> dict[str, Work]:
+    """All works by key, in lower case.
+
+    Parameters
+    ----------
+    path : Path, optional
+        A BibTeX file, instead of ``notebooks/references.bib``.
+
+    Returns
+    -------
+    dict of str to Work
+        In the order of the file.
+    """
+    source = path or shipped("notebooks/references.bib")
+    works = {}
+    for key, entry in parse_file(str(source), bib_format="bibtex").entries.items():
+        people = (entry.persons or {}).get("author", [])
+        works[key.lower()] = Work(
+            tuple(_surname(person) for person in people),
+            tuple(" ".join([*_initials(p), _surname(p)]) for p in people),
+            {k.lower(): _plain(v) for k, v in (entry.fields or {}).items()},
+        )
+    return works
+
+
+def _names(work: Work) -> str:
+    if len(work.surnames) > MOST_NAMES:
+        return f"{work.surnames[0]} et al."
+    return _and(work.surnames)
+
+
+def _full(work: Work) -> str:
+    """The work as the list at the end has it."""
+    of = work.fields
+    parts = [_and(work.authors), f"'{of['title']}'"]
+    if "journal" in of:
+        number = f"({of['number']})" if "number" in of else ""
+        parts.append(f"*{of['journal']}* {of.get('volume', '')}{number}".rstrip())
+    elif "booktitle" in of:
+        parts.append(f"*{of['booktitle']}*")
+    parts.append(work.when)
+    if "pages" in of:
+        parts.append(f"pp. {of['pages']}")
+    remark = f" ({of['note']})" if "note" in of else ""
+    where = ""
+    if "doi" in of:
+        where = f" [doi:{of['doi']}](https://doi.org/{quote(of['doi'])})"
+    elif "url" in of:
+        where = f" <{of['url']}>"
+    return f"{', '.join(parts)}{remark}.{where}"
+
+
+def _alphabetically(work: Work) -> tuple[list[str], str, str]:
+    return [n.casefold() for n in work.surnames], work.when, work.fields["title"]
+
+
+def _surname(person: Person) -> str:
+    parts = [*person.get_part("prelast"), *person.get_part("last")]
+    return " ".join(map(_plain, parts))
+
+
+def _initials(person: Person) -> list[str]:
+    given = [*person.get_part("first"), *person.get_part("middle")]
+    return [abbreviate(_plain(name)) for name in given]
+
+
+def _and(names: tuple[str, ...]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _plain(latex: str) -> str:
+    """LaTeX's accents, dashes and braces as plain characters."""
+    return str(Text.from_latex(latex))
