@@ -3,9 +3,11 @@
 #
 #   PYTHON=python3.12                  the Python that .venv is made with (3.11 to 3.13)
 #   CONSTRAINTS=constraints-cpu.txt    exactly the versions of that file, torch included
+#   COLAB_PYTHON=python3.12            the one that .venv-colab is made with, if another
 
 PYTHON ?= python3
 CONSTRAINTS ?=
+COLAB_PYTHON ?=
 
 VENV := .venv/bin/python
 INSTALL := $(VENV) -m pip install $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
@@ -14,7 +16,7 @@ READY := .venv/ready$(addprefix -,$(notdir $(CONSTRAINTS)))
 LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root) \
   $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 
-.PHONY: help setup lab test test-all check notebooks bench
+.PHONY: help setup lab test test-all test-gpu colab check notebooks bench
 
 help:       ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:[^#]*##/\t/'
@@ -27,8 +29,14 @@ lab: setup  ## open the course in JupyterLab
 test: setup  ## every test that this machine can run, but the slow ones
 	$(VENV) -m pytest -m "not slow"
 
-test-all: setup  ## the slow ones too
+test-all: setup colab  ## the slow ones too
 	$(VENV) -m pytest
+
+test-gpu: setup  ## those that need a GPU, and every chapter at `full` on CUDA
+	@$(VENV) -c "$$CHECK_GPU"
+	$(VENV) -m pytest -m gpu
+
+colab: .venv-colab/ready  ## make .venv-colab, with the versions that Colab has
 
 check: setup  ## style, types and import floors alone (the tests hold them too)
 	$(VENV) -m ruff check
@@ -37,6 +45,7 @@ check: setup  ## style, types and import floors alone (the tests hold them too)
 	.venv/bin/lint-imports
 
 notebooks: setup  ## build the chapters again from notebooks/source
+	$(VENV) -m dil_teach.course.one_click
 	$(VENV) -m dil_teach.course.build
 
 bench: setup  ## measure ZSSR again, into benchmarks/results
@@ -59,6 +68,26 @@ $(READY): .venv/made pyproject.toml $(CONSTRAINTS)
 	$(INSTALL) -r .venv/all-but-torch.txt
 	@$(PYTHON) -c "$$KEEP_TORCH"
 	touch $@
+
+# The list is whole, so it is installed without looking at what each asks for: Colab's
+# IPython lacks its jedi, and so does this one. A torch that the Python has is linked to.
+COLAB := .venv-colab/bin/python
+.venv-colab/ready: constraints-colab.txt | $(READY)
+	@$(or $(COLAB_PYTHON),$(VENV)) -c "$$CHECK_PYTHON"
+	rm -rf .venv-colab
+	$(or $(COLAB_PYTHON),$(VENV)) -m venv .venv-colab
+	$(COLAB) -m pip install --no-deps -r constraints-colab.txt
+	@$(or $(COLAB_PYTHON),$(VENV)) -c "$$LINK_TORCH"
+	$(COLAB) -m pip install -c constraints-colab.txt 'torch>=2.4'
+	touch $@
+
+define CHECK_GPU
+import sys, torch
+if not torch.cuda.is_available():
+    sys.exit("make test-gpu needs a GPU with CUDA, and torch %s finds none here: "
+             "run it where there is one" % torch.__version__)
+endef
+export CHECK_GPU
 
 define CHECK_PYTHON
 import sys
@@ -93,3 +122,25 @@ for torch in distributions(name="torch"):
         break
 endef
 export KEEP_TORCH
+
+# Torch and the packages of CUDA that came with it alone: nothing else of that Python
+# may be found, or the chapters would find what Colab lacks.
+define LINK_TORCH
+import pathlib, re, sys
+from importlib.metadata import distributions
+site = pathlib.Path(".venv-colab/lib/python%d.%d/site-packages" % sys.version_info[:2])
+folder = site.parents[2] / "torch"
+for found in distributions():
+    name = found.metadata["Name"] or ""
+    if re.match("(torch|triton|nvidia-.*|cuda-.*)$$", name) and found.files:
+        tops = {file.parts[0] for file in found.files} - {"..", "__pycache__"}
+        for top in tops:
+            folder.mkdir(exist_ok=True)
+            place = folder / top
+            if not place.exists():
+                place.symlink_to(pathlib.Path(found.locate_file(top)).resolve())
+        if name == "torch":
+            (site / "torch.pth").write_text("%s\n" % folder.resolve())
+            print("linking to torch", found.version)
+endef
+export LINK_TORCH

@@ -1,7 +1,9 @@
 """The command line: what comes out of each kind of picture, and how it says no."""
 
 import functools
+import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -10,15 +12,20 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image as Picture
 
+import dil_teach
+import dil_teach.course.lesson as lesson_module
 import dil_teach.deep.zssr as zssr_module
 from dil_teach.cli import main
 from dil_teach.deep.zssr import ZSSRSettings
-from dil_teach.image import to_uint8
+from dil_teach.image import load_image, split_alpha, to_uint8
 from dil_teach.photos import photo
+from dil_teach.recurrence import recurrence_map, recurrence_score
 
 HEIGHT, WIDTH = 24, 36
 PROGRAM = (sys.executable, "-c", "import sys, dil_teach.cli as c; sys.exit(c.main())")
@@ -299,30 +306,290 @@ def test_wrong_usage_exits_with_2(
     assert capsys.readouterr().err.strip()
 
 
+# ---- where patches recur
+
+
+def stripes() -> Picture.Image:
+    """The astronaut beside herself: her left half is found again in the right one."""
+    half = to_uint8(photo("astronaut", size=WIDTH))[:HEIGHT]
+    return Picture.fromarray(np.concatenate([half, half], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("make", "scale", "patch_size"),
+    [
+        (stripes, 1.0, 5),
+        (stripes, 0.5, 3),
+        (lambda: stripes().convert("L"), 1.0, 5),
+        (lambda: with_alpha(stripes()), 1.0, 5),
+    ],
+    ids=["RGB", "another scale", "grey", "RGBA"],
+)
+def test_the_map_can_be_read_back_and_the_figures_lie_beside_it(
+    make: Callable[[], Picture.Image],
+    scale: float,
+    patch_size: int,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make().save("in.png")
+    options = ["--scale", str(scale), "--patch-size", str(patch_size)]
+    assert main(["recurrence", "in.png", "map.png", *options]) == 0
+    patches = (HEIGHT - patch_size + 1) * (2 * WIDTH - patch_size + 1)
+    line = capsys.readouterr().out
+    assert line.startswith(f"map.png, map.json: {patches} patches in ")
+    assert sorted(os.listdir()) == ["in.png", "map.json", "map.png"]
+
+    colour, alpha = split_alpha(load_image("in.png"))
+    counts = recurrence_map(colour, patch_size=patch_size, scale=scale)
+    with Picture.open("map.png") as result:
+        assert result.mode == "L"
+        read = np.rint(np.asarray(result, float) * 16 / 255)
+    assert np.array_equal(read, counts.numpy()) and read.max() > read.min()
+
+    figures = json.loads(Path("map.json").read_text())
+    wanted = {"height": HEIGHT, "width": 2 * WIDTH, "scale": scale, "patches": patches}
+    assert (wanted | {"patch_size": patch_size}).items() <= figures.items()
+    assert figures["dil_teach"] == dil_teach.__version__
+    assert (figures["transparency"] == "none") == (alpha is None)
+    for least in (1, 9):
+        percent = figures[f"percent_with_at_least_{least}"]
+        assert percent["all"] == pytest.approx(100 * (read >= least).mean(), abs=0.01)
+        low, high = sorted((percent["smooth"], percent["detailed"]))
+        assert low <= percent["all"] <= high
+    score = recurrence_score(colour, patch_size)
+    assert figures["recurrence_score"] == pytest.approx(score, abs=1e-4)
+
+
+def test_a_large_photograph_is_told_how_it_can_be_measured(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    colour().resize((4000, 3000)).save("in.jpg")
+    assert main(["recurrence", "in.jpg", "map.png"]) == 2
+    said = capsys.readouterr().err
+    assert "at most 300000 pixels, got 3000 x 4000" in said and said.count("\n") == 1
+    (side,) = re.findall(r"--max-side (\d+)$", said)
+    assert 299_000 <= int(side) * round(int(side) * 3 / 4) <= 300_000
+    assert os.listdir() == ["in.jpg"]
+    assert main(["recurrence", "in.jpg", "map.png", "--max-side", "40"]) == 0
+    with Picture.open("map.png") as result:
+        assert result.size == (36, 26)
+    figures = json.loads(Path("map.json").read_text())
+    assert (figures["file_height"], figures["file_width"]) == (3000, 4000)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("none.png map.png", "none.png: no such file"),
+        ("cut.png map.png", "cut.png: the file is truncated"),
+        ("in.png map.jpg", "map.jpg: expected .png, got '.jpg'"),
+        ("in.png map", "map: expected .png, got ''"),
+        ("in.png in.png", "in.png: would replace the photograph"),
+        ("in.png folder.png", "folder.png: expected a file to write, got a folder"),
+        ("in.png none/map.png", "none: no such folder"),
+        ("in.png figures.png", "figures.json: expected a file to write, got a folder"),
+        ("in.png map.png --max-side 0", "--max-side: expected at least 1 pixel"),
+        ("in.png map.png --max-side 3", ""),
+        ("in.png map.png --patch-size 0", ""),
+        ("in.png map.png --patch-size 25", ""),
+        ("in.png map.png --scale 0.01", ""),
+        ("in.png map.png --scale -1", ""),
+        ("in.png map.png --scale nan", ""),
+        ("dots.png map.png", ""),
+        ("constant.png map.png", ""),
+    ],
+)
+def test_bad_input_to_recurrence_is_told_off_in_a_line(
+    arguments: str, said: str, pantry: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("figures.json").mkdir()
+    Picture.new("RGB", (WIDTH, HEIGHT), "teal").save("constant.png")
+    before = {path: path.stat().st_mtime_ns for path in pantry.iterdir()}
+    assert main(["recurrence", *arguments.split()]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    last = printed.err.replace("\r", "\n").splitlines()[-1].lstrip()
+    assert last.startswith("dil-teach: ") and len(last) > 30 and said in last
+    assert {path: path.stat().st_mtime_ns for path in pantry.iterdir()} == before
+
+
+def test_of_two_files_both_are_written_or_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stripes().save("in.png")
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if ".json" in path.name:
+            raise OSError("No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(["recurrence", "in.png", "map.png"]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert os.listdir() == ["in.png"]
+
+
+# ---- a chapter as a page
+
+
+BADGE = "[![Open in Colab](https://example.org/badge.svg)](https://example.org/open)"
+SHOW = """from IPython.display import HTML
+
+HTML('<img alt="a petal, its outline thin and clean" src="data:image/png;base64,AA==">')
+"""
+
+
+@pytest.fixture
+def chapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of one short chapter, ``01_short``, in place of those that ship."""
+    cells = [
+        new_markdown_cell(f"# 01 · Short\n\n{BADGE}"),
+        new_code_cell("1 / 0", metadata={"tags": ["one-click"]}),
+        new_code_cell('budget = "quick"', metadata={"tags": ["parameters"]}),
+        new_code_cell("import ipywidgets\nprint(budget)\nipywidgets.IntSlider()"),
+        new_code_cell(SHOW),
+    ]
+    (tmp_path / "notebooks").mkdir()
+    short = tmp_path / "notebooks/01_short.ipynb"
+    nbformat.write(new_notebook(cells=cells), short)
+    monkeypatch.setattr(lesson_module, "shipped", lambda name: tmp_path / name)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return short
+
+
+@pytest.mark.parametrize("name", ["01", "1", "short", "01_short"])
+def test_a_lesson_is_one_page_with_its_pictures_inside(
+    name: str, chapters: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["lesson", name, "out.html", "--budget", "full"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("out.html: 01_short at full, run and written in ")
+    assert printed.out.count("\n") == 1
+    assert os.listdir() == ["out.html"]
+    html = Path("out.html").read_text()
+    assert "<title>01 · Short</title>" in html and '<html lang="en">' in html
+    assert "full\n" in html and "quick" not in html and "1 / 0" not in html
+    (picture,) = re.findall("<img[^>]*>", html)
+    assert 'alt="a petal, its outline thin and clean"' in picture
+    assert ">Open in Colab<" in html
+    assert not re.findall(r"<(?:script|img|link|iframe)[^>]*=.https?:", html)
+
+
+def test_formulas_alone_are_set_by_something_fetched(chapters: Path) -> None:
+    notebook = nbformat.read(chapters, as_version=4)
+    notebook.cells.append(new_markdown_cell("$x = 1$"))
+    nbformat.write(notebook, chapters)
+    assert main(["lesson", "01", "out.html"]) == 0
+    html = Path("out.html").read_text()
+    (fetched,) = re.findall(r"<(?:script|img|link|iframe)[^>]*=.https?:[^\s>]*", html)
+    assert "mathjax" in fetched
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("07 out.html", "chapter: expected one of 01_short, or its number, got '07'"),
+        ("shor out.html", "expected one of 01_short"),
+        ("../01_short out.html", "expected one of 01_short"),
+        ("01 out.pdf", "out.pdf: expected one of .html, .htm"),
+        ("01 none/out.html", "none: no such folder"),
+    ],
+)
+def test_bad_input_to_lesson_is_told_off_in_a_line(
+    arguments: str, said: str, chapters: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["lesson", *arguments.split()]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("dil-teach: ") and printed.err.count("\n") == 1
+    assert said in printed.err and not os.listdir()
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("{}['x']", "dil-teach: 01_short: cell 5 failed: KeyError: 'x'"),
+        ("import os\nos._exit(1)", "dil-teach: 01_short: the kernel died in cell 5"),
+    ],
+)
+def test_a_cell_that_fails_is_named_and_nothing_is_written(
+    cell: str, said: str, chapters: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook = nbformat.read(chapters, as_version=4)
+    notebook.cells.append(new_code_cell(cell))
+    nbformat.write(notebook, chapters)
+    assert main(["lesson", "01", "out.html"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(said)
+    assert not os.listdir()
+
+
+def test_without_jupyter_a_lesson_says_what_to_install(
+    chapters: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["lesson", "01", "out.html"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("dil-teach: lesson: needs ") and said.count("\n") == 1
+    assert "pip install jupyterlab" in said
+
+
+@pytest.mark.slow
+def test_the_tour_as_it_ships_becomes_a_page(tmp_path: Path) -> None:
+    out = tmp_path / "tour.html"
+    done = subprocess.run(
+        [*PROGRAM, "lesson", "00", str(out)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    pictures = re.findall("<img[^>]*>", out.read_text())
+    assert len(pictures) >= 5
+    for picture in pictures:
+        assert 'src="data:image/' in picture
+        assert len(re.findall('alt="([^"]*)"', picture)[0]) >= 20
+    assert os.listdir(tmp_path) == ["tour.html"]
+
+
 # ---- as a program
 
 
 def test_help_lists_the_commands() -> None:
     done = subprocess.run([*PROGRAM, "--help"], capture_output=True, text=True)
-    assert done.returncode == 0 and "super-resolve" in done.stdout
+    assert done.returncode == 0
+    for command in ("super-resolve", "recurrence", "lesson"):
+        assert command in done.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
-def test_interrupted_it_says_so_and_leaves_nothing(tmp_path: Path) -> None:
-    colour().save(tmp_path / "in.png")
+@pytest.mark.parametrize(
+    ("arguments", "until"),
+    [
+        ("super-resolve in.png out.png --budget full", b"loss"),
+        ("lesson 00 out.html", b" 5/"),  # its first cells train nothing
+    ],
+)
+def test_interrupted_it_says_so_and_leaves_nothing(
+    arguments: str, until: bytes, tmp_path: Path
+) -> None:
+    here, temporary = tmp_path / "here", tmp_path / "temporary"
+    here.mkdir()
+    temporary.mkdir()
+    colour().save(here / "in.png")
     program = subprocess.Popen(
-        [*PROGRAM, "super-resolve", "in.png", "out.png", "--budget", "full"],
-        cwd=tmp_path,
+        [*PROGRAM, *arguments.split()],
+        cwd=here,
+        env=os.environ | {"TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     assert program.stderr is not None
     seen = b""
-    while b"loss" not in seen:  # the bar shows that it learns
+    while until not in seen:  # the bar shows that it works
         seen += (more := os.read(program.stderr.fileno(), 4096))
         assert more, seen
     program.send_signal(signal.SIGINT)
     out, err = program.communicate(timeout=60)
     assert program.returncode == 130 and out == b""
     assert err.decode().splitlines()[-1] == "dil-teach: interrupted"
-    assert os.listdir(tmp_path) == ["in.png"]
+    assert os.listdir(here) == ["in.png"] and not os.listdir(temporary)

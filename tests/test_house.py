@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -69,6 +70,19 @@ def test_constraints_are_a_plain_freeze_of_all_that_is_wanted() -> None:
     assert str(frozen["torch"]) == "torch==2.13.0"
 
 
+def test_colabs_versions_are_pinned_and_good_enough_for_the_library() -> None:
+    lines = (ROOT / "constraints-colab.txt").read_text().splitlines()
+    frozen = requirements([line for line in lines if not line.startswith("#")])
+    assert all(str(pin.specifier).startswith("==") for pin in frozen.values())
+    assert "torch" not in frozen
+    for name, wanted in requirements(PROJECT["dependencies"]).items():
+        if name in frozen:
+            (exactly,) = frozen[name].specifier
+            assert wanted.specifier.contains(exactly.version), f"{exactly}: {wanted}"
+    known = ("ipython==7.34.0", "ipykernel==6.17.1", "ipywidgets==7.7.1")
+    assert set(known) <= set(map(str, frozen.values()))
+
+
 # ---- wheel
 
 
@@ -98,7 +112,11 @@ def test_wheel_and_sdist_hold_data_and_notebooks(built: Path) -> None:
     inside = {name.removeprefix(below) for name in names if name.startswith(below)}
     assert inside == shipped_files()
     outside = {name.split("/")[0] for name in names}
-    assert outside == {"dil_teach", f"dil_teach-{PROJECT['version']}.dist-info"}
+    info = f"dil_teach-{PROJECT['version']}.dist-info"
+    assert outside == {"dil_teach", info}
+    metadata = zipfile.ZipFile(wheel).read(f"{info}/METADATA").decode()
+    address = PROJECT["urls"]["Repository"]  # where an installed one reads it
+    assert f"\nProject-URL: Repository, {address}\n" in metadata
 
     (sdist,) = built.glob("*.tar.gz")
     members = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
@@ -167,6 +185,54 @@ def test_make_lab_opens_a_browser_only_where_there_is_a_display(display: str) ->
     assert "notebooks/00_tour.ipynb" in shown
     if sys.platform != "darwin":
         assert ("--no-browser" in shown) == (display == "")
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_the_workflows_call_make_and_nothing_else() -> None:
+    files = sorted((ROOT / ".github/workflows").glob("*.yml"))
+    assert [file.stem for file in files] == ["cpu", "gpu", "nightly"]
+    called = {}
+    for file in files:
+        workflow = yaml.safe_load(file.read_text())
+        starts = workflow[True]  # so YAML reads the word "on"
+        assert workflow["permissions"] == {"contents": "read"}
+        (job,) = workflow["jobs"].values()
+        steps = [step["run"] for step in job["steps"] if "run" in step]
+        called[file.stem] = (steps, job["runs-on"])
+        assert steps and job["timeout-minutes"]
+        assert ("self-hosted" in job["runs-on"]) <= ("pull_request" not in starts)
+        for step in steps:
+            make, *targets = step.split()
+            assert make == "make"
+            run("make", "-n", "-o", ".venv/ready", *targets)  # no rule: it fails
+        for version in job.get("strategy", {"matrix": {}})["matrix"].get("python", []):
+            assert Requirement("p" + PROJECT["requires-python"]).specifier.contains(
+                version
+            )
+    assert called["cpu"] == (["make test"], "ubuntu-latest")
+    assert called["nightly"] == (["make test-all"], "ubuntu-latest")
+    assert called["gpu"] == (["make test-gpu"], ["self-hosted", "gpu"])
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_the_slow_tests_have_colabs_versions_first() -> None:
+    shown = run("make", "-n", "-B", "-o", ".venv/ready", "test-all")
+    assert shown.index("-r constraints-colab.txt") < shown.index("-m pytest")
+
+
+@pytest.mark.skipif(
+    shutil.which("make") is None or torch.cuda.is_available(),
+    reason="no make, or a GPU is here",
+)
+def test_without_a_gpu_its_tests_fail_instead_of_being_left_out() -> None:
+    done = subprocess.run(
+        ["make", "-o", ".venv/ready", "test-gpu"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    said, *_ = done.stderr.splitlines()
+    assert done.returncode and said.startswith("make test-gpu needs a GPU with CUDA")
 
 
 @pytest.mark.skipif(
