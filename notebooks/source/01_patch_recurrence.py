@@ -149,7 +149,7 @@ def patch_and_matches(row, column, patch_size, k, scale, threshold):
     patch = cut(photograph, top, left, patch_size)
     larger = resize(patch, size=(round(patch_size / scale),) * 2).clamp(0, 1)
     limit = threshold * good_distance(photograph, patch_size)[top, left].item()
-    tiles = {"patch, and bicubic": above(patch, larger)}
+    tiles = {"patch": above(patch, larger)}
     for number, (d, y, x) in enumerate(
         matches_of(row, column, patch_size, k, scale), start=1
     ):
@@ -183,6 +183,8 @@ controls = {
     "scale": Slider("Scale of the search", 0.41, 1.0, 0.64, 0.01),
     "threshold": Slider("Threshold (times the good distance)", 0.25, 4.0, 1.0, 0.25),
 }
+
+# %%
 first = {name: control.default for name, control in controls.items()}
 clicked = explore(
     patch_and_matches,
@@ -194,7 +196,7 @@ clicked = explore(
 )
 
 # %% [markdown]
-# The number over each match is its distance as a multiple of the *good distance*, which the next section explains: up to 1 it is a good match. A patch of the saucer's edge finds other parts of that edge, the rim of the cup, the handle: not the same thing, but the same small pattern. A patch of the wood, in the second row of pictures, finds only wood that is 'too far'. And look at the lower row: the parents show the edge with more pixels than the patch has, where bicubic interpolation (left) shows a blur. Whoever pastes parents has the first example-based super-resolution from one image [@glasner2009]; a network that learns from all of them is ZSSR (chapter [09](09_zssr.ipynb)).
+# Left is the patch, with its bicubic enlargement below; then each match above its parent. The number is the match's distance as a multiple of the *good distance*, which the next section explains: up to 1 it is a good match. A patch of the saucer's edge finds the rim of the cup, the spoon, the ring in the coffee: not the same thing, nor the same colour, but the same small pattern. A patch of the wood, in the second row of pictures, finds nothing that is near enough. And look at the lower row: the parents show the edge with more pixels than the patch has, where bicubic interpolation has only smoothness to offer. Whoever pastes parents has the first example-based super-resolution from one image [@glasner2009]; a network that learns from all of them is ZSSR (chapter [09](09_zssr.ipynb)).
 #
 # ## What 'similar' means
 #
@@ -290,7 +292,7 @@ for (name, here), there in zip(
     print(f"{name:32} {here:9.1%} {there:12.1%}")
 
 # %% [markdown]
-# With the half pixel alone, more than half of the patches of *noise* have a 'good' match: noise changes so much within half a pixel that 25 random numbers are often as near to 25 others. Hence the first clause, a quarter of the patch's own contrast. The second clause, two grey levels, is for the opposite case: in a plain wall or sky nothing is left but the camera's own noise, and nobody would say that such patches differ. The other lines show how much the answer depends on the question. **A percentage of recurrence without its definition says nothing.**
+# With the half pixel alone, more than half of the patches of *noise* have a 'good' match: noise changes so much within half a pixel that 25 random numbers are often as near to 25 others. Hence the first clause, a quarter of the patch's own contrast. The second clause, two grey levels, is for the opposite case: in a plain wall or sky nothing is left but the camera's own noise, and nobody would say that such patches differ. The other lines show how much the answer depends on the question. **A percentage of recurrence without its definition says nothing.** (More choices, on more photographs: `benchmarks/results/recurrence_choices.json`.)
 #
 # ## Within scale: where do patches recur?
 #
@@ -466,13 +468,15 @@ rng = torch.Generator().manual_seed(seed)
 grain = torch.randn(photograph.shape, generator=rng).to(device()) * 10 / 255
 noisy = (photograph + grain).clamp(0, 1)
 fails = {"white noise": noise, "grass": grass, "the cup with noise": noisy}
-pictures = {}
-for name, image in fails.items():
-    pictures[name] = image
-    pictures[f"map: {name}"] = recurrence_map(image)[None] / 16
+
+# %%
+counted = {name: recurrence_map(image)[None] / 16 for name, image in fails.items()}
 show(
-    pictures,
-    alt="White noise, grass, and the photograph with a little noise, each beside its "
+    {
+        name: above(counted[name].expand(3, -1, -1), image.expand(3, -1, -1))
+        for name, image in fails.items()
+    },
+    alt="White noise, grass, and the photograph with a little noise, each below its "
     "map of recurrence: the maps of noise and of grass are black, and in the "
     "third only some strong outlines are left white",
 )
