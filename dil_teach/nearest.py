@@ -115,9 +115,9 @@ def nearest_patches(
     left_out = most_own if exclude_self else 0
     if not 1 <= k <= len(known) - left_out:
         raise ValueError(
-            f"k: expected 1 to {max(len(known) - left_out, 0)}, patches that the "
-            f"database has{' beside the patch itself' * exclude_self}, got {k}; ask "
-            "for fewer, or give a larger database"
+            f"k: expected at least 1 and at most the {max(len(known) - left_out, 0)} "
+            f"patches that the database offers{', the patch itself not' * exclude_self}"
+            f", got {k}; ask for fewer, or give a larger database or mask"
         )
     search = _exact if exact or query.device.type != "cpu" else _by_tree
     candidates = search(asking, known, min(k + left_out + SPARE, len(known)))
@@ -158,7 +158,9 @@ class _Bag:
         side = torch.arange(self.patch_size, device=self.pixels.device)
         rows = self.start[index, None] + side * self.width[index, None]
         pixels = (rows[:, :, None] + side).flatten()
-        values = self.pixels[:, pixels].view(len(self.pixels), len(rows), -1)
+        values = self.pixels[:, pixels].view(
+            len(self.pixels), len(rows), len(side) ** 2
+        )
         if self.remove_mean:
             values = values - values.mean(-1, keepdim=True)
         return values.transpose(0, 1).flatten(1)
@@ -274,7 +276,7 @@ def _by_tree(asking: _Bag, known: _Bag, count: int) -> Int[Tensor, "n count"]:
 
 
 def _blocks(bag: _Bag, size: int) -> Iterator[tuple[int, Values]]:
-    for first in range(0, len(bag), size):
+    for first in range(0, max(len(bag), 1), size):
         yield first, bag.values(slice(first, first + size))
 
 
@@ -286,7 +288,8 @@ def _rank(
     own: Float[Tensor, "n levels 2"] | None,
 ) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
     """The k nearest candidates by true distances; of equal ones, the first in order."""
-    distances, indices = [], []
+    distances = [known.pixels.new_empty(0, k)]  # there may be no patch that asks
+    indices = [candidates[:0, :k]]
     size = max(BLOCK // candidates.shape[1], 1)
     for first in range(0, len(asking), size):
         chosen = candidates[first : first + size].sort(1).values

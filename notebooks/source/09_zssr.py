@@ -268,6 +268,23 @@ for claim, holds in claims.items():
 assert own or all(claims.values())  # on a photograph of yours they may not hold
 
 # %% [markdown]
+# ### The thread of the course: the recurrence score
+#
+# Chapter [01](01_patch_recurrence.ipynb) measured how much of an image [recurs](glossary.md#recurrence-score) in it. Does a result have the internal statistics of the truth? (On the 96 x 96 pixels in the middle, to keep this short.)
+
+# %%
+from dil_teach.recurrence import recurrence_score
+
+top, left = max(height - 96, 0) // 2, max(width - 96, 0) // 2
+for version in ("bicubic", CONTROL, "final"):
+    middle = results[version][:, top : top + 96, left : left + 96]
+    print(f"{version:26}{recurrence_score(middle):.2f}")
+middle = truth[:, top : top + 96, left : left + 96]
+print(f"{'the truth':26}{recurrence_score(middle):.2f}")
+
+# %% [markdown]
+# The control's ripples recur less than anything in the truth. ZSSR's patches recur *more*: it draws what it has seen many times, and leaves out what occurs once, the grain and the specks. On the dahlia and on the astronaut of the tour, ZSSR comes within 0.01 of the truth's score, where bicubic and control stay 0.03 to 0.07 below it.
+#
 # ### The published figures
 #
 # From the paper [@shocher2018], for images made smaller by bicubic interpolation (brightness, PSNR in dB / SSIM):
