@@ -10,15 +10,12 @@ from the folder that ``DIL_TEACH_DATASETS`` names; nothing was ever tuned on it.
 """
 
 import dataclasses
-import json
-import platform
-import re
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 
+import record
 import torch
 import tyro
 
@@ -45,7 +42,6 @@ from dil_teach.metrics import luma
 from dil_teach.notebook.figures import strip
 from dil_teach.photos import benchmark_pairs
 
-RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent.parent / "README.md"
 SEEDS = (0, 1, 2)
 FIVE = ("astronaut", "chelsea", "coffee", "china", "flower")
@@ -194,7 +190,7 @@ def determinism() -> list[dict]:
     whole = fit(ZSSR(low)).super_resolve()
     twice = fit(ZSSR(low)).super_resolve()
     rows = [{"what": "two runs", "same bits": torch.equal(whole, twice)}]
-    path = RESULTS / "stopped.safetensors"
+    path = record.RESULTS / "stopped.safetensors"
     for stop in (1, 137, 250, 499):
         zssr = ZSSR(low)
         next(train(zssr, report_every=stop))
@@ -206,48 +202,16 @@ def determinism() -> list[dict]:
     return rows
 
 
-def git(*arguments: str) -> str:
-    run = subprocess.run(("git", *arguments), capture_output=True, text=True)
-    return run.stdout.strip()
-
-
-def commit_of_code() -> str:
-    measured = ("--", "dil_teach", "benchmarks/zssr.py")
-    commit = git("log", "-1", "--format=%h", *measured)
-    if git("diff", "HEAD", "--name-only", *measured):
-        commit += " and changes that were not committed"
-    return commit
-
-
-def write(section: str, rows: list[dict], commit: str) -> None:
-    processor = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name")
-    record = {
-        "section": section,
-        "device": f"CPU, one thread: {processor or platform.processor()}",
-        "bfloat16": torch.get_autocast_dtype("cpu") == torch.bfloat16
-        and dil_teach.training.autocast(torch.device("cpu"))._enabled,
-        "versions": {
-            "dil_teach": dil_teach.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-        "commit": commit,
+def settings() -> dict:
+    """What the record says beside rows, device and versions."""
+    bf16 = torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return {
+        "bfloat16": bf16 and dil_teach.training.autocast(torch.device("cpu"))._enabled,
         "settings": {
             budget: dataclasses.asdict(getattr(ZSSRSettings, budget)())
             for budget in ("quick", "standard", "full")
         },
-        "rows": rows,
     }
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(record, indent=1, default=str)
-    # three decimals are more than the figures mean
-    text = re.sub(r"\d+\.\d{4,}", lambda found: f"{float(found[0]):.4f}", text)
-    (RESULTS / f"zssr_{section}.json").write_text(text + "\n")
-
-
-def read(section: str) -> list[dict]:
-    path = RESULTS / f"zssr_{section}.json"
-    return json.loads(path.read_text())["rows"] if path.exists() else []
 
 
 def readme() -> None:
@@ -265,12 +229,12 @@ def readme() -> None:
         cells = " | ".join(f"{value:.2f}" for value in [mean(each), *each])
         lines.append(f"| {label} | {cells} | {spent} |")
 
-    quick = read("set5_quick")
+    quick = record.read("zssr_set5_quick")
     line("bicubic", quick, "bicubic")
     line("bicubic + back-projection", quick, "bicubic + back-projection")
     line("ZSSR `quick`, the network's own output", quick, "raw")
     for budget in ("quick", "standard", "full"):
-        if rows := read(f"set5_{budget}"):
+        if rows := record.read(f"zssr_set5_{budget}"):
             line(f"ZSSR `{budget}`", rows, "final", seconds=True)
     lines.append("| ZSSR, the paper's figure | 37.37 | | | | | | |")
     start, end = "<!-- zssr table -->", "<!-- end of table -->"
@@ -287,7 +251,7 @@ def picture() -> None:
     titles = ("bicubic", "bicubic + back-projection", "ZSSR")
     crops = {t: results[n] for t, n in zip(titles, names, strict=True)}
     figure = strip(crops, crop=(148, 88, 72, 72), zoom=3, truth=high)
-    figure.savefig(RESULTS / "zssr.png")
+    figure.savefig(record.RESULTS / "zssr.png")
 
 
 SECTIONS: dict[str, Callable[[], list[dict]]] = {
@@ -316,9 +280,9 @@ def main(sections: tuple[str, ...] = (*SECTIONS, "picture", "readme")) -> None:
             {"picture": picture, "readme": readme}[section]()
             continue
         start = time.perf_counter()
-        commit = commit_of_code()
+        commit = record.commit_of_code("benchmarks/zssr.py")
         rows = SECTIONS[section]()
-        write(section, rows, commit)
+        record.write(f"zssr_{section}", rows, commit, **settings())
         print(f"{section}: {len(rows)} rows, {time.perf_counter() - start:.0f} s")
 
 

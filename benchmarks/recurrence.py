@@ -1,0 +1,393 @@
+"""Measure nearest patches and patch recurrence.
+
+    python benchmarks/recurrence.py                         # everything: half an hour
+    python benchmarks/recurrence.py --sections speed paper  # some of it
+    python benchmarks/recurrence.py --sections chapter      # chapter 01's table again
+
+Each section writes ``benchmarks/results/recurrence_<section>.json``. Times are CPU
+seconds of the process, on one thread. Set5 is read from the folder that
+``DIL_TEACH_DATASETS`` names; nothing was tuned on it.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+
+import record
+import torch
+import torch.nn.functional as F
+import tyro
+
+from dil_teach import photo, photos
+from dil_teach.image import Image
+from dil_teach.metrics import luma
+from dil_teach.nearest import nearest_patches
+from dil_teach.photos import benchmark_pairs
+from dil_teach.pyramid import pyramid
+from dil_teach.recurrence import (
+    CONTRAST,
+    LEAST,
+    SCALES,
+    UNSEEN,
+    detailed,
+    good_distance,
+    match_distances,
+    moved_by_half,
+    recurrence_score,
+)
+from dil_teach.resize import resize
+
+CHAPTER = Path(__file__).parents[1] / "notebooks/source/01_patch_recurrence.py"
+EASY = ("astronaut", "coffee", "flower", "hubble", "facade")
+HARD = ("chelsea", "china", "retina", "grass", "gravel")
+"""The search was tuned on astronaut, coffee, flower, chelsea, china and grass."""
+EIGHT = (
+    "astronaut",
+    "chelsea",
+    "coffee",
+    "china",
+    "flower",
+    "hubble",
+    "retina",
+    "clock",
+)
+"""The colour photographs among the bundled ones, and the long exposure of a clock."""
+
+
+def colour(name: str, size: int) -> Image:
+    return photo(name, size=size).expand(3, -1, -1).contiguous()
+
+
+def seconds(work: Callable) -> tuple[float, object]:
+    start = time.process_time()
+    result = work()
+    return time.process_time() - start, result
+
+
+def matmul_rate(values: int) -> float:
+    """Operations a second of torch's product at the size of the search's tiles."""
+    queries, database = torch.rand(256, values + 1), torch.rand(16384, values + 1)
+    out = torch.empty(256, 16384)
+    torch.mm(queries, database.T, out=out)
+    spent, _ = seconds(
+        lambda: [torch.mm(queries, database.T, out=out) for _ in range(60)]
+    )
+    return 60 * 2 * 256 * 16384 * values / spent
+
+
+def speed() -> list[dict]:
+    """Exact and fast search, 256 x 256 in colour against the scales 0.8 and 0.64."""
+    rows = []
+    for name in EASY + HARD:
+        for patch_size in (5, 7):
+            image = colour(name, 256)
+            levels = pyramid(image, (0.8, 0.64))
+            before = matmul_rate(3 * patch_size**2)
+            exact_s, exact = seconds(
+                lambda: nearest_patches(image, levels, patch_size, exact=True)  # noqa: B023
+            )
+            rate = mean((before, matmul_rate(3 * patch_size**2)))
+            fast_s, fast = seconds(
+                lambda: nearest_patches(image, levels, patch_size)  # noqa: B023
+            )
+            pairs = exact.distance.numel() * sum(
+                (level.shape[1] - patch_size + 1) * (level.shape[2] - patch_size + 1)
+                for level in levels
+            )
+            reached = 2 * 3 * patch_size**2 * pairs / exact_s
+            nearest = exact.distance.double().mean().item()
+            rows.append(
+                {
+                    "image": name,
+                    "kind": "easy" if name in EASY else "hard",
+                    "patch_size": patch_size,
+                    "exact cpu seconds": exact_s,
+                    "fast cpu seconds": fast_s,
+                    "times less": exact_s / fast_s,
+                    "excess error in percent": 100
+                    * (fast.distance.double().mean().item() / nearest - 1),
+                    "matmul GFLOP/s": rate / 1e9,
+                    "share of the matmul rate": reached / rate,
+                }
+            )
+            print(rows[-1])
+    return rows
+
+
+ALONE = """
+import resource, sys, torch
+sys.path.insert(0, {folder!r})
+from recurrence import colour
+from dil_teach.nearest import nearest_patches
+from dil_teach.pyramid import pyramid
+torch.set_num_threads(1)
+image = colour("astronaut", 1024)
+levels = pyramid(image, (0.8, 0.64))
+mask = None
+if {exact}:
+    mask = torch.zeros(1024, 1024, dtype=torch.bool)
+    mask[500:514] = True
+nearest_patches(image, levels, exact={exact}, query_mask=mask)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+"""
+
+
+def memory() -> list[dict]:
+    """Peak memory at 1024 x 1024 (the astronaut enlarged) against two scales.
+
+    The exact search is asked for ten rows alone, as all would take an hour; what those
+    that are not asked would add to it is 120 MB of results, and is added here.
+    """
+    rows = []
+    for exact in (False, True):
+        code = ALONE.format(folder=str(Path(__file__).parent), exact=exact)
+        run = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        gigabytes = float(run.stdout.split()[-1])
+        if exact:
+            candidates, asked = 1 + 8, 1020 * 1020
+            gigabytes += asked * candidates * (4 + 8 + 2 * 8) / 1e9
+        rows.append({"exact": exact, "peak GB": gigabytes})
+        print(rows[-1])
+    return rows
+
+
+def percentages(image: Image) -> dict[str, list[float]]:
+    """With at least nine and one good matches: all, the detailed quarter."""
+    good = good_distance(image)[..., None]
+    quarter = detailed(image)
+    figures: dict[str, list[float]] = {}
+    for scale in SCALES:
+        counts = (match_distances(image, 5, scale) <= good).sum(2)
+        for least in (LEAST, 1):
+            for what, among in (("all", slice(None)), ("detailed", quarter)):
+                share = (counts[among] >= least).double().mean().item()
+                figures.setdefault(f"{least} or more, {what}", []).append(100 * share)
+    return figures
+
+
+def paper() -> list[dict]:
+    """Percentages against scale at 256 pixels, in colour and in grey."""
+    images = {name: photo(name, size=256) for name in photos()}
+    sets = dict.fromkeys(images, "bundled")
+    if os.environ.get("DIL_TEACH_DATASETS"):
+        for name, high, _ in benchmark_pairs("Set5", 2):
+            images[name], sets[name] = high, "Set5"
+    rows = []
+    for name, image in images.items():
+        for channels in ("colour", "grey"):
+            if channels == "colour" and len(image) == 1:
+                continue
+            looked_at = image if channels == "colour" else luma(image).float()
+            row = {"image": name, "set": sets[name], "channels": channels}
+            row["size"] = f"{image.shape[2]} x {image.shape[1]}"
+            rows.append(row | percentages(looked_at))
+            print(rows[-1])
+    return rows
+
+
+def gaussian_weights(patch_size: int, sigma: float) -> torch.Tensor:
+    x = torch.arange(patch_size) - (patch_size - 1) / 2
+    line = torch.exp(-(x**2) / (2 * sigma**2))
+    weights = line[:, None] * line
+    return weights / weights.mean()
+
+
+def brute(
+    image: Image, scale: float, weights: torch.Tensor, mean_off: bool, self_off: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+    """Distances to all patches at a scale, to the four moved ones, |p|^2, and values.
+
+    Nothing of the library's search is used: this is its oracle, and where its choices
+    can be varied.
+    """
+    side, channels = len(weights), len(image)
+
+    def patches(picture: Image) -> torch.Tensor:
+        values = F.unfold(picture[None], side)[0].T.view(-1, channels, side**2)
+        w = weights.flatten()
+        if mean_off:
+            values = values - (values * w).mean(-1, keepdim=True) / w.mean()
+        return (values * w.sqrt()).flatten(1)
+
+    searched = image if scale == 1 else resize(image, scale).clamp(0, 1)
+    asked, known = patches(image), patches(searched)
+    distances = torch.cdist(asked.double(), known.double()).square()
+    if self_off:
+        rows, columns = (n - side + 1 for n in image.shape[-2:])
+        row, column = (
+            torch.arange(rows * columns) // columns,
+            torch.arange(rows * columns) % columns,
+        )
+        width = searched.shape[2] - side + 1
+        there = torch.arange(len(known))
+        ratio = [
+            s / n for s, n in zip(searched.shape[1:], image.shape[1:], strict=True)
+        ]
+        own_row = (row + side / 2) * ratio[0] - side / 2
+        own_column = (column + side / 2) * ratio[1] - side / 2
+        near = ((there // width - own_row[:, None]).abs() < 1) & (
+            (there % width - own_column[:, None]).abs() < 1
+        )
+        distances[near] = torch.inf
+    moved = [(patches(m) - asked).square().sum(1) for m in moved_by_half(image)]
+    return distances, torch.stack(moved), asked.square().sum(1), asked.shape[1]
+
+
+def choices() -> list[dict]:
+    """What each choice of the definition is worth, at 96 pixels, by brute force."""
+    noise = torch.rand(3, 96, 96, generator=torch.Generator().manual_seed(0))
+    images = {
+        name: colour(name, 96) for name in ("coffee", "astronaut", "chelsea", "china")
+    }
+    images |= {"noise, colour": noise, "noise, grey": noise[:1]}
+    flat = torch.ones(5, 5)
+    rows = []
+    for name, image in images.items():
+        for scale in (1.0, 0.51):
+            settings = {
+                "as the library": {},
+                "grey": {"image": luma(image).float()},
+                "mean not removed": {"mean_off": False},
+                "Gaussian weights, sigma 1.25": {"weights": gaussian_weights(5, 1.25)},
+                "7 x 7 patches": {"weights": torch.ones(7, 7)},
+                "its own place counts, at scale 0.51": {"self_off": scale == 1},
+            }
+            limits = {
+                "half a pixel: mean of four directions": lambda m, c, n: torch.minimum(
+                    m.mean(0), CONTRAST * c
+                ).clamp_min(UNSEEN * n),
+                "half a pixel: nearest of four directions": lambda m, c, n: (
+                    torch.minimum(m.amin(0), CONTRAST * c).clamp_min(UNSEEN * n)
+                ),
+                "no limit by contrast": lambda m, c, n: m.amax(0).clamp_min(UNSEEN * n),
+                "no two grey levels": lambda m, c, n: torch.minimum(
+                    m.amax(0), CONTRAST * c
+                ),
+                "half a pixel alone, as the paper": lambda m, c, n: m.amax(0),
+            }
+
+            plain = {
+                "image": image,
+                "weights": flat,
+                "mean_off": True,
+                "self_off": True,
+            }
+            for choice, changed in settings.items():
+                found = brute(scale=scale, **(plain | changed))
+                as_here = {choice: library}
+                for way, limit in (as_here | (limits if not changed else {})).items():
+                    row = {"image": name, "scale": scale, "choice": way}
+                    rows.append(row | shares(limit, *found))
+            print(*rows[-11:], sep="\n")
+    return rows
+
+
+def library(m: torch.Tensor, c: torch.Tensor, n: int) -> torch.Tensor:
+    """The good distance, from those to moved patches, the contrast and the values."""
+    return torch.minimum(m.amax(0), CONTRAST * c).clamp_min(UNSEEN * n)
+
+
+def shares(
+    limit: Callable,
+    distances: torch.Tensor,
+    moved: torch.Tensor,
+    c: torch.Tensor,
+    n: int,
+) -> dict[str, float]:
+    counts = (distances <= limit(moved, c, n)[:, None]).sum(1)
+    return {
+        f"{least} or more": 100 * (counts >= least).double().mean().item()
+        for least in (1, 9)
+    }
+
+
+def interaction() -> list[dict]:
+    """Seconds from a click to its matches at 256 x 256, and to a map of all patches."""
+    rows = []
+    for name in ("coffee", "chelsea"):
+        image = colour(name, 256)
+        mask = torch.zeros(256, 256, dtype=torch.bool)
+        mask[100:105, 120:125] = True
+        levels = pyramid(image, (1.0, 0.8, 0.64, 0.51, 0.41))
+        row: dict = {"image": name}
+        row["click, five scales, exact"], _ = seconds(
+            lambda: nearest_patches(
+                image,  # noqa: B023
+                levels,  # noqa: B023
+                k=100,
+                exact=True,
+                remove_mean=True,
+                exclude_self=True,
+                query_mask=mask,  # noqa: B023
+            )
+        )
+        for scale in (1.0, 0.51):
+            row[f"all patches at scale {scale}"], _ = seconds(
+                lambda: match_distances(image, 5, scale)  # noqa: B023
+            )
+        row["recurrence score"], row["score"] = seconds(
+            lambda: recurrence_score(image)  # noqa: B023
+        )
+        rows.append(row)
+        print(row)
+    return rows
+
+
+def chapter() -> None:
+    """Write chapter 01's table anew from the recorded percentages."""
+    rows = [row for row in record.read("recurrence_paper") if row["channels"] == "grey"]
+    lines = ["", "#", "# | grey, 5 x 5, 9 or more, % | 1 | 0.8 | 0.64 | 0.51 | 0.41 |"]
+    lines.append("# |---|---|---|---|---|---|")
+
+    def line(label: str, figures: list) -> None:
+        cells = (f"{f:.0f}" if isinstance(f, float) else f for f in figures)
+        lines.append(f"# | {label} | " + " | ".join(cells) + " |")
+
+    def average(which: list[dict], key: str) -> list[float]:
+        return [mean(column) for column in zip(*(r[key] for r in which), strict=True)]
+
+    key = f"{LEAST} or more, "
+    chosen = [row for row in rows if row["image"] in EIGHT]
+    for row in chosen:
+        line(row["image"], row[key + "all"])
+    for label, which in (
+        ("mean of the eight", chosen),
+        ("mean of Set5", [row for row in rows if row["set"] == "Set5"]),
+    ):
+        line(f"**{label}**", average(which, key + "all"))
+        line(f"{label}, detailed quarter", average(which, key + "detailed"))
+    line("the paper, all patches", ["> 90", "", "", "", "> 80"])
+    line("the paper, detailed quarter", ["> 80", "", "", "", "> 70"])
+    start, end = "<!-- recurrence table -->", "<!-- end of recurrence table -->"
+    before, rest = CHAPTER.read_text().split(start)
+    text = before + start + "\n".join([*lines, "#\n# " + end]) + rest.split(end)[1]
+    CHAPTER.write_text(text)
+
+
+SECTIONS: dict[str, Callable[[], list[dict]]] = {
+    f.__name__: f for f in (speed, memory, paper, choices, interaction)
+}
+
+
+def main(sections: tuple[str, ...] = (*SECTIONS, "chapter")) -> None:
+    """Measure nearest patches and recurrence, section by section."""
+    torch.set_num_threads(1)
+    for section in sections:
+        if section == "chapter":
+            chapter()
+            continue
+        start = time.perf_counter()
+        commit = record.commit_of_code("benchmarks/recurrence.py")
+        rows = SECTIONS[section]()
+        record.write(f"recurrence_{section}", rows, commit)
+        print(f"{section}: {len(rows)} rows, {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
