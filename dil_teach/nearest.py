@@ -115,9 +115,9 @@ def nearest_patches(
     left_out = most_own if exclude_self else 0
     if not 1 <= k <= len(known) - left_out:
         raise ValueError(
-            f"k: expected at least 1 and at most the {max(len(known) - left_out, 0)} "
-            f"patches that the database offers{', the patch itself not' * exclude_self}"
-            f", got {k}; ask for fewer, or give a larger database or mask"
+            f"k: expected 1 to {max(len(known) - left_out, 0)}, the patches that the "
+            f"database offers{' beside the patch itself' * exclude_self}, got {k}; ask "
+            "for fewer, or give a larger database or mask"
         )
     search = _exact if exact or query.device.type != "cpu" else _by_tree
     candidates = search(asking, known, min(k + left_out + SPARE, len(known)))
@@ -261,7 +261,8 @@ def _smallest(
 def _by_tree(asking: _Bag, known: _Bag, count: int) -> Int[Tensor, "n count"]:
     """Candidates by a KD-tree on the database's first principal components."""
     sample = known.values(slice(0, None, len(known) // SAMPLE + 1)).double()
-    variances, directions = torch.linalg.eigh(sample.T.cov())  # in rising order
+    covariance = torch.atleast_2d(sample.T.cov(correction=0))
+    variances, directions = torch.linalg.eigh(covariance)  # in rising order
     directions = directions[:, -COMPONENTS:].float()
     texture = variances[:-8].sum() > TEXTURE * variances.sum()
     database, queries = (
@@ -301,7 +302,7 @@ def _rank(
             centre = own[first : first + size].repeat_interleave(chosen.shape[1], 0)
             place = torch.stack([known.row[flat], known.column[flat]], 1)
             centre = centre[torch.arange(len(flat)), known.level[flat]]
-            itself = ((place - centre).abs() < 1).all(1)
+            itself = ((place - centre).abs() < 0.999).all(1)  # 1 is another, rounded
             distance[itself.view(chosen.shape)] = torch.inf
         distance, order = distance.sort(dim=1, stable=True)
         distances.append(distance[:, :k])
