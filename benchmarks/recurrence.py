@@ -69,14 +69,14 @@ def seconds(work: Callable) -> tuple[float, object]:
 
 
 def matmul_rate(values: int) -> float:
-    """Operations a second of torch's product at the size of the search's tiles."""
-    queries, database = torch.rand(256, values + 1), torch.rand(16384, values + 1)
-    out = torch.empty(256, 16384)
+    """Operations a second of torch's product, tile by tile as the search has it."""
+    queries, database = torch.rand(256, values), torch.rand(4096, values)
+    out = torch.empty(256, 4096)
     torch.mm(queries, database.T, out=out)
     spent, _ = seconds(
-        lambda: [torch.mm(queries, database.T, out=out) for _ in range(60)]
+        lambda: [torch.mm(queries, database.T, out=out) for _ in range(300)]
     )
-    return 60 * 2 * 256 * 16384 * values / spent
+    return 300 * 2 * 256 * 4096 * values / spent
 
 
 def speed() -> list[dict]:
@@ -150,7 +150,7 @@ def memory() -> list[dict]:
         )
         gigabytes = float(run.stdout.split()[-1])
         if exact:
-            candidates, asked = 1 + 8, 1020 * 1020
+            candidates, asked = 1 + 2, 1020 * 1020
             gigabytes += asked * candidates * (4 + 8 + 2 * 8) / 1e9
         rows.append({"exact": exact, "peak GB": gigabytes})
         print(rows[-1])

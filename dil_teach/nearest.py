@@ -26,13 +26,15 @@ TEXTURE = 0.15
 """What is texture: the share of variance beyond the first 8 components."""
 LEAF = 64
 """Patches compared one by one at the end of a branch."""
-SPARE = 8
-"""Candidates beyond the k wanted: true distances then choose among them."""
+SPARE, SPARE_EXACT = 8, 2
+"""Candidates beyond the k wanted: true distances then choose among them. The exact
+search needs them for its rounding alone.
+"""
 SAMPLE = 20000
 """Patches that the components are computed from."""
 BLOCK = 65536
 """Patches unfolded at a time."""
-ROWS, COLUMNS, GROUP = 256, 16384, 16
+ROWS, COLUMNS, GROUP = 256, 4096, 16
 """Sides of a tile of distances; columns of a group in it."""
 
 
@@ -119,8 +121,9 @@ def nearest_patches(
             f"database offers{' beside the patch itself' * exclude_self}, got {k}; ask "
             "for fewer, or give a larger database or mask"
         )
-    search = _exact if exact or query.device.type != "cpu" else _by_tree
-    candidates = search(asking, known, min(k + left_out + SPARE, len(known)))
+    exact = exact or query.device.type != "cpu"
+    count = k + left_out + (SPARE_EXACT if exact else SPARE)
+    candidates = (_exact if exact else _by_tree)(asking, known, min(count, len(known)))
     own = _own_places(asking, query, levels) if exclude_self else None
     distance, index = _rank(asking, known, candidates, k, own)
 
