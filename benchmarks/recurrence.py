@@ -124,8 +124,9 @@ sys.path.insert(0, {folder!r})
 from recurrence import colour
 from dil_teach.nearest import nearest_patches
 from dil_teach.pyramid import pyramid
+from dil_teach.resize import resize
 torch.set_num_threads(1)
-image = colour("astronaut", 1024)
+image = resize(colour("astronaut", 512), size=(1024, 1024)).clamp(0, 1)
 levels = pyramid(image, (0.8, 0.64))
 mask = None
 if {exact}:
