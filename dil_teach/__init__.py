@@ -3,7 +3,15 @@
 from dil_teach.deep.zssr import ZSSR, ZSSRSettings
 from dil_teach.image import load_image, save_image
 from dil_teach.metrics import psnr, psnr_y, ssim
+from dil_teach.nearest import nearest_patches
 from dil_teach.photos import photo, photos
+from dil_teach.recurrence import (
+    coherence,
+    completeness,
+    recurrence_curve,
+    recurrence_map,
+    recurrence_score,
+)
 from dil_teach.resize import blur_and_subsample, resize
 from dil_teach.training import fit, resume, save, train
 
@@ -13,12 +21,18 @@ __all__ = [
     "ZSSR",
     "ZSSRSettings",
     "blur_and_subsample",
+    "coherence",
+    "completeness",
     "fit",
     "load_image",
+    "nearest_patches",
     "photo",
     "photos",
     "psnr",
     "psnr_y",
+    "recurrence_curve",
+    "recurrence_map",
+    "recurrence_score",
     "resize",
     "resume",
     "save",

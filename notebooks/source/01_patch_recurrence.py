@@ -95,6 +95,7 @@ def corner(row, column, patch_size):
 from dil_teach.nearest import nearest_patches
 
 
+@cache
 def matches_of(row, column, patch_size, k, scale):
     """Distance and place of the k nearest patches of which no two overlap."""
     top, left = corner(row, column, patch_size)
