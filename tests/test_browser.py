@@ -218,7 +218,7 @@ PAINTED = """canvas => canvas.getContext("2d")
 
 @dataclass(frozen=True)
 class Book:
-    """The small notebook of `CELLS`, open and run."""
+    """A notebook that is open and was run."""
 
     server: Server
     page: Page
@@ -232,9 +232,7 @@ class Book:
         """Keep a picture of the page, for a person to look at."""
         folder = os.environ.get("DIL_TEACH_SCREENSHOTS")
         if folder:
-            self.page.screenshot(
-                path=f"{folder}/touch_{self.server.program}_{name}.png"
-            )
+            self.page.screenshot(path=f"{folder}/{self.server.program}_{name}.png")
 
 
 @pytest.fixture(params=["jupyterlab", "voila"])
@@ -381,3 +379,41 @@ def test_the_tour_runs_and_its_divider_moves(
         page.keyboard.press("ArrowLeft")
     touch.locator('img[alt*="47%"]').wait_for(timeout=20_000)
     assert over.get_attribute("style") != before
+
+
+@pytest.mark.parametrize("program", ["jupyterlab", "voila"])
+def test_chapter_01_finds_the_matches_of_the_patch_that_is_clicked(
+    program: str, serve: Callable[[str], Server], page: Page, tmp_path: Path
+):
+    shutil.copy(shipped("notebooks/01_patch_recurrence.ipynb"), tmp_path)
+    book = Book(serve(program), page)
+    book.server.run(page, "01_patch_recurrence.ipynb")
+    touch, box = book.find(".dil-click")
+    book.look("chapter_before")
+    picture, marks = box.locator('img[alt^="The patch at"]'), touch.locator(".dil-mark")
+    drawing = touch.locator("svg").get_attribute("viewBox") or ""
+    width, height = (int(side) for side in drawing.split()[2:])
+    row, column = height // 3, width // 2
+
+    def seen() -> tuple[str, str]:
+        return picture.get_attribute("src") or "", marks.last.inner_html()
+
+    def changed(alt: str, before: tuple[str, str]) -> tuple[str, str]:
+        """What is seen once the picture has this alt and is not as before."""
+        box.locator(f'img[alt^="The patch at"][alt*="{alt}"]').wait_for(timeout=20_000)
+        now = seen()
+        assert now[0] != before[0] and now[1] != before[1]
+        return now
+
+    first = seen()
+    start = time.perf_counter()
+    click_pixel(touch, row, column, (height, width))
+    second = changed(f"row {row}, column {column},", first)
+    print(f"{program}: {time.perf_counter() - start:.2f} s from click to picture")
+    touch.locator(f'img[alt*="at row {row}, column {column}, marked: patch, 1, "]')
+    book.look("chapter_clicked")
+
+    slider(box, "Scale of the search").focus()
+    page.keyboard.press("ArrowLeft")
+    changed("scale 0.63,", second)
+    book.look("chapter_scale")

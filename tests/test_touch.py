@@ -20,11 +20,12 @@ from dil_teach.notebook import (
     before_after,
     explore,
     figures,
+    overlay,
     paint,
-    touch,
     widgets,
 )
-from dil_teach.notebook.touch import DASHES, Touch, marked, striped
+from dil_teach.notebook.overlay import DASHES, marked, striped
+from dil_teach.notebook.touch import Touch
 
 HEIGHT, WIDTH = 24, 40
 IMAGE = torch.rand(3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
@@ -39,7 +40,7 @@ def pixels_at(address: str) -> np.ndarray:
 def shown(monkeypatch) -> list[Any]:
     """What was displayed, instead of displaying it."""
     things: list[Any] = []
-    for module in (figures, touch, widgets):
+    for module in (figures, overlay, widgets):
         monkeypatch.setattr(
             module, "display", lambda thing, raw=False: things.append(thing)
         )

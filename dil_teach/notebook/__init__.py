@@ -2,8 +2,8 @@
 
 from dil_teach.notebook.figures import curves, figure_html, show, show_source, strip
 from dil_teach.notebook.live import LivePanel, scrub
+from dil_teach.notebook.overlay import Clickable, Mark, Painter, paint
 from dil_teach.notebook.setup import device, start
-from dil_teach.notebook.touch import Clickable, Mark, Painter, paint
 from dil_teach.notebook.widgets import (
     Choice,
     Explorer,

@@ -15,7 +15,8 @@ from IPython.display import display
 
 from dil_teach.image import Image, load_image, split_alpha
 from dil_teach.notebook.figures import Picture, display_html, figure_html, side_by_side
-from dil_teach.notebook.touch import Clickable, Touch, look, png_address
+from dil_teach.notebook.overlay import Clickable, look
+from dil_teach.notebook.touch import Touch, png_address
 from dil_teach.resize import resize
 
 Values = dict[str, Any]
