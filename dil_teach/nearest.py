@@ -22,7 +22,7 @@ EPS, EPS_OF_TEXTURE = 1.75, 2.5
 """The tree passes over a branch that is not 1 + EPS times nearer than what it has. In
 texture all patches are nearly as far: there a coarser search is no worse, and quicker.
 """
-TEXTURE = 0.15
+TEXTURE = 0.1
 """What is texture: the share of variance beyond the first 8 components."""
 LEAF = 64
 """Patches compared one by one at the end of a branch."""
@@ -82,8 +82,8 @@ def nearest_patches(
         Compare each patch with every other, tile by tile. Otherwise a KD-tree on the
         first 24 principal components proposes candidates and true distances choose
         among them: on photographs the distances found are 1 to 3% above the smallest,
-        for a fraction of the time (benchmarks/results/nearest.json). On a GPU the
-        search is always exact.
+        for a fraction of the time (benchmarks/results/recurrence_speed.json). On a GPU
+        the search is always exact.
     remove_mean : bool
         Compare patches less the mean of each channel over the patch.
     exclude_self : bool
@@ -176,8 +176,10 @@ def _bag(
     patch_size: int,
     remove_mean: bool,
 ) -> _Bag:
+    if not images:
+        raise ValueError(f"{name}: expected at least one image, got none")
     masks = [None] * len(images) if masks is None else masks
-    if len(masks) != len(images) or not images:
+    if len(masks) != len(images):
         raise ValueError(
             f"{name}_mask: expected one mask for each of {len(images)} images, got "
             f"{len(masks)}"
@@ -211,6 +213,10 @@ def _bag(
 def _wholly_inside(
     mask: Mask, image: Image, patch_size: int, name: str
 ) -> Bool[Tensor, "h w"]:
+    if mask.dtype != torch.bool:
+        raise ValueError(
+            f"{name}_mask: expected true and false, got {mask.dtype}; compare it: > 0.5"
+        )
     if mask.shape != image.shape[-2:]:
         raise ValueError(
             f"{name}_mask: expected the size of its image, {image.shape[-2]} x "

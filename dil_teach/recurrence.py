@@ -64,7 +64,8 @@ def recurrence_map(
     ----------
     D. Glasner, S. Bagon and M. Irani, "Super-Resolution from a Single Image", ICCV
     2009, section 2. Departures: all channels instead of grey, no Gaussian weights, the
-    limit by contrast; benchmarks/results/recurrence.json holds what each is worth.
+    limit by contrast; benchmarks/results/recurrence_choices.json
+    holds what each is worth.
     """
     found = match_distances(image, patch_size, scale)
     return (found <= good_distance(image, patch_size)[..., None]).sum(2)
@@ -125,7 +126,8 @@ def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
 
     As far as the patch is from itself moved by half a pixel (left, right, up or down,
     by bicubic interpolation: the farthest of the four), since a perfect copy may lie
-    that far off the grid of pixels. But no farther than a quarter of its own squared
+    about that far off the grid of pixels (in texture, one half a pixel off in both
+    directions may not pass). But no farther than a quarter of its own squared
     distance from its mean: where half a pixel changes a patch more, as in noise, being
     nearer than that is no likeness. And never nearer than two grey levels
     (of 255) a value, which nobody sees: the noise of a clear sky sets no patches apart.
@@ -164,11 +166,11 @@ def contrast(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     patch_size : int
         Side of a patch in pixels.
     """
-    exactly = image.double()  # differences of large sums follow
+    exactly = image.cpu().double()  # differences of large sums follow; not on MPS
     mean = F.avg_pool2d(exactly, patch_size, stride=1)
     square = F.avg_pool2d(exactly.square(), patch_size, stride=1)
     spread = (square - mean.square()).clamp_min(0).sum(0)
-    return (patch_size**2 * spread).float()
+    return (patch_size**2 * spread).float().to(image.device)
 
 
 def detailed(image: Image, patch_size: int = 5) -> Bool[Tensor, "h w"]:
@@ -228,16 +230,22 @@ def recurrence_curve(
             "counted"
         )
     good = good_distance(image, patch_size)
+    if among is not None and (among.shape != good.shape or not among.any()):
+        raise ValueError(
+            f"among: expected some of the {good.shape[0]} x {good.shape[1]} patches, "
+            f"got {int(among.sum())} of {' x '.join(map(str, among.shape))}; "
+            "detailed() makes such a mask"
+        )
     percentages = []
     for scale in scales:
         enough = match_distances(image, patch_size, scale, most=least)[..., -1] <= good
         chosen = enough if among is None else enough[among]
-        percentages.append(100 * chosen.double().mean().item())
+        percentages.append(100 * chosen.cpu().double().mean().item())
     return percentages
 
 
 def recurrence_score(image: Image, patch_size: int = 5) -> float:
-    """How much an image is made of its own patches: 0 for noise, 1 for a tiled image.
+    """How much an image is made of its own patches: 0 for noise, 1 for a plain edge.
 
     The share of patches with at least one good match, its mean over five scales, 1 to
     0.41: the one number by which the chapters compare a result with a photograph.
@@ -283,7 +291,7 @@ def completeness(source: Image, target: Image, patch_size: int = 7) -> float:
     """
     found = nearest_patches(source, target, patch_size, exact=True)
     values = len(source) * patch_size**2
-    return found.distance.double().mean().item() / values
+    return found.distance.cpu().double().mean().item() / values
 
 
 def coherence(source: Image, target: Image, patch_size: int = 7) -> float:
