@@ -34,7 +34,7 @@ SAMPLE = 20000
 """Patches that the components are computed from."""
 BLOCK = 65536
 """Patches unfolded at a time."""
-ROWS, COLUMNS, GROUP = 256, 4096, 16
+ROWS, COLUMNS, GROUP = 128, 4096, 16
 """Sides of a tile of distances; columns of a group in it."""
 
 
@@ -239,19 +239,21 @@ def _exact(asking: _Bag, known: _Bag, count: int) -> Int[Tensor, "n count"]:
     best = centre.new_full((len(asking), count), torch.inf)
     index = torch.zeros_like(best, dtype=torch.long)
     memory = centre.new_empty(ROWS * COLUMNS)  # used again: new pages cost time
-    for first, block in _blocks(known, COLUMNS):
-        block = F.pad(block - centre, (0, 1, 0, -len(block) % GROUP))
-        block[:, -1] = block.square().sum(1)
-        block[len(known) - first :, -1] = torch.inf
-        for top, query in _blocks(asking, ROWS):
-            query = F.pad(-2 * (query - centre), (0, 1), value=1)
-            scores = memory[: len(query) * len(block)].view(len(query), len(block))
-            found, where = _smallest(torch.mm(query, block.T, out=scores), count)
-            rows = slice(top, top + ROWS)
-            found = torch.cat([best[rows], found], 1)
-            where = torch.cat([index[rows], where + first], 1)
-            best[rows], order = found.topk(count, largest=False)
-            index[rows] = where.gather(1, order)
+    for before, queries in _blocks(asking, BLOCK):
+        queries = F.pad(-2 * (queries - centre), (0, 1), value=1)
+        for first, block in _blocks(known, COLUMNS):
+            block = F.pad(block - centre, (0, 1, 0, -len(block) % GROUP))
+            block[:, -1] = block.square().sum(1)
+            block[len(known) - first :, -1] = torch.inf
+            for top in range(0, len(queries), ROWS):
+                query = queries[top : top + ROWS]
+                scores = memory[: len(query) * len(block)].view(len(query), len(block))
+                found, where = _smallest(torch.mm(query, block.T, out=scores), count)
+                rows = slice(before + top, before + top + len(query))
+                found = torch.cat([best[rows], found], 1)
+                where = torch.cat([index[rows], where + first], 1)
+                best[rows], order = found.topk(count, largest=False)
+                index[rows] = where.gather(1, order)
     return index
 
 

@@ -375,7 +375,7 @@ def test_two_calls_agree_to_the_bit_and_draw_nothing(exact):
         (r"k: expected 1 to 0", {"database_mask": some_mask(7, 6, 0) & False}),
         (r"database: expected 3 channels .*got 1", {"database": noise(1, 7, 6)}),
         (r"database: .*one number", {"database": [noise(3, 7, 6), noise(1, 7, 6)]}),
-        (r"database.* 0 images", {"database": []}),
+        (r"database: .*at least one image", {"database": []}),
         (r"query: expected finite", {"query": noise(3, 10, 9) * math.nan}),
         (r"database: expected finite", {"database": noise(3, 7, 6) * math.nan}),
         (r"query: .*got 2 ", {"query": noise(2, 10, 9)}),
