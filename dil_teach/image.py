@@ -17,6 +17,9 @@ from torch import Tensor
 Image = Float[Tensor, "_c _h _w"]
 """(channels, height, width). Underscores: two images of one call may differ in size."""
 
+Video = Float[Tensor, "_t _c _h _w"]
+"""(frames, channels, height, width): a film, or several images of one size."""
+
 MAX_MEGAPIXELS = 100
 """Larger files are refused before they are decoded: they exhaust a laptop's memory."""
 

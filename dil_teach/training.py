@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -21,15 +22,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dil_teach.image import Image
+from dil_teach.image import Image, Video
 
 
 @runtime_checkable
 class SingleImageMethod(Protocol):
     """What the loop asks of a method. Nobody inherits it."""
 
-    image: Image
-    """The one image that it learns from."""
+    image: Image | Video
+    """The one image that it learns from, or the few that share a layer."""
     step: int
     """Training steps taken so far."""
     total_steps: int
@@ -180,7 +181,7 @@ def save(method: SingleImageMethod, path: str | Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def resume(path: str | Path, image: Image) -> Any:
+def resume(path: str | Path, image: Image | Video) -> Any:
     """The method that was saved to a file, ready to carry on.
 
     On a CPU it carries on bit for bit as if it had never stopped.
@@ -189,8 +190,8 @@ def resume(path: str | Path, image: Image) -> Any:
     ----------
     path : str or Path
         A file that :func:`save` wrote.
-    image : Image
-        The image that the method was learning from.
+    image : Image or Video
+        What the method was learning from.
 
     Returns
     -------
@@ -223,7 +224,7 @@ def resume(path: str | Path, image: Image) -> Any:
         )
     try:
         arguments = _with_tensors(tree["arguments"], tensors)
-        method = _named(tree["method"])(image, **arguments)
+        method = _named(tree["method"], type)(image, **arguments)
         method.load_state_dict(_with_tensors(tree["state"], tensors))
     except (TypeError, KeyError, RuntimeError, ImportError) as error:
         raise ValueError(
@@ -233,7 +234,7 @@ def resume(path: str | Path, image: Image) -> Any:
     return method
 
 
-def _fingerprint(image: Image) -> dict[str, Any]:
+def _fingerprint(image: Image | Video) -> dict[str, Any]:
     values = image.detach().cpu().contiguous().numpy().tobytes()
     return {"shape": list(image.shape), "sha256": hashlib.sha256(values).hexdigest()}
 
@@ -247,6 +248,8 @@ def _without_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         fields = {f.name: getattr(tree, f.name) for f in dataclasses.fields(tree)}
         kind = f"{type(tree).__module__}:{type(tree).__qualname__}"
         return {"dataclass": kind, "fields": _without_tensors(fields, name, tensors)}
+    if isinstance(tree, FunctionType):
+        return {"function": f"{tree.__module__}:{tree.__qualname__}"}
     if isinstance(tree, dict):
         # pairs, because JSON's own keys are strings alone and an optimizer's are not
         pairs = [
@@ -270,18 +273,20 @@ def _with_tensors(tree: Any, tensors: dict[str, Tensor]) -> Any:
     if "tensor" in tree:
         return tensors[tree["tensor"]]
     if "dataclass" in tree:
-        return _named(tree["dataclass"])(**_with_tensors(tree["fields"], tensors))
+        return _named(tree["dataclass"], type)(**_with_tensors(tree["fields"], tensors))
+    if "function" in tree:
+        return _named(tree["function"], FunctionType)
     if "tuple" in tree:
         return tuple(_with_tensors(tree["tuple"], tensors))
     return {key: _with_tensors(value, tensors) for key, value in tree["dict"]}
 
 
-def _named(name: str) -> Any:
-    """The class of this library with this name; a file must not name any other code."""
+def _named(name: str, kind: type) -> Any:
+    """What this library has under this name; a file must not name any other code."""
     module, _, attribute = name.partition(":")
     found = None
     if module.startswith("dil_teach."):
         found = getattr(importlib.import_module(module), attribute, None)
-    if not isinstance(found, type) or found.__module__ != module:
-        raise ValueError(f"checkpoint: expected a class of dil_teach, got '{name}'")
+    if not isinstance(found, kind) or getattr(found, "__module__", None) != module:
+        raise ValueError(f"checkpoint: expected a part of dil_teach, got '{name}'")
     return found
