@@ -1,0 +1,128 @@
+"""The guided filter: He, Sun and Tang, 'Guided Image Filtering', ECCV 2010.
+
+What is filtered follows the edges of a guide: in each window it is taken for a linear
+function of the guide's colours. Fitted on small copies and applied to a large guide it
+enlarges as well (He and Sun, 'Fast Guided Filter', 2015).
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+
+def guided_filter(
+    guide: Float[Tensor, "n c h w"],
+    source: Float[Tensor, "n k h w"],
+    radius: int,
+    eps: float,
+) -> Float[Tensor, "n k h w"]:
+    """Smooth a picture, but not across the edges of another.
+
+    Parameters
+    ----------
+    guide : Float[Tensor, "n c h w"]
+        Whose edges are kept, in [0, 1], grey or in colour.
+    source : Float[Tensor, "n k h w"]
+        What is smoothed: a transmission, a mask.
+    radius : int
+        The windows are 2 * radius + 1 pixels a side, cut at the border. Scale it with
+        the image.
+    eps : float
+        Edges of the guide whose variance is below this are smoothed over.
+
+    Returns
+    -------
+    Float[Tensor, "n k h w"]
+        Not clamped: it may leave the range of ``source`` a little.
+
+    Raises
+    ------
+    ValueError
+        If the sizes differ, ``radius`` is below 1 or ``eps`` not positive.
+    """
+    return guided_upsample(guide, guide, source, radius, eps)
+
+
+def guided_upsample(
+    guide: Float[Tensor, "n c _h _w"],
+    small_guide: Float[Tensor, "n c h w"],
+    source: Float[Tensor, "n k h w"],
+    radius: int,
+    eps: float,
+) -> Float[Tensor, "n k _h _w"]:
+    """Smooth a picture and enlarge it to the size of a guide, along the guide's edges.
+
+    Parameters
+    ----------
+    guide : Float[Tensor, "n c H W"]
+        Whose edges the result has.
+    small_guide : Float[Tensor, "n c h w"]
+        The guide at the size of ``source``.
+    source, radius, eps
+        As for :func:`guided_filter`; ``radius`` in pixels of ``source``.
+
+    Returns
+    -------
+    Float[Tensor, "n k H W"]
+        Not clamped.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`guided_filter`.
+    """
+    if small_guide.shape[-2:] != source.shape[-2:]:
+        raise ValueError(
+            f"source: expected the guide's size {tuple(small_guide.shape[-2:])}, got "
+            f"{tuple(source.shape[-2:])}; resize one of them"
+        )
+    if radius < 1 or eps <= 0:
+        raise ValueError(
+            "radius, eps: expected a radius of at least 1 pixel and an eps above 0, "
+            f"got {radius} and {eps}"
+        )
+    size = (guide.shape[-2], guide.shape[-1])
+    slope, offset = _coefficients(small_guide, source, radius, eps)
+    slope, offset = slope.flatten(1, 2), offset
+    if size != tuple(source.shape[-2:]):
+        slope, offset = (
+            F.interpolate(x, size, mode="bilinear") for x in (slope, offset)
+        )
+    result = offset
+    for c, channel in enumerate(slope.unflatten(1, (guide.shape[1], -1)).unbind(1)):
+        result = result + channel * guide[:, c : c + 1]
+    return result
+
+
+def _coefficients(
+    guide: Float[Tensor, "n c h w"],
+    source: Float[Tensor, "n k h w"],
+    radius: int,
+    eps: float,
+) -> tuple[Float[Tensor, "n c k h w"], Float[Tensor, "n k h w"]]:
+    """Equations 19 and 20: a and b of q = a . I + b, each a mean over the windows."""
+    # double: a variance is a small difference of two means
+    guide, wanted = guide.double(), source.double()
+    channels = guide.shape[1]
+    mean_guide, mean_source = box(guide, radius), box(wanted, radius)
+    products = guide[:, :, None] * guide[:, None]  # n c c h w
+    variance = box(products.flatten(1, 2), radius).unflatten(1, (channels, channels))
+    variance = variance - mean_guide[:, :, None] * mean_guide[:, None]
+    products = guide[:, :, None] * wanted[:, None]  # n c k h w
+    covariance = box(products.flatten(1, 2), radius).unflatten(1, (channels, -1))
+    covariance = covariance - mean_guide[:, :, None] * mean_source[:, None]
+    ridge = eps * torch.eye(channels, dtype=torch.float64, device=guide.device)
+    slope = torch.linalg.solve(
+        variance.permute(0, 3, 4, 1, 2) + ridge, covariance.permute(0, 3, 4, 1, 2)
+    ).permute(0, 3, 4, 1, 2)
+    offset = mean_source - (slope * mean_guide[:, :, None]).sum(1)
+    slope = box(slope.flatten(1, 2), radius).unflatten(1, (channels, -1))
+    return slope.to(source.dtype), box(offset, radius).to(source.dtype)
+
+
+def box(values: Float[Tensor, "n k h w"], radius: int) -> Float[Tensor, "n k h w"]:
+    """The mean over a square window about each pixel, cut at the border."""
+    side = 2 * radius + 1
+    rows = F.avg_pool2d(values, (side, 1), 1, (radius, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, side), 1, (0, radius), count_include_pad=False)

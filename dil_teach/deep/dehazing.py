@@ -1,0 +1,385 @@
+"""Dehazing by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019, section 6.
+
+hazy = transmission * clear + (1 - transmission) * airlight, in linear light: the one
+model of :mod:`dil_teach.deep.double_dip`, its mask the transmission. The final picture
+is that formula solved for the clear one; what the network drew is shown beside it.
+
+Departures from the paper. The networks do not know haze from paint: what tells them is
+the *upper envelope* of the dark channel's transmission (He, Sun and Tang), which is too
+low wherever nothing is black, and is reached where something is. The mask is a smooth
+layer: a network in its place does as well in twice the time. The airlight comes first:
+its tint from recurring patches (Bahat and Irani, 'Blind Dehazing Using Internal Patch
+Recurrence', ICCP 2016), its brightness from what contrast the haziest part has left.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from dil_teach.classical.dark_channel import (
+    brightest_haze,
+    dark_channel,
+    dark_channel_transmission,
+    remove_haze,
+    to_linear,
+    to_srgb,
+)
+from dil_teach.classical.guided_filter import box, guided_filter, guided_upsample
+from dil_teach.deep.double_dip import (
+    Constant,
+    DoubleDIP,
+    DoubleDIPSettings,
+    Layers,
+    Network,
+    Smooth,
+    check_images,
+)
+from dil_teach.image import Image, Video
+from dil_teach.patches import extract_patches
+from dil_teach.resize import resize
+
+BUDGETS = {
+    "quick": DoubleDIPSettings(steps=120),
+    "standard": DoubleDIPSettings(steps=400),
+    "full": DoubleDIPSettings(steps=1000),
+}
+WORK_SIDE = 256
+"""Larger pictures are learned from on a copy whose longer side is this, in pixels."""
+MIN_SIDE = 16
+GRID = 64
+"""Cells of the transmission along the longer side."""
+QUANTILE = 0.9
+"""Of the dark channel's transmissions nearby, the true one: some are too high by
+noise, most too low because nothing is black."""
+SMOOTHNESS = 0.3
+WEIGHT = 10.0
+"""Of what is known of haze, against the error of reconstruction: else the first steps,
+when the front is still grey, would pull the transmission away."""
+EDGE = 0.1
+"""Neighbours whose colours differ by this, summed over channels, are tied 1 / e."""
+TRUST = 0.5
+"""In the envelope, in the geometric mean with the guided dark channel: one errs where
+it is too high, the other where it is too low."""
+
+APART = 0.5
+"""Mean difference of log transmissions beyond which the result is doubted."""
+
+Airlight = Float[Tensor, "1 3 1 1"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Dehazed:
+    """What :func:`dehazed` found; pictures are sRGB-encoded in [0, 1]."""
+
+    image: Float[Tensor, "n 3 h w"]
+    """The haze-free picture: the model solved for it."""
+    transmission: Float[Tensor, "n 1 h w"]
+    airlight: Float[Tensor, "_n 3 _h _w"]
+    """(1, 3, 1, 1), or (1, 3, h, w) where it is not uniform."""
+    front: Float[Tensor, "n 3 _k _l"]
+    """The network's own layer, of the size that was worked at."""
+    unsure: str | None
+    """Why the result should not be trusted, if there is a reason."""
+
+
+def dehaze(
+    frames: Video,
+    airlight: Sequence[float] | None = None,
+    non_uniform: bool = False,
+    settings: DoubleDIPSettings = BUDGETS["quick"],
+) -> DoubleDIP:
+    """What learns to take the haze off a picture, or off a film under one haze.
+
+    ``dehazed(fit(dehaze(frames)), frames)`` is the result.
+
+    Parameters
+    ----------
+    frames : Video
+        Float[Tensor, "n 3 h w"] in [0, 1], sRGB-encoded, of any size.
+    airlight : three numbers, optional
+        The colour of opaque haze, sRGB-encoded in (0, 1]; else it is estimated.
+    non_uniform : bool
+        Whether the airlight changes slowly over the picture, as near a low sun. Of a
+        given airlight the tint and brightness are then a mean.
+    settings : DoubleDIPSettings
+        One of ``BUDGETS``.
+
+    Returns
+    -------
+    DoubleDIP
+        Not trained yet. Its image is a copy in linear light, of ``WORK_SIDE`` at most.
+
+    Raises
+    ------
+    ValueError
+        If the frames are grey, the same at all pixels or under ``MIN_SIDE`` pixels a
+        side, or the airlight is no colour.
+    """
+    if isinstance(frames, Tensor) and frames.ndim == 4 and frames.shape[1] == 1:
+        raise ValueError(
+            "frames: expected 3 channels, as haze is told from paint by its lack of "
+            "colour, got 1 (grey); take the picture in colour"
+        )
+    check_images(frames, "frames", (3,))
+    if min(frames.shape[-2:]) < MIN_SIDE:
+        raise ValueError(
+            f"frames: expected at least {MIN_SIDE} pixels a side, got "
+            f"{frames.shape[-2]} x {frames.shape[-1]}; take a larger picture"
+        )
+    small = _working_copy(frames.detach())
+    linear = to_linear(small)
+    if airlight is None:
+        air = estimate_airlight(small)
+    else:
+        air = _given_airlight(airlight).to(frames.device)
+    back = Constant(air, rate=0)
+    if non_uniform:
+        grid = vary_airlight(small, air)
+        back, air = Smooth(grid, rate=0), _enlarge(grid, linear.shape[-2:])
+    dark = guided_dark_channel(small, air)
+    cells = [max(2, round(n * GRID / max(dark.shape[-2:]))) for n in dark.shape[-2:]]
+    mask = Smooth(F.adaptive_avg_pool2d(dark, cells), rate=5)
+    given = {"frames": small}
+    return DoubleDIP(
+        linear, haze_penalties, given, Network(each=True), back, mask, settings
+    )
+
+
+def haze_penalties(
+    layers: Layers, progress: float, *, frames: Video
+) -> dict[str, Tensor]:
+    """The transmission is the upper envelope of the dark channel's, and depth is
+    smooth where colours are, from pixel to pixel and from frame to frame."""
+    transmission = layers.mask
+    # patches of 3: the envelope finds by itself how far the next black thing is
+    dark = dark_channel_transmission(to_linear(frames), layers.back, 3, omega=0.99)
+    missing = dark - transmission
+    envelope = torch.maximum(QUANTILE * missing, (QUANTILE - 1) * missing).mean()
+    depth = -transmission.clamp_min(1e-3).log()  # times the haze's density
+    rough = depth.new_zeros(())
+    for along in (0, -2, -1):
+        if depth.shape[along] > 1:
+            alike = (-frames.diff(dim=along).abs().sum(1, keepdim=True) / EDGE).exp()
+            step = (depth.diff(dim=along).square() + 1e-6).sqrt()
+            rough = rough + (alike * step).mean()
+    return {"envelope": WEIGHT * envelope, "roughness": WEIGHT * SMOOTHNESS * rough}
+
+
+def dehazed(dip: DoubleDIP, frames: Video) -> Dehazed:
+    """The haze-free picture, by what was learned so far.
+
+    Parameters
+    ----------
+    dip : DoubleDIP
+        Of :func:`dehaze`.
+    frames : Video
+        What :func:`dehaze` was given.
+
+    Returns
+    -------
+    Dehazed
+
+    Raises
+    ------
+    ValueError
+        If the frames are others than those learned from.
+    """
+    small = _working_copy(frames)
+    if small.shape != dip.image.shape:
+        raise ValueError(
+            f"frames: expected those that were learned from, got {tuple(frames.shape)}"
+            f", whose working copy {tuple(small.shape)} is not "
+            f"{tuple(dip.image.shape)}; give the same to both"
+        )
+    layers = dip.layers()
+    dark = guided_dark_channel(small, layers.back)
+    transmission = layers.mask**TRUST * dark ** (1 - TRUST)
+    unsure = _doubts(small, layers, dark)
+    size, airlight = frames.shape[-2:], layers.back
+    if size != small.shape[-2:]:
+        radius = max(1, max(small.shape[-2:]) // 32)
+        transmission = guided_upsample(frames, small, transmission, radius, 1e-3)
+    if airlight.shape[-1] > 1:
+        airlight = _enlarge(airlight, size)
+    transmission = transmission.clamp(1e-3, 1)
+    return Dehazed(
+        image=to_srgb(remove_haze(to_linear(frames), transmission, airlight)),
+        transmission=transmission,
+        airlight=to_srgb(airlight),
+        front=to_srgb(layers.front),
+        unsure=unsure,
+    )
+
+
+def guided_dark_channel(
+    frames: Video, airlight: Float[Tensor, "_n 3 _h _w"]
+) -> Float[Tensor, "n 1 h w"]:
+    """The classical transmission at the settings that did best on practice scenes."""
+    dark = dark_channel_transmission(to_linear(frames), airlight, 5, omega=0.95)
+    return guided_filter(frames, dark, 4, 1e-2).clamp(0.05, 0.98)
+
+
+def estimate_airlight(frames: Video) -> Airlight:
+    """The colour of opaque haze, in linear light.
+
+    Surfaces fade towards it with distance. Its tint is where what recurs, nearer and
+    farther, fades to. Its brightness is that of the haziest part, taken on to where the
+    contrast that is left there would be gone, unless that part is sky.
+    """
+    linear = to_linear(frames)
+    start = brightest_haze(linear)
+    faded = to_srgb(_where_recurring_patches_fade_to(linear[len(linear) // 2], start))
+    tint = faded - faded.mean()
+    airlight = to_linear(to_srgb(start).mean() + tint)
+    for _ in range(3):
+        haze, share, clear = haziest_part(frames, airlight)
+        # of the contrast left a part is the file's rounding, not the scene
+        opaque = (haze - 0.7 * share * clear) / (1 - 0.7 * share)
+        airlight = airlight * (opaque.mean() / airlight.mean()).to(airlight.dtype)
+    # rather too bright: too dark an airlight blows up colours where little is left
+    bright, scene = to_srgb(airlight).mean() + 0.03, _is_no_sky(share)
+    return to_linear(
+        (scene * bright + (1 - scene) * faded.mean() + tint).clamp(0.05, 1)
+    )
+
+
+def haziest_part(
+    frames: Video, airlight: Float[Tensor, "_n 3 _h _w"]
+) -> tuple[Float[Tensor, "3"], Float[Tensor, ""], Float[Tensor, "3"]]:
+    """The fiftieth of the pixels that is haziest: its mean colour, the share of the
+    contrast of the scene that is left in it, and the mean colour of what is near."""
+    linear = to_linear(frames)
+    haze = dark_channel(linear, 15).flatten()
+    most = haze.topk(max(1, round(0.02 * haze.numel()))).indices
+    near = dark_channel_transmission(linear, airlight, 5)
+    near = guided_filter(frames, near, 8, 1e-2).clamp(0.05, 1)
+    contrast = (box(linear.square(), 2) - box(linear, 2).square()).clamp_min(0)
+    contrast = contrast.sum(1, keepdim=True).sqrt()
+    weight = near * (near > 0.3 * near.max())
+    clear = remove_haze(linear, near, airlight)
+    clear = (clear * weight).sum((0, 2, 3)) / weight.sum()
+    usual = (contrast / near * weight).sum() / weight.sum()
+    share = (contrast.flatten()[most].mean() / usual).clamp(0, 0.6)
+    return linear.transpose(0, 1).flatten(1)[:, most].mean(1), share, clear
+
+
+def vary_airlight(frames: Video, airlight: Airlight) -> Float[Tensor, "1 3 9 9"]:
+    """The airlight as a quadratic function of the place, on a grid, in linear light.
+
+    Least squares of hazy = (1 - t) * airlight + t * mean of the scene, where the haze
+    is thick most of all; held to the uniform one.
+    """
+    linear = to_linear(frames)
+    shape = _quadratic(linear.shape[-2:]).to(linear)
+    wide = airlight.expand(1, 3, *linear.shape[-2:])
+    held = 0.03 * torch.eye(7, device=linear.device)
+    held[0, 0], held[6, 6] = 0.09, 0.003
+    prior = torch.zeros(7, 3, device=linear.device)
+    prior[0], prior[6] = airlight.flatten(), 0.2
+    for _ in range(4):
+        t = dark_channel_transmission(linear, wide, 7)
+        t = guided_filter(frames, t, 8, 1e-2).clamp(0.05, 1)
+        weight = 1 / (t.square() + 0.01)
+        weight = (weight / weight.sum()).flatten()
+        terms = torch.cat([(1 - t) * shape, t], 1).transpose(0, 1).flatten(1)
+        seen = linear.transpose(0, 1).flatten(1)
+        found = torch.linalg.solve(
+            (terms * weight) @ terms.T + held,
+            (terms * weight) @ seen.T + held @ prior,
+        )[:6]
+        wide = torch.einsum("kc,nkhw->nchw", found, shape).clamp(0.05, 1)
+    grid = _quadratic((9, 9)).to(linear)
+    return torch.einsum("kc,nkhw->nchw", found, grid).clamp(0.05, 0.99)
+
+
+def _quadratic(size: Sequence[int]) -> Float[Tensor, "1 6 h w"]:
+    y, x = (torch.linspace(-1, 1, n) for n in size)
+    y, x = torch.meshgrid(y, x, indexing="ij")
+    one = torch.ones_like(x)
+    return torch.stack([one, x, y, x * x - 1 / 3, y * y - 1 / 3, x * y])[None]
+
+
+def _where_recurring_patches_fade_to(linear: Image, start: Airlight) -> Airlight:
+    """Two patches of one look, at transmissions of a known ratio, tell the airlight:
+    (1 - ratio) * airlight = mean of the fainter - ratio * mean of the stronger."""
+    scale = min(1, 128 / max(linear.shape[-2:]))
+    patches = torch.cat(
+        [
+            extract_patches(resize(linear, scale * s), 7, 2)
+            for s in (1.0, 0.7, 0.5)
+            if s * scale * min(linear.shape[-2:]) >= 7
+        ]
+    ).unflatten(1, (3, 49))
+    mean = patches.mean(2)
+    look = (patches - mean[:, :, None]).flatten(1)
+    strength = look.square().mean(1).sqrt()
+    seen = strength > 0.012  # what is fainter is mostly rounding
+    mean, look, strength = mean[seen], look[seen], strength[seen]
+    if len(mean) < 5:
+        return start
+    look = F.normalize(look, dim=1)
+    fainter = strength < 0.75 * strength[:, None]
+    likeness, match = (look @ look.T).where(fainter, -1).topk(4)
+    ratio = (strength[match] / strength[:, None]).flatten()
+    told = (mean[match] - ratio.view_as(match)[..., None] * mean[:, None]).flatten(0, 1)
+    likeness, rest = likeness.flatten(), 1 - ratio
+    alike = likeness > 0.8
+    if not alike.any():
+        return start
+    told, rest, likeness = told[alike], rest[alike], likeness[alike]
+    airlight, held = start.flatten(), 0.02 * (0.03 / 0.2) ** 2
+    for _ in range(20):  # most pairs are chance: each round trusts the consistent more
+        error = (told - rest[:, None] * airlight).square().sum(1)
+        weight = likeness**4 / (1 + error / 0.03**2).square()
+        pull = ((weight * rest)[:, None] * told).mean(0) + held * start.flatten()
+        airlight = pull / ((weight * rest.square()).mean() + held)
+    return airlight.clamp(0.05, 1).reshape(1, 3, 1, 1)
+
+
+def _is_no_sky(share: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    """From 0 to 1: whether contrast is left in the haziest part. In sky there was
+    0 to .035 on practice scenes, on the farthest walls .055 and more."""
+    return ((share - 0.035) / 0.02).clamp(0, 1)
+
+
+def _doubts(frames: Video, layers: Layers, dark: Video) -> str | None:
+    """What speaks against the result, in one sentence."""
+    _, share, _ = haziest_part(frames, layers.back)
+    if _is_no_sky(share) < 0.5:
+        return (
+            "the haziest part of the picture is smooth: it may be sky, whose depth and "
+            "colour nothing tells"
+        )
+    apart = (layers.mask.log() - dark.log()).abs().mean()
+    if apart > APART:
+        return (
+            "the dark channel and its upper envelope are far apart: little in the "
+            "picture is black, or the airlight is wrong"
+        )
+    return None
+
+
+def _working_copy(frames: Video) -> Video:
+    """The frames, no larger than is learned from."""
+    scale = WORK_SIDE / max(frames.shape[-2:])
+    if scale >= 1:
+        return frames.detach()
+    return resize(frames.detach(), scale).clamp(0, 1)
+
+
+def _enlarge(grid: Tensor, size: Sequence[int]) -> Tensor:
+    return F.interpolate(grid, tuple(size), mode="bilinear", align_corners=True)
+
+
+def _given_airlight(airlight: Sequence[float]) -> Airlight:
+    colour = torch.as_tensor(airlight, dtype=torch.float32).flatten()
+    if len(colour) != 3 or not ((colour > 0) & (colour <= 1)).all():
+        raise ValueError(
+            "airlight: expected three numbers above 0 and at most 1, red, green and "
+            f"blue in sRGB, got {airlight}; divide levels of 255 by 255"
+        )
+    return to_linear(colour).reshape(1, 3, 1, 1)
