@@ -148,17 +148,18 @@ def _load_file(path: Path) -> Video:
     frames: list[UInt8[np.ndarray, "h w c"]] = []
     try:
         with imageio.imopen(path, "r", plugin="pyav") as file:
+            held = 0  # pixels; the header need not know how many frames there are
             for frame in file.iter():
                 frames.append(frame)
-                # the header need not know how many frames there are
-                _check_megapixels(path, len(frames), *frame.shape[:2])
+                held += frame.shape[0] * frame.shape[1]
+                if held > MAX_MEGAPIXELS * 1e6:
+                    break
             quarters = _quarter_turns(file.metadata(index=0)) if frames else 0
-    except _TooLarge:
-        raise
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise _damaged(path, error) from None
     if not frames:
         raise ValueError(f"{path}: expected a film, got no frame; export it again")
+    _check_megapixels(path, len(frames), *frames[0].shape[:2])
     first = from_uint8(np.rot90(frames[0], quarters))
     video = first.new_empty(len(frames), *first.shape)
     for number, frame in enumerate(frames):
@@ -186,14 +187,10 @@ def _quarter_turns(noted: dict[str, Any]) -> int:
     return round(-math.atan2(sine, cosine) / (math.pi / 2)) % 4
 
 
-class _TooLarge(ValueError):
-    """A film that could be decoded, but that memory does not hold."""
-
-
 def _check_megapixels(path: Path, count: int, height: int, width: int) -> None:
     if count * height * width > MAX_MEGAPIXELS * 1e6:
         most = int(MAX_MEGAPIXELS * 1e6 // (height * width))
-        raise _TooLarge(
+        raise ValueError(
             f"{path}: expected at most {MAX_MEGAPIXELS} megapixels in all frames "
             f"together, which are {most} frames of {height} x {width}, got more; cut "
             "it or make it smaller"

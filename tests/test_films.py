@@ -1,8 +1,10 @@
 """Films: what is written is read again, and what is none is refused in a sentence."""
 
+import gc
 import os
 import shutil
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,15 @@ from dil_teach.films import (
 from dil_teach.image import load_image, save_image, to_uint8
 from dil_teach.photos import photo
 from dil_teach.scenes import scene
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_garbage() -> Iterator[None]:
+    """imageio collects garbage whenever it closes a film: among all that a test run
+    has imported, that takes a second."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

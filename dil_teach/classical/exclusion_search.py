@@ -94,7 +94,7 @@ def edges(image: Image) -> Float[Tensor, " _n"]:
 def strength(edges: Float[Tensor, "_k _n"]) -> Float[Tensor, "_k _n"]:
     """From 0, no edge, to 1, one far over the mean of its row."""
     size = edges.abs()
-    return torch.tanh(size / (2 * size.mean(1, keepdim=True)).clamp_min(1e-6))
+    return torch.tanh(size / (2 * size.mean(1, keepdim=True).clamp_min(1e-6)))
 
 
 def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
@@ -120,8 +120,8 @@ def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
     a1, a2 = coefficients
     if a1 == a2:
         raise ValueError(
-            f"coefficients: expected two that differ, got {a1} twice; mixtures with the "
-            "same shares cannot be told apart"
+            f"coefficients: expected two that differ, got {a1} twice; mixtures with "
+            "the same shares cannot be told apart: take another pair"
         )
     difference = (mixtures[0] - mixtures[1]) / (a1 - a2)
     return torch.stack(
@@ -139,8 +139,8 @@ def check_two_mixtures(mixtures: Tensor) -> None:
     """
     if mixtures.ndim != 4 or len(mixtures) != 2:
         raise ValueError(
-            f"mixtures: expected two images, (2, c, h, w), got {tuple(mixtures.shape)}; "
-            "torch.stack makes one tensor of two images"
+            f"mixtures: expected two images, (2, c, h, w), got "
+            f"{tuple(mixtures.shape)}; torch.stack makes one tensor of two images"
         )
     for mixture in mixtures:
         check_image(mixture, "mixtures", min_side=2)

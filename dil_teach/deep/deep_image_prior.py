@@ -181,6 +181,7 @@ class DeepImagePrior:
             )
             for _ in codes
         ).to(image.device)
+        self._start_from_the_mean_colour()
         self.optimizer = torch.optim.Adam(
             self.networks.parameters(),
             lr=settings.learning_rate,
@@ -190,6 +191,14 @@ class DeepImagePrior:
         self.variance = torch.zeros((), device=image.device)
         self.best, self.best_step = self.average.clone(), 0
         self.least = float("inf")
+
+    def _start_from_the_mean_colour(self) -> None:
+        """Dark and light pictures would otherwise be drawn late."""
+        known = self.image if self.mask is None else self.image[:, self.mask[0] == 0]
+        colour = known.flatten(1).mean(1).clamp(0.01, 0.99)
+        with torch.no_grad():
+            for network in self.networks:
+                network.last.bias += colour.logit()
 
     @property
     def stops_early(self) -> bool:

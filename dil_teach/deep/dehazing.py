@@ -88,7 +88,7 @@ class Dehazed:
 
 def dehaze(
     frames: Video,
-    airlight: Sequence[float] | None = None,
+    airlight: Sequence[float] | Image | None = None,
     non_uniform: bool = False,
     settings: DoubleDIPSettings = BUDGETS["quick"],
 ) -> DoubleDIP:
@@ -100,11 +100,12 @@ def dehaze(
     ----------
     frames : Video
         Float[Tensor, "n 3 h w"] in [0, 1], sRGB-encoded, of any size.
-    airlight : three numbers, optional
-        The colour of opaque haze, sRGB-encoded in (0, 1]; else it is estimated.
+    airlight : three numbers or Image, optional
+        The colour of opaque haze, sRGB-encoded in (0, 1], or a picture of it where it
+        is known to change slowly; else it is estimated.
     non_uniform : bool
-        Whether the airlight changes slowly over the picture, as near a low sun. Of a
-        given airlight the tint and brightness are then a mean.
+        Whether the airlight changes slowly over the picture, as near a low sun. Three
+        numbers are then taken for about its mean.
     settings : DoubleDIPSettings
         One of ``BUDGETS``.
 
@@ -136,10 +137,11 @@ def dehaze(
         air = estimate_airlight(small)
     else:
         air = _given_airlight(airlight).to(frames.device)
-    back = Constant(air, rate=0)
-    if non_uniform:
-        grid = vary_airlight(small, air)
-        back, air = Smooth(grid, rate=0), _enlarge(grid, linear.shape[-2:])
+    if non_uniform and air.shape[-1] == 1:
+        air = vary_airlight(small, air)
+    back = Constant(air, rate=0) if air.shape[-1] == 1 else Smooth(air, rate=0)
+    if air.shape[-1] > 1:
+        air = _enlarge(air, linear.shape[-2:])
     dark = guided_dark_channel(small, air)
     cells = [max(2, round(n * GRID / max(dark.shape[-2:]))) for n in dark.shape[-2:]]
     mask = Smooth(F.adaptive_avg_pool2d(dark, cells), rate=5)
@@ -375,11 +377,17 @@ def _enlarge(grid: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(grid, tuple(size), mode="bilinear", align_corners=True)
 
 
-def _given_airlight(airlight: Sequence[float]) -> Airlight:
-    colour = torch.as_tensor(airlight, dtype=torch.float32).flatten()
-    if len(colour) != 3 or not ((colour > 0) & (colour <= 1)).all():
+def _given_airlight(
+    airlight: Sequence[float] | Image,
+) -> Float[Tensor, "1 3 _h _w"]:
+    """Linear light, of one pixel or on a grid."""
+    colour = torch.as_tensor(airlight, dtype=torch.float32)
+    colour = colour[:, None, None] if colour.ndim == 1 else colour
+    good = colour.ndim == 3 and len(colour) == 3 and 0 < colour.min() <= colour.max()
+    if not good or colour.max() > 1:
         raise ValueError(
-            "airlight: expected three numbers above 0 and at most 1, red, green and "
-            f"blue in sRGB, got {airlight}; divide levels of 255 by 255"
+            "airlight: expected red, green and blue above 0 and at most 1, in sRGB, got "
+            f"{airlight}; divide levels of 255 by 255"
         )
-    return to_linear(colour).reshape(1, 3, 1, 1)
+    linear = to_linear(colour)[None]
+    return linear if linear.shape[-1] == 1 else _enlarge(linear, (9, 9))

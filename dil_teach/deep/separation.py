@@ -33,13 +33,13 @@ from dil_teach.image import Image, Video
 from dil_teach.resize import resize
 
 BUDGETS = {
-    "quick": DoubleDIPSettings(steps=200, code_noise=0.003),
-    "standard": DoubleDIPSettings(steps=800, code_noise=0.003),
-    "full": DoubleDIPSettings(steps=2000, code_noise=0.003),
+    "quick": DoubleDIPSettings(steps=200, learning_rate=0.02, code_noise=0.003),
+    "standard": DoubleDIPSettings(steps=800, learning_rate=0.02, code_noise=0.003),
+    "full": DoubleDIPSettings(steps=2000, learning_rate=0.02, code_noise=0.003),
 }
 """At 128 pixels a side about 14, 56 and 140 CPU seconds."""
 
-EXCLUSION = 7e-4
+EXCLUSION = 3e-4
 """Weight of the exclusion beside the squared error of the mixtures. More, and the
 networks buy a low exclusion with layers that do not add up to the mixtures."""
 LEVELS = 3
@@ -99,8 +99,8 @@ def separate(
     check_images(mixtures, "mixtures")
     if len(mixtures) > 2:
         raise ValueError(
-            f"mixtures: expected one or two, got {len(mixtures)}; take the two in which "
-            "the layers' shares differ most"
+            f"mixtures: expected one or two, got {len(mixtures)}; take the two in "
+            "which the layers' shares differ most"
         )
     if len(mixtures) == 2:
         check_two_mixtures(mixtures)
@@ -192,7 +192,7 @@ def separated(dip: DoubleDIP, mixtures: Video) -> Separation:
     own = torch.stack([drawn.front[0], drawn.back[0]])
     shares = [float(share) for share in drawn.mask.flatten()]
     if len(shares) == 1:
-        # the mean of both is the mixture: their difference alone is the networks' to say
+        # the layers' mean is the mixture: only their difference is the networks' work
         half = resize(own[0] - own[1], size=(mixtures.shape[2], mixtures.shape[3])) / 2
         layers = torch.stack([mixtures[0] + half, mixtures[0] - half])
     else:

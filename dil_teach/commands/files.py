@@ -1,0 +1,211 @@
+"""What the commands share: places to write, all files or none, options, the bar."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from dil_teach.image import Image
+    from dil_teach.training import SingleImageMethod
+
+In = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="IN")]
+Out = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
+Budget = Literal["quick", "standard", "full"]
+
+MOST_PIXELS = 1_000_000
+"""That networks draw at once: about 4 GB of memory."""
+MOST_PIXELS_IN_ALL = 36_000_000
+"""Of what is learned from smaller copies, and computed at full size: 4 GB again."""
+OPAQUE = (".jpg", ".jpeg", ".bmp")
+FORMATS = (".png", ".tif", ".tiff", ".webp", *OPAQUE)
+"""Those that keep a picture as it is; others have few colours or small sizes."""
+LONGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
+"""Pixels a side that a format can hold, where that is not more than memory can."""
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that torch does not take."""
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"--seed: expected 0 to 2**63 - 1, got {seed}")
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that this machine has not."""
+    import torch
+
+    try:
+        torch.ones(1, device=device).cpu()
+    except (RuntimeError, AssertionError, ImportError):
+        raise ValueError(
+            f"--device: expected cpu, or cuda or mps where the machine has it, got "
+            f"'{device}'; leave it out to use the cpu"
+        ) from None
+
+
+def check_pixels(
+    image: Path, size: tuple[int, int], count: int = 1, most: int = MOST_PIXELS
+) -> None:
+    """Refuse pictures that memory, and patience, are not enough for."""
+    if count * size[0] * size[1] > most:
+        raise ValueError(
+            f"{image}: expected at most {most // count} pixels"
+            f"{'' if count == 1 else f' in each of {count} pictures'}, got {size[0]} x "
+            f"{size[1]}; cut a part out, or make it smaller first"
+        )
+
+
+def check_alike(files: Sequence[Path], images: "Sequence[Image]") -> None:
+    """Refuse pictures of different sizes, or of which some are grey."""
+    for file, image in zip(files, images, strict=True):
+        if image.shape != images[0].shape:
+            wanted, got = (" x ".join(map(str, x.shape)) for x in (images[0], image))
+            raise ValueError(
+                f"{file}: expected {wanted} (channels x height x width) as in "
+                f"{files[0]}, got {got}; all pictures must be of one size and kind"
+            )
+
+
+def check_output(
+    out: Path, image: Path, size: tuple[int, int], transparent: bool = False
+) -> None:
+    """Refuse a picture that could not be written: better now than after minutes."""
+    check_place(out, FORMATS)
+    check_format(out, image, size, transparent)
+    check_input_is_kept(out, image)
+
+
+def check_format(
+    out: Path, image: Path, size: tuple[int, int], transparent: bool
+) -> None:
+    """Refuse a name whose format could not hold the picture."""
+    check_suffix(out, FORMATS)
+    suffix = out.suffix.lower()
+    if transparent and suffix in OPAQUE:
+        raise ValueError(
+            f"{out}: {image} is transparent in places, which {suffix} cannot hold; "
+            "save it as .png"
+        )
+    if max(size) > LONGEST_SIDE.get(suffix, max(size)):
+        raise ValueError(
+            f"{out}: {suffix} holds at most {LONGEST_SIDE[suffix]} pixels a side, got "
+            f"{size[0]} x {size[1]}; save it as .png"
+        )
+
+
+def check_input_is_kept(out: Path, *inputs: Path) -> None:
+    """Refuse to write over what was read."""
+    if out.exists() and any(out.samefile(file) for file in inputs):
+        raise ValueError(f"{out}: would replace the photograph; name another file")
+
+
+def check_different(outs: Sequence[Path]) -> None:
+    """Refuse to write two things to one place."""
+    places = [out.resolve() for out in outs]
+    for number, (out, place) in enumerate(zip(outs, places, strict=True)):
+        others = places[:number] + places[number + 1 :]
+        if place in others or any(place in other.parents for other in others):
+            raise ValueError(
+                f"{out}: expected another place for each result, got this one for two; "
+                "name another"
+            )
+
+
+def check_suffix(out: Path, suffixes: tuple[str, ...]) -> None:
+    """Refuse a name with another suffix."""
+    suffix = out.suffix.lower()
+    if suffix not in suffixes:
+        wanted = f"one of {', '.join(suffixes)}" if suffixes[1:] else suffixes[0]
+        raise ValueError(
+            f"{out}: expected {wanted}, got '{suffix}'; name the file with "
+            f"{'one' if suffixes[1:] else 'it'}"
+        )
+
+
+def check_place(out: Path, suffixes: tuple[str, ...]) -> None:
+    """Refuse a file that could not be written, whatever it holds."""
+    if out.is_dir():
+        raise ValueError(f"{out}: expected a file to write, got a folder; name a file")
+    check_suffix(out, suffixes)
+    if out.exists() and not (out.is_file() and os.access(out, os.W_OK)):
+        raise OSError(f"{out}: may not be written over; name another file")
+    check_parent(out)
+
+
+def check_parent(out: Path) -> None:
+    """Refuse a file or folder whose own folder nothing can be written to."""
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"{out.parent}: no such folder; make it first")
+    try:
+        _beside(out).mkdir()
+        _beside(out).rmdir()
+    except OSError as error:
+        raise OSError(
+            f"{out}: cannot be written ({error.strerror}); "
+            "choose a folder that you may write to"
+        ) from None
+
+
+def _beside(out: Path) -> Path:
+    return out.with_name(f".{out.name}.{os.getpid()}.part")  # as save_image does
+
+
+def load_mask(file: Path, size: tuple[int, int]) -> "Float[Tensor, '1 h w']":
+    """A picture drawn in white on an image: 1 where it is white, 0 elsewhere."""
+    from dil_teach.image import load_image, split_alpha
+
+    drawn, alpha = split_alpha(load_image(file))
+    if drawn.shape[1:] != size:
+        raise ValueError(
+            f"{file}: expected the size of the image, {size[0]} x {size[1]}, got "
+            f"{drawn.shape[1]} x {drawn.shape[2]}; draw it on the image itself"
+        )
+    light = drawn.mean(0, keepdim=True) * (1 if alpha is None else alpha)
+    if light.max() <= 0.5:
+        raise ValueError(
+            f"{file}: expected white where it marks something, got no white at all; "
+            "paint there with white"
+        )
+    return (light > 0.5).float()
+
+
+def write(files: dict[Path, Callable[[Path], object]]) -> None:
+    """Write all of the files or, where one of them cannot be, none.
+
+    Each function is given a place to write to, of the file's own name; what it writes
+    may be a folder.
+    """
+    staged = {out: _beside(out) / out.name for out in files}
+    try:
+        for out, save in files.items():
+            staged[out].parent.mkdir()
+            save(staged[out])
+        for out in files:
+            if out.is_dir():
+                out.rmdir()  # it is empty, and not all systems rename onto that
+            os.replace(staged[out], out)
+    except OSError as error:
+        said = str(error)
+        for out in files:
+            said = said.replace(str(staged[out]), str(out))
+        raise OSError(said) from None
+    finally:
+        for out in files:
+            shutil.rmtree(_beside(out), ignore_errors=True)
+
+
+def train_with_bar(method: "SingleImageMethod") -> None:
+    """Train a method until it is done, with its losses in a progress bar."""
+    from dil_teach.training import train
+
+    with tqdm(total=method.total_steps, unit="step", leave=False) as bar:
+        for progress in train(method, report_every=5):
+            bar.set_postfix(progress.losses, refresh=False)
+            bar.update(progress.step - bar.n)

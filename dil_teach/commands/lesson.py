@@ -1,0 +1,49 @@
+"""dil-teach lesson: a chapter as one page."""
+
+import importlib.util
+import time
+from typing import Annotated
+
+import tyro
+from tqdm import tqdm
+
+from dil_teach.commands.files import Budget, Out, check_place, write
+
+
+def lesson(
+    chapter: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CHAPTER")],
+    out: Out,
+    /,
+    budget: Budget = "quick",
+) -> None:
+    """Run a chapter from its first cell to its last, and keep it as one HTML page.
+
+    Its pictures and styles are inside the page. The one thing fetched when it is read
+    is MathJax, which sets formulas; without it they are read as TeX.
+
+    Args:
+        chapter: Its number or name, such as 01 or 01_patch_recurrence.
+        out: The page to write: .html.
+        budget: How long the chapter may compute.
+    """
+    begin = time.perf_counter()
+    check_place(out, (".html", ".htm"))
+    for tool in ("ipykernel", "nbclient", "nbconvert"):
+        if importlib.util.find_spec(tool) is None:
+            raise ValueError(
+                f"lesson: needs {tool}, which comes with JupyterLab; pip install "
+                "jupyterlab"
+            )
+
+    from dil_teach.course.lesson import find_chapter, learner_chapter, page, run_cells
+
+    name = find_chapter(chapter)
+    notebook = learner_chapter(name, budget)
+    cells = run_cells(notebook, name)
+    total = len(notebook.cells)
+    for _ in tqdm(cells, name, total, leave=False, unit="cell", mininterval=0):
+        pass
+    html = page(notebook).encode()
+    write({out: lambda file: file.write_bytes(html)})
+    seconds = time.perf_counter() - begin
+    print(f"{out}: {name} at {budget}, run and written in {seconds:.1f} s")

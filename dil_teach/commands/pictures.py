@@ -1,0 +1,104 @@
+"""A picture, a folder of frames or a film: read alike, and written alike."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dil_teach.commands.files import (
+    MOST_PIXELS,
+    MOST_PIXELS_IN_ALL,
+    check_output,
+    check_parent,
+    check_pixels,
+    check_place,
+)
+
+if TYPE_CHECKING:
+    from dil_teach.image import Video
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What was read: the frames of a film, or the one of a picture."""
+
+    path: Path
+    film: bool
+    colour: "Video"
+    """(t, c, h, w), grey or RGB."""
+    alpha: "Video | None"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.colour.shape[-2], self.colour.shape[-1]
+
+    def check_frames(self, side: int) -> None:
+        """Refuse what memory is not enough for; networks draw it at `side` pixels."""
+        check_pixels(self.path, self.size, len(self.colour), MOST_PIXELS_IN_ALL)
+        height, width = self.size
+        scale = min(1.0, side / max(height, width))
+        small = math.ceil(height * scale) * math.ceil(width * scale)
+        if len(self.colour) * small > MOST_PIXELS:
+            raise ValueError(
+                f"{self.path}: expected at most {MOST_PIXELS // small} frames of "
+                f"{height} x {width}, got {len(self.colour)}; cut a part out, or make "
+                "the frames smaller"
+            )
+
+    def check_output(self, out: Path, transparent: bool = False) -> None:
+        """Refuse a place that could not hold as many frames."""
+        if not self.film:
+            check_output(out, self.path, self.size, transparent)
+        elif out.suffix == "" or out.is_dir():
+            _check_new_folder(out)
+        else:
+            from dil_teach.films import WRITTEN
+
+            check_place(out, tuple(WRITTEN))
+            if transparent:
+                raise ValueError(
+                    f"{out}: {self.path} is transparent in places, which no film file "
+                    "holds; name a folder for its frames"
+                )
+            if out.exists() and out.samefile(self.path):
+                raise ValueError(f"{out}: would replace the film; name another file")
+
+    def writer(self, video: "Video", out: Path) -> "Callable[[Path], object]":
+        """The function that writes frames as `out` names them, for `files.write`."""
+        from dil_teach.films import film_rate, frame_files, save_film, save_frames
+        from dil_teach.image import save_image
+
+        video = video.cpu()
+        if not self.film:
+            return lambda place: save_image(video[0], place)
+        if out.suffix:
+            return lambda place: save_film(video, place, film_rate(self.path))
+        names = None
+        if self.path.is_dir():
+            names = [file.stem for file in frame_files(self.path)]
+            if len({name.lower() for name in names}) < len(names):
+                names = None  # such as 1.png and 1.jpg
+        return lambda place: save_frames(video, place, names)
+
+
+def load_pictures(path: Path) -> Pictures:
+    """Read a picture, or all frames of a film."""
+    from dil_teach.films import is_film, load_film
+    from dil_teach.image import load_image
+
+    film = is_film(path)
+    video = load_film(path) if film else load_image(path)[None]
+    if video.shape[1] in (2, 4):
+        return Pictures(path, film, video[:, :-1], video[:, -1:])
+    return Pictures(path, film, video, None)
+
+
+def _check_new_folder(out: Path) -> None:
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise ValueError(
+            f"{out}: expected a new or an empty folder for the frames, got one that "
+            "holds something; name another"
+        )
+    check_parent(out)

@@ -1,0 +1,104 @@
+"""dil-teach recurrence: where the patches of a photograph recur."""
+
+import json
+import math
+import time
+
+from tqdm import tqdm
+
+from dil_teach.commands.files import In, Out, check_place, write
+
+MOST_PIXELS = 300_000
+"""Whose patches `recurrence` looks for: two minutes, and 3 GB of memory."""
+
+
+def recurrence(
+    image: In,
+    out: Out,
+    /,
+    scale: float = 1.0,
+    patch_size: int = 5,
+    max_side: int | None = None,
+) -> None:
+    """Map where the patches of a photograph recur in it, at its own or another scale.
+
+    A pixel of the map stands for the patch whose top left corner it is. Its grey is
+    255 x matches / 16, rounded: black recurs nowhere, white 16 times or more. Figures
+    go beside it, as JSON. Transparency is left out of account.
+
+    Args:
+        image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
+        out: The map to write, a .png; the figures get the same name with .json.
+        scale: Where to look: 1 in the photograph itself, 0.5 in it at half the size.
+        patch_size: Pixels a side of a patch.
+        max_side: Make the photograph smaller first, to this many pixels a side.
+    """
+    begin = time.perf_counter()
+    figures_out = out.with_suffix(".json")
+    check_place(out, (".png",))
+    check_place(figures_out, (".json",))
+
+    from PIL import Image as Picture
+
+    import dil_teach
+    from dil_teach.image import load_image, split_alpha
+    from dil_teach.recurrence import LEAST, MOST, SCALES, detailed, recurrence_map
+    from dil_teach.resize import resize
+
+    colour, alpha = split_alpha(load_image(image))
+    if out.exists() and out.samefile(image):
+        raise ValueError(f"{out}: would replace the photograph; name another file")
+    height, width = file_size = (colour.shape[-2], colour.shape[-1])
+    if max_side is not None:
+        if max_side < 1:
+            raise ValueError(f"--max-side: expected at least 1 pixel, got {max_side}")
+        if max_side < max(height, width):
+            smaller = max_side / max(height, width)
+            height, width = (max(1, round(side * smaller)) for side in (height, width))
+            colour = resize(colour, size=(height, width)).clamp(0, 1)
+    if height * width > MOST_PIXELS:
+        side = int(max(height, width) * math.sqrt(MOST_PIXELS / height / width))
+        raise ValueError(
+            f"{image}: expected at most {MOST_PIXELS} pixels, got {height} x {width}; "
+            f"cut a part out, or make it smaller with --max-side {side}"
+        )
+    maps = {}
+    for each in tqdm(dict.fromkeys((scale, *SCALES)), "scales", leave=False):
+        maps[each] = recurrence_map(colour, patch_size, each)
+    counts = maps[scale]
+    # the mean that `recurrence_score` takes, of maps that are here already
+    shares = [(maps[each] >= 1).double().mean().item() for each in SCALES]
+    detail = detailed(colour, patch_size)
+    parts = {"all": counts, "smooth": counts[~detail], "detailed": counts[detail]}
+    figures = {
+        "image": image.name,
+        "file_height": file_size[0],
+        "file_width": file_size[1],
+        "height": height,
+        "width": width,
+        "transparency": "none" if alpha is None else "left out of account",
+        "patch_size": patch_size,
+        "scale": scale,
+        "grey": f"255 x good matches / {MOST}, rounded",
+        "patches": counts.numel(),
+        "detailed": "the quarter of most contrast",
+        **{
+            f"percent_with_at_least_{least}": {
+                part: round(100 * (some >= least).double().mean().item(), 2)
+                for part, some in parts.items()
+            }
+            for least in (1, LEAST)
+        },
+        "recurrence_score": round(sum(shares) / len(shares), 4),
+        "dil_teach": dil_teach.__version__,
+    }
+    text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
+    grey = Picture.fromarray((counts.double() * 255 / MOST).round().byte().numpy())
+    write(
+        {
+            out: lambda file: grey.save(file, format="PNG"),
+            figures_out: lambda file: file.write_bytes(text.encode()),
+        }
+    )
+    seconds = time.perf_counter() - begin
+    print(f"{out}, {figures_out}: {counts.numel()} patches in {seconds:.1f} s")

@@ -1,0 +1,79 @@
+"""dil-teach segment: figure and ground, by Double-DIP."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from dil_teach.commands.files import (
+    Budget,
+    In,
+    check_device,
+    check_input_is_kept,
+    check_seed,
+    load_mask,
+    train_with_bar,
+    write,
+)
+from dil_teach.commands.pictures import load_pictures
+
+Hint = Annotated[Path | None, tyro.conf.arg(metavar="PNG")]
+
+
+def segment(
+    image: In,
+    mask_out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MASK_OUT")],
+    /,
+    foreground_hint: Hint = None,
+    background_hint: Hint = None,
+    budget: Budget = "quick",
+    seed: int = 0,
+    device: str = "cpu",
+) -> None:
+    """Tell figure from ground, in a photograph or in a film (Double-DIP).
+
+    The mask is white in the figure. Transparency is left out of account.
+
+    Args:
+        image: The photograph, a film or a folder of frames.
+        mask_out: The mask to write: a picture, of a film a new folder of frames or
+            .mkv, which keep it as it is, or .mp4, .webm, which do not.
+        foreground_hint: A picture of the same size, white on some of the figure; of a
+            film for its first frame. What is salient where not given.
+        background_hint: White on some of the ground. The border where not given.
+        budget: How long to learn.
+        seed: Of all that is random: the same seed gives the same result.
+        device: Where to learn: cpu, cuda or mps.
+    """
+    begin = time.perf_counter()
+    check_seed(seed)
+
+    from dil_teach.deep.segmentation import BUDGETS, SIDE, final_mask
+    from dil_teach.deep.segmentation import segment as segment_layers
+
+    pictures = load_pictures(image)
+    pictures.check_frames(SIDE)
+    pictures.check_output(mask_out)
+    given = [hint for hint in (foreground_hint, background_hint) if hint]
+    check_input_is_kept(mask_out, *given)
+    check_device(device)
+    foreground, background = (
+        None if hint is None else load_mask(hint, pictures.size).to(device)
+        for hint in (foreground_hint, background_hint)
+    )
+    colour = pictures.colour.to(device)
+    dip = segment_layers(
+        colour if pictures.film else colour[0],
+        foreground,
+        background,
+        replace(BUDGETS[budget], seed=seed),
+    )
+    train_with_bar(dip)
+    mask = final_mask(dip)
+    mask = mask if pictures.film else mask[None]
+    write({mask_out: pictures.writer(mask, mask_out)})
+    share = 100 * float(mask.mean())
+    seconds = time.perf_counter() - begin
+    print(f"{mask_out}: {share:.0f}% is figure, written in {seconds:.1f} s")

@@ -1,0 +1,111 @@
+"""dil-teach super-resolve: ZSSR."""
+
+import math
+import re
+import time
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tqdm import tqdm
+
+from dil_teach.commands.files import (
+    Budget,
+    In,
+    Out,
+    check_device,
+    check_output,
+    check_seed,
+)
+
+
+def super_resolve(
+    image: In,
+    out: Out,
+    /,
+    scale: float = 2.0,
+    size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None,
+    kernel: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    noise: Annotated[float, tyro.conf.arg(metavar="SIGMA")] = 0.0,
+    jpeg_quality: Annotated[int | None, tyro.conf.arg(metavar="Q")] = None,
+    budget: Budget = "quick",
+    seed: int = 0,
+    device: str = "cpu",
+) -> None:
+    """Enlarge a photograph by what a small network learns from it alone (ZSSR).
+
+    Args:
+        image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
+        out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
+        scale: How many times higher and wider the result is, at least 1.
+        size: Height and width of the result in pixels, instead of a scale.
+        kernel: The blur of the camera, on the pixels of the result: .npy, .mat or a
+            picture. Bicubic where not given.
+        noise: Standard deviation of the photograph's noise, of 255 levels.
+        jpeg_quality: Quality at which the photograph was compressed, 1 to 95.
+        budget: How long to learn.
+        seed: Of all that is random: the same seed gives the same result.
+        device: Where to learn: cpu, cuda or mps.
+    """
+    begin = time.perf_counter()
+    wanted_size = None if size is None else _height_and_width(size)
+    _check_camera(noise, jpeg_quality)
+    check_seed(seed)
+
+    import torch
+
+    from dil_teach.deep.zssr import ZSSR, ZSSRSettings
+    from dil_teach.image import load_image, save_image, split_alpha
+    from dil_teach.kernel import load_kernel
+    from dil_teach.resize import resize, scale_and_size
+    from dil_teach.training import train
+
+    colour, alpha = split_alpha(load_image(image))
+    low_size = (colour.shape[-2], colour.shape[-1])
+    scales, high_size = scale_and_size(
+        low_size, scale if wanted_size is None else None, wanted_size
+    )
+    check_output(out, image, high_size, transparent=alpha is not None)
+    settings = getattr(ZSSRSettings, budget)(
+        noise=noise / 255, jpeg_quality=jpeg_quality, seed=seed
+    )
+    check_device(device)
+    zssr = ZSSR(
+        colour.to(device),
+        scales,
+        "bicubic" if kernel is None else load_kernel(kernel, scales),
+        settings,
+        wanted_size,
+    )
+
+    with tqdm(total=zssr.total_steps, unit="step", leave=False) as bar:
+        for progress in train(zssr, report_every=5):
+            bar.set_postfix(progress.losses, refresh=False)
+            bar.update(progress.step - bar.n)
+        bar.set_description("enlarging")
+        result = zssr.super_resolve().cpu()
+    if alpha is not None:
+        result = torch.cat([result, resize(alpha, scales, high_size).clamp(0, 1)])
+    save_image(result, out)
+    height, width = high_size
+    seconds = time.perf_counter() - begin
+    print(f"{out}: {height} x {width} pixels written in {seconds:.1f} s")
+
+
+def _height_and_width(size: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]{1,9})[xX×]([0-9]{1,9})", size.strip())
+    if not found:
+        raise ValueError(
+            f"--size: expected height x width in pixels, such as 300x400, got '{size}'"
+        )
+    return int(found[1]), int(found[2])
+
+
+def _check_camera(noise: float, jpeg_quality: int | None) -> None:
+    if not (math.isfinite(noise) and 0 <= noise <= 255):
+        raise ValueError(
+            f"--noise: expected a standard deviation of 0 to 255, got {noise}; "
+            "10 is a grainy photograph"
+        )
+    if jpeg_quality is not None and not 1 <= jpeg_quality <= 95:
+        raise ValueError(f"--jpeg-quality: expected 1 to 95, got {jpeg_quality}")
