@@ -18,7 +18,7 @@ from dil_teach.deep.deep_image_prior import (
 from dil_teach.image import from_uint8, to_uint8
 
 TINY = DeepImagePriorSettings(steps=6, networks=2, widths=(4, 8), skip=2)
-SMALL = DeepImagePriorSettings(steps=150, widths=(16, 32, 32), learning_rate=0.02)
+SMALL = DeepImagePriorSettings(steps=150, widths=(16, 32, 32), average=0.9)
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -149,27 +149,34 @@ def watched(noisy, pictures, **changes) -> DeepImagePrior:
     return dip
 
 
-def forming_then_noisy(noisy, calm=100, length=300):
+def test_it_stops_where_the_answer_is_nearer_than_the_noise(truth, noisy):
+    far, near = torch.full_like(noisy, 0.5), 0.3 * truth + 0.7 * noisy
+    assert not watched(noisy, [far] * 30, patience=100).too_near
+    assert not watched(noisy, [truth] * 30, patience=100).too_near
+    dip = watched(noisy, [truth] * 20 + [near] * 30, patience=100)
+    assert dip.done and dip.too_near and dip.step < 50
+
+
+def forming_then_noisy(truth, calm=100, length=300):
     """Pictures that come nearer and nearer until ``calm``, then are ever noisier."""
     draw = rng()
     for i in range(length):
         away = math.exp(-i / 20)
         wobble = 0.02 * max(i - calm, 0) / calm
-        shape = noisy.shape
-        yield noisy * (1 - away) + wobble * torch.randn(shape, generator=draw)
+        yield truth * (1 - away) + wobble * torch.randn(truth.shape, generator=draw)
 
 
-def test_it_stops_between_the_picture_and_the_noise(noisy):
-    pictures = list(forming_then_noisy(noisy))
+def test_it_stops_between_the_picture_and_the_noise(truth, noisy):
+    pictures = list(forming_then_noisy(truth))
     dip = watched(noisy, pictures, patience=40)
     assert 90 <= dip.stopped_at <= 140
     assert dip.step == dip.stopped_at + 40  # it waited, and no longer
     assert torch.equal(dip.result(), dip.best)
-    assert psnr(dip.result(), noisy) > 35
+    assert psnr(dip.result(), truth) > 35
 
 
-def test_what_never_turns_back_stops_when_the_steps_are_over(noisy):
-    pictures = list(forming_then_noisy(noisy, calm=10**6, length=80))
+def test_what_never_turns_back_stops_when_the_steps_are_over(truth, noisy):
+    pictures = list(forming_then_noisy(truth, calm=10**6, length=80))
     dip = watched(noisy, pictures, patience=40)
     assert dip.done and dip.step == dip.stopped_at == 80
 

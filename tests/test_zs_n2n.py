@@ -45,7 +45,7 @@ def test_the_pair_has_independent_noise_and_one_picture():
 
 
 def test_it_takes_noise_away(truth, noisy):
-    result = fit(ZSN2N(noisy, ZSN2NSettings(steps=200))).result()
+    result = fit(ZSN2N(noisy, ZSN2NSettings(steps=250, width=24))).result()
     assert psnr(result, truth) > psnr(noisy, truth) + 3
 
 

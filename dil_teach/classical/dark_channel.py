@@ -176,8 +176,5 @@ def to_linear(srgb: Tensor) -> Tensor:
 def to_srgb(linear: Tensor) -> Tensor:
     """sRGB-encoded values of linear light, any shape, clamped to [0, 1]."""
     linear = linear.clamp(0, 1)
-    return torch.where(
-        linear <= 0.0031308,
-        12.92 * linear,
-        1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055,
-    )
+    curve = 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(linear <= 0.0031308, 12.92 * linear, curve).clamp_max(1)

@@ -76,7 +76,7 @@ def grab_cut(
             "something open, got none or all; mark a part of each layer"
         )
     edges = edge_weights(image, SMOOTHNESS)
-    colours = image.flatten(1).T.double().cpu()
+    colours = image.flatten(1).T.cpu().double()
     mask = ~back if back.any() else front
     mixtures = [fit_mixture(colours[layer], seed) for layer in _layers(mask)]
     for _ in range(ROUNDS):
@@ -122,14 +122,24 @@ class ColourMixture:
         return torch.stack(logs, 1) + torch.tensor(self.shares).log()
 
     def costs(self, colours: Colours) -> Float[Tensor, "n"]:
+        """Minus the log-likelihood of each colour in its best component, in nats."""
         return -self.likelihoods(colours).amax(1)
 
     def fitted_again(self, colours: Colours) -> "ColourMixture":
+        """Each component fitted to the colours that it explains best so far."""
         return _fitted(colours, self.likelihoods(colours).argmax(1))
 
 
 def fit_mixture(colours: Colours, seed: int) -> ColourMixture:
-    """A mixture to start from."""
+    """A mixture to start from: k-means, then one Gaussian a cluster.
+
+    Parameters
+    ----------
+    colours : Float[Tensor, "n c"]
+        Of all pixels of a layer, at least one.
+    seed : int
+        Draws where k-means starts.
+    """
     different = len(colours.unique(dim=0))
     k_means = KMeans(min(COMPONENTS, different), random_state=seed)
     return _fitted(colours, torch.from_numpy(k_means.fit(colours.numpy()).labels_))
@@ -163,7 +173,7 @@ def edge_weights(image: Image, smoothness: float) -> list[Map]:
         of ``NEIGHBOURS``; 0 where there is none.
     """
     height, width = image.shape[-2:]
-    image = image.double().cpu()
+    image = image.cpu().double()
     steps = [
         (_there(image, d) - image).square().sum(0) * _exists(height, width, d)
         for d in NEIGHBOURS
@@ -206,7 +216,7 @@ def min_cut(cost_in: Map, cost_out: Map, edges: list[Map]) -> Bool[Tensor, "h w"
     pixels = height * width
     index = torch.arange(pixels).view(height, width)
     source, sink = pixels, pixels + 1
-    gain = ((cost_out - cost_in).double().cpu() / UNIT).round().long().flatten()
+    gain = ((cost_out - cost_in).cpu().double() / UNIT).round().long().flatten()
     rises, falls = (gain > 0).nonzero()[:, 0], (gain < 0).nonzero()[:, 0]
     start = [torch.full_like(rises, source), falls]
     end = [rises, torch.full_like(falls, sink)]
@@ -214,7 +224,7 @@ def min_cut(cost_in: Map, cost_out: Map, edges: list[Map]) -> Bool[Tensor, "h w"
     for d, edge in zip(NEIGHBOURS, edges, strict=True):
         exists = _exists(height, width, d)
         here, there = index[exists], _there(index, d)[exists]
-        cut = (edge[exists].double().cpu() / UNIT).round().long()
+        cut = (edge[exists].cpu().double() / UNIT).round().long()
         start, end, capacity = (
             [*start, here, there],
             [*end, there, here],

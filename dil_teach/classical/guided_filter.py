@@ -13,7 +13,7 @@ from torch import Tensor
 
 def guided_filter(
     guide: Float[Tensor, "n c h w"],
-    source: Float[Tensor, "n k h w"],
+    source: Float[Tensor, "n k _h _w"],
     radius: int,
     eps: float,
 ) -> Float[Tensor, "n k h w"]:
@@ -46,8 +46,8 @@ def guided_filter(
 
 def guided_upsample(
     guide: Float[Tensor, "n c _h _w"],
-    small_guide: Float[Tensor, "n c h w"],
-    source: Float[Tensor, "n k h w"],
+    small_guide: Float[Tensor, "n c _h2 _w2"],
+    source: Float[Tensor, "n k _h3 _w3"],
     radius: int,
     eps: float,
 ) -> Float[Tensor, "n k _h _w"]:

@@ -140,15 +140,15 @@ def discriminant(
     Float[Tensor, "n 1 h w"]
         The logarithm of the ratio of their likelihoods, were the features Gaussian.
     """
-    values = features.transpose(0, 1).flatten(1).T.double()
-    known = [values[where.flatten()] for where in (inside, outside)]
+    values = features.transpose(0, 1).flatten(1).T.cpu().double()
+    known = [values[where.flatten().cpu()] for where in (inside, outside)]
     means = [layer.mean(0) for layer in known]
     covariance = torch.stack([layer.T.cov(correction=0) for layer in known]).mean(0)
     level = covariance.diagonal().mean() * torch.eye(len(covariance)).to(covariance)
     covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * level
     direction = torch.linalg.solve(covariance, means[0] - means[1])
     evidence = (values - (means[0] + means[1]) / 2) @ direction
-    return evidence.view_as(inside).float()
+    return evidence.view_as(inside).to(features)
 
 
 def patch_evidence(
@@ -178,7 +178,7 @@ def patch_evidence(
     """
     half = PATCH_SIZE // 2
     grey = _mirrored(images.mean(1, keepdim=True), half, half)
-    patches = F.unfold(grey, PATCH_SIZE).transpose(1, 2).flatten(0, 1).double().cpu()
+    patches = F.unfold(grey, PATCH_SIZE).transpose(1, 2).flatten(0, 1).cpu().double()
     patches = patches - patches.mean(1, keepdim=True)
     _, directions = torch.linalg.eigh(patches.T @ patches)
     patches = (patches @ directions[:, -PATCH_COMPONENTS:]).numpy()

@@ -1,4 +1,4 @@
-"""Dehazing by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019, section 6.
+"""Dehazing by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019.
 
 hazy = transmission * clear + (1 - transmission) * airlight, in linear light: the one
 model of :mod:`dil_teach.deep.double_dip`, its mask the transmission. The final picture
@@ -47,6 +47,8 @@ BUDGETS = {
     "standard": DoubleDIPSettings(steps=400),
     "full": DoubleDIPSettings(steps=1000),
 }
+"""At 128 pixels a side about 5, 13 and 30 CPU seconds. More steps sharpen the network's
+own layer; the final picture hardly changes."""
 WORK_SIDE = 256
 """Larger pictures are learned from on a copy whose longer side is this, in pixels."""
 MIN_SIDE = 16
@@ -61,12 +63,9 @@ WEIGHT = 10.0
 when the front is still grey, would pull the transmission away."""
 EDGE = 0.1
 """Neighbours whose colours differ by this, summed over channels, are tied 1 / e."""
-TRUST = 0.5
+TRUST = 0.65
 """In the envelope, in the geometric mean with the guided dark channel: one errs where
 it is too high, the other where it is too low."""
-
-APART = 0.5
-"""Mean difference of log transmissions beyond which the result is doubted."""
 
 Airlight = Float[Tensor, "1 3 1 1"]
 
@@ -139,12 +138,15 @@ def dehaze(
         air = _given_airlight(airlight).to(frames.device)
     if non_uniform and air.shape[-1] == 1:
         air = vary_airlight(small, air)
+    # learned along with the layers, by these penalties, it strays from the estimate
     back = Constant(air, rate=0) if air.shape[-1] == 1 else Smooth(air, rate=0)
     if air.shape[-1] > 1:
         air = _enlarge(air, linear.shape[-2:])
     dark = guided_dark_channel(small, air)
-    cells = [max(2, round(n * GRID / max(dark.shape[-2:]))) for n in dark.shape[-2:]]
-    mask = Smooth(F.adaptive_avg_pool2d(dark, cells), rate=5)
+    cell = max(dark.shape[-2:]) / GRID
+    cells = (round(dark.shape[-2] / cell), round(dark.shape[-1] / cell))
+    coarse = F.adaptive_avg_pool2d(dark, (max(2, cells[0]), max(2, cells[1])))
+    mask = Smooth(coarse, rate=5)
     given = {"frames": small}
     return DoubleDIP(
         linear, haze_penalties, given, Network(each=True), back, mask, settings
@@ -200,7 +202,7 @@ def dehazed(dip: DoubleDIP, frames: Video) -> Dehazed:
     layers = dip.layers()
     dark = guided_dark_channel(small, layers.back)
     transmission = layers.mask**TRUST * dark ** (1 - TRUST)
-    unsure = _doubts(small, layers, dark)
+    unsure = _doubts(small, layers.back)
     size, airlight = frames.shape[-2:], layers.back
     if size != small.shape[-2:]:
         radius = max(1, max(small.shape[-2:]) // 32)
@@ -221,7 +223,7 @@ def guided_dark_channel(
     frames: Video, airlight: Float[Tensor, "_n 3 _h _w"]
 ) -> Float[Tensor, "n 1 h w"]:
     """The classical transmission at the settings that did best on practice scenes."""
-    dark = dark_channel_transmission(to_linear(frames), airlight, 5, omega=0.95)
+    dark = dark_channel_transmission(to_linear(frames), airlight, 7, omega=0.98)
     return guided_filter(frames, dark, 4, 1e-2).clamp(0.05, 0.98)
 
 
@@ -236,12 +238,12 @@ def estimate_airlight(frames: Video) -> Airlight:
     start = brightest_haze(linear)
     faded = to_srgb(_where_recurring_patches_fade_to(linear[len(linear) // 2], start))
     tint = faded - faded.mean()
-    airlight = to_linear(to_srgb(start).mean() + tint)
+    airlight, share = to_linear(to_srgb(start).mean() + tint), start.new_ones(())
     for _ in range(3):
         haze, share, clear = haziest_part(frames, airlight)
         # of the contrast left a part is the file's rounding, not the scene
         opaque = (haze - 0.7 * share * clear) / (1 - 0.7 * share)
-        airlight = airlight * (opaque.mean() / airlight.mean()).to(airlight.dtype)
+        airlight = airlight * opaque.mean().clamp_min(0.05) / airlight.mean()
     # rather too bright: too dark an airlight blows up colours where little is left
     bright, scene = to_srgb(airlight).mean() + 0.03, _is_no_sky(share)
     return to_linear(
@@ -265,7 +267,7 @@ def haziest_part(
     clear = remove_haze(linear, near, airlight)
     clear = (clear * weight).sum((0, 2, 3)) / weight.sum()
     usual = (contrast / near * weight).sum() / weight.sum()
-    share = (contrast.flatten()[most].mean() / usual).clamp(0, 0.6)
+    share = (contrast.flatten()[most].mean() / usual.clamp_min(1e-6)).clamp(0, 0.6)
     return linear.transpose(0, 1).flatten(1)[:, most].mean(1), share, clear
 
 
@@ -277,12 +279,13 @@ def vary_airlight(frames: Video, airlight: Airlight) -> Float[Tensor, "1 3 9 9"]
     """
     linear = to_linear(frames)
     shape = _quadratic(linear.shape[-2:]).to(linear)
-    wide = airlight.expand(1, 3, *linear.shape[-2:])
     held = 0.03 * torch.eye(7, device=linear.device)
     held[0, 0], held[6, 6] = 0.09, 0.003
     prior = torch.zeros(7, 3, device=linear.device)
     prior[0], prior[6] = airlight.flatten(), 0.2
+    found = prior[:6]
     for _ in range(4):
+        wide = torch.einsum("kc,nkhw->nchw", found, shape).clamp(0.05, 1)
         t = dark_channel_transmission(linear, wide, 7)
         t = guided_filter(frames, t, 8, 1e-2).clamp(0.05, 1)
         weight = 1 / (t.square() + 0.01)
@@ -293,7 +296,6 @@ def vary_airlight(frames: Video, airlight: Airlight) -> Float[Tensor, "1 3 9 9"]
             (terms * weight) @ terms.T + held,
             (terms * weight) @ seen.T + held @ prior,
         )[:6]
-        wide = torch.einsum("kc,nkhw->nchw", found, shape).clamp(0.05, 1)
     grid = _quadratic((9, 9)).to(linear)
     return torch.einsum("kc,nkhw->nchw", found, grid).clamp(0.05, 0.99)
 
@@ -348,19 +350,18 @@ def _is_no_sky(share: Float[Tensor, ""]) -> Float[Tensor, ""]:
     return ((share - 0.035) / 0.02).clamp(0, 1)
 
 
-def _doubts(frames: Video, layers: Layers, dark: Video) -> str | None:
+def _doubts(frames: Video, airlight: Tensor) -> str | None:
     """What speaks against the result, in one sentence."""
-    _, share, _ = haziest_part(frames, layers.back)
+    _, share, _ = haziest_part(frames, airlight)
     if _is_no_sky(share) < 0.5:
         return (
             "the haziest part of the picture is smooth: it may be sky, whose depth and "
             "colour nothing tells"
         )
-    apart = (layers.mask.log() - dark.log()).abs().mean()
-    if apart > APART:
+    if share > 0.2:
         return (
-            "the dark channel and its upper envelope are far apart: little in the "
-            "picture is black, or the airlight is wrong"
+            "even the haziest part of the picture is far from opaque: an airlight that "
+            "is estimated from it is a guess"
         )
     return None
 
@@ -386,8 +387,8 @@ def _given_airlight(
     good = colour.ndim == 3 and len(colour) == 3 and 0 < colour.min() <= colour.max()
     if not good or colour.max() > 1:
         raise ValueError(
-            "airlight: expected red, green and blue above 0 and at most 1, in sRGB, got "
-            f"{airlight}; divide levels of 255 by 255"
+            "airlight: expected red, green and blue above 0 and at most 1, in sRGB, "
+            f"got {airlight}; divide levels of 255 by 255"
         )
     linear = to_linear(colour)[None]
     return linear if linear.shape[-1] == 1 else _enlarge(linear, (9, 9))

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from dil_teach.classical.grab_cut import SURE, edge_weights, fit_mixture, min_cut
 from dil_teach.classical.guided_filter import guided_upsample
+from dil_teach.classical.optical_flow import steady
 from dil_teach.classical.saliency import saliency
 from dil_teach.classical.texture import (
     blur,
@@ -95,7 +96,7 @@ def segment(
         If the picture has nothing in it or is too small, or a hint has another size,
         marks nothing, or leaves the other layer no place.
     """
-    film = isinstance(image, Tensor) and image.ndim == 4
+    film = not isinstance(image, Tensor) or image.ndim != 3
     pictures = image if film else image[None]
     check_images(pictures, "image")
     stride = 2 ** len(LAYER.widths)
@@ -176,7 +177,7 @@ def final_mask(dip: DoubleDIP) -> Image | Video:
     -------
     Image or Video
         Float[Tensor, "1 h w"], or (t, 1, h, w) of a film, of the picture's size, in
-        [0, 1]: 1 is figure.
+        [0, 1]: 1 is figure. Masks of a film are averaged along its motion.
     """
     given, layers = dip.given, dip.layers()
     small, front, back = (given[k] for k in ("small", "front_hint", "back_hint"))
@@ -185,6 +186,8 @@ def final_mask(dip: DoubleDIP) -> Image | Video:
     for _ in range(2):
         colours = _colours(small, mask > 0, mask == 0, dip.settings.seed)
         mask = _cut(evidence + colours, small, front, back, SMOOTHNESS)
+    if given["film"]:
+        mask = steady(mask, small)
     if small.shape != given["pictures"].shape:
         radius = max(1, min(mask.shape[-2:]) // 32)
         mask = guided_upsample(given["pictures"], small, mask, radius, 1e-3)
@@ -211,7 +214,7 @@ def _colours(
     pictures: Video, inside: Where, outside: Where, seed: int
 ) -> Float[Tensor, "n 1 h w"]:
     """Evidence of GrabCut's mixtures of colours, one for each layer."""
-    colours = pictures.transpose(0, 1).flatten(1).T.double().cpu()
+    colours = pictures.transpose(0, 1).flatten(1).T.cpu().double()
     layers = [where.flatten().cpu() for where in (inside, outside)]
     if min(int(layer.sum()) for layer in layers) < 2:
         return torch.zeros_like(pictures[:, :1])
@@ -223,7 +226,7 @@ def _cut(
     evidence: Video, pictures: Video, front: Video, back: Video, smoothness: float
 ) -> Video:
     """The best mask of each picture, borders along edges being cheap."""
-    evidence = evidence.where(front == 0, SURE).where(back == 0, -SURE).double()
+    evidence = evidence.where(front == 0, SURE).where(back == 0, -SURE).cpu().double()
     masks = [
         min_cut((-e).clamp_min(0), e.clamp_min(0), edge_weights(picture, smoothness))
         for e, picture in zip(evidence[:, 0], pictures, strict=True)
@@ -274,14 +277,15 @@ def principal_components(
 ) -> Float[Tensor, "n components h w"]:
     """The first ten, each brought to [0, 1]: three deviations reach its ends."""
     values = features - features.mean((0, 2, 3), keepdim=True)
-    rows = values.transpose(0, 1).flatten(1).double()
+    values = values.cpu().double()  # MPS has no double
+    rows = values.transpose(0, 1).flatten(1)
     _, directions = torch.linalg.eigh(rows @ rows.T)
     directions = directions.flip(1)[:, :COMPONENTS]
     # an eigenvector's sign is arbitrary: fixed, the same on all machines
     directions = directions * directions.sum(0).sign()
-    found = torch.einsum("nkhw,kc->nchw", values.double(), directions)
+    found = torch.einsum("nkhw,kc->nchw", values, directions)
     deviations = found.std((0, 2, 3), keepdim=True).clamp_min(1e-9)
-    return (0.5 + found / (6 * deviations)).clamp(0, 1).float()
+    return (0.5 + found / (6 * deviations)).clamp(0, 1).to(features)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -98,7 +98,7 @@ class ZSN2N:
             convolution(width, width, 3, 1, self.rng),
             nn.LeakyReLU(SLOPE),
             convolution(width, len(image), 1, 1, self.rng),
-        ).to(image.device, memory_format=torch.channels_last)
+        ).to(image.device)
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), fused=image.device.type != "mps"
         )

@@ -347,7 +347,7 @@ assert own or all(claims.values())  # on a photograph of yours they may not hold
 # | 12 InGAN | can one network remap an image to any shape? | planned |
 # | 13 deep image prior | why does an untrained network like images? | planned |
 # | 14 Double-DIP: layers | why do two networks split a mixture? | planned |
-# | 15 Double-DIP: haze, watermark, video | what else is a sum of two layers? | planned |
+# | [15 Double-DIP: haze, watermark, video](15_double_dip_haze_watermark_video.ipynb) | what else is a sum of two layers? | ready |
 # | 16 capstone | your photograph, your question | planned |
 #
 # ## Summary

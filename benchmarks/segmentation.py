@@ -1,0 +1,150 @@
+"""Segmentation: intersection over union beside GrabCut, and the flicker of a film.
+
+    python benchmarks/segmentation.py --sections composites film
+
+Writes `benchmarks/results/segmentation_*.json`. Scenes are rendered; settings were
+chosen on others, `data/render_scenes.py --practice`. Where opencv-python-headless is
+installed, its GrabCut is printed too.
+"""
+
+import dataclasses
+import importlib
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import record
+import torch
+import tyro
+from scipy.ndimage import affine_transform
+from torch import Tensor
+
+from dil_teach import fit
+from dil_teach.classical.grab_cut import grab_cut
+from dil_teach.deep.segmentation import BUDGETS, final_mask, segment
+from dil_teach.image import to_uint8
+from dil_teach.scenes import scene, scenes
+
+SEEDS = (0, 1, 2)
+
+
+def iou(a: Tensor, b: Tensor) -> float:
+    """Intersection over union of what is above one half."""
+    a, b = a > 0.5, b > 0.5
+    return float((a & b).sum() / (a | b).sum())
+
+
+def opencv(image: Tensor, front: Tensor, back: Tensor) -> Tensor | None:
+    """OpenCV's GrabCut, where it is installed."""
+    try:
+        cv2: Any = importlib.import_module("cv2")
+    except ImportError:
+        return None
+    mask = np.full(image.shape[-2:], cv2.GC_PR_FGD, np.uint8)
+    mask[front[0].numpy() > 0.5], mask[back[0].numpy() > 0.5] = cv2.GC_FGD, cv2.GC_BGD
+    cv2.setRNGSeed(0)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    picture = to_uint8(image)[:, :, ::-1].copy()
+    cv2.grabCut(picture, mask, None, *models, 5, cv2.GC_INIT_WITH_MASK)
+    return torch.from_numpy((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).float()[
+        None
+    ]
+
+
+def composites() -> list[dict]:
+    """Each composite, three seeds, hints given and hints of the library's own."""
+    rows = []
+    for name in scenes("composite"):
+        images = scene(name).images
+        image, truth = images["image"], images["mask"]
+        hints = images["foreground_hint"], images["background_hint"]
+        other = opencv(image, *hints)
+        for seed in SEEDS:
+            settings = dataclasses.replace(BUDGETS["standard"], seed=seed)
+            begin = time.process_time()
+            dip = fit(segment(image, *hints, settings))
+            mask = final_mask(dip)
+            seconds = time.process_time() - begin
+            unaided = final_mask(fit(segment(image, settings=settings)))
+            rows.append(
+                {
+                    "scene": name,
+                    "seed": seed,
+                    "double-dip": iou(mask, truth),
+                    "before the last cut": iou(dip.layers().mask[0], truth),
+                    "its start, no network": iou(dip.given["start"][0], truth),
+                    "no hints given": iou(unaided, truth),
+                    "grab cut": iou(grab_cut(image, *hints, seed), truth),
+                    "opencv's grab cut": None if other is None else iou(other, truth),
+                    "cpu seconds": seconds,
+                }
+            )
+            print(rows[-1])
+    return rows
+
+
+def aligned(masks: Tensor, known: dict[str, Any]) -> np.ndarray:
+    """Masks carried back to the first frame's place by the known motion."""
+    carried = []
+    centre = np.array(known["figure_centre"])
+    motions, turns = known["figure_motion"], known["figure_turn"]
+    for mask, motion, turn in zip(masks, motions, turns, strict=True):
+        angle = math.radians(turn)
+        across, along = math.sin(angle), math.cos(angle)
+        turned = np.array([[along, across], [-across, along]])  # of (y, x), clockwise
+        # pixel k's middle lies at k + 1/2
+        offset = centre + motion - turned @ centre + turned @ [0.5, 0.5] - 0.5
+        carried.append(affine_transform(mask[0].numpy(), turned, offset, order=1))
+    return np.stack(carried)
+
+
+def flicker(masks: Tensor, known: dict[str, Any]) -> float:
+    """Mean absolute difference of aligned neighbouring masks."""
+    return float(np.abs(np.diff(aligned(masks, known), axis=0)).mean())
+
+
+def film() -> list[dict]:
+    """A film at once, and frame by frame with the first frame's hints or none."""
+    found = scene("video_figure")
+    frames, truth, known = found.images["frames"], found.images["masks"], found.known
+    hints = found.images["foreground_hint"], found.images["background_hint"]
+    rows = []
+    for seed in SEEDS:
+        settings = dataclasses.replace(BUDGETS["standard"], seed=seed)
+        begin = time.process_time()
+        at_once = final_mask(fit(segment(frames, *hints, settings)))
+        seconds = time.process_time() - begin
+        ways = {"film": at_once, "truth": truth}
+        for way, given in (("frame by frame", hints), ("the same, no hints", ())):
+            each = [
+                final_mask(fit(segment(f, *given, settings=settings))) for f in frames
+            ]
+            ways[way] = torch.stack(each)
+        for way, masks in ways.items():
+            row = {"way": way, "seed": seed, "flicker": flicker(masks, known)}
+            rows.append(
+                row
+                | {"iou": np.mean(list(map(iou, masks, truth))).item()}
+                | ({"cpu seconds": seconds} if way == "film" else {})
+            )
+            print(rows[-1])
+    return rows
+
+
+SECTIONS: dict[str, Callable[[], list[dict]]] = {
+    f.__name__: f for f in (composites, film)
+}
+
+
+def main(sections: tuple[str, ...] = tuple(SECTIONS)) -> None:
+    """Measure segmentation, section by section."""
+    torch.set_num_threads(1)
+    for section in sections:
+        commit = record.commit_of_code("benchmarks/segmentation.py")
+        record.write(f"segmentation_{section}", SECTIONS[section](), commit)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
