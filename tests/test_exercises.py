@@ -9,6 +9,9 @@ import sys
 import nbformat
 import numpy as np
 import pytest
+import test_exercises_13
+import test_exercises_14
+import test_exercises_15
 import torch
 import torch.nn.functional as F
 
@@ -376,7 +379,13 @@ def test_a_mistake_gets_its_diagnosis(name, diagnosis):
 
 @pytest.mark.parametrize("name", sorted(set(check.__all__) - {"Verdict"}))
 def test_every_check_meets_three_mistakes(name):
-    assert len(MISTAKES[name]) >= 3
+    others = (test_exercises_13, test_exercises_14, test_exercises_15)
+    (found,) = [
+        planted[name]
+        for planted in (MISTAKES, *(other.MISTAKES for other in others))
+        if name in planted
+    ]
+    assert len(found) >= 3
 
 
 # ---- other right answers than the chapters' own

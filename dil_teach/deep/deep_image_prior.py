@@ -97,7 +97,7 @@ class DeepImagePriorSettings:
     @classmethod
     def standard(cls, **changes: Any) -> "DeepImagePriorSettings":
         """For a result: at most 60 CPU seconds for a 128 x 128 image."""
-        return cls(**{"steps": 460, "networks": 3, **changes})
+        return cls(**{"steps": 560, "networks": 3, **changes})
 
     @classmethod
     def full(cls, **changes: Any) -> "DeepImagePriorSettings":
