@@ -5,9 +5,10 @@
     python benchmarks/deep_image_prior.py --sections inpaint --seeds 0
 
 Each section writes ``benchmarks/results/dip_<section>.json``. Times are CPU seconds of
-the process, on one thread. The settings were tuned on hubble, on retina and on the lower right
-corner of the astronaut at 256 pixels; nothing was tuned on the five pictures below. Noise is white and Gaussian, drawn with the seed, then clipped to [0, 1] and
-rounded to eight bits, as a file would have it.
+the process, on one thread. The settings were tuned on hubble, on retina and on the
+lower right corner of the astronaut at 256 pixels; nothing was tuned on the five
+pictures below. Noise is white and Gaussian, drawn with the seed, then clipped to [0, 1]
+and rounded to eight bits, as a file would have it.
 """
 
 import time

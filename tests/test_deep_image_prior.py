@@ -157,6 +157,12 @@ def test_it_stops_where_the_answer_is_nearer_than_the_noise(truth, noisy):
     assert dip.done and dip.too_near and dip.step < 50
 
 
+def test_no_calm_counts_before_the_picture_is_drawn(truth, noisy):
+    flat = 0.5 + 0.1 * (truth - 0.5)
+    dip = watched(noisy, [flat] * 30 + [truth] * 60, patience=10)
+    assert dip.stopped_at > 40 and psnr(dip.result(), truth) > 25
+
+
 def forming_then_noisy(truth, calm=100, length=300):
     """Pictures that come nearer and nearer until ``calm``, then are ever noisier."""
     draw = rng()

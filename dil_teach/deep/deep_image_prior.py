@@ -44,9 +44,10 @@ NOISE_GROWS = 300
 """Steps over which the noise on the code grows to its full size."""
 LESS_NOISE = 0.3
 """Its size where holes are filled or resolution is won, against denoising."""
-TOO_NEAR = 0.85
-"""Share of the noise's estimated variance: an answer whose squared distance from the
-image is less has learned noise. Low, as the estimate counts texture for noise."""
+TOO_NEAR, TOO_FAR = 0.85, 1.2
+"""The answer's squared distance from the image, as shares of the noise's estimated
+variance: below the first it has learned noise, above the second it lacks detail. Wide
+apart, as the estimate counts texture for noise, and misses what is not white."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,10 +227,11 @@ class DeepImagePrior:
         """Its stopping rule.
 
         Denoising is done when the variance of what is drawn, as a share of the
-        picture's own, has not become smaller for ``patience`` steps. It is done sooner
-        where the answer lies nearer to the image than the noise allows (the discrepancy
-        principle, Morozov 1966): some dark pictures never fall calm. All else is done
-        when the steps are over.
+        picture's own, has not become smaller for ``patience`` steps. The noise's
+        estimated level sets bounds to that (the discrepancy principle, Morozov 1966):
+        no calm counts while the answer is farther from the image than noise explains,
+        and it is done where the answer is nearer. All else is done when the steps are
+        over.
         """
         if self.stops_early and self.best_step:
             waited = self.step - self.best_step
@@ -269,15 +271,17 @@ class DeepImagePrior:
         away = drawn - self.average
         self.average += rate * away
         self.variance = (1 - rate) * (self.variance + rate * away.square().mean())
-        # at first nothing is drawn yet, and so nothing changes: hence its share
+        if not self.stops_early or self.step < 1 / (1 - self.settings.average):
+            return
+        distance = float((self.average - self.image).square().mean())
+        self.too_near = distance < TOO_NEAR * self.level**2
+        if distance > TOO_FAR * self.level**2:
+            self.least = float("inf")  # calm, but not drawn yet: look on
+        # a share: at first next to nothing is drawn, and so next to nothing changes
         share = float(self.variance / self.average.var())
-        settled = self.step >= 1 / (1 - self.settings.average)
-        if self.stops_early and settled and share < self.least:
+        if share < self.least:
             self.least, self.best_step = share, self.step
             self.best = self.average.clone()
-        if self.stops_early:
-            residual = float((self.average - self.image).square().mean())
-            self.too_near = residual < TOO_NEAR * self.level**2
 
     def raw(self) -> Image:
         """What the network draws now, Float[Tensor, "c h w"] in [0, 1]."""
