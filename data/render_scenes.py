@@ -96,9 +96,10 @@ WHOLE_CUP, WHOLE_MAN = Part("coffee", 0, 60, 400), Part("camera", 20, 10, 450)
 
 def shipped_scenes() -> Iterator[Scene]:
     """The scenes that ship: results are reported on these."""
-    name, title, outline = "star", "A star of grass on gravel", star(64, 67, 53, 25, 5)
-    front, back = Part("grass", 100, 150, 256), Part("gravel", 100, 150, 256)
-    yield composite(name, title, front, back, [outline], (64, 67, 17), alike=True)
+    name, title, outline = "star", "A star of brick on gravel", star(64, 67, 53, 25, 5)
+    gravel = Part("gravel", 100, 150, 256)
+    front, disk = Part("brick", 150, 150, 256), (64, 67, 17)
+    yield composite(name, title, front, gravel, [outline], disk, alike=True)
     waves = (2, 0.12, 0.5), (3, 0.14, 2.0), (5, 0.06, 1.0)
     name, title, outline = "blob", "A blob of brick on grass", blob(62, 64, 38, *waves)
     front, back = Part("brick", 150, 150, 256), Part("grass", 220, 200, 256)
@@ -114,6 +115,9 @@ def shipped_scenes() -> Iterator[Scene]:
     yield composite("dahlia", title, WHOLE_DAHLIA, back, DAHLIA, (66, 64, 22))
     title, back = "The astronaut on grass", replace(LAWN, top=30, left=200, side=300)
     yield composite("astronaut", title, WHOLE_WOMAN, back, WOMAN, (44, 90, 18))
+    name, title = "grass_star", "A star of grass on gravel"
+    front = Part("grass", 100, 150, 256)
+    yield composite(name, title, front, gravel, [outline], disk, alike=True)
 
     cat, lake = Part("chelsea", 0, 75, 300), Part("china", 0, 10, 427)
     flower, petals = Part("flower", 0, 60, 427), Part("flower", 60, 120, 330)

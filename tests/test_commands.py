@@ -185,7 +185,7 @@ def test_segment_takes_films(source: str, out: str, folder: Path) -> None:
     assert main(["segment", source, out, "--foreground-hint", "hint.png"]) == 0
     masks = load_film(out)
     assert masks.shape == (3, 1 if out == "masks" else 3, HEIGHT, WIDTH)
-    assert set(masks.unique().tolist()) == {0, 1}
+    assert masks.min() < 0.1 and masks.max() > 0.9
     if out == "masks":
         names = [file.name for file in frame_files(out)]
         if source == "frames":

@@ -34,7 +34,8 @@ def segment(
 ) -> None:
     """Tell figure from ground, in a photograph or in a film (Double-DIP).
 
-    The mask is white in the figure. Transparency is left out of account.
+    The mask is white in the figure; of a film its edges are soft. Transparency is left
+    out of account.
 
     Args:
         image: The photograph, a film or a folder of frames.

@@ -177,7 +177,8 @@ def final_mask(dip: DoubleDIP) -> Image | Video:
     -------
     Image or Video
         Float[Tensor, "1 h w"], or (t, 1, h, w) of a film, of the picture's size, in
-        [0, 1]: 1 is figure. Masks of a film are averaged along its motion.
+        [0, 1]: 1 is figure. Masks of a film are averaged along its motion, so that
+        their edges are soft.
     """
     given, layers = dip.given, dip.layers()
     small, front, back = (given[k] for k in ("small", "front_hint", "back_hint"))

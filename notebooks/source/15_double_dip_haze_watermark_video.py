@@ -125,7 +125,7 @@ def column(front, back, mask, whole):
 show(
     {name: column(*parts[name], whole) for name, whole in shipped.items()},
     alt="Four columns, from top to bottom front layer, back layer, mask and picture: a "
-    "star of grass on gravel, a cat mixed with a second photograph, a brick alley with "
+    "star of brick on gravel, a cat mixed with a second photograph, a brick alley with "
     "pale haze behind a mask that darkens into the distance, a cat under white letters",
     zoom=1,
 )
