@@ -345,8 +345,8 @@ assert own or all(claims.values())  # on a photograph of yours they may not hold
 # | 10 inside against outside | who wins, and when? | planned |
 # | 11 KernelGAN | can a GAN find the kernel? | planned |
 # | 12 InGAN | can one network remap an image to any shape? | planned |
-# | 13 deep image prior | why does an untrained network like images? | planned |
-# | 14 Double-DIP: layers | why do two networks split a mixture? | planned |
+# | [13 deep image prior](13_deep_image_prior.ipynb) | why does an untrained network like images? | ready |
+# | [14 Double-DIP: layers](14_double_dip_layers.ipynb) | why do two networks split a mixture? | ready |
 # | [15 Double-DIP: haze, watermark, video](15_double_dip_haze_watermark_video.ipynb) | what else is a sum of two layers? | ready |
 # | 16 capstone | your photograph, your question | planned |
 #

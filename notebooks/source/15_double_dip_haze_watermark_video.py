@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 15 · Double-DIP: what else is a sum of two layers?
 #
-# Chapter 14 took pictures apart into two layers and a mask. Here the same model, without a new line, takes away haze and watermarks and follows a figure through a film. What changes is what the letters stand for, and what is known of them.
+# [Chapter 14](14_double_dip_layers.ipynb) took pictures apart into two layers and a mask. Here the same model, without a new line, takes away haze and watermarks and follows a figure through a film. What changes is what the letters stand for, and what is known of them.
 #
 # **After this chapter you can**
 #
@@ -22,7 +22,7 @@
 # - solve the composition for a layer, and tell when that beats a network's own drawing of it;
 # - name the [control](glossary.md#control) of each application, and the pictures on which it wins.
 #
-# **What you need**: chapter 14. No GPU. Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# **What you need**: [chapter 14](14_double_dip_layers.ipynb). No GPU. Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"
