@@ -1,5 +1,8 @@
 """Deep Internal Learning: what can be learned from one single image."""
 
+from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
+from dil_teach.deep.double_dip import DoubleDIP, DoubleDIPSettings
+from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
 from dil_teach.deep.zssr import ZSSR, ZSSRSettings
 from dil_teach.image import load_image, save_image
 from dil_teach.metrics import psnr, psnr_y, ssim
@@ -13,11 +16,18 @@ from dil_teach.recurrence import (
     recurrence_score,
 )
 from dil_teach.resize import blur_and_subsample, resize
+from dil_teach.scenes import scene, scenes
 from dil_teach.training import fit, resume, save, train
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DeepImagePrior",
+    "DeepImagePriorSettings",
+    "DoubleDIP",
+    "DoubleDIPSettings",
+    "ZSN2N",
+    "ZSN2NSettings",
     "ZSSR",
     "ZSSRSettings",
     "blur_and_subsample",
@@ -37,6 +47,8 @@ __all__ = [
     "resume",
     "save",
     "save_image",
+    "scene",
+    "scenes",
     "ssim",
     "train",
 ]
