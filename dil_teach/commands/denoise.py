@@ -1,6 +1,7 @@
 """dil-teach denoise and inpaint: Deep Image Prior, and ZS-N2N beside it."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -90,7 +91,7 @@ def inpaint(
     begin = time.perf_counter()
     check_seed(seed)
 
-    from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
+    from dil_teach.deep.deep_image_prior import FOR_HOLES, DeepImagePrior
 
     colour, alpha = _load(image, out)
     hole = load_mask(mask, (colour.shape[-2], colour.shape[-1]))
@@ -101,7 +102,7 @@ def inpaint(
         )
     check_input_is_kept(out, mask)
     check_device(device)
-    settings = getattr(DeepImagePriorSettings, budget)(seed=seed)
+    settings = replace(FOR_HOLES[budget], seed=seed)
     inpainter = DeepImagePrior(colour.to(device), hole.to(device), settings=settings)
     train_with_bar(inpainter)
     _save(inpainter.result(), alpha, out, begin)

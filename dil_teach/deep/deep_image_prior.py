@@ -106,6 +106,14 @@ class DeepImagePriorSettings:
         return cls(**{"steps": 1200, "networks": 6, **changes})
 
 
+FOR_HOLES = {
+    "quick": DeepImagePriorSettings.quick(),
+    "standard": DeepImagePriorSettings.standard(steps=900),
+    "full": DeepImagePriorSettings.full(),
+}
+"""Budgets of inpainting: there is no noise to stop for, and more steps still help."""
+
+
 class DeepImagePrior:
     """A network that draws one image, and what it drew before it drew the damage.
 
