@@ -20,7 +20,11 @@ import dil_teach.films as films_module
 from dil_teach.classical.dark_channel import to_linear
 from dil_teach.cli import COMMANDS, main
 from dil_teach.deep import dehazing, segmentation, separation, watermark
-from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
+from dil_teach.deep.deep_image_prior import (
+    FOR_HOLES,
+    DeepImagePrior,
+    DeepImagePriorSettings,
+)
 from dil_teach.deep.double_dip import DoubleDIP
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
 from dil_teach.films import film_rate, frame_files, load_film, save_film, save_frames
@@ -46,9 +50,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for settings in (DeepImagePriorSettings, ZSN2NSettings):
         two = classmethod(lambda cls, **changes: cls(**{"steps": 2, **changes}))
         monkeypatch.setattr(settings, "quick", two)
-    for module in (dehazing, segmentation, separation, watermark):
-        two_steps = dataclasses.replace(module.BUDGETS["quick"], steps=2)
-        monkeypatch.setitem(module.BUDGETS, "quick", two_steps)
+    budgets = [m.BUDGETS for m in (dehazing, segmentation, separation, watermark)]
+    for budget in (FOR_HOLES, *budgets):
+        two_steps = dataclasses.replace(budget["quick"], steps=2)
+        monkeypatch.setitem(budget, "quick", two_steps)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

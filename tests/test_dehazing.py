@@ -81,6 +81,7 @@ def test_a_known_airlight_is_kept_and_helps(alley) -> None:
     assert torch.allclose(found.airlight.flatten(), torch.tensor(airlight), atol=1e-3)
     true = alley.images["transmission"][None]
     assert (found.transmission - true).square().mean().sqrt() < 0.06
+    assert found.unsure is None  # the doubt about the alley is one about its airlight
     guessed = dehazed(fit(dehaze(hazy, settings=FEW)), hazy)
     assert psnr(found.image[0], clear) > psnr(guessed.image[0], clear)
 

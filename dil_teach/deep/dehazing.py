@@ -14,6 +14,7 @@ Recurrence', ICCP 2016), its brightness from what contrast the haziest part has 
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -147,14 +148,14 @@ def dehaze(
     cells = (round(dark.shape[-2] / cell), round(dark.shape[-1] / cell))
     coarse = F.adaptive_avg_pool2d(dark, (max(2, cells[0]), max(2, cells[1])))
     mask = Smooth(coarse, rate=5)
-    given = {"frames": small}
+    given = {"frames": small, "guessed": airlight is None}
     return DoubleDIP(
         linear, haze_penalties, given, Network(each=True), back, mask, settings
     )
 
 
 def haze_penalties(
-    layers: Layers, progress: float, *, frames: Video
+    layers: Layers, progress: float, *, frames: Video, **_: Any
 ) -> dict[str, Tensor]:
     """The transmission is the upper envelope of the dark channel's, and depth is
     smooth where colours are, from pixel to pixel and from frame to frame."""
@@ -202,7 +203,7 @@ def dehazed(dip: DoubleDIP, frames: Video) -> Dehazed:
     layers = dip.layers()
     dark = guided_dark_channel(small, layers.back)
     transmission = layers.mask**TRUST * dark ** (1 - TRUST)
-    unsure = _doubts(small, layers.back)
+    unsure = _doubts(small, layers.back, dip.given["guessed"])
     size, airlight = frames.shape[-2:], layers.back
     if size != small.shape[-2:]:
         radius = max(1, max(small.shape[-2:]) // 32)
@@ -350,7 +351,7 @@ def _is_no_sky(share: Float[Tensor, ""]) -> Float[Tensor, ""]:
     return ((share - 0.035) / 0.02).clamp(0, 1)
 
 
-def _doubts(frames: Video, airlight: Tensor) -> str | None:
+def _doubts(frames: Video, airlight: Tensor, guessed: bool) -> str | None:
     """What speaks against the result, in one sentence."""
     _, share, _ = haziest_part(frames, airlight)
     if _is_no_sky(share) < 0.5:
@@ -358,7 +359,7 @@ def _doubts(frames: Video, airlight: Tensor) -> str | None:
             "the haziest part of the picture is smooth: it may be sky, whose depth and "
             "colour nothing tells"
         )
-    if share > 0.2:
+    if guessed and share > 0.2:
         return (
             "even the haziest part of the picture is far from opaque: an airlight that "
             "is estimated from it is a guess"
