@@ -4,15 +4,13 @@ import pytest
 import torch
 
 from dil_teach import fit, psnr, resize, resume, save
-from dil_teach.classical.dark_channel import add_haze, to_linear, to_srgb
-from dil_teach.deep.dehazing import (
-    Dehazed,
-    dehaze,
-    dehazed,
+from dil_teach.classical.airlight import (
     estimate_airlight,
     haziest_part,
     vary_airlight,
 )
+from dil_teach.classical.dark_channel import add_haze, to_linear, to_srgb
+from dil_teach.deep.dehazing import Dehazed, dehaze, dehazed
 from dil_teach.deep.double_dip import DoubleDIPSettings
 from dil_teach.scenes import Scene, scene
 

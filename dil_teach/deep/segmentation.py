@@ -15,19 +15,22 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.classical.grab_cut import SURE, edge_weights, fit_mixture, min_cut
 from dil_teach.classical.guided_filter import guided_upsample
+from dil_teach.classical.hints import (
+    SMOOTHNESS,
+    SMOOTHNESS_OF_TEXTURE,
+    best_cut,
+    colour_evidence,
+    grow,
+    scaled,
+)
 from dil_teach.classical.optical_flow import steady
 from dil_teach.classical.saliency import saliency
 from dil_teach.classical.texture import (
     blur,
-    discriminant,
-    patch_evidence,
-    standardised,
-    texture_features,
 )
 from dil_teach.deep.double_dip import (
     DoubleDIP,
@@ -50,20 +53,10 @@ LAYER = Network(widths=(16, 32, 32), skip=4, each=True)
 SIDE = 192
 """Pixels of the longer side at which larger pictures are taken apart."""
 COMPONENTS = 10
-MOST = 8.0
-"""Evidence of colours beyond this is not believed while the mask is only growing."""
-EVIDENCE = 2.0
-"""The mean evidence of a pixel's texture, in nats; the cut weighs it against edges."""
-SMOOTHNESS, SMOOTHNESS_OF_TEXTURE = 5.0, 4.0
-"""What a border costs the cuts, in nats: GrabCut's 50 would cut off the tips of a star.
-"""
-ROUNDS = 5
 FRAME = 16
 """The frame that is taken for ground is this part of the shorter side."""
 SALIENT = 0.08
 """The share of the picture that is taken for figure where nothing is given."""
-
-Where = Bool[Tensor, "n 1 h w"]
 
 
 def segment(
@@ -183,10 +176,10 @@ def final_mask(dip: DoubleDIP) -> Image | Video:
     given, layers = dip.given, dip.layers()
     small, front, back = (given[k] for k in ("small", "front_hint", "back_hint"))
     evidence = _evidence(dip.image, layers)
-    mask = _cut(evidence, small, front, back, SMOOTHNESS_OF_TEXTURE)
+    mask = best_cut(evidence, small, front, back, SMOOTHNESS_OF_TEXTURE)
     for _ in range(2):
-        colours = _colours(small, mask > 0, mask == 0, dip.settings.seed)
-        mask = _cut(evidence + colours, small, front, back, SMOOTHNESS)
+        colours = colour_evidence(small, mask > 0, mask == 0, dip.settings.seed)
+        mask = best_cut(evidence + colours, small, front, back, SMOOTHNESS)
     if given["film"]:
         mask = steady(mask, small)
     if small.shape != given["pictures"].shape:
@@ -204,73 +197,7 @@ def _evidence(image: Video, layers: Layers) -> Float[Tensor, "n 1 h w"]:
         (layer - image).square().sum(1, keepdim=True)
         for layer in (layers.back, layers.front)
     ]
-    return _scaled(_scaled(logit) + _scaled(errors[0] - errors[1]))
-
-
-def _scaled(evidence: Tensor) -> Tensor:
-    return EVIDENCE * evidence / evidence.abs().mean().clamp_min(1e-9)
-
-
-def _colours(
-    pictures: Video, inside: Where, outside: Where, seed: int
-) -> Float[Tensor, "n 1 h w"]:
-    """Evidence of GrabCut's mixtures of colours, one for each layer."""
-    colours = pictures.transpose(0, 1).flatten(1).T.cpu().double()
-    layers = [where.flatten().cpu() for where in (inside, outside)]
-    if min(int(layer.sum()) for layer in layers) < 2:
-        return torch.zeros_like(pictures[:, :1])
-    front, back = (fit_mixture(colours[w], seed).costs(colours) for w in layers)
-    return (back - front).view_as(inside).to(pictures)
-
-
-def _cut(
-    evidence: Video, pictures: Video, front: Video, back: Video, smoothness: float
-) -> Video:
-    """The best mask of each picture, borders along edges being cheap."""
-    evidence = evidence.where(front == 0, SURE).where(back == 0, -SURE).cpu().double()
-    masks = [
-        min_cut((-e).clamp_min(0), e.clamp_min(0), edge_weights(picture, smoothness))
-        for e, picture in zip(evidence[:, 0], pictures, strict=True)
-    ]
-    return torch.stack(masks)[:, None].to(pictures)
-
-
-def grow(
-    pictures: Video, front: Video, back: Video, seed: int
-) -> tuple[Video, Float[Tensor, "n _k h w"]]:
-    """Let the hints grow over what looks like them: learn, cut, and learn again.
-
-    Parameters
-    ----------
-    pictures, front, back : Video
-        Of one size; the hints have one channel of zeros and ones.
-    seed : int
-        Draws where mixtures start.
-
-    Returns
-    -------
-    mask : Float[Tensor, "n 1 h w"]
-        1 in the figure, 0 in the ground.
-    features : Float[Tensor, "n k h w"]
-        Those that the last cut was learned from: of texture, and what mixtures of
-        colours and of patches say.
-    """
-    texture = texture_features(pictures)
-    mask, features = front, texture
-    inside, outside = front > 0, back > 0
-    patches = None
-    for k in range(ROUNDS):
-        colours = _colours(pictures, inside, outside, seed).clamp(-MOST, MOST)
-        votes = [colours, blur(colours, 2.0)]
-        if k in (1, 2):  # two hints are too few patches, and later little changes
-            patches = patch_evidence(pictures, inside, outside, seed).clamp(-20, 20)
-        if patches is not None:
-            votes += [blur(patches, 1.5), blur(patches, 3.0)]
-        features = torch.cat([texture, standardised(torch.cat(votes, 1))], 1)
-        evidence = _scaled(discriminant(features, inside, outside))
-        mask = _cut(evidence, pictures, front, back, SMOOTHNESS_OF_TEXTURE)
-        inside, outside = mask > 0, mask == 0
-    return mask, features
+    return scaled(scaled(logit) + scaled(errors[0] - errors[1]))
 
 
 def principal_components(
