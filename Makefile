@@ -48,9 +48,14 @@ notebooks: setup  ## build the chapters again from notebooks/source
 	$(VENV) -m dil_teach.course.one_click
 	$(VENV) -m dil_teach.course.build
 
-bench: setup  ## measure ZSSR and patch recurrence again, into benchmarks/results
+bench: setup  ## measure all methods again, into benchmarks/results: hours
 	$(VENV) benchmarks/zssr.py
 	$(VENV) benchmarks/recurrence.py
+	$(VENV) benchmarks/deep_image_prior.py
+	$(VENV) benchmarks/segmentation.py
+	$(VENV) benchmarks/separation.py
+	$(VENV) benchmarks/dehazing.py
+	$(VENV) benchmarks/watermark.py
 
 # A stamp for each constraints file: an install without one keeps what it finds, so it
 # does not undo one that was made with it, but the other way round is another install.

@@ -108,7 +108,7 @@ class DeepImagePriorSettings:
 
 FOR_HOLES = {
     "quick": DeepImagePriorSettings.quick(),
-    "standard": DeepImagePriorSettings.standard(steps=900),
+    "standard": DeepImagePriorSettings.standard(steps=700),
     "full": DeepImagePriorSettings.full(),
 }
 """Budgets of inpainting: there is no noise to stop for, and more steps still help."""
