@@ -157,7 +157,7 @@ left = {name: sum(values[-10:]) / 10 for name, values in missing.items()}
 for mixture in (MIXED, "grass + gravel"):
     of_layers = sum(left[name] for name in mixture.split(" + ")) / 2
     print(f"{mixture:15} one network {left[mixture]:6.1%}, its layers {of_layers:6.1%}")
-print(f"{'':15} one with twice the weights {left['wide']:.1%}", end=", ")
+print(f"{MIXED:15} one with twice the weights {left['wide']:.1%}", end=", ")
 print(f"two networks {left['two networks']:.1%}")
 
 # %%
@@ -311,7 +311,7 @@ def penalties(layers, progress, front_hint, back_hint, binary):
 
 
 # %% [markdown]
-# The second penalty is the *binarising* one: $m(1-m)$ is 0 at 0 and at 1 and largest at a half. (The paper's has $1/|m - \frac12|$ in it, which is infinite at a half, where every mask starts.) Three trainings, with none of it, some and much:
+# The second penalty is the *binarising* one: $m(1-m)$ is 0 at 0 and at 1 and largest at a half. (The paper's is one over the sum of $|m - \frac12|$, which is infinite where the whole mask is a half, as at the start.) Three trainings, with none of it, some and much:
 
 # %%
 from dil_teach.deep.double_dip import DoubleDIPSettings, Network
@@ -432,7 +432,7 @@ for progress in train(cut, report_every=cut.total_steps // 6):
     panel.update(replace(progress, losses=losses), cut.layers().mask[0])
 
 # %% [markdown]
-# The mask starts where the growing hints left it, and what the networks learn moves it. Press stop and nothing is lost; run the cell again and it carries on. Beside it four controls, the last of which is an older method of some fame [@rother2004]: **GrabCut** takes each layer for a mixture of a few *colours*, and finds the cheapest border between them.
+# The mask starts where the growing hints left it, and what the networks learn moves it. Press stop and nothing is lost; run the cell again and it carries on. Beside it stand three controls: nearness to a hint, the grown hints alone, and an older method of some fame [@rother2004]: **GrabCut** takes each layer for a mixture of a few *colours*, and finds the cheapest border between them.
 
 # %%
 from scipy.ndimage import distance_transform_edt
@@ -468,7 +468,7 @@ show(
 )
 
 # %% [markdown]
-# (On a photograph of your own only the pictures are shown: nobody knows its true mask.) GrabCut fails here for a reason that you can see: bricks and grass have the same greys, so that colours say nothing, and it cuts where a border is cheap. Compare the last three rows of figures: **most of the work was done by the grown hints, before any network.** The networks and the last cut add a little. Print that control, always.
+# (On a photograph of your own only the pictures are shown: nobody knows its true mask.) GrabCut fails here for a reason that you can see: bricks and grass have the same greys, so that colours say nothing, and it cuts where a border is cheap. Compare the last three rows of figures: **most of the work was done by the grown hints, before any network.** The networks add next to nothing here, the last cut some hundredths. Print that control, always.
 #
 # ### Figure and ground: where GrabCut wins
 #
@@ -489,7 +489,7 @@ show(
     {"picture": woman["image"]}
     | {f"{name}\nIoU {her_score[name]:.3f}": m for name, m in her_masks.items()},
     alt="An astronaut on a lawn and three masks of her: by nearness to a hint a box "
-    "with round corners, GrabCut's exact to the outline, ours without part of her head",
+    "rounded, GrabCut's exact to the outline, ours without part of her head",
     zoom=1,
 )
 
@@ -632,7 +632,7 @@ shares = explore(
     alt="Two layers solved for with the shares {a1} and {a2} (noise: {noise}), and the "
     "first mixture: at 0.6 and 0.4 a dahlia and a pagoda alone, elsewhere ghosts of "
     "one in the other",
-    examples=[dict(a1=a, a2=1 - a, noise=False) for a in (0.6, 0.8)],
+    examples=[dict(a1=a, a2=round(1 - a, 1), noise=False) for a in (0.6, 0.8)],
     live=True,
 )
 
@@ -752,7 +752,7 @@ for (words, how), (found, (first, second)) in answers.items():
     )
 
 # %% [markdown]
-# Read the *clean* lines first. The classical search wins by far: it finds the coefficients to the third digit, in no time. Two unknown numbers and an exact formula: there is nothing here that a network could know better. The networks' coefficients are off by a few hundredths, and their own drawings are far below the closed form.
+# Read the *clean* lines first. The classical search wins by far: it finds the coefficients to two thousandths, in a tenth of a second. Two unknown numbers and an exact formula: there is nothing here that a network could know better. The networks' coefficients are off by a few hundredths, and their own drawings are far below the closed form.
 #
 # In the *noisy* lines the search breaks. Noise has edges everywhere, each layer is a sum of the same two noises, and the pair of coefficients at which *noise* meets least is not the right one. The networks hold: they draw no noise to speak of, so the edges that their loss sees are those of the pictures. But the line between them is the lesson: **blur both mixtures by one pixel before the search, and it works again.** What the networks brought was robustness to noise, and whoever knows of the noise gets it more cheaply. Here are the second layers (the dB in a figure are those of the brightness, in the table those of all channels):
 
@@ -823,13 +823,13 @@ added = explore(
         )
     },
     alt="Two layers of which one got {share} of the coins and the other lost as much, "
-    "and their mean: the coins are seen in both layers and not in the mean",
+    "and their mean: at any share but 0 both layers show coins, the mean never",
     examples=[{"share": 0.0}, {"share": 0.4}],
     live=True,
 )
 
 # %% [markdown]
-# The coins cancel. The mixture says nothing of the *difference* of its layers, and the difference is all that was asked for: brightness, colour and every edge may go to one layer, to the other, or in parts to both. Only a prior can choose: 'both are easy to draw', 'their edges do not meet'. Are those enough? Two trainings, with the exclusion loss and without, each looked at twice. The rows above are controls: the mixture itself for both layers (what you get for doing nothing), and the best split that moves one constant colour, which an [oracle](glossary.md#oracle) chose by the truth.
+# The coins cancel. The mixture says nothing of the *difference* of its layers, and the difference is all that was asked for: brightness, colour and every edge may go to one layer, to the other, or in parts to both. Only a prior can choose: 'both are easy to draw', 'their edges do not meet'. Are those enough? Two trainings, with the exclusion loss and without, each looked at twice. The first two rows of the table are controls: the mixture itself for both layers (what you get for doing nothing), and the best split that moves one constant colour, which an [oracle](glossary.md#oracle) chose by the truth.
 
 # %%
 small = resize(layers, size=(side, side)).clamp(0, 1)
@@ -877,7 +877,7 @@ show(
 # %% [markdown]
 # No win here. A wrong difference takes the layers farther from the truth than no difference does, and that is where trainings mostly end, below doing nothing. It is a matter of luck: with other seeds, or with another rounding of the same sums, we got layers between 11 and 15 dB, while the reconstruction came out within a decibel each time. A second mixture is worth more than any prior that we tried.
 #
-# And question 3: compare the rows of one training. From half of the steps to the end **the reconstruction gets better by three or four decibels, and the layers hardly change,** some of them for the worse. Had we kept 'the best' step or the best training by its reconstruction error, as the published code does, it would have told us nothing.
+# And question 3: compare the rows of one training. From half of the steps to the end **the reconstruction gets better by about three decibels, and the layers hardly change,** some of them for the worse. Had we kept 'the best' step or the best training by its reconstruction error, as the published code does, it would have told us nothing.
 
 # %%
 # NBVAL_CHECK_OUTPUT

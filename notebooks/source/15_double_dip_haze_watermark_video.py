@@ -237,7 +237,7 @@ check.front_layer(front_layer)
 #
 # ## Haze: the dark channel
 #
-# First the [control](glossary.md#control), which learns nothing. In a clear outdoor picture there is nearly everywhere, within a few pixels, something dark in at least one of the three channels: a shadow, a leaf, a brick. The minimum over channels and window, the [dark channel](glossary.md#dark-channel), is close to 0 [@he2011]. In haze that place holds $(1-t)\,A$ instead of 0, so the dark channel of $I/A$ is $1 - t$: a map of the haze.
+# First the [control](glossary.md#control), which learns nothing. In a clear outdoor picture there is nearly everywhere, save in the sky, within a few pixels, something dark in at least one of the three channels: a shadow, a leaf, a brick. The minimum over channels and window, the [dark channel](glossary.md#dark-channel), is close to 0 [@he2011]. In haze that place holds $(1-t)\,A$ instead of 0, so the dark channel of $I/A$ is $1 - t$: a map of the haze.
 
 # %%
 from dil_teach.classical.dark_channel import (
@@ -279,7 +279,7 @@ if not own:
 show(
     shown,
     alt=f"The dark channel of {subject}, pale where the haze is thick; the map of "
-    "transmission made of it, black far away, much like the true one beside it, but "
+    "transmission made of it, dark grey far away, much like the true one beside it, but "
     "with bricks in it; the dark channel of the clear picture, black nearly everywhere",
     zoom=1,
 )
@@ -354,7 +354,7 @@ for name in ("haze_lake", "haze_alley", "haze_garden", "haze_square"):
 wrong_airlight, wrong_transmission, both_wrong = torch.tensor(errors).mean(dim=0)
 
 # %% [markdown]
-# The first column has the *true* map of the haze and a wrong colour; the second the true colour and a map made by ten lines of code. In the mean **the airlight does more harm**: three numbers against 16,384. The reason is in the closed form, $J = A + (I - A)/t$: where the haze is thick, $t$ is small, and the error of $A$ is multiplied by $1/t - 1$, by nine at $t = 0.1$, over the whole far half of the picture and in the same direction. The errors of $t$ differ from place to place, and the far scene is near $A$ anyway. A method that is *given* the airlight has been given most of the answer; keep that in mind when tables are compared.
+# The first column has the *true* map of the haze and a wrong colour; the second the true colour and a map made by ten lines of code. In the mean **the airlight does more harm**: three numbers against 16,384. (It is so by far on the lake and in the garden; in the alley and on the square the map does a little more harm.) The reason is in the closed form, $J = A + (I - A)/t$: where the haze is thick, $t$ is small, and the error of $A$ is multiplied by $1/t - 1$, by nine at $t = 0.1$, over the whole far half of the picture and in the same direction. The errors of $t$ differ from place to place, and the far scene is near $A$ anyway. A method that is *given* the airlight has been given most of the answer; keep that in mind when tables are compared.
 
 # %% [markdown]
 # ## Haze: the upper envelope
@@ -391,7 +391,7 @@ show(
 )
 
 # %% [markdown]
-# The truth runs along the *tops* of the jagged curve: it is its [upper envelope](glossary.md#upper-envelope). The dark channel's map is too high at the far end of the alley, where its window borrows the bound of nearer walls, and too low at the window on the right (columns 98 to 104), where nothing is dark. It also copies the bricks.
+# The truth runs along the *tops* of the jagged curve (or a little above, where nothing is quite black): it is its [upper envelope](glossary.md#upper-envelope). The dark channel's map is too high at the far end of the alley, where its window borrows the bound of nearer walls, and too low at the window on the right (columns 98 to 104), where nothing is dark. It also copies the bricks.
 #
 # Double-DIP takes the envelope for what is known of the mask. This is all that turns the model of chapter 14 into a method for haze:
 
@@ -438,14 +438,14 @@ versions = {
 show(
     versions,
     alt=f"{subject} under haze; with most of it taken away by the control, still pale "
-    "at the far end; clearer by Double-DIP; and the network's own layer, a blur in the "
-    "right colours",
+    "at the far end; clearer by Double-DIP; and the network's own layer, a "
+    "grey-brown blur",
     truth=clear,
     zoom=1,
 )
 
 # %% [markdown]
-# The network's own layer is in the right colours and has no bricks: in so few steps a network draws what is smooth. That is no loss, for it is not asked for the result. **The closed form takes the map and the airlight from what was learned and every detail from the given picture.**
+# The network's own layer is a blur without bricks: in so few steps a network draws what is smooth. That is no loss, for it is not asked for the result. **The closed form takes the map and the airlight from what was learned and every detail from the given picture.**
 #
 # What does it owe to the airlight? The same alley once more, and now the method is *given* the true colour:
 
@@ -465,7 +465,7 @@ for name, version in versions.items():
 print("The method says:", found.unsure or "no doubts.")
 
 # %% [markdown]
-# The envelope and the airlight of recurring patches are worth one and a half to two decibels over the control, and knowing the airlight about two more. If the method voices a doubt about the airlight of the alley, it is right: even at the far end a fifth of the wall's light comes through, so that nowhere is the airlight seen alone. (The control here is ten lines with settings that we chose for this picture. Other settings of window and filter, chosen *with the truth* for this picture, gain half a decibel.) These figures are of all three channels; the captions above are of brightness alone.
+# The envelope and the airlight of recurring patches are worth one and a half to two decibels over the control here, most of it colour: the captions, which are of brightness alone, differ by little. Knowing the airlight is worth about two more. If the method voices a doubt about the airlight of the alley, it is right: even at the far end a fifth of the wall's light comes through, so that nowhere is the airlight seen alone. (The control here is ten lines with settings that we chose for this picture. Other settings of window and filter, chosen *with the truth* for this picture, gain half a decibel.) The printed figures are of all three channels.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -513,14 +513,14 @@ show(
 )
 
 # %% [markdown]
-# Above the pictures, below their airlights. With one colour for all the left half turns blue: its haze *was* bluish, and what a cream airlight does not explain is left to the wall. A smooth layer has the right tendency, from bluish to cream, is too bright all over, and takes a part of the cast away: a gain of one to two decibels. It is not more, for the colour of haze and its thickness are hard to tell apart when both may change from place to place.
+# Above the pictures, below their airlights. With one colour for all the left half turns blue: its haze *was* bluish, and what a cream airlight does not explain is left to the wall. A smooth layer has the right tendency, from bluish to cream, is too bright all over, takes the blue away and leaves a reddish cast instead: a gain of about one decibel. It is not more, for the colour of haze and its thickness are hard to tell apart when both may change from place to place.
 
 # %% [markdown]
 # ## Watermark: three photographs that share it
 #
 # Now the mask is $1 - \alpha$ and the back layer one colour. Neither changes from photograph to photograph, and everything else does. That is the whole idea: of the gradients at one place, in three photographs, the *median* is the mark's, for where there is no mark they have nothing in common [@dekel2017]. From this outline $\alpha$ and colour are then found by descent: what is left when the mark is taken away should be smooth, in all three. This is the **total-variation start**, and our control.
 #
-# Double-DIP [@gandelsman2019, section 6] adds what a network knows: one network draws all three clean photographs, and the composition has to explain the marked ones. (`front` and `back` are the other way round in the library: its front is the mark.)
+# Double-DIP [@gandelsman2019] adds what a network knows: one network draws all three clean photographs, and the composition has to explain the marked ones. (`front` and `back` are the other way round in the library: its front is the mark.)
 
 # %%
 from dil_teach.deep.watermark import watermark_penalties
@@ -572,7 +572,7 @@ mark_score = {
 for name, values in mark_score.items():
     print(f"{name:25}" + "".join(f"{decibels:7.1f}" for decibels in values) + "  dB")
 changed = float(((three.clean - marked).abs() * (three.opacity == 0)).max())
-print(f"outside the mark it changes {255 * changed:.1f} grey levels at most")
+print(f"where it found no mark it changes {255 * changed:.1f} grey levels at most")
 show(
     {name: images[0] for name, images in versions.items()},
     alt="A cat's face under white letters and a ring; without any trace of them by the "
@@ -587,7 +587,7 @@ show(
 #
 # - **The control has done the work.** Training changes its result by a fraction of a decibel, and at this budget for the worse: the network would have to know the photographs better than the composition does, and it knows less.
 # - **The network's own layer is a blur.** That a network draws smooth things first is why it can part layers at all, and why its drawing is no result. The closed form takes opacity and colour from the model and *every detail from the given picture*.
-# - **Outside the mark nothing changes**, not by one grey level: where $\alpha = 0$ the closed form is the identity. A network's drawing would have changed everything a little.
+# - **Where it found no mark nothing changes**, not by one grey level: where $\alpha = 0$ the closed form is the identity. A network's drawing would have changed everything a little.
 #
 # ## Watermark: one photograph and a box
 #
@@ -651,7 +651,7 @@ mark_choice = explore(
     "away by it; by inpainting; and the truth",
     examples=[
         {"photographs": "one", "of": "cat"},
-        {"photographs": "one", "of": "cup"},
+        {"photographs": "three", "of": "cat"},
     ],
 )
 
@@ -668,7 +668,7 @@ claims = {
     "three photographs: over 12 dB gained inside the mark": closed > before + 12,
     "training changes the start's result by under 1.5 dB": abs(closed - start) < 1.5,
     "the network's own layer is over 8 dB worse": network < closed - 8,
-    "outside the mark nothing changes": changed == 0,
+    "where it found no mark nothing changes": changed == 0,
     "one photograph: inpainting wins on the cat": ahead["cat"] > 2,
     "and loses on the cup": ahead["cup"] < -2,
 }
@@ -810,11 +810,11 @@ film_slider = explore(
 )
 
 # %% [markdown]
-# Step through the frames and watch the outline below the cat. The control is good here: GrabCut (chapter 14) models the colours of the two layers in each frame by itself. Cat and table differ in colour, so it overlaps the truth most; and it decides anew in each frame how much of the spoon is cat, so it flickers most. Double-DIP takes the bowl of the spoon for cat in all frames, which is wrong and calm. Taking the frames *together* adds less than one might hope: one frame at a time the texture says nearly the same, so that the masks are nearly as calm. (The truth's own flicker is not 0, for its outline is moved by fractions of a pixel. At this size the flicker of one pixel along the outline is about three percent.)
+# Step through the frames and watch the outline below the cat. The control is good here: GrabCut (chapter 14) models the colours of the two layers in each frame by itself. Cat and table differ in colour, so it overlaps the truth most; and it decides anew in each frame how much of the spoon is cat, so it flickers most. Double-DIP takes the bowl of the spoon for cat in all frames, which is wrong and calm. Taking the frames *together* adds less than one might hope: one frame at a time the texture says nearly the same, so that the masks are nearly as calm. (One frame at a time, Double-DIP finds its hints itself, and GrabCut uses the first frame's in every frame: the rows differ in more than the film. And the edges of the masks of the film are soft, which makes them calmer by itself. The truth's own flicker is not 0, for its outline is moved by fractions of a pixel. At this size the flicker of one pixel along the outline is about three percent.)
 #
 # **Low flicker is no merit by itself.** A black mask has none. Read both columns.
 #
-# Haze in a film has one airlight, and several frames tell it better than one:
+# Haze in a film has one airlight for all frames. Here Double-DIP has all of them, and the control one at a time:
 
 # %%
 wall = scene("video_haze").images
@@ -842,7 +842,7 @@ haze_film_slider = explore(
     render_haze_film,
     {"frame": Slider("Frame", 1, count, 1, 1)},
     "Frame {frame}: a dahlia and a pagoda before a wall under haze; by the control, "
-    "with the wall white; by Double-DIP, with the wall grey; and clear, with it dark",
+    "with the wall white; by Double-DIP, with the wall a greyish violet; and clear, with it dark",
     examples=[{"frame": 1}],
     live=True,
 )
@@ -882,7 +882,7 @@ for name, picture in recurring.items():
     print(f"{name:16}{recurs[name]:.2f}")
 
 # %% [markdown]
-# Under haze *more* patches find a good match, not fewer (question 3), and taking the haze away brings the score back down. Haze multiplies all contrasts by $t$. A brick at the far end keeps a fifth of its contrast, within two grey levels of its neighbours, and patches that nobody can tell apart count as alike. A high score is no praise here: it is what a photograph has that has lost its detail. It also says why haze is hard on all that this course does: the examples are there, but they teach nothing. (Chapter 08 will ask the question differently: a near patch and a far one that are the *same* in the clear scene no longer match under haze, for each has a contrast of its own; from such pairs the airlight can be found.)
+# Under haze *more* patches find a good match, not fewer (question 3), and taking the haze away brings the score back down. Haze multiplies all contrasts by $t$. A brick at the far end keeps a fifth of its contrast, within two grey levels of its neighbours, and patches that nobody can tell apart count as alike. A high score is no praise here: it is what a photograph has that has lost its detail. It also says why haze is hard on all that this course does: the examples are there, but they teach nothing. (Chapter 08, planned, will ask the question differently: a near patch and a far one that are the *same* in the clear scene no longer match under haze, for each has a contrast of its own; from such pairs the airlight can be found.)
 
 # %% [markdown]
 # ## When it fails: a scene with sky
@@ -939,10 +939,10 @@ assert all(claims.values())
 #
 # - Figure and ground, a reflection, haze and a watermark are one composition with other letters; haze is composed in light, the others in the codes of the file.
 # - Where mask and back layer are known, the front follows in closed form, with all the detail that the image has. The networks are there to find mask and back layer, not to draw the result.
-# - Each pixel bounds the transmission from below, so that the map of haze is an upper envelope; but three numbers, the airlight's, decide more than the map.
+# - Each pixel bounds the transmission from below, so that the map of haze is an upper envelope; but three numbers, the airlight's, may decide more than the map.
 # - What several pictures share can be told apart from what they do not share. One picture alone does not hold that knowledge, and there inpainting, which knows nothing of the mark, may win.
 # - A control belongs beside every result, and a method should say itself where it is unsure.
 #
-# Further reading: two other ways to find the airlight and the map, from the lines that the colours of one surface form in haze [@fattal2014], and from pairs of patches that recur at different distances [@bahat2016], which chapter 08 will take up.
+# Further reading: two other ways to find the airlight and the map, from the lines that the colours of one surface form in haze [@fattal2014], and from pairs of patches that recur at different distances [@bahat2016], which chapter 08, planned, will take up.
 #
 # ## References
