@@ -47,7 +47,10 @@ def worse_layer(found: Tensor, known: Tensor) -> float:
 
 
 def mixtures(seeds: tuple[int, ...]) -> list[dict]:
-    """Two mixtures, clean and noisy: the search with each blur, and Double-DIP."""
+    """Two mixtures, clean and noisy: the search with each blur, and Double-DIP.
+
+    Noisy ones are taken apart with the first seed alone.
+    """
     rows = []
     for noise in (0.0, NOISE):
         for name in scenes("mixture"):
@@ -72,7 +75,7 @@ def mixtures(seeds: tuple[int, ...]) -> list[dict]:
                         unmix(given, searched), layers
                     ),
                 }
-            for seed in seeds:
+            for seed in seeds[:1] if noise else seeds:
                 start = time.process_time()
                 settings = dataclasses.replace(BUDGETS["standard"], seed=seed)
                 found = separated(fit(separate(given, settings)), given)
