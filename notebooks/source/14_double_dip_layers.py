@@ -976,7 +976,7 @@ assert all(claims.values())
 #
 # - A mixture of two layers that recur is harder for one network than its layers are; where nothing recurs, it is not. Two networks draw it easily, which makes the right split a cheap one, not the only one.
 # - One model, $m\,y_1 + (1-m)\,y_2$, and one function of penalties for what else is known: hints, a mask of zeros and ones, edges that exclude one another.
-# - Where a formula gives the layers, take it: the networks are there to find the few numbers in it.
+# - Where a formula gives the layers, take it: the few numbers in it are all that is to be found, and a classical search may find them best.
 # - The controls win where their model is the right one: GrabCut where colours differ, the exclusion search without noise. Grown hints do most of what the library's segmentation does.
 # - One mixture leaves the difference of the layers open, and reconstruction never tells a good split from a bad one.
 #
