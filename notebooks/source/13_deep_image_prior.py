@@ -151,7 +151,8 @@ show(
         ylabel="PSNR of the drawing [dB]",
     ),
     alt="Two curves against the training step: the likeness to the given image rises "
-    "to the end with small dips, the likeness to the truth rises, peaks early and then falls",
+    "to the end with small dips, the likeness to the truth rises, peaks early and then "
+    "falls",
 )
 
 # %% [markdown]
@@ -800,8 +801,8 @@ for name, result in results.items():
 show(
     panels,
     alt="Three pairs, control and network: scratches filled with smears across the "
-    "petals, and filled plainly, the outline closed; enlarged softly, and a smooth disc "
-    "with a fine lattice; the "
+    "petals, and filled plainly, the outline closed; enlarged softly, and a smooth "
+    "disc with a fine lattice; the "
     "JPEG image with its blocks, and a smooth flower without blocks or petals",
     crop=part,
     zoom=3,

@@ -279,8 +279,9 @@ if not own:
 show(
     shown,
     alt=f"The dark channel of {subject}, pale where the haze is thick; the map of "
-    "transmission made of it, dark grey far away, much like the true one beside it, but "
-    "with bricks in it; the dark channel of the clear picture, black nearly everywhere",
+    "transmission made of it, dark grey far away, much like the true one beside it, "
+    "but with bricks in it; the dark channel of the clear picture, black nearly "
+    "everywhere",
     zoom=1,
 )
 
@@ -842,7 +843,8 @@ haze_film_slider = explore(
     render_haze_film,
     {"frame": Slider("Frame", 1, count, 1, 1)},
     "Frame {frame}: a dahlia and a pagoda before a wall under haze; by the control, "
-    "with the wall white; by Double-DIP, with the wall a greyish violet; and clear, with it dark",
+    "with the wall white; by Double-DIP, with the wall a greyish violet; and clear, "
+    "with it dark",
     examples=[{"frame": 1}],
     live=True,
 )
