@@ -111,7 +111,8 @@ FOR_HOLES = {
     "standard": DeepImagePriorSettings.standard(steps=700),
     "full": DeepImagePriorSettings.full(),
 }
-"""Budgets of inpainting: there is no noise to stop for, and more steps still help."""
+"""Budgets of inpainting: there is no noise to stop for, and more steps help some
+pictures."""
 
 
 class DeepImagePrior:
