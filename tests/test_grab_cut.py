@@ -7,9 +7,14 @@ import torch
 from torch import Tensor
 
 from dil_teach.classical.grab_cut import NEIGHBOURS, edge_weights, grab_cut, min_cut
-from dil_teach.classical.optical_flow import steady
+from dil_teach.classical.optical_flow import links, motion, optical_flows, steady
 from dil_teach.classical.saliency import saliency
-from dil_teach.classical.texture import discriminant, patch_evidence, texture_features
+from dil_teach.classical.texture import (
+    blur,
+    discriminant,
+    patch_evidence,
+    texture_features,
+)
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -118,6 +123,54 @@ def test_a_mask_that_flickers_is_steadied() -> None:
     masks = torch.zeros(5, 1, 40, 40)
     masks[..., 10:30, 10:30] = 1
     masks[1::2, :, 28:30] = 0  # every other frame lacks a strip
-    found = steady(masks, frames)
+    found = steady(masks, frames, optical_flows(frames))
     assert found.diff(dim=0).abs().mean() < 0.5 * masks.diff(dim=0).abs().mean()
     assert (found[..., 14:24, 14:26] > 0.99).all() and (found[..., :6, :] < 0.01).all()
+
+
+def moving_square() -> tuple[Tensor, Tensor]:
+    """A square of noise that moves right by a pixel a frame, the ground left by one."""
+    noise = blur(torch.rand(2, 3, 48, 64, generator=rng()), 1.5)
+    ground, square = (0.5 + 4 * (noise - 0.5)).clamp(0, 1)
+    frames, masks = [], []
+    for k in range(4):
+        mask = torch.zeros(1, 48, 64)
+        mask[:, 14:34, 20 + k : 40 + k] = 1
+        masks.append(mask)
+        frames.append(mask * square.roll(k, 2) + (1 - mask) * ground.roll(-k, 2))
+    return torch.stack(frames), torch.stack(masks)
+
+
+def test_the_flow_parts_what_moves_apart() -> None:
+    frames, masks = moving_square()
+    flows = optical_flows(frames)
+    inside = masks[:, 0] > 0
+    inside[:, :, :4] = inside[:, :, -4:] = False  # what was rolled round
+    right = flows[:-1, 0, 1][inside[:-1]]
+    assert ((right - 1).abs() < 0.3).double().mean() > 0.8
+    left = flows[1:, 1, 1][inside[1:]]
+    assert ((left + 1).abs() < 0.3).double().mean() > 0.8
+    moved = motion(flows)
+    assert moved.shape == (4, 2, 48, 64)
+    assert (moved[:, 1][masks[:, 0] > 0] > 0).double().mean() > 0.9
+    assert (moved[:, 1][masks[:, 0] == 0] < 0).double().mean() > 0.8
+
+
+def test_a_still_film_moves_nowhere() -> None:
+    frames = torch.rand(1, 3, 24, 24, generator=rng()).repeat(3, 1, 1, 1)
+    assert motion(optical_flows(frames)).abs().max() < 0.1
+
+
+def test_a_cut_through_a_film_follows_the_links() -> None:
+    frames, masks = moving_square()
+    evidence = 2 * masks[:, 0].double() - 1
+    evidence[2] = -0.2  # of one frame nothing is known but that ground is likelier
+    costs = (-evidence).clamp_min(0), evidence.clamp_min(0)
+    edges = edge_weights(frames, 0.0)
+    alone = min_cut(*costs, edges)
+    assert not alone[2].any()
+    across = links(frames, optical_flows(frames), 0.3)
+    found = min_cut(*costs, edges, across)
+    assert torch.equal(found[0], masks[0, 0] > 0)
+    share = (found[2] & (masks[2, 0] > 0)).sum() / masks[2].sum()
+    assert share > 0.6 and found[2][masks[2, 0] == 0].double().mean() < 0.1

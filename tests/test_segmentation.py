@@ -43,7 +43,7 @@ def test_a_ring_is_found_and_hints_are_kept(ring) -> None:
 
 
 def test_hints_are_computed_where_none_are_given(ring) -> None:
-    mask = final_mask(fit(segment(ring["image"], settings=SHORT)))
+    mask = final_mask(fit(segment(ring["image"], settings=BUDGETS["quick"])))
     assert iou(mask, ring["mask"]) > 0.7
     only_ground = segment(ring["image"], None, ring["background_hint"], SHORT)
     front = only_ground.given["front_hint"]

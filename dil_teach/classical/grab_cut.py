@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 from sklearn.cluster import KMeans
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from dil_teach.image import Image, check_image
+from dil_teach.image import Image, Video, check_image
 
 COMPONENTS = 5
 SMOOTHNESS = 50.0
@@ -28,7 +28,10 @@ UNIT = 1e-3
 SPREAD = 1e-4
 """Least variance of a component: a grey level and a half, squared, is 3.5e-5."""
 
-Map = Float[Tensor, "h w"]
+Map = Float[Tensor, "*t h w"]
+Pairs = tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Float[Tensor, " n"]]
+"""Pixels, their partners, both numbered row by row and frame by frame, and what a
+border between the two costs."""
 Colours = Float[Tensor, "n c"]
 
 
@@ -156,29 +159,30 @@ def _fitted(colours: Colours, belongs: Tensor) -> ColourMixture:
     return ColourMixture(shares, components)
 
 
-def edge_weights(image: Image, smoothness: float) -> list[Map]:
+def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
     """What the mask's border costs between neighbouring pixels.
 
     Parameters
     ----------
-    image : Image
-        Float[Tensor, "c h w"]: colours, or any other features.
+    image : Image or Video
+        Float[Tensor, "*t c h w"]: colours, or any other features.
     smoothness : float
         Gamma.
 
     Returns
     -------
-    list of Float[Tensor, "h w"]
+    list of Float[Tensor, "*t h w"]
         Between each pixel (y, x) and its neighbour (y + dy, x + dx), for each (dy, dx)
         of ``NEIGHBOURS``; 0 where there is none.
     """
     height, width = image.shape[-2:]
     image = image.cpu().double()
     steps = [
-        (_there(image, d) - image).square().sum(0) * _exists(height, width, d)
+        (_there(image, d) - image).square().sum(-3) * _exists(height, width, d)
         for d in NEIGHBOURS
     ]
-    pairs = sum(int(_exists(height, width, d).sum()) for d in NEIGHBOURS)
+    frames = image[..., 0, 0, 0].numel()
+    pairs = frames * sum(int(_exists(height, width, d).sum()) for d in NEIGHBOURS)
     mean = torch.stack(steps).sum() / max(pairs, 1)
     beta = 0.5 / mean.clamp_min(1e-12)
     return [
@@ -197,34 +201,41 @@ def _exists(height: int, width: int, d: tuple[int, int]) -> Bool[Tensor, "h w"]:
     return (y < height) & (x >= 0) & (x < width)
 
 
-def min_cut(cost_in: Map, cost_out: Map, edges: list[Map]) -> Bool[Tensor, "h w"]:
+def min_cut(
+    cost_in: Map, cost_out: Map, edges: list[Map], links: Pairs | None = None
+) -> Bool[Tensor, "*t h w"]:
     """The mask that costs least, of all there are (Boykov and Jolly, ICCV 2001).
 
     Parameters
     ----------
-    cost_in, cost_out : Float[Tensor, "h w"]
-        What a pixel costs in the mask and out of it.
-    edges : list of Float[Tensor, "h w"]
+    cost_in, cost_out : Float[Tensor, "*t h w"]
+        What a pixel of a picture, or of a film's frames, costs in the mask and out of
+        it.
+    edges : list of Float[Tensor, "*t h w"]
         What a border costs between neighbours, as :func:`edge_weights` has them.
+    links : Pairs, optional
+        Pixels of different frames that belong together.
 
     Returns
     -------
-    Bool[Tensor, "h w"]
+    Bool[Tensor, "*t h w"]
         True in the mask. Where several cost the same, the smallest of them.
     """
-    height, width = cost_in.shape
-    pixels = height * width
-    index = torch.arange(pixels).view(height, width)
+    height, width = cost_in.shape[-2:]
+    pixels = cost_in.numel()
+    index = torch.arange(pixels).view(cost_in.shape)
     source, sink = pixels, pixels + 1
     gain = ((cost_out - cost_in).cpu().double() / UNIT).round().long().flatten()
     rises, falls = (gain > 0).nonzero()[:, 0], (gain < 0).nonzero()[:, 0]
     start = [torch.full_like(rises, source), falls]
     end = [rises, torch.full_like(falls, sink)]
     capacity = [gain[rises], -gain[falls]]
+    pairs = []
     for d, edge in zip(NEIGHBOURS, edges, strict=True):
-        exists = _exists(height, width, d)
-        here, there = index[exists], _there(index, d)[exists]
-        cut = (edge[exists].cpu().double() / UNIT).round().long()
+        exists = _exists(height, width, d).expand(cost_in.shape)
+        pairs.append((index[exists], _there(index, d)[exists], edge[exists]))
+    for here, there, cost in [*pairs, links] if links else pairs:
+        cut = (cost.cpu().double() / UNIT).round().long()
         start, end, capacity = (
             [*start, here, there],
             [*end, there, here],
@@ -240,4 +251,4 @@ def min_cut(cost_in: Map, cost_out: Map, edges: list[Map]) -> Bool[Tensor, "h w"
     reached = breadth_first_order(left, source, return_predecessors=False)
     mask = torch.zeros(pixels + 2, dtype=torch.bool)
     mask[torch.from_numpy(reached).long()] = True
-    return mask[:pixels].view(height, width)
+    return mask[:pixels].view(cost_in.shape)

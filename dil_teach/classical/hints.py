@@ -2,7 +2,8 @@
 
 Discriminant analysis of the features that the marked pixels have, then a minimal cut
 (Boykov and Jolly, ICCV 2001) along the picture's edges, and again from what that found;
-colours as in GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004).
+colours as in GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004). In a film, what
+moves alike looks alike too, and one cut goes through all frames.
 """
 
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from dil_teach.classical.grab_cut import SURE, edge_weights, fit_mixture, min_cut
+from dil_teach.classical.optical_flow import Flows, links, motion
 from dil_teach.classical.texture import (
     blur,
     discriminant,
@@ -27,12 +29,14 @@ SMOOTHNESS, SMOOTHNESS_OF_TEXTURE = 5.0, 4.0
 """What a border costs the cuts, in nats: GrabCut's 50 would cut off the tips of a star.
 """
 ROUNDS = 5
+MOTION = 3
+"""How many times motion counts among the features, like colours."""
 
 Where = Bool[Tensor, "n 1 h w"]
 
 
 def grow(
-    pictures: Video, front: Video, back: Video, seed: int
+    pictures: Video, front: Video, back: Video, seed: int, flows: Flows | None = None
 ) -> tuple[Video, Float[Tensor, "n _k h w"]]:
     """Let the hints grow over what looks like them: learn, cut, and learn again.
 
@@ -42,16 +46,20 @@ def grow(
         Of one size; the hints have one channel of zeros and ones.
     seed : int
         Draws where mixtures start.
+    flows : Float[Tensor, "n 2 2 h w"], optional
+        Of a film: :func:`dil_teach.classical.optical_flow.optical_flows`.
 
     Returns
     -------
     mask : Float[Tensor, "n 1 h w"]
         1 in the figure, 0 in the ground.
     features : Float[Tensor, "n k h w"]
-        Those that the last cut was learned from: of texture, and what mixtures of
-        colours and of patches say.
+        Those that the last cut was learned from: of texture, of motion, and what
+        mixtures of colours and of patches say.
     """
     texture = texture_features(pictures)
+    if flows is not None:
+        texture = torch.cat([texture, motion(flows).repeat(1, MOTION, 1, 1)], 1)
     mask, features = front, texture
     inside, outside = front > 0, back > 0
     patches = None
@@ -64,7 +72,7 @@ def grow(
             votes += [blur(patches, 1.5), blur(patches, 3.0)]
         features = torch.cat([texture, standardised(torch.cat(votes, 1))], 1)
         evidence = scaled(discriminant(features, inside, outside))
-        mask = best_cut(evidence, pictures, front, back, SMOOTHNESS_OF_TEXTURE)
+        mask = best_cut(evidence, pictures, front, back, SMOOTHNESS_OF_TEXTURE, flows)
         inside, outside = mask > 0, mask == 0
     return mask, features
 
@@ -97,18 +105,24 @@ def colour_evidence(
 
 
 def best_cut(
-    evidence: Video, pictures: Video, front: Video, back: Video, smoothness: float
+    evidence: Video,
+    pictures: Video,
+    front: Video,
+    back: Video,
+    smoothness: float,
+    flows: Flows | None = None,
 ) -> Video:
-    """The best mask of each picture, borders along edges being cheap.
+    """The best mask of a picture or a film, borders along edges being cheap.
 
     Parameters
     ----------
     evidence : Video
         Float[Tensor, "n 1 h w"], for the figure, in nats.
-    pictures, front, back : Video
+    pictures, front, back, flows : Video
         As :func:`grow` takes them.
     smoothness : float
-        What a border costs between two pixels of one colour, in nats.
+        What a border costs between two pixels of one colour, in nats; in a film, also
+        between the frames, where a point is figure in one and ground in the next.
 
     Returns
     -------
@@ -116,11 +130,10 @@ def best_cut(
         Float[Tensor, "n 1 h w"] of zeros and ones.
     """
     evidence = evidence.where(front == 0, SURE).where(back == 0, -SURE).cpu().double()
-    masks = [
-        min_cut((-e).clamp_min(0), e.clamp_min(0), edge_weights(picture, smoothness))
-        for e, picture in zip(evidence[:, 0], pictures, strict=True)
-    ]
-    return torch.stack(masks)[:, None].to(pictures)
+    across = None if flows is None else links(pictures, flows, smoothness)
+    costs = (-evidence[:, 0]).clamp_min(0), evidence[:, 0].clamp_min(0)
+    mask = min_cut(*costs, edge_weights(pictures, smoothness), across)
+    return mask[:, None].to(pictures)
 
 
 def scaled(evidence: Tensor) -> Tensor:

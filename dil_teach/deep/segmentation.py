@@ -6,7 +6,8 @@ ten principal components of texture features, not colours (two networks draw any
 equally well); the mask is a small function of those features instead of a third
 hourglass, so that it cannot memorise places; hints are computed here where none are
 given; discriminant analysis of the features and a cut give the mask a start, which
-fades; and a last cut along the picture's edges makes the mask crisp.
+fades; and a last cut along the picture's edges makes the mask crisp. In a film motion
+is a feature, and the cuts go through all frames.
 """
 
 import dataclasses
@@ -27,11 +28,9 @@ from dil_teach.classical.hints import (
     grow,
     scaled,
 )
-from dil_teach.classical.optical_flow import steady
+from dil_teach.classical.optical_flow import optical_flows, steady
 from dil_teach.classical.saliency import saliency
-from dil_teach.classical.texture import (
-    blur,
-)
+from dil_teach.classical.texture import blur
 from dil_teach.deep.double_dip import (
     DoubleDIP,
     DoubleDIPSettings,
@@ -98,13 +97,15 @@ def segment(
     size = _small_size(pictures)
     small = torch.stack([resize(p, size=size).clamp(0, 1) for p in pictures])
     front, back = (_small_hint(hint, size) for hint in hints)
-    start, features = grow(small, front, back, settings.seed)
+    flows = optical_flows(small) if len(small) > 1 else None
+    start, features = grow(small, front, back, settings.seed, flows)
     given = {
         "pictures": pictures,
         "small": small,
         "front_hint": front,
         "back_hint": back,
         "start": start,
+        "flows": flows,
         "film": film,
     }
     return DoubleDIP(
@@ -170,18 +171,20 @@ def final_mask(dip: DoubleDIP) -> Image | Video:
     -------
     Image or Video
         Float[Tensor, "1 h w"], or (t, 1, h, w) of a film, of the picture's size, in
-        [0, 1]: 1 is figure. Masks of a film are averaged along its motion, so that
-        their edges are soft.
+        [0, 1]: 1 is figure. A film is cut through all frames at once, and its masks are
+        averaged along the motion, so that their edges are soft.
     """
     given, layers = dip.given, dip.layers()
     small, front, back = (given[k] for k in ("small", "front_hint", "back_hint"))
+    flows = given["flows"]
     evidence = _evidence(dip.image, layers)
-    mask = best_cut(evidence, small, front, back, SMOOTHNESS_OF_TEXTURE)
-    for _ in range(2):
-        colours = colour_evidence(small, mask > 0, mask == 0, dip.settings.seed)
-        mask = best_cut(evidence + colours, small, front, back, SMOOTHNESS)
-    if given["film"]:
-        mask = steady(mask, small)
+    mask = best_cut(evidence, small, front, back, SMOOTHNESS_OF_TEXTURE, flows)
+    if flows is None:
+        for _ in range(2):
+            colours = colour_evidence(small, mask > 0, mask == 0, dip.settings.seed)
+            mask = best_cut(evidence + colours, small, front, back, SMOOTHNESS)
+    else:  # motion tells more than colours, which the ground may share
+        mask = steady(mask, small, flows)
     if small.shape != given["pictures"].shape:
         radius = max(1, min(mask.shape[-2:]) // 32)
         mask = guided_upsample(given["pictures"], small, mask, radius, 1e-3)

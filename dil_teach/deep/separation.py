@@ -50,7 +50,7 @@ EXCLUSION = 3e-4
 networks buy a low exclusion with layers that do not add up to the mixtures."""
 BLUR = 2.0
 """Before the search that the coefficients start from: it must bear noise."""
-CORRECTION = 0.03
+CORRECTION = 0.01
 """How fast, beside the networks, the coefficients of the search are corrected. Any
 faster, and they follow edges that the networks have not drawn yet."""
 LEVELS = 3
