@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_bits_and_resuming_equals_it(
 def test_a_film_has_a_mask_a_frame(ring) -> None:
     frames = torch.stack([ring["image"].roll(k, -1) for k in range(3)])
     hints = ring["foreground_hint"], ring["background_hint"]
-    mask = final_mask(fit(segment(frames, *hints, SHORT)))
+    mask = final_mask(fit(segment(frames, *hints, BUDGETS["quick"])))
     assert mask.shape == (3, 1, 64, 64)
     assert iou(mask[0], ring["mask"]) > 0.8
     assert iou(mask[2], ring["mask"].roll(2, -1)) > 0.8

@@ -423,7 +423,7 @@ check.percentage_against_scale(percentage_against_scale)
 # %% [markdown]
 # ## Beside the paper's figures
 #
-# The paper looked at 300 photographs of the Berkeley set, in grey, at 481 x 321 pixels, and reports that *more than* so many percent of the 5 x 5 patches have nine or more similar ones. Here is our one photograph, in colour and in grey:
+# The paper looked at 300 photographs of the Berkeley set, in grey, at 481 x 321 pixels, and reports that *more than* so many percent of the 5 x 5 patches have nine or more similar ones. (Its text was not at hand when this was written: look the three figures up before you cite them.) Here is our one photograph, in colour and in grey:
 
 # %%
 from dil_teach.metrics import luma
