@@ -759,11 +759,9 @@ film_settings = dataclasses.replace(
 together = fit(segmentation.segment(frames, *hints, film_settings))
 film_masks = {"all frames together": segmentation.final_mask(together)}
 film_masks["GrabCut, each frame"] = torch.stack([grab_cut(f, *hints) for f in frames])
+alone = [fit(segmentation.segment(f, *hints, film_settings)) for f in frames]
 film_masks["Double-DIP, each frame"] = torch.stack(
-    [
-        segmentation.final_mask(fit(segmentation.segment(f, settings=film_settings)))
-        for f in frames
-    ]
+    [segmentation.final_mask(dip) for dip in alone]
 )
 
 
@@ -807,15 +805,15 @@ film_slider = explore(
     render_film,
     {"frame": Slider("Frame", 1, count, 1, 1)},
     "Frame {frame}: a cat's face gliding over a cup, its true mask, a white patch, and "
-    "three masks found: the face alone, and twice the face and parts of the spoon",
+    "three masks found: the face with hardly any, some and all of the spoon's bowl",
     examples=[{"frame": 1}, {"frame": count}],
     live=True,
 )
 
 # %% [markdown]
-# Step through the frames and watch the spoon below the cat. Its greys are the cat's greys, and nothing in one frame says where the cat ends. GrabCut (chapter 14) models the colours of the two layers; it decides anew in each frame how much of the spoon is cat, and so it flickers most. Double-DIP on each frame by itself takes the bowl of the spoon for cat in all frames, which is wrong and rather calm. All frames together settle it: the spoon moves left with the cup, the cat moves right. Without the motion that was different: one frame at a time the texture says nearly the same, so averaging masks over frames could not help; the same wrong spoon came back with less noise.
+# Step through the frames and watch the spoon below the cat. Its greys are the cat's greys, and nothing in one frame says where the cat ends. GrabCut (chapter 14) models the colours of the two layers; it decides anew in each frame how much of the spoon is cat, and so it flickers most. Double-DIP on each frame by itself takes the bowl of the spoon for cat in all frames, which is wrong and rather calm. All frames together settle it, or nearly so at this size: the spoon moves left with the cup, the cat moves right. Without the motion that was different: one frame at a time the texture says nearly the same, so averaging masks over frames could not help; the same wrong spoon came back with less noise.
 #
-# (The rows differ in more than the film: one frame at a time, Double-DIP finds its hints itself, and GrabCut uses the first frame's in every frame. And the edges of the film's masks are soft, which makes them calmer by itself. The truth's own flicker is not 0, for its outline is moved by fractions of a pixel. At this size the flicker of one pixel along the outline is about three percent. A figure that stands still before a still camera has no motion to be told by, and is told by its texture alone.)
+# (One frame at a time, both methods take the first frame's hints for every frame. The edges of the film's masks are soft, which makes them calmer by itself. The truth's own flicker is not 0, for its outline is moved by fractions of a pixel. At this size the flicker of one pixel along the outline is about three percent. A figure that stands still before a still camera has no motion to be told by, and is told by its texture alone.)
 #
 # **Low flicker is no merit by itself.** A black mask has none. Read both columns.
 #
