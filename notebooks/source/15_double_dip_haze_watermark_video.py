@@ -759,9 +759,9 @@ film_settings = dataclasses.replace(
 together = fit(segmentation.segment(frames, *hints, film_settings))
 film_masks = {"all frames together": segmentation.final_mask(together)}
 film_masks["GrabCut, each frame"] = torch.stack([grab_cut(f, *hints) for f in frames])
-alone = [fit(segmentation.segment(f, *hints, film_settings)) for f in frames]
+one_by_one = [fit(segmentation.segment(f, *hints, film_settings)) for f in frames]
 film_masks["Double-DIP, each frame"] = torch.stack(
-    [segmentation.final_mask(dip) for dip in alone]
+    [segmentation.final_mask(dip) for dip in one_by_one]
 )
 
 
