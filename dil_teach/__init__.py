@@ -17,7 +17,7 @@ from dil_teach.recurrence import (
 )
 from dil_teach.resize import blur_and_subsample, resize
 from dil_teach.scenes import scene, scenes
-from dil_teach.training import fit, resume, save, train
+from dil_teach.training import fit, fit_all, resume, save, train
 
 __version__ = "0.1.0"
 
@@ -34,6 +34,7 @@ __all__ = [
     "coherence",
     "completeness",
     "fit",
+    "fit_all",
     "load_image",
     "nearest_patches",
     "photo",

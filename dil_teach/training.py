@@ -11,7 +11,8 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
@@ -128,6 +129,42 @@ def fit(method: Method) -> Method:
     for _ in train(method):
         pass
     return method
+
+
+def fit_all(methods: Iterable[Method]) -> list[Method]:
+    """Train several methods to their ends, side by side, and return them.
+
+    As many at a time as there are cores, each in a thread of its own: what they learn
+    is the same to the bit as one after another. An interrupt is held back until the
+    steps in hand are whole; then train again to carry on.
+
+    Parameters
+    ----------
+    methods : iterable of SingleImageMethod
+        No two of which share anything that is trained.
+
+    Returns
+    -------
+    list of SingleImageMethod
+        The same, in their order.
+    """
+    methods = list(methods)
+    stopped = threading.Event()
+
+    def work(method: SingleImageMethod) -> None:
+        while not (method.done or stopped.is_set()):
+            method.train_step()
+
+    at_a_time = max((os.cpu_count() or 1) // torch.get_num_threads(), 1)
+    with ThreadPoolExecutor(at_a_time) as pool:
+        tasks = [pool.submit(work, method) for method in methods]
+        try:
+            for task in tasks:
+                task.result()
+        except BaseException:  # an interrupt is one
+            stopped.set()
+            raise
+    return methods
 
 
 def autocast(device: torch.device, wanted: bool = True) -> torch.autocast:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from dil_teach.classical.denoising import noise_level
 from dil_teach.classical.inpainting import check_mask
-from dil_teach.deep.networks import Hourglass, draw_code
+from dil_teach.deep.networks import BF16_PAYS, Hourglass, draw_code
 from dil_teach.image import Image, check_image
 from dil_teach.resize import (
     Kernel2d,
@@ -75,7 +75,8 @@ class DeepImagePriorSettings:
     patience: int = 100
     """Steps without a smaller variance after which denoising stops."""
     bf16: bool = True
-    """Whether the convolutions use bfloat16 where the processor has it."""
+    """Whether the convolutions use bfloat16 where the processor has it, and the image
+    is large enough to gain by it."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -261,7 +262,8 @@ class DeepImagePrior:
 
     def _draw(self, codes: Float[Tensor, "n _k h w"]) -> Float[Tensor, "n _c h w"]:
         """What each network draws from its code."""
-        with autocast(codes.device, self.settings.bf16):
+        large = codes[0, 0].numel() >= BF16_PAYS
+        with autocast(codes.device, self.settings.bf16 and large):
             drawn = [
                 network(code)
                 for network, code in zip(self.networks, codes.split(1), strict=True)

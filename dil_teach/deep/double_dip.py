@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dil_teach.deep.networks import CODE_CHANNELS, Hourglass, draw_code
+from dil_teach.deep.networks import BF16_PAYS, CODE_CHANNELS, Hourglass, draw_code
 from dil_teach.image import Video, check_image
 from dil_teach.training import autocast
 
@@ -59,7 +59,8 @@ class DoubleDIPSettings:
     average: float = 0.95
     """How much of the running mean of the layers stays at each step."""
     bf16: bool = True
-    """Whether the convolutions use bfloat16 where the processor has it."""
+    """Whether the convolutions use bfloat16 where the processor has it, and the images
+    are large enough to gain by it."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -277,7 +278,8 @@ class DoubleDIP:
         return self.mean
 
     def _draw(self, progress: float, noise: Callable[..., Tensor] | None) -> Layers:
-        with autocast(self.image.device, self.settings.bf16):
+        large = self.image[:, 0].numel() >= BF16_PAYS
+        with autocast(self.image.device, self.settings.bf16 and large):
             drawn = {n: module(progress, noise) for n, module in self.modules.items()}
         return Layers(**{name: layer.float() for name, layer in drawn.items()})
 

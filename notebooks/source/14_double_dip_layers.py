@@ -97,7 +97,7 @@ def draw(picture, networks, steps, widths=(16, 32, 32)):
     codes = [draw_code(picture.shape[1:], rng).to(picture) for _ in range(networks)]
     pencils = [Hourglass(CODE_CHANNELS, 1, widths, 4, rng) for _ in range(networks)]
     pencils = torch.nn.ModuleList(pencils).to(picture.device)
-    optimizer = torch.optim.Adam(pencils.parameters(), lr=0.01)
+    optimizer = torch.optim.Adam(pencils.parameters(), lr=0.01, fused=True)
     missing = []
     for _ in range(steps):
         layers = [
@@ -331,11 +331,12 @@ for binary in (0.0, 0.1, 1.0):
     )
 
 # %%
-from dil_teach import fit
+from dil_teach import fit_all
 
+fit_all(by_weight.values())  # side by side, as far as there are cores
 error, greyness, overlap = {}, {}, {}
 for binary, dip in by_weight.items():
-    found = fit(dip).layers()
+    found = dip.layers()
     error[binary] = float((found.compose() - dip.image).square().mean())
     greyness[binary] = float((found.mask * (1 - found.mask)).mean())
     overlap[binary] = agreement(found.mask[0], flower["mask"])
@@ -401,7 +402,7 @@ button = upload("Your own photograph")
 # %%
 from dil_teach.notebook import paint, uploaded_image
 
-blob = small_scene("blob", 96 if budget == "quick" else 128)
+blob = small_scene("blob", 80 if budget == "quick" else 128)
 picture = uploaded_image(button.value, default=blob["image"], max_side=128)
 own = picture is not blob["image"]
 picture = picture.to(device())
@@ -419,13 +420,14 @@ from dataclasses import replace
 from dil_teach.deep.segmentation import BUDGETS, final_mask, segment
 from dil_teach.notebook import LivePanel
 
-settings = replace(BUDGETS[budget], seed=seed)
+cut_steps = {"quick": 30, "standard": 150, "full": 600}[budget]
+settings = replace(BUDGETS[budget], steps=cut_steps, seed=seed)
 painted = [p.mask.to(device()) if p.mask.any() else None for p in (figure, ground)]
 cut = segment(picture, *painted, settings)
 panel = LivePanel(alt=f"The mask of {subject} as the networks have it so far")
 
 # %%
-from dil_teach import train
+from dil_teach import fit, train
 
 for progress in train(cut, report_every=cut.total_steps // 6):
     losses = {name: progress.losses[name] for name in ("reconstruction", "hint")}

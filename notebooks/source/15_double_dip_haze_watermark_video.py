@@ -492,10 +492,16 @@ assert all(claims.values())
 # %%
 gallery = {n: i.to(device()) for n, i in scene("haze_gallery").images.items()}
 picture = gallery["image"][None]
-layers = {}
-for name, varies in (("one colour", False), ("a smooth layer", True)):
-    dip = dehazing.dehaze(picture, non_uniform=varies, settings=side_settings)
-    layers[name] = dehazing.dehazed(fit(dip), picture)
+gallery_dips = {
+    name: dehazing.dehaze(picture, non_uniform=varies, settings=side_settings)
+    for name, varies in (("one colour", False), ("a smooth layer", True))
+}
+
+# %%
+from dil_teach import fit_all
+
+fit_all(gallery_dips.values())  # side by side, as far as there are cores
+layers = {n: dehazing.dehazed(dip, picture) for n, dip in gallery_dips.items()}
 gallery_score = {n: psnr(m.image[0], gallery["clear"]) for n, m in layers.items()}
 
 # %%
@@ -602,14 +608,14 @@ moved = marked.shape[-1] != 128  # the pictures were cut out at row and column 1
 box = (top - 12 * moved, left - 12 * moved, *size)
 short = dataclasses.replace(mark_settings, steps=mark_settings.steps // 2)
 chosen = {"cat": 0, "cup": 2}
-alone = {
-    what: watermark.unmarked(
-        fit(watermark.remove_watermark(marked[number][None], box, short))
-    )
+one_dips = {
+    what: watermark.remove_watermark(marked[number][None], box, short)
     for what, number in chosen.items()
 }
 
 # %%
+fit_all(one_dips.values())
+alone = {what: watermark.unmarked(dip) for what, dip in one_dips.items()}
 outline = F.max_pool2d(inside.float(), 3, stride=1, padding=1)
 inpainted = {what: biharmonic(marked[n], outline) for what, n in chosen.items()}
 one_score = {}
@@ -756,10 +762,13 @@ steps = {"quick": 30, "standard": 60, "full": 150}[budget]
 film_settings = dataclasses.replace(
     segmentation.BUDGETS[budget], steps=steps, seed=seed
 )
-together = fit(segmentation.segment(frames, *hints, film_settings))
+together = segmentation.segment(frames, *hints, film_settings)
+one_by_one = [segmentation.segment(f, *hints, film_settings) for f in frames]
+
+# %%
+fit_all([together, *one_by_one])
 film_masks = {"all frames together": segmentation.final_mask(together)}
 film_masks["GrabCut, each frame"] = torch.stack([grab_cut(f, *hints) for f in frames])
-one_by_one = [fit(segmentation.segment(f, *hints, film_settings)) for f in frames]
 film_masks["Double-DIP, each frame"] = torch.stack(
     [segmentation.final_mask(dip) for dip in one_by_one]
 )
@@ -896,12 +905,21 @@ for name, picture in recurring.items():
 # Two more scenes, and this time the method's own opinion is printed with the result. (Photograph of the pagoda: danielbuechele, CC BY 2.0; of the dahlia: vultilion, CC BY 2.0; both as scikit-learn ships them.)
 
 # %%
+smooth_ends = {
+    name: {n: i.to(device()) for n, i in scene(name).images.items()}
+    for name in ("haze_lake", "haze_garden")
+}
+doubtful = {
+    name: dehazing.dehaze(images["image"][None], settings=side_settings)
+    for name, images in smooth_ends.items()
+}
+
+# %%
+fit_all(doubtful.values())
 doubts = {}
-for name in ("haze_lake", "haze_garden"):
-    images = {n: i.to(device()) for n, i in scene(name).images.items()}
+for name, images in smooth_ends.items():
     picture, wanted = images["image"][None], images["clear"]
-    dip = fit(dehazing.dehaze(picture, settings=side_settings))
-    made = dehazing.dehazed(dip, picture)
+    made = dehazing.dehazed(doubtful[name], picture)
     doubts[name] = made.unsure
     wrong = (made.transmission[0] - images["transmission"]).square().mean().sqrt()
     print(
