@@ -34,7 +34,7 @@ import torch
 from dil_teach.notebook import device, start
 
 seed = 0
-start(budget, seconds={"quick": 35, "standard": 150, "full": 900})
+start(budget, seconds={"quick": 30, "standard": 150, "full": 900})
 
 # %% [markdown]
 # `budget` changes sizes and numbers of steps, never the method. The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
@@ -208,7 +208,7 @@ show(
 share_steps = {"quick": 100, "standard": 200, "full": 400}[budget]
 
 
-def unexplained(target, steps):
+def unexplained(target, steps=share_steps):
     """The share of the target's variance that is left, after each step."""
     again = torch.Generator().manual_seed(seed)
     same_code = draw_code(target.shape[1:], again).to(target.device)
@@ -226,8 +226,13 @@ def unexplained(target, steps):
 
 
 # %%
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+
 targets = {"photograph": truth, "shuffled": shuffled, "noise": uniform}
-shares = {name: unexplained(image, share_steps) for name, image in targets.items()}
+with ThreadPoolExecutor(cpu_count()) as pool:  # side by side
+    found = pool.map(unexplained, targets.values())
+shares = dict(zip(targets, found, strict=True))
 with_noise = [x / float(noisy.var(dim=(1, 2)).mean()) for x in losses[:share_steps]]
 all_shares = shares | {"photograph and noise": with_noise}
 show(
@@ -507,7 +512,7 @@ show(
 )
 
 # %% [markdown]
-# All four gain about five decibels or more. The network is ahead of non-local means (question 4), but only just: by a few tenths of a decibel at the first seed, by less than one tenth at the third; on the coffee cup, the pagoda and the astronaut, made as small, it was ahead by 0.1 to 0.2, on the cat by 0.7. ZS-N2N, in its few steps here, comes last or nearly. And non-local means needs a fraction of a second. Why is it so good? White Gaussian noise of one strength is what it was made for; it is given an estimate of that strength; and a flower is full of patches that recur. The network has to find out all of this from one small image. Both are well ahead of total variation, whose belief, flat pieces between edges, is poorer.
+# All four gain about five decibels or more. The network is ahead of non-local means (question 4), but only just: by a few tenths of a decibel at the first two seeds, and at the third they are even; on the coffee cup, the pagoda and the astronaut, made as small, it was ahead by 0.2 to 0.4, on the cat by 0.6. ZS-N2N, in its few steps here, comes last or nearly. And non-local means needs a fraction of a second. Why is it so good? White Gaussian noise of one strength is what it was made for; it is given an estimate of that strength; and a flower is full of patches that recur. The network has to find out all of this from one small image. Both are well ahead of total variation, whose belief, flat pieces between edges, is poorer.
 #
 # What the network has instead is that nobody wrote down for it what noise is like. Experiment 4 will give it other damages, for which non-local means has no formula. It also gains from more pixels and more computing, which larger budgets give it; the project's script `benchmarks/deep_image_prior.py` measures all of these on five photographs of 128 x 128 pixels: at `standard` the network has 28.5 dB, non-local means 27.9, ZS-N2N 27.4 and total variation 26.7 (means of five photographs and three seeds), and on one of the five, this dahlia, non-local means is still a tenth of a decibel ahead.
 
@@ -861,12 +866,12 @@ lawn["deep image prior"] = drawn_grass
 show(
     titled(lawn, against=grass) | {"truth": grass},
     alt="Grass given with noise, by total variation, which smears the blades, by Deep "
-    "Image Prior, which smears them a little less, and in truth",
+    "Image Prior, which smears them as well, and in truth",
     zoom=3,
 )
 
 # %% [markdown]
-# Two decibels, where the photograph gained six, and total variation does no better: blades and specks are drawn in nearly the same steps, so there is hardly a moment at which one is there and the other is not. The hump is low, and the best stopping rule gains little there.
+# Two decibels, where the photograph gained six, and total variation does as well: blades and specks are drawn in nearly the same steps, so there is hardly a moment at which one is there and the other is not. The hump is low, and the best stopping rule gains little there.
 #
 # **A wide hole.** What lies in its middle is far from all that is known. (A street front, rendered, which is no photograph: the windows are in rows, and every reader knows what is missing.)
 
@@ -876,13 +881,13 @@ walls["deep image prior"] = mason.result()
 show(
     walls | {"truth": street},
     alt="A brick front with a black square where windows should be: biharmonic "
-    "interpolation paints a pale glow there, Deep Image Prior stripes of the wall's "
-    "colours without windows; and the truth with its windows",
+    "interpolation paints a pale glow there, Deep Image Prior a dull cloud in the "
+    "colours of wall and shutters, without windows; and the truth with its windows",
     zoom=3,
 )
 
 # %% [markdown]
-# The glow of the smoothest surface is worse than the wall's colours in vague rows, but neither has built a window. The network cannot *copy*: nothing in it says that this window is like that one, only that its filters are the same everywhere. Methods that look up patches do copy (chapter 04, planned, is about them).
+# The glow of the smoothest surface is farther off than the cloud in the wall's and the shutters' colours, but neither has built a window. The network cannot *copy*: nothing in it says that this window is like that one, only that its filters are the same everywhere. Methods that look up patches do copy (chapter 04, planned, is about them).
 #
 # **Nobody stops it.** That was the first curve: at its right end the drawing has the noise back. And a stopping rule is needed anew for each kind of damage; the library's holds for denoising, while for holes and resolution, where there is no noise to be learned, it trains to the end of its steps.
 

@@ -34,7 +34,7 @@ import torch
 from dil_teach.notebook import device, start
 
 seed = 0
-start(budget, seconds={"quick": 35, "standard": 150, "full": 500})
+start(budget, seconds={"quick": 30, "standard": 150, "full": 500})
 
 # %% [markdown]
 # ## Predict first
@@ -90,8 +90,10 @@ show(
 # %% tags=["algorithm"]
 from dil_teach.deep.networks import CODE_CHANNELS, Hourglass, draw_code
 
+draw_steps = {"quick": 50, "standard": 120, "full": 250}[budget]
 
-def draw(picture, networks, steps, widths=(16, 32, 32)):
+
+def draw(picture, networks=1, widths=(16, 32, 32)):
     """What each network draws, and at each step the share of contrast that lacks."""
     rng = torch.Generator().manual_seed(seed)
     codes = [draw_code(picture.shape[1:], rng).to(picture) for _ in range(networks)]
@@ -99,7 +101,7 @@ def draw(picture, networks, steps, widths=(16, 32, 32)):
     pencils = torch.nn.ModuleList(pencils).to(picture.device)
     optimizer = torch.optim.Adam(pencils.parameters(), lr=0.01, fused=True)
     missing = []
-    for _ in range(steps):
+    for _ in range(draw_steps):
         layers = [
             pencil(code).sigmoid()[0]
             for pencil, code in zip(pencils, codes, strict=True)
@@ -113,13 +115,18 @@ def draw(picture, networks, steps, widths=(16, 32, 32)):
 
 
 # %%
-draw_steps = {"quick": 50, "standard": 120, "full": 250}[budget]
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+
 MIXED = "bricks + coins"
-missing = {}
-for name, picture in pictures.items():
-    _, missing[name] = draw(picture, 1, draw_steps)
-pair, missing["two networks"] = draw(pictures[MIXED], 2, draw_steps)
-_, missing["wide"] = draw(pictures[MIXED], 1, draw_steps, widths=(24, 46, 46))
+jobs = {name: (picture,) for name, picture in pictures.items()}
+jobs |= {"two networks": (pictures[MIXED], 2)}
+jobs |= {"wide": (pictures[MIXED], 1, (24, 46, 46))}
+with ThreadPoolExecutor(cpu_count()) as pool:  # side by side
+    drawn = pool.map(lambda job: draw(*job), jobs.values())
+drawn = dict(zip(jobs, drawn, strict=True))
+missing = {name: left for name, (_, left) in drawn.items()}
+pair = drawn["two networks"][0]
 
 # %%
 from dil_teach.notebook import Choice, curves, explore
