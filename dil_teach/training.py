@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
@@ -157,9 +157,10 @@ def fit_all(methods: Iterable[Method]) -> list[Method]:
 
     at_a_time = max((os.cpu_count() or 1) // torch.get_num_threads(), 1)
     with ThreadPoolExecutor(at_a_time) as pool:
-        tasks = [pool.submit(work, method) for method in methods]
         try:
-            for task in tasks:
+            with _interrupts_held_back():  # else a thread might start unseen
+                tasks = [pool.submit(work, method) for method in methods]
+            for task in as_completed(tasks):
                 task.result()
         except BaseException:  # an interrupt is one
             stopped.set()

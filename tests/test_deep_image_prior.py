@@ -57,6 +57,14 @@ def test_what_it_draws_in_holes_beats_the_mean_of_what_is_known(truth, mask):
     assert dip.stopped_at == dip.step == SMALL.steps
 
 
+def test_small_images_gain_nothing_by_bfloat16_and_learn_without_it(noisy):
+    one, other = (
+        fit(DeepImagePrior(noisy, settings=dataclasses.replace(TINY, bf16=wanted)))
+        for wanted in (True, False)
+    )
+    assert torch.equal(one.result(), other.result())
+
+
 def test_what_lies_in_holes_is_not_looked_at(truth, mask):
     results = [
         fit(DeepImagePrior(torch.where(mask == 1, inside, truth), mask, settings=TINY))

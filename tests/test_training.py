@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from dil_teach import ZSSR, ZSSRSettings, fit, photo, resume, save, train
+from dil_teach import ZSSR, ZSSRSettings, fit, fit_all, photo, resume, save, train
 
 SETTINGS = ZSSRSettings(steps=14, width=8, depth=3, crop=8)
 
@@ -131,6 +131,40 @@ def test_it_trains_outside_the_main_thread_too():
     thread.start()
     thread.join()
     assert method.done
+
+
+def test_side_by_side_they_learn_the_same_to_the_bit(zssr):
+    images = [zssr.image, zssr.image.flip(-1), zssr.image.flip(-2)]
+    alone = [fit(ZSSR(i, settings=SETTINGS)).super_resolve() for i in images]
+    methods = [ZSSR(image, settings=SETTINGS) for image in images]
+    assert fit_all(iter(methods)) == methods
+    for method, wanted in zip(methods, alone, strict=True):
+        assert method.done and torch.equal(method.super_resolve(), wanted)
+    assert fit_all([]) == []
+
+
+def test_an_interrupt_stops_all_between_two_steps():
+    methods = [SlowMethod() for _ in range(3)]
+    for method in methods[1:]:
+        method.half_steps, method.total_steps = 100, 10**9  # they wait to be stopped
+    with pytest.raises(KeyboardInterrupt):
+        fit_all(methods)
+    for method, began in zip(methods, (0, 100, 100), strict=True):
+        assert method.half_steps - began == 2 * method.step
+        method.total_steps = method.step + 2
+    assert all(method.done for method in fit_all(methods))
+
+
+def test_what_goes_wrong_in_one_stops_all():
+    class Broken(SlowMethod):
+        def train_step(self) -> dict[str, torch.Tensor]:
+            raise RuntimeError("broken")
+
+    endless = SlowMethod()
+    endless.half_steps, endless.total_steps = 100, 10**9
+    with pytest.raises(RuntimeError, match="broken"):
+        fit_all([Broken(), endless])
+    assert not endless.done
 
 
 def test_the_users_random_state_is_left_alone():
