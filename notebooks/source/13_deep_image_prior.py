@@ -98,7 +98,7 @@ show(
 # %%
 from dil_teach.deep.networks import CODE_CHANNELS, Hourglass, draw_code
 
-WIDTHS = (16, 32, 32, 32)  # channels at each scale, from the finest
+WIDTHS = 4 * (24,)  # channels at each scale, from the finest
 hand_steps = {"quick": 240, "standard": 500, "full": 1500}[budget]
 rng = torch.Generator().manual_seed(seed)
 code = draw_code((height, width), rng).to(truth.device)
@@ -205,7 +205,7 @@ show(
 # (A part of each.) Shuffled or not, *the pixels are the same*: colours, mean and variance agree, only the neighbourhoods differ. (The targets come from another seed than the code. At the code's own seed, 'random' noise can be a channel of the code shifted along, and then the network draws it at once: a trap that we fell into.)
 
 # %% tags=["algorithm"]
-share_steps = {"quick": 100, "standard": 200, "full": 400}[budget]
+share_steps = {"quick": 90, "standard": 200, "full": 400}[budget]
 
 
 def unexplained(target, steps=share_steps):
@@ -291,7 +291,7 @@ from dil_teach.notebook import LivePanel
 
 settings = getattr(DeepImagePriorSettings, budget)(seed=seed)
 more = max(settings.steps, 380)
-narrow = replace(settings, steps=more, widths=WIDTHS)  # a small image
+narrow = replace(settings, steps=more, widths=(16, 32, 32, 32))  # a small image
 dip = DeepImagePrior(noisy, settings=narrow)
 panel = LivePanel(alt=f"The running average of what the network draws of {subject}")
 watched = []
@@ -594,7 +594,7 @@ def drawing(depth, skip, kind):
     rng = torch.Generator().manual_seed(seed)
     z = draw_code((rows, columns), rng).to(truth.device)
     z = position if kind == "position" else z
-    net = Hourglass(z.shape[1], len(spoilt), depth * (24,), skip, rng).to(truth.device)
+    net = Hourglass(z.shape[1], len(spoilt), WIDTHS[:depth], skip, rng).to(truth.device)
     adam = torch.optim.Adam(net.parameters(), lr=0.02, fused=True)
     for _ in range(bias_steps):
         shaking = 0.03 * torch.randn(z.shape, generator=rng).to(z.device)

@@ -436,7 +436,7 @@ panel = LivePanel(alt=f"The mask of {subject} as the networks have it so far")
 # %%
 from dil_teach import fit, train
 
-for progress in train(cut, report_every=cut.total_steps // 6):
+for progress in train(cut, report_every=cut.total_steps // 3):
     losses = {name: progress.losses[name] for name in ("reconstruction", "hint")}
     panel.update(replace(progress, losses=losses), cut.layers().mask[0])
 
@@ -706,7 +706,7 @@ noisy_dip = separation.separate(noisy, mixing)
 
 # %%
 ghost_panel = LivePanel(alt="Left what the first network draws, right the second")
-for progress in train(clean_dip, report_every=clean_dip.total_steps // 6):
+for progress in train(clean_dip, report_every=clean_dip.total_steps // 4):
     seen = separation.separated(clean_dip, glass)
     beside = torch.cat([seen.network_first, seen.network_second], dim=2)
     ghost_panel.update(progress, beside[:, 8:56])

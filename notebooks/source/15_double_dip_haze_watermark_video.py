@@ -421,7 +421,7 @@ haze_dip = dehazing.dehaze(hazy[None], settings=haze_settings)
 panel = LivePanel(alt="The transmission as it is known so far")
 
 # %%
-for progress in train(haze_dip, report_every=haze_dip.total_steps // 5):
+for progress in train(haze_dip, report_every=haze_dip.total_steps // 3):
     map_so_far = dehazing.dehazed(haze_dip, hazy[None]).transmission[0]
     panel.update(progress, map_so_far)
 
