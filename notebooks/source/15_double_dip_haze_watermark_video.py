@@ -415,7 +415,7 @@ import dataclasses
 from dil_teach import train
 from dil_teach.notebook import LivePanel
 
-steps = {"quick": 60, "standard": 200, "full": 400}[budget]
+steps = {"quick": 40, "standard": 200, "full": 400}[budget]
 haze_settings = dataclasses.replace(dehazing.BUDGETS[budget], steps=steps, seed=seed)
 haze_dip = dehazing.dehaze(hazy[None], settings=haze_settings)
 panel = LivePanel(alt="The transmission as it is known so far")
