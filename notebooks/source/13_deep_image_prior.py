@@ -233,6 +233,8 @@ targets = {"photograph": truth, "shuffled": shuffled, "noise": uniform}
 with ThreadPoolExecutor(cpu_count()) as pool:  # side by side
     found = pool.map(unexplained, targets.values())
 shares = dict(zip(targets, found, strict=True))
+
+# %%
 with_noise = [x / float(noisy.var(dim=(1, 2)).mean()) for x in losses[:share_steps]]
 all_shares = shares | {"photograph and noise": with_noise}
 show(
