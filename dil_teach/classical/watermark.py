@@ -25,10 +25,7 @@ from dil_teach.image import Video
 Box = tuple[int, int, int, int]
 """Row, column, height and width in pixels."""
 
-STEPS, RATE = (200, 100), 0.05
-"""Steps before the mark is told from the rest, and after. Of three practice images 400
-and 400 give 0.07 dB more; of a single one 0.5 to 2 dB less, as its own detail is then
-taken for the mark's."""
+STEPS, RATE = 400, 0.05
 OPACITY_WEIGHT = 0.15
 """Of the opacity's own variation, over the number of images: three leave the mark less
 room than one. 0.05 for three was best on practice images, of 0.05, 0.1 and 0.2."""
@@ -62,11 +59,9 @@ def watermark_by_total_variation(
     inside[:, row : row + height, column : column + width] = 1
     shape = common_outline(images, (row, column, height, width))
     colour = images.new_full((images.shape[1],), 0.8)
-    opacity, colour = _descend(
-        images, 0.3 * shape.clamp(0.06, 1), colour, inside, STEPS[0]
-    )
+    opacity, colour = _descend(images, 0.3 * shape.clamp(0.06, 1), colour, inside)
     found = _mark(opacity)
-    return _descend(images, opacity, colour, inside * found, STEPS[1])
+    return _descend(images, opacity, colour, inside * found)
 
 
 def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:
@@ -119,12 +114,12 @@ def _variation(image: Tensor) -> Tensor:
 
 
 def _descend(
-    images: Video, opacity: Tensor, colour: Tensor, inside: Tensor, steps: int
+    images: Video, opacity: Tensor, colour: Tensor, inside: Tensor
 ) -> tuple[Float[Tensor, "1 h w"], Float[Tensor, " c"]]:
     logits = [x.clamp(0.02, 0.98).logit().requires_grad_() for x in (opacity, colour)]
     optimizer = torch.optim.Adam(logits, RATE, fused=images.device.type != "mps")
-    for step in range(steps):
-        late = max(2 * step / steps - 1, 0)
+    for step in range(STEPS):
+        late = max(2 * step / STEPS - 1, 0)
         optimizer.param_groups[0]["lr"] = RATE * (0.5 + 0.5 * math.cos(math.pi * late))
         loss = mark_variation(images, inside * logits[0].sigmoid(), logits[1].sigmoid())
         optimizer.zero_grad()
