@@ -34,7 +34,7 @@ import torch
 from dil_teach.notebook import device, start
 
 seed = 0
-start(budget, seconds={"quick": 30, "standard": 150, "full": 500})
+start(budget, seconds={"quick": 35, "standard": 150, "full": 500})
 
 # %% [markdown]
 # ## Predict first

@@ -33,7 +33,7 @@ import torch
 from dil_teach.notebook import device, start
 
 seed = 0
-start(budget, seconds={"quick": 30, "standard": 100, "full": 300})
+start(budget, seconds={"quick": 35, "standard": 100, "full": 300})
 
 # %% [markdown]
 # `budget` changes sizes and numbers of steps, never the method. The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
