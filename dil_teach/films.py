@@ -34,14 +34,17 @@ from dil_teach.image import (
     to_uint8,
 )
 
-WRITTEN = {
+ENCODED = {
     ".mp4": ("mp4", "h264", "yuv420p", {"crf": "10"}),
     ".webm": ("webm", "vp9", "yuv420p", {"crf": "10", "b": "0"}),
     ".mkv": ("matroska", "ffv1", "bgr0", {}),
 }
 """Container, codec, pixel format and quality of the film files that can be written.
 imageio, which reads them, has no way to set the last: PyAV itself writes."""
-READ = (*WRITTEN, ".gif", ".mov", ".m4v", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv")
+GIF = ".gif"
+"""Written by Pillow, which chooses each frame's 256 colours."""
+WRITTEN = (*ENCODED, GIF)
+READ = (*WRITTEN, ".mov", ".m4v", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv")
 MAX_MEGAPIXELS = 100
 """Of all frames together: 1.2 GB as float32 in colour. Longer films are refused."""
 FOLDER_RATE = 24.0
@@ -217,7 +220,8 @@ def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None
     path : str or Path
         Where to: ``.mkv`` keeps every value (FFV1, in RGB); ``.mp4`` (H.264) and
         ``.webm`` (VP9) do not. An ``.mp4`` of odd height or width has to keep its
-        colours at full resolution, which browsers do not play.
+        colours at full resolution, which browsers do not play. ``.gif`` has 256
+        colours a frame, and plays again and again.
     rate : float
         Frames a second.
 
@@ -243,21 +247,13 @@ def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None
         raise ValueError(f"{path}: expected a file to write, got a folder; name a file")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder; make it first")
-    container, codec, pixels, options = WRITTEN[suffix]
-    if codec == "h264" and (video.shape[2] % 2 or video.shape[3] % 2):
-        pixels = "yuv444p"  # half an odd number of pixels is none
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with av.open(beside, "w", format=container) as file:
-            every = Fraction(rate).limit_denominator(65535)
-            stream = file.add_stream(codec, every, options=options)
-            assert isinstance(stream, VideoStream)
-            stream.height, stream.width = video.shape[2:]
-            stream.pix_fmt = pixels
-            for frame in video:
-                colour = to_uint8(frame.expand(3, *frame.shape[1:]))
-                file.mux(stream.encode(av.VideoFrame.from_ndarray(colour, "rgb24")))
-            file.mux(stream.encode())
+        frames = [to_uint8(frame.expand(3, *frame.shape[1:])) for frame in video]
+        if suffix == GIF:
+            _write_gif(frames, beside, rate)
+        else:
+            _write_encoded(frames, beside, rate, *ENCODED[suffix])
         os.replace(beside, path)
     except OSError as error:
         raise OSError(
@@ -266,6 +262,44 @@ def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None
         ) from None
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _write_gif(
+    frames: list[UInt8[np.ndarray, "h w c"]], path: Path, rate: float
+) -> None:
+    first, *others = (Picture.fromarray(frame) for frame in frames)
+    milliseconds = max(round(1000 / rate), 20)  # browsers slow down what is faster
+    first.save(
+        path,
+        format="GIF",
+        save_all=True,
+        append_images=others,
+        duration=milliseconds,
+        loop=0,
+    )
+
+
+def _write_encoded(
+    frames: list[UInt8[np.ndarray, "h w c"]],
+    path: Path,
+    rate: float,
+    container: str,
+    codec: str,
+    pixels: str,
+    options: dict[str, str],
+) -> None:
+    height, width = frames[0].shape[:2]
+    if codec == "h264" and (height % 2 or width % 2):
+        pixels = "yuv444p"  # half an odd number of pixels is none
+    with av.open(path, "w", format=container) as file:
+        every = Fraction(rate).limit_denominator(65535)
+        stream = file.add_stream(codec, every, options=options)
+        assert isinstance(stream, VideoStream)
+        stream.height, stream.width = height, width
+        stream.pix_fmt = pixels
+        for frame in frames:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        file.mux(stream.encode())
 
 
 def save_frames(

@@ -7,6 +7,7 @@ MATLAB's ``imresize``, on which the published tables of super-resolution rest.
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -160,6 +161,10 @@ def _resize_axis(
     length = x.shape[dim]
     if scale == 1 and out_length == length:
         return x
+    if x.is_cuda:  # one product for all taps: launching each costs more than it does
+        matrix = _matrix(length, out_length, scale, kernel, border, antialias, x.device)
+        matrix = matrix.to(x.dtype)
+        return matrix @ x if dim == -2 else x @ matrix.T
     taps, weights = _taps(length, out_length, scale, kernel, border, antialias)
     taps_t = torch.from_numpy(taps).to(x.device)
     weights_t = torch.from_numpy(weights).to(x.device, x.dtype)
@@ -171,6 +176,25 @@ def _resize_axis(
     return out
 
 
+@lru_cache(1024)
+def _matrix(
+    length: int,
+    out_length: int,
+    scale: float,
+    kernel: str,
+    border: Border,
+    antialias: bool,
+    device: torch.device,
+) -> Float[Tensor, "out length"]:
+    """Weights of all input pixels, a row for each output pixel."""
+    taps, weights = _taps(length, out_length, scale, kernel, border, antialias)
+    matrix = np.zeros((out_length, length))
+    for tap, weight in zip(taps, weights, strict=True):
+        np.add.at(matrix, (np.arange(out_length), tap), weight)
+    return torch.from_numpy(matrix).to(device)
+
+
+@lru_cache(1024)
 def _taps(
     length: int,
     out_length: int,

@@ -183,7 +183,11 @@ def autocast(device: torch.device, wanted: bool = True) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted and has_bf16)
 
 
-def save(method: SingleImageMethod, path: str | Path) -> None:
+def save(
+    method: SingleImageMethod,
+    path: str | Path,
+    provenance: dict[str, str] | None = None,
+) -> None:
     """Write a method's whole state to a safetensors file.
 
     The file is written beside its place and then renamed. It holds the image's hash, by
@@ -195,6 +199,9 @@ def save(method: SingleImageMethod, path: str | Path) -> None:
         Trained as far as it is.
     path : str or Path
         Where to, usually ``*.safetensors``.
+    provenance : dict of str, optional
+        What a reader of the file should know of where it comes from: kept beside the
+        state, in the file's metadata.
 
     Raises
     ------
@@ -213,7 +220,8 @@ def save(method: SingleImageMethod, path: str | Path) -> None:
     }
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, beside, {"dil_teach": json.dumps(tree)})
+        about = {**(provenance or {}), "dil_teach": json.dumps(tree)}
+        save_file(tensors, beside, about)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

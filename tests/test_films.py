@@ -183,13 +183,22 @@ def test_what_is_no_film_is_refused_in_a_sentence(
         refused(name, "which are 4 frames of 40 x 56, got more")
 
 
+def test_a_gif_keeps_a_film_of_few_colours_exactly(folder: Path) -> None:
+    film = torch.zeros(4, 3, 21, 34)
+    for number, frame in enumerate(film):
+        frame[number % 3, 3 : 9 + number, 5:20] = 1
+    save_film(film, "film.gif", rate=10)
+    assert film_rate("film.gif") == pytest.approx(10)
+    assert torch.equal(load_film("film.gif"), film)
+
+
 def test_what_cannot_be_written_is_refused_and_leaves_nothing(folder: Path) -> None:
     def refused(said: str, name: str, video: Tensor, rate: float = 24) -> None:
         with pytest.raises((ValueError, OSError), match=said):
             save_film(video, name, rate)
 
-    refused("expected one of .mp4, .webm, .mkv, got '.gif'", "film.gif", pan())
-    refused("expected one of .mp4, .webm, .mkv, got ''", "film", pan())
+    refused("expected one of .mp4, .webm, .mkv, .gif, got '.avi'", "film.avi", pan())
+    refused("expected one of .mp4, .webm, .mkv, .gif, got ''", "film", pan())
     refused("rate: expected frames a second", "film.mp4", pan(), rate=0)
     refused("rate: expected frames a second", "film.mp4", pan(), rate=float("nan"))
     refused("video: expected a tensor of shape", "film.mp4", pan()[:0])

@@ -56,7 +56,7 @@ class Pictures:
         else:
             from dil_teach.films import WRITTEN
 
-            check_place(out, tuple(WRITTEN))
+            check_place(out, WRITTEN)
             if transparent:
                 raise ValueError(
                     f"{out}: {self.path} is transparent in places, which no film file "

@@ -1,0 +1,86 @@
+"""Train the InGAN checkpoints that ship, and write them to data/ingan.
+
+    python data/train_checkpoints.py --names coins brick --device cuda --work states
+
+The coarsest level, whose steps are small, learns on the CPU, the finer ones on the
+device. After each level the state goes to the work folder: run it again to carry on.
+The image lies beside each checkpoint, with eight bits, since a generator belongs to one
+image, to the bit.
+"""
+
+import json
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import tyro
+
+from dil_teach.deep.ingan import InGAN, InGANSettings
+from dil_teach.image import load_image, save_image
+from dil_teach.photos import photo, photos
+from dil_teach.resize import resize
+from dil_teach.training import resume, save
+
+OUT = Path(__file__).parent / "ingan"
+SIDE = 192
+"""Shorter side of the images."""
+SETTINGS = InGANSettings(steps=6000, finer_steps=1800)
+
+
+def main(
+    names: tuple[str, ...] = ("coins",),
+    device: str = "cpu",
+    work: Path = Path("."),
+    seed: int = 0,
+    side: int = SIDE,
+) -> None:
+    """Train the checkpoints of these photographs, one after another."""
+    torch.set_num_threads(1)
+    OUT.mkdir(exist_ok=True)
+    for name in names:
+        picture = OUT / f"{name}.png"
+        if not picture.exists():
+            whole = photo(name)
+            save_image(resize(whole, side / min(whole.shape[1:])), picture)
+        begin = time.time()
+        ingan = trained(name, load_image(picture), device, work, seed)
+        provenance = {
+            "photograph": name,
+            "attribution": photos()[name].attribution,
+            "recipe": "data/train_checkpoints.py",
+            "commit": _commit(),
+            "torch": torch.__version__,
+        }
+        save(ingan, OUT / f"{name}.safetensors", provenance)
+        print(name, json.dumps(provenance), f"{time.time() - begin:.0f} s", flush=True)
+
+
+def trained(name: str, image, device: str, work: Path, seed: int) -> InGAN:
+    """To the end of its steps, from where the work folder has it."""
+    state = work / f"{name}-{seed}.safetensors"
+    if state.exists():
+        ingan = resume(state, image)
+    else:
+        ingan = InGAN(image, replace(SETTINGS, seed=seed))
+    while not ingan.done:
+        level = ingan.level
+        if level and ingan.image.device.type != torch.device(device).type:
+            ingan = resume(state, image.to(device))
+        while not ingan.done and ingan.level == level:
+            losses = ingan.train_step()
+            if ingan.step % 500 == 0:
+                shown = {name: round(float(loss), 2) for name, loss in losses.items()}
+                print(name, ingan.step, f"level {level}", shown, flush=True)
+        save(ingan, state)
+    return ingan
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(OUT.parent), "log", "-1", "--format=%h"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,512 @@
+"""InGAN: Shocher, Bagon, Isola and Irani, 'InGAN: Capturing and Retargeting the "DNA"
+of a Natural Image', ICCV 2019.
+
+Of one image, a generator learns to make images of any size and shape whose patches, at
+all scales, are the image's own; a discriminator that sees patches alone teaches it.
+"""
+
+import copy
+import dataclasses
+import math
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from dil_teach.deep.ingan_networks import Batch, Discriminator, Generator
+from dil_teach.image import Image, check_image
+from dil_teach.resize import resize
+from dil_teach.training import autocast
+from dil_teach.warp import Transformation, homography, resizing, smooth_warp
+
+LEVEL_FACTOR = 1.55
+"""About how much larger each level of the pyramid is than the one before."""
+SCALE_FACTOR = 1.5
+"""How much smaller each scale of the discriminator is than the one before."""
+SIDE_STEP = 4
+"""Sides of the outputs, at the coarsest level, are multiples of so many pixels: few
+sizes, for which the processor has to be prepared anew."""
+GROWTH = 0.3
+"""Share of the coarsest level's steps in which transformations grow to full size."""
+LAST_RATE = 0.05
+"""Of the learning rate, what is left at a level's end; it falls in its second half."""
+CORNER, BEND = 0.35, 0.15
+"""How far corners move inwards, and places between 5 x 5 nodes move, at the most."""
+
+
+@dataclasses.dataclass(frozen=True)
+class InGANSettings:
+    """How it learns. ``quick()``, ``standard()`` and ``full()``: budgets."""
+
+    steps: int = 400
+    """Training steps of the coarsest level, which arranges."""
+    finer_steps: int = 100
+    """Training steps of each finer level, which adds detail."""
+    coarsest: int = 32
+    """Shorter side of the coarsest level in pixels: objects should have about five."""
+    smallest: float = 0.5
+    largest: float = 2.1
+    """Scales of height and width that are trained for."""
+    both: float = 0.3
+    """Share of steps that scale height and width at once; the others scale one."""
+    warps: float = 0.2
+    """Share of steps with a homography or a smooth warp."""
+    discriminator_layers: int = 3
+    discriminator_scales: int = 2
+    """Scales at which it looks at each level's output."""
+    loss: Literal["hinge", "least squares"] = "hinge"
+    """The paper's is least squares; we measured hinge to be better."""
+    reconstruction: float = 0.1
+    """Weight of coming back to the image by the inverse transformation."""
+    identity: float = 0.5
+    """Weight of leaving the image as it is where nothing is transformed."""
+    patches: float = 0.0
+    """Weight of a loss that is not the paper's: :func:`patch_distance`."""
+    generator_rate: float = 5e-4
+    discriminator_rate: float = 1e-3
+    """Learning rates of Adam."""
+    average: float = 0.995
+    """Of the running average of the generator's weights, which draws the results."""
+    bf16: bool = True
+    """Whether the networks use bfloat16 where the processor has it."""
+    seed: int = 0
+
+    @classmethod
+    def quick(cls, **changes: Any) -> "InGANSettings":
+        """For a lesson."""
+        return cls(**changes)
+
+    @classmethod
+    def standard(cls, **changes: Any) -> "InGANSettings":
+        """For a result."""
+        return cls(**{"steps": 5000, "finer_steps": 1000, **changes})
+
+    @classmethod
+    def full(cls, **changes: Any) -> "InGANSettings":
+        """The best that we know; on a GPU."""
+        return cls(**{"steps": 12000, "finer_steps": 4000, **changes})
+
+
+class InGAN:
+    """A generator that learns to remap one image.
+
+    Parameters
+    ----------
+    image : Image
+        Float[Tensor, "c h w"] in [0, 1], grey or RGB.
+    settings : InGANSettings
+        The budget and all else.
+
+    Raises
+    ------
+    ValueError
+        If the image is smaller than the largest patch that the discriminator looks
+        at, or is one colour everywhere.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        settings: InGANSettings = InGANSettings.quick(),  # noqa: B008 (frozen)
+    ) -> None:
+        check_image(image)
+        self.image, self.settings = image.detach(), settings
+        largest_patch = (2 * settings.discriminator_layers + 1) * SCALE_FACTOR ** (
+            settings.discriminator_scales - 1
+        )
+        if min(image.shape[1:]) < largest_patch:
+            raise ValueError(
+                f"image: expected at least {math.ceil(largest_patch)} pixels a side, "
+                f"the largest patch that the discriminator looks at, got "
+                f"{image.shape[1]} x {image.shape[2]}; take a larger image"
+            )
+        self.mean = self.image.mean((1, 2), keepdim=True)
+        self.deviation = (self.image - self.mean).square().mean().sqrt()
+        if self.deviation < 1e-3:
+            raise ValueError(
+                "image: expected a picture, got one colour everywhere; there are no "
+                "patches to learn"
+            )
+        self.step = 0
+        self.sizes = level_sizes((image.shape[1], image.shape[2]), settings.coarsest)
+        finer = (len(self.sizes) - 1) * [settings.finer_steps]
+        self.level_steps = [settings.steps, *finer]
+        self.total_steps = sum(self.level_steps)
+        self.rng = torch.Generator().manual_seed(settings.seed)
+        whole = ((self.image - self.mean) / self.deviation)[None]
+        self.pyramid = [resize(whole, size=size) for size in self.sizes]
+        channels, levels = len(image), len(self.sizes)
+        self.generator = Generator(channels, levels, self.rng).to(image.device)
+        self.averaged = copy.deepcopy(self.generator).requires_grad_(False)
+        self.discriminator = Discriminator(
+            channels, settings.discriminator_layers, self.rng
+        ).to(image.device)
+        self._enter_level()
+
+    @property
+    def done(self) -> bool:
+        """Its stopping rule: after the budget's steps."""
+        return self.step >= self.total_steps
+
+    @property
+    def level(self) -> int:
+        """Which network of the generator is learning; the last one, once it is done."""
+        return min(self._level_and_step()[0], len(self.sizes) - 1)
+
+    def train_step(self) -> dict[str, Tensor]:
+        """Transform; then a step of the generator, and one of the discriminator."""
+        settings, level = self.settings, self.level
+        self._set_rates()
+        image = self.pyramid[level]
+        transformation = self._draw_transformation()
+        fake = self._draw(transformation)
+
+        self.discriminator.requires_grad_(False)
+        adversarial = self._generator_loss(fake, transformation)
+        loss = adversarial
+        losses = {"adversarial": adversarial.detach()}
+        if self.step % 2:  # the two by turns: half of the work, the same on average
+            drawn = self._draw(resizing(1, 1))
+            identity = (drawn - image).abs().mean()
+            loss = loss + 2 * settings.identity * identity
+        elif settings.reconstruction:
+            back = self._draw_back(fake, transformation)
+            reconstruction = (back - image).abs().mean()
+            loss = loss + 2 * settings.reconstruction * reconstruction
+        if settings.patches:
+            distance = patch_distance(fake, image, self.rng)
+            loss = loss + settings.patches * distance
+        self.generator_optimizer.zero_grad()
+        loss.backward()
+        self.generator_optimizer.step()
+        self._update_average()
+
+        self.discriminator.requires_grad_(True)
+        discrimination = self._discriminator_loss(fake.detach(), transformation)
+        self.discriminator_optimizer.zero_grad()
+        discrimination.backward()
+        self.discriminator_optimizer.step()
+
+        self.step += 1
+        if not self.done and self._level_and_step()[1] == 0:
+            self._enter_level()
+        return losses | {"discriminator": discrimination.detach()}
+
+    def _generator_loss(self, fake: Batch, transformation: Transformation) -> Tensor:
+        """How far the discriminator is from taking the fake's patches for real."""
+        terms = []
+        for logits, mask in self._judge(fake, transformation):
+            hinge = self.settings.loss == "hinge"
+            terms.append(mean_inside(-logits if hinge else (logits - 1) ** 2, mask))
+        return self._weighted(terms)
+
+    def _discriminator_loss(
+        self, fake: Batch, transformation: Transformation
+    ) -> Tensor:
+        """How far it is from telling patches of the image from those of the fake."""
+        terms = []
+        real = self._judge(self.pyramid[self.level], resizing(1, 1))
+        for (of_fake, mask), (of_real, _) in zip(
+            self._judge(fake, transformation), real, strict=False
+        ):
+            if self.settings.loss == "hinge":
+                errors = F.relu(1 + of_fake), F.relu(1 - of_real)
+            else:
+                errors = of_fake**2, (of_real - 1) ** 2
+            terms.append(mean_inside(errors[0], mask) + errors[1].mean())
+        return self._weighted(terms)
+
+    def _judge(
+        self, picture: Batch, transformation: Transformation
+    ) -> list[tuple[Batch, Tensor | None]]:
+        """Logits of all patches at each scale, and which lie inside the shape."""
+        judged = []
+        patch = 2 * self.settings.discriminator_layers + 1
+        for scale in range(self.settings.discriminator_scales):
+            smaller = picture
+            if scale:
+                smaller = resize(picture, 1 / SCALE_FACTOR**scale)
+            size = (smaller.shape[-2], smaller.shape[-1])
+            if scale and min(size) < patch:
+                break
+            mask = None
+            if transformation.source is not None:
+                inside = transformation.inside(size, picture.device)
+                mask = -F.max_pool2d(-inside[None, None].float(), patch, stride=1)
+            with autocast(picture.device, self.settings.bf16):
+                logits = self.discriminator(smaller)
+            judged.append((logits.float(), mask))
+        return judged
+
+    def _weighted(self, terms: list[Tensor]) -> Tensor:
+        """The scales' mean: its weights move from coarse to fine as a level learns."""
+        level, step = self._level_and_step()
+        weights = scale_weights(step / self.level_steps[level], len(terms))
+        return sum(
+            (w * t for w, t in zip(weights, terms, strict=True)), start=0 * terms[0]
+        )
+
+    def _draw_transformation(self) -> Transformation:
+        """Each axis by its own scale, at times warped; weak at first (a curriculum)."""
+        settings = self.settings
+        reach = min(1.0, (self.step + 1) / (GROWTH * settings.steps))
+        chance = torch.rand(4, generator=self.rng).tolist()
+        ends = math.log(settings.smallest), math.log(settings.largest)
+        scales = []
+        for side, share in zip(self.sizes[0], chance[:2], strict=True):
+            scale = math.exp(reach * (ends[0] + share * (ends[1] - ends[0])))
+            scales.append(max(round(scale * side / SIDE_STEP), 2) * SIDE_STEP / side)
+        if chance[2] >= settings.both:
+            scales[chance[3] < 0.5] = 1.0
+        scaled = (scales[0], scales[1])
+        kind = torch.rand(2, generator=self.rng).tolist()
+        if kind[0] >= settings.warps:
+            return resizing(*scaled)
+        if kind[1] < 0.5:
+            square = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+            inwards = CORNER * reach * torch.rand(4, 2, generator=self.rng)
+            return homography(square * (1 - inwards), scaled)
+        bend = torch.zeros(5, 5, 2)
+        bend[1:-1, 1:-1] = torch.rand(3, 3, 2, generator=self.rng) * 2 - 1
+        return smooth_warp(BEND * reach * bend, scaled)
+
+    def _draw(self, transformation: Transformation) -> Batch:
+        """The fake at the level that learns, in the networks' own range."""
+        level, image = self.level, self.pyramid[self.level]
+        sizes = [transformation.size_of(size) for size in self.sizes[: level + 1]]
+        with autocast(self.image.device, self.settings.bf16):
+            coarser = self._coarser(self.pyramid[:level], transformation, sizes[:-1])
+            return self.generator.draw_level(
+                level, coarser, image, transformation, sizes[-1]
+            )
+
+    def _coarser(
+        self,
+        pyramid: list[Batch],
+        transformation: Transformation,
+        sizes: list[tuple[int, int]],
+    ) -> Batch | None:
+        """What the levels that have learned draw; of plain resizing it is kept."""
+        if not pyramid:
+            return None
+        known = self.kept.get(transformation.scales)
+        if known is not None and transformation.source is None:
+            return known
+        with torch.no_grad():
+            drawn = self.generator(pyramid, transformation, sizes)
+        if transformation.source is None:
+            self.kept[transformation.scales] = drawn
+        return drawn
+
+    def _draw_back(self, fake: Batch, transformation: Transformation) -> Batch:
+        """The image again, from the fake by the inverse transformation."""
+        level, inverse = self.level, transformation.inverse()
+        sizes = self.sizes[: level + 1]
+        with autocast(self.image.device, self.settings.bf16):
+            coarser = None
+            if level:
+                with torch.no_grad():
+                    shrunk = [
+                        resize(fake, size=transformation.size_of(size))
+                        for size in sizes[:-1]
+                    ]
+                    coarser = self.generator(shrunk, inverse, sizes[:-1])
+            return self.generator.draw_level(level, coarser, fake, inverse, sizes[-1])
+
+    def remap(self, transformation: Transformation, level: int | None = None) -> Image:
+        """The image under any transformation, remade of its own patches.
+
+        Parameters
+        ----------
+        transformation : Transformation
+            :func:`~dil_teach.warp.resizing`, ``homography`` or ``smooth_warp``. What
+            lies outside the image's shape is 0: see ``Transformation.inside``.
+        level : int, optional
+            The scale of the pyramid to draw at; where not given, the finest that has
+            begun to learn.
+
+        Returns
+        -------
+        Image
+            Float[Tensor, "c h2 w2"] in [0, 1].
+
+        Raises
+        ------
+        ValueError
+            If a side of the output would have under 8 pixels at the coarsest level.
+        """
+        sizes = self.sizes[: (self.level if level is None else level) + 1]
+        wanted = [transformation.size_of(size) for size in sizes]
+        if min(wanted[0]) < 2 * SIDE_STEP:
+            least = 2 * SIDE_STEP / min(self.sizes[0])
+            raise ValueError(
+                f"transformation: expected scales of at least {least:.2f}, got "
+                f"{transformation.scales}; take larger ones"
+            )
+        with torch.no_grad(), autocast(self.image.device, self.settings.bf16):
+            drawn = self.averaged(self.pyramid[: len(sizes)], transformation, wanted)[0]
+        inside = transformation.inside(wanted[-1], drawn.device)
+        return (drawn * self.deviation + self.mean).clamp(0, 1) * inside
+
+    def retarget(self, scale_y: float = 1.0, scale_x: float = 1.0) -> Image:
+        """The image at another size: :meth:`remap` by plain resizing."""
+        return self.remap(resizing(scale_y, scale_x))
+
+    def arguments(self) -> dict[str, Any]:
+        """What, beside the image, it was constructed with."""
+        return {"settings": self.settings}
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that carrying on needs; once done, the averaged generator alone."""
+        state: dict[str, Any] = {
+            "step": self.step,
+            "averaged": self.averaged.state_dict(),
+        }
+        if not self.done:
+            state |= {
+                name: part.state_dict() for name, part in self._learning().items()
+            }
+            state["rng"] = self.rng.get_state()
+        return copy.deepcopy(state)  # torch hands out the tensors that it trains
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a state that :meth:`state_dict` gave."""
+        self.step = state["step"]
+        self.averaged.load_state_dict(state["averaged"])
+        self.kept = {}
+        if not self.done:
+            self._choose_optimizers()
+            for name, part in self._learning().items():
+                part.load_state_dict(copy.deepcopy(state[name]))
+            self.rng.set_state(state["rng"])
+
+    def _learning(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    def _level_and_step(self) -> tuple[int, int]:
+        """The level that is learning, and its steps so far."""
+        step = self.step
+        for level, steps in enumerate(self.level_steps):
+            if step < steps:
+                return level, step
+            step -= steps
+        return len(self.level_steps), 0
+
+    def _enter_level(self) -> None:
+        """Begin a level: coarser networks rest at their average, a finer one begins as
+        the one before it ended."""
+        level, self.kept = self.level, {}
+        if level:
+            finished = self.averaged.levels[level - 1].state_dict()
+            self.generator.levels[level - 1].load_state_dict(finished)
+            if level > 1:
+                for network in (self.generator, self.averaged):
+                    network.levels[level].load_state_dict(finished)
+        self._choose_optimizers()
+
+    def _choose_optimizers(self) -> None:
+        self.generator.requires_grad_(False)
+        learning = self.generator.levels[self.level].requires_grad_(True)
+        settings, fused = self.settings, self.image.device.type != "mps"
+        self.generator_optimizer = torch.optim.Adam(
+            learning.parameters(), settings.generator_rate, (0.5, 0.9), fused=fused
+        )
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(),
+            settings.discriminator_rate,
+            (0.5, 0.9),
+            fused=fused,
+        )
+
+    def _set_rates(self) -> None:
+        level, step = self._level_and_step()
+        left = 2 * (1 - step / self.level_steps[level])
+        share = max(min(left, 1.0), LAST_RATE)
+        for optimizer, rate in (
+            (self.generator_optimizer, self.settings.generator_rate),
+            (self.discriminator_optimizer, self.settings.discriminator_rate),
+        ):
+            for group in optimizer.param_groups:
+                group["lr"] = share * rate
+
+    def _update_average(self) -> None:
+        level, step = self._level_and_step()
+        keep = min(self.settings.average, (step + 1) / (step + 10))
+        pairs = zip(
+            self.averaged.levels[level].parameters(),
+            self.generator.levels[level].parameters(),
+            strict=True,
+        )
+        with torch.no_grad():
+            for average, weight in pairs:
+                average.lerp_(weight, 1 - keep)
+
+
+def level_sizes(size: tuple[int, int], coarsest: int) -> list[tuple[int, int]]:
+    """Height and width of each level of the pyramid, the coarsest first."""
+    ratio = min(size) / coarsest
+    finer = max(0, round(math.log(ratio) / math.log(LEVEL_FACTOR)))
+    shares = [
+        ratio ** (level / finer - 1) if finer else 1.0 for level in range(finer + 1)
+    ]
+    return [(round(size[0] * share), round(size[1] * share)) for share in shares]
+
+
+def scale_weights(progress: float, scales: int) -> list[float]:
+    """Weights of the discriminator's scales, the finest first; they sum to 1.
+
+    From the coarsest alone, nearly, to the finest: what is large is settled first
+    (Shocher et al. 2019, section 4.2: the weights of the scales change as it learns).
+    """
+    coarse_first = [
+        (1 - progress) * scale + progress * (scales - 1 - scale)
+        for scale in range(scales)
+    ]
+    raised = [weight + 1 for weight in coarse_first]
+    return [weight / sum(raised) for weight in raised]
+
+
+def mean_inside(values: Batch, mask: Tensor | None) -> Tensor:
+    """The mean of what a mask leaves; of all where there is none."""
+    if mask is None:
+        return values.mean()
+    return (values * mask).sum() / mask.sum().clamp_min(1)
+
+
+def patch_distance(
+    first: Batch,
+    second: Batch,
+    rng: torch.Generator,
+    side: int = 7,
+    directions: int = 64,
+) -> Float[Tensor, ""]:
+    """How far the patches of two images differ in distribution.
+
+    The sliced Wasserstein distance: patches are projected on random directions, and the
+    sorted projections compared. No part of InGAN: it trains on something near to what
+    completeness and coherence measure.
+
+    References
+    ----------
+    A. Elnekave and Y. Weiss, "Generating natural images with direct patch distribution
+    matching", ECCV 2022.
+    """
+    shape = (directions, first.shape[1], side, side)
+    slices = torch.randn(shape, generator=rng)
+    slices = slices / slices.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    slices = slices.to(first.device)
+    one, two = (
+        F.conv2d(picture, slices).flatten(2)[0].sort(dim=1).values
+        for picture in (first, second)
+    )
+    # as many of each: the second's quantiles at the first's
+    at = (torch.arange(one.shape[1], device=one.device) + 0.5) / one.shape[1]
+    nearest = (at * two.shape[1]).long().clamp(max=two.shape[1] - 1)
+    return (one - two[:, nearest]).abs().mean()

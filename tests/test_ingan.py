@@ -1,0 +1,219 @@
+"""InGAN: what its parts compute, that it resumes, and that it learns."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from dil_teach.deep.ingan import (
+    InGAN,
+    InGANSettings,
+    level_sizes,
+    mean_inside,
+    patch_distance,
+    scale_weights,
+)
+from dil_teach.deep.ingan_networks import Discriminator, Generator, place_channels
+from dil_teach.image import Image
+from dil_teach.photos import photo
+from dil_teach.resize import resize
+from dil_teach.training import fit, resume, save, train
+from dil_teach.warp import homography, resizing, smooth_warp
+
+SHORT = InGANSettings(steps=4, finer_steps=3)
+SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+
+
+@pytest.fixture(scope="module")
+def coins() -> Image:
+    return resize(photo("coins"), size=(50, 63)).clamp(0, 1)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+# ---- the parts
+
+
+def test_levels_grow_by_one_factor_to_the_image_itself() -> None:
+    sizes = level_sizes((144, 180), 32)
+    assert sizes[0] == (32, 40) and sizes[-1] == (144, 180)
+    ratios = [b[0] / a[0] for a, b in pairwise(sizes)]
+    assert max(ratios) - min(ratios) < 0.08 and 1.4 < ratios[0] < 1.75
+    assert level_sizes((30, 40), 32) == [(30, 40)]
+
+
+def test_weights_of_scales_move_from_coarse_to_fine() -> None:
+    first, last = scale_weights(0, 3), scale_weights(1, 3)
+    assert first == sorted(first) and last == first[::-1]
+    for progress in (0, 0.3, 1):
+        assert sum(scale_weights(progress, 3)) == pytest.approx(1)
+    assert scale_weights(0.5, 1) == [1]
+
+
+def test_a_generator_that_has_learned_nothing_only_transforms(coins: Image) -> None:
+    generator = Generator(1, 2, rng())
+    small = resize(coins, size=(32, 40))
+    for transformation in (resizing(0.7, 1.9), smooth_warp(torch.zeros(5, 5, 2))):
+        sizes = [transformation.size_of(size) for size in ((32, 40), (50, 63))]
+        drawn = generator([small[None], coins[None]], transformation, sizes)
+        coarse = generator([small[None]], transformation, sizes[:1])
+        assert drawn.shape[-2:] == sizes[1]
+        assert torch.allclose(drawn, resize(coarse, size=sizes[1]))
+
+
+def test_place_channels_say_where_from_and_how_stretched(coins: Image) -> None:
+    image = coins[None]
+    channels = place_channels(resizing(2, 0.5), (100, 32), image)[0]
+    across, along = channels[0, 0], channels[1, :, 0]
+    assert torch.allclose(across, (2 * torch.arange(32) + 1) / 32 - 1)
+    assert torch.allclose(along, (2 * torch.arange(100) + 1) / 100 - 1)
+    # source pixels for each output pixel, less 1: x by x, and y by y
+    assert torch.allclose(channels[2], torch.tensor(63 / 32 - 1))
+    assert torch.allclose(channels[5], torch.tensor(-0.5))
+    assert channels[3:5].abs().max() == 0
+    same = place_channels(homography(SQUARE, (2, 0.5)), (100, 32), image)[0]
+    assert (same - channels)[:, 2:-2, 2:-2].abs().max() < 1e-3
+
+
+def test_the_discriminator_sees_patches_of_seven_pixels() -> None:
+    discriminator = Discriminator(1, 3, rng())
+    picture = torch.rand(1, 1, 20, 20, generator=rng())
+    logits = discriminator(picture)
+    assert logits.shape[-2:] == (14, 14)
+    changed = picture.clone()
+    changed[0, 0, 10, 10] += 1
+    rows, columns = (discriminator(changed) != logits)[0, 0].nonzero().T
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 10, 4, 10)
+
+
+def test_a_masked_mean_is_of_what_is_inside() -> None:
+    values = torch.arange(6.0).view(1, 1, 2, 3)
+    mask = torch.tensor([[0, 1, 1], [0, 0, 0]]).view(1, 1, 2, 3)
+    assert mean_inside(values, mask) == 1.5
+    assert mean_inside(values, None) == 2.5
+    assert mean_inside(values, 0 * mask) == 0
+
+
+def test_patch_distance_is_nothing_from_an_image_to_its_double(coins: Image) -> None:
+    image = coins[None]
+    assert patch_distance(image, image, rng()) == 0
+    stretched = resize(image, size=(50, 126))
+    shifted = image.roll(20, -1)  # nearly the same patches, elsewhere
+    near, far = (patch_distance(x, image, rng()) for x in (shifted, stretched))
+    assert near < far / 2
+
+
+def test_logits_outside_of_the_shape_do_not_count(coins: Image) -> None:
+    ingan = InGAN(coins, SHORT)
+    corners = homography(SQUARE * 0.5)
+    picture = torch.rand(1, 1, 32, 40, generator=rng())
+    changed = picture.clone()
+    changed[..., :4, :] += 5
+    one, two = (ingan._generator_loss(p, corners) for p in (picture, changed))
+    assert torch.equal(one, two)
+    assert ingan._generator_loss(picture, resizing(1, 1)) != ingan._generator_loss(
+        changed, resizing(1, 1)
+    )
+
+
+def test_transformations_are_weak_at_first_and_reach_the_ends(coins: Image) -> None:
+    settings = InGANSettings(steps=1000, warps=0, both=1)
+    ingan = InGAN(coins, settings)
+    early = [ingan._draw_transformation().scales for _ in range(50)]
+    ingan.step = 900
+    late = [ingan._draw_transformation().scales for _ in range(300)]
+    assert all(0.9 < s < 1.1 for pair in early for s in pair)
+    every = [s for pair in late for s in pair]
+    assert min(every) < 0.56 and max(every) > 1.9
+    assert 0.45 < min(every) and max(every) < 2.2
+    ingan.settings = InGANSettings(steps=1000, warps=1)
+    assert all(ingan._draw_transformation().source is not None for _ in range(20))
+
+
+# ---- the method
+
+
+def test_one_seed_gives_the_same_bits_and_another_others(coins: Image) -> None:
+    first, again, other = (
+        fit(InGAN(coins, InGANSettings(steps=4, finer_steps=3, seed=seed)))
+        for seed in (5, 5, 6)
+    )
+    assert torch.equal(first.retarget(1, 1.5), again.retarget(1, 1.5))
+    assert not torch.equal(first.retarget(1, 1.5), other.retarget(1, 1.5))
+
+
+@pytest.mark.parametrize("stop", [2, 4, 6])
+def test_resuming_equals_never_stopping(
+    stop: int, coins: Image, tmp_path: Path
+) -> None:
+    settings = InGANSettings(steps=4, finer_steps=3, warps=0.5)
+    whole = fit(InGAN(coins, settings))
+    stopped = InGAN(coins, settings)
+    for progress in train(stopped, report_every=1):
+        if progress.step == stop:
+            break
+    save(stopped, tmp_path / "part.safetensors")
+    carried_on = fit(resume(tmp_path / "part.safetensors", coins))
+    assert torch.equal(carried_on.retarget(1.2, 2), whole.retarget(1.2, 2))
+
+
+def test_what_is_done_is_kept_without_what_trained_it(
+    coins: Image, tmp_path: Path
+) -> None:
+    done = fit(InGAN(coins, SHORT))
+    save(done, tmp_path / "done.safetensors", {"photograph": "coins"})
+    again = resume(tmp_path / "done.safetensors", coins)
+    assert again.done and torch.equal(again.retarget(1, 2), done.retarget(1, 2))
+    weights = sum(p.numel() for p in done.averaged.parameters())
+    assert (tmp_path / "done.safetensors").stat().st_size < 4.2 * weights + 20_000
+
+
+def test_any_size_and_shape_comes_out(coins: Image) -> None:
+    ingan = fit(InGAN(coins, SHORT))
+    assert ingan.retarget(2, 0.5).shape == (1, 100, 32)
+    assert ingan.remap(resizing(1, 2), level=0).shape == (1, 32, 80)
+    corners = homography(SQUARE * 0.7, (1.5, 1.5))
+    shaped = ingan.remap(corners)
+    outside = ~corners.inside((75, 94), coins.device)
+    assert shaped.shape == (1, 75, 94) and outside.any()
+    assert shaped[:, outside].abs().max() == 0 < shaped.max() <= 1
+
+
+def test_it_learns_to_leave_the_image_and_then_to_change_stretched_patches() -> None:
+    """A hundred steps on stripes: nearer to their patches than plain resizing is."""
+    stripes = (torch.arange(48) // 3 % 2).float().expand(1, 36, 48).clone()
+    settings = InGANSettings(
+        steps=150, finer_steps=1, coarsest=36, warps=0, both=0, bf16=False
+    )
+    ingan = fit(InGAN(stripes, settings))
+    plain = resize(stripes, size=(36, 96)).clamp(0, 1)
+
+    def share_of_wide(picture: Image) -> float:
+        """How much of the image's power stripes twice as wide have."""
+        power = torch.fft.rfft(picture - picture.mean()).abs().square().sum((0, 1))
+        return float(power[8] / power.sum())
+
+    assert share_of_wide(ingan.retarget(1, 2)) < share_of_wide(plain)
+    assert F.l1_loss(ingan.retarget(), stripes) < 0.05
+
+
+# ---- how it says no
+
+
+def test_what_cannot_be_learned_from_is_refused(coins: Image, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="image: expected at least 11 pixels a side"):
+        InGAN(coins[:, :10, :10])
+    with pytest.raises(ValueError, match="one colour everywhere"):
+        InGAN(torch.full((1, 40, 40), 0.3))
+    ingan = InGAN(coins, SHORT)
+    with pytest.raises(ValueError, match=r"expected scales of at least 0\.25"):
+        ingan.retarget(0.1, 1)
+    with pytest.raises(ValueError, match="scale: expected a positive number"):
+        ingan.retarget(1, -2)
+    (tmp_path / "text.safetensors").write_text("no tensors")
+    with pytest.raises(ValueError, match="expected a checkpoint"):
+        resume(tmp_path / "text.safetensors", coins)
