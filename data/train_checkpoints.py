@@ -26,7 +26,7 @@ from dil_teach.training import resume, save
 OUT = Path(__file__).parent / "ingan"
 SIDE = 192
 """Shorter side of the images."""
-SETTINGS = InGANSettings(steps=6000, finer_steps=1800)
+SETTINGS = InGANSettings.standard()
 
 
 def main(

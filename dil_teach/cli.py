@@ -11,6 +11,7 @@ from dil_teach.commands.denoise import denoise, inpaint
 from dil_teach.commands.lesson import lesson
 from dil_teach.commands.recurrence import recurrence
 from dil_teach.commands.remove_watermark import remove_watermark
+from dil_teach.commands.retarget import retarget
 from dil_teach.commands.segment import segment
 from dil_teach.commands.separate import separate
 from dil_teach.commands.super_resolve import super_resolve
@@ -23,6 +24,7 @@ COMMANDS = {
     "segment": segment,
     "separate": separate,
     "remove-watermark": remove_watermark,
+    "retarget": retarget,
     "recurrence": recurrence,
     "lesson": lesson,
 }

@@ -30,6 +30,8 @@ SIDE_STEP = 4
 sizes, for which the processor has to be prepared anew."""
 GROWTH = 0.3
 """Share of the coarsest level's steps in which transformations grow to full size."""
+ARRANGED = 0.75
+"""Share of the coarsest level's steps in which the discriminator alone teaches."""
 LAST_RATE = 0.05
 """Of the learning rate, what is left at a level's end; it falls in its second half."""
 CORNER, BEND = 0.35, 0.15
@@ -40,10 +42,11 @@ CORNER, BEND = 0.35, 0.15
 class InGANSettings:
     """How it learns. ``quick()``, ``standard()`` and ``full()``: budgets."""
 
-    steps: int = 400
+    steps: int = 600
     """Training steps of the coarsest level, which arranges."""
     finer_steps: int = 100
-    """Training steps of each finer level, which adds detail."""
+    """Training steps of the next level, which adds detail; the others have half as many
+    as the one before, as their pixels are more than twice as many."""
     coarsest: int = 32
     """Shorter side of the coarsest level in pixels: objects should have about five."""
     smallest: float = 0.5
@@ -62,11 +65,14 @@ class InGANSettings:
     """Weight of coming back to the image by the inverse transformation."""
     identity: float = 0.5
     """Weight of leaving the image as it is where nothing is transformed."""
-    patches: float = 0.0
-    """Weight of a loss that is not the paper's: :func:`patch_distance`."""
+    patches: float = 40.0
+    """Weight of a loss that is not the paper's, :func:`patch_distance`, once objects
+    are arranged; 0: the discriminator alone teaches to the end."""
     generator_rate: float = 5e-4
+    finer_rate: float = 1e-3
     discriminator_rate: float = 1e-3
-    """Learning rates of Adam."""
+    """Learning rates of Adam: of the generator's coarsest and finer levels, and of the
+    discriminator."""
     average: float = 0.995
     """Of the running average of the generator's weights, which draws the results."""
     bf16: bool = True
@@ -81,12 +87,12 @@ class InGANSettings:
     @classmethod
     def standard(cls, **changes: Any) -> "InGANSettings":
         """For a result."""
-        return cls(**{"steps": 5000, "finer_steps": 1000, **changes})
+        return cls(**{"steps": 6000, "finer_steps": 1000, **changes})
 
     @classmethod
     def full(cls, **changes: Any) -> "InGANSettings":
         """The best that we know; on a GPU."""
-        return cls(**{"steps": 12000, "finer_steps": 4000, **changes})
+        return cls(**{"steps": 12000, "finer_steps": 3000, **changes})
 
 
 class InGAN:
@@ -131,8 +137,10 @@ class InGAN:
             )
         self.step = 0
         self.sizes = level_sizes((image.shape[1], image.shape[2]), settings.coarsest)
-        finer = (len(self.sizes) - 1) * [settings.finer_steps]
-        self.level_steps = [settings.steps, *finer]
+        self.level_steps = [settings.steps] + [
+            max(settings.finer_steps // 2**finer, 1)
+            for finer in range(len(self.sizes) - 1)
+        ]
         self.total_steps = sum(self.level_steps)
         self.rng = torch.Generator().manual_seed(settings.seed)
         whole = ((self.image - self.mean) / self.deviation)[None]
@@ -175,7 +183,7 @@ class InGAN:
             back = self._draw_back(fake, transformation)
             reconstruction = (back - image).abs().mean()
             loss = loss + 2 * settings.reconstruction * reconstruction
-        if settings.patches:
+        if settings.patches and self._arranged():
             distance = patch_distance(fake, image, self.rng)
             loss = loss + settings.patches * distance
         self.generator_optimizer.zero_grad()
@@ -193,6 +201,9 @@ class InGAN:
         if not self.done and self._level_and_step()[1] == 0:
             self._enter_level()
         return losses | {"discriminator": discrimination.detach()}
+
+    def _arranged(self) -> bool:
+        return self.step >= ARRANGED * self.settings.steps
 
     def _generator_loss(self, fake: Batch, transformation: Transformation) -> Tensor:
         """How far the discriminator is from taking the fake's patches for real."""
@@ -337,18 +348,35 @@ class InGAN:
         ValueError
             If a side of the output would have under 8 pixels at the coarsest level.
         """
-        sizes = self.sizes[: (self.level if level is None else level) + 1]
-        wanted = [transformation.size_of(size) for size in sizes]
+        wanted = self.output_sizes(
+            transformation, self.level if level is None else level
+        )
+        with torch.no_grad(), autocast(self.image.device, self.settings.bf16):
+            drawn = self.averaged(self.pyramid[: len(wanted)], transformation, wanted)[
+                0
+            ]
+        inside = transformation.inside(wanted[-1], drawn.device)
+        return (drawn * self.deviation + self.mean).clamp(0, 1) * inside
+
+    def output_sizes(
+        self, transformation: Transformation, level: int = -1
+    ) -> list[tuple[int, int]]:
+        """Height and width of the output at each level, up to this one.
+
+        Raises
+        ------
+        ValueError
+            If a side would have under 8 pixels at the coarsest level.
+        """
+        levels = range(len(self.sizes))
+        wanted = [transformation.size_of(self.sizes[n]) for n in levels]
         if min(wanted[0]) < 2 * SIDE_STEP:
             least = 2 * SIDE_STEP / min(self.sizes[0])
             raise ValueError(
                 f"transformation: expected scales of at least {least:.2f}, got "
                 f"{transformation.scales}; take larger ones"
             )
-        with torch.no_grad(), autocast(self.image.device, self.settings.bf16):
-            drawn = self.averaged(self.pyramid[: len(sizes)], transformation, wanted)[0]
-        inside = transformation.inside(wanted[-1], drawn.device)
-        return (drawn * self.deviation + self.mean).clamp(0, 1) * inside
+        return wanted[: levels[level] + 1]
 
     def retarget(self, scale_y: float = 1.0, scale_x: float = 1.0) -> Image:
         """The image at another size: :meth:`remap` by plain resizing."""
@@ -416,7 +444,7 @@ class InGAN:
         learning = self.generator.levels[self.level].requires_grad_(True)
         settings, fused = self.settings, self.image.device.type != "mps"
         self.generator_optimizer = torch.optim.Adam(
-            learning.parameters(), settings.generator_rate, (0.5, 0.9), fused=fused
+            learning.parameters(), self._generator_rate(), (0.5, 0.9), fused=fused
         )
         self.discriminator_optimizer = torch.optim.Adam(
             self.discriminator.parameters(),
@@ -430,11 +458,15 @@ class InGAN:
         left = 2 * (1 - step / self.level_steps[level])
         share = max(min(left, 1.0), LAST_RATE)
         for optimizer, rate in (
-            (self.generator_optimizer, self.settings.generator_rate),
+            (self.generator_optimizer, self._generator_rate()),
             (self.discriminator_optimizer, self.settings.discriminator_rate),
         ):
             for group in optimizer.param_groups:
                 group["lr"] = share * rate
+
+    def _generator_rate(self) -> float:
+        settings = self.settings
+        return settings.finer_rate if self.level else settings.generator_rate
 
     def _update_average(self) -> None:
         level, step = self._level_and_step()
@@ -481,32 +513,31 @@ def mean_inside(values: Batch, mask: Tensor | None) -> Tensor:
 
 
 def patch_distance(
-    first: Batch,
-    second: Batch,
+    fake: Batch,
+    image: Batch,
     rng: torch.Generator,
     side: int = 7,
-    directions: int = 64,
+    samples: int = 1024,
 ) -> Float[Tensor, ""]:
-    """How far the patches of two images differ in distribution.
+    """How far patches of each are from the nearest of the other, per value.
 
-    The sliced Wasserstein distance: patches are projected on random directions, and the
-    sorted projections compared. No part of InGAN: it trains on something near to what
-    completeness and coherence measure.
+    Of some patches of the fake, their squared distance to the nearest of the image
+    (coherence), and of some of the image, to the nearest of the fake (completeness). No
+    part of InGAN: it trains on what the measures measure, which must be said beside
+    them.
 
     References
     ----------
-    A. Elnekave and Y. Weiss, "Generating natural images with direct patch distribution
-    matching", ECCV 2022.
+    Simakov et al. 2008, equation 1; N. Granot et al. 2022 for nearest patches in place
+    of a discriminator.
     """
-    shape = (directions, first.shape[1], side, side)
-    slices = torch.randn(shape, generator=rng)
-    slices = slices / slices.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-    slices = slices.to(first.device)
-    one, two = (
-        F.conv2d(picture, slices).flatten(2)[0].sort(dim=1).values
-        for picture in (first, second)
-    )
-    # as many of each: the second's quantiles at the first's
-    at = (torch.arange(one.shape[1], device=one.device) + 0.5) / one.shape[1]
-    nearest = (at * two.shape[1]).long().clamp(max=two.shape[1] - 1)
-    return (one - two[:, nearest]).abs().mean()
+    ours, theirs = (F.unfold(picture, side)[0].T for picture in (fake, image))
+    total = fake.new_zeros(())
+    for asked, known in ((ours, theirs), (theirs, ours)):
+        chosen = torch.randint(len(asked), (samples,), generator=rng)
+        some = asked[chosen.to(asked.device)]
+        with torch.no_grad():
+            nearest = torch.addmm(known.square().sum(1), some, known.T, alpha=-2)
+            place = nearest.argmin(1)
+        total = total + (some - known[place]).square().mean()
+    return total
