@@ -5,7 +5,8 @@
 The coarsest level, whose steps are small, learns on the CPU, the finer ones on the
 device. After each level the state goes to the work folder: run it again to carry on.
 The image lies beside each checkpoint, with eight bits, since a generator belongs to one
-image, to the bit.
+image, to the bit. NAME_history.png shows, from top to bottom, what the coarsest level
+makes of the image at twice its width after 0, 500, 1000, ... steps.
 """
 
 import json
@@ -18,10 +19,11 @@ import torch
 import tyro
 
 from dil_teach.deep.ingan import InGAN, InGANSettings
-from dil_teach.image import load_image, save_image
+from dil_teach.image import Image, load_image, save_image
 from dil_teach.photos import photo, photos
 from dil_teach.resize import resize
 from dil_teach.training import resume, save
+from dil_teach.warp import resizing
 
 OUT = Path(__file__).parent / "ingan"
 SIDE = 192
@@ -54,10 +56,12 @@ def main(
             "torch": torch.__version__,
         }
         save(ingan, OUT / f"{name}.safetensors", provenance)
+        seen = [load_image(file) for file in sorted(work.glob(f"{name}-{seed}-*.png"))]
+        save_image(torch.cat(seen, 1), OUT / f"{name}_history.png")
         print(name, json.dumps(provenance), f"{time.time() - begin:.0f} s", flush=True)
 
 
-def trained(name: str, image, device: str, work: Path, seed: int) -> InGAN:
+def trained(name: str, image: Image, device: str, work: Path, seed: int) -> InGAN:
     """To the end of its steps, from where the work folder has it."""
     state = work / f"{name}-{seed}.safetensors"
     if state.exists():
@@ -69,6 +73,9 @@ def trained(name: str, image, device: str, work: Path, seed: int) -> InGAN:
         if level and ingan.image.device.type != torch.device(device).type:
             ingan = resume(state, image.to(device))
         while not ingan.done and ingan.level == level:
+            if level == 0 and ingan.step % 500 == 0:
+                seen = ingan.remap(resizing(1, 2))
+                save_image(seen, work / f"{name}-{seed}-{ingan.step:05}.png")
             losses = ingan.train_step()
             if ingan.step % 500 == 0:
                 shown = {name: round(float(loss), 2) for name, loss in losses.items()}

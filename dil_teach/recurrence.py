@@ -319,6 +319,36 @@ def coherence(source: Image, target: Image, patch_size: int = 7) -> float:
     return completeness(target, source, patch_size)
 
 
+def relative_location(source: Image, target: Image, patch_size: int = 7) -> float:
+    """How far patches have moved sideways, in shares of the width; 0: all kept places.
+
+    Parameters
+    ----------
+    source, target : Image
+        Float[Tensor, "c h w"] of one number of channels; sizes may differ.
+    patch_size : int
+        Side of a patch in pixels.
+
+    Returns
+    -------
+    float
+        Mean difference between where a target's patch lies and where the source's
+        nearest to it lies (by the exact search; of equal ones the first), each from 0
+        at the left border to 1 at the right one. A picture beside itself has 1/4.
+
+    Raises
+    ------
+    ValueError
+        As in :func:`completeness`.
+    """
+    found = nearest_patches(target, source, patch_size, exact=True)
+    half = patch_size / 2
+    columns = found.column[..., 0].cpu().double()
+    came = (columns + half) / source.shape[-1]
+    lies = (torch.arange(columns.shape[1]).double() + half) / target.shape[-1]
+    return (came - lies).abs().mean().item()
+
+
 def check_recurs(image: Image, patch_size: int, scale: float) -> None:
     """Refuse, in one sentence, an image whose recurrence cannot be measured."""
     check_image(image, in_range=False)
