@@ -2,6 +2,8 @@
 
 from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
 from dil_teach.deep.double_dip import DoubleDIP, DoubleDIPSettings
+from dil_teach.deep.ingan import InGAN, InGANSettings
+from dil_teach.deep.texture_expansion import TextureExpansion, TextureExpansionSettings
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
 from dil_teach.deep.zssr import ZSSR, ZSSRSettings
 from dil_teach.image import load_image, save_image
@@ -26,6 +28,10 @@ __all__ = [
     "DeepImagePriorSettings",
     "DoubleDIP",
     "DoubleDIPSettings",
+    "InGAN",
+    "InGANSettings",
+    "TextureExpansion",
+    "TextureExpansionSettings",
     "ZSN2N",
     "ZSN2NSettings",
     "ZSSR",

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy import ndimage
+from skimage import measure
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
@@ -133,15 +134,11 @@ def count_objects(image: Image) -> tuple[int, float]:
     bright = grey > ndimage.gaussian_filter(grey, side / 6) + 1 / 16
     bright = ndimage.binary_fill_holes(bright)
     bright = ndimage.binary_opening(bright, iterations=max(1, round(side / 76)))
-    labels, count = ndimage.label(bright)
-    if not count:
+    labels = measure.label(bright, connectivity=1)
+    objects = measure.regionprops(labels)
+    if not objects:
         return 0, math.nan
-    areas = ndimage.sum_labels(bright, labels, range(1, count + 1))
-    ratios = [
-        (columns.stop - columns.start) / (rows.stop - rows.start)
-        for (rows, columns), area in zip(
-            ndimage.find_objects(labels), areas, strict=True
-        )
-        if area > 0.25 * np.median(areas)
-    ]
+    least = 0.25 * float(np.median([found.area for found in objects]))
+    boxes = [found.bbox for found in objects if found.area > least]
+    ratios = [(right - left) / (below - top) for top, left, below, right in boxes]
     return len(ratios), float(np.median(ratios))

@@ -129,13 +129,13 @@ def retarget(
     check_different(outs)
     for other in outs:
         check_input_is_kept(other, *given)
-    masks = [mask and load_mask(mask, size) for mask in (protect, remove)]
+    kept, gone = (mask and load_mask(mask, size) for mask in (protect, remove))
     check_device(device)
     scales = scale_y, scale_x
-    options = Options(method, *masks, checkpoint, budget, seed, scales)
+    options = Options(method, kept, gone, checkpoint, budget, seed, scales)
     draw, ingan = _method(colour.to(device), options)
     result = draw(scale_y, scale_x).cpu()
-    files = {out: partial(save_image, result)}
+    files: dict[Path, Callable[[Path], object]] = {out: partial(save_image, result)}
     if film:
         files[film] = _film(draw, scale_y, scale_x, frames)
     if save_checkpoint and ingan:

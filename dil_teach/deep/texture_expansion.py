@@ -1,0 +1,449 @@
+"""Zhou, Zhu, Bai, Lischinski, Cohen-Or and Huang, 'Non-Stationary Texture Synthesis by
+Adversarial Expansion', SIGGRAPH 2018.
+
+A generator learns, from one image, to expand a crop of k x k pixels to the block of
+2k x 2k that it was cut from. It is fully convolutional: given the whole image it draws
+one twice as high and wide, in which the texture goes on at the same grain.
+
+Departures from the paper. Its style loss compares features of VGG-19, which was trained
+on a million other photographs: here they are random filters, drawn anew at each step,
+at three scales (Ustyuzhaninov et al., 'What does it take to generate natural
+textures?', ICLR 2017, found that random filters will do). The adversarial loss is least
+squares. The networks are small, and crops have 16 pixels instead of 128: a step is 1.1
+GFLOP, and a CPU needs minutes instead of a GPU's hours.
+
+Its weakness: the generator looks at 23 pixels, the discriminator at 20. Objects that
+are not well below that, as coins of 20 pixels, come out enlarged and deformed instead
+of repeated; make the picture smaller first, until they have about 10.
+"""
+
+import copy
+import dataclasses
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dil_teach.augment import random_crop
+from dil_teach.deep.networks import Block, convolution
+from dil_teach.image import Image, check_image
+
+BATCH = 2
+BETAS = (0.5, 0.99)
+SLOPE = 0.1
+TAIL = 32
+"""Channels of the layer before the generator's last."""
+DISCRIMINATOR_WIDTH = 32
+WARM_UP, COOL_DOWN = 50, 0.3
+"""Steps in which the learning rate rises, and the last share of them in which it falls
+to 0."""
+GRADIENT_NORM = 1.0
+"""The generator's gradient is cut to this length: a step early on could wreck it."""
+AVERAGE = 0.99
+"""Share of the averaged weights that is kept at each step: a generator that is at odds
+with a discriminator never comes to rest."""
+FILTERS, FILTER_SIDE, LEVELS = 32, 5, 3
+"""Of the style loss: at three levels they see 5, 10 and 20 pixels."""
+LEAST_CROP = 12
+"""Of a block twice as large, a quarter must hold a filter of the style loss."""
+MOST_DOUBLINGS = 3
+LEARNED = (
+    "generator",
+    "averaged",
+    "discriminator",
+    "generator_optimizer",
+    "discriminator_optimizer",
+)
+"""What a state holds beside the step and the random generator."""
+
+Batch = Float[Tensor, "_n _c _h _w"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TextureExpansionSettings:
+    """How the networks learn. ``quick()``, ``standard()`` and ``full()``: budgets."""
+
+    steps: int = 700
+    """Training steps in all."""
+    crop: int = 16
+    """k, in pixels: the image must have 2k x 2k at least. The paper's is 128."""
+    width: int = 48
+    """Channels of the generator's hidden layers."""
+    blocks: int = 4
+    """Residual blocks of the generator; the paper has 6."""
+    learning_rate: float = 1e-3
+    """Of Adam, for both networks."""
+    reconstruction: float = 1.0
+    """Weight of the L1 loss. The paper's is 100 times the adversarial loss's: but where
+    in its block a crop lay is not told, so L1 alone draws a blur."""
+    adversarial: float = 1.0
+    style: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        counts = (self.steps, self.crop // LEAST_CROP, self.width, self.blocks)
+        weights = (self.reconstruction, self.adversarial, self.style)
+        if min(counts) < 1 or self.learning_rate <= 0 or not 0 <= min(weights):
+            raise ValueError(
+                "settings: expected at least 1 for steps, width and blocks, a crop of "
+                f"{LEAST_CROP} pixels or more, a learning_rate above 0 and weights of "
+                f"0 or more, got {self}"
+            )
+
+    @classmethod
+    def quick(cls, **changes: Any) -> "TextureExpansionSettings":
+        """For a lesson: about 25 CPU seconds, at any size of image."""
+        return cls(**changes)
+
+    @classmethod
+    def standard(cls, **changes: Any) -> "TextureExpansionSettings":
+        """For a result: about two and a half CPU minutes."""
+        return cls(**{"steps": 4000, **changes})
+
+    @classmethod
+    def full(cls, **changes: Any) -> "TextureExpansionSettings":
+        """Three times as long."""
+        return cls(**{"steps": 12000, **changes})
+
+
+class TextureExpansion:
+    """A generator that learns to double the extent of one image's texture.
+
+    Parameters
+    ----------
+    image : Image
+        Float[Tensor, "c h w"] in [0, 1], grey or RGB.
+    settings : TextureExpansionSettings
+        The budget and all else.
+
+    Raises
+    ------
+    ValueError
+        If the image is constant, or smaller than twice the crop.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        settings: TextureExpansionSettings = TextureExpansionSettings.quick(),  # noqa: B008 (frozen)
+    ) -> None:
+        check_image(image)
+        if min(image.shape[-2:]) < 2 * settings.crop:
+            raise ValueError(
+                f"image: expected at least twice the crop, {2 * settings.crop} pixels "
+                f"a side, got {image.shape[-2]} x {image.shape[-1]}; take a larger "
+                "picture or a smaller crop"
+            )
+        if (image == image[:, :1, :1]).all():
+            raise ValueError(
+                "image: expected a texture, got one colour everywhere; any size of "
+                "that is known already"
+            )
+        self.image = image = image.detach()
+        self.settings = settings
+        self.step, self.total_steps = 0, settings.steps
+        self.rng = torch.Generator().manual_seed(settings.seed)
+        channels, device = len(image), image.device
+        self.mean = image.mean((1, 2), keepdim=True)
+        self.spread = image.std()
+        generator = Generator(channels, settings.width, settings.blocks, self.rng)
+        self.generator = generator.to(device)
+        self.averaged = copy.deepcopy(self.generator).requires_grad_(False)
+        self.discriminator = discriminator(channels, self.rng).to(device)
+        self.generator_optimizer, self.discriminator_optimizer = (
+            torch.optim.Adam(
+                network.parameters(), betas=BETAS, fused=device.type != "mps"
+            )
+            for network in (self.generator, self.discriminator)
+        )
+
+    @property
+    def done(self) -> bool:
+        """Its stopping rule: after the budget's steps."""
+        return self.step >= self.total_steps
+
+    def train_step(self) -> dict[str, Tensor]:
+        """Expand crops; teach the generator, then the discriminator."""
+        settings = self.settings
+        pairs = [crop_pair(self.image, settings.crop, self.rng) for _ in range(BATCH)]
+        crops, blocks = (
+            self._normalised(torch.stack(images)) for images in zip(*pairs, strict=True)
+        )
+        filters = random_filters(len(self.image), self.rng).to(blocks.device)
+        expanded = self.generator(crops)
+        losses = {
+            "reconstruction": (expanded - blocks).abs().mean(),
+            "adversarial": (self.discriminator(expanded) - 1).square().mean(),
+            "style": style_loss(expanded, blocks, filters),
+        }
+        total = (
+            settings.reconstruction * losses["reconstruction"]
+            + settings.adversarial * losses["adversarial"]
+            + settings.style * losses["style"]
+        )
+        self._update(self.generator, self.generator_optimizer, total)
+        for kept, new in zip(
+            self.averaged.parameters(), self.generator.parameters(), strict=True
+        ):
+            kept.lerp_(new.detach(), 1 - AVERAGE)
+        losses["discriminator"] = 0.5 * (
+            (self.discriminator(blocks) - 1).square().mean()
+            + self.discriminator(expanded.detach()).square().mean()
+        )
+        self._update(
+            self.discriminator, self.discriminator_optimizer, losses["discriminator"]
+        )
+        self.step += 1
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _update(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor
+    ) -> None:
+        """One step of Adam: the gradient is that of this network's weights alone."""
+        warm = min(1, (self.step + 1) / WARM_UP)
+        left = (self.total_steps - self.step) / self.total_steps
+        for group in optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * min(warm, left / COOL_DOWN)
+        weights = list(network.parameters())
+        for weight, gradient in zip(
+            weights, torch.autograd.grad(loss, weights), strict=True
+        ):
+            weight.grad = gradient
+        nn.utils.clip_grad_norm_(weights, GRADIENT_NORM)
+        optimizer.step()
+
+    def _normalised(self, images: Batch) -> Batch:
+        """Each channel's mean over the image taken off, in units of its deviation."""
+        return (images - self.mean) / self.spread
+
+    @torch.no_grad()
+    def expand(self, image: Image) -> Image:
+        """A picture of this texture at twice its height and width.
+
+        Parameters
+        ----------
+        image : Image
+            Float[Tensor, "c h w"]: what it learns from, a part of that, or a result.
+
+        Returns
+        -------
+        Image
+            Float[Tensor, "c h2 w2"] in [0, 1].
+        """
+        expanded = self.averaged(self._normalised(image[None]))
+        return (expanded[0] * self.spread + self.mean).clamp(0, 1)
+
+    def result(self, size: tuple[int, int] | None = None) -> Image:
+        """The image expanded to twice its size, or to any other.
+
+        The paper only doubles. Another size is cut from the middle of the image doubled
+        as often as it takes: so the grain stays, and what lies outside is lost.
+        Squeezing the image first would keep all of it, but show the network a grain
+        that it never learned from.
+
+        Parameters
+        ----------
+        size : (int, int), optional
+            Height and width in pixels. Each doubling of a result repeats its faults.
+
+        Returns
+        -------
+        Image
+            Float[Tensor, "c h2 w2"] in [0, 1].
+
+        Raises
+        ------
+        ValueError
+            If the size has no pixel, or is more than eight times the image's.
+        """
+        height, width = self.image.shape[-2:]
+        size = (2 * height, 2 * width) if size is None else size
+        times = max(size[0] / height, size[1] / width)
+        if min(size) < 1 or times > 2**MOST_DOUBLINGS:
+            raise ValueError(
+                f"size: expected 1 to {2**MOST_DOUBLINGS} times the image's {height} x "
+                f"{width} pixels, got {size[0]} x {size[1]}; larger ones show little "
+                "but the network's own faults"
+            )
+        expanded = self.expand(self.image)
+        for _ in range(1, math.ceil(math.log2(max(times, 1)))):
+            expanded = self.expand(expanded)
+        top, left = (
+            (n - m) // 2 for n, m in zip(expanded.shape[-2:], size, strict=True)
+        )
+        return expanded[:, top : top + size[0], left : left + size[1]].clone()
+
+    def arguments(self) -> dict[str, Any]:
+        """What, beside the image, it was constructed with."""
+        return {"settings": self.settings}
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that carrying on needs."""
+        state = {name: getattr(self, name).state_dict() for name in LEARNED}
+        state |= {"step": self.step, "rng": self.rng.get_state()}
+        return copy.deepcopy(state)  # torch hands out the tensors that it trains
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a state that :meth:`state_dict` gave."""
+        for name in LEARNED:
+            getattr(self, name).load_state_dict(copy.deepcopy(state[name]))
+        self.step = state["step"]
+        self.rng.set_state(state["rng"])
+
+
+class Generator(nn.Module):
+    """Residual blocks at the crop's own size, then each pixel becomes 2 x 2.
+
+    No normalisation: the whole image, and not crops alone, shall be drawn alike.
+
+    Parameters
+    ----------
+    channels : int
+        Of the image.
+    width, blocks : int
+        Channels of each block, and how many there are.
+    rng : torch.Generator
+        Draws the weights.
+    """
+
+    def __init__(
+        self, channels: int, width: int, blocks: int, rng: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.first = reflecting(channels, width, rng)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.LeakyReLU(SLOPE),
+                reflecting(width, width, rng),
+                nn.LeakyReLU(SLOPE),
+                reflecting(width, width, rng, gain=0.3),
+            )
+            for _ in range(blocks)
+        )
+        self.last = nn.Sequential(
+            nn.LeakyReLU(SLOPE),
+            reflecting(width, TAIL, rng),
+            nn.LeakyReLU(SLOPE),
+            reflecting(TAIL, 4 * channels, rng),
+            nn.PixelShuffle(2),
+        )
+
+    def forward(self, crops: Batch) -> Batch:
+        """The blocks that crops belong to, as the generator draws them."""
+        x = self.first(crops.contiguous(memory_format=torch.channels_last))
+        for block in self.blocks:
+            x = x + block(x)
+        return self.last(x)
+
+
+def reflecting(
+    before: int, after: int, rng: torch.Generator, gain: float = 1
+) -> nn.Conv2d:
+    """A convolution of 3 x 3 that sees the image reflected at its borders: with zeros
+    there, a crop's borders would teach what the whole image has no place for."""
+    layer = convolution(before, after, 3, 1, rng)
+    layer.padding_mode = "reflect"
+    with torch.no_grad():
+        layer.weight *= gain
+    return layer
+
+
+def discriminator(channels: int, rng: torch.Generator) -> nn.Sequential:
+    """What tells an image's own blocks (1) from drawn ones (0), patch by patch.
+
+    Isola et al., 'Image-to-image translation with conditional adversarial networks',
+    CVPR 2017. Its first layer keeps all pixels: else it would overlook a pattern of
+    two pixels, which the generator's last layer is prone to.
+    """
+    width = DISCRIMINATOR_WIDTH
+    return nn.Sequential(
+        convolution(channels, width, 3, 1, rng),
+        nn.LeakyReLU(SLOPE),
+        Block(width, 2 * width, 4, 2, rng),
+        Block(2 * width, 2 * width, 4, 2, rng),
+        convolution(2 * width, 1, 3, 1, rng),
+    )
+
+
+def crop_pair(image: Image, crop: int, rng: torch.Generator) -> tuple[Image, Image]:
+    """A random crop of k x k pixels, and the random block of 2k x 2k that it lies in.
+
+    Parameters
+    ----------
+    image : Image
+        Float[Tensor, "c h w"], at least 2k pixels a side.
+    crop : int
+        k.
+    rng : torch.Generator
+        Draws the block's place in the image, then the crop's in the block.
+
+    Returns
+    -------
+    (Image, Image)
+        Float[Tensor, "c k k"] and Float[Tensor, "c 2k 2k"].
+
+    References
+    ----------
+    Zhou et al. 2018, section 3.
+    """
+    block = random_crop(image, (2 * crop, 2 * crop), rng)
+    return random_crop(block, (crop, crop), rng), block
+
+
+def random_filters(channels: int, rng: torch.Generator) -> Float[Tensor, "f c k k"]:
+    """Gaussian filters of mean 0 and length 1: none sees a plain colour."""
+    shape = (FILTERS, channels, FILTER_SIDE, FILTER_SIDE)
+    filters = torch.randn(shape, generator=rng)
+    filters = filters - filters.mean((2, 3), keepdim=True)
+    return filters / filters.square().sum((1, 2, 3), keepdim=True).sqrt()
+
+
+def style_loss(
+    drawn: Batch, real: Batch, filters: Float[Tensor, "f c k k"]
+) -> Float[Tensor, ""]:
+    """How far the Gram matrices of two batches are apart, relative to the real ones.
+
+    Parameters
+    ----------
+    drawn, real : Batch
+        Float[Tensor, "n c h w"]; their sizes may differ.
+    filters : Float[Tensor, "f c k k"]
+        What features are made with, at each of three levels, each half of the last.
+
+    Returns
+    -------
+    Float[Tensor, ""]
+        The sum over levels of the squared differences' share of the real squares, its
+        mean over the batch.
+
+    References
+    ----------
+    Gatys, Ecker and Bethge, "Texture synthesis using convolutional neural networks",
+    NIPS 2015, equations 1 to 3, with features of filters that nobody trained.
+    """
+    loss = drawn.new_zeros(())
+    for level in range(LEVELS):
+        target = gram_matrix(features(real, filters))
+        difference = gram_matrix(features(drawn, filters)) - target
+        share = difference.square().sum((1, 2)) / target.square().sum((1, 2))
+        loss = loss + share.mean()
+        if level < LEVELS - 1:
+            drawn, real = F.avg_pool2d(drawn, 2), F.avg_pool2d(real, 2)
+    return loss
+
+
+def features(images: Batch, filters: Float[Tensor, "f c k k"]) -> Batch:
+    """Where each filter answers above 0, and the colours themselves."""
+    images = images.contiguous(memory_format=torch.channels_last)
+    edge = filters.shape[-1] // 2
+    answers = F.conv2d(images, filters).relu()
+    return torch.cat([answers, images[..., edge:-edge, edge:-edge]], dim=1)
+
+
+def gram_matrix(features: Batch) -> Float[Tensor, "n f f"]:
+    """The mean over all places of each feature times each other."""
+    rows = features.flatten(2)
+    return rows @ rows.mT / rows.shape[-1]
