@@ -12,7 +12,7 @@ makes of the image at twice its width after 0, 500, 1000, ... steps.
 import json
 import subprocess
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -28,15 +28,32 @@ from dil_teach.warp import resizing
 OUT = Path(__file__).parent / "ingan"
 SIDE = 192
 """Shorter side of the images."""
-SETTINGS = InGANSettings.standard()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a checkpoint is made of and how; objects have 5 pixels at the coarsest."""
+
+    crop: tuple[int, int, int, int] | None = None
+    """Top, left, height and width in the photograph; all of it where not given."""
+    settings: InGANSettings = InGANSettings.standard()  # noqa: RUF009 (frozen)
+
+
+RECIPES = {
+    "coins": Recipe(),
+    "brick": Recipe(),
+    "hubble": Recipe(
+        (300, 300, 256, 256),
+        InGANSettings.standard(steps=4000, finer_steps=600, coarsest=48),
+    ),
+}
 
 
 def main(
-    names: tuple[str, ...] = ("coins",),
+    names: tuple[str, ...] = tuple(RECIPES),
     device: str = "cpu",
     work: Path = Path("."),
     seed: int = 0,
-    side: int = SIDE,
 ) -> None:
     """Train the checkpoints of these photographs, one after another."""
     torch.set_num_threads(1)
@@ -45,7 +62,10 @@ def main(
         picture = OUT / f"{name}.png"
         if not picture.exists():
             whole = photo(name)
-            save_image(resize(whole, side / min(whole.shape[1:])), picture)
+            if crop := RECIPES[name].crop:
+                top, left, height, width = crop
+                whole = whole[:, top : top + height, left : left + width]
+            save_image(resize(whole, SIDE / min(whole.shape[1:])), picture)
         begin = time.time()
         ingan = trained(name, load_image(picture), device, work, seed)
         provenance = {
@@ -67,7 +87,7 @@ def trained(name: str, image: Image, device: str, work: Path, seed: int) -> InGA
     if state.exists():
         ingan = resume(state, image)
     else:
-        ingan = InGAN(image, replace(SETTINGS, seed=seed))
+        ingan = InGAN(image, replace(RECIPES[name].settings, seed=seed))
     while not ingan.done:
         level = ingan.level
         if level and ingan.image.device.type != torch.device(device).type:
