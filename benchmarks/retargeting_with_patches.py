@@ -1,0 +1,151 @@
+"""Retargeting with patches beside plain resizing, a tiled copy and the column warp.
+
+``python benchmarks/retargeting_with_patches.py`` makes five photographs of 112 pixels'
+width twice and half as wide, and writes ``results/retargeting_with_patches.json`` and a
+picture of the same name: from top to bottom the photographs; from left to right the
+photograph, bicubic, tiled (a crop where it shrinks), bidirectional similarity and GPNN,
+twice as wide and then half as wide.
+
+Measures are errors: completeness and coherence as shares of plain resizing's, the lower
+the better, and how far places are kept. A tiled copy is perfect in the first two and
+fails in the third. ``uniform start`` is each method without what it adds to its paper:
+a start that keeps busy columns, and patches drawn to where it put them.
+"""
+
+import time
+from collections.abc import Callable
+from statistics import mean
+
+import record
+import torch
+import torch.nn.functional as F
+import tyro
+
+from dil_teach import layouts
+from dil_teach.classical import bidirectional, patch_generation
+from dil_teach.classical.column_warp import column_warp
+from dil_teach.image import Image, save_image
+from dil_teach.photos import photo
+from dil_teach.recurrence import coherence, completeness, relative_location
+from dil_teach.resize import resize
+
+NAMES = ("astronaut", "coffee", "china", "flower", "chelsea")
+WIDTH = 112
+DRAWN = ("bicubic", "tiled", "bidirectional", "GPNN")
+MARGIN = 4
+Method = Callable[[Image, tuple[int, int]], Image]
+
+
+def bicubic(image: Image, size: tuple[int, int]) -> Image:
+    """Plain resizing."""
+    return resize(image, size=size).clamp(0, 1)
+
+
+def tiled(image: Image, size: tuple[int, int]) -> Image:
+    """The picture beside itself, or its middle."""
+    if size[1] < image.shape[-1]:
+        left = (image.shape[-1] - size[1]) // 2
+        return image[..., left : left + size[1]]
+    return image.repeat(1, 1, -(-size[1] // image.shape[-1]))[..., : size[1]]
+
+
+def as_in_the_paper(method: Method, module) -> Method:
+    """A method from a uniform start, with patches drawn to no place."""
+
+    def retarget(image: Image, size: tuple[int, int]) -> Image:
+        kept = layouts.POWER, module.PLACE
+        layouts.POWER, module.PLACE = 0.0, 0.0
+        try:
+            return method(image, size)
+        finally:
+            layouts.POWER, module.PLACE = kept
+
+    return retarget
+
+
+METHODS: dict[str, Method] = {
+    "bicubic": bicubic,
+    "tiled": tiled,
+    "column warp": lambda image, size: column_warp(image, size[1]),
+    "stretch alone": lambda image, size: layouts.stretch(image, size)[0],
+    "bidirectional": bidirectional.retarget,
+    "bidirectional, uniform start": as_in_the_paper(
+        bidirectional.retarget, bidirectional
+    ),
+    "GPNN": patch_generation.retarget,
+    "GPNN, uniform start": as_in_the_paper(patch_generation.retarget, patch_generation),
+}
+
+
+def measure() -> None:
+    """Measure and draw all methods on all photographs."""
+    torch.set_num_threads(1)
+    commit = record.commit_of_code("benchmarks/retargeting_with_patches.py")
+    rows, strips = [], []
+    for name in NAMES:
+        image = photo(name)
+        height = round(WIDTH * image.shape[-2] / image.shape[-1])
+        image = resize(image, size=(height, WIDTH)).clamp(0, 1)
+        strip = [image]
+        for factor in (2, 0.5):
+            size = (height, round(factor * WIDTH))
+            for method, retarget in METHODS.items():
+                start = time.process_time()
+                result = retarget(image, size).clamp(0, 1)
+                took = time.process_time() - start
+                rows.append(
+                    {
+                        "photograph": name,
+                        "width": factor,
+                        "method": method,
+                        "completeness": completeness(image, result),
+                        "coherence": coherence(image, result),
+                        "relative location": relative_location(image, result),
+                        "CPU s": took,
+                    }
+                )
+                if method in DRAWN:
+                    strip.append(result)
+        print(name, "done", flush=True)
+        padded = [F.pad(each, (0, MARGIN, 0, MARGIN), value=1.0) for each in strip]
+        strips.append(torch.cat(padded, 2))
+    summary = summarise(rows)
+    for line in summary:
+        print(line)
+    # small errors times a million, so that a record keeps their digits
+    for row in rows:
+        for key in ("completeness", "coherence"):
+            row[f"{key}, millionths"] = 1e6 * row.pop(key)
+    record.write("retargeting_with_patches", rows, commit, summary=summary)
+    save_image(torch.cat(strips, 1), record.RESULTS / "retargeting_with_patches.png")
+
+
+def summarise(rows: list[dict]) -> list[dict]:
+    """Means over the photographs; errors as shares of plain resizing's."""
+    lines = []
+    for factor in (2, 0.5):
+        own = [row for row in rows if row["width"] == factor]
+        plain = {
+            key: mean(row[key] for row in own if row["method"] == "bicubic")
+            for key in ("completeness", "coherence")
+        }
+        for method in METHODS:
+            which = [row for row in own if row["method"] == method]
+            shares = {
+                f"{key}, share of bicubic's": mean(row[key] for row in which) / error
+                for key, error in plain.items()
+            }
+            lines.append(
+                {"width": factor, "method": method}
+                | shares
+                | {
+                    "relative location": mean(r["relative location"] for r in which),
+                    "CPU s": mean(row["CPU s"] for row in which),
+                    "CPU s, most": max(row["CPU s"] for row in which),
+                }
+            )
+    return lines
+
+
+if __name__ == "__main__":
+    tyro.cli(measure)
