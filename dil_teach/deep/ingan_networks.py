@@ -100,7 +100,8 @@ class Generator(nn.Module):
         places = place_channels(transformation, size, image)
         if coarser is None:
             return moved + self._drawn(level, [moved, places])
-        smooth = resize(resize(moved, size=tuple(coarser.shape[-2:])), size=size)
+        coarse = (coarser.shape[-2], coarser.shape[-1])
+        smooth = resize(resize(moved, size=coarse), size=size)
         still = torch.exp(-STILLNESS * places[:, 2:].square().sum(1, keepdim=True))
         start = resize(coarser, size=size) + still * (moved - smooth)
         return start + self._drawn(level, [start, moved, places])
