@@ -42,10 +42,6 @@ class Recipe:
 RECIPES = {
     "coins": Recipe(),
     "brick": Recipe(),
-    "hubble": Recipe(
-        (300, 300, 256, 256),
-        InGANSettings.standard(steps=4000, finer_steps=600, coarsest=48),
-    ),
 }
 
 

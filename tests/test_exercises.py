@@ -9,6 +9,8 @@ import sys
 import nbformat
 import numpy as np
 import pytest
+import test_exercises_05
+import test_exercises_12
 import test_exercises_13
 import test_exercises_14
 import test_exercises_15
@@ -379,7 +381,13 @@ def test_a_mistake_gets_its_diagnosis(name, diagnosis):
 
 @pytest.mark.parametrize("name", sorted(set(check.__all__) - {"Verdict"}))
 def test_every_check_meets_three_mistakes(name):
-    others = (test_exercises_13, test_exercises_14, test_exercises_15)
+    others = (
+        test_exercises_05,
+        test_exercises_12,
+        test_exercises_13,
+        test_exercises_14,
+        test_exercises_15,
+    )
     (found,) = [
         planted[name]
         for planted in (MISTAKES, *(other.MISTAKES for other in others))

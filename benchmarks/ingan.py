@@ -1,0 +1,339 @@
+"""InGAN: patches, objects and cost, on coins from scratch and of the checkpoints.
+
+    python benchmarks/ingan.py --sections coins step
+
+Writes `benchmarks/results/ingan_*.json` and `ingan_*.png`. Completeness and coherence
+are ratios to plain bicubic resizing. `train_checkpoints` in `data/` makes the
+checkpoints. The sections `ablations`, `failures` and `expanded` draw what chapter 12
+shows and cannot train while it is read: `data/ingan/ablation_*.png`, `failure_*.png`
+and `expanded_*.png`, each with the first of the seeds.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+
+import record
+import torch
+import torch.nn.functional as F
+import tyro
+from torch import Tensor, nn
+from torch.nn.utils import spectral_norm
+
+from dil_teach import (
+    coherence,
+    completeness,
+    fit,
+    photo,
+    psnr,
+    resize,
+    save_image,
+    train,
+)
+from dil_teach.classical.column_warp import column_warp
+from dil_teach.deep.ingan import InGAN, InGANSettings
+from dil_teach.deep.texture_expansion import TextureExpansion, TextureExpansionSettings
+from dil_teach.image import Image
+from dil_teach.metrics import count_objects
+from dil_teach.recurrence import recurrence_score, relative_location
+from dil_teach.warp import resizing
+
+WIDTHS = (2.0, 1.5, 0.6)
+SHIPPED = Path(__file__).parents[1] / "data" / "ingan"
+SMALL = {"coins": (76, 96), "china": (76, 114), "flower": (76, 114)}
+"""Height and width of the photographs that `ablations` and `failures` learn from."""
+EXPANDED = {
+    "coins": (50, 63),
+    "brick": (50, 50),
+    "flower": (32, 48),
+    "gravel": (32, 32),
+}
+"""Those that `expanded` learns from: the levels that chapter 12 compares at."""
+
+
+def patches(source: Image, target: Image) -> dict[str, float]:
+    """Completeness and coherence over those of bicubic resizing, and the rest."""
+    plain = resize(source, size=(target.shape[1], target.shape[2])).clamp(0, 1)
+    return {
+        "completeness": completeness(source, target) / completeness(source, plain),
+        "coherence": coherence(source, target) / coherence(source, plain),
+        "relative location": relative_location(source, target),
+        "recurrence": recurrence_score(target),
+    }
+
+
+def controls(source: Image, scale: float) -> dict[str, Image]:
+    """What needs no learning: resizing, a column warp, and at x2 the image twice."""
+    width = round(scale * source.shape[2])
+    found = {
+        "bicubic": resize(source, size=(source.shape[1], width)).clamp(0, 1),
+        "column warp": column_warp(source, width),
+    }
+    return found | ({"tiled": torch.cat([source, source], 2)} if scale == 2 else {})
+
+
+def coins(seeds: tuple[int, ...]) -> list[dict]:
+    """From scratch at `standard`: patches, objects and identity, adversarial alone."""
+    source = resize(photo("coins"), size=(76, 96)).clamp(0, 1)
+    rows, strips = [], []
+    for scale in WIDTHS:
+        for name, target in controls(source, scale).items():
+            row = {"method": name, "scale": scale, **patches(source, target)}
+            rows.append(
+                row
+                | dict(
+                    zip(
+                        ("objects", "width / height"),
+                        count_objects(target),
+                        strict=True,
+                    )
+                )
+            )
+            print(rows[-1])
+    for seed in seeds:
+        ingan = InGAN(source, InGANSettings.standard(seed=seed))
+        begin = time.process_time()
+        for progress in train(ingan, report_every=500):
+            print(progress)
+        seconds = time.process_time() - begin
+        identity = psnr(ingan.retarget(), source)
+        for scale in WIDTHS:
+            target = ingan.retarget(1, scale)
+            row = {"method": "InGAN", "seed": seed, "scale": scale}
+            row |= patches(source, target)
+            row |= dict(
+                zip(("objects", "width / height"), count_objects(target), strict=True)
+            )
+            rows.append(row | {"identity dB": identity, "cpu seconds": seconds})
+            print(rows[-1])
+            if scale == 2:
+                strips.append(target)
+    save_image(torch.cat(strips, 1), record.RESULTS / "ingan_coins.png")
+    return rows
+
+
+def small(name: str) -> Image:
+    """What `ablations` and `failures` learn from."""
+    if name == "gravel":
+        return photo(name)[:, 100:292, 100:292]
+    return resize(photo(name), size=SMALL[name]).clamp(0, 1)
+
+
+def twice_as_wide(
+    source: Image, steps: int, settings: InGANSettings
+) -> tuple[Image, dict]:
+    """What the coarsest level makes of an image after so many steps, and a record."""
+    ingan = InGAN(source, settings)
+    for progress in train(ingan, report_every=500):
+        print(progress)
+        if progress.step >= steps:
+            break
+    drawn = ingan.remap(resizing(1, 2), level=0)
+    (coarsest, *_) = ingan.pyramid
+    image = (coarsest[0] * ingan.deviation + ingan.mean).clamp(0, 1)
+    objects, shape = count_objects(drawn)
+    row = {"steps": ingan.step, **patches(image, drawn)}
+    return drawn, row | {"objects": objects, "width / height": shape}
+
+
+def ablations(seeds: tuple[int, ...]) -> list[dict]:
+    """The coins at twice their width by the discriminator alone, a part left out."""
+    one_scale = {"coarsest": 76, "discriminator_scales": 1, "warps": 0.0, "both": 0.0}
+    left_out: dict[str, tuple[int, dict]] = {
+        "all": (4200, {}),
+        "no_reconstruction": (4500, {"reconstruction": 0.0}),
+        "one_scale": (6000, one_scale),
+    }
+    rows = []
+    for name, (steps, changes) in left_out.items():
+        settings = InGANSettings.standard(patches=0.0, seed=seeds[0], **changes)
+        drawn, row = twice_as_wide(small("coins"), steps, settings)
+        save_image(drawn, SHIPPED / f"ablation_{name}.png")
+        rows.append({"left out": name, "seed": seeds[0], **row})
+        print(rows[-1])
+    return rows
+
+
+def failures(seeds: tuple[int, ...]) -> list[dict]:
+    """Photographs that nothing repeats in, or that repeat what is a few pixels wide."""
+    steps = {"china": (3900, {}), "flower": (3800, {})}
+    steps["gravel"] = (3500, {"discriminator_scales": 3, "discriminator_layers": 4})
+    rows = []
+    for name, (count, changes) in steps.items():
+        settings = InGANSettings.standard(patches=0.0, seed=seeds[0], **changes)
+        drawn, row = twice_as_wide(small(name), count, settings)
+        save_image(drawn, SHIPPED / f"failure_{name}.png")
+        rows.append({"photograph": name, "seed": seeds[0], **row})
+        print(rows[-1])
+    return rows
+
+
+def expanded(seeds: tuple[int, ...]) -> list[dict]:
+    """The rows in the middle of Zhou et al.'s expansion, made twice as wide."""
+    rows = []
+    for name, (height, width) in EXPANDED.items():
+        whole = small(name) if name == "gravel" else photo(name)
+        source = resize(whole, size=(height, width)).clamp(0, 1)
+        settings = TextureExpansionSettings.quick(seed=seeds[0])
+        begin = time.process_time()
+        drawn = fit(TextureExpansion(source, settings)).result((height, 2 * width))
+        save_image(drawn, SHIPPED / f"expanded_{name}.png")
+        row = {"photograph": name, "seed": seeds[0], **patches(source, drawn)}
+        rows.append(row | {"cpu seconds": time.process_time() - begin})
+        print(rows[-1])
+    return rows
+
+
+def step(seeds: tuple[int, ...]) -> list[dict]:
+    """CPU seconds of a training step, beside the authors' architecture.
+
+    At one crop, 72 x 96 in colour, made twice as wide: ours at the finest level, whose
+    steps cost most, and over the whole training.
+    """
+    source = resize(photo("flower"), size=(72, 96)).clamp(0, 1)
+    ingan = InGAN(source, replace(InGANSettings.standard(), steps=1, finer_steps=12))
+    ingan._draw_transformation = lambda: resizing(1, 2)
+    spent: list[list[float]] = [[] for _ in ingan.sizes]
+    while not ingan.done:
+        level, begin = ingan.level, time.process_time()
+        ingan.train_step()
+        spent[level].append(time.process_time() - begin)
+    finest = mean(spent[-1][2:])
+    theirs = Authors(source)
+    times = []
+    for _ in range(5):
+        begin = time.process_time()
+        theirs.train_step()
+        times.append(time.process_time() - begin)
+    row = {"authors": mean(times[1:]), "ours, finest level": finest}
+    row |= {"times": mean(times[1:]) / finest}
+    print(row)
+    return [row]
+
+
+class Authors:
+    """A step of the authors' training, written again: their networks and their losses.
+
+    github.com/assafshocher/InGAN, defaults of its configuration: 64 channels, three
+    scales, six residual blocks; a discriminator of its own at each scale, 1.4 apart.
+    """
+
+    def __init__(self, source: Image) -> None:
+        self.source = 2 * source[None] - 1
+        self.entry = block(3, 64, 7)
+        self.down = nn.ModuleList(block(64 * 2**i, 128 * 2**i, 3) for i in range(3))
+        self.middle = nn.ModuleList(
+            nn.Sequential(
+                block(512, 128, 1), block(128, 128, 3), block(128, 512, 1, active=False)
+            )
+            for _ in range(6)
+        )
+        self.up = nn.ModuleList(block(128 * 2**i, 64 * 2**i, 3) for i in (2, 1, 0))
+        self.final = nn.Sequential(
+            nn.ReflectionPad2d(3), nn.Conv2d(64, 3, 7), nn.Tanh()
+        )
+        self.generator = nn.ModuleList(
+            [self.entry, self.down, self.middle, self.up, self.final]
+        )
+        scales = 0
+        while min(source.shape[1:]) / 1.4**scales >= 16:
+            scales += 1
+        self.discriminators = nn.ModuleList(
+            nn.Sequential(
+                block(3, 64, 3, pad=False),
+                block(64, 128, 3, stride=2, pad=False),
+                block(128, 128, 3, pad=False),
+                spectral_norm(nn.Conv2d(128, 1, 1)),
+                nn.Sigmoid(),
+            )
+            for _ in range(scales)
+        )
+        rate = {"lr": 5e-5, "betas": (0.5, 0.999)}
+        self.adam = torch.optim.Adam(self.generator.parameters(), **rate)
+        self.adam_d = torch.optim.Adam(self.discriminators.parameters(), **rate)
+
+    def draw(self, image: Tensor, size: tuple[int, int]) -> Tensor:
+        x = F.interpolate(self.entry(image), size=size, mode="bilinear")
+        seen = [x]
+        for down in self.down:
+            seen.append(down(x))
+            x = F.max_pool2d(seen[-1], 2)
+        for middle in self.middle:
+            x = x + middle(x)
+        for i, up in enumerate(self.up):
+            x = up(F.interpolate(x, scale_factor=2.0)) + seen[-i - 2]
+        return self.final(x)
+
+    def judge(self, picture: Tensor) -> Tensor:
+        judged = []
+        for scale, network in enumerate(self.discriminators):
+            smaller = picture
+            if scale:
+                smaller = F.interpolate(
+                    picture, scale_factor=1.4**-scale, mode="bilinear"
+                )
+            logits = network(smaller)
+            if scale:
+                logits = F.interpolate(logits, judged[0].shape[-2:], mode="bilinear")
+            judged.append(logits)
+        return torch.stack(judged).mean(0)
+
+    def train_step(self) -> None:
+        height, width = self.source.shape[-2:]
+        fake = self.draw(self.source, (height, 2 * width))
+        back = self.draw(fake, (height, width))
+        loss = (self.judge(fake) - 1).square().mean()
+        loss = loss + 0.1 * (back - self.source).abs().mean()
+        self.adam.zero_grad()
+        loss.backward()
+        self.adam.step()
+        again = self.draw(
+            fake.detach(), (height, width)
+        )  # their extra inverse training
+        self.adam.zero_grad()
+        (again - self.source).abs().mean().backward()
+        self.adam.step()
+        real = (self.judge(self.source) - 1).square().mean()
+        loss = 0.5 * (real + self.judge(fake.detach()).square().mean())
+        self.adam_d.zero_grad()
+        loss.backward()
+        self.adam_d.step()
+
+
+def block(
+    before: int,
+    after: int,
+    side: int,
+    *,
+    stride: int = 1,
+    pad: bool = True,
+    active: bool = True,
+) -> nn.Sequential:
+    """Spectrally normalised convolution, batch normalisation, leaky ReLU."""
+    parts: list[nn.Module] = [nn.ReflectionPad2d(side // 2)] if pad and side > 1 else []
+    parts += [
+        spectral_norm(nn.Conv2d(before, after, side, stride)),
+        nn.BatchNorm2d(after),
+    ]
+    return nn.Sequential(*parts, *([nn.LeakyReLU(0.2, True)] if active else []))
+
+
+SECTIONS: dict[str, Callable[[tuple[int, ...]], list[dict]]] = {
+    f.__name__: f for f in (coins, step, ablations, failures, expanded)
+}
+
+
+def main(
+    sections: tuple[str, ...] = tuple(SECTIONS), seeds: tuple[int, ...] = (0, 1, 2)
+) -> None:
+    """Measure InGAN, section by section."""
+    torch.set_num_threads(1)
+    for section in sections:
+        commit = record.commit_of_code("benchmarks/ingan.py")
+        record.write(f"ingan_{section}", SECTIONS[section](seeds), commit)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
