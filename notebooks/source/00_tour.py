@@ -337,14 +337,14 @@ assert own or all(claims.values())  # on a photograph of yours they may not hold
 # | 02 internal statistics | is the inside better than the outside? | planned |
 # | 03 denoising | how far do recurring patches carry? | planned |
 # | 04 completion | can an image fill its own hole? | planned |
-# | 05 retargeting with patches | what makes two images alike? | planned |
+# | [05 retargeting with patches](05_retargeting_with_patches.ipynb) | what makes two images alike? | ready |
 # | 06 fractals and classical super-resolution | is an image its own codebook? | planned |
 # | 07 blur | which kernel made this image? | planned |
 # | 08 haze | what does fog do to recurrence? | planned |
 # | [09 ZSSR](09_zssr.ipynb) | can a network learn from one image alone? | ready |
 # | 10 inside against outside | who wins, and when? | planned |
 # | 11 KernelGAN | can a GAN find the kernel? | planned |
-# | 12 InGAN | can one network remap an image to any shape? | planned |
+# | [12 InGAN](12_ingan.ipynb) | can one network remap an image to any shape? | ready |
 # | [13 deep image prior](13_deep_image_prior.ipynb) | why does an untrained network like images? | ready |
 # | [14 Double-DIP: layers](14_double_dip_layers.ipynb) | why do two networks split a mixture? | ready |
 # | [15 Double-DIP: haze, watermark, video](15_double_dip_haze_watermark_video.ipynb) | what else is a sum of two layers? | ready |
