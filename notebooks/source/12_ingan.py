@@ -230,7 +230,7 @@ show_source(Generator.draw_level)
 #
 # - **A [pyramid](glossary.md#pyramid) of small networks**, trained one after another from coarse to fine, as in SinGAN [@shaham2019], instead of one large network at full size. The first arranges, in a picture 32 pixels high in which a coin has five; the others add detail to what it arranged.
 # - The transformation acts on the input, not inside the network, and the network is told **where each pixel comes from** and how much is stretched there, in six further channels.
-# - **No normalisation layers**; and the hinge loss in place of least squares, which we measured to be better.
+# - **No normalisation layers**; and the hinge loss in place of least squares; in the one run that we compared, both did about as well.
 # - Where nothing is stretched, a level begins with the **image's own detail**. A transformation that changes nothing should change nothing.
 # - **A loss of our own at the end.** For the last quarter of the coarsest level's steps and in all finer levels, `patch_distance` is added: how far patches are from the nearest of the other picture, both ways. That is *the measure by which we compare below*. So InGAN's figures are those of a method that was trained on them, as those of bidirectional similarity and GPNN are too; seam carving and the controls were not.
 #
