@@ -463,7 +463,10 @@ def test_bad_input_to_inpaint(
         ("in.png out.png --airlight-out none/a.json", "none: no such folder"),
         ("in.png out.png --seed -1", "--seed: expected 0"),
         ("in.png out.png --device abacus", "--device: expected cpu"),
-        ("film out.png", "out.png: expected one of .mp4, .webm, .mkv, got '.png'"),
+        (
+            "film out.png",
+            "out.png: expected one of .mp4, .webm, .mkv, .gif, got '.png'",
+        ),
         ("film film", "film: expected a new or an empty folder"),
         ("film none/out", "none: no such folder"),
         ("film.mp4 film.mp4", "film.mp4: would replace the film"),
@@ -513,7 +516,10 @@ def test_the_dark_channel_has_one_airlight(
             "mark different places in the two",
         ),
         ("in.png out.png --seed -1", "--seed: expected 0"),
-        ("film out.png", "out.png: expected one of .mp4, .webm, .mkv, got '.png'"),
+        (
+            "film out.png",
+            "out.png: expected one of .mp4, .webm, .mkv, .gif, got '.png'",
+        ),
         ("film out --foreground-hint square.png", "square.png: expected the size of"),
         ("uneven out", "uneven/0002.png: expected 36 x 48 (height x width) as in 0001"),
         ("long out", "long: expected at most 578 frames of 36 x 48, got 600; cut"),
