@@ -12,10 +12,15 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from dil_teach.deep.ingan_networks import Batch, Discriminator, Generator
+from dil_teach.deep.ingan_networks import (
+    Batch,
+    Discriminator,
+    Generator,
+    channels_last,
+)
 from dil_teach.image import Image, check_image
 from dil_teach.resize import resize
 from dil_teach.training import autocast
@@ -247,7 +252,7 @@ class InGAN:
                 inside = transformation.inside(size, picture.device)
                 mask = -F.max_pool2d(-inside[None, None].float(), patch, stride=1)
             with autocast(picture.device, self.settings.bf16):
-                logits = self.discriminator(smaller)
+                logits = self.discriminator(channels_last(smaller))
             judged.append((logits.float(), mask))
         return judged
 
@@ -517,7 +522,7 @@ def patch_distance(
     image: Batch,
     rng: torch.Generator,
     side: int = 7,
-    samples: int = 1024,
+    samples: int = 128,
 ) -> Float[Tensor, ""]:
     """How far patches of each are from the nearest of the other, per value.
 
@@ -531,13 +536,28 @@ def patch_distance(
     Simakov et al. 2008, equation 1; N. Granot et al. 2022 for nearest patches in place
     of a discriminator.
     """
-    ours, theirs = (F.unfold(picture, side)[0].T for picture in (fake, image))
     total = fake.new_zeros(())
-    for asked, known in ((ours, theirs), (theirs, ours)):
-        chosen = torch.randint(len(asked), (samples,), generator=rng)
-        some = asked[chosen.to(asked.device)]
-        with torch.no_grad():
-            nearest = torch.addmm(known.square().sum(1), some, known.T, alpha=-2)
+    for asked, known in ((fake, image), (image, fake)):
+        rows, columns = asked.shape[-2] - side + 1, asked.shape[-1] - side + 1
+        chosen = torch.randint(rows * columns, (samples,), generator=rng)
+        some = patches_at(asked, chosen.to(asked.device), side)
+        with torch.no_grad():  # |known|^2 - 2 <some, known>, for all places at once
+            norms = F.avg_pool2d(
+                known.square().sum(1), side, stride=1, divisor_override=1
+            )
+            nearest = F.conv2d(known, some).mul_(-2).add_(norms)[0].flatten(1)
             place = nearest.argmin(1)
-        total = total + (some - known[place]).square().mean()
+        total = total + (some - patches_at(known, place, side)).square().mean()
     return total
+
+
+def patches_at(
+    picture: Batch, places: Int[Tensor, "n"], side: int
+) -> Float[Tensor, "n c side side"]:
+    """The square patches at these places, counted along the rows of patches."""
+    width = picture.shape[-1]
+    columns = width - side + 1
+    corners = places // columns * width + places % columns
+    within = torch.arange(side, device=places.device)
+    pixels = corners[:, None, None] + within[:, None] * width + within
+    return picture[0].flatten(1)[:, pixels].transpose(0, 1)

@@ -107,7 +107,12 @@ class Generator(nn.Module):
         return start + self._drawn(level, [start, moved, places])
 
     def _drawn(self, level: int, seen: list[Batch]) -> Batch:
-        return self.levels[level](torch.cat(seen, 1)).float()
+        return self.levels[level](channels_last(torch.cat(seen, 1))).float()
+
+
+def channels_last(batch: Batch) -> Batch:
+    """The same, a pixel's channels side by side: convolutions take half of the time."""
+    return batch.contiguous(memory_format=torch.channels_last)
 
 
 def place_channels(
