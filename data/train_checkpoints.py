@@ -36,7 +36,7 @@ class Recipe:
 
     crop: tuple[int, int, int, int] | None = None
     """Top, left, height and width in the photograph; all of it where not given."""
-    settings: InGANSettings = InGANSettings.standard()  # noqa: RUF009 (frozen)
+    settings: InGANSettings = InGANSettings.standard(finer_steps=1000)  # noqa: RUF009
 
 
 RECIPES = {

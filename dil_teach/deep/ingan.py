@@ -37,6 +37,8 @@ GROWTH = 0.3
 """Share of the coarsest level's steps in which transformations grow to full size."""
 ARRANGED = 0.75
 """Share of the coarsest level's steps in which the discriminator alone teaches."""
+FINER_WEIGHT = 4.0
+"""How much more identity and patches weigh at the finer levels, which add detail."""
 LAST_RATE = 0.05
 """Of the learning rate, what is left at a level's end; it falls in its second half."""
 CORNER, BEND = 0.35, 0.15
@@ -49,9 +51,8 @@ class InGANSettings:
 
     steps: int = 600
     """Training steps of the coarsest level, which arranges."""
-    finer_steps: int = 100
-    """Training steps of the next level, which adds detail; the others have half as many
-    as the one before, as their pixels are more than twice as many."""
+    finer_steps: int = 75
+    """Training steps of each of the finer levels, which add detail."""
     coarsest: int = 32
     """Shorter side of the coarsest level in pixels: objects should have about five."""
     smallest: float = 0.5
@@ -74,7 +75,7 @@ class InGANSettings:
     """Weight of a loss that is not the paper's, :func:`patch_distance`, once objects
     are arranged; 0: the discriminator alone teaches to the end."""
     generator_rate: float = 5e-4
-    finer_rate: float = 1e-3
+    finer_rate: float = 2e-3
     discriminator_rate: float = 1e-3
     """Learning rates of Adam: of the generator's coarsest and finer levels, and of the
     discriminator."""
@@ -92,7 +93,7 @@ class InGANSettings:
     @classmethod
     def standard(cls, **changes: Any) -> "InGANSettings":
         """For a result."""
-        return cls(**{"steps": 6000, "finer_steps": 1000, **changes})
+        return cls(**{"steps": 6000, "finer_steps": 1500, **changes})
 
     @classmethod
     def full(cls, **changes: Any) -> "InGANSettings":
@@ -142,10 +143,8 @@ class InGAN:
             )
         self.step = 0
         self.sizes = level_sizes((image.shape[1], image.shape[2]), settings.coarsest)
-        self.level_steps = [settings.steps] + [
-            max(settings.finer_steps // 2**finer, 1)
-            for finer in range(len(self.sizes) - 1)
-        ]
+        finer = [settings.finer_steps] * (len(self.sizes) - 1)
+        self.level_steps = [settings.steps, *finer]
         self.total_steps = sum(self.level_steps)
         self.rng = torch.Generator().manual_seed(settings.seed)
         whole = ((self.image - self.mean) / self.deviation)[None]
@@ -172,7 +171,7 @@ class InGAN:
         """Transform; then a step of the generator, and one of the discriminator."""
         settings, level = self.settings, self.level
         self._set_rates()
-        image = self.pyramid[level]
+        image, weight = self.pyramid[level], FINER_WEIGHT if level else 1.0
         transformation = self._draw_transformation()
         fake = self._draw(transformation)
 
@@ -183,14 +182,14 @@ class InGAN:
         if self.step % 2:  # the two by turns: half of the work, the same on average
             drawn = self._draw(resizing(1, 1))
             identity = (drawn - image).abs().mean()
-            loss = loss + 2 * settings.identity * identity
+            loss = loss + 2 * weight * settings.identity * identity
         elif settings.reconstruction:
             back = self._draw_back(fake, transformation)
             reconstruction = (back - image).abs().mean()
             loss = loss + 2 * settings.reconstruction * reconstruction
         if settings.patches and self._arranged():
             distance = patch_distance(fake, image, self.rng)
-            loss = loss + settings.patches * distance
+            loss = loss + weight * settings.patches * distance
         self.generator_optimizer.zero_grad()
         loss.backward()
         self.generator_optimizer.step()
@@ -203,9 +202,18 @@ class InGAN:
         self.discriminator_optimizer.step()
 
         self.step += 1
-        if not self.done and self._level_and_step()[1] == 0:
+        if self.done:
+            self.averaged.load_state_dict(self._stored_weights())
+        elif self._level_and_step()[1] == 0:
             self._enter_level()
         return losses | {"discriminator": discrimination.detach()}
+
+    def _stored_weights(self) -> dict[str, Tensor]:
+        """Of the averaged generator: once done, in half precision, as they ship."""
+        weights = self.averaged.state_dict()
+        if not self.done:
+            return weights
+        return {name: weight.half() for name, weight in weights.items()}
 
     def _arranged(self) -> bool:
         return self.step >= ARRANGED * self.settings.steps
@@ -395,7 +403,7 @@ class InGAN:
         """All that carrying on needs; once done, the averaged generator alone."""
         state: dict[str, Any] = {
             "step": self.step,
-            "averaged": self.averaged.state_dict(),
+            "averaged": self._stored_weights(),
         }
         if not self.done:
             state |= {

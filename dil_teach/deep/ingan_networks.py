@@ -26,7 +26,7 @@ PLACE_CHANNELS = 6
 FEATURES = 64
 """Channels of the discriminator's layers."""
 COARSEST = (16, 32, 64)
-FINER = (24, 32)
+FINER = (48, 64)
 """Channels at each scale of the coarsest network, which arranges, and of the others,
 which add detail; their residual blocks:"""
 COARSEST_BLOCKS, FINER_BLOCKS = 4, 2
