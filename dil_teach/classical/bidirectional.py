@@ -41,7 +41,7 @@ places by its start alone."""
 def bidirectional_similarity(
     source: Image, target: Image, importance: Map | None = None
 ) -> tuple[float, float]:
-    """Equation 1, and equation 4 with weights: how unlike two pictures are, both ways.
+    """Equation 1, and with importance weights: how unlike two pictures are, both ways.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def update(
     alpha: float = 0.5,
     where: Places | None = None,
 ) -> Image:
-    """The update rule, equation 3: each pixel is the mean of what patches vote there.
+    """The update rule: each pixel is the mean of what patches vote there.
 
     Each patch of the target gets a vote for its nearest patch of the sources (weight
     ``(1 - alpha) / N_T``), each patch of the sources a vote for itself at its nearest

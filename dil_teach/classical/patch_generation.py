@@ -74,7 +74,7 @@ def nearest_patch_module(
 
     References
     ----------
-    Granot et al. 2022, section 3.2 and equation 2.
+    Granot et al. 2022: the normalised score of PNN, their generation module.
     """
     keys = extract_patches(key, PATCH_SIZE)
     ours, theirs = project(keys, extract_patches(query, PATCH_SIZE))

@@ -13,7 +13,7 @@ Mask = Bool[Tensor, "_h _w"] | Float[Tensor, "_h _w"]
 
 MOST_AT_ONCE = 0.5
 """Share of the width that is inserted in one round: beyond it seams run out, and what
-is left to double is what matters (Avidan and Shamir, section 4.3)."""
+is left to double is what matters (Avidan and Shamir, "Image enlarging")."""
 
 
 def carve(
@@ -55,8 +55,8 @@ def carve(
 
     References
     ----------
-    Avidan and Shamir 2007, sections 3 and 4; the order of directions is the simplest of
-    section 4.2, not the best.
+    Avidan and Shamir 2007; the order of directions is the simplest, not the best that
+    their "Retargeting with optimal seams-order" finds.
     """
     check_image(image, min_side=2)
     if min(size) < 1:
@@ -123,7 +123,7 @@ def remove_object(
 
     References
     ----------
-    Avidan and Shamir 2007, section 4.6.
+    Avidan and Shamir 2007, "Object removal".
     """
     check_image(image)
     size = image.shape[-2:]
@@ -180,7 +180,7 @@ def at_width(
 
     References
     ----------
-    Avidan and Shamir 2007, section 4.5 (multi-size images) and 4.3.
+    Avidan and Shamir 2007, "Multi-size images" and "Image enlarging".
     """
     now, count = order.shape[1], int(order.max())
     if image.shape[-2:] != order.shape or abs(width - now) > count:
@@ -231,7 +231,7 @@ def seam_order(
 
     References
     ----------
-    Avidan and Shamir 2007, section 4.5: the index map.
+    Avidan and Shamir 2007, "Multi-size images": the index map.
     """
     check_image(image)
     height, width = image.shape[-2:]

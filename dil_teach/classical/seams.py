@@ -42,8 +42,8 @@ def energy_map(image: Image, energy: Energy = "backward") -> Costs:
 
     References
     ----------
-    Avidan and Shamir 2007, equation 1; Rubinstein, Shamir and Avidan 2008, section 5:
-    C_L, C_U and C_R.
+    Avidan and Shamir 2007: the gradient energy e_1; Rubinstein, Shamir and Avidan 2008,
+    "Forward energy": C_L, C_U and C_R.
     """
     check_image(image)
     grey = _grey(image)
@@ -102,7 +102,8 @@ def find_seam(costs: Costs) -> Int[Tensor, "h"]:
 
     References
     ----------
-    Avidan and Shamir 2007, equations 2 to 4; Rubinstein et al. 2008, equation 5.
+    Avidan and Shamir 2007: the cumulative energy M; Rubinstein et al. 2008, the same
+    with forward energy.
     """
     rows = costs[None] if costs.ndim == 2 else costs
     seam = _Table(rows.cpu().numpy()).least_seam()

@@ -508,7 +508,7 @@ def scale_weights(progress: float, scales: int) -> list[float]:
     """Weights of the discriminator's scales, the finest first; they sum to 1.
 
     From the coarsest alone, nearly, to the finest: what is large is settled first
-    (Shocher et al. 2019, section 4.2: the weights of the scales change as it learns).
+    (Shocher et al. 2019: the weights of the scales change as it learns).
     """
     coarse_first = [
         (1 - progress) * scale + progress * (scales - 1 - scale)

@@ -1,4 +1,4 @@
-"""The generator and the discriminator of InGAN (Shocher et al., ICCV 2019, section 4).
+"""The generator and the discriminator of InGAN (Shocher et al., ICCV 2019).
 
 Departures. The generator is a pyramid of small networks, coarse to fine, each of which
 adds what it draws to the transformed image or to what the coarser ones drew: objects

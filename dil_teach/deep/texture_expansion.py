@@ -387,7 +387,7 @@ def crop_pair(image: Image, crop: int, rng: torch.Generator) -> tuple[Image, Ima
 
     References
     ----------
-    Zhou et al. 2018, section 3.
+    Zhou et al. 2018: the k x k block inside the 2k x 2k one.
     """
     block = random_crop(image, (2 * crop, 2 * crop), rng)
     return random_crop(block, (crop, crop), rng), block
@@ -422,7 +422,7 @@ def style_loss(
     References
     ----------
     Gatys, Ecker and Bethge, "Texture synthesis using convolutional neural networks",
-    NIPS 2015, equations 1 to 3, with features of filters that nobody trained.
+    NIPS 2015: its loss, with features of filters that nobody trained.
     """
     loss = drawn.new_zeros(())
     for level in range(LEVELS):
