@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.image import Image
+from dil_teach.image import Image, check_image
 
 Map = Float[Tensor, "1 _h _w"]
 
@@ -55,6 +55,37 @@ def stretch(
     stretched = _sampled(_sampled(image, right).mT, down).mT.contiguous()
     shares = ((down + 0.5) / image.shape[-2], (right + 0.5) / image.shape[-1])
     return stretched, torch.stack(torch.meshgrid(*shares, indexing="ij")).float()
+
+
+def check_size(size: tuple[int, int], patch_size: int) -> None:
+    """See that a picture of this height and width holds more than a patch.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    if min(size) <= patch_size:
+        raise ValueError(
+            f"size: expected a height and a width of at least {patch_size + 1} pixels, "
+            f"got {size}; ask for a larger picture"
+        )
+
+
+def check_edited(edited: Image, image: Image, patch_size: int) -> None:
+    """See that a layout is an image that can be remade of another one's patches.
+
+    Raises
+    ------
+    ValueError
+        If it is no image, holds no more than a patch, or has other channels.
+    """
+    check_image(edited, "edited", min_side=patch_size + 1)
+    if len(edited) != len(image):
+        raise ValueError(
+            f"edited: expected {len(image)} channels as in the image, got "
+            f"{len(edited)}; make both grey or both colour"
+        )
 
 
 def _gradients(image: Image) -> Float[Tensor, "h w"]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.image import Image, check_image
-from dil_teach.layouts import fill_softly, stretch
+from dil_teach.layouts import check_edited, check_size, fill_softly, stretch
 from dil_teach.matching import (
     coarse_to_fine,
     nearest_rows,
@@ -170,7 +170,7 @@ def retarget(
         another size or wrong values, or nothing is left to use.
     """
     check_image(image, min_side=PATCH_SIZE + 1)
-    _check_size(size)
+    check_size(size, PATCH_SIZE)
     _check_map("importance", importance, image)
     _check_map("remove", remove, image)
     _check_alpha(alpha)
@@ -215,12 +215,7 @@ def reshuffle(image: Image, edited: Image, fixed: Map, alpha: float = 0.5) -> Im
         size.
     """
     check_image(image, min_side=PATCH_SIZE + 1)
-    check_image(edited, "edited", min_side=PATCH_SIZE + 1)
-    if len(edited) != len(image):
-        raise ValueError(
-            f"edited: expected {len(image)} channels as in the image, got "
-            f"{len(edited)}; make both grey or both colour"
-        )
+    check_edited(edited, image, PATCH_SIZE)
     _check_map("fixed", fixed, edited)
     _check_alpha(alpha)
     return _refined([image], [None], edited, alpha, held=fixed)
@@ -258,7 +253,7 @@ def collage(
         )
     for image in images:
         check_image(image, "images", min_side=PATCH_SIZE + 1)
-    _check_size(size)
+    check_size(size, PATCH_SIZE)
     _check_alpha(alpha)
     if size[1] < len(images):
         raise ValueError(
@@ -356,12 +351,4 @@ def _check_alpha(alpha: float) -> None:
         raise ValueError(
             f"alpha: expected 0 (coherence alone) to 1 (completeness alone), got "
             f"{alpha}; 0.5 asks for both"
-        )
-
-
-def _check_size(size: tuple[int, int]) -> None:
-    if min(size) <= PATCH_SIZE:
-        raise ValueError(
-            f"size: expected a height and a width of at least {PATCH_SIZE + 1} pixels, "
-            f"got {size}; ask for a larger picture"
         )

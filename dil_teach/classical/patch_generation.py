@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.image import Image, check_image
-from dil_teach.layouts import stretch
+from dil_teach.layouts import check_edited, check_size, stretch
 from dil_teach.matching import (
     coarse_to_fine,
     nearest_rows,
@@ -191,13 +191,8 @@ def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
     ValueError
         As :func:`retarget`; or if channels differ.
     """
-    check_image(edited, "edited", min_side=PATCH_SIZE + 1)
+    check_edited(edited, image, PATCH_SIZE)
     _check(image, size_of(edited), alpha)
-    if len(edited) != len(image):
-        raise ValueError(
-            f"edited: expected {len(image)} channels as in the image, got "
-            f"{len(edited)}; make both grey or both colour"
-        )
     return _generated(image, edited, COARSEST, alpha)
 
 
@@ -228,11 +223,7 @@ def _generated(
 
 def _check(image: Image, size: tuple[int, int], alpha: float) -> None:
     check_image(image, min_side=PATCH_SIZE + 1)
-    if min(size) <= PATCH_SIZE:
-        raise ValueError(
-            f"size: expected a height and a width of at least {PATCH_SIZE + 1} pixels, "
-            f"got {size}; ask for a larger picture"
-        )
+    check_size(size, PATCH_SIZE)
     if not alpha > 0:
         raise ValueError(
             f"alpha: expected above 0, got {alpha}; 0.005 is complete, 1 hardly so"
