@@ -379,6 +379,8 @@ corner_click = explore(
 )
 
 # %% [markdown]
+# Here the lower left corner was pulled inwards. Warped, the coins lean and shrink towards it; remade, they stay round, the rows bend with the shape, and near the corner there are fewer. Where the map changes most, one has faded. Every place of the corner is a new transformation that the network never trained on, and is drawn in a tenth of a second.
+#
 # ## Twice as wide: eight methods
 #
 # Now the comparison, with [controls](glossary.md#control) that learn nothing. *Bicubic* stretches. *Tiled* is the photograph beside itself. The *column warp* repeats whole columns wherever a cut is seen least. *Seam carving* [@avidan2007] repeats connected paths of pixels of which the picture can best bear another. *Bidirectional similarity* [@simakov2008] and *GPNN* [@granot2022] rebuild the picture of nearest patches. *Texture expansion* [@zhou2018] is a network as well: it learns to draw the block of twice the size round a crop. It always doubles height and width, so that the rows in its middle are shown; training it takes half a minute a photograph, so its pictures ship with the course (`benchmarks/ingan.py`, section `expanded`).
