@@ -12,7 +12,7 @@ makes of the image at twice its width after 0, 500, 1000, ... steps.
 import json
 import subprocess
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -30,23 +30,12 @@ SIDE = 192
 """Shorter side of the images."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a checkpoint is made of and how; objects have 5 pixels at the coarsest."""
-
-    crop: tuple[int, int, int, int] | None = None
-    """Top, left, height and width in the photograph; all of it where not given."""
-    settings: InGANSettings = InGANSettings.standard(finer_steps=1000)  # noqa: RUF009
-
-
-RECIPES = {
-    "coins": Recipe(),
-    "brick": Recipe(),
-}
+NAMES = ("coins", "brick")
+SETTINGS = InGANSettings.standard(finer_steps=1000)
 
 
 def main(
-    names: tuple[str, ...] = tuple(RECIPES),
+    names: tuple[str, ...] = NAMES,
     device: str = "cpu",
     work: Path = Path("."),
     seed: int = 0,
@@ -58,9 +47,6 @@ def main(
         picture = OUT / f"{name}.png"
         if not picture.exists():
             whole = photo(name)
-            if crop := RECIPES[name].crop:
-                top, left, height, width = crop
-                whole = whole[:, top : top + height, left : left + width]
             save_image(resize(whole, SIDE / min(whole.shape[1:])), picture)
         begin = time.time()
         ingan = trained(name, load_image(picture), device, work, seed)
@@ -83,7 +69,7 @@ def trained(name: str, image: Image, device: str, work: Path, seed: int) -> InGA
     if state.exists():
         ingan = resume(state, image)
     else:
-        ingan = InGAN(image, replace(RECIPES[name].settings, seed=seed))
+        ingan = InGAN(image, replace(SETTINGS, seed=seed))
     while not ingan.done:
         level = ingan.level
         if level and ingan.image.device.type != torch.device(device).type:

@@ -97,7 +97,7 @@ class InGANSettings:
 
     @classmethod
     def full(cls, **changes: Any) -> "InGANSettings":
-        """The best that we know; on a GPU."""
+        """Twice as long; on a GPU."""
         return cls(**{"steps": 12000, "finer_steps": 3000, **changes})
 
 
