@@ -30,8 +30,10 @@ SIDE = 192
 """Shorter side of the images."""
 
 
-NAMES = ("coins", "brick")
-SETTINGS = InGANSettings.standard(finer_steps=1000)
+NAMES = ("coins", "brick", "gravel", "facade")
+SETTINGS = InGANSettings.standard(steps=6000, finer_steps=3000)
+COARSEST = {"gravel": 48, "facade": 48}
+"""Shorter side of the coarsest level, where stones and shutters need more than 32."""
 
 
 def main(
@@ -46,8 +48,7 @@ def main(
     for name in names:
         picture = OUT / f"{name}.png"
         if not picture.exists():
-            whole = photo(name)
-            save_image(resize(whole, SIDE / min(whole.shape[1:])), picture)
+            save_image(pictured(name), picture)
         begin = time.time()
         ingan = trained(name, load_image(picture), device, work, seed)
         provenance = {
@@ -63,13 +64,22 @@ def main(
         print(name, json.dumps(provenance), f"{time.time() - begin:.0f} s", flush=True)
 
 
+def pictured(name: str) -> Image:
+    """The photograph at 192 pixels; of the gravel a piece, for the stones are small."""
+    whole = photo(name)
+    if name == "gravel":
+        return whole[:, 100:292, 100:292]
+    return resize(whole, SIDE / min(whole.shape[1:])).clamp(0, 1)
+
+
 def trained(name: str, image: Image, device: str, work: Path, seed: int) -> InGAN:
     """To the end of its steps, from where the work folder has it."""
     state = work / f"{name}-{seed}.safetensors"
     if state.exists():
         ingan = resume(state, image)
     else:
-        ingan = InGAN(image, replace(SETTINGS, seed=seed))
+        coarsest = COARSEST.get(name, SETTINGS.coarsest)
+        ingan = InGAN(image, replace(SETTINGS, coarsest=coarsest, seed=seed))
     while not ingan.done:
         level = ingan.level
         if level and ingan.image.device.type != torch.device(device).type:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch.nn import functional as F
 
 from dil_teach.deep.ingan import (
@@ -15,14 +16,23 @@ from dil_teach.deep.ingan import (
     patch_distance,
     scale_weights,
 )
-from dil_teach.deep.ingan_networks import Discriminator, Generator, place_channels
-from dil_teach.image import Image
-from dil_teach.photos import photo
+from dil_teach.deep.ingan_networks import (
+    Batch,
+    Discriminator,
+    Generator,
+    place_channels,
+)
+from dil_teach.image import Image, load_image
+from dil_teach.metrics import psnr
+from dil_teach.photos import photo, photos
+from dil_teach.recurrence import coherence, completeness
 from dil_teach.resize import resize
+from dil_teach.shipped import shipped
 from dil_teach.training import fit, resume, save, train
 from dil_teach.warp import Transformation, homography, resizing, smooth_warp
 
 SHORT = InGANSettings(steps=4, finer_steps=3)
+SHIPPED = sorted(shipped("data/ingan").glob("*.safetensors"))
 SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 
 
@@ -117,11 +127,12 @@ def test_logits_outside_of_the_shape_do_not_count(coins: Image) -> None:
     picture = torch.rand(1, 1, 32, 40, generator=rng())
     changed = picture.clone()
     changed[..., :4, :] += 5
-    one, two = (ingan._generator_loss(p, corners) for p in (picture, changed))
-    assert torch.equal(one, two)
-    assert ingan._generator_loss(picture, resizing(1, 1)) != ingan._generator_loss(
-        changed, resizing(1, 1)
-    )
+
+    def loss(picture: Batch, transformation: Transformation) -> torch.Tensor:
+        return ingan._generator_loss(ingan._judge(picture, transformation))
+
+    assert torch.equal(loss(picture, corners), loss(changed, corners))
+    assert loss(picture, resizing(1, 1)) != loss(changed, resizing(1, 1))
 
 
 def test_transformations_are_weak_at_first_and_reach_the_ends(coins: Image) -> None:
@@ -203,6 +214,32 @@ def test_it_learns_to_leave_the_image_and_then_to_change_stretched_patches() -> 
 
     assert share_of_wide(ingan.retarget(1, 2)) < share_of_wide(plain)
     assert F.l1_loss(ingan.retarget(), stripes) < 0.05
+
+
+# ---- what ships
+
+
+def test_checkpoints_that_ship_are_small() -> None:
+    sizes = [path.stat().st_size for path in SHIPPED]
+    assert len(sizes) >= 3 and max(sizes) <= 3e6 and sum(sizes) <= 12e6
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_checkpoint_that_ships_does_its_job(path: Path) -> None:
+    image = load_image(path.with_suffix(".png"))
+    ingan = resume(path, image)
+    assert ingan.done and min(image.shape[1:]) >= 112
+    with safe_open(path, "pt") as file:
+        told = file.metadata()
+    assert told["photograph"] in photos() and told["attribution"] and told["commit"]
+    assert told["recipe"] == "data/train_checkpoints.py"
+    assert psnr(ingan.retarget(), image) >= 32
+    level = len(ingan.sizes) - 3
+    source = (ingan.pyramid[level][0] * ingan.deviation + ingan.mean).clamp(0, 1)
+    made = ingan.remap(resizing(1, 2), level)
+    plain = resize(source, size=(made.shape[1], made.shape[2])).clamp(0, 1)
+    for distance in (completeness, coherence):
+        assert distance(source, made) < 0.8 * distance(source, plain)
 
 
 # ---- how it says no

@@ -26,6 +26,9 @@ from dil_teach.resize import resize
 from dil_teach.training import autocast
 from dil_teach.warp import Transformation, homography, resizing, smooth_warp
 
+Judged = list[tuple[Batch, Tensor | None]]
+"""Logits of all patches at each scale, and which of them lie inside the shape."""
+
 LEVEL_FACTOR = 1.55
 """About how much larger each level of the pyramid is than the one before."""
 SCALE_FACTOR = 1.5
@@ -35,10 +38,6 @@ SIDE_STEP = 4
 sizes, for which the processor has to be prepared anew."""
 GROWTH = 0.3
 """Share of the coarsest level's steps in which transformations grow to full size."""
-ARRANGED = 0.75
-"""Share of the coarsest level's steps in which the discriminator alone teaches."""
-FINER_WEIGHT = 4.0
-"""How much more identity and patches weigh at the finer levels, which add detail."""
 LAST_RATE = 0.05
 """Of the learning rate, what is left at a level's end; it falls in its second half."""
 CORNER, BEND = 0.35, 0.15
@@ -69,11 +68,11 @@ class InGANSettings:
     """The paper's is least squares; in one run on coins both did about as well."""
     reconstruction: float = 0.1
     """Weight of coming back to the image by the inverse transformation."""
-    identity: float = 0.5
+    identity: float = 2.0
     """Weight of leaving the image as it is where nothing is transformed."""
-    patches: float = 40.0
-    """Weight of a loss that is not the paper's, :func:`patch_distance`, once objects
-    are arranged; 0: the discriminator alone teaches to the end."""
+    patches: float = 160.0
+    """Weight of a loss that is not the paper's, :func:`patch_distance`; 0: the
+    discriminator alone teaches."""
     generator_rate: float = 5e-4
     finer_rate: float = 2e-3
     discriminator_rate: float = 1e-3
@@ -93,12 +92,12 @@ class InGANSettings:
     @classmethod
     def standard(cls, **changes: Any) -> "InGANSettings":
         """For a result."""
-        return cls(**{"steps": 6000, "finer_steps": 1500, **changes})
+        return cls(**{"steps": 4000, "finer_steps": 2500, **changes})
 
     @classmethod
     def full(cls, **changes: Any) -> "InGANSettings":
         """Twice as long; on a GPU."""
-        return cls(**{"steps": 12000, "finer_steps": 3000, **changes})
+        return cls(**{"steps": 8000, "finer_steps": 5000, **changes})
 
 
 class InGAN:
@@ -171,34 +170,33 @@ class InGAN:
         """Transform; then a step of the generator, and one of the discriminator."""
         settings, level = self.settings, self.level
         self._set_rates()
-        image, weight = self.pyramid[level], FINER_WEIGHT if level else 1.0
+        image = self.pyramid[level]
         transformation = self._draw_transformation()
         fake = self._draw(transformation)
+        judged = self._judge(fake, transformation)  # once, for both networks' losses
 
-        self.discriminator.requires_grad_(False)
-        adversarial = self._generator_loss(fake, transformation)
-        loss = adversarial
+        loss = adversarial = self._generator_loss(judged)
         losses = {"adversarial": adversarial.detach()}
         if self.step % 2:  # the two by turns: half of the work, the same on average
             drawn = self._draw(resizing(1, 1))
             identity = (drawn - image).abs().mean()
-            loss = loss + 2 * weight * settings.identity * identity
+            loss = loss + 2 * settings.identity * identity
         elif settings.reconstruction:
             back = self._draw_back(fake, transformation)
             reconstruction = (back - image).abs().mean()
             loss = loss + 2 * settings.reconstruction * reconstruction
-        if settings.patches and self._arranged():
+        if settings.patches:
             distance = patch_distance(fake, image, self.rng)
-            loss = loss + weight * settings.patches * distance
+            loss = loss + settings.patches * distance
+        discrimination = self._discriminator_loss(judged)
+
         self.generator_optimizer.zero_grad()
-        loss.backward()
+        drawing = list(self.generator.levels[level].parameters())
+        loss.backward(retain_graph=True, inputs=drawing)
+        self.discriminator_optimizer.zero_grad()
+        discrimination.backward(inputs=list(self.discriminator.parameters()))
         self.generator_optimizer.step()
         self._update_average()
-
-        self.discriminator.requires_grad_(True)
-        discrimination = self._discriminator_loss(fake.detach(), transformation)
-        self.discriminator_optimizer.zero_grad()
-        discrimination.backward()
         self.discriminator_optimizer.step()
 
         self.step += 1
@@ -215,26 +213,19 @@ class InGAN:
             return weights
         return {name: weight.half() for name, weight in weights.items()}
 
-    def _arranged(self) -> bool:
-        return self.step >= ARRANGED * self.settings.steps
-
-    def _generator_loss(self, fake: Batch, transformation: Transformation) -> Tensor:
+    def _generator_loss(self, fake: Judged) -> Tensor:
         """How far the discriminator is from taking the fake's patches for real."""
         terms = []
-        for logits, mask in self._judge(fake, transformation):
+        for logits, mask in fake:
             hinge = self.settings.loss == "hinge"
             terms.append(mean_inside(-logits if hinge else (logits - 1) ** 2, mask))
         return self._weighted(terms)
 
-    def _discriminator_loss(
-        self, fake: Batch, transformation: Transformation
-    ) -> Tensor:
+    def _discriminator_loss(self, fake: Judged) -> Tensor:
         """How far it is from telling patches of the image from those of the fake."""
         terms = []
         real = self._judge(self.pyramid[self.level], resizing(1, 1))
-        for (of_fake, mask), (of_real, _) in zip(
-            self._judge(fake, transformation), real, strict=False
-        ):
+        for (of_fake, mask), (of_real, _) in zip(fake, real, strict=False):
             if self.settings.loss == "hinge":
                 errors = F.relu(1 + of_fake), F.relu(1 - of_real)
             else:
@@ -242,11 +233,9 @@ class InGAN:
             terms.append(mean_inside(errors[0], mask) + errors[1].mean())
         return self._weighted(terms)
 
-    def _judge(
-        self, picture: Batch, transformation: Transformation
-    ) -> list[tuple[Batch, Tensor | None]]:
-        """Logits of all patches at each scale, and which lie inside the shape."""
-        judged = []
+    def _judge(self, picture: Batch, transformation: Transformation) -> Judged:
+        """What the discriminator says of a picture."""
+        judged: Judged = []
         patch = 2 * self.settings.discriminator_layers + 1
         for scale in range(self.settings.discriminator_scales):
             smaller = picture

@@ -25,7 +25,7 @@ SLOPE = 0.2
 PLACE_CHANNELS = 6
 FEATURES = 64
 """Channels of the discriminator's layers."""
-COARSEST = (16, 32, 64)
+COARSEST = (64, 64, 64)
 FINER = (48, 64)
 """Channels at each scale of the coarsest network, which arranges, and of the others,
 which add detail; their residual blocks:"""

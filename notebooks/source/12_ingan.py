@@ -48,15 +48,16 @@ start(budget, seconds={"quick": 35, "standard": 70, "full": 200})
 #
 # ## The smallest demo: another height, another width
 #
-# Two photographs (coins: Brooklyn Museum, no known copyright restrictions; bricks: CC0Textures, CC0), and the networks that learned from them alone:
+# Four pictures (coins: Brooklyn Museum, no known copyright restrictions; bricks and gravel: CC0Textures, CC0; a street front, rendered for this course, CC0), and the networks that learned from them alone:
 
 # %%
 from dil_teach import load_image, resume
 from dil_teach.shipped import shipped
 
 folder = shipped("data/ingan")
+PICTURES = ("coins", "brick", "gravel", "facade")
 trained = {}
-for name in ("coins", "brick"):
+for name in PICTURES:
     whole = load_image(folder / f"{name}.png").to(device())
     trained[name] = resume(folder / f"{name}.safetensors", whole)
 
@@ -71,14 +72,22 @@ from dil_teach import resize
 from dil_teach.notebook import Choice, Slider, explore
 from dil_teach.warp import resizing
 
-drawn_level = {"quick": 2, "standard": 3, "full": 4}[budget]
+drawn_height = {"quick": 76, "standard": 122, "full": 192}[budget]
 
 
+def drawn_level(ingan):
+    """The level of the pyramid at which the pictures below are drawn."""
+    heights = [abs(height - drawn_height) for height, _ in ingan.sizes]
+    return heights.index(min(heights))
+
+
+# %%
 def render_size(photograph, height, width):
     ingan = trained[photograph]
-    made = ingan.remap(resizing(height, width), level=drawn_level)
+    level = drawn_level(ingan)
+    made = ingan.remap(resizing(height, width), level=level)
     size = (made.shape[1], made.shape[2])
-    stretched = resize(source_at(ingan, drawn_level), size=size).clamp(0, 1)
+    stretched = resize(source_at(ingan, level), size=size).clamp(0, 1)
     return {"stretched": stretched, "InGAN": made}
 
 
@@ -86,7 +95,7 @@ def render_size(photograph, height, width):
 size_slider = explore(
     render_size,
     {
-        "photograph": Choice("Photograph", ("coins", "brick"), "coins"),
+        "photograph": Choice("Photograph", PICTURES, "coins"),
         "height": Slider("Height (times)", 0.5, 2.0, 1.0, 0.25),
         "width": Slider("Width (times)", 0.5, 2.0, 2.0, 0.25),
     },
@@ -95,6 +104,7 @@ size_slider = explore(
     examples=[
         {"photograph": "coins", "height": 1.0, "width": 2.0},
         {"photograph": "brick", "height": 1.0, "width": 2.0},
+        {"photograph": "facade", "height": 1.0, "width": 1.5},
         {"photograph": "coins", "height": 1.0, "width": 0.5},
     ],
 )
@@ -232,7 +242,7 @@ show_source(Generator.draw_level)
 # - The transformation acts on the input, not inside the network, and the network is told **where each pixel comes from** and how much is stretched there, in six further channels.
 # - **No normalisation layers**; and the hinge loss in place of least squares; in the one run that we compared, both did about as well.
 # - Where nothing is stretched, a level begins with the **image's own detail**. A transformation that changes nothing should change nothing.
-# - **A loss of our own at the end.** For the last quarter of the coarsest level's steps and in all finer levels, `patch_distance` is added: how far patches are from the nearest of the other picture, both ways. That is *the measure by which we compare below*. So InGAN's figures are those of a method that was trained on them, as those of bidirectional similarity and GPNN are too; seam carving and the controls were not.
+# - **A loss of our own beside it.** `patch_distance` is added: how far patches are from the nearest of the other picture, both ways. That is *the measure by which we compare below*. So InGAN's figures are those of a method that was trained on them, as those of bidirectional similarity and GPNN are too; seam carving and the controls were not.
 #
 # ## Train one yourself
 #
@@ -316,9 +326,10 @@ def transformation_of(shape, strength):
 # %%
 def remapped_and_warped(photograph, there):
     network = trained[photograph]
-    remapped = network.remap(there, level=drawn_level)
+    level = drawn_level(network)
+    remapped = network.remap(there, level=level)
     extent = (remapped.shape[1], remapped.shape[2])
-    source = source_at(network, drawn_level)[None]
+    source = source_at(network, level)[None]
     plain = warp(source, there, extent)[0].clamp(0, 1)
     plain = plain * there.inside(extent, plain.device)
     return {"warped": plain, "InGAN": remapped}
@@ -332,7 +343,7 @@ def render_shape(photograph, shape, strength):
 shape_slider = explore(
     render_shape,
     {
-        "photograph": Choice("Photograph", ("coins", "brick"), "coins"),
+        "photograph": Choice("Photograph", PICTURES, "coins"),
         "shape": Choice("Shape", ("one side", "waves"), "one side"),
         "strength": Slider("Strength", 0.0, 1.0, 1.0, 0.1),
     },
@@ -606,7 +617,7 @@ for name, source in compared.items():
 # - InGAN asks that a picture of another shape have the photograph's patches at all scales. A discriminator that sees patches alone learns what that means; the way back by the inverse transformation keeps anything from getting lost.
 # - One network then remaps to *any* size and shape, in a fraction of a second.
 # - Completeness and coherence are perfect for a copy beside a copy. They find what is wrong with a picture; they do not say that one is right. Count the coins.
-# - Ours is a pyramid of small networks with a patch loss at the end; not the paper's network. It arranges coins. Where nothing repeats at its coarsest level it stretches, like bicubic.
+# - Ours is a pyramid of small networks with a patch loss beside the discriminator; not the paper's network. It arranges coins. Where nothing repeats at its coarsest level it stretches, like bicubic.
 # - Nearest patches, which learn nothing, are as good on all four photographs or better, as @granot2022 argue. What a network has for it is the remapping once it is trained, and the shapes that no seam can follow.
 #
 # ## References
