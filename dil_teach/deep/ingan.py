@@ -283,7 +283,12 @@ class InGAN:
             return homography(square * (1 - inwards), scaled)
         bend = torch.zeros(5, 5, 2)
         bend[1:-1, 1:-1] = torch.rand(3, 3, 2, generator=self.rng) * 2 - 1
-        return smooth_warp(BEND * reach * bend, scaled)
+        bend *= BEND * reach
+        while True:
+            try:
+                return smooth_warp(bend, scaled)
+            except ValueError:  # it folds, as one in thousands does
+                bend /= 2
 
     def _draw(self, transformation: Transformation) -> Batch:
         """The fake at the level that learns, in the networks' own range."""
