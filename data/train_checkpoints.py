@@ -31,7 +31,7 @@ SIDE = 192
 
 
 NAMES = ("coins", "brick", "gravel", "facade")
-SETTINGS = InGANSettings.standard(steps=6000, finer_steps=3000)
+SETTINGS = InGANSettings.standard(steps=6000, finer_steps=1200)
 COARSEST = {"gravel": 48, "facade": 48}
 """Shorter side of the coarsest level, where stones and shutters need more than 32."""
 

@@ -50,8 +50,9 @@ class InGANSettings:
 
     steps: int = 600
     """Training steps of the coarsest level, which arranges."""
-    finer_steps: int = 75
-    """Training steps of each of the finer levels, which add detail."""
+    finer_steps: int = 100
+    """Training steps of the first of the finer levels, which add detail; each of the
+    next has half as many as the one before, which cost as much."""
     coarsest: int = 32
     """Shorter side of the coarsest level in pixels: objects should have about five."""
     smallest: float = 0.5
@@ -142,7 +143,8 @@ class InGAN:
             )
         self.step = 0
         self.sizes = level_sizes((image.shape[1], image.shape[2]), settings.coarsest)
-        finer = [settings.finer_steps] * (len(self.sizes) - 1)
+        levels = range(len(self.sizes) - 1)
+        finer = [max(1, settings.finer_steps // 2**level) for level in levels]
         self.level_steps = [settings.steps, *finer]
         self.total_steps = sum(self.level_steps)
         self.rng = torch.Generator().manual_seed(settings.seed)

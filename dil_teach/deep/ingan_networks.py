@@ -55,7 +55,7 @@ class Generator(nn.Module):
         )
         others = [
             EncoderDecoder(
-                2 * channels + PLACE_CHANNELS, channels, FINER, FINER_BLOCKS, rng
+                channels + PLACE_CHANNELS, channels, FINER, FINER_BLOCKS, rng
             )
             for _ in range(levels - 1)
         ]
@@ -94,7 +94,8 @@ class Generator(nn.Module):
     ) -> Batch:
         """Add one network's detail to what the coarser ones drew, if there are any.
 
-        It begins with the image's own detail, as far as nothing is stretched there.
+        It begins with the image's own detail, as far as nothing is stretched there. Of
+        the image it is shown no more: it would learn to draw it stretched.
         """
         moved = warp(image, transformation, size)
         places = place_channels(transformation, size, image)
@@ -104,7 +105,7 @@ class Generator(nn.Module):
         smooth = resize(resize(moved, size=coarse), size=size)
         still = torch.exp(-STILLNESS * places[:, 2:].square().sum(1, keepdim=True))
         start = resize(coarser, size=size) + still * (moved - smooth)
-        return start + self._drawn(level, [start, moved, places])
+        return start + self._drawn(level, [start, places])
 
     def _drawn(self, level: int, seen: list[Batch]) -> Batch:
         return self.levels[level](channels_last(torch.cat(seen, 1))).float()
