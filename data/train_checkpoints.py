@@ -30,10 +30,10 @@ SIDE = 192
 """Shorter side of the images."""
 
 
-NAMES = ("coins", "brick", "gravel", "facade")
+NAMES = ("coins", "brick", "facade")
 SETTINGS = InGANSettings.standard(steps=6000, finer_steps=1200)
-COARSEST = {"gravel": 48, "facade": 48}
-"""Shorter side of the coarsest level, where stones and shutters need more than 32."""
+COARSEST = {"facade": 48}
+"""Shorter side of the coarsest level, where shutters need more than 32 pixels."""
 
 
 def main(
@@ -48,7 +48,8 @@ def main(
     for name in names:
         picture = OUT / f"{name}.png"
         if not picture.exists():
-            save_image(pictured(name), picture)
+            whole = photo(name)
+            save_image(resize(whole, SIDE / min(whole.shape[1:])), picture)
         begin = time.time()
         ingan = trained(name, load_image(picture), device, work, seed)
         provenance = {
@@ -62,14 +63,6 @@ def main(
         seen = [load_image(file) for file in sorted(work.glob(f"{name}-{seed}-*.png"))]
         save_image(torch.cat(seen, 1), OUT / f"{name}_history.png")
         print(name, json.dumps(provenance), f"{time.time() - begin:.0f} s", flush=True)
-
-
-def pictured(name: str) -> Image:
-    """The photograph at 192 pixels; of the gravel a piece, for the stones are small."""
-    whole = photo(name)
-    if name == "gravel":
-        return whole[:, 100:292, 100:292]
-    return resize(whole, SIDE / min(whole.shape[1:])).clamp(0, 1)
 
 
 def trained(name: str, image: Image, device: str, work: Path, seed: int) -> InGAN:
