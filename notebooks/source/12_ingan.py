@@ -104,13 +104,13 @@ size_slider = explore(
     examples=[
         {"photograph": "coins", "height": 1.0, "width": 2.0},
         {"photograph": "brick", "height": 1.0, "width": 2.0},
-        {"photograph": "facade", "height": 1.0, "width": 1.5},
+        {"photograph": "facade", "height": 1.0, "width": 2.0},
         {"photograph": "coins", "height": 1.0, "width": 0.5},
     ],
 )
 
 # %% [markdown]
-# Left, the coins become ovals and the bricks grow wide. Right there are *more* coins, and they are about as large and as round as in the photograph: in the same four rows at twice the width, and about half as many at half the width, where some at the edge are cut. The bricks keep their width too, but the joints waver, and some begin or end where no mason would have let them.
+# Left, the coins become ovals and the bricks grow wide. Right there are *more* coins, and they are about as large and as round as in the photograph: in the same four rows at twice the width, and about half as many at half the width, where some at the edge are cut. The bricks keep their width too, though some joints begin or end where no mason would have let them. And the street front has more windows, each between its shutters, under a cornice that still falls to the right; only at the left edge some windows are narrower than they should be.
 #
 # The network was never told what a coin is, nor that coins should be round. Move the sliders: it is one network, and it draws any size in a fraction of a second.
 #
@@ -390,7 +390,7 @@ corner_click = explore(
 )
 
 # %% [markdown]
-# Here the lower left corner was pulled inwards. Warped, the coins lean and shrink towards it; remade, they stay round, the rows bend with the shape, and near the corner there are fewer. Where the map changes most, one has faded. Every place of the corner is a new transformation that the network never trained on, and is drawn in a tenth of a second.
+# Here the lower left corner was pulled inwards. Warped, the coins lean and shrink towards it; remade, the rows bend with the shape, and near the corner there are fewer. They are not all round: where the map turns and stretches at once some are drawn long, and at the top two have grown together. Every place of the corner is a new transformation that the network never trained on, and is drawn in a tenth of a second.
 #
 # ## Twice as wide: eight methods
 #
@@ -462,7 +462,8 @@ ALTS = {
     "and InGAN, two flowers tiled and by column warp, one round flower by the others "
     "but texture expansion, which smears it large",
     "facade": "A street front, and eight pictures twice as wide: wide windows by "
-    "bicubic, seam carving and texture expansion, more windows by the others",
+    "bicubic and seam carving, a grid of coloured dots by texture expansion, more "
+    "windows by the others",
 }
 
 # %%
@@ -478,15 +479,15 @@ for name, pictures in results.items():
 # %% [markdown]
 # **The tiled copy and the column warp have the best numbers everywhere**, and nothing in them is new: all patches are there, and nearly none is wrong. That answers question 2. Where a copy is what you want, take it. The numbers are there to find fault with the other pictures.
 #
-# *Coins.* Bicubic and seam carving leave 24 wide things. Bidirectional similarity, GPNN and InGAN all draw many round coins, the first two with the better numbers, InGAN in the more even rows. The right, where the two largest coins lie, is hard for all three: GPNN draws each of them twice, grown together, and beside the upper one InGAN has let a coin melt. The column warp has dark cuts between some coins.
+# *Coins.* Bicubic and seam carving leave 24 wide things. Bidirectional similarity, GPNN and InGAN all draw many round coins, the first two with the better numbers, for their patches are copies: InGAN's coins have less relief. But its rows are the most even, and of the two largest coins, which GPNN draws twice, grown together, it draws each once. The column warp has dark cuts between some coins.
 #
-# *Bricks.* InGAN's are better than what bicubic and seam carving make, less complete than those of bidirectional similarity and GPNN, and about as coherent. Seam carving bends the joints.
+# *Bricks.* InGAN's are nearly as complete as those of bidirectional similarity and GPNN, and as coherent. Seam carving bends the joints.
 #
 # *Flower.* Seam carving, bidirectional similarity and GPNN keep one round flower in a wider garden, which is what most people want. The controls make two. InGAN's is as wide as the stretched one, and as far from the photograph's patches. It never saw another flower, or the rest of the garden (question 3).
 #
-# *Street front.* InGAN sets more windows side by side, each with its shutters, and the cornice keeps falling towards the right as it should.
+# *Street front.* Again the two methods of nearest patches have the better numbers, and again InGAN has the more even picture: more windows side by side, and lines that stay straight. Bidirectional similarity breaks the cornice, and GPNN smears what lies at the right.
 #
-# *Texture expansion* does what it is for: its bricks are as good as anything here. Its coins are dented; its flower, which is no texture, is a large smear under a grid of dots, and several times farther from the photograph than stretching is. Each method has a picture on which it is the right one.
+# *Texture expansion* does what it is for: its bricks are as good as anything here. Its coins are dented; its flower and its street front, which are no textures, are smears under a grid of dots, and two to six times farther from the photograph than stretching is. Each method has a picture on which it is the right one.
 #
 # ## Count the coins
 #
@@ -609,14 +610,14 @@ for name, source in compared.items():
     print(f"{name:9}{own_recurrence[name]:10.2f}{line}")
 
 # %% [markdown]
-# Stretching *raises* the score on all four pictures: a stretched patch is smoother, and smooth patches have matches everywhere. A high score is therefore no praise. What counts is how near a picture comes to its photograph, and there InGAN is nearer than bicubic on coins and bricks, about as near as nearest patches are. The flower's widened gardens are plain, and plain ground recurs.
+# Stretching *raises* the score on all four pictures: a stretched patch is smoother, and smooth patches have matches everywhere. A high score is therefore no praise. What counts is how near a picture comes to its photograph, and there InGAN is nearer than bicubic on coins, bricks and the street front, on the first two about as near as nearest patches are. The flower's widened gardens are plain, and plain ground recurs.
 #
 # ## Summary
 #
 # - InGAN asks that a picture of another shape have the photograph's patches at all scales. A discriminator that sees patches alone learns what that means; the way back by the inverse transformation keeps anything from getting lost.
 # - One network then remaps to *any* size and shape, in a fraction of a second.
 # - Completeness and coherence are perfect for a copy beside a copy. They find what is wrong with a picture; they do not say that one is right. Count the coins.
-# - Ours is a pyramid of small networks with a patch loss beside the discriminator; not the paper's network. It arranges coins. Where nothing repeats at its coarsest level it stretches, like bicubic.
-# - Nearest patches, which learn nothing, are as good on all four photographs or better, as @granot2022 argue. What a network has for it is the remapping once it is trained, and the shapes that no seam can follow.
+# - Ours is a pyramid of small networks with a patch loss beside the discriminator; not the paper's network. It arranges coins, bricks and windows. Where nothing repeats at its coarsest level it stretches, like bicubic.
+# - Nearest patches, which learn nothing, have better numbers on all four pictures, as @granot2022 argue. What a network has for it is the remapping once it is trained, and the shapes that no seam can follow.
 #
 # ## References
