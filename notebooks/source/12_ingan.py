@@ -102,9 +102,7 @@ size_slider = explore(
     "The photograph ({photograph}), {height} times as high and {width} times as wide: "
     "left stretched, with what is in it out of shape; right by InGAN",
     examples=[
-        {"photograph": "coins", "height": 1.0, "width": 2.0},
-        {"photograph": "brick", "height": 1.0, "width": 2.0},
-        {"photograph": "facade", "height": 1.0, "width": 2.0},
+        *({"photograph": name, "height": 1.0, "width": 2.0} for name in PICTURES),
         {"photograph": "coins", "height": 1.0, "width": 0.5},
     ],
 )
