@@ -44,7 +44,6 @@ from dil_teach.warp import resizing
 
 WIDTHS = (2.0, 1.5, 0.6)
 SHIPPED = Path(__file__).parents[1] / "data" / "ingan"
-SMALLEST = InGANSettings().coarsest
 SMALL = {"coins": (76, 96), "china": (76, 114), "flower": (76, 114)}
 """Height and width of the photographs that `ablations` and `failures` learn from."""
 EXPANDED = {
@@ -142,7 +141,7 @@ def twice_as_wide(
     Where there is a GPU, it draws what is not small.
     """
     torch.set_num_threads(1)
-    gpu = settings.coarsest > SMALLEST and torch.cuda.is_available()
+    gpu = settings.coarsest > InGANSettings().coarsest and torch.cuda.is_available()
     ingan = InGAN(source.to("cuda" if gpu else "cpu"), settings)
     for progress in train(ingan, report_every=500):
         print(progress, flush=True)

@@ -97,7 +97,7 @@ class InGANSettings:
 
     @classmethod
     def full(cls, **changes: Any) -> "InGANSettings":
-        """Twice as long; on a GPU."""
+        """Twice as long."""
         return cls(**{"steps": 8000, "finer_steps": 5000, **changes})
 
 

@@ -581,7 +581,7 @@ from dil_teach import psnr
 
 same = psnr(mine.retarget(), small)
 flowers = results["flower"]["InGAN"], results["flower"]["bicubic"]
-behind = [scores[n, "bidirectional"][:2] < scores[n, "InGAN"][:2] for n in compared]
+behind = [scores[n, "bidirectional"][0] < scores[n, "InGAN"][0] for n in compared]
 claims = {
     "InGAN's flower is nearly the stretched one (over 20 dB)": psnr(*flowers) > 20,
     "its street front is nearer to the patches": max(scores["facade", "InGAN"][:2])
@@ -608,7 +608,7 @@ for name, source in compared.items():
     print(f"{name:9}{own_recurrence[name]:10.2f}{line}")
 
 # %% [markdown]
-# Stretching *raises* the score on all four pictures: a stretched patch is smoother, and smooth patches have matches everywhere. A high score is therefore no praise. What counts is how near a picture comes to its photograph, and there InGAN is nearer than bicubic on coins, bricks and the street front, on the first two about as near as nearest patches are. The flower's widened gardens are plain, and plain ground recurs.
+# Stretching *raises* the score on all four pictures: a stretched patch is smoother, and smooth patches have matches everywhere. A high score is therefore no praise. What counts is how near a picture comes to its photograph, and there InGAN is nearer than bicubic on coins, bricks and the street front, about as near as nearest patches are. The flower's widened gardens are plain, and plain ground recurs.
 #
 # ## Summary
 #
@@ -616,6 +616,6 @@ for name, source in compared.items():
 # - One network then remaps to *any* size and shape, in a fraction of a second.
 # - Completeness and coherence are perfect for a copy beside a copy. They find what is wrong with a picture; they do not say that one is right. Count the coins.
 # - Ours is a pyramid of small networks with a patch loss beside the discriminator; not the paper's network. It arranges coins, bricks and windows. Where nothing repeats at its coarsest level it stretches, like bicubic.
-# - Nearest patches, which learn nothing, have better numbers on all four pictures, as @granot2022 argue. What a network has for it is the remapping once it is trained, and the shapes that no seam can follow.
+# - Nearest patches, which learn nothing, are more complete on all four pictures, as @granot2022 argue. What a network has for it is the remapping once it is trained, and the shapes that no seam can follow.
 #
 # ## References
