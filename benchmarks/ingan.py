@@ -39,7 +39,8 @@ from dil_teach.deep.ingan import InGAN, InGANSettings
 from dil_teach.deep.texture_expansion import TextureExpansion, TextureExpansionSettings
 from dil_teach.image import Image
 from dil_teach.metrics import count_objects
-from dil_teach.recurrence import recurrence_score, relative_location
+from dil_teach.recurrence import recurrence_score
+from dil_teach.similarity import relative_location
 from dil_teach.warp import resizing
 
 WIDTHS = (2.0, 1.5, 0.6)

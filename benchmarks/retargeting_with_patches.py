@@ -27,8 +27,8 @@ from dil_teach.classical import bidirectional, patch_generation
 from dil_teach.classical.column_warp import column_warp
 from dil_teach.image import Image, save_image
 from dil_teach.photos import photo
-from dil_teach.recurrence import coherence, completeness, relative_location
 from dil_teach.resize import resize
+from dil_teach.similarity import coherence, completeness, relative_location
 
 SETS = {
     "retargeting_with_patches": ("astronaut", "coffee", "china", "flower", "chelsea"),

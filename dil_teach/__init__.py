@@ -11,14 +11,13 @@ from dil_teach.metrics import psnr, psnr_y, ssim
 from dil_teach.nearest import nearest_patches
 from dil_teach.photos import photo, photos
 from dil_teach.recurrence import (
-    coherence,
-    completeness,
     recurrence_curve,
     recurrence_map,
     recurrence_score,
 )
 from dil_teach.resize import blur_and_subsample, resize
 from dil_teach.scenes import scene, scenes
+from dil_teach.similarity import coherence, completeness
 from dil_teach.training import fit, fit_all, resume, save, train
 
 __version__ = "0.1.0"

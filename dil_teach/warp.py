@@ -15,6 +15,8 @@ from dil_teach.resize import per_axis, resize
 
 Places = Float[Tensor, "_h _w 2"]
 
+SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+"""The image's corners: top left, top right, bottom right, bottom left."""
 NODES = 33
 """Places are kept at so many nodes along each axis, and are linear in between."""
 INVERSIONS = 30
@@ -117,8 +119,7 @@ def homography(
             f"bottom left corner of a convex shape, got {corners.tolist()}; "
             "move a corner outwards"
         )
-    square = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]).double()
-    forward = _matrix(square, corners.detach().cpu().double())
+    forward = _matrix(SQUARE.double(), corners.detach().cpu().double())
     nodes = _nodes().double()
     return Transformation(
         scales,
@@ -164,6 +165,31 @@ def smooth_warp(
         )
         output = nodes - there[0].permute(1, 2, 0)
     return Transformation(scales, source, output)
+
+
+def random_homography(
+    scales: tuple[float, float], reach: float, rng: torch.Generator
+) -> Transformation:
+    """A homography that moves each corner inwards by up to `reach`, below 1."""
+    inwards = reach * torch.rand(4, 2, generator=rng)
+    return homography(SQUARE * (1 - inwards), scales)
+
+
+def random_smooth_warp(
+    scales: tuple[float, float], reach: float, rng: torch.Generator
+) -> Transformation:
+    """A smooth warp that moves 3 x 3 places, the edges resting, by up to `reach`.
+
+    One that would fold, as one in thousands does at a reach of 0.15, is made weaker.
+    """
+    bend = torch.zeros(5, 5, 2)
+    bend[1:-1, 1:-1] = torch.rand(3, 3, 2, generator=rng) * 2 - 1
+    bend *= reach
+    while True:
+        try:
+            return smooth_warp(bend, scales)
+        except ValueError:
+            bend /= 2
 
 
 def warp(

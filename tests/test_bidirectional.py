@@ -17,8 +17,8 @@ from dil_teach.layouts import fill_softly, move_object, stretch
 from dil_teach.matching import coarse_to_fine, nearest_rows, own_places, project
 from dil_teach.patches import extract_patches
 from dil_teach.photos import photo
-from dil_teach.recurrence import coherence, completeness, relative_location
 from dil_teach.resize import resize
+from dil_teach.similarity import coherence, completeness, relative_location
 
 
 def noise(channels: int, height: int, width: int, seed: int = 0) -> Tensor:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from dil_teach import resize
 from dil_teach.course import check
 from dil_teach.course.check import ingan as module
-from dil_teach.deep.ingan import SCALE_FACTOR
+from dil_teach.deep.patch_gan import SCALE_FACTOR
 
 
 def affine_of(linear, offset):

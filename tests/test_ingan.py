@@ -12,9 +12,6 @@ from dil_teach.deep.ingan import (
     InGAN,
     InGANSettings,
     level_sizes,
-    mean_inside,
-    patch_distance,
-    scale_weights,
 )
 from dil_teach.deep.ingan_networks import (
     Batch,
@@ -22,18 +19,24 @@ from dil_teach.deep.ingan_networks import (
     Generator,
     place_channels,
 )
+from dil_teach.deep.patch_gan import generator_loss, mean_inside, scale_weights
 from dil_teach.image import Image, load_image
 from dil_teach.metrics import psnr
 from dil_teach.photos import photo, photos
-from dil_teach.recurrence import coherence, completeness
 from dil_teach.resize import resize
 from dil_teach.shipped import shipped
+from dil_teach.similarity import coherence, completeness
 from dil_teach.training import fit, resume, save, train
-from dil_teach.warp import Transformation, homography, resizing, smooth_warp
+from dil_teach.warp import (
+    SQUARE,
+    Transformation,
+    homography,
+    resizing,
+    smooth_warp,
+)
 
 SHORT = InGANSettings(steps=4, finer_steps=3)
 SHIPPED = sorted(shipped("data/ingan").glob("*.safetensors"))
-SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 
 
 @pytest.fixture(scope="module")
@@ -112,15 +115,6 @@ def test_a_masked_mean_is_of_what_is_inside() -> None:
     assert mean_inside(values, 0 * mask) == 0
 
 
-def test_patch_distance_is_nothing_from_an_image_to_its_double(coins: Image) -> None:
-    image = coins[None]
-    assert patch_distance(image, image, rng()) == 0
-    stretched = resize(image, size=(50, 126))
-    shifted = image.roll(20, -1)  # nearly the same patches, elsewhere
-    near, far = (patch_distance(x, image, rng()) for x in (shifted, stretched))
-    assert near < far / 2
-
-
 def test_logits_outside_of_the_shape_do_not_count(coins: Image) -> None:
     ingan = InGAN(coins, SHORT)
     corners = homography(SQUARE * 0.5)
@@ -129,7 +123,7 @@ def test_logits_outside_of_the_shape_do_not_count(coins: Image) -> None:
     changed[..., :4, :] += 5
 
     def loss(picture: Batch, transformation: Transformation) -> torch.Tensor:
-        return ingan._generator_loss(ingan._judge(picture, transformation))
+        return generator_loss(ingan._judge(picture, transformation), 0.5, "hinge")
 
     assert torch.equal(loss(picture, corners), loss(changed, corners))
     assert loss(picture, resizing(1, 1)) != loss(changed, resizing(1, 1))

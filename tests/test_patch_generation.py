@@ -16,8 +16,8 @@ from dil_teach.layouts import move_object
 from dil_teach.matching import project
 from dil_teach.patches import average_patches, extract_patches
 from dil_teach.photos import photo
-from dil_teach.recurrence import coherence, completeness, relative_location
 from dil_teach.resize import resize
+from dil_teach.similarity import coherence, completeness, relative_location
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -10,8 +10,6 @@ from dil_teach.photos import photo
 from dil_teach.recurrence import (
     CONTRAST,
     UNSEEN,
-    coherence,
-    completeness,
     contrast,
     detailed,
     good_distance,
@@ -173,26 +171,6 @@ def test_an_image_too_small_for_other_patches_has_none():
     assert recurrence_map(noise(3, 5, 5)).tolist() == [[0]]
     assert match_distances(noise(3, 6, 6)).isinf().sum() == 4 * (16 - 3)
     assert recurrence_map(noise(1, 12, 12), 5, 0.5).shape == (8, 8)
-
-
-# ---- two images
-
-
-def test_completeness_and_coherence_as_by_hand():
-    source, target = photo("china", size=40), photo("coffee", size=36)
-    a, b = (extract_patches(image, 7).double() for image in (source, target))
-    distances = torch.cdist(a, b).square() / (3 * 49)
-    to_target, to_source = distances.amin(1).mean(), distances.amin(0).mean()
-    assert completeness(source, target) == pytest.approx(to_target.item(), rel=1e-4)
-    assert coherence(source, target) == pytest.approx(to_source.item(), rel=1e-4)
-
-
-def test_a_part_is_coherent_with_the_whole_and_not_complete():
-    whole = photo("flower", size=48)
-    part = whole[:, 8:32, 10:36]
-    assert completeness(whole, whole) == 0
-    assert coherence(whole, part) == 0
-    assert completeness(whole, part) > 1e-4
 
 
 # ---- bad input

@@ -9,15 +9,17 @@ from dil_teach.photos import photo
 from dil_teach.resize import resize
 from dil_teach.warp import (
     NODES,
+    SQUARE,
     homography,
     pixel_middles,
+    random_homography,
+    random_smooth_warp,
     resizing,
     smooth_warp,
     warp,
 )
 
 CPU = torch.device("cpu")
-SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 INNER = torch.tensor([[-0.8, -0.9], [0.7, -0.6], [0.9, 0.8], [-0.6, 0.7]])
 
 
@@ -40,6 +42,25 @@ def test_places_of_pixels_lie_at_their_middles() -> None:
     places = pixel_middles((2, 4), CPU)
     assert places[0, 0].tolist() == [-0.75, -0.5]
     assert places[1, 3].tolist() == [0.75, 0.5]
+
+
+def test_random_warps_differ_reach_no_farther_and_come_from_the_seed() -> None:
+    for draw in (random_homography, random_smooth_warp):
+        first, again, other = (
+            draw((1, 2), 0.15, torch.Generator().manual_seed(seed))
+            for seed in (0, 0, 1)
+        )
+        assert torch.equal(first.source, again.source)
+        assert not torch.equal(first.source, other.source)
+        still = draw((1, 2), 0.0, torch.Generator().manual_seed(0))
+        places = still.places((20, 30), CPU)
+        assert (places - pixel_middles((20, 30), CPU)).abs().max() < 1e-4
+
+
+def test_a_random_warp_that_would_fold_is_made_weaker() -> None:
+    folded = random_smooth_warp((1, 1), 3.0, torch.Generator().manual_seed(0))
+    moved = (folded.source - resizing(1, 1).places((NODES, NODES), CPU)).abs().max()
+    assert 0 < moved < 1.5
 
 
 def test_corners_that_stay_are_the_identity() -> None:

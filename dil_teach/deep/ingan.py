@@ -8,31 +8,33 @@ all scales, are the image's own; a discriminator that sees patches alone teaches
 import copy
 import dataclasses
 import math
-from typing import Any, Literal
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
 from torch import Tensor
 
-from dil_teach.deep.ingan_networks import (
-    Batch,
-    Discriminator,
-    Generator,
-    channels_last,
+from dil_teach.deep.ingan_networks import Batch, Discriminator, Generator
+from dil_teach.deep.patch_gan import (
+    SCALE_FACTOR,
+    Judged,
+    Loss,
+    discriminator_loss,
+    generator_loss,
+    judge,
 )
 from dil_teach.image import Image, check_image
 from dil_teach.resize import resize
+from dil_teach.similarity import patch_distance
 from dil_teach.training import autocast
-from dil_teach.warp import Transformation, homography, resizing, smooth_warp
-
-Judged = list[tuple[Batch, Tensor | None]]
-"""Logits of all patches at each scale, and which of them lie inside the shape."""
+from dil_teach.warp import (
+    Transformation,
+    random_homography,
+    random_smooth_warp,
+    resizing,
+)
 
 LEVEL_FACTOR = 1.55
 """About how much larger each level of the pyramid is than the one before."""
-SCALE_FACTOR = 1.5
-"""How much smaller each scale of the discriminator is than the one before."""
 SIDE_STEP = 4
 """Sides of the outputs, at the coarsest level, are multiples of so many pixels: few
 sizes, for which the processor has to be prepared anew."""
@@ -69,7 +71,7 @@ class InGANSettings:
     discriminator_layers: int = 3
     discriminator_scales: int = 2
     """Scales at which it looks at each level's output."""
-    loss: Literal["hinge", "least squares"] = "hinge"
+    loss: Loss = "hinge"
     """The paper's is least squares; in one run on coins both did about as well."""
     reconstruction: float = 0.1
     """Weight of coming back to the image by the inverse transformation."""
@@ -181,8 +183,9 @@ class InGAN:
         transformation = self._draw_transformation()
         fake = self._draw(transformation)
         judged = self._judge(fake, transformation)  # once, for both networks' losses
+        progress = self._level_and_step()[1] / self.level_steps[level]
 
-        loss = adversarial = self._generator_loss(judged)
+        loss = adversarial = generator_loss(judged, progress, settings.loss)
         losses = {"adversarial": adversarial.detach()}
         if self.step % 2:  # the two by turns: half of the work, the same on average
             drawn = self._draw(resizing(1, 1))
@@ -195,7 +198,8 @@ class InGAN:
         if settings.patches:
             distance = patch_distance(fake, image, self.rng)
             loss = loss + settings.patches * distance
-        discrimination = self._discriminator_loss(judged)
+        real = self._judge(image, resizing(1, 1))
+        discrimination = discriminator_loss(judged, real, progress, settings.loss)
 
         self.generator_optimizer.zero_grad()
         drawing = list(self.generator.levels[level].parameters())
@@ -220,53 +224,9 @@ class InGAN:
             return weights
         return {name: weight.half() for name, weight in weights.items()}
 
-    def _generator_loss(self, fake: Judged) -> Tensor:
-        """How far the discriminator is from taking the fake's patches for real."""
-        terms = []
-        for logits, mask in fake:
-            hinge = self.settings.loss == "hinge"
-            terms.append(mean_inside(-logits if hinge else (logits - 1) ** 2, mask))
-        return self._weighted(terms)
-
-    def _discriminator_loss(self, fake: Judged) -> Tensor:
-        """How far it is from telling patches of the image from those of the fake."""
-        terms = []
-        real = self._judge(self.pyramid[self.level], resizing(1, 1))
-        for (of_fake, mask), (of_real, _) in zip(fake, real, strict=False):
-            if self.settings.loss == "hinge":
-                errors = F.relu(1 + of_fake), F.relu(1 - of_real)
-            else:
-                errors = of_fake**2, (of_real - 1) ** 2
-            terms.append(mean_inside(errors[0], mask) + errors[1].mean())
-        return self._weighted(terms)
-
     def _judge(self, picture: Batch, transformation: Transformation) -> Judged:
-        """What the discriminator says of a picture."""
-        judged: Judged = []
-        patch = 2 * self.settings.discriminator_layers + 1
-        for scale in range(self.settings.discriminator_scales):
-            smaller = picture
-            if scale:
-                smaller = resize(picture, 1 / SCALE_FACTOR**scale)
-            size = (smaller.shape[-2], smaller.shape[-1])
-            if scale and min(size) < patch:
-                break
-            mask = None
-            if transformation.source is not None:
-                inside = transformation.inside(size, picture.device)
-                mask = -F.max_pool2d(-inside[None, None].float(), patch, stride=1)
-            with autocast(picture.device, self.settings.bf16):
-                logits = self.discriminator(channels_last(smaller))
-            judged.append((logits.float(), mask))
-        return judged
-
-    def _weighted(self, terms: list[Tensor]) -> Tensor:
-        """The scales' mean: its weights move from coarse to fine as a level learns."""
-        level, step = self._level_and_step()
-        weights = scale_weights(step / self.level_steps[level], len(terms))
-        return sum(
-            (w * t for w, t in zip(weights, terms, strict=True)), start=0 * terms[0]
-        )
+        scales, bf16 = self.settings.discriminator_scales, self.settings.bf16
+        return judge(self.discriminator, picture, transformation, scales, bf16)
 
     def _draw_transformation(self) -> Transformation:
         """Each axis by its own scale, at times warped; weak at first (a curriculum)."""
@@ -285,17 +245,8 @@ class InGAN:
         if kind[0] >= settings.warps:
             return resizing(*scaled)
         if kind[1] < 0.5:
-            square = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
-            inwards = CORNER * reach * torch.rand(4, 2, generator=self.rng)
-            return homography(square * (1 - inwards), scaled)
-        bend = torch.zeros(5, 5, 2)
-        bend[1:-1, 1:-1] = torch.rand(3, 3, 2, generator=self.rng) * 2 - 1
-        bend *= BEND * reach
-        while True:
-            try:
-                return smooth_warp(bend, scaled)
-            except ValueError:  # it folds, as one in thousands does
-                bend /= 2
+            return random_homography(scaled, CORNER * reach, self.rng)
+        return random_smooth_warp(scaled, BEND * reach, self.rng)
 
     def _draw(self, transformation: Transformation) -> Batch:
         """The fake at the level that learns, in the networks' own range."""
@@ -504,70 +455,3 @@ def level_sizes(size: tuple[int, int], coarsest: int) -> list[tuple[int, int]]:
         ratio ** (level / finer - 1) if finer else 1.0 for level in range(finer + 1)
     ]
     return [(round(size[0] * share), round(size[1] * share)) for share in shares]
-
-
-def scale_weights(progress: float, scales: int) -> list[float]:
-    """Weights of the discriminator's scales, the finest first; they sum to 1.
-
-    From the coarsest alone, nearly, to the finest: what is large is settled first
-    (Shocher et al. 2019: the weights of the scales change as it learns).
-    """
-    coarse_first = [
-        (1 - progress) * scale + progress * (scales - 1 - scale)
-        for scale in range(scales)
-    ]
-    raised = [weight + 1 for weight in coarse_first]
-    return [weight / sum(raised) for weight in raised]
-
-
-def mean_inside(values: Batch, mask: Tensor | None) -> Tensor:
-    """The mean of what a mask leaves; of all where there is none."""
-    if mask is None:
-        return values.mean()
-    return (values * mask).sum() / mask.sum().clamp_min(1)
-
-
-def patch_distance(
-    fake: Batch,
-    image: Batch,
-    rng: torch.Generator,
-    side: int = 7,
-    samples: int = 512,
-) -> Float[Tensor, ""]:
-    """How far patches of each are from the nearest of the other, per value.
-
-    Of some patches of the fake, their squared distance to the nearest of the image
-    (coherence), and of some of the image, to the nearest of the fake (completeness). No
-    part of InGAN: it trains on what the measures measure, which must be said beside
-    them.
-
-    References
-    ----------
-    Simakov et al. 2008, equation 1; N. Granot et al. 2022 for nearest patches in place
-    of a discriminator.
-    """
-    total = fake.new_zeros(())
-    for asked, known in ((fake, image), (image, fake)):
-        rows, columns = asked.shape[-2] - side + 1, asked.shape[-1] - side + 1
-        chosen = torch.randint(rows * columns, (samples,), generator=rng)
-        some = patches_at(asked, chosen.to(asked.device), side)
-        with torch.no_grad():  # |known|^2 - 2 <some, known>, for all places at once
-            norms = F.avg_pool2d(
-                known.square().sum(1), side, stride=1, divisor_override=1
-            )
-            nearest = F.conv2d(known, some).mul_(-2).add_(norms)[0].flatten(1)
-            place = nearest.argmin(1)
-        total = total + (some - patches_at(known, place, side)).square().mean()
-    return total
-
-
-def patches_at(
-    picture: Batch, places: Int[Tensor, "n"], side: int
-) -> Float[Tensor, "n c side side"]:
-    """The square patches at these places, counted along the rows of patches."""
-    width = picture.shape[-1]
-    columns = width - side + 1
-    corners = places // columns * width + places % columns
-    within = torch.arange(side, device=places.device)
-    pixels = corners[:, None, None] + within[:, None] * width + within
-    return picture[0].flatten(1)[:, pixels].transpose(0, 1)

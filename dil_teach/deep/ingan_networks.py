@@ -215,3 +215,4 @@ class Discriminator(nn.Sequential):
             inner.padding = (0, 0)
             parts += [inner, nn.LeakyReLU(SLOPE, inplace=True)]
         super().__init__(*parts, convolution(FEATURES, 1, 1, 1, rng))
+        self.patch = 2 * layers + 1

@@ -630,7 +630,8 @@ show(
 # All that we can measure of the wider pictures, and then the pictures (but for plain resizing, which you know). *Moved* is how far patches lie from where they came from, in shares of the width (a thing that is told twice must move). The last column is the [recurrence score](glossary.md#recurrence-score) of chapter 01, the thread of the course.
 
 # %%
-from dil_teach.recurrence import recurrence_score, relative_location
+from dil_teach.recurrence import recurrence_score
+from dil_teach.similarity import relative_location
 
 table = {"photograph": (0.0, 0.0, 0.0, recurrence_score(photograph))}
 for name in [name for name in results if "wider" in name]:
