@@ -6,14 +6,11 @@ import pytest
 import torch
 
 from dil_teach import coherence, fit, photo, resize, resume, save
+from dil_teach.deep.style import features, gram_matrix, random_filters, style_loss
 from dil_teach.deep.texture_expansion import (
     TextureExpansion,
     TextureExpansionSettings,
     crop_pair,
-    features,
-    gram_matrix,
-    random_filters,
-    style_loss,
 )
 
 TINY = TextureExpansionSettings(steps=4, crop=12, width=8, blocks=1)

@@ -23,20 +23,15 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.augment import random_crop
-from dil_teach.deep.networks import Block, convolution
+from dil_teach.deep.style import Batch, random_filters, style_loss
+from dil_teach.deep.texture_networks import Generator, discriminator
 from dil_teach.image import Image, check_image
 
 BATCH = 2
 BETAS = (0.5, 0.99)
-SLOPE = 0.1
-TAIL = 32
-"""Channels of the layer before the generator's last."""
-DISCRIMINATOR_WIDTH = 32
 WARM_UP, COOL_DOWN = 50, 0.3
 """Steps in which the learning rate rises, and the last share of them in which it falls
 to 0."""
@@ -45,8 +40,6 @@ GRADIENT_NORM = 1.0
 AVERAGE = 0.99
 """Share of the averaged weights that is kept at each step: a generator that is at odds
 with a discriminator never comes to rest."""
-FILTERS, FILTER_SIDE, LEVELS = 32, 5, 3
-"""Of the style loss: at three levels they see 5, 10 and 20 pixels."""
 LEAST_CROP = 12
 """Of a block twice as large, a quarter must hold a filter of the style loss."""
 MOST_DOUBLINGS = 3
@@ -58,8 +51,6 @@ LEARNED = (
     "discriminator_optimizer",
 )
 """What a state holds beside the step and the random generator."""
-
-Batch = Float[Tensor, "_n _c _h _w"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -294,80 +285,6 @@ class TextureExpansion:
         self.rng.set_state(state["rng"])
 
 
-class Generator(nn.Module):
-    """Residual blocks at the crop's own size, then each pixel becomes 2 x 2.
-
-    No normalisation: the whole image, and not crops alone, shall be drawn alike.
-
-    Parameters
-    ----------
-    channels : int
-        Of the image.
-    width, blocks : int
-        Channels of each block, and how many there are.
-    rng : torch.Generator
-        Draws the weights.
-    """
-
-    def __init__(
-        self, channels: int, width: int, blocks: int, rng: torch.Generator
-    ) -> None:
-        super().__init__()
-        self.first = reflecting(channels, width, rng)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                nn.LeakyReLU(SLOPE),
-                reflecting(width, width, rng),
-                nn.LeakyReLU(SLOPE),
-                reflecting(width, width, rng, gain=0.3),
-            )
-            for _ in range(blocks)
-        )
-        self.last = nn.Sequential(
-            nn.LeakyReLU(SLOPE),
-            reflecting(width, TAIL, rng),
-            nn.LeakyReLU(SLOPE),
-            reflecting(TAIL, 4 * channels, rng),
-            nn.PixelShuffle(2),
-        )
-
-    def forward(self, crops: Batch) -> Batch:
-        """The blocks that crops belong to, as the generator draws them."""
-        x = self.first(crops.contiguous(memory_format=torch.channels_last))
-        for block in self.blocks:
-            x = x + block(x)
-        return self.last(x)
-
-
-def reflecting(
-    before: int, after: int, rng: torch.Generator, gain: float = 1
-) -> nn.Conv2d:
-    """A convolution of 3 x 3 that sees the image reflected at its borders: with zeros
-    there, a crop's borders would teach what the whole image has no place for."""
-    layer = convolution(before, after, 3, 1, rng)
-    layer.padding_mode = "reflect"
-    with torch.no_grad():
-        layer.weight *= gain
-    return layer
-
-
-def discriminator(channels: int, rng: torch.Generator) -> nn.Sequential:
-    """What tells an image's own blocks (1) from drawn ones (0), patch by patch.
-
-    Isola et al., 'Image-to-image translation with conditional adversarial networks',
-    CVPR 2017. Its first layer keeps all pixels: else it would overlook a pattern of
-    two pixels, which the generator's last layer is prone to.
-    """
-    width = DISCRIMINATOR_WIDTH
-    return nn.Sequential(
-        convolution(channels, width, 3, 1, rng),
-        nn.LeakyReLU(SLOPE),
-        Block(width, 2 * width, 4, 2, rng),
-        Block(2 * width, 2 * width, 4, 2, rng),
-        convolution(2 * width, 1, 3, 1, rng),
-    )
-
-
 def crop_pair(image: Image, crop: int, rng: torch.Generator) -> tuple[Image, Image]:
     """A random crop of k x k pixels, and the random block of 2k x 2k that it lies in.
 
@@ -391,59 +308,3 @@ def crop_pair(image: Image, crop: int, rng: torch.Generator) -> tuple[Image, Ima
     """
     block = random_crop(image, (2 * crop, 2 * crop), rng)
     return random_crop(block, (crop, crop), rng), block
-
-
-def random_filters(channels: int, rng: torch.Generator) -> Float[Tensor, "f c k k"]:
-    """Gaussian filters of mean 0 and length 1: none sees a plain colour."""
-    shape = (FILTERS, channels, FILTER_SIDE, FILTER_SIDE)
-    filters = torch.randn(shape, generator=rng)
-    filters = filters - filters.mean((2, 3), keepdim=True)
-    return filters / filters.square().sum((1, 2, 3), keepdim=True).sqrt()
-
-
-def style_loss(
-    drawn: Batch, real: Batch, filters: Float[Tensor, "f c k k"]
-) -> Float[Tensor, ""]:
-    """How far the Gram matrices of two batches are apart, relative to the real ones.
-
-    Parameters
-    ----------
-    drawn, real : Batch
-        Float[Tensor, "n c h w"]; their sizes may differ.
-    filters : Float[Tensor, "f c k k"]
-        What features are made with, at each of three levels, each half of the last.
-
-    Returns
-    -------
-    Float[Tensor, ""]
-        The sum over levels of the squared differences' share of the real squares, its
-        mean over the batch.
-
-    References
-    ----------
-    Gatys, Ecker and Bethge, "Texture synthesis using convolutional neural networks",
-    NIPS 2015: its loss, with features of filters that nobody trained.
-    """
-    loss = drawn.new_zeros(())
-    for level in range(LEVELS):
-        target = gram_matrix(features(real, filters))
-        difference = gram_matrix(features(drawn, filters)) - target
-        share = difference.square().sum((1, 2)) / target.square().sum((1, 2))
-        loss = loss + share.mean()
-        if level < LEVELS - 1:
-            drawn, real = F.avg_pool2d(drawn, 2), F.avg_pool2d(real, 2)
-    return loss
-
-
-def features(images: Batch, filters: Float[Tensor, "f c k k"]) -> Batch:
-    """Where each filter answers above 0, and the colours themselves."""
-    images = images.contiguous(memory_format=torch.channels_last)
-    edge = filters.shape[-1] // 2
-    answers = F.conv2d(images, filters).relu()
-    return torch.cat([answers, images[..., edge:-edge, edge:-edge]], dim=1)
-
-
-def gram_matrix(features: Batch) -> Float[Tensor, "n f f"]:
-    """The mean over all places of each feature times each other."""
-    rows = features.flatten(2)
-    return rows @ rows.mT / rows.shape[-1]

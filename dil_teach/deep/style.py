@@ -1,0 +1,73 @@
+"""A style loss without a trained network: Gram matrices of random filters' features.
+
+Gatys, Ecker and Bethge, 'Texture Synthesis Using Convolutional Neural Networks', NIPS
+2015, compare features of a network that was trained on a million photographs. Random
+filters will do (Ustyuzhaninov et al., 'What does it take to generate natural
+textures?', ICLR 2017).
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+Batch = Float[Tensor, "_n _c _h _w"]
+
+FILTERS, FILTER_SIDE, LEVELS = 32, 5, 3
+"""Filters; at three levels they see 5, 10 and 20 pixels."""
+
+
+def random_filters(channels: int, rng: torch.Generator) -> Float[Tensor, "f c k k"]:
+    """Gaussian filters of mean 0 and length 1: none sees a plain colour."""
+    shape = (FILTERS, channels, FILTER_SIDE, FILTER_SIDE)
+    filters = torch.randn(shape, generator=rng)
+    filters = filters - filters.mean((2, 3), keepdim=True)
+    return filters / filters.square().sum((1, 2, 3), keepdim=True).sqrt()
+
+
+def style_loss(
+    drawn: Batch, real: Batch, filters: Float[Tensor, "f c k k"]
+) -> Float[Tensor, ""]:
+    """How far the Gram matrices of two batches are apart, relative to the real ones.
+
+    Parameters
+    ----------
+    drawn, real : Batch
+        Float[Tensor, "n c h w"]; their sizes may differ.
+    filters : Float[Tensor, "f c k k"]
+        What features are made with, at each of three levels, each half of the last.
+
+    Returns
+    -------
+    Float[Tensor, ""]
+        The sum over levels of the squared differences' share of the real squares, its
+        mean over the batch.
+
+    References
+    ----------
+    Gatys, Ecker and Bethge, "Texture synthesis using convolutional neural networks",
+    NIPS 2015: its loss, with features of filters that nobody trained.
+    """
+    loss = drawn.new_zeros(())
+    for level in range(LEVELS):
+        target = gram_matrix(features(real, filters))
+        difference = gram_matrix(features(drawn, filters)) - target
+        share = difference.square().sum((1, 2)) / target.square().sum((1, 2))
+        loss = loss + share.mean()
+        if level < LEVELS - 1:
+            drawn, real = F.avg_pool2d(drawn, 2), F.avg_pool2d(real, 2)
+    return loss
+
+
+def features(images: Batch, filters: Float[Tensor, "f c k k"]) -> Batch:
+    """Where each filter answers above 0, and the colours themselves."""
+    images = images.contiguous(memory_format=torch.channels_last)
+    edge = filters.shape[-1] // 2
+    answers = F.conv2d(images, filters).relu()
+    return torch.cat([answers, images[..., edge:-edge, edge:-edge]], dim=1)
+
+
+def gram_matrix(features: Batch) -> Float[Tensor, "n f f"]:
+    """The mean over all places of each feature times each other."""
+    rows = features.flatten(2)
+    return rows @ rows.mT / rows.shape[-1]
