@@ -6,13 +6,13 @@ Similarity', CVPR 2008: none is lost (completeness), and none is new (coherence)
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from dil_teach.image import Image
 from dil_teach.nearest import nearest_patches
 
-Batch = Float[Tensor, "_n _c _h _w"]
+Picture = Float[Tensor, "1 _c _h _w"]
 
 
 def completeness(source: Image, target: Image, patch_size: int = 7) -> float:
@@ -101,46 +101,79 @@ def relative_location(source: Image, target: Image, patch_size: int = 7) -> floa
 
 
 def patch_distance(
-    fake: Batch,
-    image: Batch,
+    fake: Picture,
+    image: Picture,
     rng: torch.Generator,
-    side: int = 7,
+    inside: Bool[Tensor, "h w"] | None = None,
+    patch_size: int = 7,
     samples: int = 512,
 ) -> Float[Tensor, ""]:
-    """How far patches of each are from the nearest of the other, per value.
+    """Completeness and coherence of some patches, for a network to learn from.
 
-    Of some patches of the fake, their squared distance to the nearest of the image
-    (coherence), and of some of the image, to the nearest of the fake (completeness). No
-    part of InGAN: it trains on what the measures measure, which must be said beside
-    them.
+    Parameters
+    ----------
+    fake, image : Float[Tensor, "1 c h w"]
+        Sizes may differ.
+    rng : torch.Generator
+        Draws the patches.
+    inside : Bool[Tensor, "h w"], optional
+        The fake's shape: only patches that lie wholly inside of it count.
+    patch_size : int
+        Side of a patch in pixels.
+    samples : int
+        Patches of each that are drawn, with repetition.
+
+    Returns
+    -------
+    Float[Tensor, ""]
+        Mean squared error per value to the nearest patch of the other, both ways
+        added; its gradient leaves which patch is nearest alone.
 
     References
     ----------
-    Simakov et al. 2008, equation 1; N. Granot et al. 2022 for nearest patches in place
-    of a discriminator.
+    Simakov et al. 2008, equation 1.
     """
     total = fake.new_zeros(())
+    outside = None
+    if inside is not None:
+        outside = ~patches_inside(inside, patch_size).flatten()
+        if outside.all():
+            return total
     for asked, known in ((fake, image), (image, fake)):
-        rows, columns = asked.shape[-2] - side + 1, asked.shape[-1] - side + 1
-        chosen = torch.randint(rows * columns, (samples,), generator=rng)
-        some = patches_at(asked, chosen.to(asked.device), side)
+        rows, columns = (side - patch_size + 1 for side in asked.shape[-2:])
+        places = torch.arange(rows * columns, device=asked.device)
+        if outside is not None and asked is fake:
+            places = places[~outside]
+        chosen = torch.randint(len(places), (samples,), generator=rng)
+        some = patches_at(asked, places[chosen.to(asked.device)], patch_size)
         with torch.no_grad():  # |known|^2 - 2 <some, known>, for all places at once
             norms = F.avg_pool2d(
-                known.square().sum(1), side, stride=1, divisor_override=1
+                known.square().sum(1), patch_size, stride=1, divisor_override=1
             )
-            nearest = F.conv2d(known, some).mul_(-2).add_(norms)[0].flatten(1)
-            place = nearest.argmin(1)
-        total = total + (some - patches_at(known, place, side)).square().mean()
+            distances = F.conv2d(known, some).mul_(-2).add_(norms)[0].flatten(1)
+            if outside is not None and known is fake:
+                distances[:, outside] = torch.inf
+            nearest = distances.argmin(1)
+        found = patches_at(known, nearest, patch_size)
+        total = total + (some - found).square().mean()
     return total
 
 
 def patches_at(
-    picture: Batch, places: Int[Tensor, "n"], side: int
+    picture: Picture, places: Int[Tensor, "n"], patch_size: int
 ) -> Float[Tensor, "n c side side"]:
     """The square patches at these places, counted along the rows of patches."""
     width = picture.shape[-1]
-    columns = width - side + 1
+    columns = width - patch_size + 1
     corners = places // columns * width + places % columns
-    within = torch.arange(side, device=places.device)
+    within = torch.arange(patch_size, device=places.device)
     pixels = corners[:, None, None] + within[:, None] * width + within
     return picture[0].flatten(1)[:, pixels].transpose(0, 1)
+
+
+def patches_inside(
+    inside: Bool[Tensor, "h w"], patch_size: int
+) -> Bool[Tensor, "_h _w"]:
+    """Which of all patches lie wholly inside of a shape."""
+    outside = (~inside)[None, None].float()
+    return F.max_pool2d(outside, patch_size, stride=1)[0, 0] == 0

@@ -65,6 +65,12 @@ class Transformation:
         """Which pixels of an output of this size come from within the image."""
         return (self.places(size, device).abs() <= 1).all(-1)
 
+    def shape(
+        self, size: tuple[int, int], device: torch.device
+    ) -> Bool[Tensor, "h w"] | None:
+        """:meth:`inside`; None for resizing, which leaves nothing outside."""
+        return None if self.source is None else self.inside(size, device)
+
 
 def pixel_middles(size: tuple[int, int], device: torch.device) -> Places:
     """The place of each pixel's middle in an image of this height and width."""

@@ -9,6 +9,7 @@ from dil_teach.similarity import (
     coherence,
     completeness,
     patch_distance,
+    patches_inside,
     relative_location,
 )
 
@@ -53,3 +54,24 @@ def test_patch_distance_is_nothing_from_an_image_to_its_double() -> None:
     shifted = image.roll(20, -1)  # nearly the same patches, elsewhere
     near, far = (patch_distance(x, image, rng) for x in (shifted, stretched))
     assert near < far / 2
+
+
+def test_what_lies_outside_of_the_shape_counts_nowhere() -> None:
+    image = photo("flower", size=48)[None]
+    inside = torch.zeros(image.shape[-2:], dtype=torch.bool)
+    inside[4:30, 6:40] = True
+    fake = torch.where(inside, image, 0.0).requires_grad_(True)
+    rng = torch.Generator().manual_seed(0)
+    patch_distance(fake, image, rng, inside).backward()
+    assert fake.grad[..., inside].abs().max() > 0
+    assert fake.grad[..., ~inside].abs().max() == 0
+    nothing = torch.zeros_like(inside)
+    assert patch_distance(fake, image, rng, nothing) == 0
+
+
+def test_patches_inside_lie_wholly_inside() -> None:
+    inside = torch.zeros(12, 15, dtype=torch.bool)
+    inside[2:10, 3:11] = True
+    found = patches_inside(inside, 7)
+    assert tuple(found.shape) == (6, 9)
+    assert found.nonzero().tolist() == [[2, 3], [2, 4], [3, 3], [3, 4]]

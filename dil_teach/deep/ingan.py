@@ -7,7 +7,9 @@ all scales, are the image's own; a discriminator that sees patches alone teaches
 
 import copy
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -45,9 +47,21 @@ LAST_RATE = 0.05
 CORNER, BEND = 0.35, 0.15
 """How far corners move inwards, and places between 5 x 5 nodes move, at the most."""
 
-without_cudnn = torch.backends.cudnn.flags(enabled=False)
-"""On a GPU: cuDNN prepares for a second for each new size; with PyTorch's
-own convolutions a step takes 40 milliseconds from the first on."""
+
+def without_cudnn(step: Callable) -> Callable:
+    """On a GPU: cuDNN prepares a second for each new size, and sizes vary here.
+
+    PyTorch's own convolutions need none. cuDNN is off for the whole process meanwhile.
+    """
+
+    @functools.wraps(step)
+    def taken(self: "InGAN", *arguments: Any, **named: Any) -> Any:
+        if not self.image.is_cuda:
+            return step(self, *arguments, **named)
+        with torch.backends.cudnn.flags(enabled=False):
+            return step(self, *arguments, **named)
+
+    return taken
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +210,9 @@ class InGAN:
             reconstruction = (back - image).abs().mean()
             loss = loss + 2 * settings.reconstruction * reconstruction
         if settings.patches:
-            distance = patch_distance(fake, image, self.rng)
+            size = (fake.shape[-2], fake.shape[-1])
+            shape = transformation.shape(size, fake.device)
+            distance = patch_distance(fake, image, self.rng, shape)
             loss = loss + settings.patches * distance
         real = self._judge(image, resizing(1, 1))
         discrimination = discriminator_loss(judged, real, progress, settings.loss)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dil_teach.deep.ingan_networks import Batch, Discriminator, channels_last
 from dil_teach.resize import resize
+from dil_teach.similarity import patches_inside
 from dil_teach.training import autocast
 from dil_teach.warp import Transformation
 
@@ -53,10 +54,8 @@ def judge(
         size = (smaller.shape[-2], smaller.shape[-1])
         if scale and min(size) < discriminator.patch:
             break
-        mask = None
-        if transformation.source is not None:
-            outside = ~transformation.inside(size, picture.device)[None, None]
-            mask = 1 - F.max_pool2d(outside.float(), discriminator.patch, stride=1)
+        shape = transformation.shape(size, picture.device)
+        mask = None if shape is None else patches_inside(shape, discriminator.patch)
         with autocast(picture.device, bf16):
             logits = discriminator(channels_last(smaller))
         judged.append((logits.float(), mask))
@@ -87,7 +86,7 @@ def discriminator_loss(
 
 
 def weighted(terms: Sequence[Tensor], progress: float) -> Float[Tensor, ""]:
-    """The scales' mean, by the weights of :func:`scale_weights`."""
+    """The scales' weighted mean, by the weights of :func:`scale_weights`."""
     weights = scale_weights(progress, len(terms))
     total = 0 * terms[0]
     for weight, term in zip(weights, terms, strict=True):
@@ -98,8 +97,9 @@ def weighted(terms: Sequence[Tensor], progress: float) -> Float[Tensor, ""]:
 def scale_weights(progress: float, scales: int) -> list[float]:
     """Weights of the discriminator's scales, the finest first; they sum to 1.
 
-    From the coarsest alone, nearly, to the finest: what is large is settled first
-    (Shocher et al. 2019: the weights of the scales change as it learns).
+    The coarsest counts most at first, of two scales twice as much as the other, and the
+    finest at the end: what is large is settled first (Shocher et al. 2019: the weights
+    of the scales change as it learns).
     """
     coarse_first = [
         (1 - progress) * scale + progress * (scales - 1 - scale)
