@@ -21,7 +21,9 @@ NODES = 33
 """Places are kept at so many nodes along each axis, and are linear in between."""
 INVERSIONS = 30
 """Steps of the search for the inverse of a smooth warp; each at least halves its error
-where neighbouring places move by less than half of their distance."""
+where neighbouring places move by less than half of their distance from one another."""
+SETTLED = 0.01
+"""How far its last step may still move, in half sides."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ def smooth_warp(
     Raises
     ------
     ValueError
-        If it folds: places that are neighbours change sides.
+        If it folds: places that are neighbours change sides; or if they move by more
+        than their distance from one another, where the search finds no inverse.
     """
     scales = per_axis(scales)
     coarse = displacement.detach().cpu().float().permute(2, 0, 1)[None]
@@ -164,12 +167,18 @@ def smooth_warp(
             "displacement: expected a warp without folds, got one whose neighbouring "
             "places change sides; make it smaller or smoother"
         )
-    output = nodes
+    before = output = nodes
     for _ in range(INVERSIONS):  # the place q with q + moved(q) = node
         there = F.grid_sample(
             moved, output[None], padding_mode="border", align_corners=True
         )
-        output = nodes - there[0].permute(1, 2, 0)
+        before, output = output, nodes - there[0].permute(1, 2, 0)
+    if (output - before).abs().max() > SETTLED:
+        raise ValueError(
+            "displacement: expected neighbouring places to move by less than their "
+            "distance from one another, got a warp whose inverse is not found; make it "
+            "smaller or smoother"
+        )
     return Transformation(scales, source, output)
 
 

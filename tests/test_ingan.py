@@ -1,5 +1,6 @@
 """InGAN: what its parts compute, that it resumes, and that it learns."""
 
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -239,16 +240,35 @@ def test_a_checkpoint_that_ships_does_its_job(path: Path) -> None:
 # ---- how it says no
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steps": 0},
+        {"finer_steps": 0},
+        {"discriminator_scales": 0},
+        {"smallest": 0},
+        {"smallest": 1.5},
+        {"largest": math.inf},
+        {"coarsest": 12},
+    ],
+)
+def test_settings_that_cannot_train_are_refused(changes: dict) -> None:
+    with pytest.raises(ValueError, match="settings: expected"):
+        InGANSettings(**changes)
+
+
 def test_what_cannot_be_learned_from_is_refused(coins: Image, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="image: expected at least 11 pixels a side"):
         InGAN(coins[:, :10, :10])
     with pytest.raises(ValueError, match="one colour everywhere"):
         InGAN(torch.full((1, 40, 40), 0.3))
     ingan = InGAN(coins, SHORT)
-    with pytest.raises(ValueError, match=r"expected scales of at least 0\.25"):
+    with pytest.raises(ValueError, match="scales: expected at least 8 pixels a side"):
         ingan.retarget(0.1, 1)
     with pytest.raises(ValueError, match="scale: expected a positive number"):
         ingan.retarget(1, -2)
+    with pytest.raises(ValueError, match="level: expected 0, the coarsest, to 1"):
+        ingan.remap(resizing(1, 1), level=7)
     (tmp_path / "text.safetensors").write_text("no tensors")
     with pytest.raises(ValueError, match="expected a checkpoint"):
         resume(tmp_path / "text.safetensors", coins)

@@ -130,7 +130,10 @@ def test_a_checkpoint_draws_what_was_learned_without_training(
         (["--film", "film.gif", "--frames", "0"], "--frames: expected at least 1"),
         (["--film", "film.avi"], "expected one of .mp4, .webm, .mkv, .gif"),
         (["--film", "in.png"], "expected one of .mp4, .webm, .mkv, .gif"),
-        (["--method", "ingan", "--scale-x", "0.1"], "expected scales of at least 0.22"),
+        (
+            ["--method", "ingan", "--scale-x", "0.1"],
+            "scales: expected at least 8 pixels a side",
+        ),
         (["--method", "seam", "--protect", "small.png"], "expected the size of the"),
         (["--method", "ingan", "--checkpoint", "none"], "no such checkpoint"),
         (["--method", "ingan", "--checkpoint", "in.png"], "expected a checkpoint that"),

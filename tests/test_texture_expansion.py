@@ -172,7 +172,9 @@ def test_bad_images_are_told_off(image, said):
 
 @pytest.mark.parametrize("size", [(0, 64), (257, 64), (64, 1000)])
 def test_sizes_that_cannot_be_are_told_off(texture, size):
-    with pytest.raises(ValueError, match="size: expected 1 to 8 times"):
+    with pytest.raises(
+        ValueError, match="size: expected at least 1 pixel and at most 8 times"
+    ):
         TextureExpansion(texture, TINY).result(size)
 
 

@@ -44,6 +44,16 @@ def test_places_of_pixels_lie_at_their_middles() -> None:
     assert places[1, 3].tolist() == [0.75, 0.5]
 
 
+def test_a_warp_whose_inverse_is_not_found_is_refused() -> None:
+    outwards = torch.stack(
+        torch.meshgrid(*2 * [torch.linspace(-1, 1, 5)], indexing="xy"), -1
+    )
+    spread = smooth_warp(0.5 * outwards)
+    assert (spread.output - spread.source / 1.5**2).abs().max() < 0.03
+    with pytest.raises(ValueError, match="whose inverse is not found"):
+        smooth_warp(1.2 * outwards)
+
+
 def test_random_warps_differ_reach_no_farther_and_come_from_the_seed() -> None:
     for draw in (random_homography, random_smooth_warp):
         first, again, other = (

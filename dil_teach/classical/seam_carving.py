@@ -96,11 +96,11 @@ def remove_object(
     image: Image,
     remove: Bool[Tensor, "_h _w"],
     protect: Mask | None = None,
-    restore_size: bool = True,
+    size: tuple[int, int] | None = None,
     *,
     energy: Energy = "forward",
 ) -> Image:
-    """Take an object out by seams through it; seams elsewhere bring the size back.
+    """Take an object out by seams through it.
 
     Parameters
     ----------
@@ -110,8 +110,8 @@ def remove_object(
         The object. Seams run along its longer side, so that fewer are needed.
     protect : Bool or Float[Tensor, "h w"], optional
         As in :func:`carve`.
-    restore_size : bool
-        Put seams in until the size is the image's again.
+    size : (int, int), optional
+        Height and width that seams elsewhere bring the rest to, such as the image's.
     energy : {"forward", "backward"}
         As in :func:`carve`.
 
@@ -126,7 +126,6 @@ def remove_object(
     Avidan and Shamir 2007, "Object removal".
     """
     check_image(image)
-    size = image.shape[-2:]
     masks = _masks(image, protect, remove.bool())
     rows, columns = remove.any(1).sum(), remove.any(0).sum()
     across = bool(columns > rows)
@@ -148,9 +147,9 @@ def remove_object(
             )
     if across:
         image, masks = image.mT, masks.mT
-    if not restore_size:
+    if size is None:
         return image.contiguous()
-    return carve(image, (size[0], size[1]), energy=energy, protect=masks[0])
+    return carve(image, size, energy=energy, protect=masks[0])
 
 
 def at_width(

@@ -103,7 +103,7 @@ def check_format(
 def check_input_is_kept(out: Path, *inputs: Path) -> None:
     """Refuse to write over what was read."""
     if out.exists() and any(out.samefile(file) for file in inputs):
-        raise ValueError(f"{out}: would replace the photograph; name another file")
+        raise ValueError(f"{out}: would replace a file that is read; name another file")
 
 
 def check_different(outs: Sequence[Path]) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Method = Literal["gpnn", "bidirectional", "seam", "ingan", "expand"]
 MaskFile = Annotated[Path | None, tyro.conf.arg(metavar="PNG")]
-Checkpoint = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 Draw = Callable[[float, float], "Image"]
 
 MOST_COMPARED = 120_000
@@ -68,9 +68,9 @@ def retarget(
     scale_x: float = 1.0,
     protect: MaskFile = None,
     remove: MaskFile = None,
-    checkpoint: Checkpoint = None,
-    save_checkpoint: Checkpoint = None,
-    film: Checkpoint = None,
+    checkpoint: File = None,
+    save_checkpoint: File = None,
+    film: File = None,
     frames: int = 24,
     budget: Budget = "quick",
     seed: int = 0,
@@ -106,7 +106,7 @@ def retarget(
     check_seed(seed)
     _check_options(method, protect or remove, checkpoint, save_checkpoint)
     if film and frames < 1:
-        raise ValueError(f"--frames: expected at least 1, got {frames}")
+        raise ValueError(f"--frames: expected at least 1, got {frames}; try 24")
 
     from dil_teach.image import load_image, save_image, split_alpha
     from dil_teach.resize import scale_and_size
@@ -129,8 +129,11 @@ def retarget(
     check_different(outs)
     for other in outs:
         check_input_is_kept(other, *given)
-    kept, gone = (mask and load_mask(mask, size) for mask in (protect, remove))
     check_device(device)
+    kept, gone = (
+        None if mask is None else load_mask(mask, size).to(device)
+        for mask in (protect, remove)
+    )
     scales = scale_y, scale_x
     options = Options(method, kept, gone, checkpoint, budget, seed, scales)
     draw, ingan = _method(colour.to(device), options)
@@ -206,6 +209,7 @@ def _method(image: "Image", options: Options) -> "tuple[Draw, InGAN | None]":
 
         settings = getattr(TextureExpansionSettings, options.budget)(seed=options.seed)
         expansion = TextureExpansion(image, settings)
+        expansion.check_size(size(*options.scales))  # better refused now than later
         train_with_bar(expansion)
         return lambda y, x: expansion.result(size(y, x)), None
     if options.method == "seam":
@@ -223,7 +227,7 @@ def _method(image: "Image", options: Options) -> "tuple[Draw, InGAN | None]":
 
 
 def _by_seams(image: "Image", size: tuple[int, int], options: Options) -> "Image":
-    """At this size; what is to be removed goes first, where too few seams would."""
+    """At this size; an object wider than what the width gives up is taken out first."""
     from dil_teach.classical.seam_carving import carve, remove_object
 
     protect = None if options.protect is None else options.protect[0]
@@ -232,7 +236,7 @@ def _by_seams(image: "Image", size: tuple[int, int], options: Options) -> "Image
     remove = options.remove[0]
     if image.shape[2] - size[1] >= remove.sum(1).max():
         return carve(image, size, protect=protect, remove=remove)
-    return carve(remove_object(image, remove > 0, protect), size)
+    return remove_object(image, remove > 0, protect, size)
 
 
 def _ingan(image: "Image", options: Options) -> "InGAN":

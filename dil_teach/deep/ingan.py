@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -38,14 +38,15 @@ from dil_teach.warp import (
 LEVEL_FACTOR = 1.55
 """About how much larger each level of the pyramid is than the one before."""
 SIDE_STEP = 4
-"""Sides of the outputs, at the coarsest level, are multiples of so many pixels: few
+"""Sides that are scaled, at the coarsest level, become multiples of so many pixels: few
 sizes, for which the processor has to be prepared anew."""
 GROWTH = 0.3
 """Share of the coarsest level's steps in which transformations grow to full size."""
 LAST_RATE = 0.05
 """Of the learning rate, what is left at a level's end; it falls in its second half."""
 CORNER, BEND = 0.35, 0.15
-"""How far corners move inwards, and places between 5 x 5 nodes move, at the most."""
+"""In half sides: how far, at the most, corners move inwards, and the inner 3 x 3 of
+5 x 5 nodes move."""
 
 
 def without_cudnn(step: Callable) -> Callable:
@@ -105,6 +106,29 @@ class InGANSettings:
     """Whether the networks use bfloat16 where the processor has it."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        counts = (
+            self.steps,
+            self.finer_steps,
+            self.discriminator_layers,
+            self.discriminator_scales,
+        )
+        patch = 2 * self.discriminator_layers + 1
+        if min(counts) < 1 or self.loss not in get_args(Loss):
+            raise ValueError(
+                "settings: expected at least 1 for steps, finer_steps, "
+                "discriminator_layers and discriminator_scales, and a loss of "
+                f"{' or '.join(get_args(Loss))}, got {self}"
+            )
+        if not 0 < self.smallest <= 1 <= self.largest < math.inf or (
+            self.smallest * self.coarsest < patch
+        ):
+            raise ValueError(
+                "settings: expected 0 < smallest <= 1 <= largest, and smallest times "
+                f"coarsest of at least {patch} pixels, which the discriminator looks "
+                f"at, got {self}"
+            )
+
     @classmethod
     def quick(cls, **changes: Any) -> "InGANSettings":
         """For a lesson."""
@@ -158,8 +182,8 @@ class InGAN:
         self.deviation = (self.image - self.mean).square().mean().sqrt()
         if self.deviation < 1e-3:
             raise ValueError(
-                "image: expected a picture, got one colour everywhere; there are no "
-                "patches to learn"
+                "image: expected a picture, got one colour everywhere, which has no "
+                "patches to learn; take a picture with something in it"
             )
         self.step = 0
         self.sizes = level_sizes((image.shape[1], image.shape[2]), settings.coarsest)
@@ -328,37 +352,38 @@ class InGAN:
         Raises
         ------
         ValueError
-            If a side of the output would have under 8 pixels at the coarsest level.
+            If there is no such level, or as :meth:`output_sizes`.
         """
-        wanted = self.output_sizes(
-            transformation, self.level if level is None else level
-        )
+        level = self.level if level is None else level
+        if not 0 <= level < len(self.sizes):
+            raise ValueError(
+                f"level: expected 0, the coarsest, to {len(self.sizes) - 1}, got "
+                f"{level}; leave it out for the finest"
+            )
+        pyramid = self.pyramid[: level + 1]
+        wanted = self.output_sizes(transformation)[: level + 1]
         with torch.no_grad(), autocast(self.image.device, self.settings.bf16):
-            drawn = self.averaged(self.pyramid[: len(wanted)], transformation, wanted)[
-                0
-            ]
+            drawn = self.averaged(pyramid, transformation, wanted)[0]
         inside = transformation.inside(wanted[-1], drawn.device)
         return (drawn * self.deviation + self.mean).clamp(0, 1) * inside
 
-    def output_sizes(
-        self, transformation: Transformation, level: int = -1
-    ) -> list[tuple[int, int]]:
-        """Height and width of the output at each level, up to this one.
+    def output_sizes(self, transformation: Transformation) -> list[tuple[int, int]]:
+        """Height and width of the output at each level.
 
         Raises
         ------
         ValueError
             If a side would have under 8 pixels at the coarsest level.
         """
-        levels = range(len(self.sizes))
-        wanted = [transformation.size_of(self.sizes[n]) for n in levels]
+        wanted = [transformation.size_of(size) for size in self.sizes]
         if min(wanted[0]) < 2 * SIDE_STEP:
-            least = 2 * SIDE_STEP / min(self.sizes[0])
+            (height, width), coarsest = wanted[0], self.sizes[0]
             raise ValueError(
-                f"transformation: expected scales of at least {least:.2f}, got "
-                f"{transformation.scales}; take larger ones"
+                f"scales: expected at least {2 * SIDE_STEP} pixels a side at the "
+                f"coarsest level, where the image has {coarsest[0]} x {coarsest[1]}, "
+                f"got {height} x {width}; take larger scales"
             )
-        return wanted[: levels[level] + 1]
+        return wanted
 
     def retarget(self, scale_y: float = 1.0, scale_x: float = 1.0) -> Image:
         """The image at another size: :meth:`remap` by plain resizing."""
@@ -410,8 +435,8 @@ class InGAN:
         return len(self.level_steps), 0
 
     def _enter_level(self) -> None:
-        """Begin a level: coarser networks rest at their average, a finer one begins as
-        the one before it ended."""
+        """Begin a level: coarser networks rest at their average; from the second of the
+        finer ones on, each begins as the one before it ended."""
         level, self.kept = self.level, {}
         if level:
             finished = self.averaged.levels[level - 1].state_dict()

@@ -121,8 +121,9 @@ def place_channels(
 ) -> Float[Tensor, "1 6 h w"]:
     """Where each output pixel comes from, and how the map stretches there.
 
-    Two channels of places, -1 to 1, and the four derivatives of the source pixel by the
-    output pixel, less those of standing still: 0 where nothing is stretched.
+    Two channels of places, -1 to 1 within the image, and the four derivatives of the
+    source pixel by the output pixel, less those of standing still: 0 where nothing is
+    stretched.
     """
     height, width = image.shape[-2:]
     places = transformation.places(size, image.device).permute(2, 0, 1)
@@ -131,7 +132,7 @@ def place_channels(
         stretch = places.new_zeros(2, 2, *size)
         stretch[0, 0], stretch[1, 1] = width / size[1], height / size[0]
     else:
-        stretch = torch.stack(torch.gradient(pixels, dim=(2, 1)), 1)  # of x, of y
+        stretch = torch.stack(torch.gradient(pixels, dim=(2, 1)), 1)  # by x, by y
     still = torch.eye(2, device=image.device)[:, :, None, None]
     return torch.cat([places, (stretch - still).flatten(0, 1)])[None]
 

@@ -41,7 +41,8 @@ AVERAGE = 0.99
 """Share of the averaged weights that is kept at each step: a generator that is at odds
 with a discriminator never comes to rest."""
 LEAST_CROP = 12
-"""Of a block twice as large, a quarter must hold a filter of the style loss."""
+"""A block twice as large, made smaller by 4, must hold a filter of the style loss at
+more than one place."""
 MOST_DOUBLINGS = 3
 LEARNED = (
     "generator",
@@ -131,7 +132,7 @@ class TextureExpansion:
         if (image == image[:, :1, :1]).all():
             raise ValueError(
                 "image: expected a texture, got one colour everywhere; any size of "
-                "that is known already"
+                "that is known already; take a picture with something in it"
             )
         self.image = image = image.detach()
         self.settings = settings
@@ -223,7 +224,17 @@ class TextureExpansion:
         -------
         Image
             Float[Tensor, "c h2 w2"] in [0, 1].
+
+        Raises
+        ------
+        ValueError
+            If it has another number of channels.
         """
+        if len(image) != len(self.image):
+            raise ValueError(
+                f"image: expected {len(self.image)} channels, as it learned from, got "
+                f"{len(image)}; give it a part of that image"
+            )
         expanded = self.averaged(self._normalised(image[None]))
         return (expanded[0] * self.spread + self.mean).clamp(0, 1)
 
@@ -252,20 +263,26 @@ class TextureExpansion:
         """
         height, width = self.image.shape[-2:]
         size = (2 * height, 2 * width) if size is None else size
-        times = max(size[0] / height, size[1] / width)
-        if min(size) < 1 or times > 2**MOST_DOUBLINGS:
-            raise ValueError(
-                f"size: expected 1 to {2**MOST_DOUBLINGS} times the image's {height} x "
-                f"{width} pixels, got {size[0]} x {size[1]}; larger ones show little "
-                "but the network's own faults"
-            )
-        expanded = self.expand(self.image)
-        for _ in range(1, math.ceil(math.log2(max(times, 1)))):
+        self.check_size(size)
+        times = max(size[0] / height, size[1] / width, 2)
+        expanded = self.image
+        for _ in range(math.ceil(math.log2(times))):
             expanded = self.expand(expanded)
         top, left = (
             (n - m) // 2 for n, m in zip(expanded.shape[-2:], size, strict=True)
         )
         return expanded[:, top : top + size[0], left : left + size[1]].clone()
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Refuse a size that :meth:`result` refuses, also before training."""
+        height, width = self.image.shape[-2:]
+        most = 2**MOST_DOUBLINGS
+        if min(size) < 1 or size[0] > most * height or size[1] > most * width:
+            raise ValueError(
+                f"size: expected at least 1 pixel and at most {most} times the image's "
+                f"{height} x {width}, got {size[0]} x {size[1]}; larger ones show "
+                "little but the network's own faults"
+            )
 
     def arguments(self) -> dict[str, Any]:
         """What, beside the image, it was constructed with."""

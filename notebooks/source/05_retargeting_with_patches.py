@@ -281,9 +281,7 @@ half = round(0.45 * width)
 masked = {
     "0.45 wide": carve(photograph, (height, half)),
     "0.45 wide, protected": carve(photograph, (height, half), protect=keep),
-    "removed": remove_object(
-        photograph, drop > 0, protect=keep * (drop == 0), restore_size=False
-    ),
+    "removed": remove_object(photograph, drop > 0, protect=keep * (drop == 0)),
 }
 
 # %%
@@ -295,7 +293,7 @@ show(
 )
 
 # %% [markdown]
-# Without protection less than half the width leaves the face squeezed; with it the face is whole, and all else gives way. On the right the model is gone. But a seam goes on to the bottom of the picture: what stood *below* the model, half of the helmet, went with it, and at the edge of the table a step shows where the halves did not fit. (`remove_object` can bring the width back by seams elsewhere; here it was told not to.)
+# Without protection less than half the width leaves the face squeezed; with it the face is whole, and all else gives way. On the right the model is gone. But a seam goes on to the bottom of the picture: what stood *below* the model, half of the helmet, went with it, and at the edge of the table a step shows where the halves did not fit. (Given a `size`, `remove_object` brings the width back by seams elsewhere.)
 #
 # ## Alike, both ways
 #
@@ -734,6 +732,6 @@ assert own or all(claims.values())  # on a photograph of yours they may not hold
 # - The best seam is found with one table, row by row. Forward energy pays for what will be seen afterwards. Seams bend what they go through, and where all is busy they go through everything.
 # - Completeness asks what is missing, coherence what was made up. Each alone is satisfied by nonsense; together they still need a good start.
 # - Heatmaps say where a result is bad, importance weights who gives way.
-# - A tiled copy and a column warp do well by both measures. Patches know nothing of places and numbers: look at the picture, and count. Chapter 12, planned, asks what a network that learns the patches' distribution adds.
+# - A tiled copy and a column warp do well by both measures. Patches know nothing of places and numbers: look at the picture, and count. Chapter [12](12_ingan.ipynb) asks what a network that learns the patches' distribution adds.
 #
 # ## References
