@@ -46,7 +46,7 @@ from dil_teach.warp import resizing
 WIDTHS = (2.0, 1.5, 0.6)
 SHIPPED = Path(__file__).parents[1] / "data" / "ingan"
 SMALL = {"coins": (76, 96), "china": (76, 114), "flower": (76, 114)}
-"""Height and width of the photographs that `ablations` and `failures` learn from."""
+"""Height and width of the photographs that all sections but `expanded` learn from."""
 EXPANDED = {
     "coins": (50, 63),
     "brick": (50, 50),
@@ -128,7 +128,7 @@ def counted(source: Image, target: Image) -> dict[str, float]:
 
 
 def small(name: str) -> Image:
-    """What `ablations` and `failures` learn from."""
+    """A photograph at its size in `SMALL`; of the gravel a part, at its own."""
     if name == "gravel":
         return photo(name)[:, 100:292, 100:292]
     return resize(photo(name), size=SMALL[name]).clamp(0, 1)
@@ -224,17 +224,19 @@ def step(seeds: tuple[int, ...]) -> list[dict]:
     """CPU seconds of a training step, beside the authors' architecture.
 
     At one crop, 72 x 96 in colour, made twice as wide: ours at the finest level, whose
-    steps cost most, and over the whole training.
+    steps cost most.
     """
     source = resize(photo("flower"), size=(72, 96)).clamp(0, 1)
     ingan = InGAN(source, replace(InGANSettings.standard(), steps=1, finer_steps=48))
     ingan._draw_transformation = lambda: resizing(1, 2)
-    spent: list[list[float]] = [[] for _ in ingan.sizes]
+    spent = []
     while not ingan.done:
-        level, begin = ingan.level, time.process_time()
+        begin = time.process_time()
         ingan.train_step()
-        spent[level].append(time.process_time() - begin)
-    finest = mean(spent[-1][4:])  # the first prepare the processor
+        spent.append(time.process_time() - begin)
+    finest = mean(
+        spent[-ingan.level_steps[-1] + 4 :]
+    )  # the first prepare the processor
     theirs = Authors(source)
     times = []
     for _ in range(9):

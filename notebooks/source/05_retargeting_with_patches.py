@@ -216,7 +216,7 @@ def forward_seam(grey):
 
 
 # %% [markdown]
-# The library does the same, and after each seam computes only the costs that have changed. Here our table and the library's seam are compared, and both energies take out four columns of ten:
+# The library does the same, and after each seam computes only the costs that have changed. Here our seam and the library's are compared, and both energies take out four columns of ten:
 
 # %%
 from dil_teach.classical.seam_carving import carve
@@ -496,7 +496,7 @@ show(
 )
 
 # %% [markdown]
-# Wider, the patches have kept the dahlia round and told the ground at greater length, while the seams have made it an oval. Narrower, both keep it nearly round; the patches' flower is a little flat at its left side, and the ground to its sides is almost gone.
+# Wider, the patches have kept the dahlia round and drawn more ground, while the seams have made it an oval. Narrower, both keep it nearly round; the patches' flower is a little flat at its left side, and the ground to its sides is almost gone.
 #
 # ## Where is it bad? Two heatmaps
 #
@@ -625,7 +625,7 @@ show(
 #
 # ## Results that cheat
 #
-# All that we can measure of the wider pictures, and then the pictures (but for plain resizing, which you know). *Moved* is how far patches lie from where they came from, in shares of the width (a thing that is told twice must move). The last column is the [recurrence score](glossary.md#recurrence-score) of chapter 01, the thread of the course.
+# All that we can measure of the wider pictures, and then the pictures (but for plain resizing, which you know). *Moved* is how far patches lie from where they came from, in shares of the width (a thing that is drawn twice must move). The last column is the [recurrence score](glossary.md#recurrence-score) of chapter 01, the thread of the course.
 
 # %%
 from dil_teach.recurrence import recurrence_score
@@ -650,9 +650,9 @@ show(
 )
 
 # %% [markdown]
-# Read the figures first. By completeness the two controls are perfect, for each column of the photograph is still there, and by coherence they are no worse than the methods. Now count. **Tiled**: two astronauts, the second cut off, and two flags. **Column warp**: half an astronaut, cut along a straight edge, before a whole one, and at the right a second piece of model and helmet. **Patches** and **GPNN** [@granot2022] have one astronaut, but a helmet with two humps, a piece of a second model at the right border, and a face that is not hers. **Seams** have one of each thing, collar and helmet drawn out, and much worse figures. So the answer to question 3 is no: *the measures of patches can be cheated, and those who look at nothing else are cheated.*
+# Read the figures first. By completeness the two controls are perfect, for nearly all runs of columns as wide as a patch are still there, and by coherence they are no worse than the methods. Now count. **Tiled**: two astronauts, the second cut off, and two flags. **Column warp**: half an astronaut, cut along a straight edge, before a whole one, and at the right a second piece of model and helmet. **Patches** and **GPNN** [@granot2022] have one astronaut, but a helmet with two humps, a piece of a second model at the right border, and a face that is not hers. **Seams** have one of each thing, collar and helmet drawn out, and much worse figures. So the answer to question 3 is no: *the measures of patches can be cheated, and those who look at nothing else are cheated.*
 #
-# *Moved* finds the tiled picture out, though not the column warp, whose copies lie near their originals. And the recurrence score? It is higher for every wider picture than for the photograph: what is told at greater length recurs more. It sorts nothing out here. The nearest to the photograph is plain resizing, which nobody would choose for that reason. No single number replaces looking.
+# *Moved* finds the tiled picture out, though not the column warp, whose copies lie near their originals. And the recurrence score? It is higher for every wider picture than for the photograph: what is drawn longer recurs more. It sorts nothing out here. The nearest to the photograph is plain resizing, which nobody would choose for that reason. No single number replaces looking.
 #
 # ## When it fails: where everything matters
 #
@@ -673,18 +673,18 @@ show(
 )
 
 # %% [markdown]
-# Narrower, seams keep all the coins and make thin lenses of those that they go through. Patches keep most of the coins round and leave some out: a coin that looks like another one counts as told. Wider, seams draw coins out to long loaves; patches make more of them, whole ones, small ovals, and a few that have grown together. Which of these is right depends on what the picture is for, and neither energy nor patches know. On *your* photograph look for what occurs more than once, for straight lines across the picture, and for faces: there you will see it first.
+# Narrower, seams keep all the coins and make thin lenses of those that they go through. Patches keep most of the coins round and leave some out: a coin that looks like another one counts as kept. Wider, seams draw coins out to long loaves; patches make more of them, whole ones, small ovals, and a few that have grown together. Which of these is right depends on what the picture is for, and neither energy nor patches know. On *your* photograph look for what occurs more than once, for straight lines across the picture, and for faces: there you will see it first.
 
 # %%
 wider = {n.removesuffix(", wider"): row for n, row in table.items() if "wider" in n}
 sums = {name: sum(row[:2]) for name, row in wider.items()}
 lost, invented = ({n: e[i] for n, e in noise_errors.items()} for i in (0, 1))
-whole, added = ({n: e[i] for n, e in alone_errors.items()} for i in (0, 1))
+missing, added = ({n: e[i] for n, e in alone_errors.items()} for i in (0, 1))
 claims = {
     "our seam pays what the library's pays": abs(seam_sums[0] - seam_sums[1]) < 1e-4,
     "a corner makes nothing up": added["a corner"] < 1e-9,
-    "and much of the picture is missing": whole["a corner"] > 0.005,
-    "pasted into noise nothing is missing": whole["pasted into noise"] < 1e-9,
+    "and much of the picture is missing": missing["a corner"] > 0.005,
+    "pasted into noise nothing is missing": missing["pasted into noise"] < 1e-9,
     "and much is made up": added["pasted into noise"] > 0.01,
     "coherence alone loses over three times as much as both": (
         lost["coherence alone"] > 3 * lost["both"]
