@@ -219,8 +219,15 @@ def test_checkpoints_that_ship_are_small() -> None:
     assert len(sizes) >= 3 and max(sizes) <= 3e6 and sum(sizes) <= 12e6
 
 
+@pytest.mark.parametrize(
+    ("from_finest", "width"),
+    [(3, 2.0), *(pytest.param(2, x, marks=pytest.mark.slow) for x in (2.0, 1.5))],
+)
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_a_checkpoint_that_ships_does_its_job(path: Path) -> None:
+def test_a_checkpoint_that_ships_does_its_job(
+    path: Path, from_finest: int, width: float
+) -> None:
+    """At 76 pixels and more; at 121 and more it takes minutes."""
     image = load_image(path.with_suffix(".png"))
     ingan = resume(path, image)
     assert ingan.done and min(image.shape[1:]) >= 112
@@ -229,12 +236,12 @@ def test_a_checkpoint_that_ships_does_its_job(path: Path) -> None:
     assert told["photograph"] in photos() and told["attribution"] and told["commit"]
     assert told["recipe"] == "data/train_checkpoints.py"
     assert psnr(ingan.retarget(), image) >= 32
-    level = len(ingan.sizes) - 3
+    level = len(ingan.sizes) - from_finest
     source = (ingan.pyramid[level][0] * ingan.deviation + ingan.mean).clamp(0, 1)
-    made = ingan.remap(resizing(1, 2), level)
+    made = ingan.remap(resizing(1, width), level)
     plain = resize(source, size=(made.shape[1], made.shape[2])).clamp(0, 1)
     for distance in (completeness, coherence):
-        assert distance(source, made) < 0.8 * distance(source, plain)
+        assert distance(source, made) < 0.65 * distance(source, plain)
 
 
 # ---- how it says no

@@ -102,15 +102,15 @@ size_slider = explore(
     "The photograph ({photograph}), {height} times as high and {width} times as wide: "
     "left stretched, with what is in it out of shape; right by InGAN",
     examples=[
-        {"photograph": "coins", "height": 1.0, "width": 2.0},
-        {"photograph": "coins", "height": 1.0, "width": 0.5},
-        {"photograph": "facade", "height": 1.0, "width": 2.0},
-        {"photograph": "hubble", "height": 1.0, "width": 2.0},
+        {"photograph": name, "height": 1.0, "width": 2.0}
+        for name in ("coins", "facade", "hubble")
     ],
 )
 
 # %% [markdown]
-# Left, the coins become ovals and the bricks grow wide. Right there are *more* coins, and they are about as large and as round as in the photograph: in the same four rows at twice the width, and about half as many at half the width, where some at the edge are cut. The bricks keep their width too, though some joints begin or end where no mason would have let them. And the street front has more windows, each between its shutters, under a cornice that still falls to the right; only at the left edge some windows are narrower than they should be.
+# Left, the coins become ovals and the windows grow wide. Right there are *more* coins, and they are about as large and as round as in the photograph, in the same four rows. The street front has more windows, each between its shutters, under a cornice that still falls to the right; only at the left edge some windows are narrower than they should be. In the deep field the galaxies stay round, and the small ones points; but hardly one is new: they stand farther apart. Nothing in the picture says that there should be more of what stands alone.
+#
+# Choose the bricks, and half the width: the bricks keep theirs, though some joints begin or end where no mason would have let them; of the coins about half as many are left, and some at the edge are cut.
 #
 # The network was never told what a coin is, nor that coins should be round. Move the sliders: it is one network, and it draws any size in a fraction of a second.
 #
@@ -481,13 +481,13 @@ for name, pictures in results.items():
 #
 # *Coins.* Bicubic and seam carving leave 24 wide things. Bidirectional similarity, GPNN and InGAN all draw many round coins, the first two with the better numbers, for their patches are copies: InGAN's coins have less relief. But its rows are the most even, and of the two largest coins, which GPNN draws twice, grown together, it draws each once. The column warp has dark cuts between some coins.
 #
-# *Bricks.* InGAN's are nearly as complete as those of bidirectional similarity and GPNN, and as coherent. Seam carving bends the joints.
+# *Bricks.* InGAN's are nearly as complete as those of bidirectional similarity and GPNN, and a little more coherent. Seam carving bends the joints.
 #
 # *Flower.* Seam carving, bidirectional similarity and GPNN keep one round flower in a wider garden, which is what most people want. The controls make two. InGAN's is as wide as the stretched one, and as far from the photograph's patches. It never saw another flower, or the rest of the garden (question 3).
 #
 # *Street front.* Again the two methods of nearest patches have the better numbers, and again InGAN has the more even picture: more windows side by side, and lines that stay straight. Bidirectional similarity breaks the cornice, and GPNN smears what lies at the right.
 #
-# *Texture expansion* does what it is for: its bricks look right, though by the numbers they are behind the other new pictures. Its coins are dented; its flower and its street front, which are no textures, are smears under a grid of dots, and two to six times farther from the photograph than stretching is. Each method has a picture on which it is the right one.
+# *Texture expansion* does what it is for: its bricks look right, though by the numbers they are behind those of nearest patches and InGAN. Its coins are dented; its flower and its street front, which are no textures, are smears under a grid of dots, and two to six times farther from the photograph than stretching is. Each method has a picture on which it is the right one.
 #
 # ## Count the coins
 #
@@ -518,8 +518,8 @@ claims = {
     "InGAN's coins are nearer to the patches than stretched ones, both ways": max(
         scores["coins", "InGAN"][:2]
     )
-    < 0.85,
-    "and so are its bricks": max(scores["brick", "InGAN"][:2]) < 0.7,
+    < 0.6,
+    "and so are its bricks": max(scores["brick", "InGAN"][:2]) < 0.6,
     "but a tiled copy is nearer still": max(scores["coins", "tiled"][:2]) < 0.2,
     "stretched coins are wide": counted["bicubic"][1] > 1.7,
     "InGAN's are round": counted["InGAN"][1] < 1.3,
@@ -587,7 +587,7 @@ behind = [scores[n, "bidirectional"][0] < scores[n, "InGAN"][0] for n in compare
 claims = {
     "InGAN's flower is nearly the stretched one (over 20 dB)": psnr(*flowers) > 20,
     "its street front is nearer to the patches": max(scores["facade", "InGAN"][:2])
-    < 0.8,
+    < 0.6,
     "bidirectional similarity is more complete on all four": all(behind),
     "unstretched, your network returns the photograph (over 25 dB)": own or same > 25,
 }
