@@ -32,7 +32,7 @@ SIDE = 192
 NAMES = ("coins", "brick", "facade", "hubble")
 PARTS = {"hubble": (slice(400, 784), slice(500, 884))}
 """Rows and columns of a photograph whose things are too small in the whole of it."""
-SETTINGS = InGANSettings.standard(steps=6000, finer_steps=6000)
+SETTINGS = InGANSettings.standard(steps=6000, finer_steps=6000, patch_samples=512)
 COARSEST = {"facade": 48, "hubble": 48}
 """Shorter side of the coarsest level, where shutters and stars need over 32 pixels."""
 

@@ -95,6 +95,9 @@ class InGANSettings:
     patches: float = 160.0
     """Weight of a loss that is not the paper's, :func:`patch_distance`; 0: the
     discriminator alone teaches."""
+    patch_samples: int = 128
+    """Patches of each picture that this loss looks at. With 512 finer levels learn more
+    in as many steps, but on a CPU a step takes up to half as long again."""
     generator_rate: float = 5e-4
     finer_rate: float = 2e-3
     discriminator_rate: float = 1e-3
@@ -112,12 +115,14 @@ class InGANSettings:
             self.finer_steps,
             self.discriminator_layers,
             self.discriminator_scales,
+            self.patch_samples,
         )
         patch = 2 * self.discriminator_layers + 1
         if min(counts) < 1 or self.loss not in get_args(Loss):
             raise ValueError(
                 "settings: expected at least 1 for steps, finer_steps, "
-                "discriminator_layers and discriminator_scales, and a loss of "
+                "discriminator_layers, discriminator_scales and patch_samples, and a "
+                "loss of "
                 f"{' or '.join(get_args(Loss))}, got {self}"
             )
         if not 0 < self.smallest <= 1 <= self.largest < math.inf or (
@@ -236,7 +241,8 @@ class InGAN:
         if settings.patches:
             size = (fake.shape[-2], fake.shape[-1])
             shape = transformation.shape(size, fake.device)
-            distance = patch_distance(fake, image, self.rng, shape)
+            samples = settings.patch_samples
+            distance = patch_distance(fake, image, self.rng, shape, samples=samples)
             loss = loss + settings.patches * distance
         real = self._judge(image, resizing(1, 1))
         discrimination = discriminator_loss(judged, real, progress, settings.loss)
