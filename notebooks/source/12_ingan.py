@@ -447,12 +447,12 @@ def drawn_and_scored(name):
     source, pictures = compared[name], all_methods(name)
     lost = completeness(source, pictures["bicubic"])
     added = coherence(source, pictures["bicubic"])
-    rows = {}
+    numbers = {}
     for method, picture in pictures.items():
         lost_share = completeness(source, picture) / lost
         added_share = coherence(source, picture) / added
-        rows[name, method] = (lost_share, added_share, recurrence_score(picture))
-    return pictures, rows
+        numbers[name, method] = (lost_share, added_share, recurrence_score(picture))
+    return pictures, numbers
 
 
 # %%
@@ -461,9 +461,9 @@ from concurrent.futures import ThreadPoolExecutor
 results, scores = {}, {}
 with ThreadPoolExecutor(2) as pool:  # two photographs at a time
     found = pool.map(drawn_and_scored, compared)
-    for name, (pictures, rows) in zip(compared, found, strict=True):
+    for name, (pictures, numbers) in zip(compared, found, strict=True):
         results[name] = pictures
-        scores |= rows
+        scores |= numbers
 
 # %%
 ALTS = {
