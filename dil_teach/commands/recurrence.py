@@ -6,7 +6,7 @@ import time
 
 from tqdm import tqdm
 
-from dil_teach.commands.files import In, Out, check_place, write
+from dil_teach.commands.files import In, Out, check_input_is_kept, check_place, write
 
 MOST_PIXELS = 300_000
 """Whose patches `recurrence` looks for: two minutes, and 3 GB of memory."""
@@ -46,8 +46,7 @@ def recurrence(
     from dil_teach.resize import resize
 
     colour, alpha = split_alpha(load_image(image))
-    if out.exists() and out.samefile(image):
-        raise ValueError(f"{out}: would replace the photograph; name another file")
+    check_input_is_kept(out, image)
     height, width = file_size = (colour.shape[-2], colour.shape[-1])
     if max_side is not None:
         if max_side < 1:
