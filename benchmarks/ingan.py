@@ -234,9 +234,8 @@ def step(seeds: tuple[int, ...]) -> list[dict]:
         begin = time.process_time()
         ingan.train_step()
         spent.append(time.process_time() - begin)
-    finest = mean(
-        spent[-ingan.level_steps[-1] + 4 :]
-    )  # the first prepare the processor
+    last = ingan.level_steps[-1]
+    finest = mean(spent[4 - last :])  # its first four prepare the processor
     theirs = Authors(source)
     times = []
     for _ in range(9):

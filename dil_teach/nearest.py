@@ -12,6 +12,7 @@ from scipy.spatial import KDTree
 from torch import Tensor
 
 from dil_teach.image import Image, check_image
+from dil_teach.patches import patches_inside
 
 Mask = Bool[Tensor, "_h _w"]
 Values = Float[Tensor, "n values"]
@@ -223,8 +224,7 @@ def _wholly_inside(
             f"{image.shape[-1]}, got {' x '.join(map(str, mask.shape))}; "
             "make the mask from that image"
         )
-    outside = (~mask).float()[None]
-    return F.max_pool2d(outside, patch_size, stride=1)[0] == 0
+    return patches_inside(mask, patch_size)
 
 
 def _exact(asking: _Bag, known: _Bag, count: int) -> Int[Tensor, "n count"]:

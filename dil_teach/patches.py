@@ -1,7 +1,7 @@
 """An image as the bag of its patches, and back."""
 
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from dil_teach.image import Image
@@ -67,3 +67,11 @@ def average_patches(
         columns.new_ones(columns.shape), image_size, patch_size, stride=stride
     )
     return (total / count.clamp_min(1))[0]
+
+
+def patches_inside(
+    inside: Bool[Tensor, "h w"], patch_size: int
+) -> Bool[Tensor, "_h _w"]:
+    """Which of all patches lie wholly inside of a shape."""
+    outside = (~inside)[None, None].float()
+    return F.max_pool2d(outside, patch_size, stride=1)[0, 0] == 0

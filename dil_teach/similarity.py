@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dil_teach.image import Image
 from dil_teach.nearest import nearest_patches
+from dil_teach.patches import patches_inside
 
 Picture = Float[Tensor, "1 _c _h _w"]
 
@@ -169,11 +170,3 @@ def patches_at(
     within = torch.arange(patch_size, device=places.device)
     pixels = corners[:, None, None] + within[:, None] * width + within
     return picture[0].flatten(1)[:, pixels].transpose(0, 1)
-
-
-def patches_inside(
-    inside: Bool[Tensor, "h w"], patch_size: int
-) -> Bool[Tensor, "_h _w"]:
-    """Which of all patches lie wholly inside of a shape."""
-    outside = (~inside)[None, None].float()
-    return F.max_pool2d(outside, patch_size, stride=1)[0, 0] == 0

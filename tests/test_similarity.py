@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from dil_teach import photo, resize
-from dil_teach.patches import extract_patches
+from dil_teach.patches import extract_patches, patches_inside
 from dil_teach.similarity import (
     coherence,
     completeness,
     patch_distance,
-    patches_inside,
     relative_location,
 )
 

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.deep.ingan_networks import Batch, Discriminator, channels_last
+from dil_teach.patches import patches_inside
 from dil_teach.resize import resize
-from dil_teach.similarity import patches_inside
 from dil_teach.training import autocast
 from dil_teach.warp import Transformation
 
