@@ -60,6 +60,7 @@ def nearest_patches(
     patch_size: int = 5,
     k: int = 1,
     *,
+    stride: int = 1,
     exact: bool = False,
     remove_mean: bool = False,
     exclude_self: bool = False,
@@ -79,6 +80,8 @@ def nearest_patches(
         Side of a patch in pixels.
     k : int
         How many neighbours.
+    stride : int
+        Distance between neighbouring patches that ask, in pixels.
     exact : bool
         Compare each patch with every other, tile by tile. Otherwise a KD-tree on the
         first 24 principal components proposes candidates and true distances choose
@@ -97,17 +100,21 @@ def nearest_patches(
     Returns
     -------
     Neighbours
-        Each field of shape (h - patch_size + 1, w - patch_size + 1, k).
+        Each field of shape (h - patch_size + 1, w - patch_size + 1, k); with a stride
+        every so many of these rows and columns.
 
     Raises
     ------
     ValueError
         If an image is smaller than a patch, a mask has another size than its image, the
-        numbers of channels differ, or the database has fewer than k patches.
+        numbers of channels differ, the database has fewer than k patches, or the stride
+        is below 1.
     """
     levels = [database] if isinstance(database, Tensor) else list(database)
     masks = [database_mask] if isinstance(database_mask, Tensor) else database_mask
-    asking = _bag("query", [query], [query_mask], patch_size, remove_mean)
+    if stride < 1:
+        raise ValueError(f"stride: expected at least 1, got {stride}; 1 asks for all")
+    asking = _bag("query", [query], [query_mask], patch_size, remove_mean, stride)
     known = _bag("database", levels, masks, patch_size, remove_mean)
     if len(known.pixels) != len(query):
         raise ValueError(
@@ -128,8 +135,8 @@ def nearest_patches(
     own = _own_places(asking, query, levels) if exclude_self else None
     distance, index = _rank(asking, known, candidates, k, own)
 
-    out_size = tuple(side - patch_size + 1 for side in query.shape[-2:])
-    where = asking.row * out_size[1] + asking.column
+    out_size = tuple((side - patch_size) // stride + 1 for side in query.shape[-2:])
+    where = asking.row // stride * out_size[1] + asking.column // stride
 
     def spread(found: Tensor, missing: float) -> Tensor:
         whole = found.new_full((out_size[0] * out_size[1], k), missing)
@@ -176,6 +183,7 @@ def _bag(
     masks: Sequence[Mask | None] | None,
     patch_size: int,
     remove_mean: bool,
+    stride: int = 1,
 ) -> _Bag:
     if not images:
         raise ValueError(f"{name}: expected at least one image, got none")
@@ -199,7 +207,7 @@ def _bag(
         inside = torch.ones(rows, columns, dtype=torch.bool, device=image.device)
         if mask is not None:
             inside = _wholly_inside(mask, image, patch_size, name)
-        row, column = inside.nonzero(as_tuple=True)
+        row, column = stride * inside[::stride, ::stride].nonzero().T
         start = first + row * width + column
         like = torch.ones_like(start)
         places.append((start, width * like, level * like, row, column))

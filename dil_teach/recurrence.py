@@ -1,6 +1,7 @@
 """Patch recurrence within and across scales (Glasner, Bagon and Irani, ICCV 2009)."""
 
 from collections.abc import Sequence
+from math import isqrt
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,8 @@ CONTRAST = 0.25
 """A good match is no farther than this share of the patch's own squared contrast."""
 UNSEEN = (2 / 255) ** 2
 """Squared distance per value, of two grey levels, that nobody sees between patches."""
+ENOUGH = 4000
+"""So many patches, evenly spread, tell an image's recurrence score to a hundredth."""
 
 
 def recurrence_map(
@@ -73,6 +76,7 @@ def match_distances(
     scale: float = 1.0,
     exact: bool = False,
     most: int = MOST,
+    stride: int = 1,
 ) -> Float[Tensor, "h w k"]:
     """Squared distances of each patch to its nearest ones at a scale, itself left out.
 
@@ -86,6 +90,8 @@ def match_distances(
         Compare each patch with every other, instead of the fast search.
     most : int
         How many of them: fewer take less time.
+    stride : int
+        Distance between neighbouring patches that are looked at, in pixels.
 
     Returns
     -------
@@ -103,13 +109,14 @@ def match_distances(
     height, width = (side - patch_size + 1 for side in searched.shape[-2:])
     k = min(most, height * width - (1 if scale == 1 else 4))
     if k < 1:  # nothing beside itself
-        height, width = (side - patch_size + 1 for side in image.shape[-2:])
+        height, width = ((n - patch_size) // stride + 1 for n in image.shape[-2:])
         return image.new_full((height, width, most), torch.inf)
     found = nearest_patches(
         image,
         searched,
         patch_size,
         k,
+        stride=stride,
         exact=exact,
         remove_mean=True,
         exclude_self=True,
@@ -244,7 +251,8 @@ def recurrence_score(image: Image, patch_size: int = 5) -> float:
     """How much an image is made of its own patches: 0 for noise, 1 for a plain edge.
 
     The share of patches with at least one good match, its mean over five scales, 1 to
-    0.41: the one number by which the chapters compare a result with a photograph.
+    0.41: the one number by which the chapters compare a result with a photograph. In
+    an image of over 16,000 patches only some are asked, evenly spread, at least 4000.
 
     Parameters
     ----------
@@ -256,8 +264,15 @@ def recurrence_score(image: Image, patch_size: int = 5) -> float:
     ValueError
         As in :func:`recurrence_map`.
     """
-    shares = recurrence_curve(image, patch_size, least=1)
-    return sum(shares) / len(shares) / 100
+    check_recurs(image, patch_size, min(SCALES))
+    good = good_distance(image, patch_size)
+    stride = max(isqrt(good.numel() // ENOUGH), 1)
+    good = good[::stride, ::stride]
+    shares = [
+        match_distances(image, patch_size, scale, most=1, stride=stride)[..., 0] <= good
+        for scale in SCALES
+    ]
+    return torch.stack(shares).cpu().double().mean().item()
 
 
 def check_recurs(image: Image, patch_size: int, scale: float) -> None:

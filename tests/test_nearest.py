@@ -294,6 +294,25 @@ def test_a_single_image_takes_a_single_mask():
     check(found, tables, query, [level], 3, 1)
 
 
+# ---- a stride
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize(("height", "width", "stride"), [(22, 19, 2), (21, 20, 3)])
+def test_with_a_stride_each_so_manieth_row_and_column_asks(
+    height, width, stride, exact
+):
+    image, mask = noise(3, height, width), some_mask(height, width, 2)
+    options = {"exact": exact, "exclude_self": True, "query_mask": mask}
+    of_all = nearest_patches(image, [image, noise(3, 9, 9)], 3, 2, **options)
+    some = nearest_patches(
+        image, [image, noise(3, 9, 9)], 3, 2, stride=stride, **options
+    )
+    assert some.distance.isinf().any()
+    for found, whole in zip(some, of_all, strict=True):
+        assert torch.equal(found, whole[::stride, ::stride])
+
+
 # ---- any of this together
 
 
@@ -362,6 +381,7 @@ def test_two_calls_agree_to_the_bit_and_draw_nothing(exact):
         (r"patch_size: expected 1 to 9", {"patch_size": 0}),
         (r"k: expected 1 to 20, .*got 21", {"k": 21}),
         (r"k: expected 1 to 20, .*got 0", {"k": 0}),
+        (r"stride: expected at least 1, got 0", {"stride": 0}),
         (r"k: expected 1 to 16, .*beside", {"k": 17, "exclude_self": True}),
         (
             r"query_mask: expected .* 10 x 9, got 9 x 10",

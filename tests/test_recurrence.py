@@ -167,6 +167,21 @@ def test_the_curve_and_the_score_are_shares_of_the_map():
     assert recurrence_score(photo("grass", size=64)) < score / 2
 
 
+@pytest.mark.parametrize("name", ["brick", "coffee", "grass"])
+def test_the_score_asks_enough_patches_of_a_large_image(name):
+    image = photo(name, size=160)
+    of_all = sum(recurrence_curve(image, least=1)) / 500
+    assert recurrence_score(image) == pytest.approx(of_all, abs=0.01)
+    assert recurrence_score(image) != of_all
+
+
+def test_with_a_stride_some_of_the_patches_are_looked_at():
+    image = photo("coffee", size=64)
+    some = match_distances(image, 5, 0.64, stride=3)
+    assert torch.equal(some, match_distances(image, 5, 0.64)[::3, ::3])
+    assert match_distances(noise(3, 5, 5), stride=3).shape == (1, 1, 16)
+
+
 def test_an_image_too_small_for_other_patches_has_none():
     assert recurrence_map(noise(3, 5, 5)).tolist() == [[0]]
     assert match_distances(noise(3, 6, 6)).isinf().sum() == 4 * (16 - 3)

@@ -65,7 +65,7 @@ def recurrence(
     for each in tqdm(dict.fromkeys((scale, *SCALES)), "scales", leave=False):
         maps[each] = recurrence_map(colour, patch_size, each)
     counts = maps[scale]
-    # the mean that `recurrence_score` takes, of maps that are here already
+    # the mean that `recurrence_score` takes, of all patches: their maps are here
     shares = [(maps[each] >= 1).double().mean().item() for each in SCALES]
     detail = detailed(colour, patch_size)
     parts = {"all": counts, "smooth": counts[~detail], "detailed": counts[detail]}
