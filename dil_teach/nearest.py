@@ -311,11 +311,14 @@ def _rank(
     distances = [known.pixels.new_empty(0, k)]  # there may be no patch that asks
     indices = [candidates[:0, :k]]
     size = max(BLOCK // candidates.shape[1], 1)
+    # rows are quicker to fetch than pixels, where there is room for them
+    whole = known.values(slice(None)) if len(known) <= BLOCK else None
     for first in range(0, len(asking), size):
         chosen = candidates[first : first + size].sort(1).values
         flat = chosen.flatten()
         query = asking.values(slice(first, first + size))
-        answers = known.values(flat).view(*chosen.shape, -1)
+        answers = known.values(flat) if whole is None else whole[flat]
+        answers = answers.view(*chosen.shape, -1)
         distance = (answers - query[:, None]).square().sum(2)
         if own is not None:
             centre = own[first : first + size].repeat_interleave(chosen.shape[1], 0)

@@ -25,7 +25,7 @@ CONTRAST = 0.25
 UNSEEN = (2 / 255) ** 2
 """Squared distance per value, of two grey levels, that nobody sees between patches."""
 ENOUGH = 4000
-"""So many patches, evenly spread, tell an image's recurrence score to a hundredth."""
+"""So many patches, evenly spread, tell a photograph's score to a hundredth."""
 
 
 def recurrence_map(
@@ -251,8 +251,11 @@ def recurrence_score(image: Image, patch_size: int = 5) -> float:
     """How much an image is made of its own patches: 0 for noise, 1 for a plain edge.
 
     The share of patches with at least one good match, its mean over five scales, 1 to
-    0.41: the one number by which the chapters compare a result with a photograph. In
-    an image of over 16,000 patches only some are asked, evenly spread, at least 4000.
+    0.41: the one number by which the chapters compare a result with a photograph.
+
+    Of more than 16,000 patches only some are asked, evenly spread, at least 4000: on
+    photographs the score is within 0.01 of that of all, and within about 0.02 on a
+    pattern that repeats in step with them.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ import torch
 from dil_teach.notebook import device, start
 
 seed = 0
-start(budget, seconds={"quick": 25, "standard": 45, "full": 80})
+start(budget, seconds={"quick": 30, "standard": 45, "full": 80})
 
 # %% [markdown]
 # `budget` changes only the size of the photograph. The [seed](glossary.md#seed) is used for noise alone; all else here is counting.

@@ -33,7 +33,7 @@ import torch
 from dil_teach.notebook import device, start
 
 seed = 0
-start(budget, seconds={"quick": 30, "standard": 80, "full": 170})
+start(budget, seconds={"quick": 25, "standard": 80, "full": 170})
 
 # %% [markdown]
 # `budget` changes only the size of the pictures. The [seed](glossary.md#seed) is used for one experiment that starts from noise; all else here draws nothing at random.
@@ -628,14 +628,22 @@ show(
 # All that we can measure of the wider pictures, and then the pictures (but for plain resizing, which you know). *Moved* is how far patches lie from where they came from, in shares of the width (a thing that is drawn twice must move). The last column is the [recurrence score](glossary.md#recurrence-score) of chapter 01, the thread of the course.
 
 # %%
+from concurrent.futures import ThreadPoolExecutor
+
 from dil_teach.recurrence import recurrence_score
 from dil_teach.similarity import relative_location
 
+
+def measured(name):
+    missing, made_up = (float(distances.mean()) for distances in heat(name))
+    far = relative_location(photograph, results[name])
+    return missing, made_up, far, recurrence_score(results[name])
+
+
+compared = [name for name in results if "wider" in name]
 table = {"photograph": (0.0, 0.0, 0.0, recurrence_score(photograph))}
-for name in [name for name in results if "wider" in name]:
-    measured = [float(distances.mean()) for distances in heat(name)]
-    measured.append(relative_location(photograph, results[name]))
-    table[name] = (*measured, recurrence_score(results[name]))
+with ThreadPoolExecutor(2) as pool:  # two pictures at a time
+    table |= zip(compared, pool.map(measured, compared), strict=True)
 print(f"{'':24} completeness  coherence  moved  recurrence")
 for name, (missing, made_up, far, recurs) in table.items():
     print(f"{name:24} {missing:12.5f} {made_up:10.5f} {far:6.2f} {recurs:11.2f}")

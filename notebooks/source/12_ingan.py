@@ -33,7 +33,7 @@ import torch
 from dil_teach.notebook import device, start
 
 seed = 0
-start(budget, seconds={"quick": 35, "standard": 70, "full": 200})
+start(budget, seconds={"quick": 25, "standard": 70, "full": 200})
 
 # %% [markdown]
 # `budget` changes sizes and numbers of steps, never the method. The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
