@@ -254,8 +254,8 @@ def recurrence_score(image: Image, patch_size: int = 5) -> float:
     0.41: the one number by which the chapters compare a result with a photograph.
 
     Of more than 16,000 patches only some are asked, evenly spread, at least 4000: on
-    photographs the score is within 0.01 of that of all, and within about 0.02 on a
-    pattern that repeats in step with them.
+    photographs the score is within 0.01 of that of all. A pattern that repeats in step
+    with those that are asked can be misjudged by 0.1.
 
     Parameters
     ----------

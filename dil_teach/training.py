@@ -258,24 +258,27 @@ def resume(path: str | Path, image: Image | Video) -> Any:
         with safe_open(path, "pt") as file:
             tree = json.loads((file.metadata() or {})["dil_teach"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        trained_on = tree["image"]["shape"], tree["image"]["sha256"]
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{path}: expected a checkpoint that dil_teach saved, got another or a "
             f"damaged file ({error}); save it again"
         ) from None
-    if tree["image"] != _fingerprint(image):
+    here = _fingerprint(image)
+    if trained_on != (here["shape"], here["sha256"]):
         raise ValueError(
-            f"image: {path} was trained on another image (size "
-            f"{tree['image']['shape']}, here {list(image.shape)}); resume with that one"
+            f"image: {path} was trained on another image (size {trained_on[0]}, here "
+            f"{here['shape']}); resume with that one"
         )
     try:
         arguments = _with_tensors(tree["arguments"], tensors)
         method = _named(tree["method"], type)(image, **arguments)
         method.load_state_dict(_with_tensors(tree["state"], tensors))
-    except (TypeError, KeyError, RuntimeError, ImportError) as error:
+    except (TypeError, KeyError, AttributeError, RuntimeError, ImportError) as error:
+        why = str(error).partition("\n")[0].rstrip(":")  # torch lists every weight
         raise ValueError(
             f"{path}: expected a checkpoint of this version of dil_teach, got another "
-            f"({error}); train and save again"
+            f"({why}); train and save again"
         ) from None
     return method
 

@@ -144,6 +144,20 @@ def test_transformations_are_weak_at_first_and_reach_the_ends(coins: Image) -> N
     assert all(ingan._draw_transformation().source is not None for _ in range(20))
 
 
+@pytest.mark.parametrize(("side", "coarsest"), [(14, 32), (60, 18)])
+def test_no_side_becomes_shorter_than_a_patch(
+    side: int, coarsest: int, coins: Image
+) -> None:
+    image = resize(coins, size=(side, side)).clamp(0, 1)
+    settings = InGANSettings(steps=100, discriminator_layers=4, coarsest=coarsest)
+    ingan = InGAN(image, settings)
+    ingan.step = 50
+    sides = []
+    for _ in range(100):
+        sides += ingan._draw_transformation().size_of(ingan.sizes[0])
+    assert min(sides) == 12  # of at least 9, the first multiple of 4
+
+
 # ---- the method
 
 

@@ -122,12 +122,14 @@ def test_a_checkpoint_draws_what_was_learned_without_training(
         (["--scale-x", "0"], "--scale-x: expected a number above 0, got 0.0"),
         (["--scale-y", "-2"], "--scale-y: expected a number above 0, got -2.0"),
         (["--scale-y", "nan"], "--scale-y: expected a number above 0, got nan"),
+        (["--scale-y", "1e308"], "--scale-y: expected a number above 0, got 1e+308"),
         (["--scale-x", "0.001"], "leaves no pixel"),
         (["--scale-x", "1e6"], "--scale-y, --scale-x: expected at most 120000 pixels"),
         (["--method", "seam", "--scale-x", "1e9"], "expected at most 36000000 pixels"),
         (["--protect", "mask.png"], "expected --method seam or bidirectional"),
         (["--checkpoint", "in.png"], "expected --method ingan"),
         (["--film", "film.gif", "--frames", "0"], "--frames: expected at least 1"),
+        (["--film", "film.gif", "--frames", "1000000"], "--frames: expected at most"),
         (["--film", "film.avi"], "expected one of .mp4, .webm, .mkv, .gif"),
         (["--film", "in.png"], "expected one of .mp4, .webm, .mkv, .gif"),
         (
@@ -139,6 +141,7 @@ def test_a_checkpoint_draws_what_was_learned_without_training(
         (["--method", "ingan", "--checkpoint", "in.png"], "expected a checkpoint that"),
         (["--method", "ingan", "--checkpoint", "other"], "expected a checkpoint that"),
         (["--method", "ingan", "--checkpoint", "noise"], "expected a checkpoint of"),
+        (["--method", "ingan", "--checkpoint", "list"], "expected a checkpoint that"),
         (["--method", "ingan", "--save-checkpoint", "x.pt"], "expected .safetensors"),
         (["--method", "expand"], "expected at least twice the crop"),
         (["--seed", "-1"], "--seed: expected 0 to"),
@@ -154,6 +157,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     mark((0, 0, 10, 10))
     Picture.new("L", (10, 10), 255).save("small.png")
     save_file({"weight": torch.zeros(3)}, "other")
+    save_file({"weight": torch.zeros(3)}, "list", {"dil_teach": "[1, 2]"})
     save(ZSN2N(load_image("in.png")), "noise")
     if options[-1] == "expand":
         with Picture.open("in.png") as picture:

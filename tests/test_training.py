@@ -1,11 +1,14 @@
 """The one training loop: reports, interrupts, carrying on, saving and resuming."""
 
+import json
 import os
 import signal
 import threading
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from dil_teach import ZSSR, ZSSRSettings, fit, fit_all, photo, resume, save, train
 
@@ -78,6 +81,23 @@ def test_resume_refuses_what_it_cannot_trust(zssr, tmp_path):
     path.write_text("not a checkpoint")
     with pytest.raises(ValueError, match="expected a checkpoint"):
         resume(path, zssr.image)
+    for said in ("{}", "[1, 2]", '{"image": 3}', '{"image": {}}', "none"):
+        save_file({"weight": torch.zeros(3)}, path, {"dil_teach": said})
+        with pytest.raises(ValueError, match="expected a checkpoint that dil_teach"):
+            resume(path, zssr.image)
+
+
+def test_resume_refuses_in_one_line_what_another_version_saved(zssr, tmp_path):
+    path = tmp_path / "z.safetensors"
+    save(zssr, path)
+    with safe_open(path, "pt") as file:
+        tree = json.loads(file.metadata()["dil_teach"])
+    for changed in ({"method": 3}, {"arguments": 3}, {"state": None}):
+        metadata = {"dil_teach": json.dumps(tree | changed)}
+        save_file({"weight": torch.zeros(3)}, path, metadata)
+        with pytest.raises(ValueError, match="of this version of dil_teach") as error:
+            resume(path, zssr.image)
+        assert "\n" not in str(error.value)
     with pytest.raises(FileNotFoundError, match="no such folder"):
         save(zssr, tmp_path / "none" / "z.safetensors")
 

@@ -86,7 +86,8 @@ def retarget(
         method: gpnn lays its patches anew, seconds, nothing learned; so does
             bidirectional, which can protect and remove; seam takes out seams of pixels
             or doubles them; ingan learns a network that remaps the photograph; expand
-            learns one that continues a texture.
+            learns one that continues a texture. All but seam are for small pictures:
+            gpnn and bidirectional take 120,000 pixels with the result, ingan 120,000.
         scale_y: Height of the result, as a multiple of the photograph's.
         scale_x: Width likewise: 2 is twice as wide.
         protect: A picture of the same size, white on what is to be kept as it is (seam,
@@ -98,7 +99,7 @@ def retarget(
         film: Where to write a film from the photograph to the result: .gif, .mp4,
             .webm or .mkv.
         frames: Of the film.
-        budget: How long to learn (ingan, expand).
+        budget: How long to learn (ingan without a finished checkpoint, expand).
         seed: Of all that is random: the same seed gives the same result.
         device: Where to learn: cpu, cuda or mps.
     """
@@ -115,10 +116,12 @@ def retarget(
     colour = split_alpha(load_image(image))[0]
     size = (colour.shape[1], colour.shape[2])
     for name, scale in (("--scale-y", scale_y), ("--scale-x", scale_x)):
-        if not 0 < scale < float("inf"):
+        if not 0 < scale * max(size) < float("inf"):
             raise ValueError(f"{name}: expected a number above 0, got {scale}; try 1.5")
     wanted = scale_and_size(size, (scale_y, scale_x), None)[1]
     _check_pixels(method, image, size, wanted)
+    if film:
+        _check_film(frames, (max(size[0], wanted[0]), max(size[1], wanted[1])))
     check_output(out, image, wanted)
     given = [file for file in (image, protect, remove, checkpoint) if file]
     outs = [out]
@@ -183,6 +186,18 @@ def _check_pixels(
             f"--scale-y, --scale-x: expected at most {limit} pixels in the photograph "
             f"and the result together for {method}, got {size[0]} x {size[1]} and "
             f"{wanted[0]} x {wanted[1]}; take smaller scales or a smaller photograph"
+        )
+
+
+def _check_film(frames: int, size: tuple[int, int]) -> None:
+    from dil_teach.films import MAX_MEGAPIXELS
+
+    most = int(MAX_MEGAPIXELS * 1e6) // (size[0] * size[1])
+    if frames > most:
+        raise ValueError(
+            f"--frames: expected at most {most} of {size[0]} x {size[1]} pixels, "
+            f"{MAX_MEGAPIXELS} megapixels in all, got {frames}; take fewer, or a "
+            "smaller photograph"
         )
 
 

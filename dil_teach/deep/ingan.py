@@ -281,9 +281,12 @@ class InGAN:
         chance = torch.rand(4, generator=self.rng).tolist()
         ends = math.log(settings.smallest), math.log(settings.largest)
         scales = []
+        patch = 2 * settings.discriminator_layers + 1
+        least = math.ceil(patch / SIDE_STEP)
         for side, share in zip(self.sizes[0], chance[:2], strict=True):
             scale = math.exp(reach * (ends[0] + share * (ends[1] - ends[0])))
-            scales.append(max(round(scale * side / SIDE_STEP), 2) * SIDE_STEP / side)
+            steps = max(round(scale * side / SIDE_STEP), least)
+            scales.append(steps * SIDE_STEP / side)
         if chance[2] >= settings.both:
             scales[chance[3] < 0.5] = 1.0
         scaled = (scales[0], scales[1])

@@ -36,7 +36,7 @@ seed = 0
 start(budget, seconds={"quick": 25, "standard": 80, "full": 170})
 
 # %% [markdown]
-# `budget` changes only the size of the pictures. The [seed](glossary.md#seed) is used for one experiment that starts from noise; all else here draws nothing at random.
+# `budget` changes only the size of the pictures. The [seed](glossary.md#seed) is used for two experiments with noise; all else here draws nothing at random.
 #
 # ## A photograph: ours, or yours
 #
@@ -128,10 +128,11 @@ width_slider = explore(
 from dil_teach.classical.seams import energy_map
 
 energy = energy_map(photograph)
+cheapest = seam_order(photograph, width // 4, energy="backward")
 show(
     {
         "energy map": (energy / energy.quantile(0.98)).clamp(0, 1)[None],
-        "the first quarter of the seams": coloured(photograph, order < width // 4),
+        "the first quarter of the seams": coloured(photograph, cheapest < width // 4),
     },
     alt="The energy map, white on outlines and black in plain parts; and the "
     "photograph with the seams that go first in cyan, winding between the outlines",
@@ -476,7 +477,7 @@ gradual_slider = explore(
 # %% [markdown]
 # Gradual resizing ends nearly where plain resizing ends. Narrower, the flower is an oval and softer than it was; wider, it is lopsided, with petals added at one side. Each step was so small that no patch had to complain, and roundness is in no patch. Seams do better narrower, as the calm ground goes first, and no better wider.
 #
-# The library therefore does two things that the paper does not. It starts from a stretch which leaves busy columns as wide as they are, and it draws patches to where that start has put them. And it works from coarse to fine: at 20 pixels a patch of 7 sees a third of the picture.
+# The library works from coarse to fine, for at 20 pixels a patch of 7 sees a third of the picture. And it does two things that the paper does not: it starts from a stretch which leaves busy columns as wide as they are, and it draws patches to where that start has put them.
 
 # %%
 from dil_teach.classical import bidirectional
@@ -573,7 +574,7 @@ heat_choice = explore(
 )
 
 # %% [markdown]
-# The first map lies over the photograph, the second over the result. Plain resizing is bad in both wherever there is an outline that was squeezed: the stripes, the collar, the helmet. The crop has a black second map, for it made nothing up, and a first one that is bright at the two sides, which it cut off. The patches' second map is nearly dark: hardly anything in that narrow picture was made up. Now look at the picture itself, and at the face. **Every patch of it is genuine, and the face is not.**
+# The first map lies over the photograph, the second over the result. Plain resizing is bad in both wherever there is an outline that was squeezed: the stripes, the collar, the helmet. The crop has a black second map, for it made nothing up, and a first one that is bright at the two sides, which it cut off. The patches' second map is much darker, on the mean a seventh of plain resizing's: little in that narrow picture was made up. But its lightest streak runs down the face. Look there in the picture itself: it is nobody's face. **The map says where to look; its mean over the picture hides it.**
 #
 # ## Importance weights
 #
@@ -597,7 +598,7 @@ for name, missing in kept_face.items():
     print(f"{name:16} completeness of the painted part {missing:.5f}")
 
 # %% [markdown]
-# Without weights the face is smeared. With them it is there as in the photograph, and all else pays: the flag is gone, the model and the helmet are cut by the border. It is not far from a crop. Weights do not make room; they say who gives way.
+# Without weights the face is smeared. With them it is there as in the photograph, and what is left of the flag pays; the model and the helmet were cut by the border before. It is not far from a crop. Weights do not make room; they say who gives way.
 #
 # ## Reshuffling: put something elsewhere
 #

@@ -108,7 +108,7 @@ size_slider = explore(
 )
 
 # %% [markdown]
-# Left, the coins become ovals and the windows grow wide. Right there are *more* coins, and they are about as large and as round as in the photograph, in the same four rows. The street front has more windows, each between its shutters, under a cornice that still falls to the right; only at the left edge some windows are narrower than they should be. In the deep field the galaxies stay round, and the small ones points; but hardly one is new: they stand farther apart. Nothing in the picture says that there should be more of what stands alone.
+# Left, the coins become ovals and the windows grow wide. Right there are *more* coins, and they are about as large and as round as in the photograph, in the same four rows. The street front has more windows, each between its shutters, under a cornice that still falls to the right; only at the left edge some windows are narrower than they should be. In the deep field the galaxies stay round, and the small ones points; but hardly one is new: they stand farther apart, and some of the faintest are gone. Nothing in the picture says that there should be more of what stands alone.
 #
 # Choose the bricks, and half the width: the bricks keep theirs, though some joints begin or end where no mason would have let them; of the coins about half as many are left, and some at the edge are cut.
 #
@@ -279,7 +279,7 @@ for progress in train(mine, report_every=steps // 2):
     panel.update(progress, mine.retarget(1, 2))
 
 # %% [markdown]
-# With `quick` there are no more coins than before: the ovals are still there. That is what so few steps are worth. Round coins that stand apart appear after about 2000 steps, which takes some minutes; `budget = "full"` trains that long.
+# With `quick` there are no more coins than before: the ovals are still there. That is what so few steps are worth. Round coins that stand apart appear after about 2000 steps, in the upper rows first, which takes some minutes; `budget = "full"` trains that long.
 #
 # Press stop while it trains and nothing is lost; the same cell carries on. The two losses do not fall as those of other chapters do: each network's success is the other's failure, and a level line may mean that both are learning. So there is no reading the result off the losses, and the stopping rule is a number of steps.
 #
@@ -297,7 +297,7 @@ learning = scrub(
 )
 
 # %% [markdown]
-# At first the network changes nothing, and the ovals are plain stretching. After 1500 steps they begin to part; after 2000 those of the upper rows have divided in two, and the lowest row, where the largest lie, follows a thousand steps later. From then on little moves, but each coin gets crisper. At the end the coins stand in four rows, and all are round.
+# At first the network changes nothing, and the ovals are plain stretching. After 1500 steps they begin to part; after 2000 those of the upper rows have divided in two, and the lowest row, where the largest lie, follows 1500 steps later. From then on little moves, but each coin gets crisper. At the end the coins stand in four rows, and all are round.
 #
 # ## Not only resizing
 #
@@ -356,7 +356,7 @@ shape_slider = explore(
 )
 
 # %% [markdown]
-# On the left, coins turn into ovals where the shape stretches them, and shrink where it narrows. On the right they keep their size: where the picture is narrow there are simply fewer, and the black edge cuts through them, for outside it nothing is judged. Not all is well: some coins bulge, touch or fade. The rows of bricks follow the waves, each brick as large as its neighbours.
+# On the left, coins turn into ovals where the shape stretches them, and shrink where it narrows. On the right they keep their size: where the picture is narrow there are simply fewer, and the black edge cuts through them, for outside it nothing is judged. Not all is well: some coins bulge, touch or fade. The columns of bricks follow the waves and keep their width, but many cross joints are lost: some bricks are several times as long as their neighbours.
 #
 # Pull a corner yourself: click where the nearest corner of the photograph should go, or set its row and its column with the keyboard.
 
@@ -495,9 +495,9 @@ for name, pictures in results.items():
 #
 # *Coins.* Bicubic and seam carving leave 24 wide things. Bidirectional similarity, GPNN and InGAN all draw many round coins, the first two with the better numbers, for their patches are copies: InGAN's coins have less relief. But its rows are the most even, and of the two largest coins, which GPNN draws twice, grown together, it draws each once. The column warp has dark cuts between some coins.
 #
-# *Bricks.* InGAN's are nearly as complete as those of bidirectional similarity and GPNN, and a little more coherent. Seam carving bends the joints.
+# *Bricks.* InGAN's are about as complete as GPNN's, less so than those of bidirectional similarity, and a little more coherent than both. Seam carving bends the joints.
 #
-# *Flower.* Seam carving, bidirectional similarity and GPNN keep one round flower in a wider garden, which is what most people want. The controls make two. InGAN's is as wide as the stretched one, and as far from the photograph's patches. It never saw another flower, or the rest of the garden (question 3).
+# *Flower.* Seam carving, bidirectional similarity and GPNN keep one round flower in a wider garden, which is what most people want. The controls make two. InGAN's is as wide as the stretched one, and as far from the photograph's patches. It saw one whole flower and the rim of a second, and never the rest of the garden (question 3).
 #
 # *Street front.* Again the two methods of nearest patches have the better numbers, and again InGAN has the more even picture: more windows side by side, and lines that stay straight. Bidirectional similarity breaks the cornice, and GPNN smears what lies at the right.
 #
@@ -585,7 +585,7 @@ show(
 )
 
 # %% [markdown]
-# *Nothing repeats.* There is one pagoda and one dahlia. At the coarsest level a patch of 7 x 7 pixels, or 10 x 10 at the second scale, holds a third of a flower, and every such patch is there once. To draw a second flower the network would have to pass through pictures that the discriminator rejects; to stretch costs less. So it stretches, with crisper petals. The paper's results are on fruit, façades, crowds and rows of things.
+# *Nothing repeats.* There is one pagoda and one whole dahlia. At the coarsest level a patch of 7 x 7 pixels, or 10 x 10 at the second scale, holds a third of a flower, and every such patch is there once. To draw a second flower the network would have to pass through pictures that the discriminator rejects; to stretch costs less. So it stretches, with crisper petals. The paper's results are on fruit, façades, crowds and rows of things.
 #
 # *What repeats is too small.* The stones are two or three pixels wide at this coarsest level, 32 pixels high. There they are noise, and the network learns noise of the right grain, slanted, and can arrange nothing. A larger coarsest level (`InGANSettings.coarsest`) helps where things then have five pixels and more, and costs its square: the street front, whose shutters are narrow, was trained at 48.
 #
@@ -624,11 +624,11 @@ for name, source in compared.items():
     print(f"{name:9}{own_recurrence[name]:10.2f}{line}")
 
 # %% [markdown]
-# Stretching *raises* the score on all four pictures: a stretched patch is smoother, and smooth patches have matches everywhere. A high score is therefore no praise. What counts is how near a picture comes to its photograph, and there InGAN is nearer than bicubic on coins, bricks and the street front, about as near as nearest patches are. On the flower the methods of nearest patches score highest of all: the garden that they add is plain, and plain ground recurs.
+# Stretching *raises* the score on all four pictures: a stretched patch is smoother, and smooth patches have matches everywhere. A high score is therefore no praise. What counts is how near a picture comes to its photograph, and there InGAN is nearer than bicubic on all four, by little on the coins and the flower. Methods of nearest patches are nearer than InGAN on the bricks, farther on the street front and the flower, and level on the coins. GPNN's flower is the farthest: the garden that it adds is plain, and plain ground recurs.
 #
 # ## Summary
 #
-# - InGAN asks that a picture of another shape have the photograph's patches at all scales. A discriminator that sees patches alone learns what that means; the way back by the inverse transformation keeps anything from getting lost.
+# - InGAN asks that a picture of another shape have the photograph's patches at all scales. A discriminator that sees patches alone learns what that means; the way back by the inverse transformation is to keep anything from getting lost; in our ablation it mattered little.
 # - One network then remaps to *any* size and shape, in a fraction of a second.
 # - For a copy beside a copy completeness is perfect, and coherence nearly. They find what is wrong with a picture; they do not say that one is right. Count the coins.
 # - Ours is a pyramid of small networks with a patch loss beside the discriminator; not the paper's network. It arranges coins, bricks and windows. Where nothing repeats at its coarsest level it stretched, like bicubic, in the runs that we have, by the discriminator alone.
