@@ -255,7 +255,7 @@ def recurrence_score(image: Image, patch_size: int = 5) -> float:
 
     Of more than 16,000 patches only some are asked, evenly spread, at least 4000: on
     photographs the score is within 0.01 of that of all. A pattern that repeats in step
-    with those that are asked can be misjudged by 0.1.
+    with those that are asked can be misjudged by over 0.1.
 
     Parameters
     ----------

@@ -117,22 +117,25 @@ class InGANSettings:
             self.discriminator_scales,
             self.patch_samples,
         )
-        patch = 2 * self.discriminator_layers + 1
         if min(counts) < 1 or self.loss not in get_args(Loss):
             raise ValueError(
                 "settings: expected at least 1 for steps, finer_steps, "
                 "discriminator_layers, discriminator_scales and patch_samples, and a "
-                "loss of "
-                f"{' or '.join(get_args(Loss))}, got {self}"
+                f"loss of {' or '.join(get_args(Loss))}, got {self}"
             )
         if not 0 < self.smallest <= 1 <= self.largest < math.inf or (
-            self.smallest * self.coarsest < patch
+            self.smallest * self.coarsest < self.patch_size
         ):
             raise ValueError(
                 "settings: expected 0 < smallest <= 1 <= largest, and smallest times "
-                f"coarsest of at least {patch} pixels, which the discriminator looks "
-                f"at, got {self}"
+                f"coarsest of at least {self.patch_size} pixels, which the "
+                f"discriminator looks at, got {self}"
             )
+
+    @property
+    def patch_size(self) -> int:
+        """Side of the patches that the discriminator looks at, in pixels."""
+        return 2 * self.discriminator_layers + 1
 
     @classmethod
     def quick(cls, **changes: Any) -> "InGANSettings":
@@ -174,9 +177,8 @@ class InGAN:
     ) -> None:
         check_image(image)
         self.image, self.settings = image.detach(), settings
-        largest_patch = (2 * settings.discriminator_layers + 1) * SCALE_FACTOR ** (
-            settings.discriminator_scales - 1
-        )
+        coarsest_scale = SCALE_FACTOR ** (settings.discriminator_scales - 1)
+        largest_patch = settings.patch_size * coarsest_scale
         if min(image.shape[1:]) < largest_patch:
             raise ValueError(
                 f"image: expected at least {math.ceil(largest_patch)} pixels a side, "
@@ -281,8 +283,7 @@ class InGAN:
         chance = torch.rand(4, generator=self.rng).tolist()
         ends = math.log(settings.smallest), math.log(settings.largest)
         scales = []
-        patch = 2 * settings.discriminator_layers + 1
-        least = math.ceil(patch / SIDE_STEP)
+        least = math.ceil(settings.patch_size / SIDE_STEP)
         for side, share in zip(self.sizes[0], chance[:2], strict=True):
             scale = math.exp(reach * (ends[0] + share * (ends[1] - ends[0])))
             steps = max(round(scale * side / SIDE_STEP), least)
