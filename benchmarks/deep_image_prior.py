@@ -25,7 +25,6 @@ from PIL import ImageDraw, ImageFont
 from torch import Tensor, nn
 
 from dil_teach import fit, photo, psnr, resize
-from dil_teach.augment import add_noise, jpeg
 from dil_teach.classical.back_projection import back_project
 from dil_teach.classical.denoising import nlm_denoise, noise_level, tv_denoise
 from dil_teach.classical.inpainting import biharmonic
@@ -35,7 +34,9 @@ from dil_teach.deep.deep_image_prior import (
     DeepImagePriorSettings,
 )
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
-from dil_teach.image import Image, from_uint8, save_image, to_uint8
+from dil_teach.image.augment import add_noise, jpeg
+from dil_teach.image.convention import Image, from_uint8, to_uint8
+from dil_teach.image.files import save_image
 
 FIVE = ("astronaut", "chelsea", "coffee", "china", "flower")
 SIZE = 128

@@ -19,15 +19,15 @@ import tyro
 from torch import Tensor
 
 from dil_teach import fit, psnr
-from dil_teach.classical.dark_channel import (
+from dil_teach.classical.haze.dark_channel import (
     DarkChannelSettings,
     brightest_haze,
     remove_haze_by_dark_channel,
     to_linear,
 )
-from dil_teach.deep.dehazing import BUDGETS, Dehazed, dehaze, dehazed
-from dil_teach.deep.double_dip import DoubleDIPSettings
-from dil_teach.scenes import Scene, scene, scenes
+from dil_teach.deep.double_dip.dehazing import BUDGETS, Dehazed, dehaze, dehazed
+from dil_teach.deep.double_dip.double_dip import DoubleDIPSettings
+from dil_teach.image.scenes import Scene, scene, scenes
 
 CONTROLS = [
     DarkChannelSettings(patch, omega, radius, 1e-2)

@@ -34,14 +34,17 @@ from dil_teach import (
     save_image,
     train,
 )
-from dil_teach.classical.column_warp import column_warp
-from dil_teach.deep.ingan import InGAN, InGANSettings
-from dil_teach.deep.texture_expansion import TextureExpansion, TextureExpansionSettings
-from dil_teach.image import Image
-from dil_teach.metrics import count_objects
-from dil_teach.recurrence import recurrence_score
-from dil_teach.similarity import relative_location
-from dil_teach.warp import resizing
+from dil_teach.classical.retarget.column_warp import column_warp
+from dil_teach.deep.ingan.ingan import InGAN, InGANSettings
+from dil_teach.deep.texture_expansion.texture_expansion import (
+    TextureExpansion,
+    TextureExpansionSettings,
+)
+from dil_teach.image.convention import Image
+from dil_teach.image.metrics import count_objects
+from dil_teach.image.warp import resizing
+from dil_teach.patches.recurrence import recurrence_score
+from dil_teach.patches.similarity import relative_location
 
 WIDTHS = (2.0, 1.5, 0.6)
 SHIPPED = Path(__file__).parents[1] / "data" / "ingan"

@@ -23,12 +23,12 @@ import torch.nn.functional as F
 import tyro
 
 from dil_teach import photo, photos
-from dil_teach.image import Image
-from dil_teach.metrics import luma
-from dil_teach.nearest import nearest_patches
-from dil_teach.photos import benchmark_pairs
-from dil_teach.pyramid import pyramid
-from dil_teach.recurrence import (
+from dil_teach.image.convention import Image
+from dil_teach.image.metrics import luma
+from dil_teach.image.photos import benchmark_pairs
+from dil_teach.image.pyramid import pyramid
+from dil_teach.image.resize import resize
+from dil_teach.patches.recurrence import (
     CONTRAST,
     LEAST,
     SCALES,
@@ -39,7 +39,7 @@ from dil_teach.recurrence import (
     moved_by_half,
     recurrence_score,
 )
-from dil_teach.resize import resize
+from dil_teach.patches.search import nearest_patches
 
 CHAPTER = Path(__file__).parents[1] / "notebooks/source/01_patch_recurrence.py"
 EASY = ("astronaut", "coffee", "flower", "chelsea", "retina")

@@ -23,12 +23,13 @@ import torch.nn.functional as F
 import tyro
 
 from dil_teach import layouts
-from dil_teach.classical import bidirectional, patch_generation
-from dil_teach.classical.column_warp import column_warp
-from dil_teach.image import Image, save_image
-from dil_teach.photos import photo
-from dil_teach.resize import resize
-from dil_teach.similarity import coherence, completeness, relative_location
+from dil_teach.classical.retarget import bidirectional, patch_generation
+from dil_teach.classical.retarget.column_warp import column_warp
+from dil_teach.image.convention import Image
+from dil_teach.image.files import save_image
+from dil_teach.image.photos import photo
+from dil_teach.image.resize import resize
+from dil_teach.patches.similarity import coherence, completeness, relative_location
 
 SETS = {
     "retargeting_with_patches": ("astronaut", "coffee", "china", "flower", "chelsea"),

@@ -23,10 +23,10 @@ import tyro
 from torch import Tensor
 
 from dil_teach import coherence, completeness, photo, resize
-from dil_teach.classical.column_warp import column_warp
-from dil_teach.classical.seam_carving import at_width, carve, seam_order
-from dil_teach.classical.seams import ENERGIES, energy_map, find_seam, seam_energy
-from dil_teach.metrics import luma
+from dil_teach.classical.retarget.column_warp import column_warp
+from dil_teach.classical.seams.seam_carving import at_width, carve, seam_order
+from dil_teach.classical.seams.seams import ENERGIES, energy_map, find_seam, seam_energy
+from dil_teach.image.metrics import luma
 
 SEAMS = 100
 TIMED = "china"

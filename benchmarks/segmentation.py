@@ -22,10 +22,10 @@ from scipy.ndimage import affine_transform
 from torch import Tensor
 
 from dil_teach import fit
-from dil_teach.classical.grab_cut import grab_cut
-from dil_teach.deep.segmentation import BUDGETS, final_mask, segment
-from dil_teach.image import to_uint8
-from dil_teach.scenes import scene, scenes
+from dil_teach.classical.segmentation.grab_cut import grab_cut
+from dil_teach.deep.double_dip.segmentation import BUDGETS, final_mask, segment
+from dil_teach.image.convention import to_uint8
+from dil_teach.image.scenes import scene, scenes
 
 SEEDS = (0, 1, 2)
 

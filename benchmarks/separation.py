@@ -27,9 +27,9 @@ from torch import Tensor
 
 from dil_teach import fit
 from dil_teach.classical.exclusion_search import exclusion_search, unmix
-from dil_teach.deep.separation import BUDGETS, separate, separated
-from dil_teach.metrics import psnr
-from dil_teach.scenes import scene, scenes
+from dil_teach.deep.double_dip.separation import BUDGETS, separate, separated
+from dil_teach.image.metrics import psnr
+from dil_teach.image.scenes import scene, scenes
 
 NOISE = 5 / 255
 BLURS = (0.0, 1.0, 2.0)

@@ -16,9 +16,12 @@ import torch.nn.functional as F
 import tyro
 
 from dil_teach import coherence, completeness, fit, photo, resize, save_image
-from dil_teach.deep.texture_expansion import TextureExpansion, TextureExpansionSettings
-from dil_teach.image import Image
-from dil_teach.recurrence import recurrence_score
+from dil_teach.deep.texture_expansion.texture_expansion import (
+    TextureExpansion,
+    TextureExpansionSettings,
+)
+from dil_teach.image.convention import Image
+from dil_teach.patches.recurrence import recurrence_score
 
 PICTURES = (
     ("gravel", 96),

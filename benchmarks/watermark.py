@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from dil_teach import fit
 from dil_teach.classical.inpainting import biharmonic
-from dil_teach.deep.watermark import BUDGETS, remove_watermark, unmarked
-from dil_teach.scenes import scene
+from dil_teach.deep.double_dip.watermark import BUDGETS, remove_watermark, unmarked
+from dil_teach.image.scenes import scene
 
 SEEDS = (0, 1, 2)
 

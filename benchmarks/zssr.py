@@ -19,7 +19,6 @@ import record
 import torch
 import tyro
 
-import dil_teach
 from dil_teach import (
     ZSSR,
     ZSSRSettings,
@@ -34,13 +33,14 @@ from dil_teach import (
     ssim,
     train,
 )
-from dil_teach.augment import add_noise, jpeg
 from dil_teach.classical.back_projection import back_project
-from dil_teach.image import Image, from_uint8, to_uint8
-from dil_teach.kernel import random_kernel
-from dil_teach.metrics import luma
+from dil_teach.image.augment import add_noise, jpeg
+from dil_teach.image.convention import Image, from_uint8, to_uint8
+from dil_teach.image.kernel import random_kernel
+from dil_teach.image.metrics import luma
+from dil_teach.image.photos import benchmark_pairs
 from dil_teach.notebook.figures import strip
-from dil_teach.photos import benchmark_pairs
+from dil_teach.training.precision import autocast
 
 README = Path(__file__).parent.parent / "README.md"
 SEEDS = (0, 1, 2)
@@ -206,7 +206,7 @@ def settings() -> dict:
     """What the record says beside rows, device and versions."""
     bf16 = torch.get_autocast_dtype("cpu") == torch.bfloat16
     return {
-        "bfloat16": bf16 and dil_teach.training.autocast(torch.device("cpu"))._enabled,
+        "bfloat16": bf16 and autocast(torch.device("cpu"))._enabled,
         "settings": {
             budget: dataclasses.asdict(getattr(ZSSRSettings, budget)())
             for budget in ("quick", "standard", "full")

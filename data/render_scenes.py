@@ -44,7 +44,7 @@ from scene_layers import (
     watermark,
 )
 
-from dil_teach.photos import photos
+from dil_teach.image.photos import photos
 
 # Outlines, just inside what they go round, in the pixels of the photograph.
 CAT = smooth(

@@ -15,8 +15,8 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 from torch import Tensor
 
-from dil_teach.photos import photo, photos
-from dil_teach.resize import resize
+from dil_teach.image.photos import photo, photos
+from dil_teach.image.resize import resize
 
 Array = NDArray[Any]
 Picture = Array  # (h, w, 3), or (h, w, 1) for a mask or a map; values in [0, 1]

@@ -19,12 +19,13 @@ from pathlib import Path
 import torch
 import tyro
 
-from dil_teach.deep.ingan import InGAN, InGANSettings
-from dil_teach.image import Image, load_image, save_image
-from dil_teach.photos import photo, photos
-from dil_teach.resize import resize
-from dil_teach.training import resume, save
-from dil_teach.warp import resizing
+from dil_teach.deep.ingan.ingan import InGAN, InGANSettings
+from dil_teach.image.convention import Image
+from dil_teach.image.files import load_image, save_image
+from dil_teach.image.photos import photo, photos
+from dil_teach.image.resize import resize
+from dil_teach.image.warp import resizing
+from dil_teach.training.checkpoint import resume, save
 
 OUT = Path(__file__).parent / "ingan"
 SIDE = 192

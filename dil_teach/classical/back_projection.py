@@ -2,8 +2,8 @@
 registration', CVGIP 1991. The control of every super-resolution here: no learning, only
 the demand that the result explain the image."""
 
-from dil_teach.image import Image
-from dil_teach.resize import Kernel2d, Scale, blur_and_subsample, resize
+from dil_teach.image.convention import Image
+from dil_teach.image.resize import Kernel2d, Scale, blur_and_subsample, resize
 
 
 def back_project(
@@ -26,7 +26,7 @@ def back_project(
         Float[Tensor, "c h w"]: the image that was taken.
     kernel : str or Float["kh kw"]
         How ``low`` came from the image that is wanted: see
-        :func:`dil_teach.resize.blur_and_subsample`.
+        :func:`dil_teach.image.resize.blur_and_subsample`.
     scale : float or (float, float)
         How many times higher and wider ``high`` is.
     iterations : int

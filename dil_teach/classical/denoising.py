@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
-from dil_teach.image import Image, check_image
+from dil_teach.image.convention import Image, check_image
 
 GAUSSIAN_MEDIAN = 0.6745
 """Median of |x| where x is normal with standard deviation 1."""

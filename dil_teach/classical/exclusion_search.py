@@ -20,8 +20,8 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from dil_teach.image import Image, Video, check_image
-from dil_teach.resize import resize
+from dil_teach.image.convention import Image, Video, check_image
+from dil_teach.image.resize import resize
 
 LARGEST_SIDE = 256
 """Of the pictures that are looked at: they are mixed alike at every size."""

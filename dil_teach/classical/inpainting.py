@@ -9,7 +9,7 @@ from jaxtyping import Float
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from dil_teach.image import Image, check_image
+from dil_teach.image.convention import Image, check_image
 
 
 def biharmonic(image: Image, mask: Float[Tensor, "1 _h _w"]) -> Image:

@@ -20,7 +20,7 @@ from scipy.ndimage import binary_dilation
 from skimage.filters import apply_hysteresis_threshold
 from torch import Tensor
 
-from dil_teach.image import Video
+from dil_teach.image.convention import Video
 
 Box = tuple[int, int, int, int]
 """Row, column, height and width in pixels."""

@@ -26,7 +26,7 @@ from dil_teach.commands.pictures import load_pictures
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dil_teach.image import Video
+    from dil_teach.image.convention import Video
 
 
 def dehaze(
@@ -68,7 +68,7 @@ def dehaze(
 
     import torch
 
-    from dil_teach.deep import dehazing
+    from dil_teach.deep.double_dip import dehazing
 
     pictures = load_pictures(image)
     pictures.check_frames(dehazing.WORK_SIDE)
@@ -114,17 +114,17 @@ def dehaze(
 def _by_dark_channel(frames: "Video") -> "tuple[Tensor, Tensor, Tensor]":
     """Picture, transmission and airlight; like the other method's, the transmission of
     a large picture is that of a small copy, enlarged along the picture's edges."""
-    from dil_teach.classical.dark_channel import (
+    from dil_teach.classical.haze.dark_channel import (
         brightest_haze,
         remove_haze,
         remove_haze_by_dark_channel,
         to_linear,
         to_srgb,
     )
-    from dil_teach.classical.guided_filter import guided_upsample
-    from dil_teach.deep.dehazing import WORK_SIDE
-    from dil_teach.deep.double_dip import check_images
-    from dil_teach.resize import resize
+    from dil_teach.deep.double_dip.dehazing import WORK_SIDE
+    from dil_teach.deep.double_dip.double_dip import check_images
+    from dil_teach.image.guided_filter import guided_upsample
+    from dil_teach.image.resize import resize
 
     check_images(frames, "image", (3,))
     scale = min(1.0, WORK_SIDE / max(frames.shape[-2:]))

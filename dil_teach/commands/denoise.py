@@ -21,7 +21,7 @@ from dil_teach.commands.files import (
 )
 
 if TYPE_CHECKING:
-    from dil_teach.image import Image
+    from dil_teach.image.convention import Image
 
 
 def denoise(
@@ -109,7 +109,8 @@ def inpaint(
 
 
 def _load(image: Path, out: Path) -> "tuple[Image, Image | None]":
-    from dil_teach.image import load_image, split_alpha
+    from dil_teach.image.convention import split_alpha
+    from dil_teach.image.files import load_image
 
     colour, alpha = split_alpha(load_image(image))
     size = (colour.shape[-2], colour.shape[-1])
@@ -121,7 +122,7 @@ def _load(image: Path, out: Path) -> "tuple[Image, Image | None]":
 def _save(result: "Image", alpha: "Image | None", out: Path, begin: float) -> None:
     import torch
 
-    from dil_teach.image import save_image
+    from dil_teach.image.files import save_image
 
     result = result.cpu()
     save_image(result if alpha is None else torch.cat([result, alpha]), out)

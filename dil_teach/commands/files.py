@@ -1,8 +1,9 @@
 """What the commands share: places to write, all files or none, options, the bar."""
 
 import os
-import shutil
+import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from dil_teach.image import Image
-    from dil_teach.training import SingleImageMethod
+    from dil_teach.image.convention import Image
+    from dil_teach.training.loop import SingleImageMethod
 
 In = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="IN")]
 Out = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
@@ -144,8 +145,7 @@ def check_parent(out: Path) -> None:
     if not out.parent.is_dir():
         raise FileNotFoundError(f"{out.parent}: no such folder; make it first")
     try:
-        _beside(out).mkdir()
-        _beside(out).rmdir()
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=".").cleanup()
     except OSError as error:
         raise OSError(
             f"{out}: cannot be written ({error.strerror}); "
@@ -153,13 +153,10 @@ def check_parent(out: Path) -> None:
         ) from None
 
 
-def _beside(out: Path) -> Path:
-    return out.with_name(f".{out.name}.{os.getpid()}.part")  # as save_image does
-
-
 def load_mask(file: Path, size: tuple[int, int]) -> "Float[Tensor, '1 h w']":
     """A picture drawn in white on an image: 1 where it is white, 0 elsewhere."""
-    from dil_teach.image import load_image, split_alpha
+    from dil_teach.image.convention import split_alpha
+    from dil_teach.image.files import load_image
 
     drawn, alpha = split_alpha(load_image(file))
     if drawn.shape[1:] != size:
@@ -182,28 +179,16 @@ def write(files: dict[Path, Callable[[Path], object]]) -> None:
     Each function is given a place to write to, of the file's own name; what it writes
     may be a folder.
     """
-    staged = {out: _beside(out) / out.name for out in files}
-    try:
+    from dil_teach.image.files import written_whole
+
+    with ExitStack() as places:
         for out, save in files.items():
-            staged[out].parent.mkdir()
-            save(staged[out])
-        for out in files:
-            if out.is_dir():
-                out.rmdir()  # it is empty, and not all systems rename onto that
-            os.replace(staged[out], out)
-    except OSError as error:
-        said = str(error)
-        for out in files:
-            said = said.replace(str(staged[out]), str(out))
-        raise OSError(said) from None
-    finally:
-        for out in files:
-            shutil.rmtree(_beside(out), ignore_errors=True)
+            save(places.enter_context(written_whole(out)))
 
 
 def train_with_bar(method: "SingleImageMethod") -> None:
     """Train a method until it is done, with its losses in a progress bar."""
-    from dil_teach.training import train
+    from dil_teach.training.loop import train
 
     with tqdm(total=method.total_steps, unit="step", leave=False) as bar:
         for progress in train(method, report_every=5):

@@ -16,7 +16,7 @@ from dil_teach.commands.files import (
 )
 
 if TYPE_CHECKING:
-    from dil_teach.image import Video
+    from dil_teach.image.convention import Video
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Pictures:
         elif out.suffix == "" or out.is_dir():
             _check_new_folder(out)
         else:
-            from dil_teach.films import WRITTEN
+            from dil_teach.image.films import WRITTEN
 
             check_place(out, WRITTEN)
             if transparent:
@@ -67,8 +67,8 @@ class Pictures:
 
     def writer(self, video: "Video", out: Path) -> "Callable[[Path], object]":
         """The function that writes frames as `out` names them, for `files.write`."""
-        from dil_teach.films import film_rate, frame_files, save_film, save_frames
-        from dil_teach.image import save_image
+        from dil_teach.image.files import save_image
+        from dil_teach.image.films import film_rate, frame_files, save_film, save_frames
 
         video = video.cpu()
         if not self.film:
@@ -85,8 +85,8 @@ class Pictures:
 
 def load_pictures(path: Path) -> Pictures:
     """Read a picture, or all frames of a film."""
-    from dil_teach.films import is_film, load_film
-    from dil_teach.image import load_image
+    from dil_teach.image.files import load_image
+    from dil_teach.image.films import is_film, load_film
 
     film = is_film(path)
     video = load_film(path) if film else load_image(path)[None]

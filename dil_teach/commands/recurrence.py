@@ -41,9 +41,16 @@ def recurrence(
     from PIL import Image as Picture
 
     import dil_teach
-    from dil_teach.image import load_image, split_alpha
-    from dil_teach.recurrence import LEAST, MOST, SCALES, detailed, recurrence_map
-    from dil_teach.resize import resize
+    from dil_teach.image.convention import split_alpha
+    from dil_teach.image.files import load_image
+    from dil_teach.image.resize import resize
+    from dil_teach.patches.recurrence import (
+        LEAST,
+        MOST,
+        SCALES,
+        detailed,
+        recurrence_map,
+    )
 
     colour, alpha = split_alpha(load_image(image))
     check_input_is_kept(out, image)

@@ -25,7 +25,7 @@ from dil_teach.commands.files import (
 )
 
 if TYPE_CHECKING:
-    from dil_teach.image import Image
+    from dil_teach.image.convention import Image
 
 
 def remove_watermark(
@@ -62,8 +62,9 @@ def remove_watermark(
 
     import torch
 
-    from dil_teach.deep import watermark
-    from dil_teach.image import load_image, save_image, split_alpha
+    from dil_teach.deep.double_dip import watermark
+    from dil_teach.image.convention import split_alpha
+    from dil_teach.image.files import load_image, save_image
 
     parts = [split_alpha(load_image(file)) for file in images]
     colours, alphas = zip(*parts, strict=True)
@@ -104,7 +105,7 @@ def remove_watermark(
 
 
 def _save_all(results: "dict[Path, Image]", folder: Path) -> None:
-    from dil_teach.image import save_image
+    from dil_teach.image.files import save_image
 
     folder.mkdir()
     for out, result in results.items():

@@ -29,8 +29,8 @@ from dil_teach.commands.files import (
 )
 
 if TYPE_CHECKING:
-    from dil_teach.deep.ingan import InGAN
-    from dil_teach.image import Image, Video
+    from dil_teach.deep.ingan.ingan import InGAN
+    from dil_teach.image.convention import Image, Video
 
 Method = Literal["gpnn", "bidirectional", "seam", "ingan", "expand"]
 MaskFile = Annotated[Path | None, tyro.conf.arg(metavar="PNG")]
@@ -109,9 +109,10 @@ def retarget(
     if film and frames < 1:
         raise ValueError(f"--frames: expected at least 1, got {frames}; try 24")
 
-    from dil_teach.image import load_image, save_image, split_alpha
-    from dil_teach.resize import scale_and_size
-    from dil_teach.training import save
+    from dil_teach.image.convention import split_alpha
+    from dil_teach.image.files import load_image, save_image
+    from dil_teach.image.resize import scale_and_size
+    from dil_teach.training.checkpoint import save
 
     colour = split_alpha(load_image(image))[0]
     size = (colour.shape[1], colour.shape[2])
@@ -190,7 +191,7 @@ def _check_pixels(
 
 
 def _check_film(frames: int, size: tuple[int, int]) -> None:
-    from dil_teach.films import MAX_MEGAPIXELS
+    from dil_teach.image.films import MAX_MEGAPIXELS
 
     most = int(MAX_MEGAPIXELS * 1e6) // (size[0] * size[1])
     if frames > most:
@@ -202,7 +203,7 @@ def _check_film(frames: int, size: tuple[int, int]) -> None:
 
 
 def _films() -> tuple[str, ...]:
-    from dil_teach.films import WRITTEN
+    from dil_teach.image.films import WRITTEN
 
     return WRITTEN
 
@@ -217,7 +218,7 @@ def _method(image: "Image", options: Options) -> "tuple[Draw, InGAN | None]":
         return round(scale_y * image.shape[1]), round(scale_x * image.shape[2])
 
     if options.method == "expand":
-        from dil_teach.deep.texture_expansion import (
+        from dil_teach.deep.texture_expansion.texture_expansion import (
             TextureExpansion,
             TextureExpansionSettings,
         )
@@ -230,20 +231,20 @@ def _method(image: "Image", options: Options) -> "tuple[Draw, InGAN | None]":
     if options.method == "seam":
         return lambda y, x: _by_seams(image, size(y, x), options), None
     if options.method == "bidirectional":
-        from dil_teach.classical import bidirectional
+        from dil_teach.classical.retarget import bidirectional
 
         importance = None if options.protect is None else 1 + 9 * options.protect
         return lambda y, x: bidirectional.retarget(
             image, size(y, x), importance, options.remove
         ), None
-    from dil_teach.classical import patch_generation
+    from dil_teach.classical.retarget import patch_generation
 
     return lambda y, x: patch_generation.retarget(image, size(y, x)), None
 
 
 def _by_seams(image: "Image", size: tuple[int, int], options: Options) -> "Image":
     """At this size; an object wider than what the width gives up is taken out first."""
-    from dil_teach.classical.seam_carving import carve, remove_object
+    from dil_teach.classical.seams.seam_carving import carve, remove_object
 
     protect = None if options.protect is None else options.protect[0]
     if options.remove is None:
@@ -255,9 +256,9 @@ def _by_seams(image: "Image", size: tuple[int, int], options: Options) -> "Image
 
 
 def _ingan(image: "Image", options: Options) -> "InGAN":
-    from dil_teach.deep.ingan import InGAN, InGANSettings
-    from dil_teach.training import resume
-    from dil_teach.warp import resizing
+    from dil_teach.deep.ingan.ingan import InGAN, InGANSettings
+    from dil_teach.image.warp import resizing
+    from dil_teach.training.checkpoint import resume
 
     if options.checkpoint is None:
         settings = getattr(InGANSettings, options.budget)(seed=options.seed)
@@ -281,7 +282,7 @@ def _film(
     import torch
     import torch.nn.functional as F
 
-    from dil_teach.films import save_film
+    from dil_teach.image.films import save_film
 
     shares = [step / max(frames - 1, 1) for step in range(frames)]
     drawn = [

@@ -51,8 +51,8 @@ def segment(
     begin = time.perf_counter()
     check_seed(seed)
 
-    from dil_teach.deep.segmentation import BUDGETS, SIDE, final_mask
-    from dil_teach.deep.segmentation import segment as segment_layers
+    from dil_teach.deep.double_dip.segmentation import BUDGETS, SIDE, final_mask
+    from dil_teach.deep.double_dip.segmentation import segment as segment_layers
 
     pictures = load_pictures(image)
     pictures.check_frames(SIDE)

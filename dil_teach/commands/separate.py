@@ -56,8 +56,9 @@ def separate(
 
     import torch
 
-    from dil_teach.deep import separation
-    from dil_teach.image import load_image, save_image, split_alpha
+    from dil_teach.deep.double_dip import separation
+    from dil_teach.image.convention import split_alpha
+    from dil_teach.image.files import load_image, save_image
 
     files = [mixture] if second_mixture is None else [mixture, second_mixture]
     images = [split_alpha(load_image(file))[0] for file in files]

@@ -54,11 +54,12 @@ def super_resolve(
 
     import torch
 
-    from dil_teach.deep.zssr import ZSSR, ZSSRSettings
-    from dil_teach.image import load_image, save_image, split_alpha
-    from dil_teach.kernel import load_kernel
-    from dil_teach.resize import resize, scale_and_size
-    from dil_teach.training import train
+    from dil_teach.deep.zssr.zssr import ZSSR, ZSSRSettings
+    from dil_teach.image.convention import split_alpha
+    from dil_teach.image.files import load_image, save_image
+    from dil_teach.image.kernel import load_kernel
+    from dil_teach.image.resize import resize, scale_and_size
+    from dil_teach.training.loop import train
 
     colour, alpha = split_alpha(load_image(image))
     low_size = (colour.shape[-2], colour.shape[-1])

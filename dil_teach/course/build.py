@@ -7,7 +7,6 @@ Without names it builds every chapter.
 """
 
 import hashlib
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +19,8 @@ from nbformat import NotebookNode, from_dict
 from dil_teach.course.exercises import clear_solutions, fold_solutions, keep_solutions
 from dil_teach.course.one_click import one_click
 from dil_teach.course.references import with_references
-from dil_teach.shipped import shipped
+from dil_teach.image.files import written_whole
+from dil_teach.image.shipped import shipped
 
 MAX_BYTES = 1_000_000
 CELL_SECONDS = 600
@@ -159,9 +159,8 @@ def build(name: str) -> Path:
             f"{len(text.encode()):,}: show smaller crops, or fewer of them"
         )
     target = folder / f"{name}.ipynb"
-    beside = target.with_suffix(".part")
-    beside.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(beside, target)
+    with written_whole(target) as place:
+        place.write_text(text, encoding="utf-8", newline="\n")
     return target
 
 

@@ -11,7 +11,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
-from dil_teach.shipped import shipped
+from dil_teach.image.shipped import shipped
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 

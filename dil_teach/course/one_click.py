@@ -12,7 +12,7 @@ from importlib.metadata import metadata
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from dil_teach.shipped import shipped
+from dil_teach.image.shipped import shipped
 
 BRANCH = "main"
 # What is there is asked for at its own version, and pip has nothing to replace: another

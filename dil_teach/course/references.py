@@ -17,7 +17,7 @@ from pybtex.database import Person, parse_file
 from pybtex.richtext import Text
 from pybtex.textutils import abbreviate
 
-from dil_teach.shipped import shipped
+from dil_teach.image.shipped import shipped
 
 ANCHOR = "references"  # JupyterLab calls the heading's own one `References`
 MOST_NAMES = 3  # in the text; the list names all authors

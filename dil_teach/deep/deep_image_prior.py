@@ -26,9 +26,8 @@ from torch import Tensor, nn
 
 from dil_teach.classical.denoising import noise_level
 from dil_teach.classical.inpainting import check_mask
-from dil_teach.deep.networks import BF16_PAYS, Hourglass, draw_code
-from dil_teach.image import Image, check_image
-from dil_teach.resize import (
+from dil_teach.image.convention import Image, check_image
+from dil_teach.image.resize import (
     Kernel2d,
     Scale,
     blur_and_subsample,
@@ -36,7 +35,8 @@ from dil_teach.resize import (
     check_name,
     scale_and_size,
 )
-from dil_teach.training import autocast
+from dil_teach.training.networks import BF16_PAYS, Hourglass, draw_code
+from dil_teach.training.precision import autocast
 
 CODE_CHANNELS = 8
 """Half as many as elsewhere: noise is drawn for each at each step, which takes time."""
@@ -132,7 +132,7 @@ class DeepImagePrior:
         For super-resolution: how many times higher and wider the answer is.
     kernel : str or Float["kh kw"]
         How the image came from the one that is wanted: see
-        :func:`dil_teach.resize.blur_and_subsample`. Only beside ``scale``.
+        :func:`dil_teach.image.resize.blur_and_subsample`. Only beside ``scale``.
     settings : DeepImagePriorSettings
         The budget and all else.
 

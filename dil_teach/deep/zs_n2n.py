@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dil_teach.deep.networks import convolution
-from dil_teach.image import Image, check_image
-from dil_teach.training import autocast
+from dil_teach.image.convention import Image, check_image
+from dil_teach.training.networks import convolution
+from dil_teach.training.precision import autocast
 
 MIN_SIDE = 8
 SLOPE = 0.2

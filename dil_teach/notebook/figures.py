@@ -14,8 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 
-from dil_teach.image import Image, check_image, to_uint8
-from dil_teach.metrics import psnr_y
+from dil_teach.image.convention import Image, check_image, to_uint8
+from dil_teach.image.metrics import psnr_y
 
 Picture = Image | Mapping[str, Image] | Figure
 Crop = tuple[int, int, int, int]

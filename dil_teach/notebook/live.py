@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, display
 
-from dil_teach.image import Image
+from dil_teach.image.convention import Image
 from dil_teach.notebook.figures import curves, figure_html, side_by_side, strip
 from dil_teach.notebook.widgets import Explorer, Slider, explore
-from dil_teach.training import Progress
+from dil_teach.training.loop import Progress
 
 History = list[tuple[int, Image]]
 

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from dil_teach.image import Image, check_image
+from dil_teach.image.convention import Image, check_image
 from dil_teach.notebook.figures import STYLES, display_html, figure_html, strip
 from dil_teach.notebook.touch import STRIPES, Touch
 

@@ -13,7 +13,7 @@ import ipywidgets
 import traitlets
 from PIL import Image as PillowImage
 
-from dil_teach.image import Image, to_uint8
+from dil_teach.image.convention import Image, to_uint8
 from dil_teach.notebook.figures import MAX_PANEL
 
 STRIPES = ((213, 94, 0, 0.8), (255, 255, 255, 0.6))  # a mask: red, green, blue, opacity

@@ -13,11 +13,12 @@ import ipywidgets
 import torch
 from IPython.display import display
 
-from dil_teach.image import Image, load_image, split_alpha
+from dil_teach.image.convention import Image, split_alpha
+from dil_teach.image.files import load_image
+from dil_teach.image.resize import resize
 from dil_teach.notebook.figures import Picture, display_html, figure_html, side_by_side
 from dil_teach.notebook.overlay import Clickable, look
 from dil_teach.notebook.touch import Touch, png_address
-from dil_teach.resize import resize
 
 Values = dict[str, Any]
 

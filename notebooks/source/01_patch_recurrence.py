@@ -92,7 +92,7 @@ def corner(row, column, patch_size):
 
 
 # %% tags=["algorithm"]
-from dil_teach.nearest import nearest_patches
+from dil_teach.patches.search import nearest_patches
 
 
 @cache
@@ -126,7 +126,7 @@ def matches_of(row, column, patch_size, k, scale):
 # %%
 import torch.nn.functional as F
 
-from dil_teach.recurrence import good_distance
+from dil_teach.patches.recurrence import good_distance
 
 
 def cut(image, top, left, size):
@@ -242,7 +242,7 @@ check.mean_removed_ssd(mean_removed_ssd)
 # **The patch itself says how far is far.** One threshold for all patches would be absurd: any two bits of wall are nearer to each other than two sharp edges that you could not tell apart. The paper's idea is to move the patch by *half a pixel*. That is the largest misalignment which a search over whole pixels cannot avoid, so a match should be called good if it is no farther than that: the [good distance](glossary.md#half-pixel-threshold) of this patch. Here it is for three patches: the least, the middle and the most contrast of the picture.
 
 # %%
-from dil_teach.recurrence import contrast, match_distances
+from dil_teach.patches.recurrence import contrast, match_distances
 
 contrasts = contrast(photograph).flatten()
 good = good_distance(photograph).flatten()
@@ -266,7 +266,7 @@ show_source(good_distance)
 # Two clauses are ours, not the paper's, and both are there for a reason that you can see. We count the patches with at least one good match, in the photograph and in **white noise**, where nothing recurs:
 
 # %% tags=["algorithm"]
-from dil_teach.recurrence import moved_by_half
+from dil_teach.patches.recurrence import moved_by_half
 
 rng = torch.Generator().manual_seed(seed)
 noise = torch.rand(1, height, width, generator=rng).to(device())
@@ -347,7 +347,7 @@ mapped = explore(
 
 # %%
 from dil_teach.notebook import curves
-from dil_teach.recurrence import SCALES, detailed
+from dil_teach.patches.recurrence import SCALES, detailed
 
 PAPER = ([1.0, 0.41, 0.26], [90, 80, 70])  # 'more than', all patches, 9 or more
 
@@ -387,7 +387,7 @@ drawn = explore(
 # Write `percentage_against_scale(image, scales, patch_size=5, least=9)`. `image` is `Float[Tensor, "c h w"]` in [0, 1], `scales` a list of floats. The result is a list of floats in percent, one for each scale: how many of the image's patches have at least `least` good matches at that scale. `recurrence_map(image, patch_size, scale)` of the library gives the counts, an integer for each patch. Expected run time: under a second for each scale.
 
 # %% tags=["exercise"]
-from dil_teach.recurrence import recurrence_map
+from dil_teach.patches.recurrence import recurrence_map
 
 
 def percentage_against_scale(image, scales, patch_size=5, least=9):
@@ -426,7 +426,7 @@ check.percentage_against_scale(percentage_against_scale)
 # The paper looked at 300 photographs of the Berkeley set, in grey, at 481 x 321 pixels, and reports that *more than* so many percent of the 5 x 5 patches have nine or more similar ones. (Its text was not at hand when this was written: look the three figures up before you cite them.) Here is our one photograph, in colour and in grey:
 
 # %%
-from dil_teach.metrics import luma
+from dil_teach.image.metrics import luma
 
 grey = luma(photograph).float()
 quarter = detailed(grey)
@@ -508,7 +508,7 @@ show(
 # For comparing results of methods later on, the course uses one number: the [recurrence score](glossary.md#recurrence-score) is the share of patches with at least one good match, averaged over the five scales.
 
 # %%
-from dil_teach.recurrence import recurrence_score
+from dil_teach.patches.recurrence import recurrence_score
 
 blurred = resize(resize(photograph, 0.5), size=(height, width)).clamp(0, 1)
 tiled = photograph[:, :24, :24].repeat(1, height // 24, width // 24)

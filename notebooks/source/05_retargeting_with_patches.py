@@ -80,7 +80,7 @@ show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=3)
 
 # %%
 from dil_teach import resize
-from dil_teach.classical.seam_carving import at_width, seam_order
+from dil_teach.classical.seams.seam_carving import at_width, seam_order
 
 order = seam_order(photograph, width // 2)
 
@@ -125,7 +125,7 @@ width_slider = explore(
 # The last row of $M$ holds the costs of the best seams that end there.
 
 # %%
-from dil_teach.classical.seams import energy_map
+from dil_teach.classical.seams.seams import energy_map
 
 energy = energy_map(photograph)
 cheapest = seam_order(photograph, width // 4, energy="backward")
@@ -220,9 +220,9 @@ def forward_seam(grey):
 # The library does the same, and after each seam computes only the costs that have changed. Here our seam and the library's are compared, and both energies take out four columns of ten:
 
 # %%
-from dil_teach.classical.seam_carving import carve
-from dil_teach.classical.seams import find_seam, seam_energy
-from dil_teach.metrics import luma
+from dil_teach.classical.seams.seam_carving import carve
+from dil_teach.classical.seams.seams import find_seam, seam_energy
+from dil_teach.image.metrics import luma
 
 forward_costs = energy_map(photograph, "forward")
 seam_sums = [
@@ -275,7 +275,7 @@ removed = paint(photograph, "part to remove", mask=thing)
 # Stripes show what is painted: in ours the head is to be kept, and the model of the rocket to go.
 
 # %%
-from dil_teach.classical.seam_carving import remove_object
+from dil_teach.classical.seams.seam_carving import remove_object
 
 keep, drop = (p.mask[0].to(device()) for p in (protected, removed))
 half = round(0.45 * width)
@@ -305,7 +305,7 @@ show(
 # Both are errors: 0 is best. The distance of two patches is the plain mean of squared differences; unlike in chapter 01 no mean is taken off, for a dark wall is not a bright one:
 
 # %%
-from dil_teach.patches import extract_patches
+from dil_teach.patches.extract import extract_patches
 
 
 def patch_distances(patch, image):
@@ -365,7 +365,7 @@ check.similarity(similarity)
 # Two useless pictures (question 2), at half the size. One is a corner of the photograph. The other is the photograph pasted into noise.
 
 # %%
-from dil_teach.classical.bidirectional import bidirectional_similarity
+from dil_teach.classical.retarget.bidirectional import bidirectional_similarity
 
 rng = torch.Generator().manual_seed(seed)
 small = resize(photograph, 0.5).clamp(0, 1)
@@ -392,7 +392,7 @@ for name, (missing, made_up) in alone_errors.items():
 # It is the same when a method works on one term alone. This is the update of the paper: every patch of the target votes for its nearest in the source, every patch of the source votes for itself at its nearest place in the target, and each pixel becomes the mean of its votes. `alpha` shares out the weight: 0 is coherence alone, 1 completeness alone.
 
 # %%
-from dil_teach.classical.bidirectional import update
+from dil_teach.classical.retarget.bidirectional import update
 from dil_teach.notebook import show_source
 
 show_source(update)
@@ -480,7 +480,7 @@ gradual_slider = explore(
 # The library works from coarse to fine, for at 20 pixels a patch of 7 sees a third of the picture. And it does two things that the paper does not: it starts from a stretch which leaves busy columns as wide as they are, and it draws patches to where that start has put them.
 
 # %%
-from dil_teach.classical import bidirectional
+from dil_teach.classical.retarget import bidirectional
 
 flower_size = flower.shape[1:]
 flowers = {"source": flower}
@@ -504,8 +504,8 @@ show(
 # Before the sums are taken, each patch has its own distance to its nearest. Drawn where the patch lies, the distances say *what* is missing, on the photograph, and *what* was made up, on the result. We make the photograph narrower and wider in several ways. Two of them are [controls](glossary.md#control) that learn nothing and understand nothing: the photograph **tiled** beside itself, and a **column warp**, which repeats or leaves out runs of whole columns, cutting where it shows least.
 
 # %%
-from dil_teach.classical import patch_generation
-from dil_teach.classical.column_warp import column_warp
+from dil_teach.classical.retarget import patch_generation
+from dil_teach.classical.retarget.column_warp import column_warp
 
 sizes = {"narrower": (height, narrow), "wider": (height, wide)}
 results = {}
@@ -523,7 +523,7 @@ results["column warp, wider"] = column_warp(photograph, wide)
 # %%
 from functools import cache
 
-from dil_teach.nearest import nearest_patches
+from dil_teach.patches.search import nearest_patches
 
 
 def errors(asking, answering):
@@ -605,7 +605,7 @@ for name, missing in kept_face.items():
 # The same update obeys a constraint. We cut the lower flower out, fill its place softly, lay it down at the left, and hold it there while the rest is updated, with two values of `alpha`. What would you like to happen? What do the two terms ask for?
 
 # %%
-from dil_teach.layouts import move_object
+from dil_teach.classical.retarget.layouts import move_object
 
 side_of_flower = flower.shape[1]
 y = (torch.arange(side_of_flower)[:, None] + 0.5) / side_of_flower
@@ -631,8 +631,8 @@ show(
 # %%
 from concurrent.futures import ThreadPoolExecutor
 
-from dil_teach.recurrence import recurrence_score
-from dil_teach.similarity import relative_location
+from dil_teach.patches.recurrence import recurrence_score
+from dil_teach.patches.similarity import relative_location
 
 
 def measured(name):

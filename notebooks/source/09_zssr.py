@@ -110,7 +110,7 @@ print(f"The lesson: {lesson:.2f} grey levels of 255 in the mean.")
 # **A light network: low entropy inside.** The patches of one image are far less varied than those of all the images in the world [@zontak2011]; a part of a cup's rim looks like the next part of the rim. Few examples, much alike, need few weights. The networks that learn from many images at once have tens of millions; this one has:
 
 # %%
-from dil_teach.deep.zssr import ResidualNetwork
+from dil_teach.deep.zssr.zssr import ResidualNetwork
 from dil_teach.notebook import show_source
 
 rng = torch.Generator().manual_seed(seed)
@@ -138,7 +138,7 @@ losses = []
 # And this is ZSSR. Four fathers, in random orientations, are cut out of the given image; their sons are made; the network restores them; the mean absolute difference is the loss. There is no other data.
 
 # %% tags=["algorithm"]
-from dil_teach.augment import orient, random_crop
+from dil_teach.image.augment import orient, random_crop
 
 for _ in range(hand_steps):
     turns = torch.randint(8, (4,), generator=rng).tolist()
@@ -273,7 +273,7 @@ assert own or all(claims.values())  # on a photograph of yours they may not hold
 # Chapter [01](01_patch_recurrence.ipynb) measured how much of an image [recurs](glossary.md#recurrence-score) in it. Does a result have the internal statistics of the truth? (On the 96 x 96 pixels in the middle, to keep this short.)
 
 # %%
-from dil_teach.recurrence import recurrence_score
+from dil_teach.patches.recurrence import recurrence_score
 
 top, left = max(height - 96, 0) // 2, max(width - 96, 0) // 2
 for version in ("bicubic", CONTROL, "final"):
@@ -303,7 +303,7 @@ print(f"{'the truth':26}{recurrence_score(middle):.2f}")
 
 # %%
 from dil_teach import blur_and_subsample
-from dil_teach.kernel import gaussian_kernel
+from dil_teach.image.kernel import gaussian_kernel
 from dil_teach.notebook import enlarged
 
 
@@ -500,7 +500,7 @@ show(
 # If that is true, the network needs no image. Cut the picture into all its 9 x 9 patches, shuffle them, give each *alone* to the network of four layers, and keep of each answer only the 2 x 2 pixels in its middle:
 
 # %% tags=["algorithm"]
-from dil_teach.patches import average_patches, extract_patches
+from dil_teach.patches.extract import average_patches, extract_patches
 
 four_layers = pupils[4, 32].network
 patches = extract_patches(small_cup, patch_size=9)  # a row each
@@ -555,7 +555,7 @@ assert all(claims.values())
 # %%
 from itertools import product
 
-from dil_teach.augment import add_noise
+from dil_teach.image.augment import add_noise
 
 sigma = 10 / 255
 cat = photo("chelsea", size=128).to(device())
@@ -676,7 +676,7 @@ check.make_son(make_son)
 # `orient(image, o)` brings an image into orientation `o`, from 0 to 7, and `orient_back` undoes it. Expected run time: eight times that of `enlarge`; of the check, well under a second.
 
 # %% tags=["exercise"]
-from dil_teach.augment import orient, orient_back
+from dil_teach.image.augment import orient, orient_back
 
 
 def eight_fold(enlarge, low):

@@ -52,7 +52,7 @@ start(budget, seconds={"quick": 25, "standard": 70, "full": 200})
 
 # %%
 from dil_teach import load_image, resume
-from dil_teach.shipped import shipped
+from dil_teach.image.shipped import shipped
 
 folder = shipped("data/ingan")
 PICTURES = ("coins", "brick", "facade", "hubble")
@@ -69,8 +69,8 @@ def source_at(ingan, level):
 
 # %%
 from dil_teach import resize
+from dil_teach.image.warp import resizing
 from dil_teach.notebook import Choice, Slider, explore
-from dil_teach.warp import resizing
 
 drawn_height = {"quick": 76, "standard": 122, "full": 192}[budget]
 
@@ -228,8 +228,8 @@ check.multi_scale_loss(multi_scale_loss)
 # A step of training, and how one level is drawn:
 
 # %%
-from dil_teach.deep.ingan import InGAN, InGANSettings
-from dil_teach.deep.ingan_networks import Generator
+from dil_teach.deep.ingan.ingan import InGAN, InGANSettings
+from dil_teach.deep.ingan.networks import Generator
 from dil_teach.notebook import show_source
 
 show_source(InGAN.train_step)
@@ -306,7 +306,7 @@ learning = scrub(
 # %%
 import math
 
-from dil_teach.warp import SQUARE, homography, smooth_warp, warp
+from dil_teach.image.warp import SQUARE, homography, smooth_warp, warp
 
 AT = torch.linspace(-1, 1, 9)
 
@@ -413,9 +413,9 @@ compared["flower"] = resize(photo("flower"), size=(32, 48)).clamp(0, 1).to(devic
 doubled["flower"] = shipped_picture("failure", "flower")
 
 # %%
-from dil_teach.classical import bidirectional, patch_generation
-from dil_teach.classical.column_warp import column_warp
-from dil_teach.classical.seam_carving import carve
+from dil_teach.classical.retarget import bidirectional, patch_generation
+from dil_teach.classical.retarget.column_warp import column_warp
+from dil_teach.classical.seams.seam_carving import carve
 
 
 # %%
@@ -508,7 +508,7 @@ for name, pictures in results.items():
 # Patches are not the goal; coins are. How many are there, and how much wider than high is the usual one?
 
 # %%
-from dil_teach.metrics import count_objects
+from dil_teach.image.metrics import count_objects
 
 counted = {"photograph": count_objects(compared["coins"])}
 counted |= {name: count_objects(p) for name, p in results["coins"].items()}

@@ -50,7 +50,7 @@ button = upload("Your own photograph")
 
 # %%
 from dil_teach import photo, psnr
-from dil_teach.augment import add_noise
+from dil_teach.image.augment import add_noise
 from dil_teach.notebook import show, uploaded_image
 
 side = {"quick": 64, "standard": 96, "full": 128}[budget]
@@ -96,7 +96,7 @@ show(
 # What has to outlive the loop comes first: the [code](glossary.md#code), which is noise that is drawn once and then stays; the network, which turns the code into a picture; and its optimizer. Nobody has trained this network on anything.
 
 # %%
-from dil_teach.deep.networks import CODE_CHANNELS, Hourglass, draw_code
+from dil_teach.training.networks import CODE_CHANNELS, Hourglass, draw_code
 
 WIDTHS = 4 * (24,)  # channels at each scale, from the finest
 hand_steps = {"quick": 240, "standard": 500, "full": 1500}[budget]
@@ -743,7 +743,7 @@ painter = paint(truth, "hole", mask=scratches)
 # Striped is what gets lost. Then half the resolution, and a JPEG file of quality 10:
 
 # %%
-from dil_teach.augment import jpeg
+from dil_teach.image.augment import jpeg
 
 hole = painter.mask
 low = resize(truth, scale=0.5).clamp(0, 1)

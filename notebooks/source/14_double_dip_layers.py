@@ -88,7 +88,7 @@ show(
 # This draws a picture as the mean of so many networks. Each is chapter 13's hourglass with a code of its own that stays as it is; the weights are all that is learned:
 
 # %% tags=["algorithm"]
-from dil_teach.deep.networks import CODE_CHANNELS, Hourglass, draw_code
+from dil_teach.training.networks import CODE_CHANNELS, Hourglass, draw_code
 
 draw_steps = {"quick": 50, "standard": 120, "full": 250}[budget]
 
@@ -209,7 +209,7 @@ show(
 # Let the patches of one layer be of $n$ kinds, and those of the other of $m$ kinds. Where the layers have nothing to do with one another, each kind of the first meets each of the second: the mixture has up to $n \cdot m$ kinds. Their entropies add up. An hourglass has one set of filters for the whole picture, so each kind of patch has to be learned once, and what [recurs](glossary.md#recurrence) comes free: $n$ kinds in one network and $m$ in another are cheaper than $n \cdot m$ in one. Where nothing recurs to begin with, there is nothing to lose. The [recurrence score](glossary.md#recurrence-score) of chapter 01 shows both cases:
 
 # %%
-from dil_teach.recurrence import recurrence_score
+from dil_teach.patches.recurrence import recurrence_score
 
 recurs = {name: recurrence_score(p.clamp(0, 1)) for name, p in pictures.items()}
 for name, score in recurs.items():
@@ -226,7 +226,7 @@ for name, score in recurs.items():
 
 # %%
 # NBVAL_CHECK_OUTPUT
-from dil_teach.deep.double_dip import DoubleDIP
+from dil_teach.deep.double_dip.double_dip import DoubleDIP
 from dil_teach.notebook import show_source
 
 show_source(DoubleDIP.train_step)
@@ -282,7 +282,7 @@ check.compose(compose)
 # %% tags=["algorithm"]
 import torch.nn.functional as F
 
-from dil_teach.scenes import scene
+from dil_teach.image.scenes import scene
 
 
 def small_scene(name, side):
@@ -321,7 +321,7 @@ def penalties(layers, progress, front_hint, back_hint, binary):
 # The second penalty is the *binarising* one: $m(1-m)$ is 0 at 0 and at 1 and largest at a half. (The paper's is one over the sum of $|m - \frac12|$, which is infinite where the whole mask is a half, as at the start.) Three trainings, with none of it, some and much:
 
 # %%
-from dil_teach.deep.double_dip import DoubleDIPSettings, Network
+from dil_teach.deep.double_dip.double_dip import DoubleDIPSettings, Network
 
 flower = small_scene("dahlia", side)
 hints = {"front_hint": flower["foreground_hint"][None]}
@@ -424,7 +424,7 @@ ground = paint(picture, "ground hint", mask=to_begin.get("background_hint"))
 # %%
 from dataclasses import replace
 
-from dil_teach.deep.segmentation import BUDGETS, final_mask, segment
+from dil_teach.deep.double_dip.segmentation import BUDGETS, final_mask, segment
 from dil_teach.notebook import LivePanel
 
 cut_steps = {"quick": 30, "standard": 150, "full": 600}[budget]
@@ -446,7 +446,7 @@ for progress in train(cut, report_every=cut.total_steps // 3):
 # %%
 from scipy.ndimage import distance_transform_edt
 
-from dil_teach.classical.grab_cut import grab_cut
+from dil_teach.classical.segmentation.grab_cut import grab_cut
 
 
 def nearer(front_hint, back_hint):
@@ -510,7 +510,7 @@ show(
 # The paper's hints came from another program, a [saliency](glossary.md#saliency) map [@goferman2012]: users could not repeat its results without it. Here what stands out is computed from the image's own patches, by chapter 01's search: a patch is salient if its nearest patches are unlike it, or like it but close by.
 
 # %%
-from dil_teach.classical.saliency import saliency
+from dil_teach.classical.segmentation.saliency import saliency
 
 bloom = small_scene("dahlia", side)
 unaided = fit(segment(bloom["image"], settings=settings))
@@ -697,7 +697,7 @@ check.exclusion(exclusion)
 # The library's loss is this one, averaged over three sizes of the layers. Two methods look for its least value: the *classical search* tries pairs of coefficients and solves for the layers, which takes a tenth of a second and no network; *Double-DIP* draws both layers with networks; it takes the two coefficients from such a search on blurred mixtures, and learns to correct them, slowly, along with the weights. First without noise:
 
 # %%
-from dil_teach.deep import separation
+from dil_teach.deep.double_dip import separation
 
 separation_steps = {"quick": 72, "standard": 500, "full": 1500}[budget]
 mixing = replace(separation.BUDGETS[budget], steps=separation_steps, seed=seed)
@@ -728,7 +728,7 @@ history = scrub(
 # Here they do part, early and while both are still blurred: the exclusion loss has ruled out most other cheap splits. At this budget a red shadow of the dahlia is left on the pagoda. What is blurred in the drawings need not be blurred in the answer, for once the coefficients are there the layers follow in [closed form](glossary.md#closed-form), with all the detail that the mixtures have.
 
 # %% tags=["algorithm"]
-from dil_teach.metrics import psnr
+from dil_teach.image.metrics import psnr
 
 
 def quality(found):

@@ -48,8 +48,8 @@ from dil_teach.notebook import upload
 button = upload("A hazy photograph of your own")
 
 # %%
+from dil_teach.image.scenes import scene
 from dil_teach.notebook import uploaded_image
-from dil_teach.scenes import scene
 
 alley = {n: i.to(device()) for n, i in scene("haze_alley").images.items()}
 side = {"quick": 128, "standard": 192, "full": 256}[budget]
@@ -157,7 +157,7 @@ show(
 # `to_linear` takes sRGB values to linear light and `to_srgb` takes them back. Expected run time: a few milliseconds.
 
 # %% tags=["exercise"]
-from dil_teach.classical.dark_channel import to_linear, to_srgb
+from dil_teach.classical.haze.dark_channel import to_linear, to_srgb
 
 
 def haze(clear, transmission, airlight):
@@ -240,7 +240,7 @@ check.front_layer(front_layer)
 # First the [control](glossary.md#control), which learns nothing. In a clear outdoor picture there is nearly everywhere, save in the sky, within a few pixels, something dark in at least one of the three channels: a shadow, a leaf, a brick. The minimum over channels and window, the [dark channel](glossary.md#dark-channel), is close to 0 [@he2011]. In haze that place holds $(1-t)\,A$ instead of 0, so the dark channel of $I/A$ is $1 - t$: a map of the haze.
 
 # %%
-from dil_teach.classical.dark_channel import (
+from dil_teach.classical.haze.dark_channel import (
     brightest_haze,
     dark_channel,
     dark_channel_transmission,
@@ -250,7 +250,7 @@ from dil_teach.notebook import show_source
 show_source(dark_channel_transmission)
 
 # %%
-from dil_teach.classical.guided_filter import guided_filter
+from dil_teach.image.guided_filter import guided_filter
 
 
 def by_hand(image, linear_airlight, radius, patch=7):
@@ -292,7 +292,7 @@ show(
 
 
 # %%
-from dil_teach.classical.dark_channel import remove_haze
+from dil_teach.classical.haze.dark_channel import remove_haze
 from dil_teach.notebook import strip
 
 
@@ -397,7 +397,7 @@ show(
 # Double-DIP takes the envelope for what is known of the mask. This is all that turns the model of chapter 14 into a method for haze:
 
 # %%
-from dil_teach.deep import dehazing
+from dil_teach.deep.double_dip import dehazing
 
 show_source(dehazing.haze_penalties)
 
@@ -530,12 +530,12 @@ show(
 # Double-DIP [@gandelsman2019] adds what a network knows: one network draws all three clean photographs, and the composition has to explain the marked ones. (`front` and `back` are the other way round in the library: its front is the mark.)
 
 # %%
-from dil_teach.deep.watermark import watermark_penalties
+from dil_teach.deep.double_dip.watermark import watermark_penalties
 
 show_source(watermark_penalties)
 
 # %%
-from dil_teach.deep import watermark
+from dil_teach.deep.double_dip import watermark
 
 cut = (..., slice(12, 116), slice(12, 116)) if budget == "quick" else (...,)
 marked, clean, alpha = (mark[n][cut].to(device()) for n in ("marked", "clean", "alpha"))
@@ -755,8 +755,8 @@ hints = [
 ]
 
 # %%
-from dil_teach.classical.grab_cut import grab_cut
-from dil_teach.deep import segmentation
+from dil_teach.classical.segmentation.grab_cut import grab_cut
+from dil_teach.deep.double_dip import segmentation
 
 steps = {"quick": 30, "standard": 60, "full": 150}[budget]
 film_settings = dataclasses.replace(

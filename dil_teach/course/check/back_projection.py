@@ -9,9 +9,9 @@ from torch import Tensor
 
 from dil_teach.classical.back_projection import back_project
 from dil_teach.course.check.verdict import as_image, call, compare, verdict
-from dil_teach.image import Image
-from dil_teach.kernel import gaussian_kernel
-from dil_teach.resize import blur_and_subsample, resize
+from dil_teach.image.convention import Image
+from dil_teach.image.kernel import gaussian_kernel
+from dil_teach.image.resize import blur_and_subsample, resize
 
 Kernel = Float[Tensor, "k k"]
 

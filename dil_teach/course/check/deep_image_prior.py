@@ -18,8 +18,8 @@ from dil_teach.course.check.verdict import (
     compare,
     verdict,
 )
-from dil_teach.image import Image
-from dil_teach.resize import resize
+from dil_teach.image.convention import Image
+from dil_teach.image.resize import resize
 
 Mask = Float[Tensor, "1 _h _w"]
 

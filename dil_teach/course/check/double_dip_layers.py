@@ -17,7 +17,7 @@ from dil_teach.course.check.verdict import (
     compare,
     verdict,
 )
-from dil_teach.image import Image
+from dil_teach.image.convention import Image
 
 FINITE = 1e-2  # what keeps a division finite may move the answer by that share
 

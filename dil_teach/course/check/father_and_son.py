@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.course.check.verdict import NotYetRight, as_image, call, compare, verdict
-from dil_teach.image import Image
-from dil_teach.kernel import gaussian_kernel
-from dil_teach.resize import blur_and_subsample, resize
+from dil_teach.image.convention import Image
+from dil_teach.image.kernel import gaussian_kernel
+from dil_teach.image.resize import blur_and_subsample, resize
 
 Kernel = Float[Tensor, "k k"]
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.classical.dark_channel import to_linear, to_srgb
+from dil_teach.classical.haze.dark_channel import to_linear, to_srgb
 from dil_teach.course.check.verdict import (
     as_image,
     as_number,
@@ -15,7 +15,7 @@ from dil_teach.course.check.verdict import (
     compare,
     verdict,
 )
-from dil_teach.image import Image
+from dil_teach.image.convention import Image
 
 Map = Float[Tensor, "1 h w"]
 Colour = Float[Tensor, "3 1 1"]

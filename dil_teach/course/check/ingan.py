@@ -16,8 +16,8 @@ from dil_teach.course.check.verdict import (
     compare,
     verdict,
 )
-from dil_teach.image import Image
-from dil_teach.resize import resize
+from dil_teach.image.convention import Image
+from dil_teach.image.resize import resize
 
 Affine = Float[Tensor, "2 3"]
 Judge = Callable[[Image], Image]

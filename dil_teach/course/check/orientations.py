@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.augment import ORIENTATIONS, orient, orient_back
 from dil_teach.course.check.verdict import NotYetRight, as_image, call, compare, verdict
-from dil_teach.image import Image
+from dil_teach.image.augment import ORIENTATIONS, orient, orient_back
+from dil_teach.image.convention import Image
 
 Kernel = Float[Tensor, "k k"]
 
@@ -159,7 +159,7 @@ def allowed_orientations(prediction: object, kernel: Kernel) -> str:
     Parameters
     ----------
     prediction : set or list of int
-        Of 0 to 7, as `dil_teach.augment.orient` counts them.
+        Of 0 to 7, as `dil_teach.image.augment.orient` counts them.
     kernel : Float[Tensor, "k k"]
         The camera's blur.
     """

@@ -16,8 +16,8 @@ from dil_teach.course.check.verdict import (
     compare,
     verdict,
 )
-from dil_teach.recurrence import recurrence_map
-from dil_teach.resize import resize
+from dil_teach.image.resize import resize
+from dil_teach.patches.recurrence import recurrence_map
 
 Patch = Float[Tensor, "c h w"]
 

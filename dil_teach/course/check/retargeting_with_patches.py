@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dil_teach.classical.seams import find_seam, seam_energy
+from dil_teach.classical.seams.seams import find_seam, seam_energy
 from dil_teach.course.check.verdict import (
     NotYetRight,
     as_number,
@@ -15,8 +15,8 @@ from dil_teach.course.check.verdict import (
     compare,
     verdict,
 )
-from dil_teach.image import Image
-from dil_teach.patches import extract_patches
+from dil_teach.image.convention import Image
+from dil_teach.patches.extract import extract_patches
 
 Energy = Float[Tensor, "h w"]
 Seam = Int[Tensor, "h"]

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dil_teach.course.check.verdict import NotYetRight, one_of, verdict
-from dil_teach.image import Image
-from dil_teach.resize import resize
+from dil_teach.image.convention import Image
+from dil_teach.image.resize import resize
 
 WINDOW = 7  # pixels a side in which a region is told from another
 BUSY = 0.03  # root mean square of the slope, per pixel, of what is not smooth

@@ -1,0 +1,62 @@
+# The public names: read by type checkers, and by lazy_loader at run time.
+from .deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
+from .deep.double_dip.double_dip import DoubleDIP, DoubleDIPSettings
+from .deep.ingan.ingan import InGAN, InGANSettings
+from .deep.texture_expansion.texture_expansion import (
+    TextureExpansion,
+    TextureExpansionSettings,
+)
+from .deep.zs_n2n import ZSN2N, ZSN2NSettings
+from .deep.zssr.zssr import ZSSR, ZSSRSettings
+from .image.files import load_image, save_image
+from .image.metrics import psnr, psnr_y, ssim
+from .image.photos import photo, photos
+from .image.resize import blur_and_subsample, resize
+from .image.scenes import scene, scenes
+from .patches.recurrence import (
+    recurrence_curve,
+    recurrence_map,
+    recurrence_score,
+)
+from .patches.search import nearest_patches
+from .patches.similarity import coherence, completeness
+from .training.checkpoint import resume, save
+from .training.loop import fit, fit_all, train
+
+__all__ = [
+    "DeepImagePrior",
+    "DeepImagePriorSettings",
+    "DoubleDIP",
+    "DoubleDIPSettings",
+    "InGAN",
+    "InGANSettings",
+    "TextureExpansion",
+    "TextureExpansionSettings",
+    "ZSN2N",
+    "ZSN2NSettings",
+    "ZSSR",
+    "ZSSRSettings",
+    "blur_and_subsample",
+    "coherence",
+    "completeness",
+    "fit",
+    "fit_all",
+    "load_image",
+    "nearest_patches",
+    "photo",
+    "photos",
+    "psnr",
+    "psnr_y",
+    "recurrence_curve",
+    "recurrence_map",
+    "recurrence_score",
+    "resize",
+    "resume",
+    "save",
+    "save_image",
+    "scene",
+    "scenes",
+    "ssim",
+    "train",
+]
+__version__: str

@@ -1,0 +1,1 @@
+"""Haze: the dark channel and the airlight."""

@@ -1,0 +1,1 @@
+"""Retargeting by patches and by column warps."""

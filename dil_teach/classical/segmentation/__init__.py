@@ -1,0 +1,1 @@
+"""Segmentation: hints, texture, saliency, cuts and optical flow."""

@@ -1,0 +1,254 @@
+"""GrabCut: Rother, Kolmogorov and Blake, '"GrabCut": interactive foreground extraction
+using iterated graph cuts', SIGGRAPH 2004. The control of every segmentation here: each
+layer is a mixture of a few colours, and the mask is the cheapest cut between them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+from sklearn.cluster import KMeans
+from torch import Tensor
+from torch.distributions import MultivariateNormal
+
+from dil_teach.image.convention import Image, Video, check_image
+
+COMPONENTS = 5
+SMOOTHNESS = 50.0
+"""Gamma: what a border costs between two pixels of one colour, in nats."""
+ROUNDS = 5
+"""The energy falls from round to round; hardly any pixel moves after so many."""
+NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
+SURE = 1e4
+"""What it costs to go against a hint: more than all borders of a pixel together."""
+UNIT = 1e-3
+"""Costs are cut to whole multiples of this: the flow is one of whole numbers."""
+SPREAD = 1e-4
+"""Least variance of a component: a grey level and a half, squared, is 3.5e-5."""
+
+Map = Float[Tensor, "*t h w"]
+Pairs = tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Float[Tensor, " n"]]
+"""Pixels, their partners, both numbered row by row and frame by frame, and what a
+border between the two costs."""
+Colours = Float[Tensor, "n c"]
+
+
+def grab_cut(
+    image: Image,
+    foreground: Image | None,
+    background: Image | None,
+    seed: int = 0,
+) -> Image:
+    """Cut a picture into figure and ground by their colours and by edges.
+
+    The energy is ``sum U(mask, colour) + sum V(edges that the mask's border cuts)``: U
+    is minus the log-likelihood of a pixel's colour in its layer's Gaussian mixture, V
+    is ``gamma / distance * exp(-beta |difference of colours|^2)``. Mixtures and cut are
+    found in turns; at first all that is not sure ground is figure, as in the paper.
+
+    Parameters
+    ----------
+    image : Image
+        Float[Tensor, "c h w"]. The cut takes 0.1 CPU seconds a round at 128 x 128, 3 at
+        256 x 256: make larger pictures smaller first.
+    foreground, background : Image or None
+        Float[Tensor, "1 h w"], above 0.5 where a pixel is known to belong there. At
+        least one of them marks something.
+    seed : int
+        Draws where the mixtures start.
+
+    Returns
+    -------
+    Image
+        Float[Tensor, "1 h w"]: 1 in the figure, 0 in the ground.
+
+    Raises
+    ------
+    ValueError
+        If a hint has another size, both mark nothing, or one marks all that the other
+        leaves.
+    """
+    check_image(image)
+    front, back = (_marked(hint, image) for hint in (foreground, background))
+    front = front & ~back
+    if not (front.any() or back.any()) or back.all() or front.all():
+        raise ValueError(
+            "foreground, background: expected hints that mark something and leave "
+            "something open, got none or all; mark a part of each layer"
+        )
+    edges = edge_weights(image, SMOOTHNESS)
+    colours = image.flatten(1).T.cpu().double()
+    mask = ~back if back.any() else front
+    mixtures = [fit_mixture(colours[layer], seed) for layer in _layers(mask)]
+    for _ in range(ROUNDS):
+        inside, outside = (mixture.costs(colours).view_as(mask) for mixture in mixtures)
+        inside, outside = inside.where(~back, SURE), outside.where(~front, SURE)
+        mask = min_cut(inside.where(~front, 0), outside.where(~back, 0), edges)
+        if mask.all() or not mask.any():
+            break
+        mixtures = [
+            mixture.fitted_again(colours[layer])
+            for mixture, layer in zip(mixtures, _layers(mask), strict=True)
+        ]
+    return mask[None].float().to(image.device)
+
+
+def _marked(hint: Image | None, image: Image) -> Bool[Tensor, "h w"]:
+    size = image.shape[-2:]
+    if hint is None:
+        return torch.zeros(size, dtype=torch.bool)
+    if hint.shape != (1, *size):
+        raise ValueError(
+            f"foreground, background: expected one channel of {size[0]} x {size[1]} "
+            f"pixels, the image's size, got shape {tuple(hint.shape)}; make the hint "
+            "from that image"
+        )
+    return hint[0].cpu() > 0.5
+
+
+def _layers(mask: Bool[Tensor, "h w"]) -> tuple[Tensor, Tensor]:
+    return mask.flatten(), ~mask.flatten()
+
+
+@dataclass(frozen=True)
+class ColourMixture:
+    """Gaussian components; each pixel belongs to that which explains it best."""
+
+    shares: list[float]
+    components: list[MultivariateNormal]
+
+    def likelihoods(self, colours: Colours) -> Float[Tensor, "n k"]:
+        """Logarithms of share times density, of each component."""
+        logs = [c.log_prob(colours) for c in self.components]
+        return torch.stack(logs, 1) + torch.tensor(self.shares).log()
+
+    def costs(self, colours: Colours) -> Float[Tensor, "n"]:
+        """Minus the log-likelihood of each colour in its best component, in nats."""
+        return -self.likelihoods(colours).amax(1)
+
+    def fitted_again(self, colours: Colours) -> "ColourMixture":
+        """Each component fitted to the colours that it explains best so far."""
+        return _fitted(colours, self.likelihoods(colours).argmax(1))
+
+
+def fit_mixture(colours: Colours, seed: int) -> ColourMixture:
+    """A mixture to start from: k-means, then one Gaussian a cluster.
+
+    Parameters
+    ----------
+    colours : Float[Tensor, "n c"]
+        Of all pixels of a layer, at least one.
+    seed : int
+        Draws where k-means starts.
+    """
+    different = len(colours.unique(dim=0))
+    k_means = KMeans(min(COMPONENTS, different), random_state=seed)
+    return _fitted(colours, torch.from_numpy(k_means.fit(colours.numpy()).labels_))
+
+
+def _fitted(colours: Colours, belongs: Tensor) -> ColourMixture:
+    shares, components = [], []
+    least = SPREAD * torch.eye(colours.shape[1], dtype=colours.dtype)
+    for k in belongs.unique():
+        own = colours[belongs == k]
+        covariance = torch.atleast_2d(own.T.cov(correction=0)) + least
+        shares.append(len(own) / len(colours))
+        components.append(MultivariateNormal(own.mean(0), covariance))
+    return ColourMixture(shares, components)
+
+
+def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
+    """What the mask's border costs between neighbouring pixels.
+
+    Parameters
+    ----------
+    image : Image or Video
+        Float[Tensor, "*t c h w"]: colours, or any other features.
+    smoothness : float
+        Gamma.
+
+    Returns
+    -------
+    list of Float[Tensor, "*t h w"]
+        Between each pixel (y, x) and its neighbour (y + dy, x + dx), for each (dy, dx)
+        of ``NEIGHBOURS``; 0 where there is none.
+    """
+    height, width = image.shape[-2:]
+    image = image.cpu().double()
+    steps = [
+        (_there(image, d) - image).square().sum(-3) * _exists(height, width, d)
+        for d in NEIGHBOURS
+    ]
+    frames = image[..., 0, 0, 0].numel()
+    pairs = frames * sum(int(_exists(height, width, d).sum()) for d in NEIGHBOURS)
+    mean = torch.stack(steps).sum() / max(pairs, 1)
+    beta = 0.5 / mean.clamp_min(1e-12)
+    return [
+        smoothness / np.hypot(*d) * torch.exp(-beta * step) * _exists(height, width, d)
+        for d, step in zip(NEIGHBOURS, steps, strict=True)
+    ]
+
+
+def _there(image: Tensor, d: tuple[int, int]) -> Tensor:
+    """The values of the neighbours at (dy, dx), wrapped round at the border."""
+    return image.roll((-d[0], -d[1]), (-2, -1))
+
+
+def _exists(height: int, width: int, d: tuple[int, int]) -> Bool[Tensor, "h w"]:
+    y, x = torch.arange(height)[:, None] + d[0], torch.arange(width) + d[1]
+    return (y < height) & (x >= 0) & (x < width)
+
+
+def min_cut(
+    cost_in: Map, cost_out: Map, edges: list[Map], links: Pairs | None = None
+) -> Bool[Tensor, "*t h w"]:
+    """The mask that costs least, of all there are (Boykov and Jolly, ICCV 2001).
+
+    Parameters
+    ----------
+    cost_in, cost_out : Float[Tensor, "*t h w"]
+        What a pixel of a picture, or of a film's frames, costs in the mask and out of
+        it.
+    edges : list of Float[Tensor, "*t h w"]
+        What a border costs between neighbours, as :func:`edge_weights` has them.
+    links : Pairs, optional
+        Pixels of different frames that belong together.
+
+    Returns
+    -------
+    Bool[Tensor, "*t h w"]
+        True in the mask. Where several cost the same, the smallest of them.
+    """
+    height, width = cost_in.shape[-2:]
+    pixels = cost_in.numel()
+    index = torch.arange(pixels).view(cost_in.shape)
+    source, sink = pixels, pixels + 1
+    gain = ((cost_out - cost_in).cpu().double() / UNIT).round().long().flatten()
+    rises, falls = (gain > 0).nonzero()[:, 0], (gain < 0).nonzero()[:, 0]
+    start = [torch.full_like(rises, source), falls]
+    end = [rises, torch.full_like(falls, sink)]
+    capacity = [gain[rises], -gain[falls]]
+    pairs = []
+    for d, edge in zip(NEIGHBOURS, edges, strict=True):
+        exists = _exists(height, width, d).expand(cost_in.shape)
+        pairs.append((index[exists], _there(index, d)[exists], edge[exists]))
+    for here, there, cost in [*pairs, links] if links else pairs:
+        cut = (cost.cpu().double() / UNIT).round().long()
+        start, end, capacity = (
+            [*start, here, there],
+            [*end, there, here],
+            [*capacity, cut, cut],
+        )
+    numbers = [torch.cat(x).to(torch.int32).numpy() for x in (capacity, start, end)]
+    graph = coo_array(
+        (numbers[0], (numbers[1], numbers[2])), shape=(pixels + 2, pixels + 2)
+    ).tocsr()
+    left = graph - maximum_flow(graph, source, sink).flow
+    left.data = np.maximum(left.data, 0)
+    left.eliminate_zeros()
+    reached = breadth_first_order(left, source, return_predecessors=False)
+    mask = torch.zeros(pixels + 2, dtype=torch.bool)
+    mask[torch.from_numpy(reached).long()] = True
+    return mask[:pixels].view(cost_in.shape)

@@ -1,0 +1,149 @@
+"""Optical flow: Zach, Pock and Bischof, 'A duality based approach for realtime TV-L1
+optical flow', DAGM 2007, by scikit-image. It parts a film by what moves together; a cut
+through a film follows it, and masks of neighbouring frames are averaged along it.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.ndimage import gaussian_filter, map_coordinates
+from skimage.registration import optical_flow_tvl1
+from torch import Tensor
+
+from dil_teach.classical.segmentation.grab_cut import Pairs
+
+Flows = Float[Tensor, "t 2 2 _h _w"]
+"""From each frame to the next and to the one before: down and right, in pixels. Zero
+where there is no such frame."""
+
+NEXT, BEFORE = 0, 1
+UNLIKE = 0.05
+"""Where a frame that was carried over differs by this, it counts exp(-1/2) times."""
+PIXEL = 0.7
+"""Deviation, in pixels, of a camera's pixel: how soft the edges of a mask are made."""
+STILL = 0.25
+"""Motion that deviates less than this, in pixels a frame, tells nothing apart."""
+
+
+def optical_flows(frames: Float[Tensor, "t _c h w"]) -> Flows:
+    """Where each pixel of a film comes from and goes to.
+
+    Parameters
+    ----------
+    frames : Video
+        Float[Tensor, "t c h w"] in [0, 1]; their mean over the channels is looked at.
+
+    Returns
+    -------
+    Float[Tensor, "t 2 2 h w"]
+    """
+    grey = frames.detach().mean(1).cpu().double().numpy()
+    flows = np.zeros((len(grey), 2, 2, *grey.shape[1:]))
+    for k in range(len(grey) - 1):
+        flows[k, NEXT] = optical_flow_tvl1(grey[k], grey[k + 1])
+        flows[k + 1, BEFORE] = optical_flow_tvl1(grey[k + 1], grey[k])
+    return torch.from_numpy(flows).to(frames)
+
+
+def motion(flows: Flows) -> Float[Tensor, "t 2 h w"]:
+    """How each pixel moves, down and right: mean 0 and deviation 1 over the film.
+
+    Parameters
+    ----------
+    flows : Float[Tensor, "t 2 2 h w"]
+        Of :func:`optical_flows`.
+
+    Returns
+    -------
+    Float[Tensor, "t 2 h w"]
+        Less than a deviation of 1 where hardly anything moves.
+    """
+    moved = (flows[:, NEXT] - flows[:, BEFORE]) / 2
+    moved[[0, -1]] *= 2  # they have one neighbour
+    mean = moved.mean((0, 2, 3), keepdim=True)
+    return (moved - mean) / moved.std((0, 2, 3), keepdim=True).clamp_min(STILL)
+
+
+def links(frames: Float[Tensor, "t _c h w"], flows: Flows, smoothness: float) -> Pairs:
+    """The pixels of neighbouring frames that show the same point.
+
+    Parameters
+    ----------
+    frames : Video
+        Float[Tensor, "t c h w"] in [0, 1].
+    flows : Float[Tensor, "t 2 2 h w"]
+        Of :func:`optical_flows`.
+    smoothness : float
+        What it costs that one of a pair is figure and the other ground, where they look
+        the same.
+
+    Returns
+    -------
+    Pairs
+        As :func:`dil_teach.classical.segmentation.grab_cut.min_cut` takes them.
+    """
+    count, _, height, width = frames.shape
+    place = torch.arange(count * height * width).view(count, height, width)
+    frames = frames.cpu().double()
+    grid = torch.stack(
+        torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    )
+    here, there, costs = [], [], []
+    for k in range(count - 1):
+        y, x = (grid + flows[k, NEXT].cpu()).round().long()
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        y, x = y[inside], x[inside]
+        unlike = frames[k][:, inside] - frames[k + 1][:, y, x]
+        here.append(place[k][inside])
+        there.append(place[k + 1][y, x])
+        costs.append(smoothness * _trust(unlike.square().mean(0)))
+    return torch.cat(here), torch.cat(there), torch.cat(costs)
+
+
+def steady(
+    masks: Float[Tensor, "t 1 h w"],
+    frames: Float[Tensor, "t _c h w"],
+    flows: Flows,
+) -> Float[Tensor, "t 1 h w"]:
+    """The masks of a film with less flicker, edges as soft as a camera's.
+
+    Each is averaged with those of the frame before and the frame after, carried along
+    the flow and trusted where the frames agree.
+
+    Parameters
+    ----------
+    masks, frames : Video
+        Float[Tensor, "t 1 h w"] and Float[Tensor, "t c h w"], in [0, 1].
+    flows : Float[Tensor, "t 2 2 h w"]
+        Of :func:`optical_flows`.
+
+    Returns
+    -------
+    Video
+        Float[Tensor, "t 1 h w"] in [0, 1].
+    """
+    colours = frames.detach().cpu().double().numpy()
+    soft = [gaussian_filter(m, PIXEL) for m in masks[:, 0].cpu().double().numpy()]
+    grid = np.mgrid[: frames.shape[-2], : frames.shape[-1]]
+    averaged = []
+    for here in range(len(soft)):
+        total, weights = soft[here].copy(), np.ones(grid.shape[1:])
+        for which, there in ((NEXT, here + 1), (BEFORE, here - 1)):
+            if not 0 <= there < len(soft):
+                continue
+            at = grid + flows[here, which].cpu().double().numpy()
+            carried = [_sample(channel, at) for channel in colours[there]]
+            unlike = np.square(np.stack(carried) - colours[here]).mean(0)
+            weight = _trust(torch.from_numpy(gaussian_filter(unlike, 1.5))).numpy()
+            total += weight * _sample(soft[there], at)
+            weights += weight
+        averaged.append(total / weights)
+    return torch.from_numpy(np.stack(averaged))[:, None].clamp(0, 1).to(masks)
+
+
+def _trust(squared: Float[Tensor, "*_n"]) -> Float[Tensor, "*_n"]:
+    return torch.exp(-squared / (2 * UNLIKE**2))
+
+
+def _sample(picture: np.ndarray, at: np.ndarray) -> np.ndarray:
+    return map_coordinates(picture, at, order=1, mode="nearest")

@@ -1,0 +1,1 @@
+"""Double-DIP and its four applications."""

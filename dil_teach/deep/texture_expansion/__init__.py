@@ -1,0 +1,1 @@
+"""Texture expansion."""

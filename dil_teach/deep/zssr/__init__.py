@@ -1,0 +1,1 @@
+"""ZSSR, and what large images need."""

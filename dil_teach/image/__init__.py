@@ -1,0 +1,1 @@
+"""One image as a tensor: its convention, files, sizes, kernels, warps, photographs."""

@@ -1,0 +1,93 @@
+"""The image convention: float32 tensors (c, h, w) in [0, 1], sRGB-encoded."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+Image = Float[Tensor, "_c _h _w"]
+"""(channels, height, width). Underscores: two images of one call may differ in size."""
+
+Video = Float[Tensor, "_t _c _h _w"]
+"""(frames, channels, height, width): a film, or several images of one size."""
+
+
+def from_uint8(array: UInt8[np.ndarray, "h w *c"]) -> Image:
+    """Eight-bit values, (h, w) or (h, w, c), as an image."""
+    if array.ndim == 2:
+        array = array[:, :, None]
+    return (
+        torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))).float() / 255
+    )
+
+
+def to_uint8(image: Image) -> UInt8[np.ndarray, "h w *c"]:
+    """The image rounded to eight bits, (h, w, c), or (h, w) where it is grey."""
+    # in place after the first copy: a large result is most of what memory holds
+    values = image.detach().cpu().clamp(0, 1).mul_(255).round_()
+    array = values.to(torch.uint8).numpy()
+    return (
+        array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))
+    )
+
+
+def split_alpha(image: Image) -> tuple[Image, Image | None]:
+    """Colour (or grey) and transparency of an image; None where there is none."""
+    return (image[:-1], image[-1:]) if len(image) in (2, 4) else (image, None)
+
+
+def check_image(
+    image: Tensor,
+    name: str = "image",
+    channels: tuple[int, ...] = (1, 3),
+    min_side: int = 1,
+    in_range: bool = True,
+) -> None:
+    """Refuse, in one sentence, what is no image by the convention of this module.
+
+    Parameters
+    ----------
+    image : Image
+        What should be Float[Tensor, "c h w"], float32, finite, in [0, 1].
+    name : str
+        What the caller calls it.
+    channels : tuple of int
+        The numbers of channels that the caller can take.
+    min_side : int
+        The smallest height and width that the caller can take, in pixels.
+    in_range : bool
+        Whether values outside [0, 1] (by more than rounding) are refused.
+
+    Raises
+    ------
+    ValueError
+        If any of this does not hold.
+    """
+    if not isinstance(image, Tensor) or image.ndim != 3:
+        what = tuple(image.shape) if hasattr(image, "shape") else type(image).__name__
+        raise ValueError(
+            f"{name}: expected a tensor of shape (channels, height, width), got "
+            f"{what}; load_image and photo return one"
+        )
+    if image.dtype != torch.float32:
+        raise ValueError(
+            f"{name}: expected float32 in [0, 1], got {image.dtype}; "
+            "divide eight-bit values by 255"
+        )
+    if len(image) not in channels:
+        raise ValueError(
+            f"{name}: expected {' or '.join(map(str, channels))} channels, got "
+            f"{len(image)} (shape {tuple(image.shape)}); split_alpha takes alpha away"
+        )
+    if min(image.shape[1:]) < min_side:
+        raise ValueError(
+            f"{name}: expected at least {min_side} x {min_side} pixels, got "
+            f"{image.shape[1]} x {image.shape[2]}; take a larger picture"
+        )
+    if not torch.isfinite(image).all():
+        raise ValueError(f"{name}: expected finite values, got NaN or infinity")
+    if in_range and (image.min() < -1e-3 or image.max() > 1 + 1e-3):
+        raise ValueError(
+            f"{name}: expected values in [0, 1], got {image.min():.3g} to "
+            f"{image.max():.3g}; divide by the largest value that the file can hold"
+        )

@@ -1,0 +1,189 @@
+"""The photographs of the course, and the benchmark sets of the papers.
+
+The photographs lie in the installed packages scikit-image and scikit-learn and in
+``data/``; ``data/photos.json`` lists them with source, author, licence and hash. The
+benchmark sets are not ours to pass on: they are read from a folder of the reader's own,
+or downloaded for who asks for it.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pooch
+from jaxtyping import Float
+from torch import Tensor
+
+from dil_teach.image.convention import Image
+from dil_teach.image.files import load_image
+from dil_teach.image.resize import resize
+from dil_teach.image.shipped import shipped
+
+# An axis that starts with _ need not agree from one image to the next.
+Pair = tuple[str, Float[Tensor, "_c _h _w"], Float[Tensor, "_c _h _w"]]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """What is known of one picture; :func:`photo` loads it."""
+
+    name: str
+    title: str
+    file: str
+    """``data/...`` in this repository, or ``package:path`` in an installed package."""
+    source: str
+    author: str
+    licence: str
+    attribution: str
+    """The line to print beside the picture."""
+    sha256: str
+    size: tuple[int, int]
+    """Height and width in pixels."""
+    colour: bool
+    rendered: bool
+    """True for a picture that was computed, not photographed."""
+    recurrence: str
+    """What repeats in it, within and across scales."""
+
+    @property
+    def path(self) -> Path:
+        """The file on this machine."""
+        package, _, inside = self.file.rpartition(":")
+        if not package:
+            return shipped(inside)
+        spec = find_spec(package)  # finds the package without importing it
+        path = Path(spec.origin).parent / inside if spec and spec.origin else None
+        if path is None or not path.exists():
+            raise FileNotFoundError(
+                f"photo '{self.name}': expected the file {inside} in the installed "
+                f"package {package}, found none; install {package} again"
+            )
+        return path
+
+
+def photos() -> dict[str, Photo]:
+    """All photographs by name, in the order of ``data/photos.json``.
+
+    Returns
+    -------
+    dict[str, Photo]
+        Nothing is loaded yet: see :func:`photo`.
+    """
+    entries = json.loads(shipped("data/photos.json").read_text(encoding="utf-8"))
+    return {
+        entry["name"]: Photo(**{**entry, "size": tuple(entry["size"])})
+        for entry in entries
+    }
+
+
+def photo(name: str, size: int | None = None) -> Image:
+    """Load a photograph of the course.
+
+    Parameters
+    ----------
+    name : str
+        A key of :func:`photos`.
+    size : int, optional
+        Side in pixels. The central square is cropped and made smaller by antialiased
+        bicubic interpolation. Without it the photograph comes as it is.
+
+    Returns
+    -------
+    Image
+        Float[Tensor, "c h w"] in [0, 1]: three channels, or one where it is grey.
+
+    Raises
+    ------
+    ValueError
+        If there is no photograph of that name, or its central square is smaller.
+    FileNotFoundError
+        If the package in which it lies is not installed whole.
+    """
+    known = photos()
+    if name not in known:
+        raise ValueError(
+            f"name: expected one of {', '.join(known)}, got '{name}'; "
+            "load_image(path) reads a photograph of your own"
+        )
+    if size is None:
+        return load_image(known[name].path)
+    height, width = known[name].size
+    side = min(height, width)
+    if not 1 <= size <= side:
+        raise ValueError(
+            f"size: expected 1 to {side} pixels, the side of the central square of "
+            f"'{name}', got {size}; try a smaller size or another photograph"
+        )
+    top, left = (height - side) // 2, (width - side) // 2
+    square = load_image(known[name].path)[:, top : top + side, left : left + side]
+    return resize(square, size=(size, size)).clamp(0, 1)
+
+
+def benchmark_pairs(name: str, scale: int) -> list[Pair]:
+    """Load a benchmark set, such as Set5, Set14, BSD100 or Urban100.
+
+    The environment variable ``DIL_TEACH_DATASETS`` names the folder that holds the
+    sets. Each set is a folder of pairs such as ``Set5/img_001_x2_HR.png`` and
+    ``Set5/img_001_x2_LR.png``. Where it is not set and ``DIL_TEACH_DOWNLOAD`` is 1,
+    the files listed in ``data/benchmarks.json`` (Set5) are downloaded once, and refused
+    if their hash is another.
+
+    Parameters
+    ----------
+    name : str
+        The set's folder.
+    scale : int
+        The scale in the file names: the LR image is ``scale`` times smaller.
+
+    Returns
+    -------
+    list[tuple[str, Image, Image]]
+        Stem (``"img_001"``), HR and LR image of each pair, sorted by stem; grey or
+        colour as the files are.
+
+    Raises
+    ------
+    FileNotFoundError
+        If neither variable is set, or the set, the scale or an LR file is missing.
+    """
+    root = os.environ.get("DIL_TEACH_DATASETS")
+    if not root and os.environ.get("DIL_TEACH_DOWNLOAD") == "1":
+        root = str(_download(name, scale))
+    hint = (
+        "set it to a folder that holds files such as "
+        f"{name}/img_001_x{scale}_HR.png and {name}/img_001_x{scale}_LR.png"
+    )
+    if not root:
+        raise FileNotFoundError(
+            f"DIL_TEACH_DATASETS: expected the folder of benchmark sets, got nothing; "
+            f"{hint}, or set DIL_TEACH_DOWNLOAD=1 to download Set5"
+        )
+    ending = f"_x{scale}_HR.png"
+    pairs = []
+    for hr_path in sorted((Path(root) / name).glob(f"*{ending}")):
+        stem = hr_path.name.removesuffix(ending)
+        lr_path = hr_path.with_name(f"{stem}_x{scale}_LR.png")
+        pairs.append((stem, load_image(hr_path), load_image(lr_path)))
+    if not pairs:
+        raise FileNotFoundError(
+            f"DIL_TEACH_DATASETS: expected {name} at x{scale} in '{root}', "
+            f"found no such pair; {hint}"
+        )
+    return pairs
+
+
+def _download(name: str, scale: int) -> Path:
+    """The folder of sets, once the listed files of this set and scale are in it."""
+    listed = json.loads(shipped("data/benchmarks.json").read_text(encoding="utf-8"))
+    folder = pooch.os_cache("dil_teach")
+    for file, sha256 in listed["sha256"].items():
+        stem, _, ending = Path(file).name.partition(f"_x{scale}_")
+        if Path(file).parent.name == name and ending:
+            kind = ending.removesuffix(".png")
+            where = listed["address"].format(
+                set=name, scale=scale, stem=stem, kind=kind
+            )
+            pooch.retrieve(where, sha256, Path(file).name, folder / name)
+    return folder

@@ -1,0 +1,29 @@
+"""An image at several scales: where patches recur larger and smaller."""
+
+from collections.abc import Sequence
+
+from dil_teach.image.convention import Image
+from dil_teach.image.resize import resize
+
+
+def pyramid(image: Image, scales: Sequence[float], min_side: int = 1) -> list[Image]:
+    """The image at each of the given scales, antialiased bicubic, clamped to [0, 1].
+
+    Parameters
+    ----------
+    image : Image
+        Float[Tensor, "c h w"].
+    scales : sequence of float
+        Output over input size of each level; 1 is the image itself.
+    min_side : int
+        Levels with a side under so many pixels are left out, but never all of them:
+        then the largest level stays.
+
+    Returns
+    -------
+    list of Image
+        In the order of ``scales``.
+    """
+    levels = [resize(image, scale).clamp(0, 1) for scale in scales]
+    large_enough = [level for level in levels if min(level.shape[-2:]) >= min_side]
+    return large_enough or [max(levels, key=lambda level: level.shape[-1])]

@@ -1,0 +1,1 @@
+"""An image as the bag of its patches: extraction, search, recurrence, similarity."""

@@ -1,0 +1,1 @@
+"""What all methods that learn share: loop, checkpoints, precision, schedules."""

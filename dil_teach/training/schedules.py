@@ -1,0 +1,62 @@
+"""Learning-rate schedules, and the exponential moving average of weights."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import nn
+
+
+def schedule(
+    progress: float,
+    warm_up: float = 0.0,
+    decay: float = 0.0,
+    shape: Literal["cosine", "linear"] = "cosine",
+    least: float = 0.0,
+) -> float:
+    """Share of the learning rate: it rises, stays at 1, and falls.
+
+    Parameters
+    ----------
+    progress : float
+        Share of the steps taken, in [0, 1].
+    warm_up : float
+        Until this share of the steps it rises from 0 along a line.
+    decay : float
+        From this share of the steps on it falls towards 0; at least ``warm_up``.
+    shape : {"cosine", "linear"}
+        How it falls.
+    least : float
+        It does not fall below this.
+    """
+    if progress < warm_up:
+        return progress / warm_up
+    if progress <= decay:
+        return 1.0
+    left = min((progress - decay) / (1 - decay), 1.0)
+    fallen = 0.5 + 0.5 * math.cos(math.pi * left) if shape == "cosine" else 1 - left
+    return max(fallen, least)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all parameters of an optimizer."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, keep: float) -> None:
+    """One step of the exponential moving average of a network's weights.
+
+    Parameters
+    ----------
+    average : nn.Module
+        Its weights change: ``keep`` times their value plus the rest of the network's.
+    network : nn.Module
+        Of the same architecture.
+    keep : float
+        In [0, 1).
+    """
+    pairs = zip(average.parameters(), network.parameters(), strict=True)
+    for kept, new in pairs:
+        kept.lerp_(new, 1 - keep)

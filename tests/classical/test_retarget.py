@@ -1,0 +1,193 @@
+"""dil-teach retarget: what comes out of each method, and how it says no."""
+
+import gc
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image as Picture
+from safetensors.torch import save_file
+
+from dil_teach.cli import main
+from dil_teach.deep.ingan.ingan import InGAN, InGANSettings
+from dil_teach.deep.texture_expansion.texture_expansion import TextureExpansionSettings
+from dil_teach.deep.zs_n2n import ZSN2N
+from dil_teach.image.convention import to_uint8
+from dil_teach.image.files import load_image
+from dil_teach.image.films import load_film
+from dil_teach.image.photos import photo
+from dil_teach.training.checkpoint import save
+
+HEIGHT, WIDTH = 36, 48
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_garbage() -> Iterator[None]:
+    """imageio collects garbage whenever it closes a film, which takes a second."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a picture in colour, and budgets of a few steps."""
+    short = {InGANSettings: {"steps": 2, "finer_steps": 2}}
+    short[TextureExpansionSettings] = {"steps": 2}
+    for settings, few in short.items():
+        made = classmethod(lambda cls, few=few, **more: cls(**{**few, **more}))
+        monkeypatch.setattr(settings, "quick", made)
+    monkeypatch.chdir(tmp_path)
+    Picture.fromarray(to_uint8(photo("astronaut", size=WIDTH))[:HEIGHT]).save("in.png")
+    return tmp_path
+
+
+def mark(box: tuple[int, int, int, int], name: str = "mask.png") -> str:
+    """A mask, white in the box (left, top, right, bottom)."""
+    picture = Picture.new("L", (WIDTH, HEIGHT))
+    picture.paste(255, box)
+    picture.save(name)
+    return name
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    return line
+
+
+@pytest.mark.parametrize("method", ["gpnn", "bidirectional", "seam", "ingan", "expand"])
+def test_each_method_makes_the_size_that_was_asked_for(
+    method: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["retarget", "in.png", "out.png", "--method", method]
+    assert main([*command, "--scale-x", "1.5", "--scale-y", "0.75"]) == 0
+    assert "out.png: 27 x 72 pixels written in " in capsys.readouterr().out
+    with Picture.open("out.png") as result:
+        assert (result.size, result.mode) == ((72, 27), "RGB")
+    assert sorted(os.listdir()) == ["in.png", "out.png"]
+
+
+def test_grey_stays_grey(folder: Path) -> None:
+    with Picture.open("in.png") as picture:
+        picture.convert("L").save("grey.png")
+    assert main(["retarget", "grey.png", "out.png", "--scale-x", "0.5"]) == 0
+    assert load_image("out.png").shape == (1, HEIGHT, WIDTH // 2)
+
+
+def test_what_is_removed_is_gone_and_what_is_protected_is_kept(folder: Path) -> None:
+    sky = torch.rand(3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
+    scene = 0.2 * sky
+    scene[:, 8:24, 6:16], scene[:, 8:24, 28:38] = 0.9, 0.6
+    Picture.fromarray(to_uint8(scene)).save("scene.png")
+    command = ["retarget", "scene.png", "out.png", "--method", "seam"]
+    command += ["--scale-x", str(36 / WIDTH)]
+    command += ["--remove", mark((6, 8, 16, 24)), "--protect"]
+    assert main([*command, mark((28, 8, 38, 24), "keep.png")]) == 0
+    result = load_image("out.png").mean(0)
+    assert not (result > 0.85).any()
+    assert ((result - 0.6).abs() < 0.01).sum() == 16 * 10
+
+
+def test_a_film_goes_from_the_photograph_to_the_result(folder: Path) -> None:
+    command = ["retarget", "in.png", "out.png", "--method", "seam", "--scale-x", "1.5"]
+    assert main([*command, "--film", "film.mkv", "--frames", "4"]) == 0
+    film = load_film("film.mkv")
+    assert film.shape == (4, 3, HEIGHT, 72)
+    assert torch.equal(film[0, :, :, :WIDTH], load_image("in.png"))
+    assert film[0, :, :, WIDTH:].max() == 0
+    assert torch.equal(film[3], load_image("out.png"))
+    assert main([*command, "--film", "film.gif", "--frames", "1"]) == 0
+    assert len(load_film("film.gif")) == 1
+
+
+def test_a_checkpoint_draws_what_was_learned_without_training(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["retarget", "in.png", "out.png", "--method", "ingan", "--scale-x", "2"]
+    assert main([*command, "--save-checkpoint", "kept.safetensors"]) == 0
+    learned = load_image("out.png")
+
+    def never(self: InGAN) -> None:
+        raise AssertionError("it trains again")
+
+    monkeypatch.setattr(InGAN, "train_step", never)
+    assert main([*command, "--checkpoint", "kept.safetensors"]) == 0
+    assert torch.equal(load_image("out.png"), learned)
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (["--scale-x", "0"], "--scale-x: expected a number above 0, got 0.0"),
+        (["--scale-y", "-2"], "--scale-y: expected a number above 0, got -2.0"),
+        (["--scale-y", "nan"], "--scale-y: expected a number above 0, got nan"),
+        (["--scale-y", "1e308"], "--scale-y: expected a number above 0, got 1e+308"),
+        (["--scale-x", "0.001"], "leaves no pixel"),
+        (["--scale-x", "1e6"], "--scale-y, --scale-x: expected at most 120000 pixels"),
+        (["--method", "seam", "--scale-x", "1e9"], "expected at most 36000000 pixels"),
+        (["--protect", "mask.png"], "expected --method seam or bidirectional"),
+        (["--checkpoint", "in.png"], "expected --method ingan"),
+        (["--film", "film.gif", "--frames", "0"], "--frames: expected at least 1"),
+        (["--film", "film.gif", "--frames", "1000000"], "--frames: expected at most"),
+        (["--film", "film.avi"], "expected one of .mp4, .webm, .mkv, .gif"),
+        (["--film", "in.png"], "expected one of .mp4, .webm, .mkv, .gif"),
+        (
+            ["--method", "ingan", "--scale-x", "0.1"],
+            "scales: expected at least 8 pixels a side",
+        ),
+        (["--method", "seam", "--protect", "small.png"], "expected the size of the"),
+        (["--method", "ingan", "--checkpoint", "none"], "no such checkpoint"),
+        (["--method", "ingan", "--checkpoint", "in.png"], "expected a checkpoint that"),
+        (["--method", "ingan", "--checkpoint", "other"], "expected a checkpoint that"),
+        (["--method", "ingan", "--checkpoint", "noise"], "expected a checkpoint of"),
+        (["--method", "ingan", "--checkpoint", "list"], "expected a checkpoint that"),
+        (["--method", "ingan", "--save-checkpoint", "x.pt"], "expected .safetensors"),
+        (["--method", "expand"], "expected at least twice the crop"),
+        (["--seed", "-1"], "--seed: expected 0 to"),
+        (["--device", "abacus"], "--device: expected cpu"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    options: list[str],
+    wanted: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mark((0, 0, 10, 10))
+    Picture.new("L", (10, 10), 255).save("small.png")
+    save_file({"weight": torch.zeros(3)}, "other")
+    save_file({"weight": torch.zeros(3)}, "list", {"dil_teach": "[1, 2]"})
+    save(ZSN2N(load_image("in.png")), "noise")
+    if options[-1] == "expand":
+        with Picture.open("in.png") as picture:
+            picture.crop((0, 0, 20, 20)).save("in.png")
+    before = sorted(os.listdir())
+    assert main(["retarget", "in.png", "out.png", *options]) == 2
+    line = said(capsys)
+    assert wanted in line and line.startswith("dil-teach: ")
+    assert sorted(os.listdir()) == before
+
+
+def test_an_image_smaller_than_the_largest_patch_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Picture.new("RGB", (40, 8), "red").save("thin.png")
+    assert main(["retarget", "thin.png", "out.png", "--method", "ingan"]) == 2
+    assert "largest patch that the discriminator looks at" in said(capsys)
+    assert sorted(os.listdir()) == ["in.png", "thin.png"]
+
+
+def test_a_checkpoint_of_another_photograph_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["retarget", "in.png", "out.png", "--method", "ingan"]
+    assert main([*command, "--save-checkpoint", "kept.safetensors"]) == 0
+    capsys.readouterr()
+    with Picture.open("in.png") as picture:
+        picture.transpose(Picture.Transpose.FLIP_LEFT_RIGHT).save("other.png")
+    command = ["retarget", "other.png", "new.png", "--method", "ingan"]
+    assert main([*command, "--checkpoint", "kept.safetensors"]) == 2
+    assert "was trained on another image" in said(capsys)
+    assert not Path("new.png").exists()

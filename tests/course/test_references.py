@@ -1,0 +1,288 @@
+"""Bibliography and citations, glossary and notation, lab sheets."""
+
+import re
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from dil_teach.course.build import chapters
+from dil_teach.course.references import Work, read_bibliography, with_references
+from dil_teach.image.shipped import shipped
+
+CHAPTERS = pytest.mark.parametrize("name", chapters())
+WORKS = read_bibliography()
+OURS = r"""
+@article{hag2001,
+  author = {H{\"a}ggstr{\"o}m, Mikael Jean-Luc},
+  title = {On {PSNR} --- and \& the rest},
+  journal = {Journal}, volume = {3}, pages = {1--9}, year = {2001}, note = {a remark},
+}
+@inproceedings{beta2000,
+  author = {de la Vall{\'e}e, Zo{\"e} and Beta, Al}, title = {Two}, year = {2000},
+  booktitle = {Meeting}, doi = {10.1/a(1)b},
+}
+@inproceedings{many2000,
+  author = {Alpha, A. and B, B. and C, C. and D, D.}, title = {Many}, year = {2000},
+  booktitle = {Meeting}, url = {https://example.org},
+}
+@misc{talk, author = {Speaker, Ann}, title = {Said}, howpublished = {talk}}
+"""
+
+
+def chapter(*cells: str, heading: bool = True) -> NotebookNode:
+    texts = [*cells, "## References"] if heading else cells
+    made = [nbformat.v4.new_markdown_cell(text) for text in texts]
+    return nbformat.v4.new_notebook(cells=made)
+
+
+@pytest.fixture
+def bibliography(tmp_path: Path) -> Path:
+    (tmp_path / "ours.bib").write_text(OURS)
+    return tmp_path / "ours.bib"
+
+
+def prose(name: str) -> str:
+    cells = jupytext.read(shipped(f"notebooks/source/{name}.py")).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+# ---- citations
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("so [@hag2001].", "so ([Häggström 2001](#references))."),
+        ("@hag2001 says", "[Häggström (2001)](#references) says"),
+        ("'@Hag2001's'", "'[Häggström (2001)](#references)'s'"),
+        ("[@many2000]", "([Alpha et al. 2000](#references))"),
+        (
+            "[@hag2001; @beta2000]",
+            "([Häggström 2001](#references); "
+            "[de la Vallée and Beta 2000](#references))",
+        ),
+        ("[@hag2001, section 3]", "([Häggström 2001](#references), section 3)"),
+        ("[@talk]", "([Speaker, talk](#references))"),
+        ("@talk", "[Speaker (talk)](#references)"),
+    ],
+)
+def test_a_citation_becomes_a_link(written, read, bibliography):
+    assert with_references(chapter(written), "x", bibliography).cells[0].source == read
+
+
+def test_three_names_are_written_out():
+    cell = with_references(chapter("[@glasner2009]"), "x").cells[0]
+    assert cell.source == "([Glasner, Bagon and Irani 2009](#references))"
+
+
+@pytest.mark.parametrize(
+    "untouched",
+    [
+        "```python\n@decorator\ndef f(): ...\n```",
+        "~~~~\n~~~\n@decorator\n[@key]\n~~~~",
+        "```\n@never closed",
+        "`@property` and ``a ` @b``",
+        "write to ann@example.org or see https://example.org/@ann",
+        r"\@nobody",
+        "a @ b, 3 @ 4",
+        "[a link](https://example.org)",
+    ],
+)
+def test_code_and_addresses_stay(untouched):
+    text = f"{untouched}\n"
+    assert with_references(chapter(text), "x").cells[0].source == text
+
+
+def test_after_code_citations_are_read_again(bibliography):
+    text = "```\n@a\n```\n\n`@b` @talk\n\n~~~\n@c\n~~~\n[@talk]"
+    read = with_references(chapter(text), "x", bibliography).cells[0].source
+    assert read.count("](#references)") == 2
+    assert all(code in read for code in ("```\n@a\n```", "`@b`", "~~~\n@c\n~~~"))
+
+
+def test_code_cells_stay(bibliography):
+    notebook = chapter("@talk")
+    code = nbformat.v4.new_code_cell("@hag2001\n[@nobody]\n## References")
+    notebook.cells.insert(1, code)
+    assert with_references(notebook, "x", bibliography).cells[1] == code
+
+
+def test_the_list_holds_what_was_cited_in_alphabetical_order(bibliography):
+    notebook = chapter("@talk, [@hag2001]; [@hag2001, page 2], @beta2000 and @many2000")
+    *_, last = with_references(notebook, "x", bibliography).cells
+    assert last.source.splitlines() == [
+        "## References",
+        "",
+        '<a id="references"></a>',
+        "",
+        "- A. Alpha, B. B, C. C and D. D, 'Many', *Meeting*, 2000. "
+        "<https://example.org>",
+        "- Z. de la Vallée and A. Beta, 'Two', *Meeting*, 2000. "
+        "[doi:10.1/a(1)b](https://doi.org/10.1/a%281%29b)",
+        "- M. J.-L. Häggström, 'On PSNR — and & the rest', *Journal* 3, 2001, pp. 1–9 "
+        "(a remark).",
+        "- A. Speaker, 'Said', talk.",
+    ]
+    *_, last = with_references(chapter("@talk"), "x", bibliography).cells
+    assert last.source.count("\n- ") == 1
+
+
+def test_the_heading_may_end_a_longer_cell(bibliography):
+    notebook = chapter("@talk", "## Summary\n\nDone.\n\n## References\n", heading=False)
+    *_, last = with_references(notebook, "x", bibliography).cells
+    assert last.source.startswith("## Summary\n\nDone.\n\n## References\n\n<a ")
+
+
+def test_the_written_notebook_is_left_alone_and_the_result_is_the_same(bibliography):
+    notebook = chapter("@talk and [@beta2000]")
+    before = nbformat.writes(notebook)
+    once, again = (with_references(notebook, "x", bibliography) for _ in range(2))
+    assert nbformat.writes(notebook) == before
+    assert nbformat.writes(once) == nbformat.writes(again)
+    assert [cell.id for cell in once.cells] == [cell.id for cell in notebook.cells]
+
+
+def test_without_citations_nothing_changes():
+    notebook = chapter("Nothing.", "## References\n\n- by hand", heading=False)
+    assert with_references(notebook, "x") == notebook
+
+
+@pytest.mark.parametrize(
+    "text", ["[@nobody1999]", "@nobody1999", "[@talk; @nobody1999]"]
+)
+def test_an_unknown_key_says_which_where_and_what_to_do(text, bibliography):
+    with pytest.raises(ValueError, match=r"01_x.*@nobody1999.*references\.bib"):
+        with_references(chapter(text), "01_x", bibliography)
+
+
+@pytest.mark.parametrize("text", ["[@talk and others]", "[@talk; too]", "[@]"])
+def test_a_citation_that_cannot_be_read_is_refused(text, bibliography):
+    with pytest.raises(ValueError, match=r"01_x.*@"):
+        with_references(chapter(text), "01_x", bibliography)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("@talk",),
+        ("@talk", "## References\n\n- A list by hand."),
+        ("@talk", "## References", "## References"),
+    ],
+)
+def test_a_list_without_its_one_place_is_refused(cells, bibliography):
+    with pytest.raises(ValueError, match=r"01_x.*## References"):
+        with_references(chapter(*cells, heading=False), "01_x", bibliography)
+
+
+@CHAPTERS
+def test_the_chapters_cite_what_there_is(name):
+    source = jupytext.read(shipped(f"notebooks/source/{name}.py"))
+    made = with_references(source, name)
+    assert len(made.cells) == len(source.cells)
+    text = "\n".join(cell.source for cell in made.cells)
+    assert text.count('<a id="references"></a>') == ("](#references)" in text)
+
+
+# ---- the bibliography
+
+
+@pytest.mark.parametrize("key", WORKS)
+def test_every_work_is_complete(key):
+    work = WORKS[key]
+    assert work.surnames and work.fields["title"]
+    assert {"journal", "booktitle", "howpublished"} & set(work.fields)
+    if "howpublished" not in work.fields:
+        assert re.fullmatch(r"(19|20)\d\d", work.fields["year"])
+        assert key == work.surnames[0].split()[0].lower() + work.fields["year"]
+    if "doi" in work.fields:
+        assert re.fullmatch(r"10\.\d{4,5}/\S+", work.fields["doi"])
+    if "pages" in work.fields:
+        assert re.fullmatch(r"\d+–\d+", work.fields["pages"])
+
+
+def test_no_two_works_look_alike_in_the_text():
+    def label(work: Work) -> tuple[str, ...]:
+        names = work.surnames if len(work.surnames) <= 3 else work.surnames[:1]
+        return (*names, work.when)
+
+    labels = [label(work) for work in WORKS.values()]
+    assert len(set(labels)) == len(labels)
+
+
+# ---- glossary and notation
+
+
+def headings(page: str) -> list[str]:
+    text = shipped(f"notebooks/{page}").read_text(encoding="utf-8")
+    return re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+
+
+def anchors(page: str) -> set[str]:
+    """Those that JupyterLab, which keeps capitals, and Git hosts have in common."""
+    lab = {heading.replace(" ", "-") for heading in headings(page)}
+    host = {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in headings(page)
+    }
+    return lab & host
+
+
+def links(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"\]\(([\w./]*\.md)?#([^)]+)\)", text)
+
+
+@CHAPTERS
+def test_the_links_of_a_chapter_into_glossary_and_notation_arrive(name):
+    for page, anchor in links(prose(name)):
+        if page:
+            assert anchor in anchors(page), f"{name}: {page} has no #{anchor}"
+
+
+@pytest.mark.parametrize("page", ["glossary.md", "notation.md", "if_you_are_stuck.md"])
+def test_the_links_of_a_page_arrive(page):
+    text = shipped(f"notebooks/{page}").read_text(encoding="utf-8")
+    for target, anchor in links(text):
+        assert anchor in anchors(target or page), f"{page}: no {target}#{anchor}"
+    for target in re.findall(r"\]\(([\w./]+)\)", text):
+        assert shipped(f"notebooks/{target}").exists()
+
+
+def test_the_glossary_is_a_sorted_list_of_short_entries():
+    title, *terms = headings("glossary.md")
+    assert title == "Glossary"
+    assert terms == sorted(set(terms))
+    assert {term.replace(" ", "-") for term in terms} <= anchors("glossary.md")
+    text = shipped("notebooks/glossary.md").read_text(encoding="utf-8")
+    for entry in re.split(r"^## .+$", text, flags=re.MULTILINE)[1:]:
+        sentences = re.findall(r"[.!?](?= |\n|$)", entry.strip())
+        assert 1 <= len(sentences) <= 4, entry
+
+
+# ---- lab sheets
+
+SHEETS = sorted(path.stem for path in shipped("notebooks/lab_sheets").glob("*.md"))
+
+
+def sheet(name: str) -> str:
+    return shipped(f"notebooks/lab_sheets/{name}.md").read_text(encoding="utf-8")
+
+
+@CHAPTERS
+def test_each_chapter_has_a_lab_sheet(name):
+    assert name in SHEETS
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_a_lab_sheet_is_one_page_and_its_minutes_add_up(name):
+    text = sheet(name)
+    assert len(text.splitlines()) <= 60
+    assert text.startswith(f"# Lab sheet: {name[:2]} ")
+    minutes = [int(m) for m in re.findall(r"^\|[^|]+\| (\d+) \|$", text, re.MULTILINE)]
+    (total,) = re.findall(r"^Total: (\d+) minutes", text, re.MULTILINE)
+    assert sum(minutes) == int(total) <= 90
+    wanted = ("Time", "Room", "What goes wrong, and what to ask", "To discuss")
+    for section in (*wanted, "To collect"):
+        assert f"\n## {section}\n" in text

@@ -1,0 +1,165 @@
+"""Dehazing by Double-DIP: airlight, transmission, closed form, and what is refused."""
+
+import pytest
+import torch
+
+from dil_teach import fit, psnr, resize, resume, save
+from dil_teach.classical.haze.airlight import (
+    estimate_airlight,
+    haziest_part,
+    vary_airlight,
+)
+from dil_teach.classical.haze.dark_channel import add_haze, to_linear, to_srgb
+from dil_teach.deep.double_dip.dehazing import Dehazed, dehaze, dehazed
+from dil_teach.deep.double_dip.double_dip import DoubleDIPSettings
+from dil_teach.image.scenes import Scene, scene
+
+FEW = DoubleDIPSettings(steps=30)
+
+
+@pytest.fixture(scope="module")
+def alley() -> Scene:
+    return scene("haze_alley")
+
+
+def planted(opaque: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """A wall of random bricks that recedes, and its airlight, sRGB."""
+    rng = torch.Generator().manual_seed(0)
+    bricks = torch.rand(1, 3, 12, 12, generator=rng) * torch.tensor(
+        [0.5, 0.35, 0.3]
+    ).reshape(1, 3, 1, 1)
+    clear = bricks.repeat(1, 1, 8, 8)
+    airlight = torch.tensor([0.78, 0.81, 0.86])
+    end = 5.0 if opaque else 2.0
+    depth = torch.linspace(end, 0.2, 96).reshape(1, 1, 96, 1).expand(1, 1, 96, 96)
+    hazy = add_haze(clear, (-depth).exp(), to_linear(airlight).reshape(1, 3, 1, 1))
+    return (to_srgb(hazy) * 255).round() / 255, airlight
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+def test_airlight_of_a_planted_scene(opaque: bool) -> None:
+    hazy, airlight = planted(opaque)
+    found = to_srgb(estimate_airlight(hazy)).flatten()
+    assert (found - airlight).abs().max() < 0.06
+    tint, wanted = found - found.mean(), airlight - airlight.mean()
+    assert (tint - wanted).abs().max() < 0.02
+
+
+def test_the_haziest_part_of_a_wall_has_contrast_and_a_sky_has_none(alley) -> None:
+    square = scene("haze_square")
+    shares = [
+        float(haziest_part(s.images["image"][None], air(s))[1]) for s in (alley, square)
+    ]
+    assert shares[0] > 0.1 > 0.035 > shares[1]
+
+
+def air(one: Scene) -> torch.Tensor:
+    return to_linear(torch.tensor(one.known["airlight"])).reshape(1, 3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "doubt"), [("haze_alley", "far from opaque"), ("haze_square", "be sky")]
+)
+def test_dehazing_brings_the_picture_nearer_and_says_its_doubts(
+    name: str, doubt: str
+) -> None:
+    one = scene(name)
+    hazy, clear = one.images["image"], one.images["clear"]
+    result = dehazed(fit(dehaze(hazy[None], settings=FEW)), hazy[None])
+    assert psnr(result.image[0], clear) > psnr(hazy, clear) + 4
+    assert result.transmission.shape == (1, 1, 128, 128)
+    assert result.airlight.shape == (1, 3, 1, 1)
+    assert result.unsure is not None and doubt in result.unsure
+
+
+def test_a_known_airlight_is_kept_and_helps(alley) -> None:
+    hazy, clear = alley.images["image"][None], alley.images["clear"]
+    airlight = alley.known["airlight"]
+    found = dehazed(fit(dehaze(hazy, airlight, settings=FEW)), hazy)
+    assert torch.allclose(found.airlight.flatten(), torch.tensor(airlight), atol=1e-3)
+    true = alley.images["transmission"][None]
+    assert (found.transmission - true).square().mean().sqrt() < 0.06
+    assert found.unsure is None  # the doubt about the alley is one about its airlight
+    guessed = dehazed(fit(dehaze(hazy, settings=FEW)), hazy)
+    assert psnr(found.image[0], clear) > psnr(guessed.image[0], clear)
+
+
+def test_an_airlight_that_varies_is_smooth_and_brightens_towards_the_light() -> None:
+    one = scene("haze_sunset")  # the sun is on the left
+    hazy = one.images["image"][None]
+    grid = vary_airlight(hazy, air(one))
+    assert grid.shape == (1, 3, 9, 9)
+    warm = grid[:, 0] - grid[:, 2]
+    assert warm[..., :3].mean() > warm[..., -3:].mean() + 0.05
+    result = dehazed(dehaze(hazy, non_uniform=True, settings=FEW), hazy)
+    assert result.airlight.shape == (1, 3, 128, 128)
+    known = dehazed(dehaze(hazy, one.images["airlight"], settings=FEW), hazy)
+    assert (known.airlight[0] - one.images["airlight"]).abs().mean() < 0.01
+
+
+def test_a_wall_that_fades_almost_to_nothing_raises_no_doubt() -> None:
+    one = scene("haze_gallery")
+    hazy = one.images["image"][None]
+    assert dehazed(dehaze(hazy, settings=FEW), hazy).unsure is None
+
+
+def small(one: Scene, name: str = "image") -> torch.Tensor:
+    return resize(one.images[name], 0.25).clamp(0, 1)[None]
+
+
+def test_the_same_seed_gives_the_same_bits_and_resuming_carries_on(
+    alley, tmp_path
+) -> None:
+    hazy, settings = small(alley), DoubleDIPSettings(steps=6)
+
+    def trained() -> Dehazed:
+        return dehazed(fit(dehaze(hazy, settings=settings)), hazy)
+
+    state, first, again = torch.random.get_rng_state(), trained(), trained()
+    assert torch.equal(first.image, again.image)
+    assert torch.equal(first.front, again.front)
+    assert torch.equal(state, torch.random.get_rng_state())
+    part = dehaze(hazy, settings=settings)
+    part.train_step()
+    save(part, tmp_path / "part.safetensors")
+    carried = fit(resume(tmp_path / "part.safetensors", part.image))
+    assert torch.equal(dehazed(carried, hazy).image, first.image)
+
+
+def test_a_film_has_one_airlight_and_a_transmission_a_frame() -> None:
+    frames = resize(scene("video_haze").images["frames"][:3], 0.25).clamp(0, 1)
+    result = dehazed(fit(dehaze(frames, settings=DoubleDIPSettings(steps=8))), frames)
+    assert result.image.shape == frames.shape == result.front.shape
+    assert result.transmission.shape == (3, 1, 32, 32)
+    assert result.airlight.shape == (1, 3, 1, 1)
+
+
+def test_a_large_picture_is_learned_small_and_dehazed_at_its_own_size(alley) -> None:
+    hazy = resize(alley.images["image"], size=(300, 400)).clamp(0, 1)[None]
+    dip = dehaze(hazy, settings=DoubleDIPSettings(steps=2))
+    assert dip.image.shape == (1, 3, 192, 256)
+    result = dehazed(dip, hazy)
+    assert result.image.shape == hazy.shape
+    assert result.transmission.shape == (1, 1, 300, 400)
+    back = add_haze(
+        to_linear(result.image), result.transmission, to_linear(result.airlight)
+    )
+    inside = (result.image > 0) & (result.image < 1) & (result.transmission > 0.1)
+    assert torch.allclose(to_srgb(back)[inside], hazy[inside], atol=1e-3)
+
+
+def test_what_cannot_be_dehazed_is_refused(alley) -> None:
+    hazy = small(alley)
+    for frames, complaint in (
+        (torch.full((1, 3, 32, 32), 0.4), "the same at all pixels"),
+        (hazy[..., :12], "at least 16 pixels a side, got 32 x 12"),
+        (hazy[:, :1], r"got 1 \(grey\)"),
+    ):
+        with pytest.raises(ValueError, match=complaint) as caught:
+            dehaze(frames)
+        assert str(caught.value).startswith("frames: ")
+    for airlight in ((0.8, 0.9, 1.2), (0.0, 0.5, 0.5), (0.8, 0.8), (200, 210, 220)):
+        with pytest.raises(ValueError, match="airlight: expected red, green and blue"):
+            dehaze(hazy, airlight)
+    with pytest.raises(ValueError, match="those that were learned from"):
+        dehazed(dehaze(hazy, settings=FEW), hazy[..., :20])

@@ -1,0 +1,192 @@
+"""Adversarial expansion: its losses by hand, its crops, and what it promises."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from dil_teach import coherence, fit, photo, resize, resume, save
+from dil_teach.deep.texture_expansion.style import (
+    features,
+    gram_matrix,
+    random_filters,
+    style_loss,
+)
+from dil_teach.deep.texture_expansion.texture_expansion import (
+    TextureExpansion,
+    TextureExpansionSettings,
+    crop_pair,
+)
+
+TINY = TextureExpansionSettings(steps=4, crop=12, width=8, blocks=1)
+
+
+@pytest.fixture
+def rng() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def texture() -> torch.Tensor:
+    return photo("gravel", 48)[:, :32]
+
+
+def stripes(size: int = 48, period: int = 6) -> torch.Tensor:
+    """A texture that never ends."""
+    wave = torch.cos(2 * torch.pi * torch.arange(size) / period)
+    return (0.5 + 0.4 * wave).expand(1, size, size).clone()
+
+
+def places(part: torch.Tensor, whole: torch.Tensor) -> list[tuple[int, int]]:
+    """Where a part lies in a whole, by looking everywhere."""
+    rows, columns = (w - p + 1 for w, p in zip(whole.shape, part.shape, strict=True))
+    return [
+        (y, x)
+        for y in range(rows)
+        for x in range(columns)
+        if torch.equal(whole[y : y + len(part), x : x + part.shape[1]], part)
+    ]
+
+
+def test_a_crop_lies_in_its_block_and_the_block_in_the_image(rng):
+    image = torch.rand(1, 20, 24, generator=rng)
+    at_block, at_crop = set(), set()
+    for _ in range(200):
+        crop, block = crop_pair(image, 8, rng)
+        assert crop.shape == (1, 8, 8) and block.shape == (1, 16, 16)
+        (in_image,) = places(block[0], image[0])
+        (in_block,) = places(crop[0], block[0])
+        at_block.add(in_image)
+        at_crop.add(in_block)
+    rows, columns = zip(*at_block, strict=True)
+    assert set(rows) == set(range(5)) and set(columns) == set(range(9))
+    rows, columns = zip(*at_crop, strict=True)
+    assert set(rows) == set(columns) == set(range(9))  # every place, 0 and 8 too
+
+
+def test_the_gram_matrix_by_loops(rng):
+    seen = torch.randn(2, 3, 4, 5, generator=rng)
+    for n, found in enumerate(gram_matrix(seen)):
+        for i in range(3):
+            for j in range(3):
+                slow = sum(
+                    float(seen[n, i, y, x] * seen[n, j, y, x])
+                    for y in range(4)
+                    for x in range(5)
+                )
+                assert float(found[i, j]) == pytest.approx(slow / 20, abs=1e-5)
+
+
+def test_features_are_answers_above_zero_and_colours(rng):
+    images, filters = torch.randn(1, 2, 9, 8, generator=rng), random_filters(2, rng)
+    seen = features(images, filters)
+    assert seen.shape == (1, len(filters) + 2, 5, 4)
+    slow = (images[0, :, 1:6, 3:8] * filters[7]).sum().clamp_min(0)
+    assert float(seen[0, 7, 1, 3]) == pytest.approx(float(slow), abs=1e-5)
+    assert torch.equal(seen[:, -2:], images[..., 2:-2, 2:-2])
+
+
+def test_filters_see_no_plain_colour_and_have_length_1(rng):
+    filters = random_filters(3, rng)
+    assert filters.sum((2, 3)).abs().max() < 1e-5
+    assert torch.allclose(filters.square().sum((1, 2, 3)), torch.ones(len(filters)))
+
+
+def test_style_knows_a_texture_from_half_its_contrast_wherever_it_is_moved(rng):
+    image, filters = stripes()[None] - 0.5, random_filters(1, rng)
+    moved, faint = image.roll(2, -1), 0.5 * image
+    assert style_loss(image, image, filters) == 0
+    lost = style_loss(faint, image, filters)
+    assert lost > 0.3 and style_loss(moved, image, filters) < 0.1 * lost
+
+
+def test_sizes(texture):
+    method = fit(TextureExpansion(texture, TINY))
+    assert method.done and method.step == method.total_steps == 4
+    doubled = method.result()
+    assert doubled.shape == (1, 64, 96)
+    assert 0 <= doubled.min() and doubled.max() <= 1
+    wide = method.result((32, 96))
+    assert torch.equal(wide, doubled[:, 16:48])  # cut from the middle
+    for size in ((65, 96), (31, 17), (1, 1), (100, 190)):
+        assert method.result(size).shape == (1, *size)
+    fourfold = method.expand(doubled)
+    assert torch.equal(method.result((128, 192)), fourfold)
+    colour = TextureExpansion(texture.expand(3, -1, -1).clone(), TINY)
+    assert {"reconstruction", "adversarial", "style"} < colour.train_step().keys()
+    assert colour.result().shape == (3, 64, 96)
+
+
+def test_each_network_is_taught_by_its_own_loss(texture):
+    def weights(method: TextureExpansion) -> list[torch.Tensor]:
+        return [p.clone() for p in method.discriminator.parameters()]
+
+    method = TextureExpansion(texture, dataclasses.replace(TINY, adversarial=0.0))
+    without = TextureExpansion(texture, TINY)
+    method.train_step()
+    without.train_step()
+    # the generator's losses leave the discriminator alone: its first step is the same
+    for one, other in zip(weights(method), weights(without), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_same_seed_gives_the_same_bits(texture):
+    state = torch.random.get_rng_state()
+    first = fit(TextureExpansion(texture, TINY)).result()
+    assert torch.equal(fit(TextureExpansion(texture, TINY)).result(), first)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    other = dataclasses.replace(TINY, seed=1)
+    assert not torch.equal(fit(TextureExpansion(texture, other)).result(), first)
+
+
+def test_resuming_equals_never_stopping(texture, tmp_path):
+    whole = fit(TextureExpansion(texture, TINY)).result()
+    method = TextureExpansion(texture, TINY)
+    method.train_step()
+    method.train_step()
+    save(method, tmp_path / "two.safetensors")
+    again = resume(tmp_path / "two.safetensors", texture)
+    assert again.step == 2 and torch.equal(again.result(), method.result())
+    assert torch.equal(fit(again).result(), whole)
+    assert torch.equal(fit(method).result(), whole)
+
+
+def test_a_periodic_texture_goes_on_at_its_own_grain():
+    image = stripes()
+    settings = TextureExpansionSettings(
+        steps=200, crop=12, width=16, blocks=2, learning_rate=4e-3
+    )
+    expanded = fit(TextureExpansion(image, settings)).result()
+    enlarged = resize(image, 2).clamp(0, 1)
+    assert coherence(image, expanded) < 0.6 * coherence(image, enlarged)
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (torch.full((3, 64, 64), 0.5), "image: .*one colour everywhere"),
+        (torch.rand(1, 31, 80), "image: .*at least twice the crop, 32 .* 31 x 80"),
+        (torch.full((3, 64, 64), torch.nan), "NaN"),
+        (torch.rand(4, 64, 64), "split_alpha"),
+    ],
+)
+def test_bad_images_are_told_off(image, said):
+    with pytest.raises(ValueError, match=said):
+        TextureExpansion(image)
+
+
+@pytest.mark.parametrize("size", [(0, 64), (257, 64), (64, 1000)])
+def test_sizes_that_cannot_be_are_told_off(texture, size):
+    with pytest.raises(
+        ValueError, match="size: expected at least 1 pixel and at most 8 times"
+    ):
+        TextureExpansion(texture, TINY).result(size)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [{"steps": 0}, {"crop": 11}, {"blocks": 0}, {"learning_rate": 0}, {"style": -1.0}],
+)
+def test_nonsense_settings_are_told_off(nonsense):
+    with pytest.raises(ValueError, match="settings: expected"):
+        TextureExpansionSettings.quick(**nonsense)

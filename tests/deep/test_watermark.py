@@ -1,0 +1,101 @@
+"""Watermarks: what is left without them, what stays untouched, what is refused."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from dil_teach import fit
+from dil_teach.classical.watermark import (
+    common_outline,
+    watermark_by_total_variation,
+    without_mark,
+)
+from dil_teach.deep.double_dip.watermark import BUDGETS, remove_watermark, unmarked
+from dil_teach.image.scenes import scene
+
+SHORT = dataclasses.replace(BUDGETS["quick"], steps=20)
+
+
+@pytest.fixture(scope="module")
+def marked() -> dict[str, torch.Tensor]:
+    return scene("watermark").images
+
+
+@pytest.fixture(scope="module")
+def result(marked):
+    return unmarked(fit(remove_watermark(marked["marked"], settings=SHORT)))
+
+
+def psnr_in(where: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> float:
+    return -10 * math.log10((a - b)[:, :, where].square().mean().item())
+
+
+def test_the_inversion_is_exact_with_the_true_mark() -> None:
+    clean = torch.rand(2, 3, 6, 5)
+    opacity, colour = 0.6 * torch.rand(1, 6, 5), torch.tensor([0.9, 0.8, 1.0])
+    marked = (1 - opacity) * clean + opacity * colour[:, None, None]
+    assert torch.allclose(without_mark(marked, opacity, colour), clean, atol=1e-5)
+
+
+def test_the_mark_is_mostly_gone_without_a_box(marked, result) -> None:
+    where = marked["alpha"][0] > 0
+    before = psnr_in(where, marked["marked"], marked["clean"])
+    assert psnr_in(where, result.clean, marked["clean"]) > before + 10
+    assert psnr_in(where, result.start, marked["clean"]) > before + 10
+
+
+def test_all_else_is_untouched(marked, result) -> None:
+    outside = result.opacity[0] == 0
+    assert torch.equal(result.clean[:, :, outside], marked["marked"][:, :, outside])
+    assert outside[marked["alpha"][0] == 0].float().mean() > 0.9
+
+
+def test_nothing_outside_the_box_changes(marked) -> None:
+    row, column, height, width = box = (20, 20, 60, 50)
+    opacity, _ = watermark_by_total_variation(marked["marked"], box)
+    assert opacity[:, row : row + height, column : column + width].any()
+    opacity[:, row : row + height, column : column + width] = 0
+    assert not opacity.any()
+
+
+def test_the_outline_is_what_the_images_share(marked) -> None:
+    outline = common_outline(marked["marked"], tuple(scene("watermark").known["box"]))
+    alpha = marked["alpha"]
+    assert outline[alpha > 0.3].median() > outline[alpha == 0].median() + 0.3
+
+
+def test_the_same_seed_gives_the_same_bits(marked, result) -> None:
+    again = unmarked(fit(remove_watermark(marked["marked"], settings=SHORT)))
+    assert torch.equal(again.clean, result.clean)
+    assert torch.equal(again.network, result.network)
+
+
+def test_one_image_and_its_box(marked) -> None:
+    box = tuple(scene("watermark").known["box"])
+    only = marked["marked"][2:]
+    found = unmarked(fit(remove_watermark(only, box, SHORT)))
+    where = marked["alpha"][0] > 0
+    gain = psnr_in(where, found.clean, marked["clean"][2:]) - psnr_in(
+        where, only, marked["clean"][2:]
+    )
+    assert gain > 0
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda i: (i[:1], None), "box: expected row, column, height and width"),
+        (lambda i: (i, (100, 0, 40, 10)), "inside the 128 x 128 images"),
+        (lambda i: (i, (0, 0, 3, 10)), "each side at least 4 pixels"),
+        (lambda i: (i[[0, 0]], None), "got the same twice"),
+        (lambda i: (i[:, :, :12], None), "at least 16 pixels a side"),
+        (lambda i: (torch.full_like(i, 0.5), None), "the same at all pixels"),
+        (lambda i: (i.repeat(1, 1, 8, 8), None), "at most 1000000"),
+    ],
+)
+def test_bad_input_is_refused_before_any_training(marked, make, complaint) -> None:
+    images, box = make(marked["marked"])
+    with pytest.raises(ValueError, match=complaint):
+        remove_watermark(images, box)

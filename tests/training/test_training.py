@@ -1,0 +1,215 @@
+"""The one training loop: reports, interrupts, carrying on, saving and resuming."""
+
+import json
+import os
+import signal
+import threading
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from dil_teach import (
+    ZSSR,
+    ZSSRSettings,
+    fit,
+    fit_all,
+    photo,
+    resume,
+    save,
+    train,
+)
+
+SETTINGS = ZSSRSettings(steps=14, width=8, depth=3, crop=8)
+
+
+@pytest.fixture
+def zssr() -> ZSSR:
+    return ZSSR(photo("chelsea", 48), settings=SETTINGS)
+
+
+def test_reports_fall_on_absolute_steps(zssr):
+    first = train(zssr, report_every=5)
+    assert [next(first).step, next(first).step] == [5, 10]
+    zssr.train_step()  # a loop that starts between two reports keeps to the grid
+    assert [progress.step for progress in train(zssr, report_every=4)] == [12, 14]
+    assert zssr.done and list(train(zssr)) == []
+
+
+def test_progress_says_where_it_stands(zssr):
+    *_, last = train(zssr, report_every=14)
+    assert last.step == last.total_steps == 14 and last.done
+    assert last.losses["loss"] > 0
+    with pytest.raises(ValueError, match="report_every"):
+        next(train(zssr, report_every=0))
+
+
+def test_stopping_anywhere_and_carrying_on_is_never_stopping(zssr):
+    whole = fit(ZSSR(zssr.image, settings=SETTINGS)).super_resolve()
+    for _ in train(zssr, report_every=3):
+        break
+    assert zssr.step == 3
+    assert torch.equal(fit(zssr).super_resolve(), whole)
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 6, 7, 8, 13, 14])
+def test_resuming_from_a_file_is_never_stopping(zssr, tmp_path, stop_at):
+    whole = fit(ZSSR(zssr.image, settings=SETTINGS)).super_resolve()
+    for _ in range(stop_at):
+        zssr.train_step()
+    save(zssr, tmp_path / "stopped.safetensors")
+    resumed = resume(tmp_path / "stopped.safetensors", zssr.image)
+    assert resumed.step == stop_at and resumed.settings == SETTINGS
+    assert torch.equal(fit(resumed).super_resolve(), whole)
+    assert [path.name for path in tmp_path.iterdir()] == ["stopped.safetensors"]
+
+
+def test_a_kernel_survives_the_file(tmp_path):
+    kernel = torch.rand(5, 5)
+    zssr = ZSSR(photo("chelsea", 48), (2, 3), kernel, SETTINGS)
+    zssr.train_step()
+    save(zssr, tmp_path / "k.safetensors")
+    resumed = resume(tmp_path / "k.safetensors", zssr.image)
+    assert torch.equal(resumed.kernel, zssr.kernel) and resumed.size == (96, 144)
+
+
+def test_resume_refuses_what_it_cannot_trust(zssr, tmp_path):
+    path = tmp_path / "z.safetensors"
+    save(zssr, path)
+    with pytest.raises(ValueError, match="another image"):
+        resume(path, zssr.image.flip(-1))
+    with pytest.raises(FileNotFoundError, match="no such checkpoint"):
+        resume(tmp_path / "none.safetensors", zssr.image)
+    evil = path.read_bytes().replace(
+        b"dil_teach.deep.zssr.zssr:ZSSR", b"os.path.dir:AaaaaaaaaaA"
+    )
+    path.write_bytes(evil)
+    with pytest.raises(ValueError):
+        resume(path, zssr.image)
+    path.write_text("not a checkpoint")
+    with pytest.raises(ValueError, match="expected a checkpoint"):
+        resume(path, zssr.image)
+    for said in ("{}", "[1, 2]", '{"image": 3}', '{"image": {}}', "none"):
+        save_file({"weight": torch.zeros(3)}, path, {"dil_teach": said})
+        with pytest.raises(ValueError, match="expected a checkpoint that dil_teach"):
+            resume(path, zssr.image)
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        save(zssr, tmp_path / "none" / "z.safetensors")
+
+
+def test_resume_refuses_in_one_line_what_another_version_saved(zssr, tmp_path):
+    path = tmp_path / "z.safetensors"
+    save(zssr, path)
+    with safe_open(path, "pt") as file:
+        tree = json.loads(file.metadata()["dil_teach"])
+    for changed in ({"method": 3}, {"arguments": 3}, {"state": None}):
+        metadata = {"dil_teach": json.dumps(tree | changed)}
+        save_file({"weight": torch.zeros(3)}, path, metadata)
+        with pytest.raises(ValueError, match="of this version of dil_teach") as error:
+            resume(path, zssr.image)
+        assert "\n" not in str(error.value)
+
+
+class SlowMethod:
+    """A method in whose step an interrupt arrives."""
+
+    total_steps = 5
+    image = torch.rand(1, 2, 2)
+
+    def __init__(self) -> None:
+        self.step = self.half_steps = 0
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.total_steps
+
+    def train_step(self) -> dict[str, torch.Tensor]:
+        self.half_steps += 1
+        if self.step == 2 and self.half_steps == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+            torch.rand(200, 200) @ torch.rand(200, 200)  # Python looks for signals here
+        self.half_steps += 1
+        self.step += 1
+        return {"loss": torch.tensor(1.0)}
+
+    def arguments(self) -> dict:
+        return {}
+
+    def state_dict(self) -> dict:
+        return {"step": self.step}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.step = state["step"]
+
+
+def test_an_interrupt_never_leaves_half_a_step():
+    method = SlowMethod()
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        fit(method)
+    assert method.step == 3 and method.half_steps == 6
+    assert signal.getsignal(signal.SIGINT) is before
+    assert fit(method).step == 5 and method.half_steps == 10
+
+
+def test_it_trains_outside_the_main_thread_too():
+    method = SlowMethod()
+    method.half_steps = 100  # no interrupt
+    thread = threading.Thread(target=fit, args=(method,))
+    thread.start()
+    thread.join()
+    assert method.done
+
+
+def test_side_by_side_they_learn_the_same_to_the_bit(zssr):
+    images = [zssr.image, zssr.image.flip(-1), zssr.image.flip(-2)]
+    alone = [fit(ZSSR(i, settings=SETTINGS)).super_resolve() for i in images]
+    methods = [ZSSR(image, settings=SETTINGS) for image in images]
+    assert fit_all(iter(methods)) == methods
+    for method, wanted in zip(methods, alone, strict=True):
+        assert method.done and torch.equal(method.super_resolve(), wanted)
+    assert fit_all([]) == []
+
+
+def test_an_interrupt_stops_all_between_two_steps():
+    methods = [SlowMethod() for _ in range(3)]
+    for method in methods[1:]:
+        method.half_steps, method.total_steps = 100, 10**9  # they wait to be stopped
+    with pytest.raises(KeyboardInterrupt):
+        fit_all(methods)
+    for method, began in zip(methods, (0, 100, 100), strict=True):
+        assert method.half_steps - began == 2 * method.step
+        method.total_steps = method.step + 2
+    assert all(method.done for method in fit_all(methods))
+
+
+def test_what_goes_wrong_in_one_stops_all():
+    class Broken(SlowMethod):
+        def train_step(self) -> dict[str, torch.Tensor]:
+            raise RuntimeError("broken")
+
+    endless = SlowMethod()
+    endless.half_steps, endless.total_steps = 100, 10**9
+    with pytest.raises(RuntimeError, match="broken"):
+        fit_all([Broken(), endless])
+    assert not endless.done
+
+
+def test_the_users_random_state_is_left_alone():
+    before = torch.get_rng_state()
+    fit(ZSSR(photo("chelsea", 48), settings=SETTINGS)).super_resolve()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_state_is_a_snapshot(zssr):
+    """Training on changes neither a state that was taken nor whoever took it up."""
+    other = ZSSR(zssr.image, settings=SETTINGS)
+    for _ in range(3):
+        zssr.train_step()
+    state = zssr.state_dict()
+    other.load_state_dict(state)
+    whole = fit(zssr).super_resolve()
+    assert torch.equal(fit(other).super_resolve(), whole)
+    zssr.load_state_dict(state)
+    assert torch.equal(fit(zssr).super_resolve(), whole)
