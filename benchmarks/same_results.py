@@ -45,97 +45,48 @@ def prepare(folder: Path) -> None:
     keep("hole.png", hole)
     coins = photo("coins")[0].numpy()
     keep("coins.png", coins[:76, :96])
-    keep("small.png", coins[:40, :48])
 
 
-def commands() -> dict[str, tuple[list[str], list[str]]]:
-    """Each command's arguments, and the files that it writes."""
-    scene = lambda name: str(SCENES / f"{name}.png")  # noqa: E731
-    gpnn = ["retarget", "photo.png", "gpnn.png", "--scale-x", "1.5"]
-    bidirectional = ["retarget", "photo.png", "bidirectional.png", "--scale-x", "0.7"]
-    seam = ["retarget", "photo.png", "seam.png", "--scale-x", "0.8"]
-    protected = ["retarget", "photo.png", "protected.png", "--scale-y", "0.9"]
-    ingan = ["retarget", "coins.png", "ingan.png", "--scale-x", "1.5"]
-    expand = ["retarget", "coins.png", "expand.png", "--scale-x", "2", "--scale-y", "2"]
-    watermarked = [scene(f"watermark_marked_{i}") for i in range(3)]
-    return {
-        "super-resolve": (["super-resolve", "photo.png", "sr.png"], ["sr.png"]),
-        "super-resolve noise": (
-            [
-                "super-resolve",
-                "noisy.png",
-                "srn.png",
-                "--scale",
-                "1.5",
-                "--noise",
-                "25",
-            ],
-            ["srn.png"],
-        ),
-        "denoise dip": (["denoise", "noisy.png", "dip.png"], ["dip.png"]),
-        "denoise zs-n2n": (
-            ["denoise", "noisy.png", "n2n.png", "--method", "zs-n2n"],
-            ["n2n.png"],
-        ),
-        "inpaint": (["inpaint", "photo.png", "hole.png", "filled.png"], ["filled.png"]),
-        "dehaze": (
-            ["dehaze", scene("haze_alley_image"), "clear.png"]
-            + ["--transmission-out", "t.png", "--airlight-out", "a.json"],
-            ["clear.png", "t.png", "a.json"],
-        ),
-        "dehaze non-uniform": (
-            ["dehaze", scene("haze_sunset_image"), "sunset.png", "--non-uniform"],
-            ["sunset.png"],
-        ),
-        "dehaze dark channel": (
-            ["dehaze", scene("haze_lake_image"), "dark.png"]
-            + ["--method", "dark-channel"],
-            ["dark.png"],
-        ),
-        "segment": (
-            ["segment", scene("star_image"), "star.png"]
-            + ["--foreground-hint", scene("star_foreground_hint")]
-            + ["--background-hint", scene("star_background_hint")],
-            ["star.png"],
-        ),
-        "segment no hints": (["segment", scene("cat_image"), "cat.png"], ["cat.png"]),
-        "separate": (
-            ["separate", scene("mix_cat_mixtures_0"), scene("mix_cat_mixtures_1")]
-            + ["--out-first", "one.png", "--out-second", "two.png"],
-            ["one.png", "two.png"],
-        ),
-        "separate one": (
-            ["separate", scene("mix_camera_mixtures_0")]
-            + ["--out-first", "only1.png", "--out-second", "only2.png"],
-            ["only1.png", "only2.png"],
-        ),
-        "remove-watermark": (
-            ["remove-watermark", *watermarked, "--out-dir", "clean"],
-            [f"clean/watermark_marked_{i}.png" for i in range(3)],
-        ),
-        "retarget gpnn": (gpnn, ["gpnn.png"]),
-        "retarget bidirectional": (
-            [*bidirectional, "--method", "bidirectional", "--protect", "hole.png"],
-            ["bidirectional.png"],
-        ),
-        "retarget seam": ([*seam, "--method", "seam"], ["seam.png"]),
-        "retarget seam protect": (
-            [*protected, "--method", "seam", "--protect", "hole.png"],
-            ["protected.png"],
-        ),
-        "retarget seam wider": (
-            ["retarget", "photo.png", "wider.png", "--scale-x", "1.3"]
-            + ["--method", "seam"],
-            ["wider.png"],
-        ),
-        "retarget ingan": ([*ingan, "--method", "ingan"], ["ingan.png"]),
-        "retarget expand": ([*expand, "--method", "expand"], ["expand.png"]),
-        "recurrence": (["recurrence", "photo.png", "r.png"], ["r.png", "r.json"]),
-        "recurrence in scale": (
-            ["recurrence", "coins.png", "s.png", "--scale", "0.64"],
-            ["s.png", "s.json"],
-        ),
-    }
+COMMANDS = {
+    "super-resolve": "super-resolve photo.png {out}/sr.png",
+    "super-resolve noise": "super-resolve noisy.png {out}/srn.png --scale 1.5"
+    " --noise 25",
+    "denoise dip": "denoise noisy.png {out}/dip.png",
+    "denoise zs-n2n": "denoise noisy.png {out}/n2n.png --method zs-n2n",
+    "inpaint": "inpaint photo.png hole.png {out}/filled.png",
+    "dehaze": "dehaze {scenes}/haze_alley_image.png {out}/clear.png"
+    " --transmission-out {out}/t.png --airlight-out {out}/a.json",
+    "dehaze non-uniform": "dehaze {scenes}/haze_sunset_image.png {out}/sunset.png"
+    " --non-uniform",
+    "dehaze dark channel": "dehaze {scenes}/haze_lake_image.png {out}/dark.png"
+    " --method dark-channel",
+    "segment": "segment {scenes}/star_image.png {out}/star.png"
+    " --foreground-hint {scenes}/star_foreground_hint.png"
+    " --background-hint {scenes}/star_background_hint.png",
+    "segment no hints": "segment {scenes}/cat_image.png {out}/cat.png",
+    "separate": "separate {scenes}/mix_cat_mixtures_0.png"
+    " {scenes}/mix_cat_mixtures_1.png"
+    " --out-first {out}/one.png --out-second {out}/two.png",
+    "separate one": "separate {scenes}/mix_camera_mixtures_0.png"
+    " --out-first {out}/only1.png --out-second {out}/only2.png",
+    "remove-watermark": "remove-watermark {scenes}/watermark_marked_0.png"
+    " {scenes}/watermark_marked_1.png {scenes}/watermark_marked_2.png"
+    " --out-dir {out}/clean",
+    "retarget gpnn": "retarget photo.png {out}/gpnn.png --scale-x 1.5",
+    "retarget bidirectional": "retarget photo.png {out}/bidirectional.png"
+    " --scale-x 0.7 --method bidirectional --protect hole.png",
+    "retarget seam": "retarget photo.png {out}/seam.png --scale-x 0.8 --method seam",
+    "retarget seam protect": "retarget photo.png {out}/protected.png --scale-y 0.9"
+    " --method seam --protect hole.png",
+    "retarget seam wider": "retarget photo.png {out}/wider.png --scale-x 1.3"
+    " --method seam",
+    "retarget ingan": "retarget coins.png {out}/ingan.png --scale-x 1.5 --method ingan",
+    "retarget expand": "retarget coins.png {out}/expand.png --scale-x 2 --scale-y 2"
+    " --method expand",
+    "recurrence": "recurrence photo.png {out}/r.png",
+    "recurrence in scale": "recurrence coins.png {out}/s.png --scale 0.64",
+}
+"""What each command is given; all that it writes to ``out`` is hashed."""
 
 
 def hash_of(file: Path) -> str:
@@ -151,19 +102,20 @@ def hash_of(file: Path) -> str:
 def of_commands(folder: Path, only: str) -> dict[str, str]:
     """A hash for each file that each command writes."""
     hashes = {}
-    for name, (arguments, files) in commands().items():
+    for name, line in COMMANDS.items():
         if only not in name:
             continue
+        out = folder / name
+        out.mkdir()
+        words = [word.format(out=out, scenes=SCENES) for word in line.split()]
+        command = [sys.executable, "-m", "dil_teach.cli", *words]
         subprocess.run(
-            [sys.executable, "-m", "dil_teach.cli", *arguments],
-            cwd=folder,
-            env=ENVIRONMENT,
-            check=True,
-            capture_output=True,
+            command, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True
         )
-        for file in files:
-            hashes[f"{name}: {file}"] = hash_of(folder / file)
-            print(f"{name}: {file}", hashes[f"{name}: {file}"], flush=True)
+        for file in sorted(path for path in out.rglob("*") if path.is_file()):
+            key = f"{name}: {file.relative_to(out)}"
+            hashes[key] = hash_of(file)
+            print(key, hashes[key], flush=True)
     return hashes
 
 

@@ -236,8 +236,8 @@ def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None
         raise ValueError(f"rate: expected frames a second, to 1000, got {rate}")
     if path.is_dir():
         raise ValueError(f"{path}: expected a file to write, got a folder; name a file")
-    frames = [to_uint8(frame.expand(3, *frame.shape[1:])) for frame in video]
     with written_whole(path) as place:
+        frames = [to_uint8(frame.expand(3, *frame.shape[1:])) for frame in video]
         if suffix == GIF:
             _write_gif(frames, place, rate)
         else:

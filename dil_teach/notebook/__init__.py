@@ -1,5 +1,6 @@
 """What chapters show and move: figures with alt text, the live panel, controls."""
 
+from dil_teach.notebook.claims import check_claims
 from dil_teach.notebook.figures import curves, figure_html, show, show_source, strip
 from dil_teach.notebook.live import LivePanel, scrub
 from dil_teach.notebook.overlay import Clickable, Mark, Painter, paint
@@ -27,6 +28,7 @@ __all__ = [
     "Slider",
     "Toggle",
     "before_after",
+    "check_claims",
     "corners",
     "curves",
     "device",

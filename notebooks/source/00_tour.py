@@ -13,7 +13,9 @@
 # %% [markdown]
 # # 00 · Tour: what can one image teach?
 #
-# Most networks learn from millions of pictures, and are then shown yours. The networks of this course see **one picture only: yours**. They learn from it, answer for it, and are thrown away.
+# Most networks learn from millions of pictures, and are then shown yours.
+# The networks of this course see **one picture only: yours**.
+# They learn from it, answer for it, and are thrown away.
 #
 # **After this chapter you can**
 #
@@ -21,23 +23,29 @@
 # - tell an image's *[father](glossary.md#father)* from its *[son](glossary.md#son)*, and say which of the two a network is asked for;
 # - predict in which parts of a photograph this helps, and in which it cannot.
 #
-# **What you need**: to know what a pixel is, and that a network is trained by making a loss smaller. No GPU. New words stand in the [glossary](glossary.md), symbols in [notation](notation.md); [if you are stuck](if_you_are_stuck.md) helps when something does not run. Reading takes 15 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# **What you need**: to know what a pixel is, and that a network is trained by making a loss smaller.
+# No GPU.
+# New words stand in the [glossary](glossary.md), symbols in [notation](notation.md); [if you are stuck](if_you_are_stuck.md) helps when something does not run.
+# Reading takes 15 minutes, computing less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"
 
 # %%
-from dil_teach.notebook import device, start
+from dil_teach.notebook import check_claims, device, start
 
 seed = 0
 start(budget, seconds={"quick": 20, "standard": 35, "full": 95})
 
 # %% [markdown]
-# `budget` changes only how many steps are trained. The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
+# `budget` changes only how many steps are trained.
+# The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
 #
 # ## A photograph: ours, or yours
 #
-# Press the button and choose a file to take a photograph of your own; then select the cell below it, and *Run > Run Selected Cell and All Below*. It stays on the computer where this notebook runs. Without a file you get ours.
+# Press the button and choose a file to take a photograph of your own; then select the cell below it, and *Run > Run Selected Cell and All Below*.
+# It stays on the computer where this notebook runs.
+# Without a file you get ours.
 
 # %%
 from dil_teach.notebook import upload
@@ -59,21 +67,30 @@ subject = (
 show(truth, alt=f"The photograph in full detail, {width} x {height} pixels: {subject}")
 
 # %% [markdown]
-# This is the **[ground truth](glossary.md#ground-truth)**, an image with all its detail. The methods will not see it; it comes back at the end to score them. (Ours: Eileen Collins, photographed by NASA, public domain. Yours is made smaller, to keep this short. That also makes it sharp and free of noise, which is the ideal case: see *When it fails*.)
+# This is the **[ground truth](glossary.md#ground-truth)**, an image with all its detail.
+# The methods will not see it; it comes back at the end to score them.
+# (Ours: Eileen Collins, photographed by NASA, public domain.
+# Yours is made smaller, to keep this short. That also makes it sharp and free of noise, which is the ideal case: see *When it fails*.)
 #
 # ## Predict first
 #
-# We are going to throw away three of every four pixels, and ask two methods to bring them back: [bicubic interpolation](glossary.md#bicubic), which has learned nothing, and a network that has seen nothing but the small image. Commit yourself to an answer before you go on; you will be told why it is right or wrong once the pictures have been seen. An exercise left as `...` stops nothing.
+# We are going to throw away three of every four pixels, and ask two methods to bring them back: [bicubic interpolation](glossary.md#bicubic), which has learned nothing, and a network that has seen nothing but the small image.
+# Commit yourself to an answer before you go on; you will be told why it is right or wrong once the pictures have been seen.
+# An exercise left as `...` stops nothing.
 #
 # ## Exercise: what can it learn from?
 #
-# The network needs pairs of an input and a target. It sees neither the large image nor any other picture, only the small one. Which pairs can be made from that and teach it to enlarge? Set `what_to_learn_from` to one of three strings:
+# The network needs pairs of an input and a target.
+# It sees neither the large image nor any other picture, only the small one.
+# Which pairs can be made from that and teach it to enlarge?
+# Set `what_to_learn_from` to one of three strings:
 #
 # - `"itself to itself"`: input and target are both the small image;
 # - `"itself to bicubic"`: the target is the small image, enlarged by bicubic interpolation;
 # - `"halved to itself"`: the input is the small image, halved; the target is the small image.
 #
-# Units: none. Expected run time: none, the answer is one string.
+# Units: none.
+# Expected run time: none, the answer is one string.
 
 # %% tags=["exercise"]
 ### BEGIN SOLUTION
@@ -83,13 +100,15 @@ what_to_learn_from = "halved to itself"
 # %% [markdown]
 # ## Exercise: where does it win?
 #
-# Where will the network take away the largest part of bicubic interpolation's error? Set `where_it_wins` to one of three strings:
+# Where will the network take away the largest part of bicubic interpolation's error?
+# Set `where_it_wins` to one of three strings:
 #
 # - `"smooth parts"`, such as the grey backdrop;
 # - `"outlines"`, such as those of flag, suit and shuttle;
 # - `"fine detail"`, such as the round emblem with its lettering.
 #
-# Units: the answer is compared with a gain in dB. Expected run time: none, the answer is one string.
+# Units: the answer is compared with a gain in dB.
+# Expected run time: none, the answer is one string.
 
 # %% tags=["exercise"]
 ### BEGIN SOLUTION
@@ -99,7 +118,8 @@ where_it_wins = "outlines"
 # %% [markdown]
 # ## The smallest demo
 #
-# Halving is our *[forward model](glossary.md#forward-model)*: the step that loses the detail. Bicubic interpolation is the plainest way back.
+# Halving is our *[forward model](glossary.md#forward-model)*: the step that loses the detail.
+# Bicubic interpolation is the plainest way back.
 
 # %%
 from dil_teach import resize
@@ -113,13 +133,19 @@ show(
 )
 
 # %% [markdown]
-# Bicubic interpolation lays a smooth surface through the pixels that it has. Every edge comes out soft, because smoothness is all that it knows of the world.
+# Bicubic interpolation lays a smooth surface through the pixels that it has.
+# Every edge comes out soft, because smoothness is all that it knows of the world.
 #
 # ## The idea: patches recur
 #
-# Look at small pieces, 5 by 5 pixels or so. A piece of the flag's border is found again all along that border. A piece of a *wide* edge in the foreground looks like a *thin* edge further back, enlarged. Small [patches](glossary.md#patch) of a natural image [recur](glossary.md#recurrence) in it many times, at its own scale and at coarser ones [@glasner2009]. So the image itself holds examples of what a small, soft thing looks like when it is large and sharp: **the training set is inside.**
+# Look at small pieces, 5 by 5 pixels or so.
+# A piece of the flag's border is found again all along that border.
+# A piece of a *wide* edge in the foreground looks like a *thin* edge further back, enlarged.
+# Small [patches](glossary.md#patch) of a natural image [recur](glossary.md#recurrence) in it many times, at its own scale and at coarser ones [@glasner2009].
+# So the image itself holds examples of what a small, soft thing looks like when it is large and sharp: **the training set is inside.**
 #
-# To get at it, do to the given image what was done to the unknown one. Halve it:
+# To get at it, do to the given image what was done to the unknown one.
+# Halve it:
 
 # %%
 son = resize(small, scale=0.5).clamp(0, 1)
@@ -131,7 +157,11 @@ show(
 )
 
 # %% [markdown]
-# From *unknown* to *given* and from *father* to *son* is one and the same forward model. For the pair on the right we have the answer. A network that learns to turn **sons back into fathers** can then be asked to turn the given image into the unknown one. That is ZSSR, 'zero-shot' super-resolution [@shocher2018]. What did you predict?
+# From *unknown* to *given* and from *father* to *son* is one and the same forward model.
+# For the pair on the right we have the answer.
+# A network that learns to turn **sons back into fathers** can then be asked to turn the given image into the unknown one.
+# That is ZSSR, 'zero-shot' super-resolution [@shocher2018].
+# What did you predict?
 
 # %%
 from dil_teach.course import check
@@ -141,7 +171,8 @@ check.what_to_learn_from(what_to_learn_from, small)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Before it has learned anything the network interpolates. For which of the pairs would that be good enough?
+# Before it has learned anything the network interpolates.
+# For which of the pairs would that be good enough?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -158,7 +189,8 @@ check.what_to_learn_from(what_to_learn_from, small)
 # %% [markdown]
 # ## The method
 #
-# This is one training step, as the library that comes with the course has it: cut fathers out of the given image and make their sons; let the network restore them; make the difference smaller. Chapter 09 takes it apart.
+# This is one training step, as the library that comes with the course has it: cut fathers out of the given image and make their sons; let the network restore them; make the difference smaller.
+# Chapter 09 takes it apart.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -168,9 +200,12 @@ from dil_teach.notebook import show_source
 show_source(ZSSR.train_step)
 
 # %% [markdown]
-# **When does it stop?** After a number of steps that the budget fixes beforehand. The ground truth has no say in it.
+# **When does it stop?**
+# After a number of steps that the budget fixes beforehand.
+# The ground truth has no say in it.
 #
-# Training has a cell to itself. Stop it with the stop button and nothing is lost; run it again and it carries on.
+# Training has a cell to itself.
+# Stop it with the stop button and nothing is lost; run it again and it carries on.
 
 # %%
 from dil_teach import ZSSRSettings, train
@@ -185,7 +220,8 @@ for progress in train(zssr, report_every=zssr.total_steps // 10):
     panel.update(progress, zssr.raw())
 
 # %% [markdown]
-# The loss jumps about, as each batch holds other pieces of the image, at other sizes, some of them harder. The picture is the better witness: its outlines tighten within the first reports, the rest is polish.
+# The loss jumps about, as each batch holds other pieces of the image, at other sizes, some of them harder.
+# The picture is the better witness: its outlines tighten within the first reports, the rest is polish.
 #
 # ## What came out
 
@@ -203,7 +239,10 @@ for name in shown:
     print(f"{name:8} {score[name]:.2f} dB")
 
 # %% [markdown]
-# These are [peak signal-to-noise ratios](glossary.md#psnr) of the [brightness](glossary.md#luma): higher is better, and 3 dB more means half the squared error. The second line is the **[control](glossary.md#control) experiment**: bicubic interpolation, then *[back-projection](glossary.md#back-projection)* [@irani1991], which corrects an enlarged image until halving it gives the small one again. ZSSR ends with it too, but it contains no network. So only what ZSSR gains **beyond the control** was learned from the image.
+# These are [peak signal-to-noise ratios](glossary.md#psnr) of the [brightness](glossary.md#luma): higher is better, and 3 dB more means half the squared error.
+# The second line is the **[control](glossary.md#control) experiment**: bicubic interpolation, then *[back-projection](glossary.md#back-projection)* [@irani1991], which corrects an enlarged image until halving it gives the small one again.
+# ZSSR ends with it too, but it contains no network.
+# So only what ZSSR gains **beyond the control** was learned from the image.
 #
 # Move the divider between bicubic and ZSSR, with the mouse, or with the arrow keys once the slider has the focus:
 
@@ -215,7 +254,8 @@ divider = before_after(
 )
 
 # %% [markdown]
-# Stop at an outline, on the backdrop, on the emblem. Does it look as you predicted?
+# Stop at an outline, on the backdrop, on the emblem.
+# Does it look as you predicted?
 #
 # ## Experiment: where does it win?
 #
@@ -234,7 +274,10 @@ show(
 )
 
 # %% [markdown]
-# Smooth parts are black in all three maps: there was nothing to gain. Bicubic's map is a drawing of the outlines, and in ZSSR's map the long outlines have all but vanished: they recur along their own length and across scales, so the network had many examples. The check measures it on the photograph in hand. It takes for an outline what has slopes that all point one way, in windows of 7 by 7 pixels.
+# Smooth parts are black in all three maps: there was nothing to gain.
+# Bicubic's map is a drawing of the outlines, and in ZSSR's map the long outlines have all but vanished: they recur along their own length and across scales, so the network had many examples.
+# The check measures it on the photograph in hand.
+# It takes for an outline what has slopes that all point one way, in windows of 7 by 7 pixels.
 
 # %%
 check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)
@@ -252,12 +295,14 @@ check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# The network learns from examples in this image. Of what does it hold most?
+# The network learns from examples in this image.
+# Of what does it hold most?
 #
 # </details>
 
 # %% [markdown]
-# To see the gain from close by, find the part of the picture where ZSSR took most of bicubic's error away and left little. (The ground truth picks what we look at; no method has seen it.)
+# To see the gain from close by, find the part of the picture where ZSSR took most of bicubic's error away and left little.
+# (The ground truth picks what we look at; no method has seen it.)
 
 # %%
 import torch.nn.functional as F
@@ -286,7 +331,8 @@ show(
 )
 
 # %% [markdown]
-# From left to right: bicubic smears the outlines, the control sharpens them but leaves ripples beside them, ZSSR draws them clean. (The dB figures are those of the whole picture.)
+# From left to right: bicubic smears the outlines, the control sharpens them but leaves ripples beside them, ZSSR draws them clean.
+# (The dB figures are those of the whole picture.)
 #
 # ## When it fails
 #
@@ -302,9 +348,14 @@ show(
 )
 
 # %% [markdown]
-# In our photograph that is the emblem and the zip. Fine lettering and small parts occur once, at one size. No larger copy of them exists in the image, so nothing inside could teach the network how they look, and it does not invent them. That is what an [internal](glossary.md#internal) method cannot do, and where networks that were trained on many images have the advantage (chapter 10).
+# In our photograph that is the emblem and the zip.
+# Fine lettering and small parts occur once, at one size.
+# No larger copy of them exists in the image, so nothing inside could teach the network how they look, and it does not invent them.
+# That is what an [internal](glossary.md#internal) method cannot do, and where networks that were trained on many images have the advantage (chapter 10).
 #
-# It gains little or nothing, too, where nothing is lost to begin with (a smooth or a blurred photograph), and it can be led astray: noise and compression recur as well, and a camera whose blur is not the assumed one breaks the likeness between the two halvings. Chapter 09 shows all of these, and what helps. A photograph straight from a telephone is such a case; yours, made smaller here, is not.
+# It gains little or nothing, too, where nothing is lost to begin with (a smooth or a blurred photograph), and it can be led astray: noise and compression recur as well, and a camera whose blur is not the assumed one breaks the likeness between the two halvings.
+# Chapter 09 shows all of these, and what helps.
+# A photograph straight from a telephone is such a case; yours, made smaller here, is not.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -317,14 +368,16 @@ claims = {
     "it removes over 70% of bicubic's error where it is best": at_best > 0.7,
     "and under 65% where it is most wrong": at_worst < 0.65,
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {bool(holds)}")
-assert own or all(claims.values())  # on a photograph of yours they may not hold
+check_claims(claims, own)  # on a photograph of yours they may not hold
 
 # %% [markdown]
 # ## On your own: predict, then try
 #
-# Take a photograph with a long straight outline and one without any (a lawn, a cloud). Before you run the chapter on them, write down for each: will ZSSR beat the control by more than 1 dB? Which part will be its worst? Then let the pictures answer. Expected run time: half a minute each.
+# Take a photograph with a long straight outline and one without any (a lawn, a cloud).
+# Before you run the chapter on them, write down for each: will ZSSR beat the control by more than 1 dB?
+# Which part will be its worst?
+# Then let the pictures answer.
+# Expected run time: half a minute each.
 #
 # ## What the course holds
 #

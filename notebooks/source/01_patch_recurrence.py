@@ -13,7 +13,8 @@
 # %% [markdown]
 # # 01 · Patch recurrence: do patches recur, within and across scales?
 #
-# All methods of this course rest on one observation: small pieces of a photograph come again in the same photograph, many times, at their own size and at others. Here you can touch it, measure it, and see where it ends.
+# All methods of this course rest on one observation: small pieces of a photograph come again in the same photograph, many times, at their own size and at others.
+# Here you can touch it, measure it, and see where it ends.
 #
 # **After this chapter you can**
 #
@@ -22,7 +23,11 @@
 # - draw the curve of [recurrence](glossary.md#recurrence) against scale, for smooth and for detailed patches, beside the published one;
 # - predict on which images a method that learns from the inside will have nothing to learn.
 #
-# **What you need**: chapter [00](00_tour.ipynb). No network is trained here, and no GPU is needed. Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*). Words are explained in the [glossary](glossary.md), symbols in the [notation](notation.md); stuck? [Read this](if_you_are_stuck.md).
+# **What you need**: chapter [00](00_tour.ipynb).
+# No network is trained here, and no GPU is needed.
+# Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# Words are explained in the [glossary](glossary.md), symbols in the [notation](notation.md); stuck?
+# [Read this](if_you_are_stuck.md).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -30,17 +35,19 @@ budget = "quick"
 # %%
 import torch
 
-from dil_teach.notebook import device, start
+from dil_teach.notebook import check_claims, device, start
 
 seed = 0
 start(budget, seconds={"quick": 30, "standard": 45, "full": 80})
 
 # %% [markdown]
-# `budget` changes only the size of the photograph. The [seed](glossary.md#seed) is used for noise alone; all else here is counting.
+# `budget` changes only the size of the photograph.
+# The [seed](glossary.md#seed) is used for noise alone; all else here is counting.
 #
 # ## A photograph: ours, or yours
 #
-# Choose a file to take a photograph of your own, then select the cell below and *Run > Run Selected Cell and All Below*. It stays on the computer where this notebook runs.
+# Choose a file to take a photograph of your own, then select the cell below and *Run > Run Selected Cell and All Below*.
+# It stays on the computer where this notebook runs.
 
 # %%
 from dil_teach.notebook import upload
@@ -64,15 +71,23 @@ show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=2)
 #
 # ## Predict first
 #
-# A patch here is 5 by 5 pixels, which is 75 numbers in colour. Write down before you go on:
+# A patch here is 5 by 5 pixels, which is 75 numbers in colour.
+# Write down before you go on:
 #
-# 1. Take a patch on the rim of the cup. Where in the picture will its nearest matches lie? And in the picture at *half* the size?
-# 2. Of all patches, how many percent have at least nine good matches in the same picture? And at 0.41 of its size?
-# 3. Which patches will have none?
+# 1.
+#    Take a patch on the rim of the cup.
+#    Where in the picture will its nearest matches lie?
+#    And in the picture at *half* the size?
+# 2.
+#    Of all patches, how many percent have at least nine good matches in the same picture?
+#    And at 0.41 of its size?
+# 3.
+#    Which patches will have none?
 #
 # ## The smallest demo: click a patch
 #
-# A match at a smaller [scale](glossary.md#across-scale) is found in a smaller version of the photograph; the same place in the photograph itself is larger, and sharper than the patch has to be: the match's *parent*. This finds the nearest matches of one patch:
+# A match at a smaller [scale](glossary.md#across-scale) is found in a smaller version of the photograph; the same place in the photograph itself is larger, and sharper than the patch has to be: the match's *parent*.
+# This finds the nearest matches of one patch:
 
 # %%
 from functools import cache
@@ -121,7 +136,9 @@ def matches_of(row, column, patch_size, k, scale):
 
 
 # %% [markdown]
-# The search compares the patch with *every* patch at that scale (`exact=True`). We keep only matches that do not overlap the patch or one another: otherwise the nearest ones of a straight outline would all be its own neighbours. What is drawn for each match is the match, and under it its parent:
+# The search compares the patch with *every* patch at that scale (`exact=True`).
+# We keep only matches that do not overlap the patch or one another: otherwise the nearest ones of a straight outline would all be its own neighbours.
+# What is drawn for each match is the match, and under it its parent:
 
 # %%
 import torch.nn.functional as F
@@ -171,7 +188,8 @@ def marks(row, column, patch_size, k, scale, threshold):
 
 
 # %% [markdown]
-# Click anywhere in the picture, or move *Row* and *Column* with the arrow keys. Lower the scale: the matches get smaller, so their parents get larger.
+# Click anywhere in the picture, or move *Row* and *Column* with the arrow keys.
+# Lower the scale: the matches get smaller, so their parents get larger.
 
 # %%
 from dil_teach.notebook import Clickable, Slider, explore
@@ -197,15 +215,24 @@ clicked = explore(
 )
 
 # %% [markdown]
-# Left is the patch, with its bicubic enlargement below; then each match above its parent. The number is the match's distance as a multiple of the *good distance*, which the next section explains: up to 1 it is a good match. A patch of the saucer's edge finds the rim of the cup, the spoon, the ring in the coffee: not the same thing, nor the same colour, but the same small pattern. A patch of the wood, in the second row of pictures, finds nothing that is near enough. And look at the lower row: the parents show the edge with more pixels than the patch has, where bicubic interpolation has only smoothness to offer. Whoever pastes parents has the first example-based super-resolution from one image [@glasner2009]; a network that learns from all of them is ZSSR (chapter [09](09_zssr.ipynb)).
+# Left is the patch, with its bicubic enlargement below; then each match above its parent.
+# The number is the match's distance as a multiple of the *good distance*, which the next section explains: up to 1 it is a good match.
+# A patch of the saucer's edge finds the rim of the cup, the spoon, the ring in the coffee: not the same thing, nor the same colour, but the same small pattern.
+# A patch of the wood, in the second row of pictures, finds nothing that is near enough.
+# And look at the lower row: the parents show the edge with more pixels than the patch has, where bicubic interpolation has only smoothness to offer.
+# Whoever pastes parents has the first example-based super-resolution from one image [@glasner2009]; a network that learns from all of them is ZSSR (chapter [09](09_zssr.ipynb)).
 #
 # ## What 'similar' means
 #
-# **The mean is taken off.** The same edge in sun and in shade should be one pattern. So a distance of patches is the sum of squared differences (SSD) after each channel's mean over the patch has been removed.
+# **The mean is taken off.**
+# The same edge in sun and in shade should be one pattern.
+# So a distance of patches is the sum of squared differences (SSD) after each channel's mean over the patch has been removed.
 #
 # ## Exercise: mean-removed SSD
 #
-# Write `mean_removed_ssd(a, b)`. `a` and `b` are patches, `Float[Tensor, "c h w"]` of one shape, in [0, 1]; the result is one number, the sum over all values of the squared difference, after the mean of each channel over the patch's pixels has been taken off each patch. Expected run time: no time at all.
+# Write `mean_removed_ssd(a, b)`.
+# `a` and `b` are patches, `Float[Tensor, "c h w"]` of one shape, in [0, 1]; the result is one number, the sum over all values of the squared difference, after the mean of each channel over the patch's pixels has been taken off each patch.
+# Expected run time: no time at all.
 
 
 # %% tags=["exercise"]
@@ -239,7 +266,11 @@ check.mean_removed_ssd(mean_removed_ssd)
 # </details>
 
 # %% [markdown]
-# **The patch itself says how far is far.** One threshold for all patches would be absurd: any two bits of wall are nearer to each other than two sharp edges that you could not tell apart. The paper's idea is to move the patch by *half a pixel*. That is the largest misalignment which a search over whole pixels cannot avoid, so a match should be called good if it is no farther than that: the [good distance](glossary.md#half-pixel-threshold) of this patch. Here it is for three patches: the least, the middle and the most contrast of the picture.
+# **The patch itself says how far is far.**
+# One threshold for all patches would be absurd: any two bits of wall are nearer to each other than two sharp edges that you could not tell apart.
+# The paper's idea is to move the patch by *half a pixel*.
+# That is the largest misalignment which a search over whole pixels cannot avoid, so a match should be called good if it is no farther than that: the [good distance](glossary.md#half-pixel-threshold) of this patch.
+# Here it is for three patches: the least, the middle and the most contrast of the picture.
 
 # %%
 from dil_teach.patches.recurrence import contrast, match_distances
@@ -254,7 +285,8 @@ for name, place in (("least", 0), ("middle", len(order) // 2), ("most", -1)):
     print(f"{name:6} contrast {contrasts[i]:8.4f}: good up to {good[i]:.4f}, {nearest}")
 
 # %% [markdown]
-# The thresholds differ a hundredfold and more. The library's function leaves open nothing that the counting depends on:
+# The thresholds differ a hundredfold and more.
+# The library's function leaves open nothing that the counting depends on:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -263,7 +295,8 @@ from dil_teach.notebook import show_source
 show_source(good_distance)
 
 # %% [markdown]
-# Two clauses are ours, not the paper's, and both are there for a reason that you can see. We count the patches with at least one good match, in the photograph and in **white noise**, where nothing recurs:
+# Two clauses are ours, not the paper's, and both are there for a reason that you can see.
+# We count the patches with at least one good match, in the photograph and in **white noise**, where nothing recurs:
 
 # %% tags=["algorithm"]
 from dil_teach.patches.recurrence import moved_by_half
@@ -293,11 +326,17 @@ for (name, here), there in zip(
     print(f"{name:32} {here:9.1%} {there:12.1%}")
 
 # %% [markdown]
-# With the half pixel alone, more than half of the patches of *noise* have a 'good' match: noise changes so much within half a pixel that 25 random numbers are often as near to 25 others. Hence the first clause, a quarter of the patch's own contrast. The second clause, two grey levels, is for the opposite case: in a plain wall or sky nothing is left but the camera's own noise, and nobody would say that such patches differ. The other lines show how much the answer depends on the question. **A percentage of recurrence without its definition says nothing.** (More choices, on more photographs: `benchmarks/results/recurrence_choices.json`.)
+# With the half pixel alone, more than half of the patches of *noise* have a 'good' match: noise changes so much within half a pixel that 25 random numbers are often as near to 25 others.
+# Hence the first clause, a quarter of the patch's own contrast.
+# The second clause, two grey levels, is for the opposite case: in a plain wall or sky nothing is left but the camera's own noise, and nobody would say that such patches differ.
+# The other lines show how much the answer depends on the question.
+# **A percentage of recurrence without its definition says nothing.**
+# (More choices, on more photographs: `benchmarks/results/recurrence_choices.json`.)
 #
 # ## Within scale: where do patches recur?
 #
-# Now count for every patch: how many good matches does it have, itself excepted, up to 16? To compare each patch with each other one by one takes a while (chapter 03 will care); a [KD-tree](glossary.md#kd-tree) on the principal components of the patches finds nearly the same in a fraction of the time, with distances up to 3% too large.
+# Now count for every patch: how many good matches does it have, itself excepted, up to 16?
+# To compare each patch with each other one by one takes a while (chapter 03 will care); a [KD-tree](glossary.md#kd-tree) on the principal components of the patches finds nearly the same in a fraction of the time, with distances up to 3% too large.
 
 
 # %%
@@ -333,17 +372,25 @@ mapped = explore(
 )
 
 # %% [markdown]
-# White are two kinds of places: plain ones (the inside of the cup, the saucer), and long clean outlines, which recur along their own length. Black are the spoon, the handle with its reflections, the grain of the table: detail that occurs once. Make the patches larger, and the white recedes: the larger a patch, the less often it comes again. That is why everything in this course works with *small* patches.
+# White are two kinds of places: plain ones (the inside of the cup, the saucer), and long clean outlines, which recur along their own length.
+# Black are the spoon, the handle with its reflections, the grain of the table: detail that occurs once.
+# Make the patches larger, and the white recedes: the larger a patch, the less often it comes again.
+# That is why everything in this course works with *small* patches.
 #
 # ## Across scales, and parents
 #
-# Now the right-hand picture of the pair above, at half the size: the *same* patches, as they are, searched for in a smaller photograph. Nothing was shrunk but the place to look in. Less is white, and yet much of the outlines still is. An edge is an edge at any size; and things in a photograph come at many distances from the camera.
+# Now the right-hand picture of the pair above, at half the size: the *same* patches, as they are, searched for in a smaller photograph.
+# Nothing was shrunk but the place to look in.
+# Less is white, and yet much of the outlines still is.
+# An edge is an edge at any size; and things in a photograph come at many distances from the camera.
 #
-# Each of these matches has a parent, twice as large. So for a large part of the photograph the photograph itself says what it would look like in more detail: **that is the whole secret of learning super-resolution from one image.**
+# Each of these matches has a parent, twice as large.
+# So for a large part of the photograph the photograph itself says what it would look like in more detail: **that is the whole secret of learning super-resolution from one image.**
 #
 # ## Smooth and detailed patches apart
 #
-# Smooth patches recur everywhere, but there is little to learn from them. So look at the quarter of the patches with most contrast separately.
+# Smooth patches recur everywhere, but there is little to learn from them.
+# So look at the quarter of the patches with most contrast separately.
 
 # %%
 from dil_teach.notebook import curves
@@ -380,11 +427,18 @@ drawn = explore(
 )
 
 # %% [markdown]
-# Both curves fall: a smaller picture holds fewer patches to find. The smooth ones recur at all scales. Of the detailed ones many have *a* good match within the scale, fewer have nine, and at 0.41 nearly none has nine. Move *At least* and *Threshold*: the order stays, the heights do not.
+# Both curves fall: a smaller picture holds fewer patches to find.
+# The smooth ones recur at all scales.
+# Of the detailed ones many have *a* good match within the scale, fewer have nine, and at 0.41 nearly none has nine.
+# Move *At least* and *Threshold*: the order stays, the heights do not.
 #
 # ## Exercise: percentage against scale
 #
-# Write `percentage_against_scale(image, scales, patch_size=5, least=9)`. `image` is `Float[Tensor, "c h w"]` in [0, 1], `scales` a list of floats. The result is a list of floats in percent, one for each scale: how many of the image's patches have at least `least` good matches at that scale. `recurrence_map(image, patch_size, scale)` of the library gives the counts, an integer for each patch. Expected run time: under a second for each scale.
+# Write `percentage_against_scale(image, scales, patch_size=5, least=9)`.
+# `image` is `Float[Tensor, "c h w"]` in [0, 1], `scales` a list of floats.
+# The result is a list of floats in percent, one for each scale: how many of the image's patches have at least `least` good matches at that scale.
+# `recurrence_map(image, patch_size, scale)` of the library gives the counts, an integer for each patch.
+# Expected run time: under a second for each scale.
 
 # %% tags=["exercise"]
 from dil_teach.patches.recurrence import recurrence_map
@@ -416,14 +470,17 @@ check.percentage_against_scale(percentage_against_scale)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# 'At least' takes in those that have exactly so many, and percent are a hundred times a share. `.item()` makes a float of a tensor that holds one.
+# 'At least' takes in those that have exactly so many, and percent are a hundred times a share.
+# `.item()` makes a float of a tensor that holds one.
 #
 # </details>
 
 # %% [markdown]
 # ## Beside the paper's figures
 #
-# The paper looked at 300 photographs of the Berkeley set, in grey, at 481 x 321 pixels, and reports that *more than* so many percent of the 5 x 5 patches have nine or more similar ones. (Its text was not at hand when this was written: look the three figures up before you cite them.) Here is our one photograph, in colour and in grey:
+# The paper looked at 300 photographs of the Berkeley set, in grey, at 481 x 321 pixels, and reports that *more than* so many percent of the 5 x 5 patches have nine or more similar ones.
+# (Its text was not at hand when this was written: look the three figures up before you cite them.)
+# Here is our one photograph, in colour and in grey:
 
 # %%
 from dil_teach.image.metrics import luma
@@ -451,12 +508,17 @@ print(f"{'the paper, detailed quarter':30}{'> 80':>8}{'> 70':>32}")
 # %% [markdown]
 # Ours are clearly lower, and not for one reason but for several, each of which you can try:
 #
-# - **Size.** A photograph of this size has a seventh of the patches of the paper's, and so fewer places to find nine.
-# - **Colour.** Seventy-five values must agree, not twenty-five.
+# - **Size.**
+#   A photograph of this size has a seventh of the patches of the paper's, and so fewer places to find nine.
+# - **Colour.**
+#   Seventy-five values must agree, not twenty-five.
 # - **The clause on contrast**, without which noise would recur; and the paper's weights, a Gaussian over the patch whose width it does not state, which let the corners of a patch differ.
 # - **Which half pixel**, and by which interpolation: the paper does not say.
 #
-# So what holds is the qualitative claim. Here are eight of our photographs at 256 pixels (longer side), and Set5 in full (`benchmarks/results/recurrence_paper.json` has all, in colour too): patches recur, within and across scales, and with one exception less at each smaller scale. Smooth patches mostly recur more than detailed ones, but not where the detail itself is what repeats: in our rendered facade, in gravel and grass, and in Set5's butterfly it is the other way round. And much of the figure at small scales is plain sky and wall, which our two grey levels let pass. <!-- recurrence table -->
+# So what holds is the qualitative claim.
+# Here are eight of our photographs at 256 pixels (longer side), and Set5 in full (`benchmarks/results/recurrence_paper.json` has all, in colour too): patches recur, within and across scales, and with one exception less at each smaller scale.
+# Smooth patches mostly recur more than detailed ones, but not where the detail itself is what repeats: in our rendered facade, in gravel and grass, and in Set5's butterfly it is the other way round.
+# And much of the figure at small scales is plain sky and wall, which our two grey levels let pass. <!-- recurrence table -->
 #
 # | grey, 5 x 5, 9 or more, % | 1 | 0.8 | 0.64 | 0.51 | 0.41 |
 # |---|---|---|---|---|---|
@@ -479,7 +541,9 @@ print(f"{'the paper, detailed quarter':30}{'> 80':>8}{'> 70':>32}")
 #
 # ## When it fails
 #
-# Noise, and a photograph of grass. Predict their maps before you run the cell. And what will a little noise, 10 of 255 grey levels, do to the map of the cup?
+# Noise, and a photograph of grass.
+# Predict their maps before you run the cell.
+# And what will a little noise, 10 of 255 grey levels, do to the map of the cup?
 
 # %%
 grass = photo("grass", size=side).to(device())
@@ -501,7 +565,11 @@ show(
 )
 
 # %% [markdown]
-# White noise has no good matches at all. Grass is made of thousands of blades that look alike to us, and yet hardly a patch of it recurs: **alike is not the same.** And a little noise takes away the recurrence of all that was plain: those patches now hold nothing but noise, each its own. The strong outlines survive. Methods that need recurrence therefore begin with clean images, or first ask what the noise is (chapters 03 and 09).
+# White noise has no good matches at all.
+# Grass is made of thousands of blades that look alike to us, and yet hardly a patch of it recurs: **alike is not the same.**
+# And a little noise takes away the recurrence of all that was plain: those patches now hold nothing but noise, each its own.
+# The strong outlines survive.
+# Methods that need recurrence therefore begin with clean images, or first ask what the noise is (chapters 03 and 09).
 #
 # ## One number: the recurrence score
 #
@@ -519,7 +587,8 @@ for name, value in score.items():
     print(f"{name:24} {value:.2f}")
 
 # %% [markdown]
-# Read it as a thermometer, not as a mark: blur takes away detail and hardly moves the score, since what is left recurs at least as well, and a wallpaper of one corner scores high and is no photograph. A result should score *as its ground truth does*.
+# Read it as a thermometer, not as a mark: blur takes away detail and hardly moves the score, since what is left recurs at least as well, and a wallpaper of one corner scores high and is no photograph.
+# A result should score *as its ground truth does*.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -534,20 +603,21 @@ claims = {
     "the detailed quarter recurs less than all": detail[0] < at_grey[0],
     "fewer patches recur at 0.41 than at 1": at_grey[-1] < at_grey[0],
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {bool(holds)}")
-assert own or all(claims.values())  # on a photograph of yours they may not hold
+check_claims(claims, own)  # on a photograph of yours they may not hold
 
 # %% [markdown]
 # ## On your own
 #
-# - Upload a photograph of print, of a brick wall, of a crowd, and one out of focus. Order them by score first. (Each takes half a minute.)
+# - Upload a photograph of print, of a brick wall, of a crowd, and one out of focus.
+#   Order them by score first.
+#   (Each takes half a minute.)
 # - On the command line: `dil-teach recurrence PHOTO.jpg map.png --scale 0.5` writes the map, and the figures beside it.
 #
 # ## Summary
 #
 # - Small patches of a photograph recur in it, within their scale and across scales: plain ones everywhere, outlines along themselves and at other sizes.
-# - 'Similar' is a definition: mean removed, as far as half a pixel moves the patch, not farther than its contrast allows. Another definition gives other percentages.
+# - 'Similar' is a definition: mean removed, as far as half a pixel moves the patch, not farther than its contrast allows.
+#   Another definition gives other percentages.
 # - A match at a smaller scale has a parent, which is the patch at a higher resolution: examples for super-resolution, from the inside.
 # - Texture, noise and detail that occurs once do not recur; there, nothing can be learned from the inside.
 #

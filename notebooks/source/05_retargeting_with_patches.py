@@ -13,7 +13,9 @@
 # %% [markdown]
 # # 05 · Retargeting with patches: what makes two images alike?
 #
-# A picture has to fit a place of another shape. Squeeze it, and faces get thin; cut it, and somebody is missing. This chapter asks what the new picture should have in common with the old one, writes it down as a number, and then shows how a picture can have a good number and be wrong.
+# A picture has to fit a place of another shape.
+# Squeeze it, and faces get thin; cut it, and somebody is missing.
+# This chapter asks what the new picture should have in common with the old one, writes it down as a number, and then shows how a picture can have a good number and be wrong.
 #
 # **After this chapter you can**
 #
@@ -22,7 +24,9 @@
 # - show that each of the two alone is satisfied by nonsense;
 # - name two [controls](glossary.md#control) that do well by both measures and are wrong, and say what the measures do not see.
 #
-# **What you need**: chapter [01](01_patch_recurrence.ipynb). No network is trained here, and no GPU is needed. Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# **What you need**: chapter [01](01_patch_recurrence.ipynb).
+# No network is trained here, and no GPU is needed.
+# Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -30,17 +34,20 @@ budget = "quick"
 # %%
 import torch
 
-from dil_teach.notebook import device, start
+from dil_teach.notebook import check_claims, device, start
 
 seed = 0
 start(budget, seconds={"quick": 25, "standard": 80, "full": 170})
 
 # %% [markdown]
-# `budget` changes only the size of the pictures. The [seed](glossary.md#seed) is used for two experiments with noise; all else here draws nothing at random.
+# `budget` changes only the size of the pictures.
+# The [seed](glossary.md#seed) is used for two experiments with noise; all else here draws nothing at random.
 #
 # ## A photograph: ours, or yours
 #
-# Choose a photograph of your own, then select the cell below and *Run > Run Selected Cell and All Below*. It stays on the computer where this notebook runs. It will work best with one or two things before a calm ground; with a crowd, a page of print or straight lines across the whole picture every method of this chapter is expected to fail, and below you see how.
+# Choose a photograph of your own, then select the cell below and *Run > Run Selected Cell and All Below*.
+# It stays on the computer where this notebook runs.
+# It will work best with one or two things before a calm ground; with a crowd, a page of print or straight lines across the whole picture every method of this chapter is expected to fail, and below you see how.
 
 # %%
 from dil_teach.notebook import upload
@@ -64,19 +71,30 @@ subject = (
 show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=3)
 
 # %% [markdown]
-# Ours has one face, one model of a rocket, one helmet and the stripes of a flag (Eileen Collins, photograph: NASA, public domain). Count them: you will need the numbers.
+# Ours has one face, one model of a rocket, one helmet and the stripes of a flag (Eileen Collins, photograph: NASA, public domain).
+# Count them: you will need the numbers.
 #
 # ## Predict first
 #
 # Write your answers down; each is tested below.
 #
-# 1. The picture shall be narrower. From each row one pixel is taken out, then another, always where the picture changes least. What will stay as it is, and what will bend?
-# 2. A result holds every patch of the photograph. Another holds nothing but patches of the photograph. Can you think of a useless picture of either kind?
-# 3. One result has better figures for completeness *and* for coherence than another. Is it the better picture?
+# 1.
+#    The picture shall be narrower.
+#    From each row one pixel is taken out, then another, always where the picture changes least.
+#    What will stay as it is, and what will bend?
+# 2.
+#    A result holds every patch of the photograph.
+#    Another holds nothing but patches of the photograph.
+#    Can you think of a useless picture of either kind?
+# 3.
+#    One result has better figures for completeness *and* for coherence than another.
+#    Is it the better picture?
 #
 # ## The smallest demo: one pixel out of each row
 #
-# A [seam](glossary.md#seam) is a path from the top of the picture to the bottom: one pixel in each row, in each row at most one column beside the last. Taking out a seam makes the picture one column narrower, and doubling it one column wider [@avidan2007]. Here the seams are found once, the cheapest first, and any width can then be had at once:
+# A [seam](glossary.md#seam) is a path from the top of the picture to the bottom: one pixel in each row, in each row at most one column beside the last.
+# Taking out a seam makes the picture one column narrower, and doubling it one column wider [@avidan2007].
+# Here the seams are found once, the cheapest first, and any width can then be had at once:
 
 # %%
 from dil_teach import resize
@@ -114,11 +132,17 @@ width_slider = explore(
 )
 
 # %% [markdown]
-# Narrower (question 1), the seams take the wall, the table and the smooth parts of the suit, and the face keeps its shape where plain resizing makes it thin. Nothing here knows what a face is; the helmet and the suit pay for it. Only a fifth wider (move the slider), the wall and the black helmet are drawn out and the face stays as it was. Half as wide again, the calm parts are used up: half of all pixels are doubled, those of the face too, and seams are hardly better than plain resizing.
+# Narrower (question 1), the seams take the wall, the table and the smooth parts of the suit, and the face keeps its shape where plain resizing makes it thin.
+# Nothing here knows what a face is; the helmet and the suit pay for it.
+# Only a fifth wider (move the slider), the wall and the black helmet are drawn out and the face stays as it was.
+# Half as wide again, the calm parts are used up: half of all pixels are doubled, those of the face too, and seams are hardly better than plain resizing.
 #
 # ## Seams: which path is the cheapest?
 #
-# Avidan and Shamir say what a pixel costs by its gradient, the [energy map](glossary.md#energy-map) $e = |\partial I/\partial x| + |\partial I/\partial y|$. The best path need not go through the least pixel of each row, nor take the best step each time. But whatever the path, its part down to a pixel must be the best way to *that* pixel. So one table is enough, filled row by row:
+# Avidan and Shamir say what a pixel costs by its gradient, the [energy map](glossary.md#energy-map) $e = |\partial I/\partial x| + |\partial I/\partial y|$.
+# The best path need not go through the least pixel of each row, nor take the best step each time.
+# But whatever the path, its part down to a pixel must be the best way to *that* pixel.
+# So one table is enough, filled row by row:
 #
 # $$M(i, j) = e(i, j) + \min\bigl(M(i-1, j-1),\; M(i-1, j),\; M(i-1, j+1)\bigr).$$
 #
@@ -140,11 +164,16 @@ show(
 )
 
 # %% [markdown]
-# The white outlines are what a seam pays for. The seams wind through the dark parts, and where there is no dark way through a row, many of them share the narrowest gap.
+# The white outlines are what a seam pays for.
+# The seams wind through the dark parts, and where there is no dark way through a row, many of them share the narrowest gap.
 #
 # ## Exercise: the seam of least energy
 #
-# Write `least_seam(energy)`. `energy` is `Float[Tensor, "h w"]`, of any values of 0 or more. The result is `Int[Tensor, "h"]`: the column of the seam in each row, in pixels from the left, from the top row to the bottom row; neighbouring rows differ by at most one column, and the sum of the energies on the way is as small as it can be. (Of equal seams any will do.) Expected run time: well under a second.
+# Write `least_seam(energy)`.
+# `energy` is `Float[Tensor, "h w"]`, of any values of 0 or more.
+# The result is `Int[Tensor, "h"]`: the column of the seam in each row, in pixels from the left, from the top row to the bottom row; neighbouring rows differ by at most one column, and the sum of the energies on the way is as small as it can be.
+# (Of equal seams any will do.)
+# Expected run time: well under a second.
 
 
 # %% tags=["exercise"]
@@ -171,7 +200,8 @@ check.least_seam(least_seam)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Two passes: downwards fill the table, upwards read the way off it. Where does the way up begin?
+# Two passes: downwards fill the table, upwards read the way off it.
+# Where does the way up begin?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -181,14 +211,18 @@ check.least_seam(least_seam)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# On the way up look at the *sums* of the (at most) three pixels above, not at their energies. At the end the list is from bottom to top.
+# On the way up look at the *sums* of the (at most) three pixels above, not at their energies.
+# At the end the list is from bottom to top.
 #
 # </details>
 
 # %% [markdown]
 # ## Forward energy: what will the picture look like afterwards?
 #
-# The gradient is that of the picture *before* the seam goes. What one sees is the picture after it: two pixels have become neighbours that were none. @rubinstein2008 let a seam pay for the differences that it makes. Which pixels meet depends on where the seam comes from, so there are three costs. This is the whole method, with the table in view:
+# The gradient is that of the picture *before* the seam goes.
+# What one sees is the picture after it: two pixels have become neighbours that were none. @rubinstein2008 let a seam pay for the differences that it makes.
+# Which pixels meet depends on where the seam comes from, so there are three costs.
+# This is the whole method, with the table in view:
 
 
 # %% tags=["algorithm"]
@@ -217,7 +251,8 @@ def forward_seam(grey):
 
 
 # %% [markdown]
-# The library does the same, and after each seam computes only the costs that have changed. Here our seam and the library's are compared, and both energies take out four columns of ten:
+# The library does the same, and after each seam computes only the costs that have changed.
+# Here our seam and the library's are compared, and both energies take out four columns of ten:
 
 # %%
 from dil_teach.classical.seams.seam_carving import carve
@@ -244,11 +279,17 @@ show(
 )
 
 # %% [markdown]
-# Backward energy makes steps where a seam has crossed a slanted outline: the rim of the flag, the chest, the edge of the helmet. Forward energy refuses the crossings that would show, and takes a little more of the smooth suit instead. It is the library's default.
+# Backward energy makes steps where a seam has crossed a slanted outline: the rim of the flag, the chest, the edge of the helmet.
+# Forward energy refuses the crossings that would show, and takes a little more of the smooth suit instead.
+# It is the library's default.
 #
 # ## Protect, and remove
 #
-# A person knows more than a gradient. Brush what is to be *protected*, and seams go elsewhere as long as there is an elsewhere. Brush what is to be *removed*, and they go through it until it is gone. Then run the cells below again. (We begin with the face, and with the model.)
+# A person knows more than a gradient.
+# Brush what is to be *protected*, and seams go elsewhere as long as there is an elsewhere.
+# Brush what is to be *removed*, and they go through it until it is gone.
+# Then run the cells below again.
+# (We begin with the face, and with the model.)
 
 
 # %%
@@ -294,15 +335,21 @@ show(
 )
 
 # %% [markdown]
-# Without protection less than half the width leaves the face squeezed; with it the face is whole, and all else gives way. On the right the model is gone. But a seam goes on to the bottom of the picture: what stood *below* the model, half of the helmet, went with it, and at the edge of the table a step shows where the halves did not fit. (Given a `size`, `remove_object` brings the width back by seams elsewhere.)
+# Without protection less than half the width leaves the face squeezed; with it the face is whole, and all else gives way.
+# On the right the model is gone.
+# But a seam goes on to the bottom of the picture: what stood *below* the model, half of the helmet, went with it, and at the edge of the table a step shows where the halves did not fit.
+# (Given a `size`, `remove_object` brings the width back by seams elsewhere.)
 #
 # ## Alike, both ways
 #
-# What should a result have in common with its photograph? @simakov2008 ask two questions of its patches, here 7 x 7 pixels. Is every patch of the source $S$ still somewhere in the target $T$ (**completeness**)? And is every patch of the target somewhere in the source (**coherence**)?
+# What should a result have in common with its photograph? @simakov2008 ask two questions of its patches, here 7 x 7 pixels.
+# Is every patch of the source $S$ still somewhere in the target $T$ (**completeness**)?
+# And is every patch of the target somewhere in the source (**coherence**)?
 #
 # $$d(S, T) = \underbrace{\frac{1}{N_S}\sum_{p \in S} \min_{q \in T} D(p, q)}_{\text{completeness}} \;+\; \underbrace{\frac{1}{N_T}\sum_{q \in T} \min_{p \in S} D(p, q)}_{\text{coherence}}$$
 #
-# Both are errors: 0 is best. The distance of two patches is the plain mean of squared differences; unlike in chapter 01 no mean is taken off, for a dark wall is not a bright one:
+# Both are errors: 0 is best.
+# The distance of two patches is the plain mean of squared differences; unlike in chapter 01 no mean is taken off, for a dark wall is not a bright one:
 
 # %%
 from dil_teach.patches.extract import extract_patches
@@ -320,11 +367,16 @@ for row, column in ((0, 0), (height // 4, int(0.38 * width))):
     print(f"patch at {row}, {column}: its nearest is {255 * nearest:.1f} levels away")
 
 # %% [markdown]
-# The sum is the [bidirectional similarity](glossary.md#bidirectional-similarity), which is a distance, its name notwithstanding. Places do not occur in it: a patch may be found anywhere.
+# The sum is the [bidirectional similarity](glossary.md#bidirectional-similarity), which is a distance, its name notwithstanding.
+# Places do not occur in it: a patch may be found anywhere.
 #
 # ## Exercise: the similarity score
 #
-# Write `similarity(source, target, patch_size=7)`. `source` and `target` are images, `Float[Tensor, "c h w"]` of one number of channels with values in [0, 1], whose sizes may differ. The result is two numbers, completeness and coherence in this order: the mean, over all patches, of the squared difference per value to the nearest patch over there. `extract_patches(image, patch_size)` gives the patches as rows, `Float[Tensor, "patches values"]`. Expected run time: about a second.
+# Write `similarity(source, target, patch_size=7)`.
+# `source` and `target` are images, `Float[Tensor, "c h w"]` of one number of channels with values in [0, 1], whose sizes may differ.
+# The result is two numbers, completeness and coherence in this order: the mean, over all patches, of the squared difference per value to the nearest patch over there.
+# `extract_patches(image, patch_size)` gives the patches as rows, `Float[Tensor, "patches values"]`.
+# Expected run time: about a second.
 
 
 # %% tags=["exercise"]
@@ -345,7 +397,8 @@ check.similarity(similarity)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# One table holds the distance of each source patch to each target patch. Completeness and coherence are read from it along its two axes.
+# One table holds the distance of each source patch to each target patch.
+# Completeness and coherence are read from it along its two axes.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -362,7 +415,9 @@ check.similarity(similarity)
 # %% [markdown]
 # ## Each question alone
 #
-# Two useless pictures (question 2), at half the size. One is a corner of the photograph. The other is the photograph pasted into noise.
+# Two useless pictures (question 2), at half the size.
+# One is a corner of the photograph.
+# The other is the photograph pasted into noise.
 
 # %%
 from dil_teach.classical.retarget.bidirectional import bidirectional_similarity
@@ -387,9 +442,13 @@ for name, (missing, made_up) in alone_errors.items():
     print(f"{name:20} completeness {missing:.5f}, coherence {made_up:.5f}")
 
 # %% [markdown]
-# The corner has a coherence of exactly 0, for nothing in it is made up, and most of the photograph is missing. The picture in noise has a completeness of exactly 0, for nothing is missing, and half of it is rubbish. **Each term alone is satisfied by nonsense.**
+# The corner has a coherence of exactly 0, for nothing in it is made up, and most of the photograph is missing.
+# The picture in noise has a completeness of exactly 0, for nothing is missing, and half of it is rubbish.
+# **Each term alone is satisfied by nonsense.**
 #
-# It is the same when a method works on one term alone. This is the update of the paper: every patch of the target votes for its nearest in the source, every patch of the source votes for itself at its nearest place in the target, and each pixel becomes the mean of its votes. `alpha` shares out the weight: 0 is coherence alone, 1 completeness alone.
+# It is the same when a method works on one term alone.
+# This is the update of the paper: every patch of the target votes for its nearest in the source, every patch of the source votes for itself at its nearest place in the target, and each pixel becomes the mean of its votes.
+# `alpha` shares out the weight: 0 is coherence alone, 1 completeness alone.
 
 # %%
 from dil_teach.classical.retarget.bidirectional import update
@@ -426,11 +485,17 @@ for words, (missing, made_up) in noise_errors.items():
     print(f"{words:20} completeness {missing:.5f}, coherence {made_up:.5f}")
 
 # %% [markdown]
-# Coherence alone settles on a few places of the photograph, here the wall and the hair, and repeats them. Completeness alone puts every piece somewhere and leaves the noise in between. Both together have pieces of everything and no rubbish, and still no astronaut: patches of 7 pixels do not know the order of things. So the update needs a good *start*.
+# Coherence alone settles on a few places of the photograph, here the wall and the hair, and repeats them.
+# Completeness alone puts every piece somewhere and leaves the noise in between.
+# Both together have pieces of everything and no rubbish, and still no astronaut: patches of 7 pixels do not know the order of things.
+# So the update needs a good *start*.
 #
 # ## Gradual resizing
 #
-# The paper's start is the picture itself. Change its width by a little, so that it is nearly right; repair it by updates; again. The result at each width is the start for the next one, so the way there is a result for every width. (Photograph: vultilion, CC BY 2.0, as scikit-learn ships it.)
+# The paper's start is the picture itself.
+# Change its width by a little, so that it is nearly right; repair it by updates; again.
+# The result at each width is the start for the next one, so the way there is a result for every width.
+# (Photograph: vultilion, CC BY 2.0, as scikit-learn ships it.)
 
 # %%
 flower = photo("flower", size=side).to(device())
@@ -475,9 +540,13 @@ gradual_slider = explore(
 )
 
 # %% [markdown]
-# Gradual resizing ends nearly where plain resizing ends. Narrower, the flower is an oval and softer than it was; wider, it is lopsided, with petals added at one side. Each step was so small that no patch had to complain, and roundness is in no patch. Seams do better narrower, as the calm ground goes first, and no better wider.
+# Gradual resizing ends nearly where plain resizing ends.
+# Narrower, the flower is an oval and softer than it was; wider, it is lopsided, with petals added at one side.
+# Each step was so small that no patch had to complain, and roundness is in no patch.
+# Seams do better narrower, as the calm ground goes first, and no better wider.
 #
-# The library works from coarse to fine, for at 20 pixels a patch of 7 sees a third of the picture. And it does two things that the paper does not: it starts from a stretch which leaves busy columns as wide as they are, and it draws patches to where that start has put them.
+# The library works from coarse to fine, for at 20 pixels a patch of 7 sees a third of the picture.
+# And it does two things that the paper does not: it starts from a stretch which leaves busy columns as wide as they are, and it draws patches to where that start has put them.
 
 # %%
 from dil_teach.classical.retarget import bidirectional
@@ -497,11 +566,15 @@ show(
 )
 
 # %% [markdown]
-# Wider, the patches have kept the dahlia round and drawn more ground, while the seams have made it an oval. Narrower, both keep it nearly round; the patches' flower is a little flat at its left side, and the ground to its sides is almost gone.
+# Wider, the patches have kept the dahlia round and drawn more ground, while the seams have made it an oval.
+# Narrower, both keep it nearly round; the patches' flower is a little flat at its left side, and the ground to its sides is almost gone.
 #
 # ## Where is it bad? Two heatmaps
 #
-# Before the sums are taken, each patch has its own distance to its nearest. Drawn where the patch lies, the distances say *what* is missing, on the photograph, and *what* was made up, on the result. We make the photograph narrower and wider in several ways. Two of them are [controls](glossary.md#control) that learn nothing and understand nothing: the photograph **tiled** beside itself, and a **column warp**, which repeats or leaves out runs of whole columns, cutting where it shows least.
+# Before the sums are taken, each patch has its own distance to its nearest.
+# Drawn where the patch lies, the distances say *what* is missing, on the photograph, and *what* was made up, on the result.
+# We make the photograph narrower and wider in several ways.
+# Two of them are [controls](glossary.md#control) that learn nothing and understand nothing: the photograph **tiled** beside itself, and a **column warp**, which repeats or leaves out runs of whole columns, cutting where it shows least.
 
 # %%
 from dil_teach.classical.retarget import patch_generation
@@ -574,11 +647,18 @@ heat_choice = explore(
 )
 
 # %% [markdown]
-# The first map lies over the photograph, the second over the result. Plain resizing is bad in both wherever there is an outline that was squeezed: the stripes, the collar, the helmet. The crop has a black second map, for it made nothing up, and a first one that is bright at the two sides, which it cut off. The patches' second map is much darker, on the mean a seventh of plain resizing's: little in that narrow picture was made up. But its lightest streak runs down the face. Look there in the picture itself: it is nobody's face. **The map says where to look; its mean over the picture hides it.**
+# The first map lies over the photograph, the second over the result.
+# Plain resizing is bad in both wherever there is an outline that was squeezed: the stripes, the collar, the helmet.
+# The crop has a black second map, for it made nothing up, and a first one that is bright at the two sides, which it cut off.
+# The patches' second map is much darker, on the mean a seventh of plain resizing's: little in that narrow picture was made up.
+# But its lightest streak runs down the face.
+# Look there in the picture itself: it is nobody's face.
+# **The map says where to look; its mean over the picture hides it.**
 #
 # ## Importance weights
 #
-# Whoever knows what matters can say it: patches of large weight count more in both terms, [importance weights](glossary.md#importance-weights). The protected part that was painted above gets 10, the rest 1.
+# Whoever knows what matters can say it: patches of large weight count more in both terms, [importance weights](glossary.md#importance-weights).
+# The protected part that was painted above gets 10, the rest 1.
 
 # %%
 importance = 1 + 9 * keep[None]
@@ -598,11 +678,17 @@ for name, missing in kept_face.items():
     print(f"{name:16} completeness of the painted part {missing:.5f}")
 
 # %% [markdown]
-# Without weights the face is smeared. With them it is there as in the photograph, and what is left of the flag pays; the model and the helmet were cut by the border before. It is not far from a crop. Weights do not make room; they say who gives way.
+# Without weights the face is smeared.
+# With them it is there as in the photograph, and what is left of the flag pays; the model and the helmet were cut by the border before.
+# It is not far from a crop.
+# Weights do not make room; they say who gives way.
 #
 # ## Reshuffling: put something elsewhere
 #
-# The same update obeys a constraint. We cut the lower flower out, fill its place softly, lay it down at the left, and hold it there while the rest is updated, with two values of `alpha`. What would you like to happen? What do the two terms ask for?
+# The same update obeys a constraint.
+# We cut the lower flower out, fill its place softly, lay it down at the left, and hold it there while the rest is updated, with two values of `alpha`.
+# What would you like to happen?
+# What do the two terms ask for?
 
 # %%
 from dil_teach.classical.retarget.layouts import move_object
@@ -622,11 +708,17 @@ show(
 )
 
 # %% [markdown]
-# The lower flower lies where we held it, and the joint round it has been mended. But it has come back at its old place as well: three flowers where there were two. Completeness did not ask for that, since every patch of the flower is kept at the left; and it happens with hardly any completeness. What is round the gap still leads into a flower, and the most coherent filling is what was there. Neither term minds that a thing is told twice.
+# The lower flower lies where we held it, and the joint round it has been mended.
+# But it has come back at its old place as well: three flowers where there were two.
+# Completeness did not ask for that, since every patch of the flower is kept at the left; and it happens with hardly any completeness.
+# What is round the gap still leads into a flower, and the most coherent filling is what was there.
+# Neither term minds that a thing is told twice.
 #
 # ## Results that cheat
 #
-# All that we can measure of the wider pictures, and then the pictures (but for plain resizing, which you know). *Moved* is how far patches lie from where they came from, in shares of the width (a thing that is drawn twice must move). The last column is the [recurrence score](glossary.md#recurrence-score) of chapter 01, the thread of the course.
+# All that we can measure of the wider pictures, and then the pictures (but for plain resizing, which you know).
+# *Moved* is how far patches lie from where they came from, in shares of the width (a thing that is drawn twice must move).
+# The last column is the [recurrence score](glossary.md#recurrence-score) of chapter 01, the thread of the course.
 
 # %%
 from concurrent.futures import ThreadPoolExecutor
@@ -659,9 +751,21 @@ show(
 )
 
 # %% [markdown]
-# Read the figures first. By completeness the two controls are perfect, for nearly all runs of columns as wide as a patch are still there, and by coherence they are no worse than the methods. Now count. **Tiled**: two astronauts, the second cut off, and two flags. **Column warp**: half an astronaut, cut along a straight edge, before a whole one, and at the right a second piece of model and helmet. **Patches** and **GPNN** [@granot2022] have one astronaut, but a helmet with two humps, a piece of a second model at the right border, and a face that is not hers. **Seams** have one of each thing, collar and helmet drawn out, and much worse figures. So the answer to question 3 is no: *the measures of patches can be cheated, and those who look at nothing else are cheated.*
+# Read the figures first.
+# By completeness the two controls are perfect, for nearly all runs of columns as wide as a patch are still there, and by coherence they are no worse than the methods.
+# Now count.
+# **Tiled**: two astronauts, the second cut off, and two flags.
+# **Column warp**: half an astronaut, cut along a straight edge, before a whole one, and at the right a second piece of model and helmet.
+# **Patches** and **GPNN** [@granot2022] have one astronaut, but a helmet with two humps, a piece of a second model at the right border, and a face that is not hers.
+# **Seams** have one of each thing, collar and helmet drawn out, and much worse figures.
+# So the answer to question 3 is no: *the measures of patches can be cheated, and those who look at nothing else are cheated.*
 #
-# *Moved* finds the tiled picture out, though not the column warp, whose copies lie near their originals. And the recurrence score? It is higher for every wider picture than for the photograph: what is drawn longer recurs more. It sorts nothing out here. The nearest to the photograph is plain resizing, which nobody would choose for that reason. No single number replaces looking.
+# *Moved* finds the tiled picture out, though not the column warp, whose copies lie near their originals.
+# And the recurrence score?
+# It is higher for every wider picture than for the photograph: what is drawn longer recurs more.
+# It sorts nothing out here.
+# The nearest to the photograph is plain resizing, which nobody would choose for that reason.
+# No single number replaces looking.
 #
 # ## When it fails: where everything matters
 #
@@ -682,7 +786,11 @@ show(
 )
 
 # %% [markdown]
-# Narrower, seams keep all the coins and make thin lenses of those that they go through. Patches keep most of the coins round and leave some out: a coin that looks like another one counts as kept. Wider, seams draw coins out to long loaves; patches make more of them, whole ones, small ovals, and a few that have grown together. Which of these is right depends on what the picture is for, and neither energy nor patches know. On *your* photograph look for what occurs more than once, for straight lines across the picture, and for faces: there you will see it first.
+# Narrower, seams keep all the coins and make thin lenses of those that they go through.
+# Patches keep most of the coins round and leave some out: a coin that looks like another one counts as kept.
+# Wider, seams draw coins out to long loaves; patches make more of them, whole ones, small ovals, and a few that have grown together.
+# Which of these is right depends on what the picture is for, and neither energy nor patches know.
+# On *your* photograph look for what occurs more than once, for straight lines across the picture, and for faces: there you will see it first.
 
 # %%
 wider = {n.removesuffix(", wider"): row for n, row in table.items() if "wider" in n}
@@ -725,22 +833,27 @@ claims |= {
         min(row[3] for row in wider.values()) > table["photograph"][3]
     ),
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {bool(holds)}")
-assert own or all(claims.values())  # on a photograph of yours they may not hold
+check_claims(claims, own)  # on a photograph of yours they may not hold
 
 # %% [markdown]
 # ## On your own
 #
-# - Upload a group of people, a page of print, a bird before the sky. Order them first: on which will seams fail, on which patches?
-# - Paint the helmet instead of the face, and run the cells from there on. Is there room for both?
+# - Upload a group of people, a page of print, a bird before the sky.
+#   Order them first: on which will seams fail, on which patches?
+# - Paint the helmet instead of the face, and run the cells from there on.
+#   Is there room for both?
 # - On the command line: `dil-teach retarget PHOTO.jpg wide.png --method seam --scale-x 1.5`, or `--method bidirectional`.
 #
 # ## Summary
 #
-# - The best seam is found with one table, row by row. Forward energy pays for what will be seen afterwards. Seams bend what they go through, and where all is busy they go through everything.
-# - Completeness asks what is missing, coherence what was made up. Each alone is satisfied by nonsense; together they still need a good start.
+# - The best seam is found with one table, row by row.
+#   Forward energy pays for what will be seen afterwards.
+#   Seams bend what they go through, and where all is busy they go through everything.
+# - Completeness asks what is missing, coherence what was made up.
+#   Each alone is satisfied by nonsense; together they still need a good start.
 # - Heatmaps say where a result is bad, importance weights who gives way.
-# - A tiled copy and a column warp do well by both measures. Patches know nothing of places and numbers: look at the picture, and count. Chapter [12](12_ingan.ipynb) asks what a network that learns the patches' distribution adds.
+# - A tiled copy and a column warp do well by both measures.
+#   Patches know nothing of places and numbers: look at the picture, and count.
+#   Chapter [12](12_ingan.ipynb) asks what a network that learns the patches' distribution adds.
 #
 # ## References

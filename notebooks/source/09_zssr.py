@@ -13,7 +13,8 @@
 # %% [markdown]
 # # 09 · ZSSR: can a network learn from one image alone?
 #
-# Chapter 00 showed that it can. This chapter takes the method apart, asks what each part is good for, and looks for the places where it breaks.
+# Chapter 00 showed that it can.
+# This chapter takes the method apart, asks what each part is good for, and looks for the places where it breaks.
 #
 # **After this chapter you can**
 #
@@ -22,7 +23,9 @@
 # - run the [control](glossary.md#control) experiment that tells what was learned from what was only corrected;
 # - predict what a wrongly assumed [blur](glossary.md#blur-kernel), noise, or a smooth photograph does to the result.
 #
-# **What you need**: chapter [00](00_tour.ipynb), and having seen a training loop in PyTorch before. No GPU. Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# **What you need**: chapter [00](00_tour.ipynb), and having seen a training loop in PyTorch before.
+# No GPU.
+# Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -30,17 +33,20 @@ budget = "quick"
 # %%
 import torch
 
-from dil_teach.notebook import device, start
+from dil_teach.notebook import check_claims, device, start
 
 seed = 0
 start(budget, seconds={"quick": 30, "standard": 80, "full": 260})
 
 # %% [markdown]
-# `budget` changes sizes and numbers of steps, never the method. The [seed](glossary.md#seed) is stated, and one thread does the sums in one order: run the chapter twice on one computer and you get the same pictures, bit for bit.
+# `budget` changes sizes and numbers of steps, never the method.
+# The [seed](glossary.md#seed) is stated, and one thread does the sums in one order: run the chapter twice on one computer and you get the same pictures, bit for bit.
 #
 # ## A photograph: ours, or yours
 #
-# Choose a file to use a photograph of your own, then select the cell below the button, and *Run > Run Selected Cell and All Below*. Without one you get a coffee cup. (Photograph: Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0.)
+# Choose a file to use a photograph of your own, then select the cell below the button, and *Run > Run Selected Cell and All Below*.
+# Without one you get a coffee cup.
+# (Photograph: Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0.)
 
 # %%
 from dil_teach.notebook import upload
@@ -61,19 +67,28 @@ given = resize(truth, scale=0.5).clamp(0, 1)
 subject = "the photograph you chose" if own else "a white coffee cup on a red saucer"
 
 # %% [markdown]
-# `truth` is what the method never sees: it scores the result and decides nothing else. `given` is half its size, and all that there is to learn from.
+# `truth` is what the method never sees: it scores the result and decides nothing else.
+# `given` is half its size, and all that there is to learn from.
 #
 # ## Predict first
 #
 # Write your answers down; each is tested below.
 #
-# 1. ZSSR ends with *[back-projection](glossary.md#back-projection)*, a correction that learns nothing. If [bicubic interpolation](glossary.md#bicubic) gets the same correction, how much of ZSSR's gain is left over for the network: most, half, almost none?
-# 2. The network is told that the image was made smaller by bicubic interpolation, but a lens has blurred it more. Will the result be too soft, or too sharp? And if it is told of more blur than there was?
-# 3. You cut the image into small patches and hand them to the trained network in random order. Does it do worse?
+# 1.
+#    ZSSR ends with *[back-projection](glossary.md#back-projection)*, a correction that learns nothing.
+#    If [bicubic interpolation](glossary.md#bicubic) gets the same correction, how much of ZSSR's gain is left over for the network: most, half, almost none?
+# 2.
+#    The network is told that the image was made smaller by bicubic interpolation, but a lens has blurred it more.
+#    Will the result be too soft, or too sharp?
+#    And if it is told of more blur than there was?
+# 3.
+#    You cut the image into small patches and hand them to the trained network in random order.
+#    Does it do worse?
 #
 # ## The smallest demo: a father and his son
 #
-# Do to the given image what was done to the one that is wanted: halve it. Then enlarge the son again, and look at what is missing.
+# Do to the given image what was done to the one that is wanted: halve it.
+# Then enlarge the son again, and look at what is missing.
 
 # %%
 from dil_teach.notebook import show
@@ -90,7 +105,9 @@ show(
 )
 
 # %% [markdown]
-# The picture on the right is **[the lesson](glossary.md#lesson)**: it is all that a network could learn from this pair. For the father we know it; for the image that is wanted we do not. Where the lesson is black there is nothing to be taught, which will matter at the end.
+# The picture on the right is **[the lesson](glossary.md#lesson)**: it is all that a network could learn from this pair.
+# For the father we know it; for the image that is wanted we do not.
+# Where the lesson is black there is nothing to be taught, which will matter at the end.
 
 # %%
 lesson = 255 * float(missing.mean())
@@ -99,15 +116,24 @@ print(f"The lesson: {lesson:.2f} grey levels of 255 in the mean.")
 # %% [markdown]
 # ## Theory: why this can work
 #
-# **The [forward model](glossary.md#forward-model).** A camera of low resolution blurs the scene with a kernel $k$ and keeps every $s$-th sample: $d(x) = (x * k)\downarrow_s$. The wanted image $X$ gave us $I = d(X)$. Any father $F$ cut out of $I$, or out of a smaller copy of $I$, has a son $d(F)$ by the *same* $d$.
+# **The [forward model](glossary.md#forward-model).**
+# A camera of low resolution blurs the scene with a kernel $k$ and keeps every $s$-th sample: $d(x) = (x * k)\downarrow_s$.
+# The wanted image $X$ gave us $I = d(X)$.
+# Any father $F$ cut out of $I$, or out of a smaller copy of $I$, has a son $d(F)$ by the *same* $d$.
 #
-# **The loss.** A network $f_\theta$ turns sons back into fathers:
+# **The loss.**
+# A network $f_\theta$ turns sons back into fathers:
 #
 # $$\min_\theta\ \sum_{F}\ \bigl\lVert f_\theta(d(F)) - F \bigr\rVert_1 ,\qquad\text{and then}\qquad \hat X = f_\theta(I).$$
 #
-# Training and test differ by one step of scale. That this step is harmless is no theorem. It is a property of natural images: small patches [recur](glossary.md#recurrence) in them *across* scales [@glasner2009], so that the pairs inside the image are like the pair that we ask for.
+# Training and test differ by one step of scale.
+# That this step is harmless is no theorem.
+# It is a property of natural images: small patches [recur](glossary.md#recurrence) in them *across* scales [@glasner2009], so that the pairs inside the image are like the pair that we ask for.
 #
-# **A light network: low entropy inside.** The patches of one image are far less varied than those of all the images in the world [@zontak2011]; a part of a cup's rim looks like the next part of the rim. Few examples, much alike, need few weights. The networks that learn from many images at once have tens of millions; this one has:
+# **A light network: low entropy inside.**
+# The patches of one image are far less varied than those of all the images in the world [@zontak2011]; a part of a cup's rim looks like the next part of the rim.
+# Few examples, much alike, need few weights.
+# The networks that learn from many images at once have tens of millions; this one has:
 
 # %%
 from dil_teach.deep.zssr.zssr import ResidualNetwork
@@ -119,13 +145,19 @@ print(sum(weights.numel() for weights in full_size.parameters()), "weights")
 show_source(ResidualNetwork.forward)
 
 # %% [markdown]
-# Eight convolutions of 3 x 3 on the *small* image, each hidden one adding to the one before, then a [pixel shuffle](glossary.md#pixel-shuffle) that turns four channels into one of double size, then addition to the interpolated image. So the network learns the lesson alone, and at the start, when its last layer is zero, its output *is* bicubic interpolation. (The paper's network works on the interpolated image; at low resolution a step costs a quarter.)
+# Eight convolutions of 3 x 3 on the *small* image, each hidden one adding to the one before, then a [pixel shuffle](glossary.md#pixel-shuffle) that turns four channels into one of double size, then addition to the interpolated image.
+# So the network learns the lesson alone, and at the start, when its last layer is zero, its output *is* bicubic interpolation.
+# (The paper's network works on the interpolated image; at low resolution a step costs a quarter.)
 #
-# **The [receptive field](glossary.md#receptive-field) is a patch.** Each 3 x 3 convolution lets a pixel see one further in each direction, so after `depth` of them it sees $2\cdot\mathrm{depth}+1$ pixels a side. Nothing else reaches it. To the network an image is a **bag of patches** of that size.
+# **The [receptive field](glossary.md#receptive-field) is a patch.**
+# Each 3 x 3 convolution lets a pixel see one further in each direction, so after `depth` of them it sees $2\cdot\mathrm{depth}+1$ pixels a side.
+# Nothing else reaches it.
+# To the network an image is a **bag of patches** of that size.
 #
 # ## The method, by hand
 #
-# First what has to outlive the loop: the network, its optimizer, and the source of random numbers. They have a cell to themselves.
+# First what has to outlive the loop: the network, its optimizer, and the source of random numbers.
+# They have a cell to themselves.
 
 # %%
 hand_steps = {"quick": 250, "standard": 800, "full": 3000}[budget]
@@ -135,7 +167,9 @@ optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
 losses = []
 
 # %% [markdown]
-# And this is ZSSR. Four fathers, in random orientations, are cut out of the given image; their sons are made; the network restores them; the mean absolute difference is the loss. There is no other data.
+# And this is ZSSR.
+# Four fathers, in random orientations, are cut out of the given image; their sons are made; the network restores them; the mean absolute difference is the loss.
+# There is no other data.
 
 # %% tags=["algorithm"]
 from dil_teach.image.augment import orient, random_crop
@@ -153,7 +187,8 @@ for _ in range(hand_steps):
 print(f"{len(losses)} steps; run this cell again and it carries on.")
 
 # %% [markdown]
-# Nothing in that cell constructs a network, so running it again trains the same one further. Now the test, which is one line: the given image takes the son's place.
+# Nothing in that cell constructs a network, so running it again trains the same one further.
+# Now the test, which is one line: the given image takes the son's place.
 
 # %%
 with torch.no_grad():
@@ -171,11 +206,13 @@ show(
 )
 
 # %% [markdown]
-# A dozen lines and about a second, and the edges are tighter than bicubic's already. (The dB figures are [peak signal-to-noise ratios](glossary.md#psnr) of the [brightness](glossary.md#luma) of the *whole* image against the truth; 3 dB more means half the squared error.)
+# A dozen lines and about a second, and the edges are tighter than bicubic's already.
+# (The dB figures are [peak signal-to-noise ratios](glossary.md#psnr) of the [brightness](glossary.md#luma) of the *whole* image against the truth; 3 dB more means half the squared error.)
 #
 # ## The method, as the library has it
 #
-# The library's step is the same one. Find data, loss and update in it:
+# The library's step is the same one.
+# Find data, loss and update in it:
 
 # %%
 from dil_teach import ZSSR
@@ -190,7 +227,8 @@ show_source(ZSSR.train_step)
 # - **gradual scales**: it learns to enlarge by a part of the way first, and that result joins the fathers of the next stage [@shocher2018, section 3];
 # - afterwards, **[eight orientations](glossary.md#ensemble)** of the image are enlarged and averaged, and **back-projection** makes the result agree with the given image.
 #
-# **Stopping rule**: the number of steps in the budget, fixed beforehand. The truth has no say.
+# **Stopping rule**: the number of steps in the budget, fixed beforehand.
+# The truth has no say.
 
 # %%
 from dil_teach import ZSSRSettings, train
@@ -205,7 +243,9 @@ for progress in train(zssr, report_every=zssr.total_steps // 10):
     panel.update(progress, zssr.raw())
 
 # %% [markdown]
-# Press stop while it runs and nothing is lost: the step in hand is finished first, and the same cell carries on. The loss jumps because each batch holds other fathers, and because each stage begins a harder task. Scrub through the history of the same part of the picture:
+# Press stop while it runs and nothing is lost: the step in hand is finished first, and the same cell carries on.
+# The loss jumps because each batch holds other fathers, and because each stage begins a harder task.
+# Scrub through the history of the same part of the picture:
 
 # %%
 from dil_teach.notebook import scrub
@@ -222,11 +262,15 @@ steps = scrub(
 )
 
 # %% [markdown]
-# Most of the change comes early: the wide edges are learned first, for they fill most of the lesson. The later steps turn the stairs along thin edges into lines.
+# Most of the change comes early: the wide edges are learned first, for they fill most of the lesson.
+# The later steps turn the stairs along thin edges into lines.
 #
 # ## Experiment 1: the control
 #
-# *Back-projection* [@irani1991] halves the result, compares it with the given image, adds the enlarged difference, and begins again. It is free for all: bicubic interpolation may use it as well, and gets the twenty rounds that suit it best. (The result of a network that was trained long enough needs three; with a wide blur, more would bring out grain.) That is the control, and every claim about learning must be made against it.
+# *Back-projection* [@irani1991] halves the result, compares it with the given image, adds the enlarged difference, and begins again.
+# It is free for all: bicubic interpolation may use it as well, and gets the twenty rounds that suit it best.
+# (The result of a network that was trained long enough needs three; with a wide blur, more would bring out grain.)
+# That is the control, and every claim about learning must be made against it.
 
 # %%
 from dil_teach import psnr_y
@@ -249,9 +293,13 @@ show(
 )
 
 # %% [markdown]
-# Read the table from the top. The control gains a little over a decibel without having learned anything. The **raw** output of the network is far above it, so most of the gain was learned (question 1); then back-projection has little left to correct, and the mean of eight orientations takes away what was accidental in one of them. Always look at *raw* first: a network that died in training returns bicubic, and back-projection would hide it.
+# Read the table from the top.
+# The control gains a little over a decibel without having learned anything.
+# The **raw** output of the network is far above it, so most of the gain was learned (question 1); then back-projection has little left to correct, and the mean of eight orientations takes away what was accidental in one of them.
+# Always look at *raw* first: a network that died in training returns bicubic, and back-projection would hide it.
 #
-# A warning about our choice: this cup is a favourable photograph. Its long clean curves are what ZSSR is best at, and three decibels over the control are more than most pictures give (question 5 of *Predict, then unfold*).
+# A warning about our choice: this cup is a favourable photograph.
+# Its long clean curves are what ZSSR is best at, and three decibels over the control are more than most pictures give (question 5 of *Predict, then unfold*).
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -263,14 +311,14 @@ claims = {
     > 2 * (score[CONTROL] - score["bicubic"]),
     "the final result is above the raw one": score["final"] > score["raw"],
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert own or all(claims.values())  # on a photograph of yours they may not hold
+check_claims(claims, own)  # on a photograph of yours they may not hold
 
 # %% [markdown]
 # ### The thread of the course: the recurrence score
 #
-# Chapter [01](01_patch_recurrence.ipynb) measured how much of an image [recurs](glossary.md#recurrence-score) in it. Does a result have the internal statistics of the truth? (On the 96 x 96 pixels in the middle, to keep this short.)
+# Chapter [01](01_patch_recurrence.ipynb) measured how much of an image [recurs](glossary.md#recurrence-score) in it.
+# Does a result have the internal statistics of the truth?
+# (On the 96 x 96 pixels in the middle, to keep this short.)
 
 # %%
 from dil_teach.patches.recurrence import recurrence_score
@@ -283,7 +331,9 @@ middle = truth[:, top : top + 96, left : left + 96]
 print(f"{'the truth':26}{recurrence_score(middle):.2f}")
 
 # %% [markdown]
-# The control's ripples recur less than anything in the truth. ZSSR's patches recur *more*: it draws what it has seen many times, and leaves out what occurs once, the grain and the specks. On the dahlia and on the astronaut of the tour, ZSSR comes within 0.01 of the truth's score, where bicubic and control stay 0.03 to 0.07 below it.
+# The control's ripples recur less than anything in the truth.
+# ZSSR's patches recur *more*: it draws what it has seen many times, and leaves out what occurs once, the grain and the specks.
+# On the dahlia and on the astronaut of the tour, ZSSR comes within 0.01 of the truth's score, where bicubic and control stay 0.03 to 0.07 below it.
 #
 # ### The published figures
 #
@@ -295,11 +345,14 @@ print(f"{'the truth':26}{recurrence_score(middle):.2f}")
 # | x3 | 33.42 / .9188 | | |
 # | x4 | 31.13 / .8796 | | |
 #
-# Ours on Set5, by three budgets and three seeds, stand in the table of the project's README with the time each took; a script in `benchmarks/` measures them again. They are not comparable with the photographs of this chapter, whose sizes and contents are others.
+# Ours on Set5, by three budgets and three seeds, stand in the table of the project's README with the time each took; a script in `benchmarks/` measures them again.
+# They are not comparable with the photographs of this chapter, whose sizes and contents are others.
 #
 # ## Experiment 2: the wrong blur
 #
-# Real cameras do not use bicubic interpolation. Let us play a camera with a slanted, elongated Gaussian blur that we know. (Photograph of the dahlia: vultilion, CC BY 2.0, as scikit-learn ships it.)
+# Real cameras do not use bicubic interpolation.
+# Let us play a camera with a slanted, elongated Gaussian blur that we know.
+# (Photograph of the dahlia: vultilion, CC BY 2.0, as scikit-learn ships it.)
 
 # %%
 from dil_teach import blur_and_subsample
@@ -322,7 +375,10 @@ show(
 )
 
 # %% [markdown]
-# The spot is wider than bicubic interpolation's own and not the same in all directions. Each of six trainings below *assumes* something else: bicubic, or this blur with its widths multiplied by 0.5 to 1.5. What is assumed makes the sons, and is used by back-projection; the given image stays the same. The small settings keep this short; what so little training leaves undone, the control's twenty rounds of back-projection may finish.
+# The spot is wider than bicubic interpolation's own and not the same in all directions.
+# Each of six trainings below *assumes* something else: bicubic, or this blur with its widths multiplied by 0.5 to 1.5.
+# What is assumed makes the sons, and is used by back-projection; the given image stays the same.
+# The small settings keep this short; what so little training leaves undone, the control's twenty rounds of back-projection may finish.
 
 # %%
 side_steps = {"quick": 100, "standard": 300, "full": 1000}[budget]
@@ -351,7 +407,8 @@ for what, method in assumed.items():
     print(f"{what!s:>8}: ZSSR {ours:6.2f} dB, {CONTROL} {control:6.2f} dB")
 
 # %% [markdown]
-# The number on the left is what was assumed; the control was told the same. As curves:
+# The number on the left is what was assumed; the control was told the same.
+# As curves:
 
 # %%
 from dil_teach.notebook import curves
@@ -372,7 +429,10 @@ show(
 )
 
 # %% [markdown]
-# Two lessons, and the second is the sobering one. Knowing the blur is worth more than the network, as @michaeli2013 found for other methods: assuming bicubic gives away most of the gain. And **most of what the true blur brings, it brings to the control too**; at the true blur learning adds a little under a decibel, and where too much blur is assumed it adds nothing. Now look:
+# Two lessons, and the second is the sobering one.
+# Knowing the blur is worth more than the network, as @michaeli2013 found for other methods: assuming bicubic gives away most of the gain.
+# And **most of what the true blur brings, it brings to the control too**; at the true blur learning adds a little under a decibel, and where too much blur is assumed it adds nothing.
+# Now look:
 
 # %%
 from dil_teach.notebook import strip
@@ -400,7 +460,10 @@ blur_slider = explore(
 )
 
 # %% [markdown]
-# Assume too little blur and the result stays soft (question 2): the sons were sharper than the given image, so the network never met anything as soft as what it is asked to sharpen. Assume too much and it sharpens what was never blurred: outlines turn harsh and rings appear round them. The second mistake is the worse one. (Where the kernel comes from when nobody knows it is the question of chapters 07 and 11.)
+# Assume too little blur and the result stays soft (question 2): the sons were sharper than the given image, so the network never met anything as soft as what it is asked to sharpen.
+# Assume too much and it sharpens what was never blurred: outlines turn harsh and rings appear round them.
+# The second mistake is the worse one.
+# (Where the kernel comes from when nobody knows it is the question of chapters 07 and 11.)
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -411,14 +474,13 @@ claims = {
     "it is the best of all assumptions": final[1.0] == max(final.values()),
     "1.5 times is worse than plain bicubic": final[1.5] < with_score[1.5]["bicubic"],
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert all(claims.values())
+check_claims(claims)
 
 # %% [markdown]
 # ## Experiment 3: depth and width
 #
-# How much network does one image need? Six networks, trained alike on a small picture of the coffee cup (64 x 64 pixels given):
+# How much network does one image need?
+# Six networks, trained alike on a small picture of the coffee cup (64 x 64 pixels given):
 
 # %%
 from dataclasses import replace
@@ -466,11 +528,15 @@ size_choice = explore(
 )
 
 # %% [markdown]
-# A thousand weights are already as good as the control, and fewer than five thousand, stacked deep, a little better than it: a light network is enough to begin with. Depth pays, if the layers are wide enough to pass on what they see: in a patch of five pixels an edge can hardly be told from texture, in one of seventeen it can. (Compare the two networks of about 4,500 weights, one wide and one deep. The seed alone moves these scores by a tenth of a decibel or two, so train longer before you call a winner.)
+# A thousand weights are already as good as the control, and fewer than five thousand, stacked deep, a little better than it: a light network is enough to begin with.
+# Depth pays, if the layers are wide enough to pass on what they see: in a patch of five pixels an edge can hardly be told from texture, in one of seventeen it can.
+# (Compare the two networks of about 4,500 weights, one wide and one deep.
+# The seed alone moves these scores by a tenth of a decibel or two, so train longer before you call a winner.)
 #
 # ### How far does it see?
 #
-# Take one pixel of the output, and ask which pixels of the given image change it. The gradient knows:
+# Take one pixel of the output, and ask which pixels of the given image change it.
+# The gradient knows:
 
 # %%
 window = 25  # pixels of the given image a side; the output has twice as many
@@ -497,7 +563,8 @@ show(
 #
 # ### An image is a bag of patches
 #
-# If that is true, the network needs no image. Cut the picture into all its 9 x 9 patches, shuffle them, give each *alone* to the network of four layers, and keep of each answer only the 2 x 2 pixels in its middle:
+# If that is true, the network needs no image.
+# Cut the picture into all its 9 x 9 patches, shuffle them, give each *alone* to the network of four layers, and keep of each answer only the 2 x 2 pixels in its middle:
 
 # %% tags=["algorithm"]
 from dil_teach.patches.extract import average_patches, extract_patches
@@ -543,14 +610,18 @@ claims = {
     "the deep, wide one beats the control by 0.5 dB": learned_score[8, 32]
     > cup_control + 0.5,
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert all(claims.values())
+check_claims(claims)
 
 # %% [markdown]
 # ## Experiment 4: augmentation, and noise
 #
-# Now a poor photograph: the cat's face with white noise of standard deviation 10 grey levels. (Photograph: Stéfan van der Walt, CC0.) Noise in the given image is a trap for ZSSR. The sons are halved, and halving averages noise away: sons are *cleaner* than their father, and the network learns to invent noise. The remedy is to add noise to the sons alone. The network then learns to sharpen *and* to clean. Back-projection is left out, for it would bring the noise back.
+# Now a poor photograph: the cat's face with white noise of standard deviation 10 grey levels.
+# (Photograph: Stéfan van der Walt, CC0.)
+# Noise in the given image is a trap for ZSSR.
+# The sons are halved, and halving averages noise away: sons are *cleaner* than their father, and the network learns to invent noise.
+# The remedy is to add noise to the sons alone.
+# The network then learns to sharpen *and* to clean.
+# Back-projection is left out, for it would bring the noise back.
 
 # %%
 from itertools import product
@@ -601,7 +672,11 @@ toggles = explore(
 )
 
 # %% [markdown]
-# Without noise on the sons every speck is sharpened, and the result is *worse* than bicubic. With it the fur between the eyes is calmer and the eye's outline firm. The orientations show in the *raw* score. Without them the network has an eighth of the examples and begins to learn them by heart: with the longer training of a larger `budget` its raw score falls again, with them it does not. The *final* score averages over eight orientations of the given image anyway, which hides most of that.
+# Without noise on the sons every speck is sharpened, and the result is *worse* than bicubic.
+# With it the fur between the eyes is calmer and the eye's outline firm.
+# The orientations show in the *raw* score.
+# Without them the network has an eighth of the examples and begins to learn them by heart: with the longer training of a larger `budget` its raw score falls again, with them it does not.
+# The *final* score averages over eight orientations of the given image anyway, which hides most of that.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -613,21 +688,27 @@ claims = {
     "orientations raise the raw score by over 0.15 dB": best["raw"]
     > cat_score[False, True]["raw"] + 0.15,
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert all(claims.values())
+check_claims(claims)
 
 # %% [markdown]
 # ## Exercise: the son
 #
-# So far the library made the sons. Make one yourself, as a camera of known blur and noise does: `make_son(father, kernel, sigma, rng)`.
+# So far the library made the sons.
+# Make one yourself, as a camera of known blur and noise does: `make_son(father, kernel, sigma, rng)`.
 #
 # - `father`: Float[Tensor, "c h w"] in [0, 1], height and width even; on its outside its border pixels are repeated.
-# - `kernel`: Float[Tensor, "k k"], k even, correlation weights on the father's pixels, sum 1. Its middle is the middle of the array, between two pixels.
-# - `sigma`: standard deviation of white Gaussian noise, in the units of [0, 1]. `rng`: the `torch.Generator` that it is drawn from.
-# - Returns the son, Float[Tensor, "c h/2 w/2"]. Its pixel $i$ lies at $2i + \tfrac12$ of the father, in rows and columns alike: halfway between the two pixels which it stands for. Nothing is cut off at 0 or 1.
+# - `kernel`: Float[Tensor, "k k"], k even, correlation weights on the father's pixels, sum 1.
+#   Its middle is the middle of the array, between two pixels.
+# - `sigma`: standard deviation of white Gaussian noise, in the units of [0, 1].
+#   `rng`: the `torch.Generator` that it is drawn from.
+# - Returns the son, Float[Tensor, "c h/2 w/2"].
+#   Its pixel $i$ lies at $2i + \tfrac12$ of the father, in rows and columns alike: halfway between the two pixels which it stands for.
+#   Nothing is cut off at 0 or 1.
 #
-# Write it with torch alone: `blur_and_subsample` would be no exercise. Expected run time: well under a second. The cell below yours says what is right and what is not. An exercise that is not done stops nothing: the chapter's own cells use the library.
+# Write it with torch alone: `blur_and_subsample` would be no exercise.
+# Expected run time: well under a second.
+# The cell below yours says what is right and what is not.
+# An exercise that is not done stops nothing: the chapter's own cells use the library.
 
 # %% tags=["exercise"]
 import torch.nn.functional as F
@@ -650,30 +731,36 @@ check.make_son(make_son)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Blur and subsampling are one convolution with a stride. In torch's words a convolution is a correlation, which is what you need.
+# Blur and subsampling are one convolution with a stride.
+# In torch's words a convolution is a correlation, which is what you need.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# To blur each channel by itself, let the channels be the batch. For the border, look at `F.pad` and its modes.
+# To blur each channel by itself, let the channels be the batch.
+# For the border, look at `F.pad` and its modes.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# The first son pixel lies at 0.5. A kernel of 2 x 2 then needs no border at all, one of 4 x 4 a single pixel on each side.
+# The first son pixel lies at 0.5.
+# A kernel of 2 x 2 then needs no border at all, one of 4 x 4 a single pixel on each side.
 #
 # </details>
 
 # %% [markdown]
 # ## Exercise: eight orientations
 #
-# The final result is the mean over eight orientations. Write `eight_fold(enlarge, low)`.
+# The final result is the mean over eight orientations.
+# Write `eight_fold(enlarge, low)`.
 #
 # - `enlarge`: a function that doubles one image, Float[Tensor, "c h w"] to Float[Tensor, "c 2h 2w"], such as `zssr`'s network with its interpolation.
 # - `low`: Float[Tensor, "c h w"] in [0, 1], not always square.
-# - Returns the mean of eight answers of `enlarge`, Float[Tensor, "c 2h 2w"]: one for each way to turn and mirror `low`, each brought back to how `low` lies. (The paper takes the median.)
+# - Returns the mean of eight answers of `enlarge`, Float[Tensor, "c 2h 2w"]: one for each way to turn and mirror `low`, each brought back to how `low` lies.
+#   (The paper takes the median.)
 #
-# `orient(image, o)` brings an image into orientation `o`, from 0 to 7, and `orient_back` undoes it. Expected run time: eight times that of `enlarge`; of the check, well under a second.
+# `orient(image, o)` brings an image into orientation `o`, from 0 to 7, and `orient_back` undoes it.
+# Expected run time: eight times that of `enlarge`; of the check, well under a second.
 
 # %% tags=["exercise"]
 from dil_teach.image.augment import orient, orient_back
@@ -692,12 +779,14 @@ check.eight_fold(eight_fold)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# For one orientation there are three steps. What is enlarged, and what happens to the answer?
+# For one orientation there are three steps.
+# What is enlarged, and what happens to the answer?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# A photograph that is not square changes its shape when it is turned by a quarter. All eight answers can be added only if each has been brought back.
+# A photograph that is not square changes its shape when it is turned by a quarter.
+# All eight answers can be added only if each has been brought back.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -709,9 +798,12 @@ check.eight_fold(eight_fold)
 # %% [markdown]
 # ## Exercise: eight orientations and a slanted blur
 #
-# In experiment 2, which of the eight orientations of the *given* image may be enlarged and averaged? Set `allowed_orientations` to a set of numbers, as `orient` counts them: `o % 4` quarter turns, after a mirroring where `o` is 4 or more. Such as `{0, 4}`: as it is, and mirrored.
+# In experiment 2, which of the eight orientations of the *given* image may be enlarged and averaged?
+# Set `allowed_orientations` to a set of numbers, as `orient` counts them: `o % 4` quarter turns, after a mirroring where `o` is 4 or more.
+# Such as `{0, 4}`: as it is, and mirrored.
 #
-# Units: none. Expected run time: none, the answer is a set of numbers.
+# Units: none.
+# Expected run time: none, the answer is a set of numbers.
 
 # %% tags=["exercise"]
 ### BEGIN SOLUTION
@@ -724,12 +816,14 @@ check.allowed_orientations(allowed_orientations, blur(1))
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Turn the given image by 90 degrees. Which camera would have taken it?
+# Turn the given image by 90 degrees.
+# Which camera would have taken it?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# A camera whose blur is turned as well. The network was trained for the unturned one.
+# A camera whose blur is turned as well.
+# The network was trained for the unturned one.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -741,14 +835,17 @@ check.allowed_orientations(allowed_orientations, blur(1))
 # %% [markdown]
 # ## Exercise: the control
 #
-# Without a control nobody knows what was learned. Write `control(low, kernel, rounds)`: bicubic interpolation to twice the size, then back-projection. Each round makes the result so far smaller, as `low` was made, and adds what `low` has and it has not, enlarged by bicubic interpolation.
+# Without a control nobody knows what was learned.
+# Write `control(low, kernel, rounds)`: bicubic interpolation to twice the size, then back-projection.
+# Each round makes the result so far smaller, as `low` was made, and adds what `low` has and it has not, enlarged by bicubic interpolation.
 #
 # - `low`: Float[Tensor, "c h w"] in [0, 1], the given image.
 # - `kernel`: Float[Tensor, "k k"] on the pixels of the result, or a name such as `"bicubic"`: how `low` was made.
 # - `rounds`: int, 0 or more.
 # - Returns Float[Tensor, "c 2h 2w"], not cut off at 0 or 1.
 #
-# Use `resize` and `blur_and_subsample(image, kernel, scale=2)`, and not the library's `back_project`. Expected run time: a few milliseconds a round.
+# Use `resize` and `blur_and_subsample(image, kernel, scale=2)`, and not the library's `back_project`.
+# Expected run time: a few milliseconds a round.
 
 
 # %% tags=["exercise"]
@@ -778,28 +875,39 @@ check.control(control)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Three lines in a loop, or two: make smaller, compare, add. What is compared has to be the result *so far*.
+# Three lines in a loop, or two: make smaller, compare, add.
+# What is compared has to be the result *so far*.
 #
 # </details>
 
 # %% [markdown]
 # ## Predict, then unfold
 #
-# The talk that this course follows [@irani_talk] compares ZSSR with networks that learned from many images: EDSR+ [@lim2017, trained on pairs made by bicubic interpolation, the '+' being the mean of eight orientations] and Blind-SR (trained on many blurs). The figures are those of its examples, in dB. Commit yourself before you unfold: it takes a minute each.
+# The talk that this course follows [@irani_talk] compares ZSSR with networks that learned from many images: EDSR+ [@lim2017, trained on pairs made by bicubic interpolation, the '+' being the mean of eight orientations] and Blind-SR (trained on many blurs).
+# The figures are those of its examples, in dB.
+# Commit yourself before you unfold: it takes a minute each.
 #
 # ### 1. The ideal case
 #
-# The image was made smaller by bicubic interpolation, just as in EDSR+'s training; it shows a structure that repeats at many sizes. EDSR+ reaches 25.29 dB. Does ZSSR reach about 24, 25 or 26?
+# The image was made smaller by bicubic interpolation, just as in EDSR+'s training; it shows a structure that repeats at many sizes.
+# EDSR+ reaches 25.29 dB.
+# Does ZSSR reach about 24, 25 or 26?
 #
 # <details><summary>Answer</summary>
 #
-# 25.68 dB. Even where the other network is at home, the image's own copies can be the better teachers, if it has enough of them. On *average* over a benchmark of bicubic images the big networks win.
+# 25.68 dB.
+# Even where the other network is at home, the image's own copies can be the better teachers, if it has enough of them.
+# On *average* over a benchmark of bicubic images the big networks win.
 #
 # </details>
 #
 # ### 2. Another blur
 #
-# Now the blur is not bicubic's, and ZSSR is told it. EDSR+ reaches 26.42 dB on one image and 24.44 on another. Blind-SR, which has seen many blurs, should do better. By how much does ZSSR beat EDSR+: 0.3, 1 or 3 dB? (Experiment 2 has told you.)
+# Now the blur is not bicubic's, and ZSSR is told it.
+# EDSR+ reaches 26.42 dB on one image and 24.44 on another.
+# Blind-SR, which has seen many blurs, should do better.
+# By how much does ZSSR beat EDSR+: 0.3, 1 or 3 dB?
+# (Experiment 2 has told you.)
 #
 # <details><summary>Answer</summary>
 #
@@ -808,7 +916,10 @@ check.control(control)
 # | first image | 26.42 | 27.29 | 29.42 |
 # | second image | 24.44 | 25.36 | 27.62 |
 #
-# Three decibels, and two over Blind-SR. And now the question that experiment 1 taught you to ask: what would bicubic with back-projection reach, told the same blur? The talk does not say. In our own experiment it reached most of it.
+# Three decibels, and two over Blind-SR.
+# And now the question that experiment 1 taught you to ask: what would bicubic with back-projection reach, told the same blur?
+# The talk does not say.
+# In our own experiment it reached most of it.
 #
 # On all of BSD100 with random blurs the paper gives 28.81 dB for ZSSR with an estimated kernel and 29.68 dB with the true one.
 #
@@ -816,37 +927,51 @@ check.control(control)
 #
 # ### 3. A poor image
 #
-# Noise, compression, an unknown sensor. EDSR+ reaches 24.91 dB on one such image, 35.88 on another. Which of the parts of experiment 4 lets ZSSR win, and by about how much?
+# Noise, compression, an unknown sensor.
+# EDSR+ reaches 24.91 dB on one such image, 35.88 on another.
+# Which of the parts of experiment 4 lets ZSSR win, and by about how much?
 #
 # <details><summary>Answer</summary>
 #
-# 26.25 and 37.80 dB: 1.3 and 1.9 more. The sons are spoilt as the image is, so that the network learns to clean. A network that was trained on clean pairs takes noise for detail.
+# 26.25 and 37.80 dB: 1.3 and 1.9 more.
+# The sons are spoilt as the image is, so that the network learns to clean.
+# A network that was trained on clean pairs takes noise for detail.
 #
 # </details>
 #
 # ### 4. Time
 #
-# ZSSR trains anew for each image. How long did training and answer take on the GPUs of its day, a K80 and a V100?
+# ZSSR trains anew for each image.
+# How long did training and answer take on the GPUs of its day, a K80 and a V100?
 #
 # <details><summary>Answer</summary>
 #
-# 54 seconds on the K80, 9 on the V100. On two CPU cores ours took as long as the cell above took you: small crops at low resolution are cheap.
+# 54 seconds on the K80, 9 on the V100.
+# On two CPU cores ours took as long as the cell above took you: small crops at low resolution are cheap.
 #
 # </details>
 #
 # ### 5. Other photographs
 #
-# Four more lie ready: `"flower"` (a dahlia), `"chelsea"` (a cat), `"china"` (a pagoda among trees) and `"facade"`, a street front which is *rendered*, not photographed. On which does ZSSR gain most on the control? Write down an order. Then change `name` near the top of the chapter and run all of it (half a minute each).
+# Four more lie ready: `"flower"` (a dahlia), `"chelsea"` (a cat), `"china"` (a pagoda among trees) and `"facade"`, a street front which is *rendered*, not photographed.
+# On which does ZSSR gain most on the control?
+# Write down an order.
+# Then change `name` near the top of the chapter and run all of it (half a minute each).
 #
 # <details><summary>Answer</summary>
 #
-# The dahlia, by far: its petals are one clean edge in twenty sizes. The facade comes second and well behind, though it recurs more than anything else here: at this size the bars of its far windows are thinner than a pixel, and what recurs must also be *resolved* by the given image. Cat and pagoda gain little: fur and leaves are alike only as textures are, everywhere similar and nowhere the same.
+# The dahlia, by far: its petals are one clean edge in twenty sizes.
+# The facade comes second and well behind, though it recurs more than anything else here: at this size the bars of its far windows are thinner than a pixel, and what recurs must also be *resolved* by the given image.
+# Cat and pagoda gain little: fur and leaves are alike only as textures are, everywhere similar and nowhere the same.
 #
 # </details>
 #
 # ## When it fails: a smooth photograph
 #
-# A camera's picture of the retina around the optic disc, at the camera's own resolution. (Photograph: Mikael Häggström, CC0.) Vessels that branch into thinner vessels: recurrence across scales, if ever there was. Predict the gain over the control.
+# A camera's picture of the retina around the optic disc, at the camera's own resolution.
+# (Photograph: Mikael Häggström, CC0.)
+# Vessels that branch into thinner vessels: recurrence across scales, if ever there was.
+# Predict the gain over the control.
 
 # %%
 retina = photo("retina")[:, 560:688, 260:388].to(device())
@@ -866,7 +991,10 @@ show(
 )
 
 # %% [markdown]
-# All four are the same picture, at more than 50 dB: the error is about half a grey level, which no eye sees. What ZSSR gains on the control, if anything, means nothing. The lens spreads each point over several pixels, so *nothing in the image is sharper than what bicubic interpolation gives*; vessels recur, but the thin ones are as soft as the thick ones. You could have known before training, and without the truth, from the lesson:
+# All four are the same picture, at more than 50 dB: the error is about half a grey level, which no eye sees.
+# What ZSSR gains on the control, if anything, means nothing.
+# The lens spreads each point over several pixels, so *nothing in the image is sharper than what bicubic interpolation gives*; vessels recur, but the thin ones are as soft as the thick ones.
+# You could have known before training, and without the truth, from the lesson:
 
 # %%
 smooth_son = resize(small_retina, scale=0.5)
@@ -875,7 +1003,9 @@ smooth_lesson = 255 * float(smooth_missing.mean())
 print(f"The lesson: {smooth_lesson:.2f} grey levels; of the first image {lesson:.2f}.")
 
 # %% [markdown]
-# A father whom the enlarged son nearly equals has little to teach. The same happens to photographs straight from a telephone, whose pixels are finer than its lens: make them smaller first, or find the blur and give it to ZSSR. Other failures you have met: a wrong blur, noise that is not modelled, and (in the tour) detail that occurs once.
+# A father whom the enlarged son nearly equals has little to teach.
+# The same happens to photographs straight from a telephone, whose pixels are finer than its lens: make them smaller first, or find the blur and give it to ZSSR.
+# Other failures you have met: a wrong blur, noise that is not modelled, and (in the tour) detail that occurs once.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -887,9 +1017,7 @@ claims = {
     < 0.5 * (score["final"] - score[CONTROL]),
     "the lesson is under a third of the cup's": smooth_lesson < lesson / 3,
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert own or all(claims.values())
+check_claims(claims, own)
 
 # %% [markdown]
 # ## Summary

@@ -13,7 +13,9 @@
 # %% [markdown]
 # # 14 · Double-DIP: why do two networks split a mixture?
 #
-# Chapter 13 let one untrained network draw one picture. Here two networks draw one picture together. Under some conditions each of them takes one of the two things of which the picture is made; under others they do not, and the difference is the subject of this chapter.
+# Chapter 13 let one untrained network draw one picture.
+# Here two networks draw one picture together.
+# Under some conditions each of them takes one of the two things of which the picture is made; under others they do not, and the difference is the subject of this chapter.
 #
 # **After this chapter you can**
 #
@@ -23,7 +25,11 @@
 # - separate two mixtures, and explain why one mixture is [ill-posed](glossary.md#ill-posed);
 # - say why the result must not be chosen by its reconstruction error.
 #
-# **What you need**: a training loop in PyTorch, and chapter [01](01_patch_recurrence.ipynb) for recurrence. No GPU. Reading takes 45 minutes, computing less than 40 seconds (*Run > Run All Cells*). Words are explained in the [glossary](glossary.md), symbols in the [notation](notation.md); stuck? [Read this](if_you_are_stuck.md).
+# **What you need**: a training loop in PyTorch, and chapter [01](01_patch_recurrence.ipynb) for recurrence.
+# No GPU.
+# Reading takes 45 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# Words are explained in the [glossary](glossary.md), symbols in the [notation](notation.md); stuck?
+# [Read this](if_you_are_stuck.md).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -31,7 +37,7 @@ budget = "quick"
 # %%
 import torch
 
-from dil_teach.notebook import device, start
+from dil_teach.notebook import check_claims, device, start
 
 seed = 0
 start(budget, seconds={"quick": 35, "standard": 150, "full": 500})
@@ -41,14 +47,26 @@ start(budget, seconds={"quick": 35, "standard": 150, "full": 500})
 #
 # Write your answers down; each is tested below.
 #
-# 1. Two photographs of the same contrast are drawn, each by a network of its own. Then their sum, brought to that contrast again, is drawn by one such network. Is that easier, as hard as the two on average, or harder? And if the photographs are of grass and of gravel?
-# 2. Now *two* networks draw the sum, and nothing is said of who draws what. Does each find one of the photographs?
-# 3. Of two trainings on one image, one explains the image better. Are its layers the better ones?
-# 4. A graph cut of 2004 knows colours and outlines and nothing else. On what pictures does it beat two networks?
+# 1.
+#    Two photographs of the same contrast are drawn, each by a network of its own.
+#    Then their sum, brought to that contrast again, is drawn by one such network.
+#    Is that easier, as hard as the two on average, or harder?
+#    And if the photographs are of grass and of gravel?
+# 2.
+#    Now *two* networks draw the sum, and nothing is said of who draws what.
+#    Does each find one of the photographs?
+# 3.
+#    Of two trainings on one image, one explains the image better.
+#    Are its layers the better ones?
+# 4.
+#    A graph cut of 2004 knows colours and outlines and nothing else.
+#    On what pictures does it beat two networks?
 #
 # ## The smallest demo: draw a picture, and a mixture
 #
-# Four textures, grey, and two mixtures of them. A network draws a strong picture sooner than a pale one, whatever it shows, so that all six are brought to the *same* mean and contrast first. (Without that, a mean of two pictures, which is paler than both, would look harder for this reason alone.)
+# Four textures, grey, and two mixtures of them.
+# A network draws a strong picture sooner than a pale one, whatever it shows, so that all six are brought to the *same* mean and contrast first.
+# (Without that, a mean of two pictures, which is paler than both, would look harder for this reason alone.)
 
 # %%
 from dil_teach import photo, resize
@@ -83,9 +101,12 @@ show(
 )
 
 # %% [markdown]
-# In the fifth picture you see both the wall and the coins, and could trace either. In the sixth you see neither grass nor gravel, but one more texture. (Photographs: bricks and gravel CC0Textures, grass linolafett, all CC0; coins Brooklyn Museum, no known copyright restrictions.)
+# In the fifth picture you see both the wall and the coins, and could trace either.
+# In the sixth you see neither grass nor gravel, but one more texture.
+# (Photographs: bricks and gravel CC0Textures, grass linolafett, all CC0; coins Brooklyn Museum, no known copyright restrictions.)
 #
-# This draws a picture as the mean of so many networks. Each is chapter 13's hourglass with a code of its own that stays as it is; the weights are all that is learned:
+# This draws a picture as the mean of so many networks.
+# Each is chapter 13's hourglass with a code of its own that stays as it is; the weights are all that is learned:
 
 # %% tags=["algorithm"]
 from dil_teach.training.networks import CODE_CHANNELS, Hourglass, draw_code
@@ -157,7 +178,10 @@ chosen = explore(
 )
 
 # %% [markdown]
-# In the end wall and coins are each drawn far better than their mixture by the same network, although the wall is slow to begin. Two networks draw the mixture about as well as the layers. With grass and gravel there is nothing of the kind: the mixture is as hard as what it is made of. In figures, as the error that is left at the end (the mean of the last ten steps), in percent of the picture's contrast squared:
+# In the end wall and coins are each drawn far better than their mixture by the same network, although the wall is slow to begin.
+# Two networks draw the mixture about as well as the layers.
+# With grass and gravel there is nothing of the kind: the mixture is as hard as what it is made of.
+# In figures, as the error that is left at the end (the mean of the last ten steps), in percent of the picture's contrast squared:
 
 # %%
 left = {name: sum(values[-10:]) / 10 for name, values in missing.items()}
@@ -178,14 +202,15 @@ claims = {
     "two networks leave under 0.8 of what one leaves": left["two networks"]
     < 0.8 * left[MIXED],
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert all(claims.values())
+check_claims(claims)
 
 # %% [markdown]
-# That is the experiment on which Double-DIP rests [@gandelsman2019]. The paper sums a hundred pairs of photographs and reports the loss of the sum to be larger than the losses of both together. The line of the wide network is our control: it is not the number of weights.
+# That is the experiment on which Double-DIP rests [@gandelsman2019].
+# The paper sums a hundred pairs of photographs and reports the loss of the sum to be larger than the losses of both together.
+# The line of the wide network is our control: it is not the number of weights.
 #
-# So, did the two networks part (question 2)? Here is what each of them drew:
+# So, did the two networks part (question 2)?
+# Here is what each of them drew:
 
 # %%
 likeness = {}
@@ -202,11 +227,21 @@ show(
 )
 
 # %% [markdown]
-# No. One leans to the wall and the other to the coins, but each shows both. To their mean it is all the same: whatever one of them draws too bright, the other may draw too dark. **That two networks explain an image easily does not say that they have explained it by its layers.** The experiment says that the right split is a cheap one. It does not say that it is the only cheap one, and something has to be added that rules out the others. That is what the rest of this chapter is about.
+# No. One leans to the wall and the other to the coins, but each shows both.
+# To their mean it is all the same: whatever one of them draws too bright, the other may draw too dark.
+# **That two networks explain an image easily does not say that they have explained it by its layers.**
+# The experiment says that the right split is a cheap one.
+# It does not say that it is the only cheap one, and something has to be added that rules out the others.
+# That is what the rest of this chapter is about.
 #
 # ## Theory: two simple things make a complicated one
 #
-# Let the patches of one layer be of $n$ kinds, and those of the other of $m$ kinds. Where the layers have nothing to do with one another, each kind of the first meets each of the second: the mixture has up to $n \cdot m$ kinds. Their entropies add up. An hourglass has one set of filters for the whole picture, so each kind of patch has to be learned once, and what [recurs](glossary.md#recurrence) comes free: $n$ kinds in one network and $m$ in another are cheaper than $n \cdot m$ in one. Where nothing recurs to begin with, there is nothing to lose. The [recurrence score](glossary.md#recurrence-score) of chapter 01 shows both cases:
+# Let the patches of one layer be of $n$ kinds, and those of the other of $m$ kinds.
+# Where the layers have nothing to do with one another, each kind of the first meets each of the second: the mixture has up to $n \cdot m$ kinds.
+# Their entropies add up.
+# An hourglass has one set of filters for the whole picture, so each kind of patch has to be learned once, and what [recurs](glossary.md#recurrence) comes free: $n$ kinds in one network and $m$ in another are cheaper than $n \cdot m$ in one.
+# Where nothing recurs to begin with, there is nothing to lose.
+# The [recurrence score](glossary.md#recurrence-score) of chapter 01 shows both cases:
 
 # %%
 from dil_teach.patches.recurrence import recurrence_score
@@ -222,7 +257,9 @@ for name, score in recurs.items():
 #
 # $$I = m\,y_1 + (1 - m)\,y_2$$
 #
-# Front $y_1$, back $y_2$ and [mask](glossary.md#mask) $m$ are each drawn by something that is poor at drawing all else. If the mask is a picture of zeros and ones, this is a segmentation; if it is one number, a mixture; chapter [15](15_double_dip_haze_watermark_video.ipynb) has more. The library's step, whole:
+# Front $y_1$, back $y_2$ and [mask](glossary.md#mask) $m$ are each drawn by something that is poor at drawing all else.
+# If the mask is a picture of zeros and ones, this is a segmentation; if it is one number, a mixture; chapter [15](15_double_dip_haze_watermark_video.ipynb) has more.
+# The library's step, whole:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -232,7 +269,9 @@ from dil_teach.notebook import show_source
 show_source(DoubleDIP.train_step)
 
 # %% [markdown]
-# Find the reconstruction, and below it `penalties`: the one function in which the applications differ. It is given the layers, how much of the training is over, and whatever else is known. **Stopping rule**: the number of steps in the budget.
+# Find the reconstruction, and below it `penalties`: the one function in which the applications differ.
+# It is given the layers, how much of the training is over, and whatever else is known.
+# **Stopping rule**: the number of steps in the budget.
 #
 # ## Exercise: composition
 #
@@ -265,7 +304,8 @@ check.compose(compose)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# At 0.3 a pixel is three tenths front. What is the rest?
+# At 0.3 a pixel is three tenths front.
+# What is the rest?
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -277,7 +317,10 @@ check.compose(compose)
 # %% [markdown]
 # ## Segmentation, by hand: hints and a mask penalty
 #
-# First as the paper has it: two networks draw the layers in colour, a third the mask. What is known beside the image is two hints (a disk inside the figure, the picture's frame outside) and that a pixel belongs to one layer or the other. The scene is rendered from photographs, so that its mask is known. (Dahlia: vultilion, CC BY 2.0, as scikit-learn ships it; bricks CC0Textures, CC0.)
+# First as the paper has it: two networks draw the layers in colour, a third the mask.
+# What is known beside the image is two hints (a disk inside the figure, the picture's frame outside) and that a pixel belongs to one layer or the other.
+# The scene is rendered from photographs, so that its mask is known.
+# (Dahlia: vultilion, CC BY 2.0, as scikit-learn ships it; bricks CC0Textures, CC0.)
 
 # %% tags=["algorithm"]
 import torch.nn.functional as F
@@ -318,7 +361,9 @@ def penalties(layers, progress, front_hint, back_hint, binary):
 
 
 # %% [markdown]
-# The second penalty is the *binarising* one: $m(1-m)$ is 0 at 0 and at 1 and largest at a half. (The paper's is one over the sum of $|m - \frac12|$, which is infinite where the whole mask is a half, as at the start.) Three trainings, with none of it, some and much:
+# The second penalty is the *binarising* one: $m(1-m)$ is 0 at 0 and at 1 and largest at a half.
+# (The paper's is one over the sum of $|m - \frac12|$, which is infinite where the whole mask is a half, as at the start.)
+# Three trainings, with none of it, some and much:
 
 # %%
 from dil_teach.deep.double_dip.double_dip import DoubleDIPSettings, Network
@@ -377,7 +422,11 @@ mask_slider = explore(
 )
 
 # %% [markdown]
-# Without the penalty the mask is grey wherever both networks can draw the pixel, and they both can nearly everywhere. With it the mask has to decide; whether it decides well is another matter, as the IoU shows. Now compare the pictures on the right, or the first column of figures above: **the reconstruction is as good each time.** It cannot tell a good mask from a bad one, since two networks that are free to draw any colours explain any mask. ([Intersection over union](glossary.md#intersection-over-union), IoU, is 1 for the right mask; the next seed gives other masks, and the same errors.)
+# Without the penalty the mask is grey wherever both networks can draw the pixel, and they both can nearly everywhere.
+# With it the mask has to decide; whether it decides well is another matter, as the IoU shows.
+# Now compare the pictures on the right, or the first column of figures above: **the reconstruction is as good each time.**
+# It cannot tell a good mask from a bad one, since two networks that are free to draw any colours explain any mask.
+# ([Intersection over union](glossary.md#intersection-over-union), IoU, is 1 for the right mask; the next seed gives other masks, and the same errors.)
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -386,9 +435,7 @@ claims = {
     "much penalty: less than 3/4 as grey": greyness[1.0] < 0.75 * greyness[0.0],
     "reconstruction errors within a factor of 1.5": worst < 1.5 * best,
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert all(claims.values())
+check_claims(claims)
 
 # %% [markdown]
 # ## Segmentation, as the library has it
@@ -397,9 +444,12 @@ assert all(claims.values())
 #
 # - the networks draw **texture features** (their first ten [principal components](glossary.md#principal-components)) instead of colours: two textures of one colour are then as different as they look;
 # - the mask is a **small function of those features** at each pixel, not a third hourglass: it cannot memorise places;
-# - the hints **grow**: what looks like the marked pixels is added to them step by step, without any network, and that is where the mask starts. A last [graph cut](glossary.md#graph-cut) along the picture's edges makes it crisp.
+# - the hints **grow**: what looks like the marked pixels is added to them step by step, without any network, and that is where the mask starts.
+#   A last [graph cut](glossary.md#graph-cut) along the picture's edges makes it crisp.
 #
-# Choose a photograph of your own, select the cell below, and *Run > Run Selected Cell and All Below*. Without one you get a blob of bricks on grass, both grey. (Rendered from photographs by CC0Textures and linolafett, CC0.)
+# Choose a photograph of your own, select the cell below, and *Run > Run Selected Cell and All Below*.
+# Without one you get a blob of bricks on grass, both grey.
+# (Rendered from photographs by CC0Textures and linolafett, CC0.)
 
 # %%
 from dil_teach.notebook import upload
@@ -419,7 +469,9 @@ figure = paint(picture, "figure hint", mask=to_begin.get("foreground_hint"))
 ground = paint(picture, "ground hint", mask=to_begin.get("background_hint"))
 
 # %% [markdown]
-# Brush other hints and run the next cells again: a stroke inside, a stroke outside. Ours are a disk and the frame. Hints that nobody has painted are computed: the frame is ground, and what stands out is figure.
+# Brush other hints and run the next cells again: a stroke inside, a stroke outside.
+# Ours are a disk and the frame.
+# Hints that nobody has painted are computed: the frame is ground, and what stands out is figure.
 
 # %%
 from dataclasses import replace
@@ -441,7 +493,9 @@ for progress in train(cut, report_every=cut.total_steps // 3):
     panel.update(replace(progress, losses=losses), cut.layers().mask[0])
 
 # %% [markdown]
-# The mask starts where the growing hints left it, and what the networks learn moves it. Press stop and nothing is lost; run the cell again and it carries on. Beside it stand three controls: nearness to a hint, the grown hints alone, and an older method of some fame [@rother2004]: **GrabCut** takes each layer for a mixture of a few *colours*, and finds the cheapest border between them.
+# The mask starts where the growing hints left it, and what the networks learn moves it.
+# Press stop and nothing is lost; run the cell again and it carries on.
+# Beside it stand three controls: nearness to a hint, the grown hints alone, and an older method of some fame [@rother2004]: **GrabCut** takes each layer for a mixture of a few *colours*, and finds the cheapest border between them.
 
 # %%
 from scipy.ndimage import distance_transform_edt
@@ -477,11 +531,17 @@ show(
 )
 
 # %% [markdown]
-# (On a photograph of your own only the pictures are shown: nobody knows its true mask.) GrabCut fails here for a reason that you can see: bricks and grass have the same greys, so that colours say nothing, and it cuts where a border is cheap. Compare the last three rows of figures: **most of the work was done by the grown hints, before any network.** The networks add next to nothing here, the last cut some hundredths. Print that control, always.
+# (On a photograph of your own only the pictures are shown: nobody knows its true mask.)
+# GrabCut fails here for a reason that you can see: bricks and grass have the same greys, so that colours say nothing, and it cuts where a border is cheap.
+# Compare the last three rows of figures: **most of the work was done by the grown hints, before any network.**
+# The networks add next to nothing here, the last cut some hundredths.
+# Print that control, always.
 #
 # ### Figure and ground: where GrabCut wins
 #
-# Now a scene in which colour does tell the layers apart: the astronaut on a green lawn. (Eileen Collins: NASA, public domain. Grass: linolafett, CC0.)
+# Now a scene in which colour does tell the layers apart: the astronaut on a green lawn.
+# (Eileen Collins: NASA, public domain.
+# Grass: linolafett, CC0.)
 
 # %%
 woman = small_scene("astronaut", 128)
@@ -503,11 +563,15 @@ show(
 )
 
 # %% [markdown]
-# GrabCut's mask is the better one, in a small part of the time (question 4); ours has lost a part of her head. Where colour separates the layers, a model of colour is the right model: it looks at single pixels. Texture has to be looked at through a window, and where the figure is narrow or smooth the window sees mostly what is round it. *Ask what the layers differ in, before you choose a method.*
+# GrabCut's mask is the better one, in a small part of the time (question 4); ours has lost a part of her head.
+# Where colour separates the layers, a model of colour is the right model: it looks at single pixels.
+# Texture has to be looked at through a window, and where the figure is narrow or smooth the window sees mostly what is round it.
+# *Ask what the layers differ in, before you choose a method.*
 #
 # ### Hints that nobody gave
 #
-# The paper's hints came from another program, a [saliency](glossary.md#saliency) map [@goferman2012]: users could not repeat its results without it. Here what stands out is computed from the image's own patches, by chapter 01's search: a patch is salient if its nearest patches are unlike it, or like it but close by.
+# The paper's hints came from another program, a [saliency](glossary.md#saliency) map [@goferman2012]: users could not repeat its results without it.
+# Here what stands out is computed from the image's own patches, by chapter 01's search: a patch is salient if its nearest patches are unlike it, or like it but close by.
 
 # %%
 from dil_teach.classical.segmentation.saliency import saliency
@@ -527,7 +591,8 @@ show(
 )
 
 # %% [markdown]
-# One flower on a wall of equal bricks is the best case: what recurs is ground. Where the figure recurs and the ground does not, saliency marks the wrong layer, and there you need the brush.
+# One flower on a wall of equal bricks is the best case: what recurs is ground.
+# Where the figure recurs and the ground does not, saliency marks the wrong layer, and there you need the brush.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -539,18 +604,18 @@ claims = {
     "astronaut: GrabCut beats ours": her_score["GrabCut"] > her_score["ours, final"],
     "dahlia, no hints given: IoU over 0.9": unaided_score > 0.9,
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert own or all(claims.values())
+check_claims(claims, own)
 
 # %% [markdown]
 # ## Two mixtures: exclusion
 #
-# A window shows the garden and the room's reflection at once. Two photographs of it, taken when the room was dark and when it was bright, are two mixtures of the same layers:
+# A window shows the garden and the room's reflection at once.
+# Two photographs of it, taken when the room was dark and when it was bright, are two mixtures of the same layers:
 #
 # $$I_1 = a_1 y_1 + (1 - a_1)\,y_2, \qquad I_2 = a_2 y_1 + (1 - a_2)\,y_2.$$
 #
-# Nobody knows $a_1$ and $a_2$. But if somebody did, it would be two equations for two unknowns at each pixel.
+# Nobody knows $a_1$ and $a_2$.
+# But if somebody did, it would be two equations for two unknowns at each pixel.
 #
 # ## Exercise: two equations
 #
@@ -558,7 +623,8 @@ assert own or all(claims.values())
 #
 # - `first`, `second`: Float[Tensor, "c h w"] in [0, 1], the mixtures.
 # - `a1`, `a2`: floats in [0, 1] that differ; either may be 0 or 1, and either the larger.
-# - Returns the tuple of the two layers, each Float[Tensor, "c h w"], first that of which `a1` and `a2` are the shares. Nothing is cut off at 0 or 1: that values leave [0, 1] is a sign of wrong coefficients.
+# - Returns the tuple of the two layers, each Float[Tensor, "c h w"], first that of which `a1` and `a2` are the shares.
+#   Nothing is cut off at 0 or 1: that values leave [0, 1] is a sign of wrong coefficients.
 #
 # Expected run time: no time at all.
 
@@ -587,12 +653,15 @@ check.solve_mixtures(solve_mixtures)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# The first mixture is the first layer with $(1 - a_1)$ of that difference taken away. Put it back.
+# The first mixture is the first layer with $(1 - a_1)$ of that difference taken away.
+# Put it back.
 #
 # </details>
 
 # %% [markdown]
-# So of all that is unknown two numbers remain. Move them. (The layers: a dahlia by vultilion and a pagoda by danielbuechele, both CC BY 2.0, as scikit-learn ships them; mixed by us.)
+# So of all that is unknown two numbers remain.
+# Move them.
+# (The layers: a dahlia by vultilion and a pagoda by danielbuechele, both CC BY 2.0, as scikit-learn ships them; mixed by us.)
 
 # %%
 from dil_teach.classical.exclusion_search import (
@@ -646,17 +715,24 @@ shares = explore(
 )
 
 # %% [markdown]
-# At (0.6, 0.4) there is a dahlia and there is a pagoda; at (0.8, 0.2) each has a ghost of the other. But look at the *largest error*, in grey levels: it is 0 everywhere. **Every pair of coefficients explains both mixtures exactly**, so no reconstruction error will ever find the right one. What does change is the number before it.
+# At (0.6, 0.4) there is a dahlia and there is a pagoda; at (0.8, 0.2) each has a ghost of the other.
+# But look at the *largest error*, in grey levels: it is 0 everywhere.
+# **Every pair of coefficients explains both mixtures exactly**, so no reconstruction error will ever find the right one.
+# What does change is the number before it.
 #
-# **[Exclusion](glossary.md#exclusion).** The dahlia and the pagoda know nothing of one another; where both layers have an edge in the same place, one of them has probably got it from the other. So ask for layers whose edges meet as little as possible [@sarel2004; @zhang2018].
+# **[Exclusion](glossary.md#exclusion).**
+# The dahlia and the pagoda know nothing of one another; where both layers have an edge in the same place, one of them has probably got it from the other.
+# So ask for layers whose edges meet as little as possible [@sarel2004; @zhang2018].
 #
 # ## Exercise: exclusion
 #
 # Write `exclusion(a, b)`, a loss for training.
 #
 # - `a`, `b`: Float[Tensor, "c h w"] in [0, 1], two layers of one shape.
-# - *Edges*: the absolute differences of neighbouring pixels, downwards and across. *Strength*: $\tanh\bigl(e / (2 \bar e)\bigr)$, where $\bar e$ is the mean of that layer's edges in that direction, over all channels.
-# - Returns one number, a tensor without axes that a gradient can pass through: the mean of strength times strength over all edges of a direction, and of that the mean over the two directions. For a layer without any edges it is 0, and its gradient is finite.
+# - *Edges*: the absolute differences of neighbouring pixels, downwards and across.
+#   *Strength*: $\tanh\bigl(e / (2 \bar e)\bigr)$, where $\bar e$ is the mean of that layer's edges in that direction, over all channels.
+# - Returns one number, a tensor without axes that a gradient can pass through: the mean of strength times strength over all edges of a direction, and of that the mean over the two directions.
+#   For a layer without any edges it is 0, and its gradient is finite.
 #
 # Expected run time: a millisecond.
 
@@ -679,7 +755,8 @@ check.exclusion(exclusion)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# `layer.diff(dim=1)` has the differences downwards. What are they in a layer that is the same everywhere, and what does that do to a division?
+# `layer.diff(dim=1)` has the differences downwards.
+# What are they in a layer that is the same everywhere, and what does that do to a division?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -689,12 +766,15 @@ check.exclusion(exclusion)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# `.clamp_min(1e-6)` on what you divide by. And no square root anywhere: at 0 its slope is infinite.
+# `.clamp_min(1e-6)` on what you divide by.
+# And no square root anywhere: at 0 its slope is infinite.
 #
 # </details>
 
 # %% [markdown]
-# The library's loss is this one, averaged over three sizes of the layers. Two methods look for its least value: the *classical search* tries pairs of coefficients and solves for the layers, which takes a tenth of a second and no network; *Double-DIP* draws both layers with networks; it takes the two coefficients from such a search on blurred mixtures, and learns to correct them, slowly, along with the weights. First without noise:
+# The library's loss is this one, averaged over three sizes of the layers.
+# Two methods look for its least value: the *classical search* tries pairs of coefficients and solves for the layers, which takes a tenth of a second and no network; *Double-DIP* draws both layers with networks; it takes the two coefficients from such a search on blurred mixtures, and learns to correct them, slowly, along with the weights.
+# First without noise:
 
 # %%
 from dil_teach.deep.double_dip import separation
@@ -713,7 +793,8 @@ for progress in train(clean_dip, report_every=clean_dip.total_steps // 4):
 fit(noisy_dip)
 
 # %% [markdown]
-# The exclusion has so small a weight that its line lies on the axis, and yet it is what decides here. Scrub through what the two networks drew:
+# The exclusion has so small a weight that its line lies on the axis, and yet it is what decides here.
+# Scrub through what the two networks drew:
 
 # %%
 from dil_teach.notebook import scrub
@@ -725,7 +806,9 @@ history = scrub(
 )
 
 # %% [markdown]
-# Here they do part, early and while both are still blurred: the exclusion loss has ruled out most other cheap splits. At this budget a red shadow of the dahlia is left on the pagoda. What is blurred in the drawings need not be blurred in the answer, for once the coefficients are there the layers follow in [closed form](glossary.md#closed-form), with all the detail that the mixtures have.
+# Here they do part, early and while both are still blurred: the exclusion loss has ruled out most other cheap splits.
+# At this budget a red shadow of the dahlia is left on the pagoda.
+# What is blurred in the drawings need not be blurred in the answer, for once the coefficients are there the layers follow in [closed form](glossary.md#closed-form), with all the detail that the mixtures have.
 
 # %% tags=["algorithm"]
 from dil_teach.image.metrics import psnr
@@ -761,9 +844,19 @@ for (words, how), (found, (first, second)) in answers.items():
     )
 
 # %% [markdown]
-# Read the *clean* lines first. The classical search wins by far: it finds the coefficients to two thousandths, in a tenth of a second. Two unknown numbers and an exact formula: there is nothing here that a network could know better. The networks start near by, and their own drawings are far below the closed form.
+# Read the *clean* lines first.
+# The classical search wins by far: it finds the coefficients to two thousandths, in a tenth of a second.
+# Two unknown numbers and an exact formula: there is nothing here that a network could know better.
+# The networks start near by, and their own drawings are far below the closed form.
 #
-# In the *noisy* lines the search breaks. Noise has edges everywhere, each layer is a sum of the same two noises, and the pair of coefficients at which *noise* meets least is not the right one. **Blur both mixtures by a pixel or two before the search, and it works again.** That is where the networks' coefficients come from, and it is a departure from the paper, which lets the networks find them. Ours do so when they are let: they draw no noise to speak of, so the edges that their loss sees are those of the pictures. But from starts that were off by one or two tenths they needed 800 steps, and on six scenes and three seeds ended off by 0.02 in the mean and by 0.08 at worst, for they follow edges that they have not drawn yet. Whoever knows of the noise gets the two numbers more cheaply; what the networks bring is a drawing without grain. Here are the second layers (the dB in a figure are those of the brightness, in the table those of all channels):
+# In the *noisy* lines the search breaks.
+# Noise has edges everywhere, each layer is a sum of the same two noises, and the pair of coefficients at which *noise* meets least is not the right one.
+# **Blur both mixtures by a pixel or two before the search, and it works again.**
+# That is where the networks' coefficients come from, and it is a departure from the paper, which lets the networks find them.
+# Ours do so when they are let: they draw no noise to speak of, so the edges that their loss sees are those of the pictures.
+# But from starts that were off by one or two tenths they needed 800 steps, and on six scenes and three seeds ended off by 0.02 in the mean and by 0.08 at worst, for they follow edges that they have not drawn yet.
+# Whoever knows of the noise gets the two numbers more cheaply; what the networks bring is a drawing without grain.
+# Here are the second layers (the dB in a figure are those of the brightness, in the table those of all channels):
 
 # %%
 compared = {how: unmix(noisy, answers["noisy", how][0])[1] for how in tried}
@@ -779,7 +872,9 @@ show(
 )
 
 # %% [markdown]
-# The dahlia over the first pagoda is what a wrong coefficient looks like. The second and the third are nearly the same picture, and their grain is that of the mixtures, made stronger by the division by $a_1 - a_2$. The networks' own drawing has no grain, and little detail.
+# The dahlia over the first pagoda is what a wrong coefficient looks like.
+# The second and the third are nearly the same picture, and their grain is that of the mixtures, made stronger by the division by $a_1 - a_2$.
+# The networks' own drawing has no grain, and little detail.
 
 # %%
 off = {
@@ -801,14 +896,14 @@ claims = {
     < 0.5 * off["noisy", "search"],
     "noisy: a blur mends the search": off["noisy", "search, blurred first"] < 0.05,
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert all(claims.values())
+check_claims(claims)
 
 # %% [markdown]
 # ## One mixture: ill-posed
 #
-# Take away the second mixture. At each pixel there is one equation for two unknowns [@levin2004]: whatever picture $h$ you like, $I + h$ and $I - h$ are two layers with the mean $I$. Try it with the coins, which are in neither of the layers:
+# Take away the second mixture.
+# At each pixel there is one equation for two unknowns [@levin2004]: whatever picture $h$ you like, $I + h$ and $I - h$ are two layers with the mean $I$.
+# Try it with the coins, which are in neither of the layers:
 
 # %%
 lone = layers.mean(dim=0)
@@ -838,7 +933,12 @@ added = explore(
 )
 
 # %% [markdown]
-# The coins cancel. The mixture says nothing of the *difference* of its layers, and the difference is all that was asked for: brightness, colour and every edge may go to one layer, to the other, or in parts to both. Only a prior can choose: 'both are easy to draw', 'their edges do not meet'. Are those enough? Two trainings, with the exclusion loss and without, each looked at twice. The first two rows of the table are controls: the mixture itself for both layers (what you get for doing nothing), and the best split that moves one constant colour, which an [oracle](glossary.md#oracle) chose by the truth.
+# The coins cancel.
+# The mixture says nothing of the *difference* of its layers, and the difference is all that was asked for: brightness, colour and every edge may go to one layer, to the other, or in parts to both.
+# Only a prior can choose: 'both are easy to draw', 'their edges do not meet'.
+# Are those enough?
+# Two trainings, with the exclusion loss and without, each looked at twice.
+# The first two rows of the table are controls: the mixture itself for both layers (what you get for doing nothing), and the best split that moves one constant colour, which an [oracle](glossary.md#oracle) chose by the truth.
 
 # %%
 small = resize(layers, size=(side, side)).clamp(0, 1)
@@ -884,9 +984,14 @@ show(
 )
 
 # %% [markdown]
-# No win here. A wrong difference takes the layers farther from the truth than no difference does, and that is where trainings mostly end, below doing nothing. It is a matter of luck: with other seeds, or with another rounding of the same sums, we got layers between 11 and 15 dB, while the reconstruction came out within a decibel each time. A second mixture is worth more than any prior that we tried.
+# No win here.
+# A wrong difference takes the layers farther from the truth than no difference does, and that is where trainings mostly end, below doing nothing.
+# It is a matter of luck: with other seeds, or with another rounding of the same sums, we got layers between 11 and 15 dB, while the reconstruction came out within a decibel each time.
+# A second mixture is worth more than any prior that we tried.
 #
-# And question 3: compare the rows of one training. From half of the steps to the end **the reconstruction gets better by about three decibels, and the layers hardly change,** some of them for the worse. Had we kept 'the best' step or the best training by its reconstruction error, as the published code does, it would have told us nothing.
+# And question 3: compare the rows of one training.
+# From half of the steps to the end **the reconstruction gets better by about three decibels, and the layers hardly change,** some of them for the worse.
+# Had we kept 'the best' step or the best training by its reconstruction error, as the published code does, it would have told us nothing.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -899,14 +1004,14 @@ claims = {
     "the layers gain less than half of that": max(gained) < 0.5 * min(better),
     "all explain the mixture over 8 dB better than its layers": min(apart) > 8,
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert all(claims.values())
+check_claims(claims)
 
 # %% [markdown]
 # ## When it fails
 #
-# **The same texture in both layers.** Cut the blob out of grass and lay it on other grass. You cannot see it; can anything else?
+# **The same texture in both layers.**
+# Cut the blob out of grass and lay it on other grass.
+# You cannot see it; can anything else?
 
 # %%
 meadow = resize(photo("grass"), size=(256, 256)).clamp(0, 1).expand(3, -1, -1)
@@ -931,9 +1036,14 @@ show(
 )
 
 # %% [markdown]
-# Both methods lose to a ruler. 'Nearer to which hint' does not look at the image at all, and has the best mask of the three: there is nothing in the image to look at. Two layers of one kind have no cheaper split than any other; that is grass and gravel again, in space.
+# Both methods lose to a ruler.
+# 'Nearer to which hint' does not look at the image at all, and has the best mask of the three: there is nothing in the image to look at.
+# Two layers of one kind have no cheaper split than any other; that is grass and gravel again, in space.
 #
-# **Hints that give the answer away.** How good a segmentation is depends on what it was told. A common way of making hints for a test is to take the true mask, once made smaller and once larger. What does the ruler make of those?
+# **Hints that give the answer away.**
+# How good a segmentation is depends on what it was told.
+# A common way of making hints for a test is to take the true mask, once made smaller and once larger.
+# What does the ruler make of those?
 
 # %%
 star = scene("star").images
@@ -957,7 +1067,9 @@ show(
 )
 
 # %% [markdown]
-# The left mask is nearly perfect, and no method was involved. A score from such hints measures the hints. Ours are a disk and the frame throughout, and 'nearer to which hint' is printed beside: subtract it in your mind.
+# The left mask is nearly perfect, and no method was involved.
+# A score from such hints measures the hints.
+# Ours are a disk and the frame throughout, and 'nearer to which hint' is printed beside: subtract it in your mind.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -971,22 +1083,24 @@ claims = {
     > 0.9,
     "disk and frame: under 0.7": ruler_score["disk and frame"] < 0.7,
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert all(claims.values())
+check_claims(claims)
 
 # %% [markdown]
 # ## On your own
 #
 # - On the command line: `dil-teach segment IN.png MASK.png`, and `dil-teach separate MIX1.png MIX2.png --out-first A.png --out-second B.png`.
-# - Photograph a window twice, with the light behind you on and off, the camera on a table. Does `separate` part what is outside from what is reflected? What in your two photographs is not in the model?
+# - Photograph a window twice, with the light behind you on and off, the camera on a table.
+#   Does `separate` part what is outside from what is reflected?
+#   What in your two photographs is not in the model?
 #
 # ## Summary
 #
-# - A mixture of two layers that recur is harder for one network than its layers are; where nothing recurs, it is not. Two networks draw it easily, which makes the right split a cheap one, not the only one.
+# - A mixture of two layers that recur is harder for one network than its layers are; where nothing recurs, it is not.
+#   Two networks draw it easily, which makes the right split a cheap one, not the only one.
 # - One model, $m\,y_1 + (1-m)\,y_2$, and one function of penalties for what else is known: hints, a mask of zeros and ones, edges that exclude one another.
 # - Where a formula gives the layers, take it: the few numbers in it are all that is to be found, and a classical search may find them best.
-# - The controls win where their model is the right one: GrabCut where colours differ, the exclusion search without noise. Grown hints do most of what the library's segmentation does.
+# - The controls win where their model is the right one: GrabCut where colours differ, the exclusion search without noise.
+#   Grown hints do most of what the library's segmentation does.
 # - One mixture leaves the difference of the layers open, and reconstruction never tells a good split from a bad one.
 #
 # ## References

@@ -13,7 +13,9 @@
 # %% [markdown]
 # # 15 · Double-DIP: what else is a sum of two layers?
 #
-# [Chapter 14](14_double_dip_layers.ipynb) took pictures apart into two layers and a mask. Here the same model, without a new line, takes away haze and watermarks and follows a figure through a film. What changes is what the letters stand for, and what is known of them.
+# [Chapter 14](14_double_dip_layers.ipynb) took pictures apart into two layers and a mask.
+# Here the same model, without a new line, takes away haze and watermarks and follows a figure through a film.
+# What changes is what the letters stand for, and what is known of them.
 #
 # **After this chapter you can**
 #
@@ -22,7 +24,9 @@
 # - solve the composition for a layer, and tell when that beats a network's own drawing of it;
 # - name the [control](glossary.md#control) of each application, and the pictures on which it wins.
 #
-# **What you need**: [chapter 14](14_double_dip_layers.ipynb). No GPU. Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# **What you need**: [chapter 14](14_double_dip_layers.ipynb).
+# No GPU.
+# Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -30,17 +34,20 @@ budget = "quick"
 # %%
 import torch
 
-from dil_teach.notebook import device, start
+from dil_teach.notebook import check_claims, device, start
 
 seed = 0
 start(budget, seconds={"quick": 35, "standard": 100, "full": 300})
 
 # %% [markdown]
-# `budget` changes sizes and numbers of steps, never the method. The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
+# `budget` changes sizes and numbers of steps, never the method.
+# The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
 #
 # ## A hazy photograph: ours, or yours
 #
-# Choose a hazy photograph of your own (a street in fog, hills on a summer day), then select the cell below the button, and *Run > Run Selected Cell and All Below*. Without one you get an alley which is *rendered*: over a known depth, haze was added, so that every layer is known. (It is made of textures from CC0Textures, CC0, and of our own street front.)
+# Choose a hazy photograph of your own (a street in fog, hills on a summer day), then select the cell below the button, and *Run > Run Selected Cell and All Below*.
+# Without one you get an alley which is *rendered*: over a known depth, haze was added, so that every layer is known.
+# (It is made of textures from CC0Textures, CC0, and of our own street front.)
 
 # %%
 from dil_teach.notebook import upload
@@ -64,9 +71,16 @@ subject = "your photograph" if own else "an alley of brick walls"
 #
 # Write your answers down; each is tested below.
 #
-# 1. Two things can be wrong when haze is taken away: the map of how thick it is, or the *colour* of the haze, three numbers. Which of the two errors does more harm?
-# 2. A watermark lies over three photographs. It could be taken away from each by itself, or from all three together. What does a single photograph not tell?
-# 3. Patches of a clear photograph [recur](glossary.md#recurrence). In the same photograph under haze, do more patches have a [good match](glossary.md#good-match), or fewer?
+# 1.
+#    Two things can be wrong when haze is taken away: the map of how thick it is, or the *colour* of the haze, three numbers.
+#    Which of the two errors does more harm?
+# 2.
+#    A watermark lies over three photographs.
+#    It could be taken away from each by itself, or from all three together.
+#    What does a single photograph not tell?
+# 3.
+#    Patches of a clear photograph [recur](glossary.md#recurrence).
+#    In the same photograph under haze, do more patches have a [good match](glossary.md#good-match), or fewer?
 #
 # ## The smallest demo: one formula, four pictures
 #
@@ -131,7 +145,9 @@ show(
 )
 
 # %% [markdown]
-# In each column stand, from the top: the front layer, the back layer, the mask (white: the front is seen), and the picture. The reflection's mask is one grey for the whole picture, and the back layers of haze and watermark are single colours. That is what makes one problem easier than another:
+# In each column stand, from the top: the front layer, the back layer, the mask (white: the front is seen), and the picture.
+# The reflection's mask is one grey for the whole picture, and the back layers of haze and watermark are single colours.
+# That is what makes one problem easier than another:
 #
 # | | front $y_1$ | back $y_2$ | mask $m$ | what else is known |
 # |---|---|---|---|---|
@@ -141,11 +157,17 @@ show(
 # | **watermark** | the photograph | one colour | 1 - [alpha](glossary.md#alpha) | alpha is the same in each picture, and most of it is 0 |
 # | **film** | the figure in each frame | the ground in each frame | black or white | neighbouring frames are nearly the same; figure and ground move apart |
 #
-# Three pictures come out to a rounding error. Haze does not, though all its layers are the right ones: the numbers printed above say by how much. What is wrong with it?
+# Three pictures come out to a rounding error.
+# Haze does not, though all its layers are the right ones: the numbers printed above say by how much.
+# What is wrong with it?
 #
 # ## Exercise: haze
 #
-# Light adds. The numbers in a file are not light but a code for it, sRGB, that spends more of its 256 steps on the dark. Haze lays light over light, *before* the camera writes its code. So the composition holds in linear light, $I = t J + (1 - t) A$: $J$ the clear scene, $A$ the airlight, $t$ the transmission, which falls as $e^{-\beta d}$ with the distance $d$ [@narasimhan2002]. (A watermark is laid over the *file* by a program, and there the codes do add.)
+# Light adds.
+# The numbers in a file are not light but a code for it, sRGB, that spends more of its 256 steps on the dark.
+# Haze lays light over light, *before* the camera writes its code.
+# So the composition holds in linear light, $I = t J + (1 - t) A$: $J$ the clear scene, $A$ the airlight, $t$ the transmission, which falls as $e^{-\beta d}$ with the distance $d$ [@narasimhan2002].
+# (A watermark is laid over the *file* by a program, and there the codes do add.)
 #
 # Write `haze(clear, transmission, airlight)`.
 #
@@ -154,7 +176,8 @@ show(
 # - `airlight`: Float[Tensor, "3 1 1"] in [0, 1], sRGB.
 # - Returns the hazy picture, Float[Tensor, "3 h w"] in [0, 1], sRGB.
 #
-# `to_linear` takes sRGB values to linear light and `to_srgb` takes them back. Expected run time: a few milliseconds.
+# `to_linear` takes sRGB values to linear light and `to_srgb` takes them back.
+# Expected run time: a few milliseconds.
 
 # %% tags=["exercise"]
 from dil_teach.classical.haze.dark_channel import to_linear, to_srgb
@@ -192,7 +215,10 @@ check.haze(haze)
 # %% [markdown]
 # ## Exercise: the front layer, in closed form
 #
-# Once the mask and the back layer are known, the front needs no network: solve the composition for it. One difficulty remains. Where the mask is nearly 0 hardly anything of the front is seen, and whatever is seen (noise, rounding) would be divided by almost nothing. So the mask is not allowed below a *floor* when something is divided by it.
+# Once the mask and the back layer are known, the front needs no network: solve the composition for it.
+# One difficulty remains.
+# Where the mask is nearly 0 hardly anything of the front is seen, and whatever is seen (noise, rounding) would be divided by almost nothing.
+# So the mask is not allowed below a *floor* when something is divided by it.
 #
 # Write `front_layer(image, mask, back, floor)`.
 #
@@ -200,7 +226,8 @@ check.haze(haze)
 # - `mask`: Float[Tensor, "1 h w"] in [0, 1].
 # - `back`: Float[Tensor, "c h w"], or "c 1 1" where it is one colour.
 # - `floor`: a float above 0.
-# - Returns the front, Float[Tensor, "c h w"], not cut off at 0 or 1. Where the mask is 0 it should be the back layer: neither black nor infinite.
+# - Returns the front, Float[Tensor, "c h w"], not cut off at 0 or 1.
+#   Where the mask is 0 it should be the back layer: neither black nor infinite.
 #
 # Expected run time: a few milliseconds.
 
@@ -228,16 +255,22 @@ check.front_layer(front_layer)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# image - back = mask * (front - back). `clamp_min` holds the mask above the floor.
+# image - back = mask * (front - back).
+# `clamp_min` holds the mask above the floor.
 #
 # </details>
 
 # %% [markdown]
-# The same line takes away haze (with `to_linear` before and `to_srgb` after) and a watermark (with `1 - alpha` for the mask). **Only the composition's letters have changed.** The rest of the chapter is about where mask and back layer come from.
+# The same line takes away haze (with `to_linear` before and `to_srgb` after) and a watermark (with `1 - alpha` for the mask).
+# **Only the composition's letters have changed.**
+# The rest of the chapter is about where mask and back layer come from.
 #
 # ## Haze: the dark channel
 #
-# First the [control](glossary.md#control), which learns nothing. In a clear outdoor picture there is nearly everywhere, save in the sky, within a few pixels, something dark in at least one of the three channels: a shadow, a leaf, a brick. The minimum over channels and window, the [dark channel](glossary.md#dark-channel), is close to 0 [@he2011]. In haze that place holds $(1-t)\,A$ instead of 0, so the dark channel of $I/A$ is $1 - t$: a map of the haze.
+# First the [control](glossary.md#control), which learns nothing.
+# In a clear outdoor picture there is nearly everywhere, save in the sky, within a few pixels, something dark in at least one of the three channels: a shadow, a leaf, a brick.
+# The minimum over channels and window, the [dark channel](glossary.md#dark-channel), is close to 0 [@he2011].
+# In haze that place holds $(1-t)\,A$ instead of 0, so the dark channel of $I/A$ is $1 - t$: a map of the haze.
 
 # %%
 from dil_teach.classical.haze.dark_channel import (
@@ -261,7 +294,8 @@ def by_hand(image, linear_airlight, radius, patch=7):
 
 
 # %% [markdown]
-# The window makes the map blocky, and the [guided filter](glossary.md#guided-filter) lays it along the outlines of the picture again [@he2010]. (0.95 leaves a little haze on purpose: without any, far things look near.)
+# The window makes the map blocky, and the [guided filter](glossary.md#guided-filter) lays it along the outlines of the picture again [@he2010].
+# (0.95 leaves a little haze on purpose: without any, far things look near.)
 
 # %%
 linear_hazy = to_linear(hazy)[None]
@@ -286,9 +320,12 @@ show(
 )
 
 # %% [markdown]
-# Bright is thick haze in the first picture, and near is bright in the second. The last picture shows the prior at work: the clear alley is dark nearly everywhere, though not quite, and where it is not (the pale windows, the mortar of the bricks) the second picture takes paleness for haze: bricks appear in a map in which only depth should.
+# Bright is thick haze in the first picture, and near is bright in the second.
+# The last picture shows the prior at work: the clear alley is dark nearly everywhere, though not quite, and where it is not (the pale windows, the mortar of the bricks) the second picture takes paleness for haze: bricks appear in a map in which only depth should.
 #
-# Two knobs decide on the result. *Airlight*: how bright the haze itself is assumed to be. *Smoothness*: over how many pixels the guided filter averages.
+# Two knobs decide on the result.
+# *Airlight*: how bright the haze itself is assumed to be.
+# *Smoothness*: over how many pixels the guided filter averages.
 
 
 # %%
@@ -335,7 +372,11 @@ haze_slider = explore(
 )
 
 # %% [markdown]
-# Too dark an airlight, and the far end breaks: what is brighter than the haze itself cannot be explained by haze. Too bright, and some haze stays everywhere. Smoothness is the milder knob: with a small radius the map keeps the blocks of the minimum, with a large one it copies the outlines of the picture, bricks and all. Question 1 asks which of the two errors does more harm. Four scenes with one airlight, each error alone:
+# Too dark an airlight, and the far end breaks: what is brighter than the haze itself cannot be explained by haze.
+# Too bright, and some haze stays everywhere.
+# Smoothness is the milder knob: with a small radius the map keeps the blocks of the minimum, with a large one it copies the outlines of the picture, bricks and all.
+# Question 1 asks which of the two errors does more harm.
+# Four scenes with one airlight, each error alone:
 
 # %%
 from dil_teach import psnr
@@ -355,16 +396,23 @@ for name in ("haze_lake", "haze_alley", "haze_garden", "haze_square"):
 wrong_airlight, wrong_transmission, both_wrong = torch.tensor(errors).mean(dim=0)
 
 # %% [markdown]
-# The first column has the *true* map of the haze and a wrong colour; the second the true colour and a map made by ten lines of code. In the mean **the airlight does more harm**: three numbers against 16,384. (It is so by far on the lake and in the garden; in the alley and on the square the map does a little more harm.) The reason is in the closed form, $J = A + (I - A)/t$: where the haze is thick, $t$ is small, and the error of $A$ is multiplied by $1/t - 1$, by nine at $t = 0.1$, over the whole far half of the picture and in the same direction. The errors of $t$ differ from place to place, and the far scene is near $A$ anyway. A method that is *given* the airlight has been given most of the answer; keep that in mind when tables are compared.
+# The first column has the *true* map of the haze and a wrong colour; the second the true colour and a map made by ten lines of code.
+# In the mean **the airlight does more harm**: three numbers against 16,384.
+# (It is so by far on the lake and in the garden; in the alley and on the square the map does a little more harm.)
+# The reason is in the closed form, $J = A + (I - A)/t$: where the haze is thick, $t$ is small, and the error of $A$ is multiplied by $1/t - 1$, by nine at $t = 0.1$, over the whole far half of the picture and in the same direction.
+# The errors of $t$ differ from place to place, and the far scene is near $A$ anyway.
+# A method that is *given* the airlight has been given most of the answer; keep that in mind when tables are compared.
 
 # %% [markdown]
 # ## Haze: the upper envelope
 #
-# Can the map be bettered? Light is not negative: $J \ge 0$, so $I \ge (1-t)\,A$ in each channel, and
+# Can the map be bettered?
+# Light is not negative: $J \ge 0$, so $I \ge (1-t)\,A$ in each channel, and
 #
 # $$t \;\ge\; 1 - \min_c \frac{I_c}{A_c} .$$
 #
-# Every pixel gives a **lower bound** of its own transmission, and only where something is really dark does the bound hold with equality. Here it is along one row of the alley, with the true airlight:
+# Every pixel gives a **lower bound** of its own transmission, and only where something is really dark does the bound hold with equality.
+# Here it is along one row of the alley, with the true airlight:
 
 # %%
 from dil_teach.notebook import curves
@@ -392,9 +440,12 @@ show(
 )
 
 # %% [markdown]
-# The truth runs along the *tops* of the jagged curve (or a little above, where nothing is quite black): it is its [upper envelope](glossary.md#upper-envelope). The dark channel's map is too high at the far end of the alley, where its window borrows the bound of nearer walls, and too low at the window on the right (columns 98 to 104), where nothing is dark. It also copies the bricks.
+# The truth runs along the *tops* of the jagged curve (or a little above, where nothing is quite black): it is its [upper envelope](glossary.md#upper-envelope).
+# The dark channel's map is too high at the far end of the alley, where its window borrows the bound of nearer walls, and too low at the window on the right (columns 98 to 104), where nothing is dark.
+# It also copies the bricks.
 #
-# Double-DIP takes the envelope for what is known of the mask. This is all that turns the model of chapter 14 into a method for haze:
+# Double-DIP takes the envelope for what is known of the mask.
+# This is all that turns the model of chapter 14 into a method for haze:
 
 # %%
 from dil_teach.deep.double_dip import dehazing
@@ -402,9 +453,15 @@ from dil_teach.deep.double_dip import dehazing
 show_source(dehazing.haze_penalties)
 
 # %% [markdown]
-# - **Envelope.** A bound *above* the map costs 0.9 of the difference, one below only 0.1. The best map then has nine of ten bounds under it. (The loss is also known as pinball loss; at 0.5 it is the median.)
-# - **Roughness.** $-\log t = \beta d$ is depth, up to a factor, and depth is smooth, save where colours change.
-# - **The airlight comes first**, and is held. Its tint is found by what this course is about: patches that [recur](glossary.md#recurrence) nearer and farther differ by haze alone, and their colours fade along lines that meet in the airlight [@bahat2016]. Its brightness is taken from the haziest part, extrapolated to where no contrast would be left.
+# - **Envelope.**
+#   A bound *above* the map costs 0.9 of the difference, one below only 0.1.
+#   The best map then has nine of ten bounds under it.
+#   (The loss is also known as pinball loss; at 0.5 it is the median.)
+# - **Roughness.**
+#   $-\log t = \beta d$ is depth, up to a factor, and depth is smooth, save where colours change.
+# - **The airlight comes first**, and is held.
+#   Its tint is found by what this course is about: patches that [recur](glossary.md#recurrence) nearer and farther differ by haze alone, and their colours fade along lines that meet in the airlight [@bahat2016].
+#   Its brightness is taken from the haziest part, extrapolated to where no contrast would be left.
 # - The front layer is drawn by a network, the mask is a coarse grid that is interpolated, the back layer one colour.
 #
 # **Stopping rule**: the number of steps in the budget.
@@ -426,7 +483,8 @@ for progress in train(haze_dip, report_every=haze_dip.total_steps // 3):
     panel.update(progress, map_so_far)
 
 # %% [markdown]
-# The losses level off within the first half of the steps. The error of reconstruction is small soon, for map and airlight are nearly right from the start and the network need only find the colours; how good the *map* is it does not say.
+# The losses level off within the first half of the steps.
+# The error of reconstruction is small soon, for map and airlight are nearly right from the start and the network need only find the colours; how good the *map* is it does not say.
 
 # %%
 found = dehazing.dehazed(haze_dip, hazy[None])
@@ -446,9 +504,12 @@ show(
 )
 
 # %% [markdown]
-# The network's own layer is a blur without bricks: in so few steps a network draws what is smooth. That is no loss, for it is not asked for the result. **The closed form takes the map and the airlight from what was learned and every detail from the given picture.**
+# The network's own layer is a blur without bricks: in so few steps a network draws what is smooth.
+# That is no loss, for it is not asked for the result.
+# **The closed form takes the map and the airlight from what was learned and every detail from the given picture.**
 #
-# What does it owe to the airlight? The same alley once more, and now the method is *given* the true colour:
+# What does it owe to the airlight?
+# The same alley once more, and now the method is *given* the true colour:
 
 # %%
 from dil_teach import fit
@@ -466,7 +527,12 @@ for name, version in versions.items():
 print("The method says:", found.unsure or "no doubts.")
 
 # %% [markdown]
-# The envelope and the airlight of recurring patches are worth one and a half to two decibels over the control here, most of it colour: the captions, which are of brightness alone, differ by little. Knowing the airlight is worth about two more. If the method voices a doubt about the airlight of the alley, it is right: even at the far end a fifth of the wall's light comes through, so that nowhere is the airlight seen alone. (The control here is ten lines with settings that we chose for this picture. Other settings of window and filter, chosen *with the truth* for this picture, gain half a decibel.) The printed figures are of all three channels.
+# The envelope and the airlight of recurring patches are worth one and a half to two decibels over the control here, most of it colour: the captions, which are of brightness alone, differ by little.
+# Knowing the airlight is worth about two more.
+# If the method voices a doubt about the airlight of the alley, it is right: even at the far end a fifth of the wall's light comes through, so that nowhere is the airlight seen alone.
+# (The control here is ten lines with settings that we chose for this picture.
+# Other settings of window and filter, chosen *with the truth* for this picture, gain half a decibel.)
+# The printed figures are of all three channels.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -480,14 +546,14 @@ claims = {
 for other in () if own else ("control: dark channel", "the network's own layer"):
     gain = haze_score["Double-DIP, closed form"] - haze_score[other]
     claims[f"the closed form beats {other} by over 1 dB"] = gain > 1
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert all(claims.values())
+check_claims(claims)
 
 # %% [markdown]
 # ## Haze: an airlight that is not uniform
 #
-# In smoke before a window, or near a low sun, the airlight is brighter on one side. Then the back layer cannot be one colour, but it may still be *smooth*: the same model with another letter, a quadratic function of the place. (Rendered from the coffee cup, Rachel Michetti; the cat, Stéfan van der Walt; the astronaut, NASA; and CC0Textures' bricks.)
+# In smoke before a window, or near a low sun, the airlight is brighter on one side.
+# Then the back layer cannot be one colour, but it may still be *smooth*: the same model with another letter, a quadratic function of the place.
+# (Rendered from the coffee cup, Rachel Michetti; the cat, Stéfan van der Walt; the astronaut, NASA; and CC0Textures' bricks.)
 
 # %%
 gallery = {n: i.to(device()) for n, i in scene("haze_gallery").images.items()}
@@ -520,14 +586,22 @@ show(
 )
 
 # %% [markdown]
-# Above the pictures, below their airlights. With one colour for all the left half turns blue: its haze *was* bluish, and what a cream airlight does not explain is left to the wall. A smooth layer has the right tendency, from bluish to cream, is too bright all over, takes the blue away and leaves a reddish cast instead: a gain of about one decibel. It is not more, for the colour of haze and its thickness are hard to tell apart when both may change from place to place.
+# Above the pictures, below their airlights.
+# With one colour for all the left half turns blue: its haze *was* bluish, and what a cream airlight does not explain is left to the wall.
+# A smooth layer has the right tendency, from bluish to cream, is too bright all over, takes the blue away and leaves a reddish cast instead: a gain of about one decibel.
+# It is not more, for the colour of haze and its thickness are hard to tell apart when both may change from place to place.
 
 # %% [markdown]
 # ## Watermark: three photographs that share it
 #
-# Now the mask is $1 - \alpha$ and the back layer one colour. Neither changes from photograph to photograph, and everything else does. That is the whole idea: of the gradients at one place, in three photographs, the *median* is the mark's, for where there is no mark they have nothing in common [@dekel2017]. From this outline $\alpha$ and colour are then found by descent: what is left when the mark is taken away should be smooth, in all three. This is the **total-variation start**, and our control.
+# Now the mask is $1 - \alpha$ and the back layer one colour.
+# Neither changes from photograph to photograph, and everything else does.
+# That is the whole idea: of the gradients at one place, in three photographs, the *median* is the mark's, for where there is no mark they have nothing in common [@dekel2017].
+# From this outline $\alpha$ and colour are then found by descent: what is left when the mark is taken away should be smooth, in all three.
+# This is the **total-variation start**, and our control.
 #
-# Double-DIP [@gandelsman2019] adds what a network knows: one network draws all three clean photographs, and the composition has to explain the marked ones. (`front` and `back` are the other way round in the library: its front is the mark.)
+# Double-DIP [@gandelsman2019] adds what a network knows: one network draws all three clean photographs, and the composition has to explain the marked ones.
+# (`front` and `back` are the other way round in the library: its front is the mark.)
 
 # %%
 from dil_teach.deep.double_dip.watermark import watermark_penalties
@@ -548,7 +622,10 @@ for progress in train(shared, report_every=shared.total_steps // 3):
     print(f"step {progress.step}: variation {progress.losses['variation']:.4f}")
 
 # %% [markdown]
-# No box, no outline, no colour was given. What the total-variation start minimised hardly changes any more when the network trains. **Stopping rule**: the number of steps in the budget. (Not the best reconstruction: two grey layers could reconstruct very well.)
+# No box, no outline, no colour was given.
+# What the total-variation start minimised hardly changes any more when the network trains.
+# **Stopping rule**: the number of steps in the budget.
+# (Not the best reconstruction: two grey layers could reconstruct very well.)
 
 # %%
 import math
@@ -590,15 +667,23 @@ show(
 )
 
 # %% [markdown]
-# Some eighteen decibels over the marked pixels, and hardly a trace of the mark. (The captions are of the whole picture.) Three things to take home:
+# Some eighteen decibels over the marked pixels, and hardly a trace of the mark.
+# (The captions are of the whole picture.)
+# Three things to take home:
 #
-# - **The control has done the work.** Training changes its result by a fraction of a decibel, and at this budget for the worse: the network would have to know the photographs better than the composition does, and it knows less.
-# - **The network's own layer is a blur.** That a network draws smooth things first is why it can part layers at all, and why its drawing is no result. The closed form takes opacity and colour from the model and *every detail from the given picture*.
-# - **Where it found no mark nothing changes**, not by one grey level: where $\alpha = 0$ the closed form is the identity. A network's drawing would have changed everything a little.
+# - **The control has done the work.**
+#   Training changes its result by a fraction of a decibel, and at this budget for the worse: the network would have to know the photographs better than the composition does, and it knows less.
+# - **The network's own layer is a blur.**
+#   That a network draws smooth things first is why it can part layers at all, and why its drawing is no result.
+#   The closed form takes opacity and colour from the model and *every detail from the given picture*.
+# - **Where it found no mark nothing changes**, not by one grey level: where $\alpha = 0$ the closed form is the identity.
+#   A network's drawing would have changed everything a little.
 #
 # ## Watermark: one photograph and a box
 #
-# Take two of the three away. A box round the mark is given instead, and as a second control *inpainting*: throw away all that lies under the mark, and lay the smoothest surface into the hole [@damelin2018]. To be generous, inpainting is given the true outline of the mark, which the method has to find.
+# Take two of the three away.
+# A box round the mark is given instead, and as a second control *inpainting*: throw away all that lies under the mark, and lay the smoothest surface into the hole [@damelin2018].
+# To be generous, inpainting is given the true outline of the mark, which the method has to find.
 
 # %%
 from dil_teach.classical.inpainting import biharmonic
@@ -663,9 +748,17 @@ mark_choice = explore(
 )
 
 # %% [markdown]
-# Look at the *opacity found*. From three photographs it is the letters, the ring and little else. From the cat alone it is letters, ring, an eye and half of the fur: in one picture nothing says that a pale stroke of fur is not a stroke of the mark, and both are 'what has to be taken away to leave something smooth'. That is question 2: a single picture does not tell what belongs to the mark and what to the photograph. It is not a question of better training.
+# Look at the *opacity found*.
+# From three photographs it is the letters, the ring and little else.
+# From the cat alone it is letters, ring, an eye and half of the fur: in one picture nothing says that a pale stroke of fur is not a stroke of the mark, and both are 'what has to be taken away to leave something smooth'.
+# That is question 2: a single picture does not tell what belongs to the mark and what to the photograph.
+# It is not a question of better training.
 #
-# So on the cat **inpainting wins by far**: it was told the outline, fur is much the same everywhere, and the strokes are thin enough to be bridged. On the cup it is the other way round. The saucer under the mark is plain, so that $\alpha$ is found nearly right; and under the letters lie the spoon's handle and the rim of the cup, which no smooth surface invents, but which *are there in the picture*, dimmed to a half. Inpainting throws away what the composition can bring back. It wins where nobody can tell what to take away, and where little is lost by throwing away.
+# So on the cat **inpainting wins by far**: it was told the outline, fur is much the same everywhere, and the strokes are thin enough to be bridged.
+# On the cup it is the other way round.
+# The saucer under the mark is plain, so that $\alpha$ is found nearly right; and under the letters lie the spoon's handle and the rim of the cup, which no smooth surface invents, but which *are there in the picture*, dimmed to a half.
+# Inpainting throws away what the composition can bring back.
+# It wins where nobody can tell what to take away, and where little is lost by throwing away.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -679,18 +772,19 @@ claims = {
     "one photograph: inpainting wins on the cat": ahead["cat"] > 2,
     "and loses on the cup": ahead["cup"] < -2,
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert all(claims.values())
+check_claims(claims)
 
 # %% [markdown]
 # ## Exercise: flicker
 #
-# A film of masks may be right in each frame by itself and still boil along the outline. Write `flicker(masks, motion)`, which measures it for a film that moves by whole pixels.
+# A film of masks may be right in each frame by itself and still boil along the outline.
+# Write `flicker(masks, motion)`, which measures it for a film that moves by whole pixels.
 #
 # - `masks`: Float[Tensor, "t 1 h w"] in [0, 1], one for each frame.
-# - `motion`: a list of t - 1 pairs `(down, right)` in whole pixels: how far everything moves from each frame to the next. What lies at row $y$ lies at row $y$ + down in the next frame.
-# - Returns one float: the mean over the pairs of neighbouring frames of the mean absolute difference between the later mask and the earlier one, moved along. Pixels that only one of the two frames shows are left out.
+# - `motion`: a list of t - 1 pairs `(down, right)` in whole pixels: how far everything moves from each frame to the next.
+#   What lies at row $y$ lies at row $y$ + down in the next frame.
+# - Returns one float: the mean over the pairs of neighbouring frames of the mean absolute difference between the later mask and the earlier one, moved along.
+#   Pixels that only one of the two frames shows are left out.
 #
 # Expected run time: a few milliseconds.
 
@@ -715,26 +809,33 @@ check.flicker(flicker)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Two frames, and the second shows everything one row lower. Which row of the first belongs to row 5 of the second?
+# Two frames, and the second shows everything one row lower.
+# Which row of the first belongs to row 5 of the second?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `roll` moves a mask, but what leaves it below comes in again above. Which rows and columns are then to be left out?
+# `roll` moves a mask, but what leaves it below comes in again above.
+# Which rows and columns are then to be left out?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Moved down by 2, the first two rows are unknown; moved down by -2, the last two. `max(down, 0)` and `height + min(down, 0)` are the ends of what is left.
+# Moved down by 2, the first two rows are unknown; moved down by -2, the last two.
+# `max(down, 0)` and `height + min(down, 0)` are the ends of what is left.
 #
 # </details>
 
 # %% [markdown]
 # ## Film: one network for all frames
 #
-# A film is a set of pictures with one composition each, and the same two networks for all of them: each frame has a code of its own, and the codes of neighbouring frames are nearly the same, so that what the networks draw changes little from frame to frame. The mask is one small function of the texture at a pixel, and it is the *same* function in all frames. Hints are given for the first frame only.
+# A film is a set of pictures with one composition each, and the same two networks for all of them: each frame has a code of its own, and the codes of neighbouring frames are nearly the same, so that what the networks draw changes little from frame to frame.
+# The mask is one small function of the texture at a pixel, and it is the *same* function in all frames.
+# Hints are given for the first frame only.
 #
-# And a film has what no picture has: things move, and what moves together belongs together. [Optical flow](glossary.md#optical-flow) says for each pixel how far down and right it has gone in the next frame [@zach2007], and these two numbers join the features that the mask is a function of. The cuts, too, go through all frames at once: a border between a pixel and the place to which it moved costs as much as one between neighbours.
+# And a film has what no picture has: things move, and what moves together belongs together.
+# [Optical flow](glossary.md#optical-flow) says for each pixel how far down and right it has gone in the next frame [@zach2007], and these two numbers join the features that the mask is a function of.
+# The cuts, too, go through all frames at once: a border between a pixel and the place to which it moved costs as much as one between neighbours.
 #
 # To see whether that helps, each mask is carried back by the motion of the figure, which of this rendered film is known, and compared with its neighbour's: the [flicker](glossary.md#flicker) of your exercise, for motions that are no whole pixels.
 
@@ -820,13 +921,22 @@ film_slider = explore(
 )
 
 # %% [markdown]
-# Step through the frames and watch the spoon below the cat. Its greys are the cat's greys, and nothing in one frame says where the cat ends. GrabCut (chapter 14) models the colours of the two layers; it decides anew in each frame how much of the spoon is cat, and so it flickers most. Double-DIP on each frame by itself takes the bowl of the spoon for cat in all frames, which is wrong and rather calm. All frames together settle it, or nearly so at this size: the spoon moves left with the cup, the cat moves right. Without the motion that was different: one frame at a time the texture says nearly the same, so averaging masks over frames could not help; the same wrong spoon came back with less noise.
+# Step through the frames and watch the spoon below the cat.
+# Its greys are the cat's greys, and nothing in one frame says where the cat ends.
+# GrabCut (chapter 14) models the colours of the two layers; it decides anew in each frame how much of the spoon is cat, and so it flickers most.
+# Double-DIP on each frame by itself takes the bowl of the spoon for cat in all frames, which is wrong and rather calm.
+# All frames together settle it, or nearly so at this size: the spoon moves left with the cup, the cat moves right.
+# Without the motion that was different: one frame at a time the texture says nearly the same, so averaging masks over frames could not help; the same wrong spoon came back with less noise.
 #
-# (One frame at a time, both methods take the first frame's hints for every frame. The edges of the film's masks are soft, which makes them calmer by itself. The truth's own flicker is not 0, for its outline is moved by fractions of a pixel. At this size the flicker of one pixel along the outline is about three percent. A figure that stands still before a still camera has no motion to be told by, and is told by its texture alone.)
+# (One frame at a time, both methods take the first frame's hints for every frame.
+# The edges of the film's masks are soft, which makes them calmer by itself. The truth's own flicker is not 0, for its outline is moved by fractions of a pixel. At this size the flicker of one pixel along the outline is about three percent. A figure that stands still before a still camera has no motion to be told by, and is told by its texture alone.)
 #
-# **Low flicker is no merit by itself.** A black mask has none. Read both columns.
+# **Low flicker is no merit by itself.**
+# A black mask has none.
+# Read both columns.
 #
-# Haze in a film has one airlight for all frames. Here Double-DIP has all of them, and the control one at a time:
+# Haze in a film has one airlight for all frames.
+# Here Double-DIP has all of them, and the control one at a time:
 
 # %%
 wall = scene("video_haze").images
@@ -861,7 +971,10 @@ haze_film_slider = explore(
 )
 
 # %% [markdown]
-# The wall behind is dark and far away, and even where the haze is thickest a part of it is seen. The control takes that mixture for the airlight, which is then too dark, and its wall comes out white. Double-DIP takes an airlight that is brighter than anything in the picture, and comes nearer; a seam of haze is left round the pagoda. What was said of one picture holds for a film: the airlight decides.
+# The wall behind is dark and far away, and even where the haze is thickest a part of it is seen.
+# The control takes that mixture for the airlight, which is then too dark, and its wall comes out white.
+# Double-DIP takes an airlight that is brighter than anything in the picture, and comes nearer; a seam of haze is left round the pagoda.
+# What was said of one picture holds for a film: the airlight decides.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -875,14 +988,13 @@ claims = {
     "the hazy film gains over 2 dB on the control": film_score["Double-DIP, all frames"]
     > film_score["control, each frame"] + 2,
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert all(claims.values())
+check_claims(claims)
 
 # %% [markdown]
 # ## The thread of the course: the recurrence score
 #
-# Does haze change how much of a picture [recurs](glossary.md#recurrence-score)? (In the 64 x 64 pixels in the middle.)
+# Does haze change how much of a picture [recurs](glossary.md#recurrence-score)?
+# (In the 64 x 64 pixels in the middle.)
 
 # %%
 from dil_teach import recurrence_score
@@ -897,12 +1009,18 @@ for name, picture in recurring.items():
     print(f"{name:16}{recurs[name]:.2f}")
 
 # %% [markdown]
-# Under haze *more* patches find a good match, not fewer (question 3), and taking the haze away brings the score back down. Haze multiplies all contrasts by $t$. A brick at the far end keeps a fifth of its contrast, within two grey levels of its neighbours, and patches that nobody can tell apart count as alike. A high score is no praise here: it is what a photograph has that has lost its detail. It also says why haze is hard on all that this course does: the examples are there, but they teach nothing. (Chapter 08, planned, will ask the question differently: a near patch and a far one that are the *same* in the clear scene no longer match under haze, for each has a contrast of its own; from such pairs the airlight can be found.)
+# Under haze *more* patches find a good match, not fewer (question 3), and taking the haze away brings the score back down.
+# Haze multiplies all contrasts by $t$.
+# A brick at the far end keeps a fifth of its contrast, within two grey levels of its neighbours, and patches that nobody can tell apart count as alike.
+# A high score is no praise here: it is what a photograph has that has lost its detail.
+# It also says why haze is hard on all that this course does: the examples are there, but they teach nothing.
+# (Chapter 08, planned, will ask the question differently: a near patch and a far one that are the *same* in the clear scene no longer match under haze, for each has a contrast of its own; from such pairs the airlight can be found.)
 
 # %% [markdown]
 # ## When it fails: a scene with sky
 #
-# Two more scenes, and this time the method's own opinion is printed with the result. (Photograph of the pagoda: danielbuechele, CC BY 2.0; of the dahlia: vultilion, CC BY 2.0; both as scikit-learn ships them.)
+# Two more scenes, and this time the method's own opinion is printed with the result.
+# (Photograph of the pagoda: danielbuechele, CC BY 2.0; of the dahlia: vultilion, CC BY 2.0; both as scikit-learn ships them.)
 
 # %%
 smooth_ends = {
@@ -940,9 +1058,18 @@ show(
 )
 
 # %% [markdown]
-# The pagoda is well, the sky is not. A clear sky is *bright in every channel*. There is nothing dark in it, so that the bounds lie far below the truth, and no smoothness lifts them, for the sky is large and ends in an outline. The map says 'hardly anything is seen through this haze', and whatever the picture holds there, rounding included, is multiplied by ten. It shows as stains. No loss and no network repairs this: sky and opaque haze look alike, and the picture does not say which it is.
+# The pagoda is well, the sky is not.
+# A clear sky is *bright in every channel*.
+# There is nothing dark in it, so that the bounds lie far below the truth, and no smoothness lifts them, for the sky is large and ends in an outline.
+# The map says 'hardly anything is seen through this haze', and whatever the picture holds there, rounding included, is multiplied by ten.
+# It shows as stains.
+# No loss and no network repairs this: sky and opaque haze look alike, and the picture does not say which it is.
 #
-# A method can notice that, and say so: contrast falls with transmission, and where the haziest part has none at all, it may be sky. That is a suspicion and no proof. The garden has no sky: its far end is a hedge out of focus, just as smooth, and the doubt is right for another reason, that the airlight of a smooth part cannot be told from the paint. A white wall, snow, a pale dress near by mislead it in the same way, and not all of them are noticed. When *your* photograph has much sky, look at the rest of the picture, or give the airlight.
+# A method can notice that, and say so: contrast falls with transmission, and where the haziest part has none at all, it may be sky.
+# That is a suspicion and no proof.
+# The garden has no sky: its far end is a hedge out of focus, just as smooth, and the doubt is right for another reason, that the airlight of a smooth part cannot be told from the paint.
+# A white wall, snow, a pale dress near by mislead it in the same way, and not all of them are noticed.
+# When *your* photograph has much sky, look at the rest of the picture, or give the airlight.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -954,17 +1081,17 @@ claims = {
         gallery_score["a smooth layer"] > gallery_score["one colour"] + 0.5
     ),
 }
-for claim, holds in claims.items():
-    print(f"{claim}: {holds}")
-assert all(claims.values())
+check_claims(claims)
 
 # %% [markdown]
 # ## Summary
 #
 # - Figure and ground, a reflection, haze and a watermark are one composition with other letters; haze is composed in light, the others in the codes of the file.
-# - Where mask and back layer are known, the front follows in closed form, with all the detail that the image has. The networks are there to find mask and back layer, not to draw the result.
+# - Where mask and back layer are known, the front follows in closed form, with all the detail that the image has.
+#   The networks are there to find mask and back layer, not to draw the result.
 # - Each pixel bounds the transmission from below, so that the map of haze is an upper envelope; but three numbers, the airlight's, may decide more than the map.
-# - What several pictures share can be told apart from what they do not share. One picture alone does not hold that knowledge, and there inpainting, which knows nothing of the mark, may win.
+# - What several pictures share can be told apart from what they do not share.
+#   One picture alone does not hold that knowledge, and there inpainting, which knows nothing of the mark, may win.
 # - A control belongs beside every result, and a method should say itself where it is unsure.
 #
 # Further reading: two other ways to find the airlight and the map, from the lines that the colours of one surface form in haze [@fattal2014], and from pairs of patches that recur at different distances [@bahat2016], which chapter 08, planned, will take up.

@@ -127,7 +127,7 @@ def test_locator_finds_them_in_an_installed_wheel(built: Path, tmp_path: Path) -
     (wheel,) = built.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     program = (
-        "import dil_teach; from dil_teach.shipped import shipped;"
+        "import dil_teach; from dil_teach.image.shipped import shipped;"
         "print(dil_teach.__file__, shipped('data/photos.json'), shipped('notebooks'))"
     )
     # PYTHONPATH stands before the editable install of this checkout.

@@ -212,7 +212,7 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(folder: Path) -> N
     save_frames(pan(), "folder.mp4")
     with pytest.raises(ValueError, match="expected a new or an empty folder"):
         save_frames(pan(), "folder.mp4")
-    with pytest.raises(OSError, match="none/frames: cannot be written"):
+    with pytest.raises(OSError, match="none: no such folder"):
         save_frames(pan(), "none/frames")
     assert os.listdir() == ["folder.mp4"] and len(os.listdir("folder.mp4")) == 5
 

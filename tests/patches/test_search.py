@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dil_teach import nearest, photo, resize
+from dil_teach import photo, resize
 from dil_teach.image.convention import Image
 from dil_teach.image.pyramid import pyramid
+from dil_teach.patches import search
 from dil_teach.patches.extract import extract_patches
 from dil_teach.patches.search import Neighbours, nearest_patches
 
@@ -176,7 +177,7 @@ def test_tiles_blocks_and_groups_have_no_seams(monkeypatch, exact):
     query, level = noise(1, 21, 25), noise(1, 23, 18, seed=1)
     whole = nearest_patches(query, [level, query], 5, 3, exact=exact)
     for name, size in {"ROWS": 37, "COLUMNS": 48, "GROUP": 4, "BLOCK": 101}.items():
-        monkeypatch.setattr(nearest, name, size)
+        monkeypatch.setattr(search, name, size)
     tiled = nearest_patches(query, [level, query], 5, 3, exact=exact)
     assert all(map(torch.equal, whole, tiled))
     tables = all_distances(query, [level, query], 5)

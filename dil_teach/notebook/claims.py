@@ -1,0 +1,24 @@
+"""What a chapter claims: printed for the reader, asserted for the tests."""
+
+from collections.abc import Mapping
+
+
+def check_claims(claims: Mapping[str, object], own_photograph: bool = False) -> None:
+    """Print whether each claim of a chapter holds, and stop if one does not.
+
+    Parameters
+    ----------
+    claims : mapping of str to bool
+        Each claim in words, and whether it holds.
+    own_photograph : bool
+        Whether the reader's own photograph was used. Then a claim need not hold.
+
+    Raises
+    ------
+    AssertionError
+        If a claim does not hold on our photograph.
+    """
+    for claim, holds in claims.items():
+        print(f"{claim}: {bool(holds)}")
+    failed = [claim for claim, holds in claims.items() if not holds]
+    assert own_photograph or not failed, f"does not hold: {'; '.join(failed)}"
