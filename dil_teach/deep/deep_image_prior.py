@@ -35,10 +35,10 @@ from dil_teach.image.resize import (
     check_name,
     scale_and_size,
 )
-from dil_teach.training.networks import BF16_PAYS, Hourglass, draw_code
+from dil_teach.training.networks import Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
 
-CODE_CHANNELS = 8
+INPUT_CHANNELS = 8
 """Half as many as elsewhere: noise is drawn for each at each step, which takes time."""
 NOISE_GROWS = 300
 """Steps over which the noise on the code grows to its full size."""
@@ -66,7 +66,7 @@ class DeepImagePriorSettings:
     """Channels that go across at each scale."""
     learning_rate: float = 0.01
     """Of Adam."""
-    code_noise: float = 0.1
+    input_noise: float = 0.1
     """Standard deviation of the noise on the code, new at each step: it keeps the
     network from memorising (paper, section 3). It grows over the first steps: then
     there is nothing to memorise, and it only delays."""
@@ -85,10 +85,10 @@ class DeepImagePriorSettings:
                 "settings: expected at least 1 for steps, networks and patience, and "
                 f"one width, got {self}"
             )
-        if self.learning_rate <= 0 or self.code_noise < 0 or not 0 <= self.average < 1:
+        if self.learning_rate <= 0 or self.input_noise < 0 or not 0 <= self.average < 1:
             raise ValueError(
-                "settings: expected a learning_rate above 0, code_noise at least 0 and "
-                f"an average in [0, 1), got {self}"
+                "settings: expected a learning_rate above 0, input_noise at least 0 "
+                f"and an average in [0, 1), got {self}"
             )
 
     @classmethod
@@ -191,12 +191,13 @@ class DeepImagePrior:
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)
         codes = [
-            draw_code(size, self.rng, CODE_CHANNELS) for _ in range(settings.networks)
+            draw_network_input(size, self.rng, INPUT_CHANNELS)
+            for _ in range(settings.networks)
         ]
         self.codes = torch.cat(codes).to(image.device)
         networks = [
             Hourglass(
-                CODE_CHANNELS,
+                INPUT_CHANNELS,
                 len(image),
                 settings.widths,
                 settings.skip,
@@ -262,8 +263,8 @@ class DeepImagePrior:
 
     def _draw(self, codes: Float[Tensor, "n _k h w"]) -> Float[Tensor, "n _c h w"]:
         """What each network draws from its code."""
-        large = codes[0, 0].numel() >= BF16_PAYS
-        with autocast(codes.device, self.settings.bf16 and large):
+        pixels = codes[0, 0].numel()
+        with autocast(codes.device, self.settings.bf16, pixels):
             drawn = [
                 network(code)
                 for network, code in zip(self.networks, codes.split(1), strict=True)
@@ -272,7 +273,7 @@ class DeepImagePrior:
 
     def _noise(self) -> Float[Tensor, "n _k h w"]:
         """Noise for the codes; less where the image has none that could be learned."""
-        most = self.settings.code_noise * (1 if self.stops_early else LESS_NOISE)
+        most = self.settings.input_noise * (1 if self.stops_early else LESS_NOISE)
         noise = torch.randn(self.codes.shape, generator=self.rng)
         return most * min(1, self.step / NOISE_GROWS) * noise.to(self.codes.device)
 

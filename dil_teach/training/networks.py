@@ -1,9 +1,9 @@
-"""What the untrained priors share: the hourglass network, and the code at its input.
+"""The hourglass network of untrained priors, its input, and convolutions.
 
 Ulyanov, Vedaldi and Lempitsky, 'Deep Image Prior', CVPR 2018, supplementary material:
-an encoder and a decoder with thin skips between them. Departures, which save three
-quarters of the operations: narrow outer layers, zero padding, and at each scale one
-convolution down and one up beside the strided one.
+an encoder and a decoder with narrow skip connections. Departures, which save three
+quarters of the operations: fewer channels at the fine scales, zero padding, and at each
+scale one 3 x 3 convolution down and one up beside the strided one.
 """
 
 from collections.abc import Sequence
@@ -15,28 +15,27 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 SLOPE = 0.1
-CODE_CHANNELS = 16
-BF16_PAYS = 96 * 96
-"""Pixels from which bfloat16 saves time: turning weights and gradients into it costs
-the same at any size, a quarter of a step at 64 x 64."""
+"""Slope of the leaky ReLU for negative values."""
+INPUT_CHANNELS = 16
+"""Channels of the network input; the authors' denoising uses 32."""
 
 
 class Hourglass(nn.Module):
-    """An encoder-decoder with skips, as large as its input at both ends.
+    """An encoder-decoder with skip connections; its output is as large as its input.
 
     Parameters
     ----------
     in_channels, out_channels : int
-        Of the code and of the layer that it draws.
+        Channels of the network input and of the output.
     widths : sequence of int
-        Channels at each scale from the finest: one halving each.
+        Channels at each scale, from the finest. Each scale halves the size.
     skip : int
-        Channels that go across at each scale; 0 for none.
+        Channels of the skip connection at each scale; 0 for none.
     rng : torch.Generator
-        Draws the weights.
+        Draws the initial weights.
     upsample : {"bilinear", "nearest"}
-        How a scale is brought to the size of the finer one. With "nearest" it learns
-        fine detail in fewer steps, and noise as well.
+        Interpolation in the decoder. With "nearest" the network fits fine detail in
+        fewer steps, and noise as well.
     """
 
     def __init__(
@@ -63,17 +62,17 @@ class Hourglass(nn.Module):
         self.mix = nn.ModuleList(Block(w, w, 1, 1, rng) for _, w, _ in levels)
         self.last = convolution(widths[0], out_channels, 1, 1, rng)
 
-    def forward(self, code: Float[Tensor, "n _c h w"]) -> Float[Tensor, "n _o h w"]:
-        """What the network draws from a code, before any squashing to [0, 1]."""
-        x = code.contiguous(memory_format=torch.channels_last)
-        seen = []
+    def forward(self, z: Float[Tensor, "n _c h w"]) -> Float[Tensor, "n _o h w"]:
+        """The output for a network input, before any sigmoid."""
+        x = z.contiguous(memory_format=torch.channels_last)
+        finer = []
         for shrink, down in zip(self.shrink, self.down, strict=True):
-            seen.append(x)
+            finer.append(x)
             x = down(shrink(x))
         for level in reversed(range(len(self.up))):
-            x = F.interpolate(x, size=seen[level].shape[-2:], mode=self.upsample)
+            x = F.interpolate(x, size=finer[level].shape[-2:], mode=self.upsample)
             if self.skip:
-                x = torch.cat([x, self.across[level](seen[level])], dim=1)
+                x = torch.cat([x, self.across[level](finer[level])], dim=1)
             x = self.mix[level](self.up[level](self.join[level](x)))
         return self.last(x).float()
 
@@ -92,7 +91,7 @@ class Block(nn.Sequential):
 
 
 def normalise(channels: int) -> nn.BatchNorm2d:
-    """Batch normalisation that remembers nothing: looking at a result changes none."""
+    """Batch normalisation without running statistics: reading a result changes none."""
     return nn.BatchNorm2d(channels, track_running_stats=False)
 
 
@@ -110,8 +109,8 @@ def convolution(
     return layer
 
 
-def draw_code(
-    size: tuple[int, int], rng: torch.Generator, channels: int = CODE_CHANNELS
+def draw_network_input(
+    size: tuple[int, int], rng: torch.Generator, channels: int = INPUT_CHANNELS
 ) -> Float[Tensor, "1 c h w"]:
-    """The network's fixed input: uniform noise in [0, 0.1], as the paper has it."""
+    """The fixed network input z: uniform noise in [0, 0.1], as in the paper."""
     return 0.1 * torch.rand(1, channels, *size, generator=rng)

@@ -117,13 +117,13 @@ show(
 # Nobody has trained this network on anything.
 
 # %%
-from dil_teach.training.networks import CODE_CHANNELS, Hourglass, draw_code
+from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
 
 WIDTHS = 4 * (24,)  # channels at each scale, from the finest
 hand_steps = {"quick": 240, "standard": 500, "full": 1500}[budget]
 rng = torch.Generator().manual_seed(seed)
-code = draw_code((height, width), rng).to(truth.device)
-network = Hourglass(CODE_CHANNELS, len(noisy), WIDTHS, 8, rng)
+code = draw_network_input((height, width), rng).to(truth.device)
+network = Hourglass(INPUT_CHANNELS, len(noisy), WIDTHS, 8, rng)
 network = network.to(truth.device)
 optimizer = torch.optim.Adam(network.parameters(), lr=0.015, fused=True)
 losses, drawings = [], []
@@ -252,8 +252,8 @@ share_steps = {"quick": 90, "standard": 200, "full": 400}[budget]
 def unexplained(target, steps=share_steps):
     """The share of the target's variance that is left, after each step."""
     again = torch.Generator().manual_seed(seed)
-    same_code = draw_code(target.shape[1:], again).to(target.device)
-    pupil = Hourglass(CODE_CHANNELS, len(target), WIDTHS, 8, again)
+    same_code = draw_network_input(target.shape[1:], again).to(target.device)
+    pupil = Hourglass(INPUT_CHANNELS, len(target), WIDTHS, 8, again)
     pupil = pupil.to(target.device)
     adam = torch.optim.Adam(pupil.parameters(), lr=0.015, fused=True)
     left = []
@@ -679,7 +679,7 @@ position = torch.stack(torch.meshgrid(*ramps, indexing="ij"))[None]
 @cache  # each is trained when it is first looked at, and never again
 def drawing(depth, skip, kind):
     rng = torch.Generator().manual_seed(seed)
-    z = draw_code((rows, columns), rng).to(truth.device)
+    z = draw_network_input((rows, columns), rng).to(truth.device)
     z = position if kind == "position" else z
     net = Hourglass(z.shape[1], len(spoilt), WIDTHS[:depth], skip, rng).to(truth.device)
     adam = torch.optim.Adam(net.parameters(), lr=0.02, fused=True)
@@ -875,7 +875,7 @@ brief_steps = {"quick": 140, "standard": 320, "full": 800}[budget]
 brief = replace(
     settings, steps=brief_steps, networks=1, widths=(16, 32, 64, 64), average=0.95
 )
-for_holes = replace(brief, code_noise=0.4 if budget == "quick" else 0.1)
+for_holes = replace(brief, input_noise=0.4 if budget == "quick" else 0.1)
 tasks = {
     "inpainting": DeepImagePrior((1 - hole) * truth, mask=hole, settings=for_holes),
     "super-resolution": DeepImagePrior(low, scale=2, settings=for_holes),

@@ -109,7 +109,7 @@ show(
 # Each is chapter 13's hourglass with a code of its own that stays as it is; the weights are all that is learned:
 
 # %% tags=["algorithm"]
-from dil_teach.training.networks import CODE_CHANNELS, Hourglass, draw_code
+from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
 
 draw_steps = {"quick": 50, "standard": 120, "full": 250}[budget]
 
@@ -117,8 +117,10 @@ draw_steps = {"quick": 50, "standard": 120, "full": 250}[budget]
 def draw(picture, networks=1, widths=(16, 32, 32)):
     """What each network draws, and at each step the share of contrast that lacks."""
     rng = torch.Generator().manual_seed(seed)
-    codes = [draw_code(picture.shape[1:], rng).to(picture) for _ in range(networks)]
-    pencils = [Hourglass(CODE_CHANNELS, 1, widths, 4, rng) for _ in range(networks)]
+    codes = [
+        draw_network_input(picture.shape[1:], rng).to(picture) for _ in range(networks)
+    ]
+    pencils = [Hourglass(INPUT_CHANNELS, 1, widths, 4, rng) for _ in range(networks)]
     pencils = torch.nn.ModuleList(pencils).to(picture.device)
     optimizer = torch.optim.Adam(pencils.parameters(), lr=0.01, fused=True)
     missing = []

@@ -247,7 +247,7 @@ def test_what_is_known_must_show_something(noisy, mask):
         {"patience": 0},
         {"widths": ()},
         {"learning_rate": 0.0},
-        {"code_noise": -1.0},
+        {"input_noise": -1.0},
         {"average": 1.0},
     ],
 )

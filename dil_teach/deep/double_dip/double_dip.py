@@ -24,7 +24,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.image.convention import Video, check_image
-from dil_teach.training.networks import BF16_PAYS, CODE_CHANNELS, Hourglass, draw_code
+from dil_teach.training.networks import (
+    INPUT_CHANNELS,
+    Hourglass,
+    draw_network_input,
+)
 from dil_teach.training.precision import autocast
 
 Penalties = Callable[..., dict[str, Tensor]]
@@ -53,7 +57,7 @@ class DoubleDIPSettings:
     """Training steps in all, its stopping rule."""
     learning_rate: float = 1e-2
     """Of Adam, until half of the steps are taken; then down to 0 along a cosine."""
-    code_noise: float = 0.02
+    input_noise: float = 0.02
     """Standard deviation of the noise on the networks' codes, new at each step: it
     keeps them from memorising (Ulyanov et al., section 3)."""
     average: float = 0.95
@@ -115,10 +119,12 @@ class Network:
                 f"images: expected at least {2 ** len(self.widths)} pixels a side, the "
                 f"network's stride, got {size[0]} x {size[1]}; take a larger picture"
             )
-        codes = [draw_code(size, rng)]
+        codes = [draw_network_input(size, rng)]
         for _ in range(len(images) - 1 if self.each else 0):
-            codes.append(codes[-1] + self.drift * (draw_code(size, rng) - 0.05))
-        network = Hourglass(CODE_CHANNELS, channels, self.widths, self.skip, rng)
+            codes.append(
+                codes[-1] + self.drift * (draw_network_input(size, rng) - 0.05)
+            )
+        network = Hourglass(INPUT_CHANNELS, channels, self.widths, self.skip, rng)
         return DrawnByNetwork(network, torch.cat(codes))
 
 
@@ -278,13 +284,13 @@ class DoubleDIP:
         return self.mean
 
     def _draw(self, progress: float, noise: Callable[..., Tensor] | None) -> Layers:
-        large = self.image[:, 0].numel() >= BF16_PAYS
-        with autocast(self.image.device, self.settings.bf16 and large):
+        pixels = self.image[:, 0].numel()
+        with autocast(self.image.device, self.settings.bf16, pixels):
             drawn = {n: module(progress, noise) for n, module in self.modules.items()}
         return Layers(**{name: layer.float() for name, layer in drawn.items()})
 
     def _noise(self, shape: tuple[int, ...]) -> Tensor:
-        noise = torch.randn(shape, generator=self.rng) * self.settings.code_noise
+        noise = torch.randn(shape, generator=self.rng) * self.settings.input_noise
         return noise.to(self.image.device)
 
     def _average(self, layers: Layers) -> None:

@@ -39,9 +39,9 @@ from dil_teach.image.convention import Image, Video
 from dil_teach.image.resize import resize
 
 BUDGETS = {
-    "quick": DoubleDIPSettings(steps=200, learning_rate=0.02, code_noise=0.003),
-    "standard": DoubleDIPSettings(steps=800, learning_rate=0.02, code_noise=0.003),
-    "full": DoubleDIPSettings(steps=2000, learning_rate=0.02, code_noise=0.003),
+    "quick": DoubleDIPSettings(steps=200, learning_rate=0.02, input_noise=0.003),
+    "standard": DoubleDIPSettings(steps=800, learning_rate=0.02, input_noise=0.003),
+    "full": DoubleDIPSettings(steps=2000, learning_rate=0.02, input_noise=0.003),
 }
 """At 128 pixels a side about 14, 56 and 140 CPU seconds."""
 
