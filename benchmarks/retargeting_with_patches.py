@@ -22,8 +22,7 @@ import torch
 import torch.nn.functional as F
 import tyro
 
-from dil_teach import layouts
-from dil_teach.classical.retarget import bidirectional, patch_generation
+from dil_teach.classical.retarget import bidirectional, layouts, patch_generation
 from dil_teach.classical.retarget.column_warp import column_warp
 from dil_teach.image.convention import Image
 from dil_teach.image.files import save_image

@@ -12,7 +12,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -218,21 +217,6 @@ def test_the_workflows_call_make_and_nothing_else() -> None:
 def test_the_slow_tests_have_colabs_versions_first() -> None:
     shown = run("make", "-n", "-B", "-o", ".venv/ready", "test-all")
     assert shown.index("-r constraints-colab.txt") < shown.index("-m pytest")
-
-
-@pytest.mark.skipif(
-    shutil.which("make") is None or torch.cuda.is_available(),
-    reason="no make, or a GPU is here",
-)
-def test_without_a_gpu_its_tests_fail_instead_of_being_left_out() -> None:
-    done = subprocess.run(
-        ["make", "-o", ".venv/ready", "test-gpu"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    said, *_ = done.stderr.splitlines()
-    assert done.returncode and said.startswith("make test-gpu needs a GPU with CUDA")
 
 
 @pytest.mark.skipif(
