@@ -23,10 +23,10 @@ from dil_teach.classical.haze.dark_channel import (
     DarkChannelSettings,
     brightest_haze,
     remove_haze_by_dark_channel,
-    to_linear,
 )
 from dil_teach.deep.double_dip.dehazing import BUDGETS, Dehazed, dehaze, dehazed
 from dil_teach.deep.double_dip.double_dip import DoubleDIPSettings
+from dil_teach.image.colour import to_linear
 from dil_teach.image.scenes import Scene, scene, scenes
 
 CONTROLS = [

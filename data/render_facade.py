@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+
+from dil_teach.image.colour import to_srgb
 
 Array = NDArray[Any]  # float32, one value or colour a ray
 Mask = NDArray[np.bool_]
@@ -456,9 +459,7 @@ def render(supersampling: int = 3) -> NDArray[np.uint8]:
     # A camera's curve: deep shadows, and bright stone that does not burn out.
     light = np.clip(1.35 * light, 0, None) ** 1.2
     light = np.clip(light * (1 + light / 6) / (1 + 0.75 * light) * 1.1, 0, 1)
-    srgb = np.where(
-        light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055
-    )
+    srgb = to_srgb(torch.from_numpy(light)).numpy()
     grey = rng.standard_normal((SIDE, SIDE, 1))
     noise = 1.2 * grey + 0.9 * rng.standard_normal((SIDE, SIDE, 3))  # sigma 1.5
     return np.clip(np.round(srgb * 255 + noise), 0, 255).astype(np.uint8)

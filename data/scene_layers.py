@@ -10,11 +10,13 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 from torch import Tensor
 
+from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.photos import photo, photos
 from dil_teach.image.resize import resize
 
@@ -182,15 +184,8 @@ def mixture(name: str, one: Part, two: Part, a1: float, a2: float) -> Scene:
 # ---- haze
 
 
-def decode(srgb: Array) -> Array:
-    """From sRGB values to linear light."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-
-
-def encode(linear: Array) -> Array:
-    """From linear light to sRGB values."""
-    power = 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
-    return np.where(linear <= 0.0031308, 12.92 * linear, power)
+def _to_linear(srgb: Array) -> Array:
+    return to_linear(torch.from_numpy(srgb)).numpy()
 
 
 @dataclass(frozen=True)
@@ -289,7 +284,8 @@ class Haze:
         """I = t J + (1 - t) A in linear light, with its layers J, t and A."""
         air = np.broadcast_to(np.array(self.airlight, float), (SIZE, SIZE, 3))
         clear, t, air = (eight_bit(layer) for layer in (clear, t, air))
-        image = eight_bit(encode(t * decode(clear) + (1 - t) * decode(air)))
+        light = t * _to_linear(clear) + (1 - t) * _to_linear(air)
+        image = eight_bit(to_srgb(torch.from_numpy(light)).numpy())
         return {"image": image, "clear": clear, "transmission": t, "airlight": air}
 
     def known(self, sky: bool) -> dict[str, Any]:

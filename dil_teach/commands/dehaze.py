@@ -5,7 +5,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -22,11 +22,6 @@ from dil_teach.commands.files import (
     write,
 )
 from dil_teach.commands.pictures import load_pictures
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from dil_teach.image.convention import Video
 
 
 def dehaze(
@@ -68,7 +63,9 @@ def dehaze(
 
     import torch
 
+    from dil_teach.classical.haze.dark_channel import remove_haze_by_dark_channel
     from dil_teach.deep.double_dip import dehazing
+    from dil_teach.deep.double_dip.double_dip import check_images
 
     pictures = load_pictures(image)
     pictures.check_frames(dehazing.WORK_SIDE)
@@ -92,7 +89,8 @@ def dehaze(
         clear, transmission = found.image, found.transmission
         airlight, unsure = found.airlight, found.unsure
     else:
-        clear, transmission, airlight = _by_dark_channel(frames)
+        check_images(frames, "image", (3,))
+        clear, transmission, airlight = remove_haze_by_dark_channel(frames)
         unsure = None
     clear = clear.cpu()
     if pictures.alpha is not None:
@@ -109,31 +107,3 @@ def dehaze(
     print(f"{', '.join(map(str, files))}: written in {seconds:.1f} s")
     if unsure is not None:
         print("dil-teach: unsure:", unsure, file=sys.stderr)
-
-
-def _by_dark_channel(frames: "Video") -> "tuple[Tensor, Tensor, Tensor]":
-    """Picture, transmission and airlight; like the other method's, the transmission of
-    a large picture is that of a small copy, enlarged along the picture's edges."""
-    from dil_teach.classical.haze.dark_channel import (
-        brightest_haze,
-        remove_haze,
-        remove_haze_by_dark_channel,
-        to_linear,
-        to_srgb,
-    )
-    from dil_teach.deep.double_dip.dehazing import WORK_SIDE
-    from dil_teach.deep.double_dip.double_dip import check_images
-    from dil_teach.image.guided_filter import guided_upsample
-    from dil_teach.image.resize import resize
-
-    check_images(frames, "image", (3,))
-    scale = min(1.0, WORK_SIDE / max(frames.shape[-2:]))
-    small = frames if scale == 1 else resize(frames, scale).clamp(0, 1)
-    airlight = brightest_haze(to_linear(small))
-    clear, transmission = remove_haze_by_dark_channel(small, airlight)
-    if scale < 1:
-        radius = max(1, max(small.shape[-2:]) // 32)
-        transmission = guided_upsample(frames, small, transmission, radius, 1e-3)
-        transmission = transmission.clamp(0, 1)
-        clear = to_srgb(remove_haze(to_linear(frames), transmission, airlight))
-    return clear, transmission, to_srgb(airlight)

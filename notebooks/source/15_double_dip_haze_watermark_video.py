@@ -180,7 +180,7 @@ show(
 # Expected run time: a few milliseconds.
 
 # %% tags=["exercise"]
-from dil_teach.classical.haze.dark_channel import to_linear, to_srgb
+from dil_teach.image.colour import to_linear, to_srgb
 
 
 def haze(clear, transmission, airlight):

@@ -12,9 +12,8 @@ from dil_teach.classical.haze.dark_channel import (
     dark_channel_transmission,
     remove_haze,
     remove_haze_by_dark_channel,
-    to_linear,
-    to_srgb,
 )
+from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.guided_filter import box, guided_filter, guided_upsample
 
 
@@ -25,13 +24,6 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 def window(values: torch.Tensor, y: int, x: int, radius: int) -> torch.Tensor:
     rows = slice(max(0, y - radius), y + radius + 1)
     return values[..., rows, max(0, x - radius) : x + radius + 1]
-
-
-def test_linear_light_and_back() -> None:
-    codes = torch.linspace(0, 1, 256)
-    assert torch.allclose(to_srgb(to_linear(codes)), codes, atol=1e-6)
-    assert to_linear(torch.tensor(0.5)) == pytest.approx(0.214041, abs=1e-5)
-    assert to_srgb(torch.tensor([-1.0, 2.0])).tolist() == pytest.approx([0, 1])
 
 
 @pytest.mark.parametrize("patch", [1, 3, 7])
@@ -79,9 +71,8 @@ def test_the_whole_method_makes_a_hazy_photograph_clearer() -> None:
     depth = torch.linspace(0.1, 1.5, 64).reshape(1, 1, 64, 1).expand(1, 1, 64, 64)
     airlight = torch.full((1, 3, 1, 1), 0.7)
     hazy = to_srgb(add_haze(to_linear(clear), (-depth).exp(), airlight))
-    image, transmission = remove_haze_by_dark_channel(
-        hazy, airlight, DarkChannelSettings(patch=7)
-    )
+    settings = DarkChannelSettings(patch=7)
+    image, transmission, _ = remove_haze_by_dark_channel(hazy, airlight, settings)
     assert transmission.shape == (1, 1, 64, 64)
     assert psnr(image[0], clear[0]) > psnr(hazy[0], clear[0]) + 3
 

@@ -17,7 +17,6 @@ from PIL import Image as Picture
 
 import dil_teach
 import dil_teach.image.films as films_module
-from dil_teach.classical.haze.dark_channel import to_linear
 from dil_teach.cli import COMMANDS, main
 from dil_teach.deep.deep_image_prior import (
     FOR_HOLES,
@@ -27,6 +26,7 @@ from dil_teach.deep.deep_image_prior import (
 from dil_teach.deep.double_dip import dehazing, segmentation, separation, watermark
 from dil_teach.deep.double_dip.double_dip import DoubleDIP
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
+from dil_teach.image.colour import to_linear
 from dil_teach.image.convention import from_uint8, to_uint8
 from dil_teach.image.files import load_image, save_image
 from dil_teach.image.films import (

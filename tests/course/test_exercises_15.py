@@ -8,9 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dil_teach.classical.haze.dark_channel import to_linear, to_srgb
 from dil_teach.course import check
 from dil_teach.course.check import haze_watermark_video as module
+from dil_teach.image.colour import to_linear, to_srgb
 
 # ---- haze
 

@@ -9,9 +9,10 @@ from dil_teach.classical.haze.airlight import (
     haziest_part,
     vary_airlight,
 )
-from dil_teach.classical.haze.dark_channel import add_haze, to_linear, to_srgb
+from dil_teach.classical.haze.dark_channel import add_haze
 from dil_teach.deep.double_dip.dehazing import Dehazed, dehaze, dehazed
 from dil_teach.deep.double_dip.double_dip import DoubleDIPSettings
+from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.scenes import Scene, scene
 
 FEW = DoubleDIPSettings(steps=30)

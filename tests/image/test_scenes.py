@@ -13,6 +13,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.photos import photos
 from dil_teach.image.scenes import Scene, scene, scenes
 from dil_teach.image.shipped import shipped
@@ -135,17 +136,8 @@ def test_no_two_mixtures_have_the_same_coefficients() -> None:
     assert all(a1 - a2 > 0.19 for a1, a2 in known)
 
 
-def linear(srgb: Tensor) -> Tensor:
-    return torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-
-
-def srgb(linear: Tensor) -> Tensor:
-    power = 1.055 * linear.clamp(min=1e-8) ** (1 / 2.4) - 0.055
-    return torch.where(linear <= 0.0031308, 12.92 * linear, power)
-
-
 def check_haze(image: Tensor, clear: Tensor, t: Tensor, airlight: Tensor) -> None:
-    hazy = srgb(t * linear(clear) + (1 - t) * linear(airlight))
+    hazy = to_srgb(t * to_linear(clear) + (1 - t) * to_linear(airlight))
     assert (hazy - image).abs().max() <= ROUNDING
 
 

@@ -1,9 +1,15 @@
 """The airlight: Bahat and Irani, 'Blind Dehazing Using Internal Patch Recurrence',
-ICCP 2016, for its tint; its brightness from the contrast that the haziest part of the
-picture has left.
+ICCP 2016, for its tint; the remaining contrast of the haziest part for its brightness.
 
-Here pairs of patches are trusted by how well they agree with the airlight found so far,
-as most pairs are chance; and all is computed in linear light.
+Patches that recur at two distances differ by haze alone, so their colours fade towards
+the airlight. The tint is read from such pairs. The brightness comes from the haziest
+part of the picture, extrapolated to the point at which no contrast would remain.
+
+Departures from the paper: most pairs match by chance, so an iteratively reweighted fit
+trusts the pairs that agree with each other; and all is computed in linear light.
+
+Constants without another source were chosen on the practice scenes of
+``data/render_scenes.py --practice``.
 """
 
 from collections.abc import Sequence
@@ -14,27 +20,81 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.classical.haze.dark_channel import (
+    DarkChannelSettings,
     brightest_haze,
     dark_channel,
-    dark_channel_transmission,
+    guided_transmission,
     remove_haze,
-    to_linear,
-    to_srgb,
 )
+from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.convention import Image, Video
-from dil_teach.image.guided_filter import box, guided_filter
+from dil_teach.image.guided_filter import box
 from dil_teach.image.resize import resize
 from dil_teach.patches.extract import extract_patches
 
 Airlight = Float[Tensor, "1 3 1 1"]
 
+LEAST = 0.05
+"""Lower limit of an airlight (linear or sRGB) and of a transmission: both divide."""
+
+# Brightness, from the haziest part
+ROUNDS = 3
+"""Iterations of the brightness: airlight and haziest part depend on each other."""
+HAZIEST = 0.02
+"""Share of the pixels that count as the haziest part."""
+CONTRAST_TO_TRANSMISSION = 0.7
+"""Transmission of the haziest part, divided by its relative contrast. It is below 1
+because a part of the contrast is the file's rounding."""
+MEASURING = DarkChannelSettings(patch=5, radius=8, eps=1e-2)
+"""The transmission by which the near part of the scene is found."""
+MOST_CONTRAST = 0.6
+"""Upper limit of the relative contrast in the haziest part."""
+MARGIN = 0.03
+"""Added to the brightness, in sRGB: too dark an airlight distorts colours in thick
+haze, which does more harm than one that is too bright."""
+SKY_CONTRAST, SCENE_CONTRAST = 0.035, 0.055
+"""Relative contrast of the haziest part: at most the first in the sky of practice
+scenes, at least the second on their farthest walls."""
+
+# Tint, from recurring patches
+SIDE = 128
+"""Pixels: patches are compared on a copy whose longer side is at most this."""
+SCALES = (1.0, 0.7, 0.5)
+"""Relative sizes of the copies: a distant object matches a near one, downscaled."""
+PATCH, STRIDE = 7, 2
+"""Side of the patches, and the step between two of them, in pixels."""
+LEAST_CONTRAST = 0.012
+"""Standard deviation of a patch in linear light; lower ones are mostly rounding."""
+RATIO = 0.75
+"""Upper limit of a pair's ratio of contrasts: the fainter patch over the stronger."""
+MATCHES = 4
+"""Pairs for each patch."""
+CORRELATION = 0.8
+"""Lower limit of a pair's correlation."""
+PAIR_ERROR = 0.03
+"""Linear light: pairs whose error exceeds this lose most of their weight."""
+PRIOR = 0.02 * (PAIR_ERROR / 0.2) ** 2
+"""Weight of the first estimate of the airlight, whose own error is about 0.2."""
+
+# An airlight that varies
+VARYING_ROUNDS = 4
+"""Iterations: airlight and transmission depend on each other."""
+VARYING = DarkChannelSettings(patch=7, radius=8, eps=1e-2)
+"""The transmission by which the haze is weighted."""
+RIDGE = (0.09, 0.03, 0.03, 0.03, 0.03, 0.03, 0.003)
+"""Weights that hold the constant, the five other coefficients and the mean colour of
+the scene at their prior values."""
+SCENE = 0.2
+"""Prior of the mean colour of the haze-free scene, in linear light."""
+CELLS = 9
+"""Grid points of the airlight along each side."""
+
 
 def estimate_airlight(frames: Video) -> Airlight:
-    """The colour of opaque haze, in linear light.
+    """Estimate the colour of opaque haze, in linear light.
 
-    Surfaces fade towards it with distance. Its tint is where what recurs, nearer and
-    farther, fades to. Its brightness is that of the haziest part, taken on to where the
-    contrast that is left there would be gone, unless that part is sky.
+    The tint comes from recurring patches and the brightness from the haziest part.
+    Where that part seems to be sky, the brightness comes from the patches as well.
 
     Parameters
     ----------
@@ -48,25 +108,27 @@ def estimate_airlight(frames: Video) -> Airlight:
     """
     linear = to_linear(frames)
     start = brightest_haze(linear)
-    faded = to_srgb(_where_recurring_patches_fade_to(linear[len(linear) // 2], start))
-    tint = faded - faded.mean()
-    airlight, share = to_linear(to_srgb(start).mean() + tint), start.new_ones(())
-    for _ in range(3):
-        haze, share, clear = haziest_part(frames, airlight)
-        # of the contrast left a part is the file's rounding, not the scene
-        opaque = (haze - 0.7 * share * clear) / (1 - 0.7 * share)
-        airlight = airlight * opaque.mean().clamp_min(0.05) / airlight.mean()
-    # rather too bright: too dark an airlight blows up colours where little is left
-    bright, scene = to_srgb(airlight).mean() + 0.03, is_no_sky(share)
+    recurrent = to_srgb(
+        estimate_airlight_from_recurrence(linear[len(linear) // 2], start)
+    )
+    tint = recurrent - recurrent.mean()
+    airlight, contrast = to_linear(to_srgb(start).mean() + tint), start.new_ones(())
+    for _ in range(ROUNDS):
+        haze, contrast, near = haziest_part(frames, airlight)
+        # the model of haze, solved for the airlight
+        transmission = CONTRAST_TO_TRANSMISSION * contrast
+        opaque = (haze - transmission * near) / (1 - transmission)
+        airlight = airlight * opaque.mean().clamp_min(LEAST) / airlight.mean()
+    bright, no_sky = to_srgb(airlight).mean() + MARGIN, contrast_confidence(contrast)
     return to_linear(
-        (scene * bright + (1 - scene) * faded.mean() + tint).clamp(0.05, 1)
+        (no_sky * bright + (1 - no_sky) * recurrent.mean() + tint).clamp(LEAST, 1)
     )
 
 
 def haziest_part(
     frames: Video, airlight: Float[Tensor, "_n 3 _h _w"]
 ) -> tuple[Float[Tensor, "3"], Float[Tensor, ""], Float[Tensor, "3"]]:
-    """The fiftieth of the pixels that is haziest, beside what is near.
+    """Measure the haziest 2 % of the pixels, and the near part of the scene.
 
     Parameters
     ----------
@@ -77,122 +139,134 @@ def haziest_part(
 
     Returns
     -------
-    colour : Float[Tensor, "3"]
-        The mean of the haziest part, in linear light.
-    share : Float[Tensor, ""]
-        How much of the contrast that the scene has elsewhere is left in it, to 0.6.
+    haze : Float[Tensor, "3"]
+        Mean colour of the haziest part, in linear light.
+    contrast : Float[Tensor, ""]
+        Contrast of the haziest part, relative to that of the near part without haze;
+        at most 0.6.
     near : Float[Tensor, "3"]
-        The mean haze-free colour of what is near, in linear light.
+        Mean colour of the near part without haze, in linear light.
     """
     linear = to_linear(frames)
-    haze = dark_channel(linear, 15).flatten()
-    most = haze.topk(max(1, round(0.02 * haze.numel()))).indices
-    near = dark_channel_transmission(linear, airlight, 5)
-    near = guided_filter(frames, near, 8, 1e-2).clamp(0.05, 1)
+    dark = dark_channel(linear, 15).flatten()
+    haziest = dark.topk(max(1, round(HAZIEST * dark.numel()))).indices
+    transmission = guided_transmission(frames, airlight, MEASURING).clamp(LEAST, 1)
     contrast = (box(linear.square(), 2) - box(linear, 2).square()).clamp_min(0)
     contrast = contrast.sum(1, keepdim=True).sqrt()
-    weight = near * (near > 0.3 * near.max())
-    clear = remove_haze(linear, near, airlight)
-    clear = (clear * weight).sum((0, 2, 3)) / weight.sum()
-    usual = (contrast / near * weight).sum() / weight.sum()
-    share = (contrast.flatten()[most].mean() / usual.clamp_min(1e-6)).clamp(0, 0.6)
-    return linear.transpose(0, 1).flatten(1)[:, most].mean(1), share, clear
+    weight = transmission * (transmission > 0.3 * transmission.max())
+    clear = remove_haze(linear, transmission, airlight)
+    near = (clear * weight).sum((0, 2, 3)) / weight.sum()
+    usual = (contrast / transmission * weight).sum() / weight.sum()
+    relative = contrast.flatten()[haziest].mean() / usual.clamp_min(1e-6)
+    haze = linear.transpose(0, 1).flatten(1)[:, haziest].mean(1)
+    return haze, relative.clamp(0, MOST_CONTRAST), near
+
+
+def contrast_confidence(contrast: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    """Confidence that the haziest part is not sky, from 0 to 1.
+
+    Parameters
+    ----------
+    contrast : Float[Tensor, ""]
+        Relative contrast, from :func:`haziest_part`.
+    """
+    return ((contrast - SKY_CONTRAST) / (SCENE_CONTRAST - SKY_CONTRAST)).clamp(0, 1)
+
+
+def estimate_airlight_from_recurrence(linear: Image, start: Airlight) -> Airlight:
+    """Estimate the airlight from pairs of similar patches of different contrast.
+
+    For a pair, (1 - ratio) * airlight = mean of the fainter - ratio * mean of the
+    stronger, where ratio is that of their contrasts.
+
+    Parameters
+    ----------
+    linear : Image
+        Float[Tensor, "3 h w"], in linear light.
+    start : Float[Tensor, "1 3 1 1"]
+        First estimate, in linear light; returned where no patches match.
+
+    Returns
+    -------
+    Float[Tensor, "1 3 1 1"]
+        In linear light, within [0.05, 1].
+    """
+    scale = min(1, SIDE / max(linear.shape[-2:]))
+    patches = torch.cat(
+        [
+            extract_patches(resize(linear, scale * s), PATCH, STRIDE)
+            for s in SCALES
+            if s * scale * min(linear.shape[-2:]) >= PATCH
+        ]
+    ).unflatten(1, (3, PATCH**2))
+    mean = patches.mean(2)
+    pattern = (patches - mean[:, :, None]).flatten(1)
+    contrast = pattern.square().mean(1).sqrt()
+    textured = contrast > LEAST_CONTRAST
+    mean, pattern, contrast = mean[textured], pattern[textured], contrast[textured]
+    if len(mean) <= MATCHES:
+        return start
+    pattern = F.normalize(pattern, dim=1)
+    fainter = contrast < RATIO * contrast[:, None]
+    correlation, match = (pattern @ pattern.T).where(fainter, -1).topk(MATCHES)
+    ratio = (contrast[match] / contrast[:, None]).flatten()
+    target = mean[match] - ratio.view_as(match)[..., None] * mean[:, None]
+    correlation, target, rest = correlation.flatten(), target.flatten(0, 1), 1 - ratio
+    similar = correlation > CORRELATION
+    if not similar.any():
+        return start
+    target, rest, correlation = target[similar], rest[similar], correlation[similar]
+    airlight = start.flatten()
+    for _ in range(20):  # iteratively reweighted least squares
+        error = (target - rest[:, None] * airlight).square().sum(1)
+        weight = correlation**4 / (1 + error / PAIR_ERROR**2).square()
+        sums = ((weight * rest)[:, None] * target).mean(0) + PRIOR * start.flatten()
+        airlight = sums / ((weight * rest.square()).mean() + PRIOR)
+    return airlight.clamp(LEAST, 1).reshape(1, 3, 1, 1)
 
 
 def vary_airlight(frames: Video, airlight: Airlight) -> Float[Tensor, "1 3 9 9"]:
-    """The airlight as a quadratic function of the place, on a grid, in linear light.
+    """Fit an airlight that is a quadratic function of the position.
 
-    Least squares of hazy = (1 - t) * airlight + t * mean of the scene, where the haze
-    is thick most of all; held to the uniform one.
+    Regularised least squares of hazy = (1 - t) * airlight + t * mean of the scene,
+    weighted towards thick haze. The prior is the uniform airlight.
 
     Parameters
     ----------
     frames : Video
         Float[Tensor, "n 3 h w"] in [0, 1], sRGB-encoded.
     airlight : Float[Tensor, "1 3 1 1"]
-        About its mean, in linear light.
+        The uniform one, in linear light.
 
     Returns
     -------
     Float[Tensor, "1 3 9 9"]
-        Over the picture from corner to corner, in linear light, within [0.05, 0.99].
+        On a grid from corner to corner of the picture, in linear light, within
+        [0.05, 0.99].
     """
     linear = to_linear(frames)
-    shape = _quadratic(linear.shape[-2:]).to(linear)
-    held = 0.03 * torch.eye(7, device=linear.device)
-    held[0, 0], held[6, 6] = 0.09, 0.003
+    basis = _quadratic_basis(linear.shape[-2:]).to(linear)
+    ridge = torch.tensor(RIDGE).diag().to(linear)
     prior = torch.zeros(7, 3, device=linear.device)
-    prior[0], prior[6] = airlight.flatten(), 0.2
+    prior[0], prior[6] = airlight.flatten(), SCENE
     found = prior[:6]
-    for _ in range(4):
-        wide = torch.einsum("kc,nkhw->nchw", found, shape).clamp(0.05, 1)
-        t = dark_channel_transmission(linear, wide, 7)
-        t = guided_filter(frames, t, 8, 1e-2).clamp(0.05, 1)
+    for _ in range(VARYING_ROUNDS):
+        wide = torch.einsum("kc,nkhw->nchw", found, basis).clamp(LEAST, 1)
+        t = guided_transmission(frames, wide, VARYING).clamp(LEAST, 1)
         weight = 1 / (t.square() + 0.01)
         weight = (weight / weight.sum()).flatten()
-        terms = torch.cat([(1 - t) * shape, t], 1).transpose(0, 1).flatten(1)
+        terms = torch.cat([(1 - t) * basis, t], 1).transpose(0, 1).flatten(1)
         seen = linear.transpose(0, 1).flatten(1)
         found = torch.linalg.solve(
-            (terms * weight) @ terms.T + held,
-            (terms * weight) @ seen.T + held @ prior,
+            (terms * weight) @ terms.T + ridge,
+            (terms * weight) @ seen.T + ridge @ prior,
         )[:6]
-    grid = _quadratic((9, 9)).to(linear)
-    return torch.einsum("kc,nkhw->nchw", found, grid).clamp(0.05, 0.99)
+    grid = _quadratic_basis((CELLS, CELLS)).to(linear)
+    return torch.einsum("kc,nkhw->nchw", found, grid).clamp(LEAST, 0.99)
 
 
-def _quadratic(size: Sequence[int]) -> Float[Tensor, "1 6 h w"]:
+def _quadratic_basis(size: Sequence[int]) -> Float[Tensor, "1 6 h w"]:
     y, x = (torch.linspace(-1, 1, n) for n in size)
     y, x = torch.meshgrid(y, x, indexing="ij")
     one = torch.ones_like(x)
     return torch.stack([one, x, y, x * x - 1 / 3, y * y - 1 / 3, x * y])[None]
-
-
-def _where_recurring_patches_fade_to(linear: Image, start: Airlight) -> Airlight:
-    """Two patches of one look, at transmissions of a known ratio, tell the airlight:
-    (1 - ratio) * airlight = mean of the fainter - ratio * mean of the stronger."""
-    scale = min(1, 128 / max(linear.shape[-2:]))
-    patches = torch.cat(
-        [
-            extract_patches(resize(linear, scale * s), 7, 2)
-            for s in (1.0, 0.7, 0.5)
-            if s * scale * min(linear.shape[-2:]) >= 7
-        ]
-    ).unflatten(1, (3, 49))
-    mean = patches.mean(2)
-    look = (patches - mean[:, :, None]).flatten(1)
-    strength = look.square().mean(1).sqrt()
-    seen = strength > 0.012  # what is fainter is mostly rounding
-    mean, look, strength = mean[seen], look[seen], strength[seen]
-    if len(mean) < 5:
-        return start
-    look = F.normalize(look, dim=1)
-    fainter = strength < 0.75 * strength[:, None]
-    likeness, match = (look @ look.T).where(fainter, -1).topk(4)
-    ratio = (strength[match] / strength[:, None]).flatten()
-    told = (mean[match] - ratio.view_as(match)[..., None] * mean[:, None]).flatten(0, 1)
-    likeness, rest = likeness.flatten(), 1 - ratio
-    alike = likeness > 0.8
-    if not alike.any():
-        return start
-    told, rest, likeness = told[alike], rest[alike], likeness[alike]
-    airlight, held = start.flatten(), 0.02 * (0.03 / 0.2) ** 2
-    for _ in range(20):  # most pairs are chance: each round trusts the consistent more
-        error = (told - rest[:, None] * airlight).square().sum(1)
-        weight = likeness**4 / (1 + error / 0.03**2).square()
-        pull = ((weight * rest)[:, None] * told).mean(0) + held * start.flatten()
-        airlight = pull / ((weight * rest.square()).mean() + held)
-    return airlight.clamp(0.05, 1).reshape(1, 3, 1, 1)
-
-
-def is_no_sky(share: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """Whether contrast is left in the haziest part, from 0 to 1.
-
-    In sky there was 0 to .035 of it on practice scenes, on the farthest walls .055 and
-    more.
-
-    Parameters
-    ----------
-    share : Float[Tensor, ""]
-        As :func:`haziest_part` has it.
-    """
-    return ((share - 0.035) / 0.02).clamp(0, 1)

@@ -1,40 +1,47 @@
 """The dark channel: He, Sun and Tang, 'Single Image Haze Removal Using Dark Channel
-Prior', CVPR 2009 and TPAMI 2011. The control of every dehazing here.
+Prior', CVPR 2009 and TPAMI 2011. The baseline of every dehazing here.
 
-Haze lays airlight over a scene: hazy = transmission * clear + (1 - transmission) *
-airlight. In small patches of a clear outdoor picture some pixel is nearly black in some
-channel, so what is not black there is haze.
+The model of haze is hazy = transmission * clear + (1 - transmission) * airlight. In a
+clear outdoor picture, most small patches hold a pixel that is nearly black in some
+channel. Haze makes that pixel brighter, so its value measures the haze.
 
-Departure from the paper: light adds to light, so all is computed in linear light, not
-on a file's codes. The refinement is that of the authors' guided filter (ECCV 2010).
+Departures from the paper: all is computed in linear light, because light adds and sRGB
+values do not. The refinement is the authors' guided filter (ECCV 2010). In a large
+picture the transmission is found on a small copy and upscaled along the picture's
+edges.
 """
 
 import dataclasses
+from typing import NamedTuple
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.image.guided_filter import guided_filter
+from dil_teach.image.colour import to_linear, to_srgb
+from dil_teach.image.convention import Video, check_image
+from dil_teach.image.guided_filter import guided_filter, guided_upsample
+from dil_teach.image.resize import resize
 
 FLOOR = 0.1
-"""Transmissions below it are raised to it before anything is divided by them."""
+"""Transmission: lower values are raised to it before a division (t0 in the paper)."""
+WORK_SIDE = 256
+"""Pixels: the transmission is found on a copy whose longer side is at most this."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DarkChannelSettings:
-    """How the dark channel is turned into a transmission."""
+    """How the dark channel becomes a transmission."""
 
     patch: int = 15
     """Side of the patches in pixels, odd."""
     omega: float = 0.95
-    """How much of the haze is taken away: a little is left for the distance."""
+    """Share of the haze that is removed; a little is left as a cue of distance."""
     radius: int = 0
-    """Of the guided filter in pixels; 0 for an eighth of the shorter side, -1 for no
-    refinement."""
+    """Radius of the guided filter in pixels of the working copy; 0: an eighth of the
+    shorter side; -1: no refinement."""
     eps: float = 1e-3
-    """Of the guided filter."""
+    """Regularisation of the guided filter."""
 
     def __post_init__(self) -> None:
         if self.patch < 1 or self.patch % 2 == 0 or not 0 < self.omega <= 1:
@@ -44,53 +51,91 @@ class DarkChannelSettings:
             )
 
 
+class HazeFree(NamedTuple):
+    """Frames without haze, and the haze that was removed."""
+
+    image: Float[Tensor, "n 3 h w"]
+    """sRGB-encoded in [0, 1]."""
+    transmission: Float[Tensor, "n 1 h w"]
+    """In [0, 1]."""
+    airlight: Float[Tensor, "_n 3 _h _w"]
+    """sRGB-encoded: (1, 3, 1, 1), or of the frames' size where it is not uniform."""
+
+
 def remove_haze_by_dark_channel(
-    frames: Float[Tensor, "n c h w"],
-    airlight: Float[Tensor, "_n c _h _w"] | None = None,
+    frames: Video,
+    airlight: Float[Tensor, "_n 3 _h _w"] | None = None,
     settings: DarkChannelSettings = DarkChannelSettings(),
-) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n 1 h w"]]:
-    """The whole method: airlight, transmission, refinement, inversion.
+) -> HazeFree:
+    """Remove haze: airlight, transmission, refinement and inversion of the model.
 
     Parameters
     ----------
-    frames : Float[Tensor, "n c h w"]
-        Hazy pictures under one haze, sRGB-encoded in [0, 1].
-    airlight : Float[Tensor, "n c h w"], optional
-        Linear, of any shape that broadcasts to the frames; else it is estimated.
+    frames : Video
+        Float[Tensor, "n 3 h w"] in [0, 1], sRGB-encoded, under one haze; of any size.
+    airlight : Float[Tensor, "n 3 h w"], optional
+        In linear light, of any shape that broadcasts to the working copy. Default: the
+        estimate of :func:`brightest_haze`.
     settings : DarkChannelSettings
         Patch, omega and refinement.
 
     Returns
     -------
-    image : Float[Tensor, "n c h w"]
-        Haze-free, sRGB-encoded in [0, 1].
-    transmission : Float[Tensor, "n 1 h w"]
-        In [0, 1].
+    HazeFree
+
+    Raises
+    ------
+    ValueError
+        If the frames are not in colour or not in [0, 1].
     """
-    linear = to_linear(frames)
+    for frame in frames:
+        check_image(frame, "frames", channels=(3,))
+    small = working_copy(frames)
     if airlight is None:
-        airlight = brightest_haze(linear)
+        airlight = brightest_haze(to_linear(small))
+    transmission = guided_transmission(small, airlight, settings).clamp(0, 1)
+    return invert_haze(frames, small, transmission, airlight)
+
+
+def guided_transmission(
+    frames: Video, airlight: Float[Tensor, "_n 3 _h _w"], settings: DarkChannelSettings
+) -> Float[Tensor, "n 1 h w"]:
+    """The dark channel's transmission, smoothed along the edges of the picture.
+
+    Parameters
+    ----------
+    frames : Video
+        Float[Tensor, "n 3 h w"] in [0, 1], sRGB-encoded.
+    airlight : Float[Tensor, "n 3 h w"]
+        In linear light; an axis may be 1.
+    settings : DarkChannelSettings
+        Patch, omega and refinement.
+
+    Returns
+    -------
+    Float[Tensor, "n 1 h w"]
+        Not clamped.
+    """
     transmission = dark_channel_transmission(
-        linear, airlight, settings.patch, settings.omega
+        to_linear(frames), airlight, settings.patch, settings.omega
     )
-    if settings.radius >= 0:
-        radius = settings.radius or max(1, min(frames.shape[-2:]) // 8)
-        transmission = guided_filter(frames, transmission, radius, settings.eps)
-    transmission = transmission.clamp(0, 1)
-    return to_srgb(remove_haze(linear, transmission, airlight)), transmission
+    if settings.radius < 0:
+        return transmission
+    radius = settings.radius or max(1, min(frames.shape[-2:]) // 8)
+    return guided_filter(frames, transmission, radius, settings.eps)
 
 
 def dark_channel(
     image: Float[Tensor, "n c h w"], patch: int = 15
 ) -> Float[Tensor, "n 1 h w"]:
-    """The smallest value of any channel in the patch about each pixel.
+    """The minimum over all channels and over the patch around each pixel.
 
     Parameters
     ----------
     image : Float[Tensor, "n c h w"]
         Usually linear light, or linear light divided by the airlight.
     patch : int
-        Side in pixels, odd; patches are cut at the border.
+        Side in pixels, odd; patches are cropped at the border.
     """
     darkest = -image.amin(1, keepdim=True)
     rows = F.max_pool2d(darkest, (patch, 1), 1, (patch // 2, 0))
@@ -100,25 +145,24 @@ def dark_channel(
 def brightest_haze(
     linear: Float[Tensor, "n c h w"], patch: int = 15
 ) -> Float[Tensor, "1 c 1 1"]:
-    """The airlight, as the paper has it: among the thousandth of the pixels that is
-    haziest by the dark channel, the brightest.
+    """Estimate the airlight: the brightest of the 0.1 % haziest pixels.
 
     Parameters
     ----------
     linear : Float[Tensor, "n c h w"]
-        Pictures under one haze, linear light.
+        Pictures under one haze, in linear light.
     patch : int
-        Of the dark channel.
+        Side of the dark channel's patches in pixels.
 
     Returns
     -------
     Float[Tensor, "1 c 1 1"]
-        Linear light.
+        In linear light.
     """
     haze = dark_channel(linear, patch).flatten()
-    # at least one: a thousandth of a small picture rounds to none
-    most = haze.topk(max(1, round(0.001 * haze.numel()))).indices
-    colours = linear.transpose(0, 1).flatten(1)[:, most]
+    # at least one: 0.1 % of a small picture rounds to zero pixels
+    haziest = haze.topk(max(1, round(0.001 * haze.numel()))).indices
+    colours = linear.transpose(0, 1).flatten(1)[:, haziest]
     return colours[:, colours.sum(0).argmax()].reshape(1, -1, 1, 1)
 
 
@@ -152,29 +196,55 @@ def remove_haze(
     Parameters
     ----------
     linear : Float[Tensor, "n c h w"]
-        Hazy, linear light.
+        Hazy, in linear light.
     transmission, airlight : Tensor
-        Of the haze.
+        As in :func:`add_haze`.
     floor : float
-        The least transmission that is divided by: noise is not blown up for ever.
+        Lower limit of the divisor, so that noise in thick haze is not amplified.
 
     Returns
     -------
     Float[Tensor, "n c h w"]
-        Linear light, not clamped.
+        In linear light, not clamped.
     """
     return (linear - airlight) / transmission.clamp_min(floor) + airlight
 
 
-def to_linear(srgb: Tensor) -> Tensor:
-    """Linear light of sRGB-encoded values, any shape (IEC 61966-2-1)."""
-    return torch.where(
-        srgb <= 0.04045, srgb / 12.92, ((srgb.clamp_min(0) + 0.055) / 1.055) ** 2.4
-    )
+def working_copy(frames: Video) -> Video:
+    """The frames, downscaled to a longer side of ``WORK_SIDE`` where it is longer."""
+    scale = WORK_SIDE / max(frames.shape[-2:])
+    return frames if scale >= 1 else resize(frames, scale).clamp(0, 1)
 
 
-def to_srgb(linear: Tensor) -> Tensor:
-    """sRGB-encoded values of linear light, any shape, clamped to [0, 1]."""
-    linear = linear.clamp(0, 1)
-    curve = 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
-    return torch.where(linear <= 0.0031308, 12.92 * linear, curve).clamp_max(1)
+def invert_haze(
+    frames: Video,
+    small: Video,
+    transmission: Float[Tensor, "n 1 _h _w"],
+    airlight: Float[Tensor, "_n 3 _k _l"],
+) -> HazeFree:
+    """Remove haze that is known on a working copy from the frames themselves.
+
+    Parameters
+    ----------
+    frames : Video
+        Float[Tensor, "n 3 H W"] in [0, 1], sRGB-encoded.
+    small : Video
+        Float[Tensor, "n 3 h w"]: their :func:`working_copy`.
+    transmission : Float[Tensor, "n 1 h w"]
+        Upscaled along the edges of the frames.
+    airlight : Float[Tensor, "n 3 h w"]
+        In linear light, one colour or a picture of any size.
+
+    Returns
+    -------
+    HazeFree
+    """
+    size = [*frames.shape[-2:]]
+    if small.shape[-2:] != frames.shape[-2:]:
+        radius = max(1, max(small.shape[-2:]) // 32)
+        transmission = guided_upsample(frames, small, transmission, radius, eps=1e-3)
+    if airlight.shape[-1] > 1:
+        airlight = F.interpolate(airlight, size, mode="bilinear", align_corners=True)
+    transmission = transmission.clamp(0, 1)
+    image = to_srgb(remove_haze(to_linear(frames), transmission, airlight))
+    return HazeFree(image, transmission, to_srgb(airlight))

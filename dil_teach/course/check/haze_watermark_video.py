@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.classical.haze.dark_channel import to_linear, to_srgb
 from dil_teach.course.check.verdict import (
     as_image,
     as_number,
@@ -15,6 +14,7 @@ from dil_teach.course.check.verdict import (
     compare,
     verdict,
 )
+from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.convention import Image
 
 Map = Float[Tensor, "1 h w"]

@@ -22,16 +22,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.classical.haze.airlight import (
+    contrast_confidence,
     estimate_airlight,
     haziest_part,
-    is_no_sky,
     vary_airlight,
 )
 from dil_teach.classical.haze.dark_channel import (
     dark_channel_transmission,
     remove_haze,
-    to_linear,
-    to_srgb,
 )
 from dil_teach.deep.double_dip.double_dip import (
     Constant,
@@ -42,6 +40,7 @@ from dil_teach.deep.double_dip.double_dip import (
     Smooth,
     check_images,
 )
+from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.convention import Image, Video
 from dil_teach.image.guided_filter import guided_filter, guided_upsample
 from dil_teach.image.resize import resize
@@ -232,7 +231,7 @@ def guided_dark_channel(
 def _doubts(frames: Video, airlight: Tensor, guessed: bool) -> str | None:
     """What speaks against the result, in one sentence."""
     _, share, _ = haziest_part(frames, airlight)
-    if is_no_sky(share) < 0.5:
+    if contrast_confidence(share) < 0.5:
         return (
             "the haziest part of the picture is smooth: it may be sky, whose depth and "
             "colour nothing tells"
