@@ -1,5 +1,6 @@
-"""The command line: its commands by name, and how it says no."""
+"""The command line: its commands by name, and how it reports bad input."""
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -33,20 +34,26 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name.
 
+    Torch gets one thread, unless ``OMP_NUM_THREADS`` says otherwise or torch is already
+    imported.
+
     Parameters
     ----------
     arguments : sequence of str, optional
-        Those of the command line where not given.
+        The words after ``dil-teach``; by default those of the command line.
 
     Returns
     -------
     int
-        The exit status: 0; 2 for input that cannot be used, which one line on standard
-        error explains; 130 when interrupted.
+        The exit status: 0 on success; 2 if the input cannot be used, with one line on
+        standard error that says why; 130 if interrupted.
     """
+    # Torch reads this when a command first imports it. One image hardly fills one core,
+    # so on a busy machine a second thread mostly waits for the first.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         with warnings.catch_warnings():
-            # they are for programmers: what the user should know is raised
+            # warnings are for programmers; what a user should know is an error
             warnings.simplefilter("ignore")
             tyro.extras.subcommand_cli_from_dict(
                 COMMANDS,
@@ -58,15 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise  # a mistake of ours; but torch has no other way to say the rest
-        return _refuse("not enough memory; take a smaller image, scale or size")
+            raise  # our own mistake; torch reports a lack of memory in this class too
+        return _refuse("not enough memory; try a smaller image, scale or size")
     except KeyboardInterrupt:
         return _refuse("interrupted", status=130)
     return 0
 
 
 def _refuse(why: str, status: int = 2) -> int:
-    print("dil-teach:", *why.split(), file=sys.stderr)  # one line, whatever it holds
+    print("dil-teach:", *why.split(), file=sys.stderr)  # as one line
     return status
 
 

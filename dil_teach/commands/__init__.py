@@ -1,5 +1,5 @@
-"""The commands of dil-teach, one module a method.
+"""The commands of dil-teach, one module each.
 
-What a command needs of the library it imports itself: ``dil-teach --help`` shall not
+A command imports the library inside its function, so that ``dil-teach --help`` does not
 wait for torch.
 """

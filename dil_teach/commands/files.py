@@ -1,4 +1,4 @@
-"""What the commands share: places to write, all files or none, options, the bar."""
+"""Shared by the commands: checks of options and files, writing, the progress bar."""
 
 import os
 import tempfile
@@ -22,24 +22,25 @@ Out = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
 Budget = Literal["quick", "standard", "full"]
 
 MOST_PIXELS = 1_000_000
-"""That networks draw at once: about 4 GB of memory."""
+"""Limit for what a network renders at once: about 4 GB of memory."""
 MOST_PIXELS_IN_ALL = 36_000_000
-"""Of what is learned from smaller copies, and computed at full size: 4 GB again."""
+"""Limit where a network sees smaller copies only: about 4 GB as well."""
 OPAQUE = (".jpg", ".jpeg", ".bmp")
+"""Formats that cannot hold transparency."""
 FORMATS = (".png", ".tif", ".tiff", ".webp", *OPAQUE)
-"""Those that keep a picture as it is; others have few colours or small sizes."""
+"""Formats that commands write. Others have few colours or allow small sizes only."""
 LONGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
-"""Pixels a side that a format can hold, where that is not more than memory can."""
+"""In pixels: the limits of formats that can be smaller than our results."""
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a seed that torch does not take."""
+    """Raise a ValueError unless torch accepts the seed."""
     if not 0 <= seed < 2**63:
         raise ValueError(f"--seed: expected 0 to 2**63 - 1, got {seed}")
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that this machine has not."""
+    """Raise a ValueError unless torch can use the device on this machine."""
     import torch
 
     try:
@@ -54,30 +55,30 @@ def check_device(device: str) -> None:
 def check_pixels(
     image: Path, size: tuple[int, int], count: int = 1, most: int = MOST_PIXELS
 ) -> None:
-    """Refuse pictures that memory, and patience, are not enough for."""
+    """Raise a ValueError if pictures of this size need too much memory and time."""
     if count * size[0] * size[1] > most:
         raise ValueError(
             f"{image}: expected at most {most // count} pixels"
             f"{'' if count == 1 else f' in each of {count} pictures'}, got {size[0]} x "
-            f"{size[1]}; cut a part out, or make it smaller first"
+            f"{size[1]}; crop it, or make it smaller first"
         )
 
 
 def check_alike(files: Sequence[Path], images: "Sequence[Image]") -> None:
-    """Refuse pictures of different sizes, or of which some are grey."""
+    """Raise a ValueError unless all images have the same shape."""
     for file, image in zip(files, images, strict=True):
         if image.shape != images[0].shape:
             wanted, got = (" x ".join(map(str, x.shape)) for x in (images[0], image))
             raise ValueError(
                 f"{file}: expected {wanted} (channels x height x width) as in "
-                f"{files[0]}, got {got}; all pictures must be of one size and kind"
+                f"{files[0]}, got {got}; all pictures must have the same size and kind"
             )
 
 
 def check_output(
     out: Path, image: Path, size: tuple[int, int], transparent: bool = False
 ) -> None:
-    """Refuse a picture that could not be written: better now than after minutes."""
+    """Raise an error if the result could not be written, before minutes of work."""
     check_place(out, FORMATS)
     check_format(out, image, size, transparent)
     check_input_is_kept(out, image)
@@ -86,7 +87,7 @@ def check_output(
 def check_format(
     out: Path, image: Path, size: tuple[int, int], transparent: bool
 ) -> None:
-    """Refuse a name whose format could not hold the picture."""
+    """Raise a ValueError if the format that ``out`` names cannot hold the picture."""
     check_suffix(out, FORMATS)
     suffix = out.suffix.lower()
     if transparent and suffix in OPAQUE:
@@ -102,13 +103,13 @@ def check_format(
 
 
 def check_input_is_kept(out: Path, *inputs: Path) -> None:
-    """Refuse to write over what was read."""
+    """Raise a ValueError if ``out`` is one of the input files."""
     if out.exists() and any(out.samefile(file) for file in inputs):
         raise ValueError(f"{out}: would replace a file that is read; name another file")
 
 
 def check_different(outs: Sequence[Path]) -> None:
-    """Refuse to write two things to one place."""
+    """Raise a ValueError if two results have the same place, or one is in another."""
     places = [out.resolve() for out in outs]
     for number, (out, place) in enumerate(zip(outs, places, strict=True)):
         others = places[:number] + places[number + 1 :]
@@ -120,7 +121,7 @@ def check_different(outs: Sequence[Path]) -> None:
 
 
 def check_suffix(out: Path, suffixes: tuple[str, ...]) -> None:
-    """Refuse a name with another suffix."""
+    """Raise a ValueError unless the name ends in one of the suffixes."""
     suffix = out.suffix.lower()
     if suffix not in suffixes:
         wanted = f"one of {', '.join(suffixes)}" if suffixes[1:] else suffixes[0]
@@ -131,19 +132,19 @@ def check_suffix(out: Path, suffixes: tuple[str, ...]) -> None:
 
 
 def check_place(out: Path, suffixes: tuple[str, ...]) -> None:
-    """Refuse a file that could not be written, whatever it holds."""
+    """Raise an error if a file with one of the suffixes cannot be written there."""
     if out.is_dir():
         raise ValueError(f"{out}: expected a file to write, got a folder; name a file")
     check_suffix(out, suffixes)
     if out.exists() and not (out.is_file() and os.access(out, os.W_OK)):
-        raise OSError(f"{out}: may not be written over; name another file")
+        raise OSError(f"{out}: cannot be overwritten; name another file")
     check_parent(out)
 
 
 def check_parent(out: Path) -> None:
-    """Refuse a file or folder whose own folder nothing can be written to."""
+    """Raise an OSError if the folder that contains ``out`` is not writable."""
     if not out.parent.is_dir():
-        raise FileNotFoundError(f"{out.parent}: no such folder; make it first")
+        raise FileNotFoundError(f"{out.parent}: no such folder; create it first")
     try:
         tempfile.TemporaryDirectory(dir=out.parent, prefix=".").cleanup()
     except OSError as error:
@@ -154,7 +155,10 @@ def check_parent(out: Path) -> None:
 
 
 def load_mask(file: Path, size: tuple[int, int]) -> "Float[Tensor, '1 h w']":
-    """A picture drawn in white on an image: 1 where it is white, 0 elsewhere."""
+    """Read a mask that was painted in white: 1 where it is white, 0 elsewhere.
+
+    ``size`` is the height and width that it must have.
+    """
     from dil_teach.image.convention import split_alpha
     from dil_teach.image.files import load_image
 
@@ -167,17 +171,16 @@ def load_mask(file: Path, size: tuple[int, int]) -> "Float[Tensor, '1 h w']":
     light = drawn.mean(0, keepdim=True) * (1 if alpha is None else alpha)
     if light.max() <= 0.5:
         raise ValueError(
-            f"{file}: expected white where it marks something, got no white at all; "
-            "paint there with white"
+            f"{file}: expected a mask with white pixels, got none; paint the marked "
+            "places white"
         )
     return (light > 0.5).float()
 
 
 def write(files: dict[Path, Callable[[Path], object]]) -> None:
-    """Write all of the files or, where one of them cannot be, none.
+    """Write all of the files or, if one of them fails, none.
 
-    Each function is given a place to write to, of the file's own name; what it writes
-    may be a folder.
+    Each function writes a file or a folder to the temporary place that it receives.
     """
     from dil_teach.image.files import written_whole
 
@@ -187,7 +190,7 @@ def write(files: dict[Path, Callable[[Path], object]]) -> None:
 
 
 def train_with_bar(method: "SingleImageMethod") -> None:
-    """Train a method until it is done, with its losses in a progress bar."""
+    """Train a method to the end and show its losses in a progress bar."""
     from dil_teach.training.loop import train
 
     with tqdm(total=method.total_steps, unit="step", leave=False) as bar:

@@ -1,4 +1,4 @@
-"""dil-teach lesson: a chapter as one page."""
+"""dil-teach lesson: run a chapter and save it as one HTML page."""
 
 import importlib.util
 import time
@@ -16,13 +16,13 @@ def lesson(
     /,
     budget: Budget = "quick",
 ) -> None:
-    """Run a chapter from its first cell to its last, and keep it as one HTML page.
+    """Run a chapter from the first cell to the last, and save it as one HTML page.
 
-    Its pictures and styles are inside the page. The one thing fetched when it is read
-    is MathJax, which sets formulas; without it they are read as TeX.
+    Pictures and styles are inside the page. The browser downloads only MathJax, which
+    renders formulas; without it they appear as TeX.
 
     Args:
-        chapter: Its number or name, such as 01 or 01_patch_recurrence.
+        chapter: Number or name, for example 01 or 01_patch_recurrence.
         out: The page to write: .html.
         budget: How long the chapter may compute.
     """
@@ -31,8 +31,7 @@ def lesson(
     for tool in ("ipykernel", "nbclient", "nbconvert"):
         if importlib.util.find_spec(tool) is None:
             raise ValueError(
-                f"lesson: needs {tool}, which comes with JupyterLab; pip install "
-                "jupyterlab"
+                f"lesson: needs {tool}, a part of JupyterLab; pip install jupyterlab"
             )
 
     from dil_teach.course.lesson import find_chapter, learner_chapter, page, run_cells

@@ -1,4 +1,4 @@
-"""A picture, a folder of frames or a film: read alike, and written alike."""
+"""Read and write a picture, a folder of frames or a film in the same way."""
 
 import math
 from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What was read: the frames of a film, or the one of a picture."""
+    """The frames of a film, or the only frame of a picture."""
 
     path: Path
     film: bool
@@ -35,7 +35,10 @@ class Pictures:
         return self.colour.shape[-2], self.colour.shape[-1]
 
     def check_frames(self, side: int) -> None:
-        """Refuse what memory is not enough for; networks draw it at `side` pixels."""
+        """Raise a ValueError if the frames need too much memory.
+
+        The network renders them with ``side`` pixels on the longer side.
+        """
         check_pixels(self.path, self.size, len(self.colour), MOST_PIXELS_IN_ALL)
         height, width = self.size
         scale = min(1.0, side / max(height, width))
@@ -43,12 +46,12 @@ class Pictures:
         if len(self.colour) * small > MOST_PIXELS:
             raise ValueError(
                 f"{self.path}: expected at most {MOST_PIXELS // small} frames of "
-                f"{height} x {width}, got {len(self.colour)}; cut a part out, or make "
-                "the frames smaller"
+                f"{height} x {width}, got {len(self.colour)}; take a shorter film, or "
+                "make the frames smaller"
             )
 
     def check_output(self, out: Path, transparent: bool = False) -> None:
-        """Refuse a place that could not hold as many frames."""
+        """Raise an error if the result cannot be written to ``out``."""
         if not self.film:
             check_output(out, self.path, self.size, transparent)
         elif out.suffix == "" or out.is_dir():
@@ -60,13 +63,13 @@ class Pictures:
             if transparent:
                 raise ValueError(
                     f"{out}: {self.path} is transparent in places, which no film file "
-                    "holds; name a folder for its frames"
+                    "can hold; name a folder for its frames"
                 )
             if out.exists() and out.samefile(self.path):
                 raise ValueError(f"{out}: would replace the film; name another file")
 
     def writer(self, video: "Video", out: Path) -> "Callable[[Path], object]":
-        """The function that writes frames as `out` names them, for `files.write`."""
+        """Return the function with which `files.write` writes the frames to ``out``."""
         from dil_teach.image.files import save_image
         from dil_teach.image.films import film_rate, frame_files, save_film, save_frames
 
@@ -79,7 +82,7 @@ class Pictures:
         if self.path.is_dir():
             names = [file.stem for file in frame_files(self.path)]
             if len({name.lower() for name in names}) < len(names):
-                names = None  # such as 1.png and 1.jpg
+                names = None  # for example 1.png and 1.jpg
         return lambda place: save_frames(video, place, names)
 
 
@@ -98,7 +101,7 @@ def load_pictures(path: Path) -> Pictures:
 def _check_new_folder(out: Path) -> None:
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise ValueError(
-            f"{out}: expected a new or an empty folder for the frames, got one that "
-            "holds something; name another"
+            f"{out}: expected a new or an empty folder for the frames, got one that is "
+            "not empty; name another"
         )
     check_parent(out)

@@ -6,14 +6,14 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 Image = Float[Tensor, "_c _h _w"]
-"""(channels, height, width). Underscores: two images of one call may differ in size."""
+"""(channels, height, width). The underscore allows two images of different sizes."""
 
 Video = Float[Tensor, "_t _c _h _w"]
 """(frames, channels, height, width): a film, or several images of one size."""
 
 
 def from_uint8(array: UInt8[np.ndarray, "h w *c"]) -> Image:
-    """Eight-bit values, (h, w) or (h, w, c), as an image."""
+    """Convert eight-bit values of shape (h, w) or (h, w, c) to an image."""
     if array.ndim == 2:
         array = array[:, :, None]
     return (
@@ -22,8 +22,8 @@ def from_uint8(array: UInt8[np.ndarray, "h w *c"]) -> Image:
 
 
 def to_uint8(image: Image) -> UInt8[np.ndarray, "h w *c"]:
-    """The image rounded to eight bits, (h, w, c), or (h, w) where it is grey."""
-    # in place after the first copy: a large result is most of what memory holds
+    """Round an image to eight bits: (h, w, c), or (h, w) if it is grey."""
+    # in place after the first copy, because large results fill the memory
     values = image.detach().cpu().clamp(0, 1).mul_(255).round_()
     array = values.to(torch.uint8).numpy()
     return (
@@ -32,7 +32,7 @@ def to_uint8(image: Image) -> UInt8[np.ndarray, "h w *c"]:
 
 
 def split_alpha(image: Image) -> tuple[Image, Image | None]:
-    """Colour (or grey) and transparency of an image; None where there is none."""
+    """Split an image into colour (or grey) and transparency, or None if it has none."""
     return (image[:-1], image[-1:]) if len(image) in (2, 4) else (image, None)
 
 
@@ -43,25 +43,25 @@ def check_image(
     min_side: int = 1,
     in_range: bool = True,
 ) -> None:
-    """Refuse, in one sentence, what is no image by the convention of this module.
+    """Raise a ValueError unless ``image`` follows the convention of this module.
 
     Parameters
     ----------
     image : Image
-        What should be Float[Tensor, "c h w"], float32, finite, in [0, 1].
+        Expected: Float[Tensor, "c h w"], float32, finite, in [0, 1].
     name : str
-        What the caller calls it.
+        The caller's name for it, for the message.
     channels : tuple of int
-        The numbers of channels that the caller can take.
+        The numbers of channels that the caller accepts.
     min_side : int
-        The smallest height and width that the caller can take, in pixels.
+        The smallest height and width that the caller accepts, in pixels.
     in_range : bool
-        Whether values outside [0, 1] (by more than rounding) are refused.
+        Whether values must be in [0, 1], up to rounding.
 
     Raises
     ------
     ValueError
-        If any of this does not hold.
+        If one of these conditions does not hold.
     """
     if not isinstance(image, Tensor) or image.ndim != 3:
         what = tuple(image.shape) if hasattr(image, "shape") else type(image).__name__
@@ -77,7 +77,7 @@ def check_image(
     if len(image) not in channels:
         raise ValueError(
             f"{name}: expected {' or '.join(map(str, channels))} channels, got "
-            f"{len(image)} (shape {tuple(image.shape)}); split_alpha takes alpha away"
+            f"{len(image)} (shape {tuple(image.shape)}); split_alpha removes alpha"
         )
     if min(image.shape[1:]) < min_side:
         raise ValueError(
@@ -89,5 +89,5 @@ def check_image(
     if in_range and (image.min() < -1e-3 or image.max() > 1 + 1e-3):
         raise ValueError(
             f"{name}: expected values in [0, 1], got {image.min():.3g} to "
-            f"{image.max():.3g}; divide by the largest value that the file can hold"
+            f"{image.max():.3g}; divide by the largest possible value"
         )

@@ -1,4 +1,4 @@
-"""Picture files: read as images, and written whole or not at all."""
+"""Read pictures, and write files completely or not at all."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from PIL import ImageOps, UnidentifiedImageError
 from dil_teach.image.convention import Image, check_image, from_uint8, to_uint8
 
 MAX_MEGAPIXELS = 100
-"""Larger files are refused before they are decoded: they exhaust a laptop's memory."""
+"""Larger files raise an error before decoding: they would fill a laptop's memory."""
 
 
 def load_image(path: str | Path) -> Image:
@@ -24,22 +24,22 @@ def load_image(path: str | Path) -> Image:
     Parameters
     ----------
     path : str or Path
-        A PNG, JPEG, TIFF, WebP or any other file that Pillow reads. The camera's
-        EXIF orientation is applied. Of an animation the first frame is read.
+        A PNG, JPEG, TIFF, WebP or any other file that Pillow reads. The EXIF
+        orientation is applied. An animation gives its first frame.
 
     Returns
     -------
     Image
         Float[Tensor, "c h w"] in [0, 1]: grey (1 channel), grey and alpha (2),
-        RGB (3) or RGBA (4), as the file has it; a palette becomes RGB or RGBA.
-        Sixteen-bit grey is divided by 65535; sixteen-bit colour is read with eight.
+        RGB (3) or RGBA (4), as in the file; a palette becomes RGB or RGBA.
+        Sixteen-bit grey is divided by 65535; sixteen-bit colour is read as 8 bits.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is a folder, no picture, truncated, or over ``MAX_MEGAPIXELS``.
+        If it is a folder, not a picture, truncated, or above ``MAX_MEGAPIXELS``.
     """
     path = Path(path)
     if not path.exists():
@@ -50,20 +50,20 @@ def load_image(path: str | Path) -> Image:
         )
     try:
         with warnings.catch_warnings():
-            # Pillow warns of large pictures; the limit below says it once, in words
+            # our own limit below replaces Pillow's warning about large pictures
             warnings.simplefilter("ignore", Picture.DecompressionBombWarning)
             with Picture.open(path) as picture:
                 _check_megapixels(*picture.size)
                 return _from_picture(_in_known_mode(ImageOps.exif_transpose(picture)))
     except UnidentifiedImageError:
         raise ValueError(
-            f"{path}: expected a picture (PNG, JPEG, TIFF, ...), got a file that is "
-            "none, whatever its name says; export it again as PNG"
+            f"{path}: expected a picture (PNG, JPEG, TIFF, ...), got a file in another "
+            "format, whatever its name; export it again as PNG"
         ) from None
     except Picture.DecompressionBombError:
         raise ValueError(
-            f"{path}: expected at most {MAX_MEGAPIXELS} megapixels, got a far larger "
-            "picture; make it smaller first"
+            f"{path}: expected at most {MAX_MEGAPIXELS} megapixels, got far more; make "
+            "it smaller first"
         ) from None
     except _Refused as error:
         raise ValueError(f"{path}: {error}") from None
@@ -75,7 +75,7 @@ def load_image(path: str | Path) -> Image:
 
 
 class _Refused(ValueError):
-    """A picture that could be decoded, but that we do not take."""
+    """Raised for a valid picture that load_image does not accept."""
 
 
 def _check_megapixels(width: int, height: int) -> None:
@@ -87,13 +87,13 @@ def _check_megapixels(width: int, height: int) -> None:
 
 
 def _in_known_mode(picture: Picture.Image) -> Picture.Image:
-    """The picture as L, LA, RGB or RGBA, or as it is where it holds 16 bits."""
+    """Convert a picture to L, LA, RGB or RGBA; 16-bit grey stays as it is."""
     if picture.mode.startswith("I"):
         return picture
     if picture.mode == "F":
         raise _Refused(
-            "expected 8 or 16 bits a channel, got floating point, whose range "
-            "is unknown; export it as a 16-bit PNG"
+            "expected 8 or 16 bits a channel, got floating-point values of unknown "
+            "range; export it as a 16-bit PNG"
         )
     alpha = picture.has_transparency_data
     if picture.mode in ("1", "L", "LA"):
@@ -102,7 +102,7 @@ def _in_known_mode(picture: Picture.Image) -> Picture.Image:
 
 
 def _from_picture(picture: Picture.Image) -> Image:
-    """A Pillow picture in mode L, LA, RGB, RGBA or I (16 bits) as an image."""
+    """Convert a Pillow picture in mode L, LA, RGB, RGBA or I (16 bits) to an image."""
     if picture.mode.startswith("I"):
         values = np.asarray(picture, dtype=np.int64).clip(0, 65535)
         return torch.from_numpy(values.astype(np.float32) / 65535)[None]
@@ -110,23 +110,22 @@ def _from_picture(picture: Picture.Image) -> Image:
 
 
 def save_image(image: Image, path: str | Path) -> None:
-    """Write an image with eight bits a channel; the suffix names the format.
+    """Write an image with eight bits per channel; the suffix selects the format.
 
-    The file is written beside its place and then renamed, so that nobody ever finds
-    half a picture there. Values outside [0, 1] are clamped.
+    Values outside [0, 1] are clamped. The file is complete or absent, as in
+    :func:`written_whole`.
 
     Parameters
     ----------
     image : Image
         Float[Tensor, "c h w"] with 1 to 4 channels.
     path : str or Path
-        Where to; ``.png`` keeps every value.
+        The file to write; ``.png`` is lossless.
 
     Raises
     ------
     ValueError
-        If the values are not finite, or the suffix names no format that can hold
-        these channels.
+        If a value is not finite, or no format of that suffix can hold these channels.
     OSError
         If the folder does not exist or cannot be written.
     """
@@ -135,11 +134,11 @@ def save_image(image: Image, path: str | Path) -> None:
     writer = Picture.registered_extensions().get(path.suffix.lower())
     if writer is None or writer not in Picture.SAVE:
         raise ValueError(
-            f"{path}: expected a picture's suffix such as .png or .jpg, got "
-            f"'{path.suffix}'; name the file with one"
+            f"{path}: expected the suffix of a picture, such as .png or .jpg, got "
+            f"'{path.suffix}'; add one to the name"
         )
     if writer in ("JPEG", "JPEG2000", "BMP", "PPM") and len(image) in (2, 4):
-        raise ValueError(f"{path}: {writer} holds no transparency; save it as .png")
+        raise ValueError(f"{path}: {writer} cannot hold transparency; save it as .png")
     if path.is_dir():
         raise ValueError(f"{path}: expected a file to write, got a folder; name a file")
     options = {"quality": 95} if writer in ("JPEG", "WEBP") else {}
@@ -149,10 +148,10 @@ def save_image(image: Image, path: str | Path) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A place to write a file or folder to; it gets its name when the block ends.
+    """Yield a temporary place for a file or folder, and rename it when the block ends.
 
-    If the block fails, nothing is left and what had the name before stays as it was.
-    Nobody ever finds half a file under the name.
+    If the block fails, the temporary place is removed and an existing file stays as it
+    was, so a half-written file never has the final name.
 
     Parameters
     ----------
@@ -162,7 +161,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Of the same name, in a hidden folder beside ``path``.
+        A path with the same name, in a hidden folder beside ``path``.
 
     Raises
     ------
@@ -170,16 +169,16 @@ def written_whole(path: Path) -> Iterator[Path]:
         If the folder does not exist or cannot be written.
     """
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder; make it first")
+        raise FileNotFoundError(f"{path.parent}: no such folder; create it first")
     hidden = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         hidden.mkdir()
         yield hidden / path.name
         if path.is_dir():
-            path.rmdir()  # not all systems rename onto an empty folder
+            path.rmdir()  # some systems cannot rename onto an empty folder
         os.replace(hidden / path.name, path)
     except OSError as error:
-        if error.strerror is None:  # a message of ours, of the hidden place
+        if error.strerror is None:  # our own message, which names the hidden place
             said = str(error).replace(str(hidden / path.name), str(path))
             raise OSError(said) from None
         raise OSError(

@@ -1,4 +1,4 @@
-"""How near one image is to another: PSNR, PSNR of luma, SSIM. And objects, counted."""
+"""Similarity of two images (PSNR, PSNR of luma, SSIM), and counting objects."""
 
 import math
 from typing import Any
@@ -15,12 +15,12 @@ from dil_teach.image.convention import Image, check_image
 
 
 def psnr(a: Image, b: Image) -> float:
-    """Peak signal-to-noise ratio over all values, in dB; infinite where they agree.
+    """Peak signal-to-noise ratio over all values, in dB; infinite if they are equal.
 
     Parameters
     ----------
     a, b : Image
-        Two images of one shape, in [0, 1] (the peak is 1).
+        Two images of the same shape, in [0, 1] (the peak is 1).
 
     Raises
     ------
@@ -35,7 +35,7 @@ def psnr(a: Image, b: Image) -> float:
 def luma(image: Image) -> Float[Tensor, "1 h w"]:
     """Y of MATLAB's ``rgb2ycbcr`` (ITU-R BT.601), in [16/255, 235/255].
 
-    A grey image is taken as R = G = B.
+    A grey image counts as R = G = B.
     """
     if len(image) == 1:
         image = image.expand(3, -1, -1)
@@ -44,20 +44,20 @@ def luma(image: Image) -> Float[Tensor, "1 h w"]:
 
 
 def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
-    """PSNR of luma with a border left out: what tables of super-resolution print.
+    """PSNR of luma without a border, as in tables of super-resolution results.
 
     Parameters
     ----------
     a, b : Image
-        Two images of one shape, grey or RGB, in [0, 1]. Tables round the result to
-        eight bits first.
+        Two images of the same shape, grey or RGB, in [0, 1]. For published tables,
+        round the result to eight bits first.
     shave : int
-        Border left out on each side, in pixels; usually the scale.
+        Width of the ignored border in pixels; usually the scale factor.
 
     Raises
     ------
     ValueError
-        If their shapes differ, or the border leaves nothing.
+        If their shapes differ, or no pixel is left inside the border.
     """
     _check_same_shape(a, b)
     if shave < 0 or 2 * shave >= min(a.shape[-2:]):
@@ -72,12 +72,12 @@ def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
 def ssim(a: Image, b: Image) -> float:
     """Structural similarity (Wang et al. 2004), from -1 to 1, mean over the channels.
 
-    Gaussian windows of sigma 1.5 as in the paper, by scikit-image.
+    Computed by scikit-image with Gaussian windows of sigma 1.5, as in the paper.
 
     Parameters
     ----------
     a, b : Image
-        Two images of one shape, in [0, 1], at least 11 pixels a side.
+        Two images of the same shape, in [0, 1], at least 11 x 11 pixels.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def ssim(a: Image, b: Image) -> float:
 def _check_same_shape(a: Tensor, b: Tensor) -> None:
     if a.shape != b.shape:
         raise ValueError(
-            f"metrics: expected two images of one shape, got {tuple(a.shape)} and "
+            f"metrics: expected two images of the same shape, got {tuple(a.shape)} and "
             f"{tuple(b.shape)}; resize or crop one of them"
         )
     if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
@@ -112,10 +112,11 @@ def _check_same_shape(a: Tensor, b: Tensor) -> None:
 
 
 def count_objects(image: Image) -> tuple[int, float]:
-    """How many bright objects lie apart on a darker ground, and their usual shape.
+    """Count separate bright objects on a darker background, and measure their shape.
 
-    An object is what is brighter, by a sixteenth, than its wide surroundings; holes are
-    filled, threads cut, and what is under a quarter of the median area left out.
+    A pixel belongs to an object if it is brighter, by 1/16, than a wide Gaussian blur.
+    Holes are filled and thin connections cut. Objects below a quarter of the median
+    area are ignored.
 
     Parameters
     ----------
@@ -125,8 +126,8 @@ def count_objects(image: Image) -> tuple[int, float]:
     Returns
     -------
     int, float
-        The number of objects, and the median of width over height of the boxes around
-        them: about 1 for coins, 2 for coins that are stretched. (0, nan) for none.
+        The number of objects, and the median ratio of width to height of their bounding
+        boxes: about 1 for coins, 2 for stretched coins. (0, nan) if there is none.
     """
     check_image(image)
     grey = image.mean(0).cpu().double().numpy()

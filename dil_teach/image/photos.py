@@ -1,9 +1,9 @@
 """The photographs of the course, and the benchmark sets of the papers.
 
-The photographs lie in the installed packages scikit-image and scikit-learn and in
-``data/``; ``data/photos.json`` lists them with source, author, licence and hash. The
-benchmark sets are not ours to pass on: they are read from a folder of the reader's own,
-or downloaded for who asks for it.
+The photographs are in the installed packages scikit-image and scikit-learn and in
+``data/``; ``data/photos.json`` lists them with source, author, licence and hash. We may
+not distribute the benchmark sets: they are read from the reader's own folder, or
+downloaded on request.
 """
 
 import json
@@ -21,13 +21,13 @@ from dil_teach.image.files import load_image
 from dil_teach.image.resize import resize
 from dil_teach.image.shipped import shipped
 
-# An axis that starts with _ need not agree from one image to the next.
+# An axis that starts with _ may differ between the two images.
 Pair = tuple[str, Float[Tensor, "_c _h _w"], Float[Tensor, "_c _h _w"]]
 
 
 @dataclass(frozen=True)
 class Photo:
-    """What is known of one picture; :func:`photo` loads it."""
+    """The record of one picture; :func:`photo` loads its pixels."""
 
     name: str
     title: str
@@ -37,13 +37,13 @@ class Photo:
     author: str
     licence: str
     attribution: str
-    """The line to print beside the picture."""
+    """The credit line to print beside the picture."""
     sha256: str
     size: tuple[int, int]
     """Height and width in pixels."""
     colour: bool
     rendered: bool
-    """True for a picture that was computed, not photographed."""
+    """True if the picture was computed, not photographed."""
     recurrence: str
     """What repeats in it, within and across scales."""
 
@@ -58,7 +58,7 @@ class Photo:
         if path is None or not path.exists():
             raise FileNotFoundError(
                 f"photo '{self.name}': expected the file {inside} in the installed "
-                f"package {package}, found none; install {package} again"
+                f"package {package}, which is not there; install {package} again"
             )
         return path
 
@@ -69,7 +69,7 @@ def photos() -> dict[str, Photo]:
     Returns
     -------
     dict[str, Photo]
-        Nothing is loaded yet: see :func:`photo`.
+        Records without pixels; :func:`photo` loads those.
     """
     entries = json.loads(shipped("data/photos.json").read_text(encoding="utf-8"))
     return {
@@ -86,26 +86,26 @@ def photo(name: str, size: int | None = None) -> Image:
     name : str
         A key of :func:`photos`.
     size : int, optional
-        Side in pixels. The central square is cropped and made smaller by antialiased
-        bicubic interpolation. Without it the photograph comes as it is.
+        Side in pixels. The central square is cropped and downscaled with antialiased
+        bicubic interpolation. By default the whole photograph is returned.
 
     Returns
     -------
     Image
-        Float[Tensor, "c h w"] in [0, 1]: three channels, or one where it is grey.
+        Float[Tensor, "c h w"] in [0, 1]: three channels, or one if it is grey.
 
     Raises
     ------
     ValueError
         If there is no photograph of that name, or its central square is smaller.
     FileNotFoundError
-        If the package in which it lies is not installed whole.
+        If the package that contains it is not completely installed.
     """
     known = photos()
     if name not in known:
         raise ValueError(
             f"name: expected one of {', '.join(known)}, got '{name}'; "
-            "load_image(path) reads a photograph of your own"
+            "load_image(path) reads your own photograph"
         )
     if size is None:
         return load_image(known[name].path)
@@ -126,22 +126,22 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
 
     The environment variable ``DIL_TEACH_DATASETS`` names the folder that holds the
     sets. Each set is a folder of pairs such as ``Set5/img_001_x2_HR.png`` and
-    ``Set5/img_001_x2_LR.png``. Where it is not set and ``DIL_TEACH_DOWNLOAD`` is 1,
-    the files listed in ``data/benchmarks.json`` (Set5) are downloaded once, and refused
-    if their hash is another.
+    ``Set5/img_001_x2_LR.png``. If it is not set and ``DIL_TEACH_DOWNLOAD`` is 1, the
+    files listed in ``data/benchmarks.json`` (Set5) are downloaded once, and their
+    hashes are checked.
 
     Parameters
     ----------
     name : str
-        The set's folder.
+        Folder of the set.
     scale : int
-        The scale in the file names: the LR image is ``scale`` times smaller.
+        The factor in the file names: the LR image is ``scale`` times smaller.
 
     Returns
     -------
     list[tuple[str, Image, Image]]
         Stem (``"img_001"``), HR and LR image of each pair, sorted by stem; grey or
-        colour as the files are.
+        colour as in the files.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
     if not root and os.environ.get("DIL_TEACH_DOWNLOAD") == "1":
         root = str(_download(name, scale))
     hint = (
-        "set it to a folder that holds files such as "
+        "set it to a folder with files such as "
         f"{name}/img_001_x{scale}_HR.png and {name}/img_001_x{scale}_LR.png"
     )
     if not root:
@@ -175,7 +175,7 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
 
 
 def _download(name: str, scale: int) -> Path:
-    """The folder of sets, once the listed files of this set and scale are in it."""
+    """Download the listed files of a set and scale, and return the folder of sets."""
     listed = json.loads(shipped("data/benchmarks.json").read_text(encoding="utf-8"))
     folder = pooch.os_cache("dil_teach")
     for file, sha256 in listed["sha256"].items():

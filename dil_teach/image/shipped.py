@@ -1,4 +1,4 @@
-"""Where the photographs and chapters that ship with the library lie."""
+"""Find the photographs and chapters that ship with the library."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def shipped(relative: str) -> Path:
-    """Path of a shipped file or folder, in a checkout and in an installed wheel alike.
+    """Return the path of a shipped file or folder, in a checkout or an installed wheel.
 
     Parameters
     ----------
     relative : str
-        Path below the repository's root, such as ``"data/photos.json"`` or
+        Path relative to the root of the repository, such as ``"data/photos.json"`` or
         ``"notebooks"``.
 
     Returns
@@ -22,12 +22,12 @@ def shipped(relative: str) -> Path:
     Raises
     ------
     FileNotFoundError
-        If it lies neither in the checkout nor in the wheel.
+        If it is neither in the checkout nor in the wheel.
     """
     for root in (_PACKAGE / "_shipped", _PACKAGE.parent):
         if (root / relative).exists():
             return root / relative
     raise FileNotFoundError(
-        f"{relative} does not ship with this dil_teach (looked beside {_PACKAGE}): "
-        "reinstall the package, or run from a complete checkout"
+        f"{relative}: expected it in or beside {_PACKAGE}, found none; reinstall "
+        "dil_teach, or run it from a complete checkout"
     )
