@@ -1,4 +1,4 @@
-"""What chapters show and move: figures with alt text, the live panel, controls."""
+"""Tools of the chapters: figures with alt text, the live panel, controls."""
 
 from dil_teach.notebook.claims import check_claims
 from dil_teach.notebook.figures import curves, figure_html, show, show_source, strip

@@ -1,22 +1,22 @@
-"""What a chapter claims: printed for the reader, asserted for the tests."""
+"""A chapter's claims: printed for the reader, asserted for the tests."""
 
 from collections.abc import Mapping
 
 
 def check_claims(claims: Mapping[str, object], own_photograph: bool = False) -> None:
-    """Print whether each claim of a chapter holds, and stop if one does not.
+    """Print whether each claim holds, and stop if one does not.
 
     Parameters
     ----------
     claims : mapping of str to bool
-        Each claim in words, and whether it holds.
+        The claim in words, and whether it holds.
     own_photograph : bool
-        Whether the reader's own photograph was used. Then a claim need not hold.
+        Whether the reader uses another photograph, for which a claim may fail.
 
     Raises
     ------
     AssertionError
-        If a claim does not hold on our photograph.
+        If a claim does not hold and the photograph is ours.
     """
     for claim, holds in claims.items():
         print(f"{claim}: {bool(holds)}")

@@ -1,4 +1,4 @@
-"""Every figure of the course: a picture with alt text, as HTML."""
+"""Figures of the course: pictures with alt text, as HTML."""
 
 import base64
 import inspect
@@ -21,10 +21,11 @@ Picture = Image | Mapping[str, Image] | Figure
 Crop = tuple[int, int, int, int]
 
 MIN_ALT_CHARACTERS = 20
-PAGE_WIDTH = 900  # CSS pixels: what a JupyterLab cell shows unscaled on a laptop
-MAX_PANEL = 512  # CSS pixels: a single photograph need not fill the page
-MAX_PNG_BYTES = 60_000  # larger ones may become JPEG: a whole chapter is <= 1 MB
-STYLES = (  # Okabe and Ito's colours, each with a dash of its own: never colour alone
+PAGE_WIDTH = 900  # CSS pixels: a JupyterLab cell on a laptop, without scaling
+MAX_PANEL = 512  # CSS pixels: the largest width of a single enlarged photograph
+MAX_PNG_BYTES = 60_000  # a larger figure may become JPEG; a chapter has at most 1 MB
+GAP, LINE_HEIGHT = 10, 15  # CSS pixels: between two panels, and for a line of title
+STYLES = (  # Okabe and Ito's colours, each with its own dash: never colour alone
     ("#0072B2", "-"),
     ("#D55E00", "--"),
     ("#009E73", "-."),
@@ -44,45 +45,44 @@ def show(
     Parameters
     ----------
     picture : Image, dict of title to Image, or matplotlib Figure
-        Images are laid out side by side by `strip`.
+        :func:`strip` places images side by side.
     alt : str
         What can be seen, in at least 20 characters, for a reader who cannot see it.
     truth, crop, zoom
-        As in `strip`; for images only.
+        As in :func:`strip`; for images only.
 
     Raises
     ------
     ValueError
-        If `alt` is too short, or as in `strip`.
+        If `alt` is too short, or as in :func:`strip`.
     """
     if not isinstance(picture, Figure):
         picture = strip(picture, crop=crop, zoom=zoom, truth=truth)
     elif truth is not None or crop is not None or zoom is not None:
         raise ValueError(
-            "truth, crop and zoom are for images and the picture is a finished "
-            "Figure: pass them to strip(images, ...) when you make it"
+            "truth, crop and zoom: expected none of them with a finished Figure, got "
+            "one; pass them to strip(images, ...), which makes the figure"
         )
     display_html(figure_html(picture, alt), alt)
 
 
 def display_html(html: str, plain: str) -> None:
-    """Display HTML with its plain-text form, and no image beside it."""
+    """Display HTML together with its plain text."""
     display({"text/html": html, "text/plain": plain}, raw=True)
 
 
 def figure_html(picture: Picture, alt: str) -> str:
-    """HTML ``<img>`` of a picture, its pixels inside and its alt text required.
+    """One HTML ``<img>`` that contains the pixels and the required alt text.
 
     Parameters
     ----------
-    picture : Image, dict of title to Image, or matplotlib Figure
-    alt : str
-        What can be seen, in at least 20 characters.
+    picture, alt
+        As in :func:`show`.
 
     Returns
     -------
     str
-        One ``<img>`` element with a ``data:`` address (PNG, or JPEG where smaller).
+        ``<img>`` with a ``data:`` address (PNG, or JPEG if the PNG is too large).
 
     Raises
     ------
@@ -92,11 +92,19 @@ def figure_html(picture: Picture, alt: str) -> str:
     alt = " ".join(alt.split())
     if len(alt) < MIN_ALT_CHARACTERS:
         raise ValueError(
-            f"alt must say what can be seen, in at least {MIN_ALT_CHARACTERS} "
-            f"characters, got {alt!r}: name what changed from one picture to the next"
+            f"alt: expected at least {MIN_ALT_CHARACTERS} characters, got {alt!r}; say "
+            "what can be seen, and what changes from one picture to the next"
         )
     figure = picture if isinstance(picture, Figure) else strip(picture)
-    kind, data = _encode(figure)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = PillowImage.fromarray(np.array(canvas.buffer_rgba())[..., :3])
+    kind, data = "png", _encode(pixels, "PNG")
+    if len(data) > MAX_PNG_BYTES:
+        # JPEG with full-resolution chroma: colours must not be blurred.
+        jpeg = _encode(pixels, "JPEG", quality=90, subsampling=0)
+        if len(jpeg) < len(data):
+            kind, data = "jpeg", jpeg
     width = round(figure.get_figwidth() * 100)
     return (
         f'<img alt="{escape(alt)}" width="{width}" style="max-width:100%;height:auto" '
@@ -104,8 +112,14 @@ def figure_html(picture: Picture, alt: str) -> str:
     )
 
 
+def png_address(image: Image) -> str:
+    """The image's pixels as a PNG in a ``data:`` address."""
+    data = _encode(PillowImage.fromarray(to_uint8(image)), "PNG")
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+
 def side_by_side(blocks: Iterable[str]) -> str:
-    """Blocks of HTML in a row, below one another where the page is narrow."""
+    """Blocks of HTML in a row; a narrow page wraps them."""
     items = "".join(f'<div style="flex:1 1 12em">{block}</div>' for block in blocks)
     return f'<div style="display:flex;flex-wrap:wrap;gap:1em">{items}</div>'
 
@@ -116,34 +130,35 @@ def strip(
     zoom: int | None = None,
     truth: Image | None = None,
 ) -> Figure:
-    """Images side by side, their pixels enlarged to squares and never smoothed.
+    """Images side by side, each pixel enlarged to a square without smoothing.
 
     Parameters
     ----------
     images : Image or dict of title to Image
-        Sizes may differ unless `crop` is given; all are enlarged alike, so that a
-        smaller image looks smaller.
+        Sizes may differ unless `crop` is given. All images are enlarged by the same
+        factor, so a smaller image looks smaller.
     crop : (top, left, height, width), optional
         The part to show, in pixels.
     zoom : int, optional
-        Side of the square that a pixel becomes; as large as fits, up to 8, if left out.
+        Side of the square that shows a pixel; by default the largest that fits, up to
+        8.
     truth : Image, optional
-        The ground truth: shown last, and each image of its size gets its PSNR on Y,
-        measured on the whole image less a border of 2 pixels.
+        The ground truth. It is shown last, and the PSNR on Y of each image of the same
+        size is printed above it; the PSNR ignores a border of 2 pixels.
 
     Returns
     -------
     matplotlib.figure.Figure
-        With exactly the size that its pixels need.
+        Exactly as large as its pixels and titles need.
 
     Raises
     ------
     ValueError
-        If there is no image, one is no image, or the crop lies outside one of them.
+        If there is no image, a value is not an image, or the crop is not inside all.
     """
     panels = dict(images) if isinstance(images, Mapping) else {"": images}
     if not panels:
-        raise ValueError("images must hold at least one image, got none")
+        raise ValueError("images: expected at least one image, got none; add one")
     for title, image in panels.items():
         check_image(
             image, name=f"images[{title!r}]" if title else "images", in_range=False
@@ -154,47 +169,37 @@ def strip(
         captions.append("ground truth")
     pixels = [to_uint8(_cut(image, crop)) for image in panels.values()]
 
-    gap, line_height = 10, 15
     height = max(p.shape[0] for p in pixels)
     width = max(p.shape[1] for p in pixels)
     if zoom is None:
-        room = PAGE_WIDTH - gap * (len(pixels) - 1)
+        room = PAGE_WIDTH - GAP * (len(pixels) - 1)
         fitting = min(room // (width * len(pixels)), MAX_PANEL // width)
         zoom = min(max(fitting, 1), 8)
     height, width = height * zoom, width * zoom
-    captions = [_wrapped(caption, width) for caption in captions]
-    title_height = line_height * max(c.count("\n") + 1 for c in captions)
+    captions = [_wrap(caption, width) for caption in captions]
+    title_height = LINE_HEIGHT * max(c.count("\n") + 1 for c in captions)
     title_height = title_height + 4 if any(captions) else 0
-    columns = min(max((PAGE_WIDTH + gap) // (width + gap), 1), len(pixels))
+    columns = min(max((PAGE_WIDTH + GAP) // (width + GAP), 1), len(pixels))
     rows = math.ceil(len(pixels) / columns)
-    total_width = columns * (width + gap) - gap
-    total_height = rows * (height + title_height + gap) - gap
+    total_width = columns * (width + GAP) - GAP
+    total_height = rows * (height + title_height + GAP) - GAP
 
     figure = Figure(figsize=(total_width / 100, total_height / 100), dpi=100)
     for index, (panel, caption) in enumerate(zip(pixels, captions, strict=True)):
         row, column = divmod(index, columns)
-        left = column * (width + gap)
-        top = row * (height + title_height + gap) + title_height
+        left = column * (width + GAP) / total_width
+        top = row * (height + title_height + GAP) + title_height
         panel_height, panel_width = panel.shape[0] * zoom, panel.shape[1] * zoom
+        bottom = 1 - (top + panel_height) / total_height
         axes = figure.add_axes(
-            (
-                left / total_width,
-                1 - (top + panel_height) / total_height,
-                panel_width / total_width,
-                panel_height / total_height,
-            )
+            (left, bottom, panel_width / total_width, panel_height / total_height)
         )
         axes.set_axis_off()
         axes.imshow(
             panel, cmap="gray", vmin=0, vmax=255, aspect="auto", interpolation="nearest"
         )
-        figure.text(
-            left / total_width,
-            1 - (top - 4) / total_height,
-            caption,
-            fontsize=8.5,
-            va="bottom",
-        )
+        title_bottom = 1 - (top - 4) / total_height
+        figure.text(left, title_bottom, caption, fontsize=8.5, va="bottom")
     return figure
 
 
@@ -219,12 +224,12 @@ def curves(
     Raises
     ------
     ValueError
-        If there are more than four lines, which nobody can tell apart.
+        If there are more than four lines, which are hard to tell apart.
     """
     if len(lines) > len(STYLES):
         raise ValueError(
-            f"lines must hold at most {len(STYLES)} curves, got {len(lines)}: "
-            "draw several figures"
+            f"lines: expected at most {len(STYLES)} curves, got {len(lines)}; draw "
+            "several figures"
         )
     figure = Figure(figsize=(4.6, 2.8), dpi=160, layout="constrained")
     axes = figure.add_subplot()
@@ -240,13 +245,7 @@ def curves(
 
 
 def show_source(thing: Callable | type) -> None:
-    """Display the tested library's own code where it is being taught.
-
-    Parameters
-    ----------
-    thing : function, method or class
-        Of this library.
-    """
+    """Display the source code of a function, method or class of this library."""
     code = textwrap.dedent(inspect.getsource(thing)).rstrip()
     file = thing.__module__.replace(".", "/") + ".py"
     display(Markdown(f"`{thing.__qualname__}` in `{file}`:\n```python\n{code}\n```"))
@@ -258,7 +257,7 @@ def _caption(title: str, image: Image, truth: Image | None) -> str:
     return f"{title}\n{psnr_y(image, truth, shave=2):.2f} dB"
 
 
-def _wrapped(caption: str, width: int) -> str:
+def _wrap(caption: str, width: int) -> str:
     characters = max(width // 7, 8)
     return "\n".join(
         line for part in caption.split("\n") for line in textwrap.wrap(part, characters)
@@ -269,31 +268,16 @@ def _cut(image: Image, crop: Crop | None) -> Image:
     if crop is None:
         return image
     top, left, height, width = crop
-    inside = (
-        min(top, left) >= 0
-        and min(height, width) >= 1
-        and top + height <= image.shape[1]
-        and left + width <= image.shape[2]
-    )
-    if not inside:
+    part = image[:, max(top, 0) : top + height, max(left, 0) : left + width]
+    if min(height, width) < 1 or part.shape[1:] != (height, width):
         raise ValueError(
-            "crop must be (top, left, height, width) inside every image, got "
-            f"{crop} for one of {image.shape[1]}x{image.shape[2]}: make it smaller"
+            "crop: expected (top, left, height, width) inside every image, got "
+            f"{crop} for one of {image.shape[1]}x{image.shape[2]}; make it smaller"
         )
-    return image[:, top : top + height, left : left + width]
+    return part
 
 
-def _encode(figure: Figure) -> tuple[str, bytes]:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    rgba = np.asarray(canvas.buffer_rgba())
-    pixels = PillowImage.fromarray(np.ascontiguousarray(rgba[..., :3]))
-    png = io.BytesIO()
-    pixels.save(png, "PNG")
-    if png.tell() <= MAX_PNG_BYTES:
-        return "png", png.getvalue()
-    jpeg = io.BytesIO()
-    # Full-resolution chroma: a course on super-resolution must not blur its colours.
-    pixels.save(jpeg, "JPEG", quality=90, subsampling=0)
-    smaller = min((png, jpeg), key=lambda file: file.tell())
-    return ("jpeg" if smaller is jpeg else "png"), smaller.getvalue()
+def _encode(pixels: PillowImage.Image, kind: str, **options: int) -> bytes:
+    file = io.BytesIO()
+    pixels.save(file, kind, **options)
+    return file.getvalue()

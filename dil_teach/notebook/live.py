@@ -10,46 +10,44 @@ from dil_teach.notebook.figures import curves, figure_html, side_by_side, strip
 from dil_teach.notebook.widgets import Explorer, Slider, explore
 from dil_teach.training.loop import Progress
 
-History = list[tuple[int, Image]]
-
-PREVIEW_WIDTH = 300  # CSS pixels: it fits beside the losses
+PREVIEW_WIDTH = 300  # CSS pixels: fits beside the losses
 
 
 class LivePanel:
-    """What a training loop shows below its cell; it never trains anything itself.
+    """Shows a training loop below its cell; it does not train.
 
     ``for progress in train(zssr): panel.update(progress, zssr.super_resolve())``
 
-    Make it beside the method, not in the cell that trains: a cell that is stopped and
-    run again then carries on with the panel too.
+    Make it in the cell that makes the method, not in the cell that trains. When that
+    cell is stopped and run again, the panel continues too.
 
     Parameters
     ----------
     alt : str
-        What the preview shows, in at least 20 characters; the step is added.
+        What the preview shows, in at least 20 characters; the step is appended.
 
     Attributes
     ----------
     history : list of (int, Image)
-        The step and the preview of each update, for `scrub`.
+        Step and preview of each update, for :func:`scrub`.
     """
 
     def __init__(self, alt: str) -> None:
         self.alt = alt
-        self.history: History = []
+        self.history: list[tuple[int, Image]] = []
         self._losses: dict[str, dict[int, float]] = {}
         self._cell: int | None = None
         self._handle: DisplayHandle | None = None
 
     def update(self, progress: Progress, preview: Image) -> None:
-        """Show where training is.
+        """Show the state of the training.
 
         Parameters
         ----------
         progress : Progress
             As `train` yields it.
         preview : Image
-            The method's present answer.
+            The method's current result.
         """
         kept = [(step, image) for step, image in self.history if step < progress.step]
         self.history = [*kept, (progress.step, preview.detach().cpu())]
@@ -57,10 +55,9 @@ class LivePanel:
             self._losses.setdefault(name, {})[progress.step] = value
         shell = get_ipython()
         if shell is None:
-            return  # a script has no cell to draw below
-        html = panel_html(progress, self._losses, preview, self.alt)
+            return  # a script has no cell
         bundle = {
-            "text/html": html,
+            "text/html": self._html(progress, preview),
             "text/plain": f"Step {progress.step} of {progress.total_steps}",
         }
         if self._handle is None or self._cell != shell.execution_count:
@@ -69,38 +66,31 @@ class LivePanel:
         else:
             self._handle.update(bundle, raw=True)
 
-
-def panel_html(
-    progress: Progress,
-    losses: dict[str, dict[int, float]],
-    preview: Image,
-    alt: str,
-) -> str:
-    """The panel as HTML: a progress bar with its figures in words, losses, preview."""
-    state = "done" if progress.done else f"of {progress.total_steps}"
-    words = f"Step {progress.step} {state}"
-    for name, values in losses.items():
-        words += f", {name} {values[max(values)]:.4g}"
-    steps = sorted({step for values in losses.values() for step in values})
-    loss_alt = f"Loss against training step, from step {steps[0]} to step {steps[-1]}"
-    loss_alt += "".join(
-        f"; {name} went from {values[min(values)]:.4g} to {values[max(values)]:.4g}"
-        for name, values in losses.items()
-    )
-    lines = {
-        name: (sorted(values), [values[step] for step in sorted(values)])
-        for name, values in losses.items()
-    }
-    zoom = max(PREVIEW_WIDTH // preview.shape[2], 1)
-    pictures = (
-        figure_html(curves(lines, "training step", "loss"), loss_alt),
-        figure_html(strip(preview, zoom=zoom), f"{alt}, at step {progress.step}"),
-    )
-    return (
-        f'<progress value="{progress.step}" max="{progress.total_steps}" '
-        f'style="width:24em" aria-label="training progress"></progress> {words}'
-        f"{side_by_side(pictures)}"
-    )
+    def _html(self, progress: Progress, preview: Image) -> str:
+        """A progress bar with its values in words, the losses and the preview."""
+        lines = {
+            name: tuple(zip(*sorted(values.items()), strict=True))
+            for name, values in self._losses.items()
+        }
+        steps = [step for x, _ in lines.values() for step in x]
+        words = f"Step {progress.step} "
+        words += "done" if progress.done else f"of {progress.total_steps}"
+        loss_alt = f"Loss against training step, from step {min(steps)} to {max(steps)}"
+        for name, (_, y) in lines.items():
+            words += f", {name} {y[-1]:.4g}"
+            loss_alt += f"; {name} went from {y[0]:.4g} to {y[-1]:.4g}"
+        zoom = max(PREVIEW_WIDTH // preview.shape[2], 1)
+        pictures = (
+            figure_html(curves(lines, "training step", "loss"), loss_alt),
+            figure_html(
+                strip(preview, zoom=zoom), f"{self.alt}, at step {progress.step}"
+            ),
+        )
+        return (
+            f'<progress value="{progress.step}" max="{progress.total_steps}" '
+            f'style="width:24em" aria-label="training progress"></progress> {words}'
+            f"{side_by_side(pictures)}"
+        )
 
 
 def scrub(history: Sequence[tuple[int, Image]], alt: str) -> Explorer:
@@ -116,16 +106,16 @@ def scrub(history: Sequence[tuple[int, Image]], alt: str) -> Explorer:
     Returns
     -------
     Explorer
-        Whose ``render(step)`` gives the last preview not later than that step.
+        Its ``render(step)`` is the last preview at or before that step.
 
     Raises
     ------
     ValueError
-        If nothing has been trained yet.
+        If the history is empty.
     """
     if not history:
         raise ValueError(
-            "history must hold at least one (step, image), got none: train first"
+            "history: expected at least one (step, image), got none; train first"
         )
     steps = [step for step, _ in history]
 

@@ -1,4 +1,4 @@
-"""What lies over a picture that is touched: marks, and the mask that is painted."""
+"""Marks and masks drawn over a picture that the reader clicks or paints on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,12 +18,12 @@ from dil_teach.image.convention import Image, check_image
 from dil_teach.notebook.figures import STYLES, display_html, figure_html, strip
 from dil_teach.notebook.touch import STRIPES, Touch
 
-DASHES = {"-": "", "--": "6 3", "-.": "8 3 2 3", ":": "2 3"}  # matplotlib's, in SVG
+DASHES = {"-": "", "--": "6 3", "-.": "8 3 2 3", ":": "2 3"}  # matplotlib to SVG
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A rectangle over a picture, in its pixels; `style` picks colour and dash."""
+    """A rectangle over a picture, in its pixels; `style` selects colour and dash."""
 
     top: float
     left: float
@@ -40,34 +40,30 @@ class Mark:
             )
 
     def look(self) -> tuple[str, str]:
-        """Colour and dash: one never changes without the other."""
+        """Colour and dash; marks never differ in colour alone."""
         return STYLES[self.style % len(STYLES)]
 
     def state(self) -> dict[str, Any]:
-        """As the widget has it."""
+        """The mark as the widget's JavaScript reads it."""
         colour, dash = self.look()
         return asdict(self) | {"colour": colour, "dash": DASHES[dash]}
 
 
 @dataclass(frozen=True)
 class Clickable:
-    """A picture whose click sets two sliders of `explore`.
+    """A picture; a click on it sets the sliders `row` and `column` of `explore`.
 
     Parameters
     ----------
     image : Image
         Grey or RGB.
-    row, column : str
-        Names of the two whole-number controls, in pixels of the image.
     marks : function of the controls' values, optional
-        Pure: values in, list of `Mark` out. Without it the pixel itself is marked.
+        Pure: values in, list of `Mark` out. By default the pixel itself is marked.
     alt : str
-        What the picture shows; the point and the marks are added in words.
+        What the picture shows; the point and the marks' labels are appended.
     """
 
     image: Image
-    row: str = "row"
-    column: str = "column"
     marks: Callable[..., list[Mark]] | None = None
     alt: str = "The picture to click on"
 
@@ -75,49 +71,49 @@ class Clickable:
         check_image(self.image, in_range=False)
 
     def marks_at(self, values: Mapping[str, Any]) -> list[Mark]:
-        """What is drawn over the picture at these values."""
+        """The marks over the picture at these values."""
         if self.marks is None:
-            return [Mark(values[self.row], values[self.column], 1, 1)]
+            return [Mark(values["row"], values["column"], 1, 1)]
         marks = self.marks(**values)
         if not all(isinstance(mark, Mark) for mark in marks):
             raise ValueError(
                 f"marks: expected a function that returns a list of Mark, got {marks}; "
-                "write Mark(top, left, height, width, label)"
+                "make each by Mark(top, left, height, width, label)"
             )
         return marks
 
     def state(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Point, marks and alt text as the widget has them at these values."""
+        """Point, marks and alt text of the widget at these values."""
         marks = self.marks_at(values)
         return {
-            "row": values[self.row],
-            "column": values[self.column],
+            "row": values["row"],
+            "column": values["column"],
             "marks": [mark.state() for mark in marks],
             "alt": self._alt(values, marks),
         }
 
     def html(self, values: Mapping[str, Any]) -> str:
-        """The picture with its marks drawn in, for a reader without a kernel."""
+        """The picture with its marks as HTML, for a reader without a kernel."""
         marks = self.marks_at(values)
         return figure_html(marked(self.image, marks), self._alt(values, marks))
 
     def _alt(self, values: Mapping[str, Any], marks: Sequence[Mark]) -> str:
         labels = [mark.label for mark in marks if mark.label]
-        words = f"{self.alt}, at row {values[self.row]}, column {values[self.column]}"
+        words = f"{self.alt}, at row {values['row']}, column {values['column']}"
         return f"{words}, marked: {', '.join(labels)}" if labels else words
 
 
 def marked(image: Image, marks: Sequence[Mark]) -> Figure:
-    """The image with its marks drawn in, as the widget draws them."""
+    """The image with its marks, as the widget draws them."""
     figure = strip(image)
     axes = figure.axes[0]
     for mark in marks:
         colour, dash = mark.look()
-        left, top = mark.left - 0.5, mark.top - 0.5  # matplotlib's pixels are centred
+        left, top = mark.left - 0.5, mark.top - 0.5  # of the pixel, not its centre
         lines = (("k", 3.2, "-"), ("w", 2.2, "-"), (colour, 1.5, dash))
         for edge, thick, line in lines:
-            look = {"edgecolor": edge, "linewidth": thick, "linestyle": line}
-            box = Rectangle((left, top), mark.width, mark.height, fill=False, **look)
+            box = Rectangle((left, top), mark.width, mark.height, fill=False)
+            box.set(edgecolor=edge, linewidth=thick, linestyle=line)
             axes.add_patch(box)
         below = top * figure.get_figheight() * 100 < 14 * image.shape[1]
         axes.annotate(
@@ -135,62 +131,55 @@ def marked(image: Image, marks: Sequence[Mark]) -> Figure:
 
 
 class Painter:
-    """A mask and what paints it; `paint` shows one."""
+    """A mask and the controls that paint it; `paint` shows one.
 
-    def __init__(
-        self, image: Image, label: str, zoom: int | None, mask: Tensor | None
-    ) -> None:
+    Attributes
+    ----------
+    mask : Float[Tensor, "1 h w"]
+        1 where painted and 0 elsewhere; can be read and set.
+    """
+
+    def __init__(self, image: Image, label: str, mask: Tensor | None) -> None:
         check_image(image, in_range=False)
         self.image, self.label = image, label
         height, width = image.shape[1:]
-        self.touch = Touch("paint", image, zoom, row=height // 2, column=width // 2)
+        self.touch = Touch("paint", image, row=height // 2, column=width // 2)
         self.mask = torch.zeros(1, height, width) if mask is None else mask
         self.touch.brush = min(min(height, width) // 16 * 2 + 1, 63)
-
-        def linked(trait: str, control: type, label: str, **limits: Any) -> Any:
-            made = control(value=getattr(self.touch, trait), **limits, **look(label))
-            ipywidgets.link((self.touch, trait), (made, "value"))
-            if control is checkbox:  # at once: the next stroke waits for no kernel
-                ipywidgets.jslink((made, "value"), (self.touch, trait))
-            return made
-
-        def button(name: str, tip: str, act: Callable[[], None]) -> ipywidgets.Button:
-            made = ipywidgets.Button(description=name, tooltip=tip)
-            made.on_click(lambda _: act())
-            return made
-
-        slider, checkbox = ipywidgets.IntSlider, ipywidgets.Checkbox
-        at = "at row and column"
+        controls = {
+            "row": ipywidgets.IntSlider(max=height - 1, **look("Row")),
+            "column": ipywidgets.IntSlider(max=width - 1, **look("Column")),
+            "brush": ipywidgets.IntSlider(
+                min=1, max=63, step=2, **look("Brush, pixels across")
+            ),
+            "erase": ipywidgets.Checkbox(indent=False, **look("The pointer erases")),
+        }
+        for trait, control in controls.items():
+            ipywidgets.link((self.touch, trait), (control, "value"))
+        # In the browser too: the next stroke does not wait for the kernel.
+        ipywidgets.jslink((controls["erase"], "value"), (self.touch, "erase"))
         buttons = [
-            button("Paint", f"Press the brush {at}", lambda: self._press(1)),
-            button("Erase", f"Erase with the brush {at}", lambda: self._press(0)),
-            button("Clear", "Erase all", self._clear),
+            _button("Paint", "Press the brush at row and column", self._press, 1),
+            _button("Erase", "Erase with the brush at row and column", self._press, 0),
+            _button("Clear", "Erase all", self._clear),
         ]
-        said = ipywidgets.HTML()
+        count = ipywidgets.HTML()
+        *sliders, checkbox = controls.values()
         self.panel = ipywidgets.VBox(
-            [
-                self.touch,
-                said,
-                linked("row", slider, "Row", min=0, max=height - 1),
-                linked("column", slider, "Column", min=0, max=width - 1),
-                linked("brush", slider, "Brush, pixels across", min=1, max=63, step=2),
-                ipywidgets.HBox(buttons),
-                linked("erase", checkbox, "The pointer erases", indent=False),
-            ]
+            [self.touch, count, *sliders, ipywidgets.HBox(buttons), checkbox]
         )
 
-        def say(_change: object = None) -> None:
-            count = sum(self.touch.runs[1::2])
-            self.touch.alt = said.value = (
-                f"{label}: {count} of {height * width} pixels are painted"
+        def show_count(_change: object = None) -> None:
+            painted = sum(self.touch.runs[1::2])
+            self.touch.alt = count.value = (
+                f"{label}: {painted} of {height * width} pixels are painted"
             )
 
-        self.touch.observe(say, names="runs")
-        say()
+        self.touch.observe(show_count, names="runs")
+        show_count()
 
     @property
     def mask(self) -> Float[Tensor, "1 h w"]:
-        """The mask as painted so far, 1 where painted and 0 elsewhere."""
         runs = self.touch.runs
         values = np.repeat(np.arange(len(runs)) % 2, runs).astype(np.float32)
         shape = (1, *self.image.shape[1:])
@@ -203,7 +192,7 @@ class Painter:
         if mask.shape != shape or not ((values == 0) | (values == 1)).all():
             raise ValueError(
                 f"mask: expected zeros and ones of shape {shape}, got "
-                f"{tuple(mask.shape)}, from {values.min():.3g} to {values.max():.3g}: "
+                f"{tuple(mask.shape)}, from {values.min():.3g} to {values.max():.3g}; "
                 "resize it to the picture, then threshold it"
             )
         flat = values.flatten().numpy()
@@ -224,39 +213,32 @@ class Painter:
         self.mask = mask
 
 
-def paint(
-    image: Image,
-    label: str = "mask",
-    zoom: int | None = None,
-    mask: Tensor | None = None,
-) -> Painter:
-    """Show a picture to paint a mask on, with brush strokes or from the keyboard.
+def paint(image: Image, label: str = "mask", mask: Tensor | None = None) -> Painter:
+    """Show a picture to paint a mask on, with the pointer or from the keyboard.
 
     Parameters
     ----------
     image : Image
         Grey or RGB.
     label : str
-        What the mask is, such as ``"hole"``.
-    zoom : int, optional
-        Side of the square that a pixel becomes; as large as fits if left out.
+        The name of the mask, such as ``"hole"``.
     mask : Tensor, optional
-        What is painted to begin with, zeros and ones of shape (1, h, w); nothing if
-        left out. It is what a notebook that runs without a reader goes on with.
+        The initial mask, zeros and ones of shape (1, h, w); empty by default. A
+        notebook that runs without a reader uses it as it is.
 
     Returns
     -------
     Painter
-        Whose `mask`, float32 of shape (1, h, w) with 0 and 1, can be read and set.
+        Its `mask` can be read and set.
 
     Raises
     ------
     ValueError
-        If `image` is no image, or the mask is not of its size.
+        If `image` is not an image, or the mask does not have its size.
     """
-    painter = Painter(image, label, zoom, mask)
+    painter = Painter(image, label, mask)
     display(painter.panel)
-    note = f"The {label} to begin with, for reading without a running kernel:"
+    note = f"The initial {label}, for reading without a running kernel:"
     still = strip(striped(image, painter.mask), zoom=max(256 // image.shape[2], 1))
     picture = figure_html(still, painter.touch.alt)
     display_html(f"{note}<br>{picture}", note)
@@ -264,7 +246,7 @@ def paint(
 
 
 def striped(image: Image, mask: Float[Tensor, "1 h w"]) -> Image:
-    """The image under its mask, in stripes that are seen on any photograph."""
+    """The image under its mask; the mask's stripes are visible on any photograph."""
     image, mask = image.detach().cpu().expand(3, -1, -1), mask.cpu()
     row, column = (torch.arange(side) for side in image.shape[1:])
     stripe = (row[:, None] + column) % 4 // 2
@@ -274,9 +256,15 @@ def striped(image: Image, mask: Float[Tensor, "1 h w"]) -> Image:
 
 
 def look(label: str) -> dict[str, Any]:
-    """How every control of the course looks."""
+    """Options that all controls of the course share."""
     return {
         "description": label,
         "style": {"description_width": "initial"},
         "layout": ipywidgets.Layout(width="40em", max_width="100%"),
     }
+
+
+def _button(name: str, tip: str, act: Callable, *arguments: int) -> ipywidgets.Button:
+    button = ipywidgets.Button(description=name, tooltip=tip)
+    button.on_click(lambda _: act(*arguments))
+    return button

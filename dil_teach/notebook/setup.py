@@ -1,4 +1,4 @@
-"""The first cell of each chapter: what runs, where, and how long it takes."""
+"""The first cell of each chapter: versions, device, budget and expected time."""
 
 import os
 import platform
@@ -12,38 +12,38 @@ BUDGETS = ("quick", "standard", "full")
 
 
 def device() -> torch.device:
-    """Where a chapter puts its images, and with them all that it computes."""
+    """The device of a chapter's images, and so of all its computations."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def start(budget: str, seconds: Mapping[str, int]) -> None:
-    """Print versions, device, budget and expected time; can be run again at will.
+    """Print versions, device, budget and expected time.
 
-    On a CPU it sets torch to one thread, for this kernel.
+    On a CPU it limits torch to one thread in this kernel. It is idempotent.
 
     Parameters
     ----------
     budget : {"quick", "standard", "full"}
-        Changes sizes and numbers of steps, never the method.
+        It changes sizes and numbers of steps, never the method.
     seconds : dict of budget to int
-        What the chapter takes from its first cell to its last, on two CPU cores.
+        Time of the whole chapter on two CPU cores.
 
     Raises
     ------
     ValueError
-        If there is no such budget.
+        If the budget is none of these.
     """
     if budget not in BUDGETS:
         raise ValueError(
-            f"budget must be one of {', '.join(BUDGETS)}, got {budget!r}: "
-            "change it in the cell above"
+            f"budget: expected one of {', '.join(BUDGETS)}, got {budget!r}; change it "
+            "in the cell above"
         )
     where = device()
     if where.type == "cuda":
         name = torch.cuda.get_device_name(where)
     else:
-        # Single images cut into 16 x 16 sons hardly fill one core. A second thread
-        # mostly waits for the first: on a busy machine ten times longer than it works.
+        # The small batches of one image hardly fill one core. A second thread mostly
+        # waits for the first, on a busy machine ten times longer than it computes.
         torch.set_num_threads(1)
         name = f"one thread of {os.cpu_count()} cores"
     print(

@@ -1,289 +1,27 @@
-"""What a reader touches: pixels to click, a divider to drag, a mask to paint.
+"""One widget for three uses: click on a pixel, drag a divider, paint a mask.
 
-One widget, its JavaScript in this file, serves all three. Whatever the pointer does in
-it, sliders and buttons beside it do from the keyboard.
+Its JavaScript is in touch.js. Everything that the pointer does can also be done from
+the keyboard, with the sliders and buttons beside the widget.
 """
 
-import base64
-import io
+from pathlib import Path
 from typing import Any
 
 import anywidget
 import ipywidgets
 import traitlets
-from PIL import Image as PillowImage
 
-from dil_teach.image.convention import Image, to_uint8
-from dil_teach.notebook.figures import MAX_PANEL
+from dil_teach.image.convention import Image
+from dil_teach.notebook.figures import MAX_PANEL, png_address
 
 STRIPES = ((213, 94, 0, 0.8), (255, 255, 255, 0.6))  # a mask: red, green, blue, opacity
 
-SCRIPT = """
-const ARROWS = {
-  ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
-};
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-
-function add(parent, tag, attributes = {}) {
-  const inside = tag === "svg" || parent instanceof SVGElement;
-  const made = inside
-    ? document.createElementNS("http://www.w3.org/2000/svg", tag)
-    : document.createElement(tag);
-  for (const name in attributes) made.setAttribute(name, attributes[name]);
-  return parent.appendChild(made);
-}
-
-// Each line is drawn thrice: black beside white is seen on any photograph.
-function outlined(parent, tag, shape, colour, dash) {
-  for (const [stroke, thick, dashes] of [
-    ["black", 4.5, ""], ["white", 3, ""], [colour, 2, dash],
-  ]) {
-    add(parent, tag, { ...shape, stroke, "stroke-width": thick, fill: "none",
-      "stroke-dasharray": dashes, "vector-effect": "non-scaling-stroke" });
-  }
-}
-
-function render({ model, el }) {
-  const mode = model.get("mode"), [height, width] = model.get("size");
-  const zoom = model.get("zoom");
-  const ending = new AbortController(), followed = [];
-  const listen = (target, event, act) =>
-    target.addEventListener(event, act, { signal: ending.signal });
-  const follow = (names, act) => {
-    for (const name of names) {
-      model.on(`change:${name}`, act);
-      followed.push([`change:${name}`, act]);
-    }
-    act();
-  };
-  const set = (values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  };
-
-  const frame = add(el, "div", { class: `dil-touch dil-${mode}` });
-  frame.style.width = `${width * zoom}px`;
-  frame.style.aspectRatio = `${width} / ${height}`;
-  const picture = add(frame, "img", { draggable: "false" });
-  follow(["picture"], () => { picture.src = model.get("picture"); });
-
-  // The page may have shrunk the picture by any factor.
-  const place = (event) => {
-    const box = frame.getBoundingClientRect();
-    return [((event.clientY - box.top) / box.height) * height,
-            ((event.clientX - box.left) / box.width) * width];
-  };
-  const pixel = ([row, column]) => ({
-    row: clamp(Math.floor(row), 0, height - 1),
-    column: clamp(Math.floor(column), 0, width - 1),
-  });
-  let waiting = false;  // for Python to answer a click
-  const point = () => ({ row: model.get("row"), column: model.get("column") });
-  const drag = (act, end = () => {}) => {
-    listen(frame, "pointerdown", (event) => {
-      if (event.button !== 0) return;
-      frame.setPointerCapture(event.pointerId);
-      act(event);
-    });
-    listen(frame, "pointermove", (event) => {
-      if (frame.hasPointerCapture(event.pointerId)) act(event);
-    });
-    listen(frame, "lostpointercapture", end);
-  };
-  const keys = (target, act) => {
-    target.tabIndex = 0;
-    target.dataset.lmSuppressShortcuts = "true";  // JupyterLab would take the arrows
-    listen(target, "keydown", (event) => {
-      if (!act(event.key, event.shiftKey ? 10 : 1)) return;
-      event.preventDefault();
-      event.stopPropagation();
-    });
-  };
-
-  const walk = (key, step) => {
-    if (!(key in ARROWS)) return false;
-    const { row, column } = point(), [down, right] = ARROWS[key];
-    waiting = true;
-    set(pixel([row + step * down, column + step * right]));
-    return true;
-  };
-
-  if (mode === "divide") divide();
-  else {
-    follow(["alt"], () => { picture.alt = model.get("alt"); waiting = false; });
-    if (mode === "paint") paint();
-    else click();
-    frame.setAttribute("role", "application");
-    frame.setAttribute("aria-label", mode === "paint"
-      ? "Paint with the pointer; arrow keys move the brush, space presses it"
-      : "Click a pixel; arrow keys move the point, with Shift by ten");
-    const drawn = add(frame, "svg", { class: "dil-over",
-      viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" });
-    follow(["marks", "row", "column", "brush", "alt"], () => { draw(drawn); });
-  }
-
-  function divide() {
-    const over = add(frame, "img", { class: "dil-over", alt: "", draggable: "false" });
-    const line = add(frame, "div", { class: "dil-line", role: "slider",
-      "aria-label": "Divider", "aria-valuemin": 0, "aria-valuemax": 100 });
-    follow(["other"], () => { over.src = model.get("other"); });
-    follow(["position", "alt"], () => {
-      const percent = Math.round(1000 * model.get("position")) / 10;
-      over.style.clipPath = `inset(0 ${100 - percent}% 0 0)`;
-      line.style.left = `${percent}%`;
-      line.setAttribute("aria-valuenow", Math.round(percent));
-      picture.alt = model.get("alt").replace("{position}", `${Math.round(percent)}%`);
-    });
-    const move = (position) => set({ position: clamp(position, 0, 1) });
-    drag((event) => { move(place(event)[1] / width); });
-    keys(line, (key, step) => {
-      if (key in ARROWS) {
-        const [down, right] = ARROWS[key];
-        move(Math.round(100 * model.get("position") + step * (right - down)) / 100);
-      }
-      return key in ARROWS;
-    });
-  }
-
-  function click() {
-    listen(frame, "click", (event) => {
-      waiting = true;
-      set(pixel(place(event)));
-    });
-    keys(frame, walk);
-  }
-
-  function paint() {
-    const canvas = add(frame, "canvas", { class: "dil-over", width, height });
-    const ink = canvas.getContext("2d"), mask = new Uint8Array(height * width);
-    const stripes = model.get("stripes");
-    let last = null;
-    const show = () => {
-      const shown = ink.createImageData(width, height);
-      mask.forEach((on, i) => {
-        if (!on) return;
-        const stripe = (Math.floor(i / width) + (i % width)) % 4 < 2 ? 0 : 1;
-        const [red, green, blue, opacity] = stripes[stripe];
-        shown.data.set([red, green, blue, 255 * opacity], 4 * i);
-      });
-      ink.putImageData(shown, 0, 0);
-    };
-    const press = (row, column) => {
-      const brush = model.get("brush"), reach = brush >> 1;
-      const value = model.get("erase") ? 0 : 1;
-      for (let y = Math.max(row - reach, 0); y <= row + reach && y < height; y++)
-        for (let x = Math.max(column - reach, 0); x <= column + reach && x < width; x++)
-          if (4 * ((y - row) ** 2 + (x - column) ** 2) < brush ** 2)
-            mask[y * width + x] = value;
-    };
-    const send = () => {
-      const runs = [];
-      let value = 0, length = 0;
-      for (const on of mask) {
-        if (on !== value) { runs.push(length); value = on; length = 0; }
-        length += 1;
-      }
-      set({ runs: [...runs, length], ...last });
-      last = null;
-    };
-    follow(["runs"], () => {
-      let start = 0, value = 0;
-      for (const length of model.get("runs")) {
-        mask.fill(value, start, start + length);
-        start += length;
-        value = 1 - value;
-      }
-      show();
-    });
-    drag((event) => {
-      const to = pixel(place(event)), from = last ?? to;
-      const down = to.row - from.row, right = to.column - from.column;
-      const steps = Math.max(Math.abs(down), Math.abs(right), 1);
-      for (let i = 0; i <= steps; i++)
-        press(Math.round(from.row + (i / steps) * down),
-              Math.round(from.column + (i / steps) * right));
-      last = to;
-      show();
-    }, send);
-    keys(frame, (key, step) => {
-      if (key !== " ") return walk(key, step);
-      last = point();
-      press(last.row, last.column);
-      send();
-      return true;
-    });
-  }
-
-  function draw(drawn) {
-    drawn.replaceChildren();
-    for (const mark of model.get("marks")) {
-      const { top, left, label, colour, dash } = mark;
-      const group = add(drawn, "g", { class: "dil-mark" });
-      const shape = { x: left, y: top, width: mark.width, height: mark.height };
-      outlined(group, "rect", shape, colour, dash);
-      const below = top < 14 / zoom;
-      add(group, "text", { x: left, y: below ? top + mark.height + 13 / zoom
-        : top - 4 / zoom, "font-size": 13 / zoom, "stroke-width": 3 / zoom,
-      }).textContent = label;
-    }
-    const x = model.get("column") + 0.5, y = model.get("row") + 0.5;
-    if (mode === "paint") {
-      const r = model.get("brush") / 2;
-      outlined(drawn, "circle", { cx: x, cy: y, r }, "black", "4 4");
-    } else if (waiting) {
-      const near = 4 / zoom, far = 10 / zoom;
-      const d = [[0, 1], [0, -1], [1, 0], [-1, 0]].map(([a, b]) =>
-        `M${x + a * near} ${y + b * near}L${x + a * far} ${y + b * far}`).join("");
-      outlined(drawn, "path", { d }, "white", "");
-    }
-  }
-
-  return () => {
-    ending.abort();
-    for (const [event, act] of followed) model.off(event, act);
-    frame.remove();
-  };
-}
-
-export default { render };
-"""
-
-STYLE = """
-.dil-touch { position: relative; max-width: 100%; user-select: none; }
-.dil-touch img, .dil-touch canvas { image-rendering: pixelated; }
-.dil-touch > img, .dil-touch > .dil-over {
-  position: absolute; inset: 0; width: 100%; height: 100%; max-width: none; margin: 0;
-}
-.dil-touch > .dil-over { pointer-events: none; }
-.dil-touch text {
-  fill: white; stroke: black; paint-order: stroke; font-family: sans-serif;
-  font-weight: bold;
-}
-.dil-click, .dil-paint { cursor: crosshair; }
-.dil-click { touch-action: manipulation; }
-.dil-paint { touch-action: none; }
-.dil-divide { cursor: ew-resize; touch-action: pan-y; overflow: hidden; }
-.dil-line {
-  position: absolute; top: 0; bottom: 0; width: 2px; margin-left: -1px;
-  background: white; box-shadow: 0 0 0 1px black;
-}
-.dil-line::after {
-  content: "\\2194"; position: absolute; top: 50%; left: -14px; width: 30px;
-  height: 30px; margin-top: -15px; border-radius: 50%; text-align: center;
-  font: bold 20px/28px sans-serif; color: black; background: white;
-  box-shadow: 0 0 0 1px black;
-}
-.dil-touch:focus-visible, .dil-line:focus-visible {
-  outline: 3px solid #0072B2; outline-offset: -3px;
-}
-"""
-
 
 class Touch(anywidget.AnyWidget):
-    """The widget: a picture that answers to mouse, finger, pen and arrow keys."""
+    """A picture that responds to mouse, finger, pen and arrow keys."""
 
-    _esm = SCRIPT
-    _css = STYLE
+    _esm = Path(__file__).with_name("touch.js")
+    _css = Path(__file__).with_name("touch.css")
     mode = traitlets.Enum(("click", "divide", "paint")).tag(sync=True)
     size = traitlets.List().tag(sync=True)  # height, width
     zoom = traitlets.Int(1).tag(sync=True)
@@ -293,20 +31,22 @@ class Touch(anywidget.AnyWidget):
     row = traitlets.Int().tag(sync=True)
     column = traitlets.Int().tag(sync=True)
     marks = traitlets.List().tag(sync=True)
-    # divide: `picture` is seen right of the divider, `other` left of it
+    # divide: `picture` is right of the divider, `other` left of it
     other = traitlets.Unicode().tag(sync=True)
     position = traitlets.Float(0.5).tag(sync=True)
-    # paint: lengths of the mask's runs of zeros, ones, zeros, ... row by row
+    # paint: run lengths of the mask, row by row: zeros, ones, zeros, ...
     runs = traitlets.List().tag(sync=True)
     brush = traitlets.Int(1).tag(sync=True)
     erase = traitlets.Bool(False).tag(sync=True)
     stripes = traitlets.List(list(STRIPES)).tag(sync=True)
 
-    def __init__(self, mode: str, image: Image, zoom: int | None, **state: Any) -> None:
+    def __init__(
+        self, mode: str, image: Image, zoom: int | None = None, **state: Any
+    ) -> None:
         zoom = min(max(MAX_PANEL // image.shape[2], 1), 8) if zoom is None else zoom
         if zoom < 1:
             raise ValueError(
-                f"zoom: expected a whole number from 1, got {zoom}; leave it out"
+                f"zoom: expected an integer of at least 1, got {zoom}; leave it out"
             )
         super().__init__(
             mode=mode,
@@ -316,10 +56,3 @@ class Touch(anywidget.AnyWidget):
             layout=ipywidgets.Layout(max_width="100%", margin="0 1em 0.5em 0"),
             **state,
         )
-
-
-def png_address(image: Image) -> str:
-    """The image's own pixels as a PNG in a data: address; browsers enlarge it."""
-    file = io.BytesIO()
-    PillowImage.fromarray(to_uint8(image)).save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

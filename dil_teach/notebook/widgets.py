@@ -1,10 +1,11 @@
-"""Controls as thin shells round pure functions ``render(**values)``."""
+"""Controls that call a pure function ``render(**values)`` and show its picture."""
 
 import itertools
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,23 @@ from IPython.display import display
 from dil_teach.image.convention import Image, split_alpha
 from dil_teach.image.files import load_image
 from dil_teach.image.resize import resize
-from dil_teach.notebook.figures import Picture, display_html, figure_html, side_by_side
+from dil_teach.notebook.figures import (
+    Picture,
+    display_html,
+    figure_html,
+    png_address,
+    side_by_side,
+)
 from dil_teach.notebook.overlay import Clickable, look
-from dil_teach.notebook.touch import Touch, png_address
+from dil_teach.notebook.touch import Touch
 
 Values = dict[str, Any]
+POINT = ("row", "column")  # the controls that a click sets
 
 
 @dataclass(frozen=True)
 class Slider:
-    """A number from `low` to `high`; whole numbers where `step` is whole."""
+    """A number from `low` to `high`; an integer if `step` is an integer."""
 
     label: str
     low: int | float
@@ -33,13 +41,14 @@ class Slider:
     default: int | float
     step: int | float
 
-    def extremes(self) -> list[int | float]:
-        return [self.low, self.high]
+    @property
+    def options(self) -> tuple[int | float, int | float]:
+        """The extreme values."""
+        return self.low, self.high
 
     def widget(self, live: bool) -> ipywidgets.DOMWidget:
-        whole = isinstance(self.step, int)
-        make = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-        return make(
+        integer = isinstance(self.step, int)
+        return (ipywidgets.IntSlider if integer else ipywidgets.FloatSlider)(
             value=self.default,
             min=self.low,
             max=self.high,
@@ -51,14 +60,11 @@ class Slider:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few named options."""
+    """One of several named options."""
 
     label: str
     options: tuple[str, ...]
     default: str
-
-    def extremes(self) -> list[str]:
-        return list(self.options)
 
     def widget(self, live: bool) -> ipywidgets.DOMWidget:
         return ipywidgets.Dropdown(
@@ -72,9 +78,7 @@ class Toggle:
 
     label: str
     default: bool
-
-    def extremes(self) -> list[bool]:
-        return [False, True]
+    options = (False, True)
 
     def widget(self, live: bool) -> ipywidgets.DOMWidget:
         return ipywidgets.Checkbox(value=self.default, indent=False, **look(self.label))
@@ -84,25 +88,18 @@ Control = Slider | Choice | Toggle
 
 
 def corners(controls: Mapping[str, Control]) -> list[Values]:
-    """The defaults, then every combination of the controls' extremes.
+    """The defaults, then all combinations of the options, of sliders the extremes.
 
-    Parameters
-    ----------
-    controls : dict of name to Slider, Choice or Toggle
-
-    Returns
-    -------
-    list of dict
-        Arguments for ``render``, on which a test must call it.
+    Tests call ``render`` with each of them.
     """
     defaults = {name: control.default for name, control in controls.items()}
-    extremes = itertools.product(*(c.extremes() for c in controls.values()))
+    extremes = itertools.product(*(control.options for control in controls.values()))
     return [defaults, *(dict(zip(controls, e, strict=True)) for e in extremes)]
 
 
 @dataclass(frozen=True)
 class Explorer:
-    """A control panel that was shown: the pure function and what moves it."""
+    """A displayed panel: the pure function, its controls and its alt text."""
 
     render: Callable[..., Picture]
     controls: Mapping[str, Control]
@@ -110,23 +107,17 @@ class Explorer:
     click: Clickable | None = None
 
     def html(self, values: Values) -> str:
-        """The picture at these values, its alt text filled in."""
+        """The picture at these values, with its alt text."""
         return figure_html(self.render(**values), self.alt.format(**values))
 
     def static_html(self, values: Values) -> str:
-        """All that is seen at these values, the clickable picture with its marks."""
+        """The picture and, if there is one, the clickable picture with its marks."""
         if self.click is None:
             return self.html(values)
         return side_by_side([self.click.html(values), self.html(values)])
 
     def try_corners(self) -> int:
-        """Draw at the defaults and at all extremes; an error is raised, not shown.
-
-        Returns
-        -------
-        int
-            How many pictures were drawn.
-        """
+        """Draw at all `corners`, raising any error; returns how many were drawn."""
         return len([self.static_html(values) for values in corners(self.controls)])
 
 
@@ -138,32 +129,32 @@ def explore(
     live: bool = False,
     click: Clickable | None = None,
 ) -> Explorer:
-    """Show controls and the picture that they change, and below a static strip.
+    """Show controls, the picture that they change, and static examples below.
 
     Parameters
     ----------
     render : function of the controls' values
         Pure: values in, picture out (an Image, a dict of title to Image, or a Figure).
     controls : dict of argument name to Slider, Choice or Toggle
-        Each has a label and answers to the keyboard.
+        Each has a label and can be used from the keyboard.
     alt : str
         What can be seen; a field such as ``{scale}`` becomes that control's value.
     examples : list of dict
-        Values of the static strip, for a reader who has no kernel.
+        Values of the static examples, for a reader without a kernel.
     live : bool
-        Draw while a slider moves; only for pictures made in well under a second.
+        Redraw while a slider moves; only if `render` takes well under a second.
     click : Clickable, optional
-        A picture whose click sets two of the sliders, and what is marked in it.
+        A picture with marks; a click on it sets the sliders `row` and `column`.
 
     Returns
     -------
     Explorer
-        The pure function with its controls: assign it, so that tests find it.
+        The pure function with its controls. Assign it, so that tests find it.
 
     Raises
     ------
     ValueError
-        If what `click` names are not sliders over whole pixels of its picture.
+        If `row` and `column` are not integer sliders within the picture of `click`.
     """
     explorer = Explorer(render, controls, alt, click)
     shells: Values = {name: made.widget(live) for name, made in controls.items()}
@@ -179,7 +170,7 @@ def explore(
                         setattr(touch, name, value)
             area.value = explorer.html(values)
         except Exception:
-            # A kernel only logs what a callback raises: the reader must see it too.
+            # A kernel only logs an error of a callback: show it to the reader too.
             area.value = f"<pre>{escape(traceback.format_exc())}</pre>"
             raise
 
@@ -187,29 +178,25 @@ def explore(
         for shell in shells.values():
             (shell.observe if on else shell.unobserve)(redraw, names="value")
 
+    def clicked(_change: object, touch: Touch) -> None:
+        goal = {name: _nearest(shells[name], getattr(touch, name)) for name in POINT}
+        moved = any(shells[name].value != at for name, at in goal.items())
+        watch(False)  # two sliders move, but the picture is drawn once
+        for name, at in goal.items():
+            shells[name].value = at
+        watch(True)
+        touch.row, touch.column = goal.values()
+        if moved:
+            redraw()
+
     watch(True)
     redraw()
     panel = [*shells.values(), area]
-    if click and touch:
-
-        def clicked(_change: object) -> None:
-            at = {click.row: touch.row, click.column: touch.column}
-            to = {name: _nearest(shells[name], at[name]) for name in at}
-            moved = any(shells[name].value != to[name] for name in to)
-            watch(False)  # two sliders move, and the picture is drawn once
-            for name in to:
-                shells[name].value = to[name]
-            watch(True)
-            touch.row, touch.column = to.values()
-            if moved:
-                redraw()
-
-        touch.observe(clicked, names=["row", "column"])
+    if touch:
+        touch.observe(partial(clicked, touch=touch), POINT)
         sliders = ipywidgets.VBox([*shells.values()], layout={"flex": "1 1 20em"})
-        panel = [
-            ipywidgets.Box([touch, sliders], layout={"flex_flow": "row wrap"}),
-            area,
-        ]
+        row = ipywidgets.Box([touch, sliders], layout={"flex_flow": "row wrap"})
+        panel = [row, area]
     display(ipywidgets.VBox(panel))
     _show_examples(explorer, examples)
     return explorer
@@ -218,21 +205,21 @@ def explore(
 def before_after(
     before: Image, after: Image, names: tuple[str, str], zoom: int = 1
 ) -> Explorer:
-    """Two images of one scene, one on each side of a divider that a slider moves.
+    """Two images of one scene, left and right of a divider that a slider moves.
 
     Parameters
     ----------
     before, after : Image
-        Of one shape; `before` is seen left of the divider.
+        Of the same shape; `before` is left of the divider.
     names : (str, str)
-        What they are, such as ``("bicubic", "ZSSR")``.
+        Their names, such as ``("bicubic", "ZSSR")``.
     zoom : int
-        Side of the square that a pixel becomes.
+        Side of the square that shows a pixel.
 
     Returns
     -------
     Explorer
-        Whose ``render(position)`` composes the picture, `position` from 0 to 1.
+        Its ``render(position)`` composes the picture, with `position` from 0 to 1.
 
     Raises
     ------
@@ -241,8 +228,8 @@ def before_after(
     """
     if before.shape != after.shape:
         raise ValueError(
-            f"after must have before's shape {tuple(before.shape)}, got "
-            f"{tuple(after.shape)}: resize or crop one of them"
+            f"after: expected before's shape {tuple(before.shape)}, got "
+            f"{tuple(after.shape)}; resize or crop one of them"
         )
     before, after = before.detach().cpu(), after.detach().cpu()
 
@@ -252,7 +239,7 @@ def before_after(
         edge = round(position * width)
         picture = torch.cat([left[:, :, :edge], right[:, :, edge:]], dim=2)
         if 0 < edge < width:
-            # Black beside white: the divider is seen on any photograph.
+            # Black next to white is visible on any photograph.
             picture[:, :, edge - 1] = 0
             picture[:, :, edge] = 1
         return picture
@@ -272,7 +259,7 @@ def before_after(
         alt=alt.replace("{position:.0%}", "{position}"),
     )
     slider = divider.widget(live=True)
-    # In the browser: the divider follows the finger, whatever the kernel is busy with.
+    # In the browser: the divider moves even while the kernel is busy.
     ipywidgets.jslink((touch, "position"), (slider, "value"))
     display(ipywidgets.VBox([touch, slider]))
     _show_examples(explorer, [{"position": 1.0}, {"position": 0.0}])
@@ -280,12 +267,12 @@ def before_after(
 
 
 def enlarged(image: Image, zoom: int) -> Image:
-    """The image with each pixel as a square of `zoom` x `zoom`."""
+    """The image with each pixel enlarged to a square of `zoom` x `zoom` pixels."""
     return image.repeat_interleave(zoom, 1).repeat_interleave(zoom, 2)
 
 
-def upload(label: str = "Your own photograph") -> ipywidgets.FileUpload:
-    """Show a button that takes one picture file; read it with `uploaded_image`."""
+def upload(label: str) -> ipywidgets.FileUpload:
+    """Show a button to upload one picture; `uploaded_image` reads its value."""
     button = ipywidgets.FileUpload(
         accept="image/*",
         multiple=False,
@@ -297,26 +284,26 @@ def upload(label: str = "Your own photograph") -> ipywidgets.FileUpload:
 
 
 def uploaded_image(value: Any, default: Image, max_side: int = 2048) -> Image:
-    """The photograph in an upload button, or the default where there is none.
+    """The uploaded photograph, or `default` if nothing was uploaded.
 
     Parameters
     ----------
     value : FileUpload.value
         A dict of file name to file in ipywidgets 7, a tuple of files in 8.
     default : Image
-        Taken as it is where nothing was uploaded.
+        Returned unchanged if there is no upload.
     max_side : int
-        A larger photograph is made smaller, and that is said; in pixels.
+        A larger photograph is downscaled to this side, in pixels, with a message.
 
     Returns
     -------
     Image
-        Grey or RGB; transparency is left out.
+        Grey or RGB; the transparency channel is dropped.
 
     Raises
     ------
     ValueError
-        If the file is no picture.
+        If the file is not a picture.
     """
     files = list(value.values() if isinstance(value, dict) else value)
     if not files:
@@ -329,17 +316,15 @@ def uploaded_image(value: Any, default: Image, max_side: int = 2048) -> Image:
     if side > max_side:
         small = resize(image, scale=max_side / side).clamp(0, 1)
         print(
-            f"Your photograph, {image.shape[2]} x {image.shape[1]} pixels, was made "
-            f"smaller, to {small.shape[2]} x {small.shape[1]}, to keep this short."
+            f"Your photograph of {image.shape[2]} x {image.shape[1]} pixels was "
+            f"downscaled to {small.shape[2]} x {small.shape[1]}, to keep this short."
         )
         image = small
     return image
 
 
 def _clickable(click: Clickable, controls: Mapping[str, Control]) -> Touch:
-    for name, side in zip(
-        (click.row, click.column), click.image.shape[1:], strict=True
-    ):
+    for name, side in zip(POINT, click.image.shape[1:], strict=True):
         control = controls.get(name)
         if not (
             isinstance(control, Slider)
@@ -347,15 +332,14 @@ def _clickable(click: Clickable, controls: Mapping[str, Control]) -> Touch:
             and 0 <= control.low <= control.high < side
         ):
             raise ValueError(
-                f"click: expected {name!r} to name a Slider of whole numbers from 0 "
-                f"to {side - 1}, the picture's pixels, got {control}: "
-                "give it in controls"
+                f"controls: expected {name!r} to be a Slider of integers from 0 to "
+                f"{side - 1}, the picture's pixels, got {control}; add one"
             )
-    return Touch("click", click.image, None)
+    return Touch("click", click.image)
 
 
 def _nearest(slider: ipywidgets.IntSlider, value: int) -> int:
-    """Where the slider can stand, nearest to this value."""
+    """The slider's possible value that is nearest to this one."""
     to = slider.min + slider.step * round((value - slider.min) / slider.step)
     return min(max(to, slider.min), slider.max)
 
@@ -366,10 +350,9 @@ def _show_examples(explorer: Explorer, examples: Sequence[Values]) -> None:
         settings = (f"{explorer.controls[n].label}: {v}" for n, v in values.items())
         caption = escape(", ".join(settings))
         blocks.append(f"{caption}<br>{explorer.static_html(values)}")
-    note = "The same at fixed settings, for reading without a running kernel:"
-    rows = (
-        side_by_side(blocks)
-        if explorer.click is None
-        else "".join(f"<div>{block}</div>" for block in blocks)
-    )
+    if explorer.click is None:
+        rows = side_by_side(blocks)
+    else:
+        rows = "".join(f"<div>{block}</div>" for block in blocks)
+    note = "Examples at fixed settings, for reading without a running kernel:"
     display_html(f"{note}{rows}", note)

@@ -1,4 +1,4 @@
-"""The notebook floor: figures, live panel, controls, set-up."""
+"""Notebook tools: figures, live panel, controls, setup."""
 
 import base64
 import io
@@ -51,7 +51,7 @@ def pixels_of(html: str) -> np.ndarray:
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What was displayed, instead of displaying it."""
+    """Collects what would be displayed."""
     bundles: list = []
 
     class Handle:
@@ -68,8 +68,8 @@ def shown(monkeypatch):
 
 
 @pytest.mark.parametrize("alt", ["", "plot", "   too short    here    "])
-def test_a_figure_without_a_telling_alt_text_is_refused(alt):
-    with pytest.raises(ValueError, match="alt must say what can be seen"):
+def test_a_figure_with_a_short_alt_text_is_rejected(alt):
+    with pytest.raises(ValueError, match="alt: expected at least 20 characters"):
         figure_html(noise(3, 8, 8), alt)
 
 
@@ -78,7 +78,7 @@ def test_an_alt_text_may_hold_any_characters():
     assert 'alt="A &quot;quoted&quot; &lt;b&gt;word&lt;/b&gt; &amp; an' in html
 
 
-def test_show_emits_html_and_plain_text_and_no_picture_beside_them(shown):
+def test_show_displays_html_and_plain_text_only(shown):
     show({"noise": noise(3, 8, 8)}, ALT)
     assert set(shown[0]) == {"text/html", "text/plain"}
     assert shown[0]["text/plain"] == ALT
@@ -94,7 +94,7 @@ def test_a_strip_shows_every_pixel_as_an_exact_square(channels, zoom):
     assert abs(seen.astype(int) - expected).max() <= 1  # matplotlib blends, rounding
 
 
-def test_a_strip_crops_and_keeps_its_images_apart():
+def test_a_strip_crops_its_images_and_leaves_a_gap():
     image = noise(3, 20, 20)
     figure = strip({"a": image, "b": 1 - image}, crop=(2, 3, 4, 5), zoom=2)
     pixels = pixels_of(figure_html(figure, ALT))
@@ -104,12 +104,12 @@ def test_a_strip_crops_and_keeps_its_images_apart():
 
 
 @pytest.mark.parametrize("crop", [(0, 0, 21, 5), (-1, 0, 5, 5), (0, 0, 0, 5)])
-def test_a_crop_outside_the_image_is_refused(crop):
-    with pytest.raises(ValueError, match="crop must be"):
+def test_a_crop_outside_the_image_is_rejected(crop):
+    with pytest.raises(ValueError, match="crop: expected"):
         strip(noise(3, 20, 20), crop=crop)
 
 
-def test_the_truth_stands_last_and_scores_the_images_of_its_size():
+def test_the_truth_is_last_and_images_of_its_size_get_a_score():
     truth = noise(3, 20, 20)
     images = {
         "same": truth,
@@ -122,12 +122,12 @@ def test_the_truth_stands_last_and_scores_the_images_of_its_size():
     assert texts[2:] == ["small", "ground truth"]
 
 
-def test_a_finished_figure_takes_no_crop():
+def test_a_crop_of_a_finished_figure_is_rejected():
     with pytest.raises(ValueError, match="pass them to strip"):
         show(strip(noise(3, 8, 8)), ALT, crop=(0, 0, 4, 4))
 
 
-def test_no_images_and_too_many_curves_are_refused():
+def test_no_images_and_too_many_curves_are_rejected():
     with pytest.raises(ValueError, match="at least one image"):
         strip({})
     with pytest.raises(ValueError, match="at most 4 curves"):
@@ -148,7 +148,7 @@ def test_the_same_picture_gives_the_same_bytes():
     assert figure_html(one, ALT) == figure_html(two, ALT)
 
 
-def test_show_source_shows_the_librarys_own_lines(shown):
+def test_show_source_shows_the_code_of_the_library(shown):
     show_source(strip)
     assert "`strip` in `dil_teach/notebook/figures.py`" in shown[0].data
     assert "def strip(" in shown[0].data
@@ -168,7 +168,7 @@ def test_corners_are_the_defaults_and_all_extremes():
     assert {"size": 9, "border": "mirror", "noisy": True} in values
 
 
-def test_controls_are_labelled_move_the_picture_and_leave_a_static_strip(shown):
+def test_controls_have_labels_change_the_picture_and_show_static_examples(shown):
     explorer = explore(
         lambda size, border, noisy: noise(1, size, size),
         CONTROLS,
@@ -235,20 +235,20 @@ def test_the_live_panel_keeps_a_history_and_draws_once_a_cell(shown, monkeypatch
     assert slider.try_corners() == 3
 
 
-def test_starting_over_drops_what_came_after():
+def test_restarting_the_training_drops_later_previews():
     panel = LivePanel("The noise that this test shows")
     for step in (50, 100, 50):
         panel.update(Progress(step, 100, {"loss": 1.0}, step == 100), noise(3, 8, 8))
     assert [step for step, _ in panel.history] == [50]
 
 
-def test_a_history_of_nothing_is_refused():
+def test_an_empty_history_is_rejected():
     with pytest.raises(ValueError, match="train first"):
         scrub([], ALT)
 
 
 @pytest.mark.parametrize("version", [7, 8])
-def test_an_uploaded_photograph_is_read_and_made_smaller(version, capsys):
+def test_an_uploaded_photograph_is_read_and_downscaled(version, capsys):
     image = noise(4, 60, 100)
     file = io.BytesIO()
     PillowImage.fromarray(to_uint8(image)).save(file, "PNG")
@@ -262,21 +262,21 @@ def test_an_uploaded_photograph_is_read_and_made_smaller(version, capsys):
     assert torch.allclose(whole, image[:3], atol=1 / 255)
     assert not capsys.readouterr().out
     assert uploaded_image(value, default, max_side=50).shape == (3, 30, 50)
-    assert "100 x 60 pixels, was made smaller, to 50 x 30" in capsys.readouterr().out
+    assert "100 x 60 pixels was downscaled to 50 x 30" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("nothing", [{}, ()])
-def test_without_an_upload_the_default_is_taken(nothing):
+def test_without_an_upload_the_default_is_returned(nothing):
     default = noise(3, 8, 8)
     assert uploaded_image(nothing, default, max_side=4) is default
 
 
-def test_an_upload_that_is_no_picture_is_told_off():
+def test_an_upload_that_is_not_a_picture_is_rejected():
     with pytest.raises(ValueError, match="picture"):
         uploaded_image(({"content": memoryview(b"a letter")},), noise(3, 8, 8))
 
 
-def test_the_first_cell_says_what_runs_where_and_how_long(capsys, monkeypatch):
+def test_start_prints_versions_budget_and_time(capsys, monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
     seconds = {"quick": 25, "standard": 45, "full": 90}
     start("standard", seconds)

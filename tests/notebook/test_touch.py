@@ -1,4 +1,4 @@
-"""What a reader touches: here Python's side, in test_browser.py the browser's."""
+"""The touch widget: its Python side; test_browser.py tests it in the browser."""
 
 import base64
 import io
@@ -38,7 +38,7 @@ def pixels_at(address: str) -> np.ndarray:
 
 @pytest.fixture
 def shown(monkeypatch) -> list[Any]:
-    """What was displayed, instead of displaying it."""
+    """Collects what would be displayed."""
     things: list[Any] = []
     for module in (figures, overlay, widgets):
         monkeypatch.setattr(
@@ -110,9 +110,11 @@ def test_a_click_sets_two_sliders_and_draws_once(shown):
     assert panel.touch.alt.endswith("at row 4, column 30, marked: patch, 1")
 
 
-def test_a_click_goes_to_where_the_sliders_can_stand(shown):
+def test_a_click_moves_to_the_nearest_slider_values(shown):
     panel = Clicked(shown)
-    panel.click(HEIGHT - 1, 23)  # the last row is beyond, and 23 between two steps
+    panel.click(
+        HEIGHT - 1, 23
+    )  # the last row is out of range, and 23 is between two steps
     assert (panel.row.value, panel.column.value) == (19, 25)
     assert (panel.touch.row, panel.touch.column) == (19, 25)
     assert panel.drawn == [(19, 25)]
@@ -132,15 +134,15 @@ def test_a_slider_moves_the_marks_and_draws_once(shown):
     ]
 
 
-def test_the_clickable_picture_is_sent_with_its_own_pixels(shown):
+def test_the_clickable_picture_keeps_its_pixels(shown):
     panel = Clicked(shown)
     assert np.array_equal(pixels_at(panel.touch.picture), to_uint8(IMAGE))
     assert panel.touch.size == [HEIGHT, WIDTH]
-    grey = Touch("click", IMAGE[:1], None)
+    grey = Touch("click", IMAGE[:1])
     assert np.array_equal(pixels_at(grey.picture)[..., 0], to_uint8(IMAGE[:1]))
 
 
-def test_without_a_kernel_the_marks_are_in_the_picture(shown):
+def test_the_static_picture_contains_the_marks(shown):
     panel = Clicked(shown)
     clickable, patch = re.findall(r'<img alt="([^"]+)"', panel.static["text/html"])
     assert clickable.endswith("at row 3, column 20, marked: patch, 1")
@@ -169,7 +171,7 @@ def test_an_error_in_the_marks_is_shown_and_raised(shown):
         panel.explorer.try_corners()
 
 
-def test_the_corners_are_tried_with_their_marks(shown):
+def test_try_corners_draws_the_marks_too(shown):
     seen = []
 
     def recorded(**values: Any) -> list[Mark]:
@@ -182,7 +184,7 @@ def test_the_corners_are_tried_with_their_marks(shown):
     assert len(seen) == 9
 
 
-def test_colours_never_differ_alone():
+def test_marks_differ_in_colour_and_in_dash():
     looks = [Mark(0, 0, 5, 5, style=style).look() for style in range(4)]
     assert len({colour for colour, _ in looks}) == len({dash for _, dash in looks}) == 4
     assert len(set(DASHES.values())) == 4
@@ -196,8 +198,8 @@ def test_colours_never_differ_alone():
     Slider("Row", 0.0, 5.0, 0.0, 0.5),
     Toggle("Row", False),
 ])  # fmt: skip
-def test_a_click_needs_sliders_over_whole_pixels(row, shown):
-    with pytest.raises(ValueError, match="'row' to name a Slider of whole numbers"):
+def test_a_click_needs_integer_sliders_within_the_picture(row, shown):
+    with pytest.raises(ValueError, match="'row' to be a Slider of integers"):
         explore(
             lambda **_: IMAGE,
             CONTROLS | {"row": row},
@@ -205,27 +207,28 @@ def test_a_click_needs_sliders_over_whole_pixels(row, shown):
             [],
             click=Clickable(IMAGE),
         )
-    with pytest.raises(ValueError, match=r"'line' to name .* got None: give it"):
-        explore(
-            lambda **_: IMAGE, CONTROLS, "x" * 20, [], click=Clickable(IMAGE, "line")
-        )
+    missing = {name: CONTROLS[name] for name in ("row", "grey")}
+    with pytest.raises(ValueError, match=r"'column' to be .* got None; add one"):
+        explore(lambda **_: IMAGE, missing, "x" * 20, [], click=Clickable(IMAGE))
 
 
-def test_a_bad_mark_or_picture_is_refused():
+def test_a_bad_mark_or_picture_is_rejected():
     with pytest.raises(ValueError, match="height and width above 0, got 0 and 5"):
         Mark(3, 3, 0, 5)
     with pytest.raises(ValueError, match="image: expected float32"):
         Clickable(IMAGE.double())
     with pytest.raises(ValueError, match="a list of Mark"):
         Clickable(IMAGE, marks=lambda **_: [(1, 2, 3, 4)]).marks_at({})  # pyright: ignore
-    with pytest.raises(ValueError, match="zoom: expected a whole number from 1, got 0"):
+    with pytest.raises(
+        ValueError, match="zoom: expected an integer of at least 1, got 0"
+    ):
         Touch("click", IMAGE, 0)
 
 
 # ---- divide
 
 
-def test_the_divider_has_both_pictures_and_the_slider_in_step(shown, monkeypatch):
+def test_the_divider_has_both_pictures_and_is_linked_to_the_slider(shown, monkeypatch):
     linked = []
     monkeypatch.setattr(ipywidgets, "jslink", lambda *ends: linked.append(ends))
     before_after(IMAGE, 1 - IMAGE, ("image", "negative"), zoom=2)
@@ -257,7 +260,7 @@ def test_a_painted_mask_reaches_python(shown):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_mask_that_is_set_is_the_mask_that_is_read(seed, shown):
+def test_setting_and_reading_a_mask_gives_the_same_mask(seed, shown):
     noise = torch.rand(1, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(seed))
     painter = paint(IMAGE, mask=(noise > 0.5).float())
     assert torch.equal(painter.mask, (noise > 0.5).float())
@@ -266,7 +269,7 @@ def test_a_mask_that_is_set_is_the_mask_that_is_read(seed, shown):
         assert torch.equal(painter.mask, mask.float())
 
 
-def test_the_keyboards_way_to_paint_erase_and_clear(shown):
+def test_buttons_and_sliders_paint_erase_and_clear(shown):
     painter = paint(IMAGE)
     for label, value in {"Row": 10, "Column": 20, "Brush": 5}.items():
         one(painter.panel, ipywidgets.IntSlider, label).value = value
@@ -284,7 +287,7 @@ def test_the_keyboards_way_to_paint_erase_and_clear(shown):
     one(painter.panel, ipywidgets.IntSlider, "Row").value = 0
     one(painter.panel, ipywidgets.IntSlider, "Brush").value = 3
     press["Paint"]()
-    assert painter.mask.sum() == 6  # half of it lies beyond the border
+    assert painter.mask.sum() == 6  # half of it is outside the image
     one(painter.panel, ipywidgets.Checkbox).value = True
     assert painter.touch.erase
 
@@ -294,7 +297,7 @@ def test_the_keyboards_way_to_paint_erase_and_clear(shown):
     torch.zeros(1, WIDTH, HEIGHT),
     torch.full((1, HEIGHT, WIDTH), 0.5),
 ])  # fmt: skip
-def test_a_mask_of_another_size_or_grey_is_refused(mask, shown):
+def test_a_mask_of_another_size_or_with_grey_values_is_rejected(mask, shown):
     expected = rf"mask: expected zeros and ones of shape \(1, {HEIGHT}, {WIDTH}\), got"
     with pytest.raises(ValueError, match=expected):
         paint(IMAGE, mask=mask)
@@ -303,7 +306,7 @@ def test_a_mask_of_another_size_or_grey_is_refused(mask, shown):
         painter.mask = mask
 
 
-def test_without_a_kernel_the_mask_is_in_the_picture(shown):
+def test_the_static_picture_contains_the_mask(shown):
     mask = torch.zeros(1, HEIGHT, WIDTH)
     mask[:, :8] = 1
     paint(IMAGE, "sky", mask=mask)
@@ -311,7 +314,7 @@ def test_without_a_kernel_the_mask_is_in_the_picture(shown):
     assert 'alt="sky: 320 of 960 pixels are painted"' in html
     seen = striped(IMAGE, mask)
     assert torch.equal(seen[:, 8:], IMAGE[:, 8:])
-    # it shows on any colour: its two kinds of stripe differ by far
+    # visible on any colour: the two kinds of stripe differ strongly
     for flat in (torch.zeros_like(IMAGE), torch.ones_like(IMAGE)):
         dark, light = striped(flat, mask)[:, 0, 0], striped(flat, mask)[:, 0, 2]
         assert (light - dark).abs().max() > 0.5
