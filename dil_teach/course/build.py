@@ -1,9 +1,9 @@
-"""Builds the chapters that learners open from their one source each.
+"""Build the chapters from their sources.
 
-``python -m dil_teach.course.build [NAME ...]`` turns ``notebooks/source/NAME.py``, a
-jupytext percent script with the solutions of its exercises, into
-``notebooks/NAME.ipynb``, without them, executed at budget `quick`, its outputs kept.
-Without names it builds every chapter.
+``python -m dil_teach.course.build [NAME ...]`` reads ``notebooks/source/NAME.py``, a
+jupytext percent script that contains the exercises' solutions. It writes
+``notebooks/NAME.ipynb`` without the solutions, executed at budget `quick`, with its
+outputs. Without names it builds every chapter.
 """
 
 import hashlib
@@ -17,13 +17,14 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode, from_dict
 
 from dil_teach.course.exercises import clear_solutions, fold_solutions, keep_solutions
+from dil_teach.course.lesson import without_widgets
 from dil_teach.course.one_click import one_click
 from dil_teach.course.references import with_references
 from dil_teach.image.files import written_whole
 from dil_teach.image.shipped import shipped
 
-MAX_BYTES = 1_000_000
-CELL_SECONDS = 600
+MAX_BYTES = 1_000_000  # of a built chapter: larger ones open slowly, and bloat git
+CELL_SECONDS = 600  # a cell that runs longer fails
 METADATA = {
     "kernelspec": {
         "name": "python3",
@@ -32,13 +33,12 @@ METADATA = {
     },
     "language_info": {"name": "python"},
 }
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def learner_notebook(name: str) -> NotebookNode:
-    """The chapter as learners open it: exercises to be done, cells without outputs.
+    """The chapter for learners: without solutions and without outputs.
 
-    The same source gives the same bytes.
+    The result is deterministic, cell ids included.
 
     Parameters
     ----------
@@ -59,25 +59,19 @@ def solution_notebook(name: str) -> NotebookNode:
 
 
 def marked_notebook(name: str) -> NotebookNode:
-    """The chapter with all that the build adds; solutions still between their marks.
-
-    Each step takes the notebook and returns it.
-    """
-    notebook = read_source(name)
-    notebook = fold_solutions(notebook)
-    notebook = with_references(notebook, name)
-    notebook = one_click(notebook, name)
-    return notebook
+    """The chapter with all that the build adds, and with marked solutions."""
+    notebook = with_references(fold_solutions(read_source(name)), name)
+    return one_click(notebook, name)
 
 
 def read_source(name: str) -> NotebookNode:
-    """The cells of a chapter's source, as they stand there."""
+    """The cells of a chapter's source, unchanged."""
     source = jupytext.read(shipped(f"notebooks/source/{name}.py"))
     return nbformat.v4.new_notebook(cells=source.cells, metadata=METADATA)
 
 
 def with_ids(notebook: NotebookNode) -> NotebookNode:
-    """Each cell's id made from its text, for jupytext's own differ at each reading."""
+    """Each cell's id is a hash of its text; jupytext draws new ones at each reading."""
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode())
@@ -89,29 +83,21 @@ def with_ids(notebook: NotebookNode) -> NotebookNode:
 
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
-    """Run all cells in a fresh kernel, in `folder`, and keep what a page can show.
-
-    Widgets are left out: without their kernel they are an error message, and the
-    static strip beside each says the same.
+    """Run all cells in a new kernel and keep the outputs that a page can show.
 
     Parameters
     ----------
     notebook : NotebookNode
-        Changed in place.
+        Changed in place, and returned.
     folder : Path
         The kernel's working folder.
-
-    Returns
-    -------
-    NotebookNode
-        The same one.
 
     Raises
     ------
     nbclient.exceptions.CellExecutionError
         If a cell fails.
     ValueError
-        If a cell writes to standard error, or shows a path of this machine.
+        If a cell writes to standard error, or prints a path of this machine.
     """
     NotebookClient(
         notebook,
@@ -121,20 +107,16 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         coalesce_streams=True,
         store_widget_state=False,
     ).execute()
-    # What nbclient adds names this machine's Python to the patch level.
+    # nbclient adds the exact Python version of this machine.
     notebook.metadata = from_dict(METADATA)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [
-                o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})
-            ]
-            for output in cell.outputs:
-                _check_output(cell, output)
+    for cell in without_widgets(notebook).cells:
+        for output in cell.get("outputs", []):
+            _check_output(cell, output)
     return notebook
 
 
 def build(name: str) -> Path:
-    """Build one chapter; the old one stays until the new one is whole.
+    """Build one chapter; the old file is replaced only when the new one is complete.
 
     Parameters
     ----------
@@ -149,14 +131,14 @@ def build(name: str) -> Path:
     Raises
     ------
     ValueError
-        If it is larger than 1 MB, or as in `execute`.
+        If it is larger than 1 MB, or as in :func:`execute`.
     """
     folder = shipped("notebooks")
     text = nbformat.writes(execute(learner_notebook(name), folder)) + "\n"
     if len(text.encode()) > MAX_BYTES:
         raise ValueError(
-            f"{name}.ipynb must be at most {MAX_BYTES:,} bytes, got "
-            f"{len(text.encode()):,}: show smaller crops, or fewer of them"
+            f"{name}.ipynb: expected at most {MAX_BYTES:,} bytes, got "
+            f"{len(text.encode()):,}; show smaller or fewer crops"
         )
     target = folder / f"{name}.ipynb"
     with written_whole(target) as place:
@@ -173,14 +155,14 @@ def _check_output(cell: NotebookNode, output: NotebookNode) -> None:
     text = output.get("text", "") + output.get("data", {}).get("text/plain", "")
     if output.get("name") == "stderr":
         raise ValueError(
-            f"a cell must not write to standard error, got {text.strip()!r} from\n"
-            f"{cell.source}\ntake away the cause of the warning"
+            f"expected no output on standard error, got {text.strip()!r} from\n"
+            f"{cell.source}\nremove the cause of the warning"
         )
     here = (str(shipped("notebooks").parent), sys.prefix, tempfile.gettempdir())
     if found := [place for place in here if place in text]:
         raise ValueError(
-            f"a cell must not show a path of this machine, got {found[0]!r} from\n"
-            f"{cell.source}\nprint the file's name alone"
+            f"expected no path of this machine in an output, got {found[0]!r} from\n"
+            f"{cell.source}\nprint only the file's name"
         )
 
 

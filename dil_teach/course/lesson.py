@@ -1,4 +1,4 @@
-"""A chapter run from its first cell to its last, as one page of HTML."""
+"""Run a chapter from the first cell to the last and write it as one HTML page."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def find_chapter(wanted: str) -> str:
-    """The chapter's full name, by its number, its name or both.
+    """The full name of a chapter.
 
     Parameters
     ----------
@@ -45,31 +45,31 @@ def find_chapter(wanted: str) -> str:
 
 
 def learner_chapter(name: str, budget: str) -> NotebookNode:
-    """The chapter as it ships, at another budget, without what only opens it online."""
+    """The built chapter at another budget, without its badges and Colab's cell."""
     notebook = nbformat.read(shipped(f"notebooks/{name}.ipynb"), as_version=4)
     notebook.cells = [cell for cell in notebook.cells if not _tagged(cell, "one-click")]
     for cell in notebook.cells:
         if _tagged(cell, "parameters"):
             cell.source = f'budget = "{budget}"'
-        if cell.cell_type == "markdown":  # a badge is fetched; its words need not be
+        if cell.cell_type == "markdown":  # badges are pictures from the network
             cell.source = re.sub(r"\[!\[([^]]*)\]\([^)]*\)\]", r"[\1]", cell.source)
     return notebook
 
 
 def run_cells(notebook: NotebookNode, name: str) -> Iterator[int]:
-    """Run the cells in a kernel of its own, in an empty folder.
+    """Run the cells in a new kernel and an empty folder.
 
     Parameters
     ----------
     notebook : NotebookNode
         Its outputs are changed in place.
     name : str
-        What an error calls it.
+        The chapter's name in error messages.
 
     Yields
     ------
     int
-        The number of the cell that ran, from 1.
+        The number of the cell that has run, from 1.
 
     Raises
     ------
@@ -94,42 +94,44 @@ def run_cells(notebook: NotebookNode, name: str) -> Iterator[int]:
                     raise ValueError(f"{name}: cell {number} failed: {why}") from None
                 except DeadKernelError:
                     raise ValueError(
-                        f"{name}: the kernel died in cell {number}; is there memory "
-                        "enough? take a smaller budget"
+                        f"{name}: the kernel died in cell {number}, perhaps for lack "
+                        "of memory; try a smaller budget"
                     ) from None
                 yield number
 
 
-def page(notebook: NotebookNode) -> str:
-    """The chapter as one page of HTML, its pictures and styles inside.
+def without_widgets(notebook: NotebookNode) -> NotebookNode:
+    """The same notebook, without the outputs that only a running kernel can show.
 
-    Widgets are left out, for they need their kernel: a static strip stands beside each.
-    One thing may be fetched as the page is read, the MathJax that sets formulas.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-        With its outputs, which are changed in place.
-
-    Returns
-    -------
-    str
-        HTML.
+    The chapters show static examples beside each widget.
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [
                 o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})
             ]
+    return notebook
+
+
+def page(notebook: NotebookNode) -> str:
+    """The chapter as one HTML page that contains its pictures and styles.
+
+    Only MathJax, which sets the formulas, is loaded from the network.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        With its outputs, from which widgets are removed in place.
+    """
     prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     title = prose[0].split("\n")[0].lstrip("# ")
     html, _ = HTMLExporter(template_name="lab").from_notebook_node(
-        notebook, resources={"metadata": {"name": title}}
+        without_widgets(notebook), resources={"metadata": {"name": title}}
     )
-    fetched = r'<script src="https?:[^"]*"[^>]*>\s*</script>'
+    scripts = r'<script src="https?:[^"]*"[^>]*>\s*</script>'
     if "$" in "".join(prose):
-        fetched = fetched.replace("https?:", "(?!.*mathjax)https?:")
-    return re.sub(fetched, "", html)
+        scripts = scripts.replace("https?:", "(?!.*mathjax)https?:")
+    return re.sub(scripts, "", html)
 
 
 def _tagged(cell: NotebookNode, tag: str) -> bool:

@@ -1,13 +1,13 @@
-"""One click: what makes a chapter open, and run, on Colab and on Binder.
+"""What a chapter needs to open and run on Colab and Binder.
 
-``[project.urls] Repository`` in pyproject.toml is the one place that names where the
-course lies. A fork changes it there and runs ``make notebooks``, which stamps the
-chapters, and README by ``python -m dil_teach.course.one_click``.
+The repository's address is only in pyproject.toml, ``[project.urls] Repository``. A
+fork changes it there and runs ``make notebooks``, which writes it into the chapters
+and, by ``python -m dil_teach.course.one_click``, into README.md.
 """
 
 import re
 import tomllib
-from importlib.metadata import metadata
+from importlib.metadata import metadata as package_metadata
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
@@ -15,8 +15,8 @@ from nbformat.v4 import new_code_cell
 from dil_teach.image.shipped import shipped
 
 BRANCH = "main"
-# What is there is asked for at its own version, and pip has nothing to replace: another
-# torch takes minutes, a numpy or ipywidgets swapped under a running kernel breaks it.
+# Pinning the installed versions keeps pip from replacing them: another torch takes
+# minutes, and another numpy or ipywidgets breaks the running kernel.
 INSTALL = """\
 # @title On Google Colab alone: install the course, and keep the torch that is there
 import importlib.util
@@ -37,7 +37,7 @@ README_BADGES = re.compile(r"(?<=<!-- badges -->\n).*?(?=<!-- end of badges -->)
 
 
 def repository() -> str:
-    """Where the course lies: a checkout's pyproject.toml, else the wheel's metadata.
+    """The repository's address, from pyproject.toml or the wheel's metadata.
 
     Returns
     -------
@@ -47,13 +47,13 @@ def repository() -> str:
     Raises
     ------
     ValueError
-        If it is no repository on GitHub, the one host that both Colab and Binder open.
+        If it is not on GitHub, the only host that both Colab and Binder open.
     """
     try:
         project = tomllib.loads(shipped("pyproject.toml").read_text("utf-8"))["project"]
         urls = project["urls"]
     except FileNotFoundError:
-        lines = metadata("dil_teach").get_all("Project-URL", [])
+        lines = package_metadata("dil_teach").get_all("Project-URL", [])
         urls = dict(line.split(", ", 1) for line in lines)
     url = urls.get("Repository", "")
     if not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", url):
@@ -65,17 +65,12 @@ def repository() -> str:
 
 
 def badges(name: str) -> str:
-    """Markdown of the two links that open a chapter, each a picture with alt text.
+    """One line of Markdown: a chapter's Colab and Binder links, as pictures.
 
     Parameters
     ----------
     name : str
         Such as ``"00_tour"``.
-
-    Returns
-    -------
-    str
-        One line.
     """
     place = repository().removeprefix("https://github.com/")
     path = f"notebooks/{name}.ipynb"
@@ -90,48 +85,38 @@ def badges(name: str) -> str:
 
 
 def one_click(notebook: NotebookNode, name: str) -> NotebookNode:
-    """Stamp a chapter: badges under its heading, and the cell that installs on Colab.
+    """Add the badges below the heading, and a first code cell that installs on Colab.
 
-    The cell stands before all other code, `parameters` too, and does nothing where the
-    package can be imported or Colab is not.
+    That cell does nothing outside Colab, or if the package can be imported.
 
     Parameters
     ----------
     notebook : NotebookNode
-        Its first cell is the heading. Left as it is.
+        Its first cell begins with the heading. Changed in place, and returned.
     name : str
         Such as ``"00_tour"``.
-
-    Returns
-    -------
-    NotebookNode
-        Another one, with the same cells otherwise.
 
     Raises
     ------
     ValueError
-        If there is no heading to stand under.
+        If there is no heading.
     """
-    stamped = NotebookNode(notebook)
-    first, *others = (NotebookNode(cell) for cell in notebook.cells)
+    first = notebook.cells[0]
     heading, *rest = first.source.split("\n")
     if first.cell_type != "markdown" or not heading.startswith("# "):
         raise ValueError(
-            f"{name}: expected a cell that begins with its heading '# ...', got "
-            f"{heading!r}; begin with one"
+            f"{name}: expected a first cell that begins with the heading '# ...', got "
+            f"{heading!r}; add the heading"
         )
     first.source = "\n".join([heading, "", badges(name), *rest])
-    install = new_code_cell(
-        INSTALL.format(url=repository()),
-        id="one-click",
-        metadata={
-            "cellView": "form",  # Colab shows the title alone
-            "jupyter": {"source_hidden": True},
-            "tags": ["one-click", "hide-input"],
-        },
-    )
-    stamped.cells = [first, install, *others]
-    return stamped
+    metadata = {
+        "cellView": "form",  # Colab shows only the title
+        "jupyter": {"source_hidden": True},
+        "tags": ["one-click", "hide-input"],
+    }
+    source = INSTALL.format(url=repository())
+    notebook.cells.insert(1, new_code_cell(source, id="one-click", metadata=metadata))
+    return notebook
 
 
 def stamp_readme() -> None:

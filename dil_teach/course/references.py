@@ -1,12 +1,11 @@
 """Citations in the chapters, and the list of references at the end of each.
 
-In a chapter's prose ``[@glasner2009]``, ``[@a; @b]`` or ``[@a, section 3]`` becomes a
-link in brackets, and ``@glasner2009`` alone the authors as a part of the sentence. The
-works stand in ``notebooks/references.bib``; those that a chapter cites are listed below
-its last heading, ``## References``.
+In a chapter's text, ``[@glasner2009]``, ``[@a; @b]`` and ``[@a, section 3]`` become
+links in brackets, and ``@glasner2009`` becomes the authors' names with a link. The
+works are in ``notebooks/references.bib``. The cited ones are listed below the chapter's
+last heading, ``## References``.
 """
 
-import copy
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +14,21 @@ from urllib.parse import quote
 from nbformat import NotebookNode
 from pybtex.database import Person, parse_file
 from pybtex.richtext import Text
-from pybtex.textutils import abbreviate
 
 from dil_teach.image.shipped import shipped
 
-ANCHOR = "references"  # JupyterLab calls the heading's own one `References`
-MOST_NAMES = 3  # in the text; the list names all authors
+ANCHOR = "references"  # of the list; JupyterLab's own for the heading is `References`
+MOST_NAMES = 3  # in the text; the list at the end has all authors
 
 _CITATION = re.compile(
     r"""
     (?P<code>
-        ^\ {0,3} (?P<fence>`{3,}|~{3,}) [^\n]*\n       # a fence, and what closes it
+        ^\ {0,3} (?P<fence>`{3,}|~{3,}) [^\n]*\n       # a fence and its end
         (?:.*?\n)?? (?:\ {0,3}(?P=fence)[`~]*\ *$|\Z)
       | (?P<ticks>`+)(?!`) .*? (?<!`)(?P=ticks)(?!`)   # `code` within a line
     )
   | \[(?P<group>@[^\[\]]*)\]
-  | (?<![\w/.@+`\\-])@(?P<key>[A-Za-z]\w*)   # no e-mail, no address, no escaped \@
+  | (?<![\w/.@+`\\-])@(?P<key>[A-Za-z]\w*)   # no e-mail, URL or escaped \@
     """,
     re.VERBOSE | re.MULTILINE | re.DOTALL,
 )
@@ -43,42 +41,37 @@ class Work:
 
     surnames: tuple[str, ...]
     authors: tuple[str, ...]
-    """With their initials, as the list has them."""
+    """With their initials."""
     fields: dict[str, str]
     """Such as title, journal or booktitle, year, pages and doi."""
 
     @property
     def when(self) -> str:
-        """The year; where it has none, what kind of thing it is, such as 'talk'."""
+        """The year, or without one the kind of the work, such as 'talk'."""
         return self.fields.get("year") or self.fields.get("howpublished", "no year")
 
 
 def with_references(
     notebook: NotebookNode, chapter: str, bibliography: Path | None = None
 ) -> NotebookNode:
-    """A chapter whose citations are links, and whose references are listed.
+    """Turn a chapter's citations into links and list the cited works.
 
-    Code cells, fenced code and code within a line stay as they are.
+    Code cells, fenced code and code within a line do not change.
 
     Parameters
     ----------
     notebook : NotebookNode
-        The chapter as written. It is left alone.
+        Changed in place, and returned.
     chapter : str
-        Its name for messages, such as ``"00_tour"``.
+        Its name for error messages, such as ``"00_tour"``.
     bibliography : Path, optional
         A BibTeX file, instead of ``notebooks/references.bib``.
-
-    Returns
-    -------
-    NotebookNode
-        A copy; the same notebook gives the same one.
 
     Raises
     ------
     ValueError
         If a cited work is not in the bibliography, a citation cannot be read, or works
-        are cited and no cell ends in the heading ``## References``.
+        are cited and no cell ends with the heading ``## References``.
     """
     works = read_bibliography(bibliography)
     cited: dict[str, Work] = {}
@@ -87,8 +80,8 @@ def with_references(
         if key.lower() not in works:
             raise ValueError(
                 f"chapter {chapter}: expected a key of the bibliography, got @{key}; "
-                "add the work to notebooks/references.bib, or put what is no citation "
-                "in `backticks`"
+                "add the work to notebooks/references.bib, or write `@` in backticks "
+                "if it is not a citation"
             )
         return cited.setdefault(key.lower(), works[key.lower()])
 
@@ -112,7 +105,6 @@ def with_references(
             links.append(f"[{label}](#{ANCHOR}){parts[2] or ''}")
         return f"({'; '.join(links)})"
 
-    notebook = copy.deepcopy(notebook)
     prose = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
     for cell in prose:
         cell.source = _CITATION.sub(link, cell.source)
@@ -120,9 +112,9 @@ def with_references(
         ends = [cell for cell in prose if _HEADING.search(cell.source)]
         if len(ends) != 1:
             raise ValueError(
-                f"chapter {chapter}: expected one cell that ends in the heading '## "
-                f"References', where the list of works is put, got {len(ends)}; write "
-                "the heading once, last, and nothing below it"
+                f"chapter {chapter}: expected one cell that ends with the heading "
+                f"'## References', for the list of works, got {len(ends)}; write the "
+                "heading once, as the last line of the chapter"
             )
         works_cited = sorted(cited.values(), key=_alphabetically)
         lines = [f'<a id="{ANCHOR}"></a>', "", *(f"- {_full(w)}" for w in works_cited)]
@@ -131,25 +123,14 @@ def with_references(
 
 
 def read_bibliography(path: Path | None = None) -> dict[str, Work]:
-    """All works by key, in lower case.
-
-    Parameters
-    ----------
-    path : Path, optional
-        A BibTeX file, instead of ``notebooks/references.bib``.
-
-    Returns
-    -------
-    dict of str to Work
-        In the order of the file.
-    """
+    """All works by their key in lower case, in the order of the file."""
     source = path or shipped("notebooks/references.bib")
     works = {}
     for key, entry in parse_file(str(source), bib_format="bibtex").entries.items():
         people = (entry.persons or {}).get("author", [])
         works[key.lower()] = Work(
-            tuple(_surname(person) for person in people),
-            tuple(" ".join([*_initials(p), _surname(p)]) for p in people),
+            tuple(_name(person) for person in people),
+            tuple(_name(person, initials=True) for person in people),
             {k.lower(): _plain(v) for k, v in (entry.fields or {}).items()},
         )
     return works
@@ -162,7 +143,7 @@ def _names(work: Work) -> str:
 
 
 def _full(work: Work) -> str:
-    """The work as the list at the end has it."""
+    """The work as the list at the end shows it."""
     of = work.fields
     parts = [_and(work.authors), f"'{of['title']}'"]
     if "journal" in of:
@@ -186,14 +167,10 @@ def _alphabetically(work: Work) -> tuple[list[str], str, str]:
     return [n.casefold() for n in work.surnames], work.when, work.fields["title"]
 
 
-def _surname(person: Person) -> str:
-    parts = [*person.get_part("prelast"), *person.get_part("last")]
-    return " ".join(map(_plain, parts))
-
-
-def _initials(person: Person) -> list[str]:
-    given = [*person.get_part("first"), *person.get_part("middle")]
-    return [abbreviate(_plain(name)) for name in given]
+def _name(person: Person, initials: bool = False) -> str:
+    given = [*person.rich_first_names, *person.rich_middle_names] if initials else []
+    surname = [*person.rich_prelast_names, *person.rich_last_names]
+    return " ".join(map(str, [*(name.abbreviate() for name in given), *surname]))
 
 
 def _and(names: tuple[str, ...]) -> str:
@@ -201,5 +178,5 @@ def _and(names: tuple[str, ...]) -> str:
 
 
 def _plain(latex: str) -> str:
-    """LaTeX's accents, dashes and braces as plain characters."""
+    """Plain characters for LaTeX's accents, dashes and braces."""
     return str(Text.from_latex(latex))

@@ -1,4 +1,4 @@
-"""One click: what is stamped into a chapter, and that Colab's versions survive it."""
+"""One click: badges and the install cell, and that Colab's versions do not change."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def chapter() -> NotebookNode:
 
 @pytest.fixture
 def fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout whose one place names a fork."""
+    """A checkout whose pyproject.toml names a fork."""
     for file in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / file, tmp_path)
     project = tmp_path / "pyproject.toml"
@@ -44,17 +44,15 @@ def fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# ---- what is stamped
+# ---- badges and the install cell
 
 
-def test_badges_stand_under_the_heading_and_the_install_before_all_code() -> None:
-    before = chapter()
-    stamped = one_click(before, "00_tour")
+def test_badges_are_below_the_heading_and_the_install_cell_before_all_code() -> None:
+    stamped = one_click(chapter(), "00_tour")
     nbformat.validate(stamped)
-    assert before == chapter()
     heading, install, *others = stamped.cells
     assert heading.source == f"# 00 · Tour\n\n{badges('00_tour')}\n\nText."
-    assert others == before.cells[1:]
+    assert others == chapter().cells[1:]
     assert stamped == one_click(chapter(), "00_tour")  # ids too
     file = "notebooks/00_tour.ipynb"
     for link in (
@@ -74,12 +72,12 @@ def test_the_first_cell_is_short_even_in_a_fork(fork: Path) -> None:
     assert max(map(len, lines)) <= 88
 
 
-def test_a_chapter_without_a_heading_is_refused() -> None:
-    with pytest.raises(ValueError, match="begins with its heading"):
+def test_a_chapter_without_a_heading_is_rejected() -> None:
+    with pytest.raises(ValueError, match="begins with the heading"):
         one_click(new_notebook(cells=[new_code_cell("1")]), "00_tour")
 
 
-def test_away_from_colab_the_first_cell_does_nothing(
+def test_outside_colab_the_first_cell_does_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("ran pip"))
@@ -121,14 +119,16 @@ def test_a_fork_changes_one_place_and_all_stamps_follow(fork: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "https://gitlab.com/a/b", f"{FORK}/tree/main"])
-def test_what_is_no_repository_on_github_is_refused(url: str, fork: Path) -> None:
+def test_an_address_outside_github_is_rejected(url: str, fork: Path) -> None:
     project = fork / "pyproject.toml"
     project.write_text(project.read_text().replace(f'"{FORK}"', f'"{url}"'))
     with pytest.raises(ValueError, match=r"expected https://.*/OWNER/NAME, got"):
         repository()
 
 
-def test_a_wheel_reads_it_in_its_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wheel_reads_the_address_from_its_metadata(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from email.message import Message
 
     def none(name: str) -> Path:
@@ -138,7 +138,7 @@ def test_a_wheel_reads_it_in_its_metadata(monkeypatch: pytest.MonkeyPatch) -> No
     wheel["Project-URL"] = "Homepage, https://example.org"
     wheel["Project-URL"] = f"Repository, {FORK}"
     monkeypatch.setattr(module, "shipped", none)
-    monkeypatch.setattr(module, "metadata", lambda _: wheel)
+    monkeypatch.setattr(module, "package_metadata", lambda _: wheel)
     assert repository() == FORK
 
 
