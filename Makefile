@@ -16,7 +16,7 @@ INSTALL := $(VENV) -m pip install $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 READY := .venv/ready$(addprefix -,$(notdir $(CONSTRAINTS)))
 ENVIRONMENT := scripts/environment.py
 # A file is one unit, because its tests share what its fixtures trained.
-PYTEST := $(VENV) -m pytest -n $(WORKERS) --dist loadscope
+PYTEST := $(VENV) -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 BENCHMARKS := $(filter-out %/record.py %/same_results.py,$(wildcard benchmarks/*.py))
 # Root may start JupyterLab only with this option; a container often has no other user.
 LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root) \

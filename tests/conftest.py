@@ -1,30 +1,38 @@
-"""What all tests share: checked shapes, and an honest list of what was left out."""
+"""Shared by all tests: checked shapes, one thread, and a list of what was left out."""
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+
+# Before torch is imported, here and in the processes and kernels that tests start: the
+# workers of pytest-xdist share the cores, and results depend on the number of threads.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import torch
 from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
-# An int passes where a float is asked for, as type checkers have it (PEP 484).
+LONGEST = ("test_chapters", "test_browser")
+"""Files that take minutes: they start first, so that they do not end last."""
+
+# An int is allowed where a float is annotated, as type checkers have it (PEP 484).
 checked = beartype(conf=BeartypeConf(is_pep484_tower=True))
-# Before any test imports the library: from then on each annotated shape and type is
-# checked at every call.
+# Before a test imports the library: then every call checks annotated shapes and types.
 install_import_hook("dil_teach", f"{__name__}.checked")
 
 
 def find_chromium() -> str | None:
-    """Path of this machine's Chromium or Chrome, None where it has neither."""
+    """Path of this machine's Chromium or Chrome, or None if it has neither."""
     on_a_mac = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
     names = ("chromium", "chromium-browser", "google-chrome", on_a_mac)
     return next(filter(None, map(shutil.which, names)), None)
 
 
 def find_gpu() -> torch.device | None:
-    """The GPU that torch can use, None where there is none."""
+    """The GPU that torch can use, or None."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps") if torch.backends.mps.is_available() else None
@@ -32,7 +40,7 @@ def find_gpu() -> torch.device | None:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Path of the browser, for a test marked ``browser``."""
+    """Path of the browser, for a test with the mark ``browser``."""
     path = find_chromium()
     assert path, "mark this test with pytest.mark.browser"
     return path
@@ -40,14 +48,15 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def gpu() -> torch.device:
-    """The GPU, for a test marked ``gpu``."""
+    """The GPU, for a test with the mark ``gpu``."""
     device = find_gpu()
     assert device, "mark this test with pytest.mark.gpu"
     return device
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a browser or a GPU where there is none."""
+    """Run the longest files first; skip what needs a browser or GPU that is missing."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)  # stable
     left_out = {}
     if find_chromium() is None:
         left_out["browser"] = pytest.mark.skip(reason="no browser (Chromium or Chrome)")
@@ -63,7 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter,
 ) -> Iterator[None]:
-    """Say what was left out, after pytest's own lists: only its verdict follows."""
+    """Print what was left out, after pytest's own lists and before its last line."""
     yield
     reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")

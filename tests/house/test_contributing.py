@@ -1,0 +1,72 @@
+"""The method, test and command that CONTRIBUTING.md adds work as they are printed."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the library with the method, its public name and its command."""
+    folder = tmp_path_factory.mktemp("checkout")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "dil_teach", folder / "dil_teach", ignore=ignored)
+    (folder / "data").symlink_to(ROOT / "data")
+    method, public, test, command, *_ = BLOCKS
+    (folder / "dil_teach/classical/tikhonov.py").write_text(method)
+    (folder / "dil_teach/commands/smooth.py").write_text(command)
+    (folder / "test_tikhonov.py").write_text(test)
+    stub, line = folder / "dil_teach/__init__.pyi", "__all__ = [\n"
+    names = '    "Tikhonov",\n    "TikhonovSettings",\n'
+    stub.write_text(stub.read_text().replace(line, public + line + names))
+    cli, line = folder / "dil_teach/cli.py", "COMMANDS = {\n"
+    imported = "from dil_teach.commands.smooth import smooth\n"
+    added = f'{imported}{line}    "smooth": smooth,\n'
+    cli.write_text(cli.read_text().replace(line, added))
+    return folder
+
+
+def run(checkout: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=checkout,
+        env=os.environ | {"PYTHONPATH": str(checkout)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_the_method_passes_its_test(checkout: Path) -> None:
+    assert "4 passed" in run(checkout, "-m", "pytest", "test_tikhonov.py")
+
+
+def test_the_command_writes_a_picture(checkout: Path) -> None:
+    photograph = str(ROOT / "data/scenes/cat_image.png")
+    said = run(checkout, "-m", "dil_teach.cli", "smooth", photograph, "out.png")
+    assert re.search(r"^out\.png: \d+ x \d+ pixels written in ", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("block", BLOCKS[:5])
+def test_the_code_is_formatted(block: str) -> None:
+    command = [sys.executable, "-m", "ruff", "format", "--check", "-"]
+    subprocess.run(command, input=block, text=True, check=True)
+
+
+def test_the_folders_and_files_that_it_names_exist() -> None:
+    shown = re.sub(r"^```.*?^```", "", TEXT, flags=re.DOTALL | re.MULTILINE)
+    paths = re.findall(r"`((?:dil_teach|tests|scripts|notebooks)/[\w/.]+)`", shown)
+    new = {"tikhonov.py", "test_tikhonov.py", "smooth.py"}
+    for path in paths:
+        assert Path(path).name in new or "NN_" in path or (ROOT / path).exists(), path
