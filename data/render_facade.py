@@ -1,10 +1,10 @@
-"""Render data/facade.png: a street front that nobody photographed.
+"""Render data/facade.png: a street front with strong patch recurrence.
 
-A recurrent colour facade is missing among the freely licensed photographs, so this
-one is computed: brick, stone, glass, shutters and iron railings as a relief on a wall,
-seen through a pinhole camera (each depth plane maps to the picture by a homography),
-lit by a low sun and a blue sky, blurred a little by the optics and grained by the
-sensor. The seed is fixed. Run ``python data/render_facade.py [file]``.
+We found no colour photograph of such a facade under a free licence, so this one is
+computed. Brick, stone, glass, shutters and iron railings form a relief on a wall. A
+pinhole camera sees it (each depth plane maps to the picture by a homography), lit by a
+low sun and a blue sky, with a little lens blur and sensor noise. The seed is fixed.
+Run ``python data/render_facade.py [file]``.
 """
 
 import sys
@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter
 
 from dil_teach.image.colour import to_srgb
 
-Array = NDArray[Any]  # float32, one value or colour a ray
+Array = NDArray[Any]  # float32, one value or colour for each ray
 Mask = NDArray[np.bool_]
 
 SIDE = 512  # pixels of the finished picture
@@ -41,7 +41,7 @@ class Relief:
     """Height (metres out of the wall) and material of each point of the wall."""
 
     def __init__(self) -> None:
-        # A row more than the wall has: it is the sky's, infinitely far behind.
+        # The extra row above the wall is the sky, far behind it.
         shape = (int(ROOF * PIXELS_PER_METRE) + 1, int(WIDTH * PIXELS_PER_METRE))
         self.height = np.zeros(shape, np.float32)
         self.material = np.full(shape, BRICK, np.int8)
@@ -59,7 +59,7 @@ class Relief:
 
 
 def at(values: NDArray[Any], x: Array, y: Array) -> NDArray[Any]:
-    """Look a map of the wall up at points given in metres."""
+    """Sample a map of the wall at points in metres."""
     rows = (y * PIXELS_PER_METRE).astype(np.int32)
     columns = (x * PIXELS_PER_METRE).astype(np.int32)
     return values[
@@ -73,7 +73,7 @@ def has_balcony(bay: NDArray, floor: NDArray) -> Mask:
 
 
 def build(rng: np.random.Generator) -> Relief:
-    """Raise windows, shutters, balconies, mouldings and pipes on a brick wall."""
+    """A brick wall with windows, shutters, balconies, mouldings and pipes."""
     relief = Relief()
     box = relief.box
     for course in np.arange(0, FIRST_FLOOR - 0.5, 0.42):  # rusticated ground floor
@@ -169,7 +169,7 @@ def build(rng: np.random.Generator) -> Relief:
 
 
 def camera_rays(n: int) -> tuple[Array, Array]:
-    """Where each of n x n rays meets the wall's plane z = 0: x and y in metres."""
+    """The points x, y in metres where n x n rays meet the wall's plane z = 0."""
     u = ((np.arange(n) + 0.5) / n * 2 - 1) * np.tan(HALF_VIEW)
     forward = np.array(
         [np.sin(YAW) * np.cos(PITCH), np.sin(PITCH), -np.cos(YAW) * np.cos(PITCH)]
@@ -188,7 +188,7 @@ def along(wall: Array, axis: int, z: Array | float) -> Array:
 
 
 def first_hit(relief: Relief, x: Array, y: Array) -> tuple[Array, Mask]:
-    """Depth at which each ray enters the relief, and whether through a front face."""
+    """Depth at which each ray enters the relief, and whether by a front face."""
     depth = np.full(x.shape, SKY, np.float32)
     front = np.zeros(x.shape, bool)
     active = np.arange(x.size)
@@ -206,7 +206,7 @@ def first_hit(relief: Relief, x: Array, y: Array) -> tuple[Array, Mask]:
 
 
 def railing(across: Array, up: Array, width: float, ornate: bool) -> Mask:
-    """Iron of a railing: bars, three rails and, in front, a row of rings."""
+    """Whether points of a railing are iron: bars, three rails and, in front, rings."""
     bar = np.abs(across % 0.11 - 0.055) < 0.01
     ring = (across % 0.11 - 0.055) ** 2 + (up - 0.85) ** 2
     iron = bar & (up < (0.78 if ornate else 0.95))
@@ -220,7 +220,7 @@ def railing(across: Array, up: Array, width: float, ornate: bool) -> Mask:
 
 
 def front_railing(x: Array, y: Array) -> Mask:
-    """Whether the point of the balconies' front plane is iron."""
+    """Whether points of the balconies' front plane are iron."""
     bay, floor = np.floor(x / BAY), np.floor((y - FIRST_FLOOR) / STOREY)
     across = x - bay * BAY - (BAY - BALCONY_WIDTH) / 2
     iron = railing(across, y - FIRST_FLOOR - floor * STOREY, BALCONY_WIDTH, True)
@@ -257,7 +257,7 @@ def in_sun(relief: Relief, x: Array, y: Array, z: Array) -> Array:
 
 
 class Noise:
-    """Everything random that is looked up by place."""
+    """All random maps, sampled by position."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.table = rng.random(65536).astype(np.float32)
@@ -273,13 +273,13 @@ class Noise:
 
 
 def sample(noise: Array, x: Array, y: Array, per_metre: float) -> Array:
-    """Look noise up at points of the wall."""
+    """Sample noise at points of the wall."""
     rows, columns = ((v * per_metre).astype(np.int32) % noise.shape[0] for v in (y, x))
     return noise[rows, columns]
 
 
 def dice(table: Array, *keys: Array) -> Array:
-    """The same random number in [0, 1] for the same integer keys."""
+    """A hash of integer keys: a random number in [0, 1]."""
     mixed = np.zeros(keys[0].shape, np.int64)
     for key, prime in zip(keys, (73856093, 19349663, 83492791), strict=False):
         mixed ^= key.astype(np.int64) * prime
@@ -297,7 +297,7 @@ def mix(a: Array, b: Array, weight: Array) -> Array:
 
 
 def brick_colour(x: Array, y: Array, table: Array, grain: Array) -> Array:
-    """Running-bond brickwork, each brick fired to its own shade."""
+    """Running-bond brickwork; each brick has its own shade."""
     row = np.floor(y / 0.085)
     shifted = x / 0.25 + 0.5 * (row % 2)
     column = np.floor(shifted)
@@ -312,7 +312,7 @@ def brick_colour(x: Array, y: Array, table: Array, grain: Array) -> Array:
 
 
 def sky_colour(azimuth: Array, elevation: Array, clouds: Array) -> Array:
-    """Blue that pales towards the horizon, with soft clouds."""
+    """A blue sky, paler towards the horizon, with soft clouds."""
     pale = np.exp(-2.2 * np.clip(elevation, 0, 2))
     blue = mix(rgb(0.16, 0.33, 0.72), rgb(0.62, 0.74, 0.9), pale)
     cloud = sample(clouds, azimuth + 40, elevation * 2 + 40, 160)
@@ -320,7 +320,7 @@ def sky_colour(azimuth: Array, elevation: Array, clouds: Array) -> Array:
 
 
 def glass_colour(x: Array, y: Array, lit: Array, noise: Noise) -> Array:
-    """A room with curtains or blinds behind glass that mirrors the street."""
+    """A room with curtains or blinds behind glass that reflects the street."""
     table, waves = noise.table, noise.waves
     bay, floor = np.floor(x / BAY), np.floor((y - FIRST_FLOOR) / STOREY)
     across = x - (bay + 0.5) * BAY  # from the middle of the window
@@ -347,7 +347,7 @@ def glass_colour(x: Array, y: Array, lit: Array, noise: Noise) -> Array:
     )
     colour = np.where(roller[:, None], rgb(0.6, 0.54, 0.4) * light, colour)
 
-    # Each pane leans a little its own way, so each mirrors another piece of the street.
+    # Each pane has its own slight tilt, so each reflects another part of the street.
     pane = np.floor(up / 0.62)
     casement = np.sign(across)
     lean_x = 0.05 * (dice(table, 2 * bay + casement, floor, pane) - 0.5)
@@ -376,7 +376,7 @@ def glass_colour(x: Array, y: Array, lit: Array, noise: Noise) -> Array:
 
 
 def paint(relief: Relief, x: Array, y: Array, z: Array, noise: Noise) -> Array:
-    """Albedo of every opaque point, n x 3."""
+    """Albedo of opaque points, n x 3."""
     material = at(relief.material, x, y)
     rough, soft = sample(noise.fine, x, y, 90), sample(noise.broad, x, y, 30)
     bay, floor = np.floor(x / BAY), np.floor((y - FIRST_FLOOR) / STOREY)
@@ -415,7 +415,7 @@ def shade(relief: Relief, noise: Noise, n: int) -> Array:
     depth, front = first_hit(relief, wall_x, wall_y)
     x, y = along(wall_x, 0, depth), along(wall_y, 1, depth)
 
-    # Which side of a box was hit: the one on which a step leaves the box.
+    # The side of a box that was hit is the one on which a small step leaves the box.
     step = np.float32(0.025)
     below = ~front & (at(relief.height, x, y - step) < depth)
     above = ~front & ~below & (at(relief.height, x, y + step) < depth)
@@ -423,7 +423,7 @@ def shade(relief: Relief, noise: Noise, n: int) -> Array:
     right = ~(front | below | above | left)
 
     cosine = np.select([front, above, left], [SUN[2], SUN[1], -SUN[0]], 0.0)
-    # The shadow ray starts just outside the side that was hit.
+    # The shadow ray starts just outside of the side that was hit.
     lit = in_sun(relief, x - step * left, y + step * above, depth + np.float32(0.002))
     crowding = gaussian_filter(np.maximum(relief.height, 0), 0.22 * PIXELS_PER_METRE)
     open_sky = 1 / (1 + 5 * np.clip(at(crowding, x, y) - depth, 0, 1))
@@ -456,7 +456,7 @@ def render(supersampling: int = 3) -> NDArray[np.uint8]:
     light = gaussian_filter(light, (0.45, 0.45, 0))  # the lens
     across = np.linspace(-1, 1, SIDE)
     light *= 1 - 0.1 * (across[:, None, None] ** 2 + across[None, :, None] ** 2)
-    # A camera's curve: deep shadows, and bright stone that does not burn out.
+    # A camera's tone curve: deep shadows, and bright stone without clipping.
     light = np.clip(1.35 * light, 0, None) ** 1.2
     light = np.clip(light * (1 + light / 6) / (1 + 0.75 * light) * 1.1, 0, 1)
     srgb = to_srgb(torch.from_numpy(light)).numpy()

@@ -1,13 +1,13 @@
 """Render data/scenes/ and data/scenes.json: pictures of which every layer is known.
 
-What a method that takes a picture apart should find is known of no photograph. These
-pictures are composed from the photographs of the course: two textures, a figure on a
-ground, two photographs mixed, haze over a known depth, a watermark, two films. Nothing
-is random. ``scene_layers.py`` beside this file composes them.
+A photograph has no ground truth for its layers. These pictures are composed from the
+photographs of the course: two textures, a foreground on a background, two photographs
+mixed, haze over a known depth, a watermark, two films. Nothing is random.
+``scene_layers.py`` beside this file has the functions.
 
-``python data/render_scenes.py`` renders the scenes that ship. With
-``--practice FOLDER`` it renders others of the same kinds into a folder: settings are
-chosen on those, and results are reported on these.
+``python data/render_scenes.py`` renders the scenes that ship, on which results are
+reported. ``--practice FOLDER`` renders other scenes of the same kinds into a folder, on
+which settings are chosen.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ from scene_layers import (
 
 from dil_teach.image.photos import photos
 
-# Outlines, just inside what they go round, in the pixels of the photograph.
+# Outlines, slightly inside the objects, in the pixels of the photograph.
 CAT = smooth(
     "150,26 210,18 268,20 318,40 342,75 354,125 348,165 330,200 314,240 290,268 "
     "250,277 205,268 160,246 122,210 104,165 100,110 114,60"
@@ -95,7 +95,7 @@ WHOLE_CUP, WHOLE_MAN = Part("coffee", 0, 60, 400), Part("camera", 20, 10, 450)
 
 
 def shipped_scenes() -> Iterator[Scene]:
-    """The scenes that ship: results are reported on these."""
+    """The scenes that ship, on which results are reported."""
     name, title, outline = "star", "A star of brick on gravel", star(64, 67, 53, 25, 5)
     gravel = Part("gravel", 100, 150, 256)
     front, disk = Part("brick", 150, 150, 256), (64, 67, 17)
@@ -218,7 +218,7 @@ def shipped_scenes() -> Iterator[Scene]:
 
 
 def practice_scenes() -> Iterator[Scene]:
-    """Other scenes of the same kinds: settings are chosen on these."""
+    """Other scenes of the same kinds, on which settings are chosen."""
     title, outline = "A star of gravel on grass", star(62, 62, 50, 27, 6, 10)
     front, back = Part("gravel", 250, 0, 256), Part("grass", 250, 20, 256)
     yield composite("hexagram", title, front, back, [outline], (62, 62, 17), True)
@@ -333,7 +333,7 @@ def practice_scenes() -> Iterator[Scene]:
 
 
 def write(scenes: Iterator[Scene], folder: Path) -> None:
-    """All PNG files into folder/scenes, and folder/scenes.json."""
+    """Write all PNG files to folder/scenes, and folder/scenes.json."""
     (folder / "scenes").mkdir(parents=True, exist_ok=True)
     entries = [write_scene(scene, folder) for scene in scenes]
     text = json.dumps(entries, indent=1, ensure_ascii=False)
@@ -341,7 +341,7 @@ def write(scenes: Iterator[Scene], folder: Path) -> None:
 
 
 def write_scene(scene: Scene, folder: Path) -> dict[str, Any]:
-    """The PNG files of a scene, and what scenes.json says of it."""
+    """Write the PNG files of a scene and return its entry in scenes.json."""
     files: dict[str, str | list[str]] = {}
     sha256 = {}
     for key, pictures in scene.images.items():
@@ -373,7 +373,7 @@ def write_scene(scene: Scene, folder: Path) -> dict[str, Any]:
 
 
 def save(picture: Picture, path: Path) -> None:
-    """One PNG, grey where all channels are the same."""
+    """Write a PNG, grey where all channels are equal."""
     values = np.round(picture * 255).astype(np.uint8)
     if (values == values[:, :, :1]).all():
         values = values[:, :, 0]

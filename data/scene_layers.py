@@ -1,7 +1,7 @@
-"""How a picture is composed of known layers: what data/render_scenes.py renders with.
+"""Compose pictures from known layers, for data/render_scenes.py.
 
-Each layer is rounded to eight bits first and the picture is composed of what will be
-written, so the formula of its kind holds to half a grey level.
+Each layer is rounded to eight bits before the picture is composed. The formula of each
+kind of scene therefore holds to half a grey level for the files that are written.
 """
 
 from collections.abc import Iterable
@@ -25,9 +25,9 @@ Picture = Array  # (h, w, 3), or (h, w, 1) for a mask or a map; values in [0, 1]
 Polygon = Array  # n x 2, corners (x, y) in pixels; the first pixel spans 0 to 1
 
 SIZE = 128  # pixels: the side of every scene
-FRAME = 8  # pixels: the width of the frame that hints at the ground
-FRAMES = 8  # of a film
-SUBROWS, RAYS = 16, 6  # of a pixel: rows for outlines, rays a side for walls
+FRAME = 8  # pixels: the width of the frame that is the background hint
+FRAMES = 8  # frames in a film
+SUBROWS, RAYS = 16, 6  # samples in a pixel: rows for outlines, rays a side for walls
 
 
 @cache
@@ -43,12 +43,12 @@ class Part:
     top: int
     left: int
     side: int
-    wide: int = 0  # 0: as wide as high
+    wide: int = 0  # 0: a square
     tint: tuple[float, float, float] = (1, 1, 1)
     quarter_turns: int = 0
 
     def at(self, height: int) -> Picture:
-        """Its pixels, made smaller to this height."""
+        """Its pixels, downscaled to this height."""
         wide = self.wide or self.side
         cut = _photograph(self.name)
         cut = cut[:, self.top : self.top + self.side, self.left : self.left + wide]
@@ -58,13 +58,13 @@ class Part:
         return np.clip(np.rot90(pixels, self.quarter_turns), 0, 1)
 
     def place(self, outline: Polygon, height: int = SIZE) -> Polygon:
-        """An outline in the photograph's pixels, in those of ``at(height)``."""
+        """Convert an outline from the photograph's pixels to those of ``at``."""
         return (outline - (self.left, self.top)) * height / self.side
 
 
 @dataclass
 class Scene:
-    """All that is written of one scene: its files and its entry in scenes.json."""
+    """A scene: its files and its entry in scenes.json."""
 
     name: str
     kind: str
@@ -75,7 +75,7 @@ class Scene:
 
 
 def eight_bit(values: Array) -> Array:
-    """Rounded to what a PNG can hold."""
+    """Values rounded to eight bits."""
     return np.round(np.clip(values, 0, 1) * 255) / 255
 
 
@@ -83,7 +83,7 @@ def eight_bit(values: Array) -> Array:
 
 
 def cover(*outline: Polygon) -> Picture:
-    """How much of each pixel lies inside the polygons (in a hole: inside of two)."""
+    """The share of each pixel inside the polygons; inside two of them is a hole."""
     edges = np.concatenate([np.stack([p, np.roll(p, -1, 0)], 1) for p in outline])
     (x0, y0), (x1, y1) = edges[:, 0].T, edges[:, 1].T
     left = np.arange(SIZE)
@@ -99,12 +99,12 @@ def cover(*outline: Polygon) -> Picture:
 
 
 def corners(points: str) -> Polygon:
-    """A polygon, written as in SVG: x,y of each corner, blanks between."""
+    """A polygon, written as in SVG: x,y of each corner, separated by spaces."""
     return np.array([point.split(",") for point in points.split()], float)
 
 
 def smooth(points: str) -> Polygon:
-    """A closed curve without corners through points, written as in SVG."""
+    """A smooth closed curve through points that are written as in SVG."""
     closed = corners(points)[[*range(len(points.split())), 0]]
     steps = np.linalg.norm(np.diff(closed, axis=0), axis=1)
     along = np.concatenate([[0], np.cumsum(steps)])
@@ -115,21 +115,21 @@ def smooth(points: str) -> Polygon:
 def blob(
     x: float, y: float, radius: float, *waves: tuple[int, float, float]
 ) -> Polygon:
-    """A circle whose radius waves: (how often, how much, where) for each wave."""
+    """A circle with a wavy radius: (frequency, amplitude, phase) of each wave."""
     angle = np.linspace(0, 2 * np.pi, 240, endpoint=False)
     radii = radius * np.ones_like(angle)
-    for often, much, where in waves:
-        radii += radius * much * np.cos(often * angle + where)
+    for frequency, amplitude, phase in waves:
+        radii += radius * amplitude * np.cos(frequency * angle + phase)
     return np.stack([x + radii * np.cos(angle), y + radii * np.sin(angle)], 1)
 
 
 def star(
     x: float, y: float, outer: float, inner: float, tips: int, degrees: float = 0
 ) -> Polygon:
-    """A star with so many tips, turned clockwise."""
-    odd = np.arange(2 * tips)
-    angle = np.radians(degrees) + odd * np.pi / tips
-    radius = np.where(odd % 2, inner, outer)
+    """A star, rotated clockwise."""
+    corner = np.arange(2 * tips)
+    angle = np.radians(degrees) + corner * np.pi / tips
+    radius = np.where(corner % 2, inner, outer)
     return np.stack([x + radius * np.sin(angle), y - radius * np.cos(angle)], 1)
 
 
@@ -137,7 +137,7 @@ def star(
 
 
 def hints(mask: Picture, disk: tuple[float, float, float]) -> dict[str, Picture]:
-    """A disk (x, y, radius) in the figure, and the picture's frame without it."""
+    """A disk (x, y, radius) on the foreground, and the frame of the background."""
     y, x = np.mgrid[:SIZE, :SIZE, :1][:2] + 0.5
     inside = np.hypot(x - disk[0], y - disk[1]) <= disk[2]
     frame = np.minimum(np.minimum(x, y), SIZE - np.maximum(x, y)) < FRAME
@@ -157,9 +157,13 @@ def composite(
     disk: tuple[float, float, float],
     alike: bool = False,
 ) -> Scene:
-    """mask * front + (1 - mask) * back; ``alike`` gives front the greys of back."""
+    """mask * front + (1 - mask) * back.
+
+    ``alike`` gives the front the mean and contrast of the back, so that they differ in
+    texture alone.
+    """
     figure, ground = front.at(SIZE), eight_bit(back.at(SIZE))
-    if alike:  # mean and contrast the same: only the texture tells them apart
+    if alike:
         figure = (figure - figure.mean()) / figure.std() * ground.std() + ground.mean()
     polygons = outline if isinstance(outline, list) else [front.place(outline)]
     figure, mask = eight_bit(figure), eight_bit(cover(*polygons))
@@ -172,7 +176,7 @@ def composite(
 
 
 def mixture(name: str, one: Part, two: Part, a1: float, a2: float) -> Scene:
-    """Two pictures a_k * one + (1 - a_k) * two, mixed in sRGB values."""
+    """Two mixtures a_k * one + (1 - a_k) * two, of sRGB values."""
     layers = [eight_bit(part.at(SIZE)) for part in (one, two)]
     mixtures = [eight_bit(a * layers[0] + (1 - a) * layers[1]) for a in (a1, a2)]
     title = f"{photos()[one.name].title} and {photos()[two.name].title}, mixed twice"
@@ -190,11 +194,11 @@ def _to_linear(srgb: Array) -> Array:
 
 @dataclass(frozen=True)
 class Wall:
-    """A parallelogram in space that shows a part of a photograph.
+    """A parallelogram in space, textured with a part of a photograph.
 
-    x runs right, y up and z ahead, in metres from the eye. The part is laid ``tiles``
-    times along ``right`` and ``up``, mirrored every other time. Only the inside of an
-    outline is there, if one is given.
+    x points right, y up and z forward, in metres from the camera. The part is repeated
+    ``tiles`` times along ``right`` and ``up``, every second time mirrored. Outside of
+    the outline, if there is one, the wall is invisible.
     """
 
     part: Part
@@ -205,7 +209,7 @@ class Wall:
     outline: Polygon | None = None
 
     def hit(self, u: Array, v: Array) -> tuple[Array, Array]:
-        """Depth along each ray (u, v, 1), infinite where it misses, and colour."""
+        """Depth along each ray (u, v, 1), infinite where it misses; and colour."""
         corner, right, up = (np.array(w) for w in (self.corner, self.right, self.up))
         normal = np.cross(right, up)
         with np.errstate(divide="ignore"):
@@ -230,14 +234,14 @@ class Wall:
 
 
 def ground(part: Part, below: float, tiles: tuple[float, float]) -> Wall:
-    """A plane ``below`` the eye, 40 m wide and 60 m deep."""
+    """A plane ``below`` metres under the camera, 40 m wide and 60 m deep."""
     return Wall(part, (-20, -below, 0.5), (40, 0, 0), (0, 0, 60), tiles)
 
 
 def upright(
     part: Part, x: float, y: float, z: float, tall: float, outline: Any = None
 ) -> Wall:
-    """A part that faces the eye, the middle of its lower edge at (x, y, z)."""
+    """A part that faces the camera, the middle of its lower edge at (x, y, z)."""
     wide = tall * (part.wide or part.side) / part.side
     corner = (x - wide / 2, y, z)
     return Wall(part, corner, (wide, 0, 0), (0, tall, 0), outline=outline)
@@ -246,9 +250,9 @@ def upright(
 def look(
     walls: Iterable[Wall], beta: float, shift: float = 0
 ) -> tuple[Picture, Picture]:
-    """The clear picture and its transmission exp(-beta * depth).
+    """Render the clear picture and its transmission exp(-beta * depth).
 
-    The picture spans 64 degrees, and is moved to the left by ``shift`` pixels.
+    The field of view is 64 degrees; the picture is shifted left by ``shift`` pixels.
     """
     side = (np.arange(SIZE * RAYS) + 0.5) / RAYS / SIZE * 2 - 1
     reach = np.tan(np.radians(32))
@@ -267,7 +271,10 @@ def look(
 
 
 def glow(base: Any, sun: Any, x: float, y: float, reach: float) -> Picture:
-    """Airlight that brightens smoothly towards a low sun; x, y, reach in pictures."""
+    """Airlight that brightens smoothly towards a low sun at (x, y).
+
+    Position and ``reach`` are in units of the picture's side.
+    """
     down, across = np.mgrid[:SIZE, :SIZE, :1][:2] / SIZE
     near = np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * reach**2))
     return np.array(base) + (np.array(sun) - base) * near
@@ -275,7 +282,7 @@ def glow(base: Any, sun: Any, x: float, y: float, reach: float) -> Picture:
 
 @dataclass(frozen=True)
 class Haze:
-    """How dense the haze is, a metre, and its colour: one, or a picture of it."""
+    """The density of haze per metre, and its airlight: one colour or a picture."""
 
     beta: float
     airlight: Any
@@ -289,7 +296,7 @@ class Haze:
         return {"image": image, "clear": clear, "transmission": t, "airlight": air}
 
     def known(self, sky: bool) -> dict[str, Any]:
-        """The numbers of scenes.json."""
+        """Its numbers in scenes.json."""
         air = np.array(self.airlight, float)
         mean = [round(float(a), 4) for a in air.reshape(-1, 3).mean(0)]
         uniform = air.ndim == 1
@@ -299,7 +306,7 @@ class Haze:
 def hazy_walls(
     name: str, title: str, haze: Haze, *walls: Wall, sky: bool = False
 ) -> Scene:
-    """Haze over walls in space."""
+    """A scene of haze over walls in space."""
     images = haze.over(*look(walls, haze.beta))
     parts = [wall.part for wall in walls]
     return Scene(name, "haze", title, parts, dict(images), haze.known(sky))
@@ -314,10 +321,11 @@ def hazy_photograph(
     water: tuple[float, float],
     *nearer: tuple[Polygon, float],
 ) -> Scene:
-    """Haze over a photograph with a sky, whose depth is drawn by hand, in metres.
+    """A scene of haze over a photograph with sky, its depth drawn by hand in metres.
 
-    All is ``far`` but the water, a plane of depth b / (row - a) for ``water`` = (a, b)
-    in rows of the photograph, and what is ``nearer``: outlines and their depths.
+    The depth is ``far`` except for the water, a plane of depth b / (row - a) for
+    ``water`` = (a, b) in rows of the photograph, and for ``nearer``: pairs of an
+    outline and its depth.
     """
     rows = part.top + (np.arange(SIZE) + 0.5) * part.side / SIZE
     depth = water[1] / np.maximum(rows - water[0], water[1] / far)
@@ -333,7 +341,7 @@ def hazy_photograph(
 
 
 def mark(x: float, y: float, scale: float) -> Picture:
-    """Opacity of a mark: the letters D I L in a thin ring, a thin line below them."""
+    """Opacity of a watermark: D I L in a thin ring, over a thin line."""
     half = np.linspace(-np.pi / 2, np.pi / 2, 60)
     bows = [
         np.stack([left + wide * np.cos(half), tall * np.sin(half) - 2], 1)
@@ -356,7 +364,7 @@ def mark(x: float, y: float, scale: float) -> Picture:
 def watermark(
     parts: list[Part], alpha: Picture, colour: list[float], box: list[int]
 ) -> Scene:
-    """(1 - alpha) J + alpha c over photographs, in sRGB values; box is y, x, h, w."""
+    """(1 - alpha) J + alpha c for each photograph, in sRGB; box is y, x, h, w."""
     y, x, h, w = box
     assert np.isclose(alpha.sum(), alpha[y : y + h, x : x + w].sum())
     clean = [eight_bit(part.at(SIZE)) for part in parts]
@@ -371,7 +379,7 @@ def watermark(
 
 
 def between(pixels: Picture, points: Array) -> Picture:
-    """Values of a picture at points (x, y) between its pixels, by cubic splines."""
+    """Interpolate a picture at points (x, y) with cubic splines."""
     at = np.moveaxis(points[:, :, ::-1] - 0.5, 2, 0)
     channels = np.moveaxis(pixels, 2, 0)
     return np.stack(
@@ -380,17 +388,17 @@ def between(pixels: Picture, points: Array) -> Picture:
 
 
 def turned(points: Array, degrees: float, centre: Array) -> Array:
-    """Points (x, y) turned clockwise, as seen, about a centre."""
+    """Points (x, y) rotated clockwise, as seen, around a centre."""
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return (points - centre) @ np.array([[cos, sin], [-sin, cos]]) + centre
 
 
 @dataclass(frozen=True)
 class Glide:
-    """A part of a photograph, so many pixels high, that glides by a step (x, y)."""
+    """A part of a photograph that moves by a step (x, y) in each frame."""
 
     part: Part
-    tall: int
+    tall: int  # height in pixels
     step: tuple[float, float]  # pixels a frame
 
 
@@ -403,9 +411,10 @@ def film_of_a_figure(
     degrees: float,
     disk: tuple[float, float, float],
 ) -> Scene:
-    """A cut-out that glides and turns over a photograph that glides another way.
+    """A cut-out that moves and rotates over a background that moves another way.
 
-    ``corner`` is where frame 0 has the figure's part; ``degrees`` are a frame's.
+    ``corner`` is the corner of the figure's part in frame 0; ``degrees`` is the
+    rotation in each frame.
     """
     pixels, scenery = figure.part.at(figure.tall), back.part.at(back.tall)
     outline = figure.part.place(outline, figure.tall) + corner
@@ -433,7 +442,7 @@ def film_of_a_figure(
 
 
 def film_of_haze(title: str, haze: Haze, step: float, *walls: Wall) -> Scene:
-    """A hazy scene that glides to the left by ``step`` pixels a frame."""
+    """A hazy scene that moves left by ``step`` pixels in each frame."""
     shifts = [(k - (FRAMES - 1) / 2) * step for k in range(FRAMES)]
     films = [haze.over(*look(walls, haze.beta, shift)) for shift in shifts]
     names = {"frames": "image", "clear": "clear", "transmission": "transmission"}
@@ -447,5 +456,5 @@ def film_of_haze(title: str, haze: Haze, step: float, *walls: Wall) -> Scene:
 
 
 def motion(x: float, y: float) -> list[list[float]]:
-    """[dy, dx] of each frame since frame 0, of a step (x, y) a frame."""
+    """[dy, dx] of each frame relative to frame 0, for a step (x, y) in each frame."""
     return [[round(k * y, 4) + 0.0, round(k * x, 4) + 0.0] for k in range(FRAMES)]

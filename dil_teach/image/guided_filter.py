@@ -1,8 +1,8 @@
 """The guided filter: He, Sun and Tang, 'Guided Image Filtering', ECCV 2010.
 
-What is filtered follows the edges of a guide: in each window it is taken for a linear
-function of the guide's colours. Fitted on small copies and applied to a large guide it
-enlarges as well (He and Sun, 'Fast Guided Filter', 2015).
+In each window, the source is approximated by a linear function of the guide's colours,
+so the result follows the guide's edges. Fitted on small copies and applied to a large
+guide, the function also upscales (He and Sun, 'Fast Guided Filter', 2015).
 """
 
 import torch
@@ -17,24 +17,24 @@ def guided_filter(
     radius: int,
     eps: float,
 ) -> Float[Tensor, "n k h w"]:
-    """Smooth a picture, but not across the edges of another.
+    """Smooth a source, but not across the edges of a guide.
 
     Parameters
     ----------
     guide : Float[Tensor, "n c h w"]
-        Whose edges are kept, in [0, 1], grey or in colour.
+        In [0, 1], grey or in colour.
     source : Float[Tensor, "n k h w"]
-        What is smoothed: a transmission, a mask.
+        For example a transmission or a mask.
     radius : int
-        The windows are 2 * radius + 1 pixels a side, cut at the border. Scale it with
-        the image.
+        The windows are 2 * radius + 1 pixels a side, cropped at the border. Scale it
+        with the image.
     eps : float
-        Edges of the guide whose variance is below this are smoothed over.
+        Edges of the guide with a variance below this are smoothed.
 
     Returns
     -------
     Float[Tensor, "n k h w"]
-        Not clamped: it may leave the range of ``source`` a little.
+        Not clamped: it may leave the range of ``source`` slightly.
 
     Raises
     ------
@@ -51,16 +51,16 @@ def guided_upsample(
     radius: int,
     eps: float,
 ) -> Float[Tensor, "n k _h _w"]:
-    """Smooth a picture and enlarge it to the size of a guide, along the guide's edges.
+    """Smooth a source and upscale it to the size of a guide, along the guide's edges.
 
     Parameters
     ----------
     guide : Float[Tensor, "n c H W"]
-        Whose edges the result has.
+        In [0, 1].
     small_guide : Float[Tensor, "n c h w"]
         The guide at the size of ``source``.
     source, radius, eps
-        As for :func:`guided_filter`; ``radius`` in pixels of ``source``.
+        As in :func:`guided_filter`; ``radius`` in pixels of ``source``.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def guided_upsample(
     Raises
     ------
     ValueError
-        As for :func:`guided_filter`.
+        As in :func:`guided_filter`.
     """
     if small_guide.shape[-2:] != source.shape[-2:]:
         raise ValueError(
@@ -84,7 +84,7 @@ def guided_upsample(
         )
     size = (guide.shape[-2], guide.shape[-1])
     slope, offset = _coefficients(small_guide, source, radius, eps)
-    slope, offset = slope.flatten(1, 2), offset
+    slope = slope.flatten(1, 2)
     if size != tuple(source.shape[-2:]):
         slope, offset = (
             F.interpolate(x, size, mode="bilinear") for x in (slope, offset)
@@ -101,8 +101,8 @@ def _coefficients(
     radius: int,
     eps: float,
 ) -> tuple[Float[Tensor, "n c k h w"], Float[Tensor, "n k h w"]]:
-    """Equations 19 and 20: a and b of q = a . I + b, each a mean over the windows."""
-    # double: a variance is a small difference of two means
+    """Equations 19 and 20: a and b of q = a . I + b, averaged over the windows."""
+    # double precision: a variance is a small difference of two means
     guide, wanted = guide.double(), source.double()
     channels = guide.shape[1]
     mean_guide, mean_source = box(guide, radius), box(wanted, radius)
@@ -122,7 +122,7 @@ def _coefficients(
 
 
 def box(values: Float[Tensor, "n k h w"], radius: int) -> Float[Tensor, "n k h w"]:
-    """The mean over a square window about each pixel, cut at the border."""
+    """The mean over a square window around each pixel, cropped at the border."""
     side = 2 * radius + 1
     rows = F.avg_pool2d(values, (side, 1), 1, (radius, 0), count_include_pad=False)
     return F.avg_pool2d(rows, (1, side), 1, (0, radius), count_include_pad=False)

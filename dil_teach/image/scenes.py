@@ -1,6 +1,6 @@
-"""Pictures of known layers: rendered from the photographs, listed in data/scenes.json.
+"""Rendered pictures of which every layer is known, listed in data/scenes.json.
 
-``data/render_scenes.py`` computes them and says what each is made of.
+``data/render_scenes.py`` renders them from the photographs.
 """
 
 import json
@@ -15,12 +15,12 @@ from dil_teach.image.files import load_image
 from dil_teach.image.shipped import shipped
 
 MAPS = ("mask", "masks", "foreground_hint", "background_hint", "transmission", "alpha")
-"""Images of one channel; all others have three, though their file may be grey."""
+"""Images of one channel. All others have three, even where the file is grey."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A rendered picture and the layers of which it is composed."""
+    """A rendered picture and its layers."""
 
     name: str
     kind: str
@@ -29,35 +29,35 @@ class Scene:
     attribution: str
     """The line to print beside the picture."""
     images: dict[str, Tensor]
-    """float32 in [0, 1]: (c, h, w), or (n, c, h, w) for a set or a film.
+    """float32 in [0, 1]: (c, h, w), or (n, c, h, w) for several. Maps and masks
+    have one channel, all others three.
 
-    - composite: ``image``, ``mask`` (1 where the front is), ``front``, ``back``,
+    - composite: ``image``, ``mask`` (1 on the foreground), ``front``, ``back``,
       ``foreground_hint``, ``background_hint``;
       image = mask * front + (1 - mask) * back
     - mixture: ``mixtures``, ``layers`` (two each);
       mixture k = a_k * layer 1 + (1 - a_k) * layer 2
-    - haze: ``image``, ``clear``, ``transmission``, ``airlight`` (as large as the
-      image); image = t * clear + (1 - t) * airlight, all three in linear light
+    - haze: ``image``, ``clear``, ``transmission``, ``airlight`` (of the image's
+      size); image = t * clear + (1 - t) * airlight in linear light
     - watermark: ``marked``, ``clean`` (three each), ``alpha``;
       marked = (1 - alpha) * clean + alpha * colour
-    - video of a figure: ``frames``, ``masks`` (eight each), and the hints of frame 0
-    - video of haze: ``frames``, ``clear``, ``transmission`` (eight each), ``airlight``
-
-    Maps and masks have one channel, all others three.
+    - video_figure: ``frames``, ``masks`` (eight each), and the hints of frame 0
+    - video_haze: ``frames``, ``clear``, ``transmission`` (eight each), ``airlight``
     """
     known: dict[str, Any]
-    """Numbers.
+    """Numbers that the scene was rendered with.
 
-    - composite: ``figure_share`` of the picture, ``disk`` [y, x, radius] of the
-      hint, in pixels
+    - composite: ``figure_share``, the mean of the mask; ``disk`` [y, x, radius] of
+      the foreground hint, in pixels
     - mixture: ``coefficients`` [a_1, a_2], a_1 > a_2
     - haze: ``airlight`` (sRGB triple, the mean where it is not ``uniform``), ``beta``
       (t = exp(-beta * depth), depth in metres), ``sky``
     - watermark: ``colour`` (sRGB triple), ``box`` [y, x, height, width] in pixels
-    - video of a figure: since frame 0, ``figure_motion`` and ``background_motion``
-      [dy, dx] in pixels, ``figure_turn`` in degrees clockwise about ``figure_centre``
-      [y, x] (which moves with the figure), one for each frame
-    - video of haze: ``motion`` [dy, dx] since frame 0, and what haze has
+    - video_figure: for each frame, relative to frame 0, ``figure_motion`` and
+      ``background_motion`` [dy, dx] in pixels, and ``figure_turn`` in degrees
+      clockwise about ``figure_centre`` [y, x], which moves with the figure
+    - video_haze: ``motion`` [dy, dx] of each frame relative to frame 0, and the
+      numbers of haze
     """
 
 
@@ -67,19 +67,19 @@ def scenes(kind: str | None = None, folder: str | Path | None = None) -> list[st
     Parameters
     ----------
     kind : {"composite", "mixture", "haze", "watermark", "video"}, optional
-        Only these.
+        Default: all.
     folder : str or Path, optional
-        Where ``data/render_scenes.py --practice`` wrote; else those that ship.
+        Where ``data/render_scenes.py --practice`` wrote. Default: the scenes that ship.
 
     Returns
     -------
-    list[str]
+    list of str
         In the order of ``scenes.json``.
 
     Raises
     ------
     ValueError
-        If there is no such kind.
+        If the kind does not exist.
     """
     entries = _entries(folder)
     kinds = list(dict.fromkeys(entry["kind"] for entry in entries.values()))
@@ -99,7 +99,7 @@ def scene(name: str, folder: str | Path | None = None) -> Scene:
     name : str
         One of :func:`scenes`.
     folder : str or Path, optional
-        Where ``data/render_scenes.py --practice`` wrote; else those that ship.
+        As in :func:`scenes`.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def scene(name: str, folder: str | Path | None = None) -> Scene:
     Raises
     ------
     ValueError
-        If there is no scene of that name.
+        If the scene does not exist.
     FileNotFoundError
         If the folder holds no ``scenes.json``, or a file is missing.
     """

@@ -478,7 +478,7 @@ def test_bad_input_to_inpaint(
         ("film.mp4 film.mp4", "film.mp4: would replace the film"),
         ("film.mp4 clear", "clear: expected a new or an empty folder"),
         ("clear out.mkv", "clear is transparent in places"),
-        ("uneven out", "uneven/0002.png: expected 36 x 48 (height x width) as in 0001"),
+        ("uneven out", "uneven/0002.png: expected 3 x 36 x 48 (channels x height x"),
         ("bare out", "bare: expected a folder of frames, got no picture"),
         ("text.mp4 out", "text.mp4: expected a film"),
     ],
@@ -527,7 +527,7 @@ def test_the_dark_channel_has_one_airlight(
             "out.png: expected one of .mp4, .webm, .mkv, .gif, got '.png'",
         ),
         ("film out --foreground-hint square.png", "square.png: expected the size of"),
-        ("uneven out", "uneven/0002.png: expected 36 x 48 (height x width) as in 0001"),
+        ("uneven out", "uneven/0002.png: expected 3 x 36 x 48 (channels x height x"),
         ("long out", "long: expected at most 578 frames of 36 x 48, got 600; take"),
     ],
 )

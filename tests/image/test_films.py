@@ -172,9 +172,12 @@ def test_what_is_no_film_is_refused_in_a_sentence(
     refused("bare", "bare: expected a folder of frames, got no picture in it")
     save_frames(pan(), "frames")
     save_image(pan(40, 50)[0], "frames/0003.png")
-    refused("frames", "frames/0003.png: expected 40 x 56 (height x width) as in 0001")
+    refused(
+        "frames",
+        "frames/0003.png: expected 3 x 40 x 56 (channels x height x width) as in 0001",
+    )
     save_image(pan()[0].mean(0, keepdim=True), "frames/0003.png")
-    refused("frames", "frames/0003.png: expected 3 (channels) as in 0001.png, got 1")
+    refused("frames", "as in 0001.png, got 1 x 40 x 56")
     Path("frames/0003.png").write_text("not a picture")
     refused("frames", "frames/0003.png: expected a picture")
     shutil.copy("frames/0001.png", "frames/0003.png")
@@ -200,8 +203,8 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(folder: Path) -> N
 
     refused("expected one of .mp4, .webm, .mkv, .gif, got '.avi'", "film.avi", pan())
     refused("expected one of .mp4, .webm, .mkv, .gif, got ''", "film", pan())
-    refused("rate: expected frames a second", "film.mp4", pan(), rate=0)
-    refused("rate: expected frames a second", "film.mp4", pan(), rate=float("nan"))
+    refused("rate: expected frames per second", "film.mp4", pan(), rate=0)
+    refused("rate: expected frames per second", "film.mp4", pan(), rate=float("nan"))
     refused("video: expected a tensor of shape", "film.mp4", pan()[:0])
     refused("video: expected finite values", "film.mp4", pan() * float("nan"))
     refused("video: expected 1 or 3 channels, got 2", "film.mp4", pan()[:, :2])
