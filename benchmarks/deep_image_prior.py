@@ -13,7 +13,6 @@ and rounded to eight bits, as a file would have it.
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from statistics import mean
 
 import numpy as np
@@ -28,14 +27,11 @@ from dil_teach import fit, photo, psnr, resize
 from dil_teach.classical.back_projection import back_project
 from dil_teach.classical.denoising import nlm_denoise, noise_level, tv_denoise
 from dil_teach.classical.inpainting import biharmonic
-from dil_teach.deep.deep_image_prior import (
-    FOR_HOLES,
-    DeepImagePrior,
-    DeepImagePriorSettings,
-)
+from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
 from dil_teach.image.augment import add_noise, jpeg
 from dil_teach.image.convention import Image, from_uint8, to_uint8
+from dil_teach.image.degradation import downsampled, masked
 from dil_teach.image.files import save_image
 
 FIVE = ("astronaut", "chelsea", "coffee", "china", "flower")
@@ -246,12 +242,12 @@ def inpaint(seeds: tuple[int, ...]) -> list[dict]:
     for name in FIVE:
         truth = photo(name, SIZE)
         for kind, mask in masks().items():
-            spoilt = truth * (1 - mask)
-            control = biharmonic(spoilt, mask)
+            degraded = truth * (1 - mask)
+            control = biharmonic(degraded, mask)
             by_eye = kind == "32 x 32 hole"
             for seed in seeds[:1] if by_eye else seeds:
-                settings = replace(FOR_HOLES["standard"], seed=seed)
-                dip = DeepImagePrior(spoilt, mask, settings=settings)
+                settings = DeepImagePriorSettings.standard(steps=700, seed=seed)
+                dip = DeepImagePrior(degraded, masked(mask), settings)
                 seconds = timed(dip)
                 row = {"image": name, "mask": kind, "seed": seed}
                 row |= {"biharmonic": psnr(control, truth)}
@@ -259,7 +255,7 @@ def inpaint(seeds: tuple[int, ...]) -> list[dict]:
                 rows.append(row)
                 print(row)
                 if by_eye:
-                    columns = [truth, spoilt, control, dip.result()]
+                    columns = [truth, degraded, control, dip.result()]
                     strips.append(torch.cat(columns, 1))
     save_image(torch.cat(strips, 2), record.RESULTS / "dip_hole.png")
     return rows
@@ -275,7 +271,7 @@ def super_resolve(seeds: tuple[int, ...]) -> list[dict]:
         control = back_project(bicubic, low, "bicubic", 2).clamp(0, 1)
         for seed in seeds:
             settings = DeepImagePriorSettings.standard(seed=seed)
-            dip = DeepImagePrior(low, scale=2, settings=settings)
+            dip = DeepImagePrior(low, downsampled(2), settings)
             row = {"image": name, "seed": seed, "cpu seconds": timed(dip)}
             row |= {"bicubic": psnr(bicubic.clamp(0, 1), truth)}
             row |= {"bicubic + back-projection": psnr(control, truth)}

@@ -34,6 +34,7 @@ from dil_teach import (
     train,
 )
 from dil_teach.classical.back_projection import back_project
+from dil_teach.deep.zssr.comparison import compare
 from dil_teach.image.augment import add_noise, jpeg
 from dil_teach.image.convention import Image, from_uint8, to_uint8
 from dil_teach.image.kernel import random_kernel
@@ -66,7 +67,7 @@ def measure(
     zssr = fit(ZSSR(low, scale, kernel, budget(**settings)))
     zssr.super_resolve()
     seconds = time.process_time() - start
-    results = {name: eight_bit(image) for name, image in zssr.results().items()}
+    results = {name: eight_bit(image) for name, image in compare(zssr).items()}
     figures = {name: psnr_y(image, high, scale) for name, image in results.items()}
     inside = (..., slice(scale, -scale), slice(scale, -scale))
     similarity = ssim(luma(results["final"])[inside], luma(high)[inside])
@@ -174,7 +175,7 @@ def rounds() -> list[dict]:
         high = high_resolution(name)
         for kernel in ("bicubic", random_kernel(1)):
             low = eight_bit(blur_and_subsample(high, kernel, 2).clamp(0, 1))
-            results = fit(ZSSR(low, 2, kernel)).results()
+            results = compare(fit(ZSSR(low, 2, kernel)))
             row: dict = {"image": name, "blurred": not isinstance(kernel, str)}
             for start in ("bicubic", "ensemble"):
                 for n in (0, 1, 3, 10, 20, 40):
@@ -246,7 +247,7 @@ def readme() -> None:
 def picture() -> None:
     """Draw the README's picture: a part of the flower at x2, `quick`."""
     high = high_resolution("flower")
-    results = fit(ZSSR(resize(high, 0.5, exact_uint8=True))).results()
+    results = compare(fit(ZSSR(resize(high, 0.5, exact_uint8=True))))
     names = ("bicubic", "bicubic + back-projection", "final")
     titles = ("bicubic", "bicubic + back-projection", "ZSSR")
     crops = {t: results[n] for t, n in zip(titles, names, strict=True)}

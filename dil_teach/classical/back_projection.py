@@ -3,7 +3,9 @@ registration', CVGIP 1991. The control of every super-resolution here: no learni
 the demand that the result explain the image."""
 
 from dil_teach.image.convention import Image
-from dil_teach.image.resize import Kernel2d, Scale, blur_and_subsample, resize
+from dil_teach.image.kernel import Kernel2d
+from dil_teach.image.resize import blur_and_subsample, resize
+from dil_teach.image.scale import Scale
 
 
 def back_project(

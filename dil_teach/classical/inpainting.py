@@ -1,7 +1,7 @@
 """Inpainting without a network: biharmonic interpolation.
 
 Damelin and Hoang, 'On surface completion and image inpainting by biharmonic functions',
-2018, by scikit-image: in the hole, the smoothest surface that meets the known pixels.
+2018, by scikit-image: the hole gets the smoothest surface that meets the known pixels.
 """
 
 import torch
@@ -10,6 +10,7 @@ from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
 from dil_teach.image.convention import Image, check_image
+from dil_teach.image.degradation import check_mask
 
 
 def biharmonic(image: Image, mask: Float[Tensor, "1 _h _w"]) -> Image:
@@ -18,20 +19,19 @@ def biharmonic(image: Image, mask: Float[Tensor, "1 _h _w"]) -> Image:
     Parameters
     ----------
     image : Image
-        Float[Tensor, "c h w"] in [0, 1]; what it holds inside the hole is not looked
-        at.
+        Float[Tensor, "c h w"] in [0, 1]; its values inside the hole are ignored.
     mask : Float[Tensor, "1 h w"]
-        1 (white) where there is a hole, 0 where the image is known.
+        1 (white) in the hole, 0 where the image is known.
 
     Returns
     -------
     Image
-        In [0, 1]; known pixels as they were.
+        In [0, 1]; the known pixels do not change.
 
     Raises
     ------
     ValueError
-        If the mask has another size, no hole or nothing but hole.
+        If the mask has another size, or if the hole is empty or covers the image.
     """
     check_image(image)
     check_mask(mask, image)
@@ -41,37 +41,3 @@ def biharmonic(image: Image, mask: Float[Tensor, "1 _h _w"]) -> Image:
     )
     filled = torch.from_numpy(filled).to(image).clamp(0, 1)
     return torch.where(hole, filled, image)
-
-
-def check_mask(mask: Tensor, image: Image) -> None:
-    """Refuse, in one sentence, what is no mask of this image's holes.
-
-    Parameters
-    ----------
-    mask : Float[Tensor, "1 _h _w"]
-        What should be 1 in the hole and 0 elsewhere.
-    image : Image
-        What it should be as large as.
-
-    Raises
-    ------
-    ValueError
-        If it has another size, other values, no hole or nothing but hole.
-    """
-    height, width = image.shape[-2:]
-    if mask.shape != (1, height, width):
-        raise ValueError(
-            f"mask: expected the image's size, (1, {height}, {width}), got "
-            f"{tuple(mask.shape)}; draw it on the image itself"
-        )
-    if not ((mask == 0) | (mask == 1)).all():
-        raise ValueError(
-            "mask: expected 1 in the hole and 0 elsewhere, got other values; "
-            "threshold it at 0.5"
-        )
-    if mask.min() == mask.max():
-        raise ValueError(
-            "mask: expected 1 in the hole and 0 elsewhere, got "
-            f"{'nothing but hole' if mask.max() == 1 else 'no hole'}; paint white what "
-            "is to be filled, and black what is known"
-        )

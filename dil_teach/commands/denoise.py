@@ -1,7 +1,6 @@
 """dil-teach denoise and inpaint: Deep Image Prior, and ZS-N2N beside it."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -91,7 +90,8 @@ def inpaint(
     begin = time.perf_counter()
     check_seed(seed)
 
-    from dil_teach.deep.deep_image_prior import FOR_HOLES, DeepImagePrior
+    from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
+    from dil_teach.image.degradation import masked
 
     colour, alpha = _load(image, out)
     hole = load_mask(mask, (colour.shape[-2], colour.shape[-1]))
@@ -102,8 +102,10 @@ def inpaint(
         )
     check_input_is_kept(out, mask)
     check_device(device)
-    settings = replace(FOR_HOLES[budget], seed=seed)
-    inpainter = DeepImagePrior(colour.to(device), hole.to(device), settings=settings)
+    # there is no noise to overfit, and more steps help some pictures
+    more = {"steps": 700} if budget == "standard" else {}
+    settings = getattr(DeepImagePriorSettings, budget)(seed=seed, **more)
+    inpainter = DeepImagePrior(colour.to(device), masked(hole.to(device)), settings)
     train_with_bar(inpainter)
     _save(inpainter.result(), alpha, out, begin)
 

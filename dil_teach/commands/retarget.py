@@ -111,7 +111,7 @@ def retarget(
 
     from dil_teach.image.convention import split_alpha
     from dil_teach.image.files import load_image, save_image
-    from dil_teach.image.resize import scale_and_size
+    from dil_teach.image.scale import scale_and_size
     from dil_teach.training.checkpoint import save
 
     colour = split_alpha(load_image(image))[0]

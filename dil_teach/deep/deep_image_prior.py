@@ -1,22 +1,22 @@
 """Deep Image Prior: Ulyanov, Vedaldi and Lempitsky, CVPR 2018.
 
-An untrained convolutional network draws natural pictures sooner than noise. So it is
-trained to draw one spoilt image, from a code that does not change, and what it draws
-before it has learned the damage is the answer. What the damage was is said by the loss
-alone: noise and JPEG blocks by the plain distance, holes by the known pixels' distance,
-lost resolution by the distance after shrinking.
+An untrained convolutional network f with weights theta reproduces one degraded image I.
+Its input z is random and fixed. With the degradation d that made I, the objective is
 
-The stopping rule needs no ground truth: Wang et al., 'Early Stopping for Deep Image
-Prior', TMLR 2023, with a running variance instead of that of a window.
+    min over theta of  || d(f_theta(z)) - I ||^2 ,
+
+and the answer is f_theta(z). The network fits natural structure in fewer steps than
+noise. For denoising, d is the identity, and training must stop before the network fits
+the noise. The stopping rule needs no ground truth: Wang et al., 'Early Stopping for
+Deep Image Prior', TMLR 2023, with an exponential moving variance instead of that of a
+window.
 
 Departures from the paper: several small networks instead of a large one; nearest
-upsampling; the drawing starts from the mean colour; the noise on the code is larger,
-and grows.
+upsampling; the output starts at the mean colour; the noise on the network input is
+larger, and grows.
 """
 
-import copy
 import dataclasses
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,58 +25,66 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.classical.denoising import noise_level
-from dil_teach.classical.inpainting import check_mask
 from dil_teach.image.convention import Image, check_image
-from dil_teach.image.resize import (
-    Kernel2d,
-    Scale,
-    blur_and_subsample,
-    centre_kernel,
-    check_name,
-    scale_and_size,
-)
+from dil_teach.image.degradation import Degradation, check_mask, hide, identity
+from dil_teach.image.scale import scale_and_size
+from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.networks import Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
 
 INPUT_CHANNELS = 8
-"""Half as many as elsewhere: noise is drawn for each at each step, which takes time."""
+"""Channels of the network input: half as many as in Double-DIP, because each step draws
+new noise for all of them, which takes time."""
 NOISE_GROWS = 300
-"""Steps over which the noise on the code grows to its full size."""
+"""Steps over which the noise on the network input grows to its full size (measured)."""
 LESS_NOISE = 0.3
-"""Its size where holes are filled or resolution is won, against denoising."""
+"""Share of that noise which is used where the image has no noise to overfit."""
 TOO_NEAR, TOO_FAR = 0.85, 1.2
-"""The answer's squared distance from the image, as shares of the noise's estimated
-variance: below the first it has learned noise, above the second it lacks detail. Wide
-apart, as the estimate counts texture for noise, and misses what is not white."""
+"""Bounds on the answer's mean squared distance from the image, as shares of the
+estimated noise variance. Below the first, the network has fitted noise; above the
+second, detail is missing. The bounds are wide because the estimate also counts texture,
+and misses noise that is not white."""
+STATE = (
+    "step",
+    "inputs",
+    "networks",
+    "optimizer",
+    "rng",
+    "average",
+    "variance",
+    "best",
+    "best_step",
+    "least",
+    "too_near",
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class DeepImagePriorSettings:
-    """How the network learns. ``quick()``, ``standard()`` and ``full()``: budgets."""
+    """Settings; ``quick()``, ``standard()`` and ``full()`` are the budgets."""
 
     steps: int = 280
-    """Training steps at the most."""
+    """Most training steps."""
     networks: int = 1
-    """Networks that learn side by side, each from a code of its own; the answer is the
-    mean of what they draw: what they draw of the noise differs more than what they draw
-    of the picture (paper, section 3: two runs)."""
+    """Networks trained side by side, each with its own input. The answer is their mean:
+    their errors in the noise differ more than their pictures do (paper, section 3)."""
     widths: tuple[int, ...] = (16, 32, 64, 64, 64)
     """Channels of the network at each scale, from the finest."""
     skip: int = 8
-    """Channels that go across at each scale."""
+    """Channels of the skip connection at each scale."""
     learning_rate: float = 0.01
     """Of Adam."""
     input_noise: float = 0.1
-    """Standard deviation of the noise on the code, new at each step: it keeps the
-    network from memorising (paper, section 3). It grows over the first steps: then
-    there is nothing to memorise, and it only delays."""
+    """Standard deviation of the noise added to the network input, drawn at each step.
+    It reduces overfitting (paper, section 3). It grows during the first steps, in which
+    it would only slow training down."""
     average: float = 0.98
-    """How much of the running average of the pictures drawn stays at each step."""
+    """Decay of the exponential moving average of the outputs."""
     patience: int = 100
-    """Steps without a smaller variance after which denoising stops."""
+    """Denoising stops after this many steps without a new minimum of the variance."""
     bf16: bool = True
-    """Whether the convolutions use bfloat16 where the processor has it, and the image
-    is large enough to gain by it."""
+    """Use bfloat16 convolutions where the processor supports them and the image is
+    large enough to gain."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -103,44 +111,27 @@ class DeepImagePriorSettings:
 
     @classmethod
     def full(cls, **changes: Any) -> "DeepImagePriorSettings":
-        """The best that we know; denoising seldom takes all of the steps."""
+        """The best quality known; denoising usually stops before the last step."""
         return cls(**{"steps": 1200, "networks": 6, **changes})
 
 
-FOR_HOLES = {
-    "quick": DeepImagePriorSettings.quick(),
-    "standard": DeepImagePriorSettings.standard(steps=700),
-    "full": DeepImagePriorSettings.full(),
-}
-"""Budgets of inpainting: there is no noise to stop for, and more steps help some
-pictures."""
-
-
 class DeepImagePrior:
-    """A network that draws one image, and what it drew before it drew the damage.
+    """An untrained network that restores one image: denoising, inpainting and others.
 
-    ``fit(DeepImagePrior(noisy)).result()`` denoises. Training is on the image's device;
-    on a CPU it is the same to the bit for the same seed.
+    ``fit(DeepImagePrior(noisy)).result()`` denoises, and
+    ``fit(DeepImagePrior(image, masked(mask))).result()`` fills a hole. It trains on the
+    image's device; on a CPU the same seed gives the same bits.
 
     Parameters
     ----------
     image : Image
-        The spoilt image, Float[Tensor, "c h w"] in [0, 1], grey or RGB.
-    mask : Float[Tensor, "1 h w"], optional
-        For inpainting: 1 (white) where there is a hole, 0 where the image is known.
-    scale : float or (float, float), optional
-        For super-resolution: how many times higher and wider the answer is.
-    kernel : str or Float["kh kw"]
-        How the image came from the one that is wanted: see
-        :func:`dil_teach.image.resize.blur_and_subsample`. Only beside ``scale``.
+        The degraded image, Float[Tensor, "c h w"] in [0, 1], grey or RGB.
+    degradation : Degradation
+        How it was made from the image that we want, see
+        :mod:`dil_teach.image.degradation`; or another differentiable function of a
+        batch, which a checkpoint cannot hold. ``identity`` is for noise.
     settings : DeepImagePriorSettings
-        The budget and all else.
-
-    Attributes
-    ----------
-    loss : function
-        From what the network draws, Float[Tensor, "n c h w"], to a number. Replace it
-        to tell another damage; a checkpoint does not hold it.
+        Budget, network and seed.
 
     Raises
     ------
@@ -151,50 +142,33 @@ class DeepImagePrior:
     def __init__(
         self,
         image: Image,
-        mask: Float[Tensor, "1 _h _w"] | None = None,
-        scale: Scale | None = None,
-        kernel: str | Kernel2d = "bicubic",
+        degradation: Degradation = identity,
         settings: DeepImagePriorSettings = DeepImagePriorSettings.quick(),  # noqa: B008
     ) -> None:
         check_image(image)
-        self.image = image = image.detach()
-        self.mask, self.scale, self.settings = mask, scale, settings
-        self.kernel = kernel
-        size = (image.shape[-2], image.shape[-1])
-        self.loss: Callable[[Tensor], Tensor] = partial(denoising_loss, image=image)
-        if mask is not None and scale is not None:
-            raise ValueError(
-                "mask: expected a mask or a scale, got both; fill the holes first"
-            )
-        if mask is not None:
-            check_mask(mask, image)
-            self.mask = mask = mask.detach().to(image)
-            self.loss = partial(inpainting_loss, image=image, mask=mask)
-        if scale is not None:
-            self.scale, size = scale_and_size(size, scale, None)
-            if min(self.scale) < 1:
-                raise ValueError(
-                    f"scale: expected at least 1, got {scale}; resize makes images "
-                    "smaller"
-                )
-            if isinstance(kernel, str):
-                check_name(kernel)
-            else:
-                self.kernel = centre_kernel(kernel, self.scale)
-            self.loss = partial(
-                super_resolution_loss,
-                image=image,
-                kernel=self.kernel,
-                scale=self.scale,
-            )
-        _check_content(image, mask, size, 2 ** len(settings.widths))
+        self.image = self.target = image = image.detach()
+        self.degradation, self.settings = degradation, settings
+        known, size = image, (image.shape[-2], image.shape[-1])
+        # what masked() or downsampled() was given
+        given = getattr(degradation, "keywords", {})
+        self.mask: Tensor | None = given.get("mask")
+        if self.mask is not None:
+            check_mask(self.mask, image)
+            self.mask = self.mask.detach().to(image)
+            self.degradation = partial(hide, mask=self.mask)
+            self.target = hide(image[None], self.mask)[0]
+            known = image[:, self.mask[0] == 0]
+        if "scale" in given:
+            self.degradation = partial(degradation, size=size)
+            size = scale_and_size(size, given["scale"], None)[1]
+        _check_content(known, size, 2 ** len(settings.widths))
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)
-        codes = [
+        inputs = [
             draw_network_input(size, self.rng, INPUT_CHANNELS)
             for _ in range(settings.networks)
         ]
-        self.codes = torch.cat(codes).to(image.device)
+        self.inputs = torch.cat(inputs).to(image.device)
         networks = [
             Hourglass(
                 INPUT_CHANNELS,
@@ -204,12 +178,11 @@ class DeepImagePrior:
                 self.rng,
                 upsample="nearest",
             )
-            for _ in codes
+            for _ in inputs
         ]
-        known = image if mask is None else image[:, mask[0] == 0]
         colour = known.flatten(1).mean(1).cpu().clamp(0.01, 0.99)
         for network in networks:
-            # dark and light pictures would otherwise be drawn late
+            # without it, very dark and very light pictures would need more steps
             network.state_dict()["last.bias"].add_(colour.logit())
         self.networks = nn.ModuleList(networks).to(image.device)
         self.optimizer = torch.optim.Adam(
@@ -225,8 +198,8 @@ class DeepImagePrior:
 
     @property
     def stops_early(self) -> bool:
-        """Whether it stops before it has learned the damage: when denoising."""
-        return self.mask is None and self.scale is None
+        """Whether early stopping is used: only for denoising."""
+        return self.degradation is identity
 
     @property
     def stopped_at(self) -> int:
@@ -235,14 +208,12 @@ class DeepImagePrior:
 
     @property
     def done(self) -> bool:
-        """Its stopping rule.
+        """Whether training has ended.
 
-        Denoising is done when the variance of what is drawn, as a share of the
-        picture's own, has not become smaller for ``patience`` steps. The noise's
-        estimated level sets bounds to that (the discrepancy principle, Morozov 1966):
-        no calm counts while the answer is farther from the image than noise explains,
-        and it is done where the answer is nearer. All else is done when the steps are
-        over.
+        It ends after ``settings.steps``. Denoising ends earlier, after ``patience``
+        steps without a new minimum of the outputs' variance, or as soon as the answer
+        is nearer to the image than the estimated noise explains (the discrepancy
+        principle, Morozov 1966).
         """
         if self.stops_early and self.best_step:
             waited = self.step - self.best_step
@@ -251,45 +222,47 @@ class DeepImagePrior:
         return self.step >= self.total_steps
 
     def train_step(self) -> dict[str, Tensor]:
-        """Draw the picture from the code, see it as it was seen, learn."""
-        drawn = self._draw(self.codes + self._noise())
-        loss = self.loss(drawn)
+        """Draw the picture, degrade it, compare it with the image, update."""
+        drawn = self._draw(self.inputs + self._noise())
+        loss = (self.degradation(drawn) - self.target).square().mean()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self.step += 1
-        self._watch(drawn.detach().mean(0))
+        self._update_average(drawn.detach().mean(0))
         return {"loss": loss.detach(), "variance": self.variance / self.average.var()}
 
-    def _draw(self, codes: Float[Tensor, "n _k h w"]) -> Float[Tensor, "n _c h w"]:
-        """What each network draws from its code."""
-        pixels = codes[0, 0].numel()
-        with autocast(codes.device, self.settings.bf16, pixels):
+    def _draw(self, inputs: Float[Tensor, "n _k h w"]) -> Float[Tensor, "n _c h w"]:
+        """The output of each network for its own input."""
+        pixels = inputs[0, 0].numel()
+        with autocast(inputs.device, self.settings.bf16, pixels):
             drawn = [
-                network(code)
-                for network, code in zip(self.networks, codes.split(1), strict=True)
+                network(z)
+                for network, z in zip(self.networks, inputs.split(1), strict=True)
             ]
         return torch.cat(drawn).sigmoid()
 
     def _noise(self) -> Float[Tensor, "n _k h w"]:
-        """Noise for the codes; less where the image has none that could be learned."""
+        """Noise for the network inputs."""
         most = self.settings.input_noise * (1 if self.stops_early else LESS_NOISE)
-        noise = torch.randn(self.codes.shape, generator=self.rng)
-        return most * min(1, self.step / NOISE_GROWS) * noise.to(self.codes.device)
+        noise = torch.randn(self.inputs.shape, generator=self.rng)
+        return most * min(1, self.step / NOISE_GROWS) * noise.to(self.inputs.device)
 
-    def _watch(self, drawn: Image) -> None:
-        """Keep the running average and variance, and the answer of least variance."""
+    def _update_average(self, drawn: Image) -> None:
+        """Update the outputs' moving average and variance, and keep the best answer."""
         rate = max(1 - self.settings.average, 1 / self.step)
-        away = drawn - self.average
-        self.average += rate * away
-        self.variance = (1 - rate) * (self.variance + rate * away.square().mean())
+        change = drawn - self.average
+        self.average += rate * change
+        self.variance = (1 - rate) * (self.variance + rate * change.square().mean())
         if not self.stops_early or self.step < 1 / (1 - self.settings.average):
             return
         distance = float((self.average - self.image).square().mean())
         self.too_near = distance < TOO_NEAR * self.level**2
         if distance > TOO_FAR * self.level**2:
-            self.least = float("inf")  # calm, but not drawn yet: look on
-        # a share: at first next to nothing is drawn, and so next to nothing changes
+            self.least = float(
+                "inf"
+            )  # the picture is not there yet: ignore the minimum
+        # relative to the picture's own variance, because the first outputs are flat
         share = float(self.variance / self.average.var())
         if share < self.least:
             self.least, self.best_step = share, self.step
@@ -298,21 +271,21 @@ class DeepImagePrior:
     def raw(self) -> Image:
         """What the network draws now, Float[Tensor, "c h w"] in [0, 1]."""
         with torch.no_grad():
-            return self._draw(self.codes).mean(0)
+            return self._draw(self.inputs).mean(0)
 
     def averaged(self) -> Image:
-        """The running average of what it drew, Float[Tensor, "c h w"] in [0, 1]."""
+        """The moving average of the outputs, Float[Tensor, "c h w"] in [0, 1]."""
         return self.average.clone()
 
     def result(self) -> Image:
-        """The answer, by what was learned so far.
+        """The restored image after the steps taken so far.
 
         Returns
         -------
         Image
-            Float[Tensor, "c h w"] in [0, 1]. Denoising: the running average where the
-            variance was least. Inpainting: the running average in the hole, and the
-            known pixels exactly. Super-resolution: the running average.
+            Float[Tensor, "c h2 w2"] in [0, 1]: the moving average of the outputs. For
+            denoising it is the one at the minimum of the variance. For inpainting only
+            the hole is replaced; the known pixels stay exactly.
         """
         if self.stops_early and self.best_step:
             return self.best.clone()
@@ -321,79 +294,26 @@ class DeepImagePrior:
         return self.averaged()
 
     def arguments(self) -> dict[str, Any]:
-        """What, beside the image, it was constructed with."""
-        return {
-            "mask": self.mask,
-            "scale": self.scale,
-            "kernel": self.kernel,
-            "settings": self.settings,
-        }
+        """The constructor's arguments beside the image."""
+        return {"degradation": self.degradation, "settings": self.settings}
 
     def state_dict(self) -> dict[str, Any]:
-        """All that carrying on needs."""
-        state = {
-            "step": self.step,
-            "codes": self.codes,
-            "networks": self.networks.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "rng": self.rng.get_state(),
-            "average": self.average,
-            "variance": self.variance,
-            "best": self.best,
-            "best_step": self.best_step,
-            "least": self.least,
-            "too_near": self.too_near,
-        }
-        return copy.deepcopy(state)  # torch hands out the tensors that it trains
+        """A copy of everything that training changes."""
+        return state_of(self, STATE)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a state that :meth:`state_dict` gave."""
-        state = copy.deepcopy(state)
-        device = self.image.device
-        self.networks.load_state_dict(state["networks"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.rng.set_state(state["rng"])
-        for name in ("codes", "average", "variance", "best"):
-            setattr(self, name, state[name].to(device))
-        for name in ("step", "best_step", "least", "too_near"):
-            setattr(self, name, state[name])
+        """Restore what :meth:`state_dict` returned."""
+        load_state(self, STATE, state)
 
 
-def denoising_loss(drawn: Float[Tensor, "n c h w"], image: Image) -> Float[Tensor, ""]:
-    """The plain distance: nothing is known of the damage."""
-    return (drawn - image).square().mean()
-
-
-def inpainting_loss(
-    drawn: Float[Tensor, "n c h w"], image: Image, mask: Float[Tensor, "1 h w"]
-) -> Float[Tensor, ""]:
-    """The distance on the known pixels; a hole may be drawn in any way."""
-    return ((1 - mask) * (drawn - image)).square().mean()
-
-
-def super_resolution_loss(
-    drawn: Float[Tensor, "n c h w"],
-    image: Image,
-    kernel: str | Kernel2d,
-    scale: Scale,
-) -> Float[Tensor, ""]:
-    """The distance after shrinking what was drawn, as the camera did."""
-    size = (image.shape[-2], image.shape[-1])
-    seen = blur_and_subsample(drawn, kernel, scale, size=size)
-    return (seen - image).square().mean()
-
-
-def _check_content(
-    image: Image, mask: Tensor | None, size: tuple[int, int], stride: int
-) -> None:
+def _check_content(known: Tensor, size: tuple[int, int], stride: int) -> None:
     if min(size) <= stride:
         raise ValueError(
             f"image: expected more than {stride} pixels a side, the network's stride, "
             f"got {size[0]} x {size[1]}; take a larger picture or fewer widths"
         )
-    known = image if mask is None else image[:, mask[0] == 0]
     if known.flatten(1).amin(1).equal(known.flatten(1).amax(1)):
         raise ValueError(
             "image: expected a picture, got one colour everywhere; "
-            "there is nothing in it to learn from"
+            "take an image with some detail to learn from"
         )

@@ -1,10 +1,16 @@
 """ZS-N2N: Mansour and Heckel, 'Zero-Shot Noise2Noise', CVPR 2023.
 
-One noisy image gives two, half as large, whose noise is independent: what a small
-network can learn to predict of one from the other is what they share, the picture.
+Two fixed filters D1 and D2 turn one noisy image y into two images of half the size.
+They show the same picture, and their noise is independent. A small network n predicts
+the noise of an image, and f(x) = x - n(x) is the clean image. The objective is
+
+    1/2 (|| f(D1 y) - D2 y ||^2 + || f(D2 y) - D1 y ||^2)               residual
+    + 1/2 (|| f(D1 y) - D1 f(y) ||^2 + || f(D2 y) - D2 f(y) ||^2) ,     consistency
+
+with means over all values; the result is f(y). The network cannot predict the noise of
+one image from the other: it predicts the picture, which both share.
 """
 
-import copy
 import dataclasses
 from typing import Any
 
@@ -14,26 +20,32 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.image.convention import Image, check_image
+from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.networks import convolution
 from dil_teach.training.precision import autocast
+from dil_teach.training.schedules import set_learning_rate
 
 MIN_SIDE = 8
+"""Fewest pixels a side of the noisy image."""
 SLOPE = 0.2
+"""Slope of the leaky ReLU, as in the authors' network."""
 DIAGONALS = ((0.0, 0.5), (0.5, 0.0)), ((0.5, 0.0), (0.0, 0.5))
+"""The filters D1 and D2: means of the diagonals of a 2 x 2 block (paper, section 3)."""
+STATE = ("step", "network", "optimizer", "rng")
 
 
 @dataclasses.dataclass(frozen=True)
 class ZSN2NSettings:
-    """How the network learns. ``quick()``, ``standard()`` and ``full()``: budgets."""
+    """Settings; ``quick()``, ``standard()`` and ``full()`` are the budgets."""
 
     steps: int = 400
-    """Training steps in all."""
+    """Training steps."""
     width: int = 48
     """Channels of the two hidden layers."""
     learning_rate: float = 1e-3
-    """Of Adam; halved at each third of the steps."""
+    """Of Adam; halved after each third of the steps."""
     bf16: bool = True
-    """Whether the convolutions use bfloat16 where the processor has it."""
+    """Use bfloat16 convolutions where the processor supports them."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -55,12 +67,12 @@ class ZSN2NSettings:
 
     @classmethod
     def full(cls, **changes: Any) -> "ZSN2NSettings":
-        """The best that we know."""
+        """The best quality known."""
         return cls(**{"steps": 3000, **changes})
 
 
 class ZSN2N:
-    """A denoiser that learns from one noisy image.
+    """A denoising network trained on one noisy image: ``fit(ZSN2N(noisy)).result()``.
 
     Parameters
     ----------
@@ -68,7 +80,7 @@ class ZSN2N:
         The noisy image, Float[Tensor, "c h w"] in [0, 1], grey or RGB. Its noise must
         be independent from pixel to pixel.
     settings : ZSN2NSettings
-        The budget and all else.
+        Budget, network and seed.
 
     Raises
     ------
@@ -86,7 +98,7 @@ class ZSN2N:
         if image.flatten(1).amin(1).equal(image.flatten(1).amax(1)):
             raise ValueError(
                 "image: expected a picture, got one colour everywhere; "
-                "there is no noise in it"
+                "take an image with some detail to learn from"
             )
         self.settings = settings
         self.step, self.total_steps = 0, settings.steps
@@ -105,14 +117,13 @@ class ZSN2N:
 
     @property
     def done(self) -> bool:
-        """Its stopping rule: after the budget's steps."""
+        """Whether all steps are taken."""
         return self.step >= self.total_steps
 
     def train_step(self) -> dict[str, Tensor]:
-        """Predict each half from the other, and the halves of the denoised whole."""
-        for group in self.optimizer.param_groups:
-            third = 3 * self.step // self.total_steps
-            group["lr"] = self.settings.learning_rate * 0.5**third
+        """Predict each of the pair from the other, compare with the denoised whole."""
+        third = 3 * self.step // self.total_steps
+        set_learning_rate(self.optimizer, self.settings.learning_rate * 0.5**third)
         first, second = pair_downsample(self.image[None])
         first_clean, second_clean = self._clean(torch.cat([first, second])).split(1)
         residual = 0.5 * (
@@ -132,7 +143,7 @@ class ZSN2N:
         return {"residual": residual.detach(), "consistency": consistency.detach()}
 
     def _clean(self, noisy: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """The noisy batch less the noise that the network finds in it."""
+        """The noisy batch minus the noise that the network predicts."""
         with autocast(noisy.device, self.settings.bf16):
             noise = self.network(noisy.contiguous(memory_format=torch.channels_last))
         return noisy - noise.float()
@@ -143,42 +154,33 @@ class ZSN2N:
             return self._clean(self.image[None])[0].clamp(0, 1)
 
     def arguments(self) -> dict[str, Any]:
-        """What, beside the image, it was constructed with."""
+        """The constructor's arguments beside the image."""
         return {"settings": self.settings}
 
     def state_dict(self) -> dict[str, Any]:
-        """All that carrying on needs."""
-        state = {
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "rng": self.rng.get_state(),
-        }
-        return copy.deepcopy(state)  # torch hands out the tensors that it trains
+        """A copy of everything that training changes."""
+        return state_of(self, STATE)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a state that :meth:`state_dict` gave."""
-        self.step = state["step"]
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
-        self.rng.set_state(state["rng"])
+        """Restore what :meth:`state_dict` returned."""
+        load_state(self, STATE, state)
 
 
 def pair_downsample(
     image: Float[Tensor, "n c h w"],
 ) -> tuple[Float[Tensor, "n c h2 w2"], Float[Tensor, "n c h2 w2"]]:
-    """Two images of half the size: the means of the diagonals of each 2 x 2 block.
+    """Two images of half the size: the means of both diagonals of each 2 x 2 block.
 
     Parameters
     ----------
     image : Float[Tensor, "n c h w"]
-        An odd last row or column is left out.
+        The last row or column is ignored if their number is odd.
 
     Returns
     -------
     (Float[Tensor, "n c h2 w2"], Float[Tensor, "n c h2 w2"])
-        Of each block the mean of top right and bottom left, and of top left and bottom
-        right. No pixel is in both, so their noise is independent.
+        The mean of top right and bottom left of each block, and of top left and bottom
+        right. They share no pixel, so their noise is independent.
     """
     channels = image.shape[1]
     first, second = (

@@ -1,4 +1,4 @@
-"""Eight orientations, crops, and the damage of a poor camera: noise and JPEG."""
+"""Eight orientations, random crops, white noise and JPEG compression."""
 
 import io
 
@@ -11,14 +11,14 @@ from torch import Tensor
 from dil_teach.image.convention import Image, from_uint8, to_uint8
 
 ORIENTATIONS = range(8)
-"""The symmetries of the square: orientation k turns by k % 4 quarters, and k > 3
-mirrors first."""
+"""The symmetries of the square: orientation k mirrors if k > 3, and then turns by k % 4
+quarters."""
 
 
 def orient(
     image: Float[Tensor, "*batch h w"], orientation: int
 ) -> Float[Tensor, "*batch h2 w2"]:
-    """The image in one of its eight orientations; 0 is as it is."""
+    """The image in one of its eight orientations; 0 leaves it unchanged."""
     mirrored = image.flip(-1) if orientation >= 4 else image
     return mirrored.rot90(orientation % 4, (-2, -1))
 
@@ -31,30 +31,67 @@ def orient_back(
     return turned.flip(-1) if orientation >= 4 else turned
 
 
+def allowed_orientations(
+    kernel: str | Float[Tensor, "_kh _kw"],
+    scale: tuple[float, float],
+    low_size: tuple[int, int],
+    size: tuple[int, int],
+) -> list[int]:
+    """Orientations of an image that the same camera could have taken.
+
+    Parameters
+    ----------
+    kernel : str or Float[Tensor, "kh kw"]
+        A named interpolation allows all. An array allows those that leave it
+        unchanged, within 1% of its largest weight.
+    scale : (float, float)
+        How many times higher and wider the result is. If the two differ, only half
+        turns are allowed.
+    low_size, size : (int, int)
+        Height and width of the image and of the result. If the result ends inside a
+        pixel of the image, on one side only, no other orientation is allowed.
+    """
+    if any(
+        abs(s * n - m) > 1e-6 for s, n, m in zip(scale, low_size, size, strict=True)
+    ):
+        return [0]
+    orientations = ORIENTATIONS[:: 1 if scale[0] == scale[1] else 2]
+    if isinstance(kernel, str):
+        return list(orientations)
+    tolerance = 1e-2 * kernel.abs().max()
+    return [
+        o
+        for o in orientations
+        if (turned := orient(kernel, o)).shape == kernel.shape
+        and (turned - kernel).abs().max() < tolerance
+    ]
+
+
 def random_crop(
     image: Float[Tensor, "c h w"], size: tuple[int, int], rng: torch.Generator
 ) -> Float[Tensor, "c h2 w2"]:
-    """A window of the given height and width, or as much of it as the image holds."""
+    """A random window of the given height and width, or of the image's if smaller."""
     height, width = (min(n, m) for n, m in zip(size, image.shape[-2:], strict=True))
-    top = _below(image.shape[-2] - height + 1, rng)
-    left = _below(image.shape[-1] - width + 1, rng)
+    top = random_below(image.shape[-2] - height + 1, rng)
+    left = random_below(image.shape[-1] - width + 1, rng)
     return image[:, top : top + height, left : left + width]
 
 
-def _below(n: int, rng: torch.Generator) -> int:
+def random_below(n: int, rng: torch.Generator) -> int:
+    """A random whole number from 0 to n - 1."""
     return int(torch.randint(n, (), generator=rng))
 
 
 def add_noise(
     image: Float[Tensor, "*batch h w"], sigma: float, rng: torch.Generator
 ) -> Float[Tensor, "*batch h w"]:
-    """White Gaussian noise of a standard deviation in the units of [0, 1]; no clamp."""
+    """The image with white Gaussian noise of standard deviation sigma, not clamped."""
     noise = torch.randn(image.shape, generator=rng, dtype=image.dtype)
     return image + sigma * noise.to(image.device)
 
 
 def jpeg(image: Image, quality: int) -> Image:
-    """The image as a JPEG file of this quality (1 to 95) gives it back."""
+    """The image after JPEG compression with this quality, 1 to 95."""
     file = io.BytesIO()
     Picture.fromarray(to_uint8(image)).save(file, "JPEG", quality=quality)
     with Picture.open(file) as picture:

@@ -1,20 +1,24 @@
-"""Blur kernels: anisotropic Gaussians, and kernels from files.
+"""Blur kernels: one convention, anisotropic Gaussians, and kernels from files.
 
-A kernel array holds correlation weights on high-resolution pixels. It is normalised and
-centred where it is used: :func:`~.resize.centre_kernel` holds the convention.
+A kernel array holds correlation weights on high-resolution (HR) pixels. Low-resolution
+(LR) pixel i of a picture made s times smaller sits at HR coordinate s*i + (s-1)/2, and
+:func:`centre_kernel` brings the kernel's centre of mass there.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy import io
+from scipy import io, ndimage
 from torch import Tensor
 
 from dil_teach.image.convention import split_alpha
 from dil_teach.image.files import load_image
-from dil_teach.image.resize import Scale, centre_kernel, check_kernel
+from dil_teach.image.scale import Scale, per_axis
+
+Kernel2d = Float[Tensor, "_kh _kw"] | Float[np.ndarray, "_kh _kw"]
 
 
 def gaussian_kernel(
@@ -54,10 +58,10 @@ def gaussian_kernel(
 
 
 def random_kernel(seed: int, size: int = 13) -> Float[Tensor, "size size"]:
-    """A Gaussian with sigmas uniform in [0.8, 3] pixels and any angle.
+    """A Gaussian with sigmas uniform in [0.8, 3] pixels and a random angle.
 
-    The family of ZSSR's experiment with 'non-ideal' kernels (Shocher et al. 2018,
-    section 4.2), by our own ranges.
+    Like the kernels of ZSSR's experiment with 'non-ideal' kernels (Shocher et al. 2018,
+    section 4.2), with ranges of our own.
     """
     rng = np.random.default_rng(seed)
     sigmas = rng.uniform(0.8, 3.0, size=2)
@@ -78,7 +82,7 @@ def load_kernel(path: str | Path, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     Returns
     -------
     Float[Tensor, "_kh _kw"]
-        float64, sum 1, centred (see :func:`dil_teach.image.resize.centre_kernel`).
+        As :func:`centre_kernel` returns it.
 
     Raises
     ------
@@ -114,6 +118,92 @@ def _only_matrix(variables: dict) -> np.ndarray:
     ]
     if len(matrices) != 1:
         raise ValueError(
-            f"expected a variable 'Kernel', or one matrix alone, got {len(matrices)}"
+            f"expected a variable 'Kernel', or only one matrix, got {len(matrices)}"
         )
     return np.asarray(matrices[0])
+
+
+def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
+    """Normalise a kernel and move its centre of mass to the middle of its array.
+
+    :func:`dil_teach.image.resize.blur_and_subsample` puts the middle of the array at HR
+    coordinate s*i + (s-1)/2. For whole scales, the number of rows and columns becomes
+    even for an even scale and odd for an odd one, by zeros *at the end*. The coordinate
+    is then reached without interpolation, and the ZSSR authors' 9 x 9 kernels for scale
+    2, whose centre of mass is near 4.5, do not change. For other scales the array gets
+    odd sides.
+
+    Parameters
+    ----------
+    kernel : Float["kh kw"]
+        Correlation weights.
+    scale : float or (float, float)
+        The scale at which it will be used.
+
+    Returns
+    -------
+    Float[Tensor, "_kh _kw"]
+        float64, sum 1, centred to within 0.001 pixel, or unchanged if it was within
+        0.01.
+
+    Raises
+    ------
+    ValueError
+        If it is not a finite 2-D array with a positive sum.
+    """
+    weights = check_kernel(kernel)
+    factors = per_axis(scale)
+    whole = all(f == int(f) for f in factors)
+    parity = [int(f) % 2 if whole else 1 for f in factors]
+    ends = [(0, (n - p) % 2) for n, p in zip(weights.shape, parity, strict=True)]
+    weights = np.pad(weights, ends)
+    offset = _offset(weights)
+    if abs(offset).max() > 0.01:
+        weights = np.pad(weights, math.ceil(abs(offset).max()) + 1)
+        original, shift = weights, -offset
+        for _ in range(3):  # correct the shift by the spline's ringing
+            weights = ndimage.shift(original, shift, order=3, mode="constant")
+            shift = shift - _offset(weights)
+        weights = _trim(weights)
+    return torch.from_numpy(_normalised(weights))
+
+
+def check_kernel(kernel: Kernel2d) -> np.ndarray:
+    """The kernel as a float64 array with sum 1; a ValueError if it cannot be used."""
+    array = np.asarray(kernel.detach().cpu() if isinstance(kernel, Tensor) else kernel)
+    if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"kernel: expected a 2-D array of real numbers, got shape {array.shape} of "
+            f"{array.dtype}"
+        )
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("kernel: expected finite weights, got NaN or infinity")
+    if array.sum() <= 1e-6 * max(abs(array).max(), 1e-12):
+        raise ValueError(
+            f"kernel: expected weights with a positive sum, got {array.sum():.3g}; "
+            "a kernel of zeros would make every image black"
+        )
+    return _normalised(array)
+
+
+def _normalised(weights: np.ndarray) -> np.ndarray:
+    """The weights with sum 1; unchanged, to the bit, if the sum is 1 already."""
+    total = weights.sum()
+    return weights if abs(total - 1) < 1e-12 else weights / total
+
+
+def _offset(weights: np.ndarray) -> np.ndarray:
+    """Centre of mass minus the middle of the array, in pixels."""
+    middle = (np.array(weights.shape) - 1) / 2
+    return np.array(ndimage.center_of_mass(weights)) - middle
+
+
+def _trim(weights: np.ndarray) -> np.ndarray:
+    """Remove outer rings of (nearly) zero weights."""
+    while min(weights.shape) > 3:
+        inner = weights[1:-1, 1:-1]
+        if abs(weights).sum() - abs(inner).sum() > 1e-4 * abs(weights).sum():
+            break
+        weights = inner
+    return weights

@@ -1,8 +1,8 @@
 """The one resampler: any real scale, any kernel, one convention of coordinates.
 
-Output pixel i of a picture scaled by s sits at input coordinate (i + 1/2) / s - 1/2.
-So pixel i of a picture made s times *smaller* sits at s*i + (s-1)/2: the convention of
-MATLAB's ``imresize``, on which the published tables of super-resolution rest.
+Output pixel i of a picture scaled by s sits at input coordinate (i + 1/2) / s - 1/2. So
+pixel i of a picture made s times *smaller* sits at s*i + (s-1)/2. This is the
+convention of MATLAB's ``imresize``, which the published tables of super-resolution use.
 """
 
 import math
@@ -14,12 +14,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from scipy import ndimage
 from torch import Tensor
 
+from dil_teach.image.kernel import Kernel2d, centre_kernel
+from dil_teach.image.scale import Scale, per_axis, scale_and_size
+
 Border = Literal["clamp", "mirror"]
-Scale = int | float | tuple[int | float, int | float]
-Kernel2d = Float[Tensor, "_kh _kw"] | Float[np.ndarray, "_kh _kw"]
 
 
 def _cubic(x: np.ndarray) -> np.ndarray:
@@ -37,7 +37,7 @@ INTERPOLATION: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
     "lanczos": (lambda x: np.where(abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0), 3.0),
     "area": (lambda x: ((-0.5 <= x) & (x < 0.5)).astype(float), 0.5),
 }
-"""Name -> the function of distance, in pixels, and how far it reaches on each side."""
+"""The weight as a function of distance, and its reach on each side, both in pixels."""
 
 
 def resize(
@@ -60,14 +60,14 @@ def resize(
         ``round(scale * size)`` pixels and keeps the exact scale.
     size : (int, int), optional
         Height and width of the output, in pixels. Alone, it sets the scale as well;
-        beside ``scale`` it only says how many pixels are wanted.
+        beside ``scale`` it only sets the number of pixels.
     kernel : {"bicubic", "bilinear", "lanczos", "area"} or Float["kh kw"]
-        How to weight the neighbours. An array is a blur kernel on the pixels of the
+        Weights of the neighbours. An array is a blur kernel on the pixels of the
         input, for a scale below 1: see :func:`blur_and_subsample`.
     border : {"clamp", "mirror"}
-        What lies outside: the border pixel repeated, or the image reflected.
+        Values outside the image: the border pixel repeated, or the image reflected.
     antialias : bool
-        Whether a kernel is widened when the image gets smaller.
+        Widen the kernel when the image gets smaller.
     exact_uint8 : bool
         Round to eight bits before, between and after the two passes, rows first, in
         double precision, as MATLAB does with eight-bit pictures.
@@ -75,13 +75,14 @@ def resize(
     Returns
     -------
     Float[Tensor, "*batch h2 w2"]
-        May leave [0, 1] a little, as cubic weights overshoot; not so with
-        ``exact_uint8``.
+        May leave [0, 1] a little, because cubic weights overshoot; with
+        ``exact_uint8`` it does not.
 
     Raises
     ------
     ValueError
-        If neither scale nor size is given, one is not positive, or a name is unknown.
+        If neither scale nor size is given, one is not positive, or the name of the
+        kernel is unknown.
 
     References
     ----------
@@ -104,49 +105,12 @@ def resize(
 
 
 def check_name(kernel: str) -> None:
-    """Refuse a name that is none of :data:`INTERPOLATION`."""
+    """Refuse a name that is not in :data:`INTERPOLATION`."""
     if kernel not in INTERPOLATION:
         raise ValueError(
             f"kernel: expected one of {', '.join(INTERPOLATION)}, or an array, "
             f"got '{kernel}'"
         )
-
-
-def scale_and_size(
-    in_size: tuple[int, int], scale: Scale | None, size: tuple[int, int] | None
-) -> tuple[tuple[float, float], tuple[int, int]]:
-    """Scale of each axis and size of the output: given one, the other (see resize)."""
-    if size is not None:
-        if len(size) != 2 or min(size) < 1 or any(n != int(n) for n in size):
-            raise ValueError(
-                f"size: expected (height, width), whole and at least 1, got {size}"
-            )
-        size = (int(size[0]), int(size[1]))
-    if scale is None:
-        if size is None:
-            raise ValueError("resize: expected a scale or a size, got neither")
-        return (size[0] / in_size[0], size[1] / in_size[1]), (size[0], size[1])
-    scales = per_axis(scale)
-    if size is not None:
-        return scales, (size[0], size[1])
-    out = (round(scales[0] * in_size[0]), round(scales[1] * in_size[1]))
-    if min(out) < 1:
-        raise ValueError(
-            f"scale: {scale} leaves no pixel of {in_size[0]} x {in_size[1]}; "
-            "take a larger scale"
-        )
-    return scales, out
-
-
-def per_axis(scale: Scale) -> tuple[float, float]:
-    """The scale of the height and of the width, checked to be positive and finite."""
-    pair = scale if isinstance(scale, tuple | list) else (scale, scale)
-    if len(pair) != 2 or not all(0 < s < 1e12 for s in pair):
-        raise ValueError(
-            f"scale: expected a positive number, or two (height, width), got {scale}; "
-            "2 doubles an image"
-        )
-    return float(pair[0]), float(pair[1])
 
 
 def _resize_axis(
@@ -161,7 +125,7 @@ def _resize_axis(
     length = x.shape[dim]
     if scale == 1 and out_length == length:
         return x
-    if x.is_cuda:  # one product for all taps: launching each costs more than it does
+    if x.is_cuda:  # on a GPU one product is faster than one launch for each tap
         matrix = _matrix(length, out_length, scale, kernel, border, antialias, x.device)
         matrix = matrix.to(x.dtype)
         return matrix @ x if dim == -2 else x @ matrix.T
@@ -186,7 +150,7 @@ def _matrix(
     antialias: bool,
     device: torch.device,
 ) -> Float[Tensor, "out length"]:
-    """Weights of all input pixels, a row for each output pixel."""
+    """The weights as a matrix: one row for each output pixel."""
     taps, weights = _taps(length, out_length, scale, kernel, border, antialias)
     matrix = np.zeros((out_length, length))
     for tap, weight in zip(taps, weights, strict=True):
@@ -203,7 +167,7 @@ def _taps(
     border: Border,
     antialias: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Input pixels, and their weights, of each output pixel: two (taps, out) arrays."""
+    """Input pixels and weights of each output pixel, as two (taps, out) arrays."""
     function, reach = INTERPOLATION[kernel]
     widen = max(1 / scale, 1.0) if antialias else 1.0
     centre = (np.arange(out_length) + 0.5) / scale - 0.5
@@ -216,7 +180,7 @@ def _taps(
 
 
 def fold_border(index: np.ndarray, length: int, border: Border) -> np.ndarray:
-    """Indices outside [0, length) brought inside: clamped, or mirrored at the edge."""
+    """Clamp or mirror indices that lie outside [0, length)."""
     if border == "clamp":
         return index.clip(0, length - 1)
     if border == "mirror":
@@ -232,7 +196,7 @@ def blur_and_subsample(
     border: Border = "clamp",
     size: tuple[int, int] | None = None,
 ) -> Float[Tensor, "*batch h2 w2"]:
-    """Make the low-resolution image: LR = (HR * kernel) sampled at every s-th place.
+    """The low-resolution image: LR = (HR * kernel), of which every s-th pixel is kept.
 
     Parameters
     ----------
@@ -240,23 +204,24 @@ def blur_and_subsample(
         The high-resolution image.
     kernel : Float["kh kw"] or str
         Correlation weights on HR pixels; normalised and centred here (see
-        :func:`centre_kernel`). A name means :func:`resize`'s antialiased kernel.
+        :func:`dil_teach.image.kernel.centre_kernel`). A name means :func:`resize`'s
+        antialiased kernel.
     scale : float or (float, float)
         How many times smaller the LR image is: 2 halves each side.
     border : {"clamp", "mirror"}
-        What lies outside the image.
+        As in :func:`resize`.
     size : (int, int), optional
-        Size of the LR image in pixels, if not ``round(size / scale)``.
+        Size of the LR image in pixels, ``round(HR size / scale)`` if not given.
 
     Returns
     -------
     Float[Tensor, "*batch h2 w2"]
-        LR pixel i shows what surrounds HR coordinate s*i + (s-1)/2.
+        LR pixel i is centred at HR coordinate s*i + (s-1)/2.
 
     Raises
     ------
     ValueError
-        If the scale is not positive, or the kernel is not usable.
+        If the scale is not positive, or the kernel cannot be used.
     """
     factors = per_axis(scale)
     inverse = (1 / factors[0], 1 / factors[1])
@@ -289,91 +254,15 @@ def blur_and_subsample(
 
 
 def _window(length: int, samples: int, step: int, taps: int, border: Border) -> Tensor:
-    """The pixels that a kernel of so many taps meets at samples i*step + (step-1)/2."""
+    """Pixels that a kernel with ``taps`` weights covers at i*step + (step-1)/2."""
     first = (step - taps) // 2
     index = np.arange(first, first + (samples - 1) * step + taps)
     return torch.from_numpy(fold_border(index, length, border))
 
 
-def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
-    """Normalise a kernel and bring its centre of mass to the middle of its array.
-
-    The middle of the array is what :func:`blur_and_subsample` puts at HR coordinate
-    s*i + (s-1)/2. For whole scales the array gets as many rows and columns, modulo 2,
-    as the scale, zeros being added *at the end*: then that coordinate is reached
-    without interpolating, and the ZSSR authors' 9 x 9 kernels for scale 2, whose centre
-    of mass lies near 4.5, pass unchanged. For other scales the array gets odd sides.
-
-    Parameters
-    ----------
-    kernel : Float["kh kw"]
-        Correlation weights.
-    scale : float or (float, float)
-        The scale at which it will be used.
-
-    Returns
-    -------
-    Float[Tensor, "_kh _kw"]
-        float64, sum 1, centred to within 0.001 pixel unless it was within 0.01 before.
-
-    Raises
-    ------
-    ValueError
-        If it is no finite 2-D array with a positive sum.
-    """
-    weights = check_kernel(kernel)
-    factors = per_axis(scale)
-    whole = all(f == int(f) for f in factors)
-    parity = [int(f) % 2 if whole else 1 for f in factors]
-    ends = [(0, (n - p) % 2) for n, p in zip(weights.shape, parity, strict=True)]
-    weights = np.pad(weights, ends)
-    offset = _offset(weights)
-    if abs(offset).max() > 0.01:
-        weights = np.pad(weights, math.ceil(abs(offset).max()) + 1)
-        original, shift = weights, -offset
-        for _ in range(3):  # the spline's ringing moves the centre a little: correct it
-            weights = ndimage.shift(original, shift, order=3, mode="constant")
-            shift = shift - _offset(weights)
-        weights = _trim(weights)
-    return torch.from_numpy(_normalised(weights))
-
-
-def check_kernel(kernel: Kernel2d) -> np.ndarray:
-    """The kernel as a float64 array with sum 1, or a ValueError that says why not."""
-    array = np.asarray(kernel.detach().cpu() if isinstance(kernel, Tensor) else kernel)
-    if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
-        raise ValueError(
-            f"kernel: expected a 2-D array of real numbers, got shape {array.shape} of "
-            f"{array.dtype}"
-        )
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError("kernel: expected finite weights, got NaN or infinity")
-    if array.sum() <= 1e-6 * max(abs(array).max(), 1e-12):
-        raise ValueError(
-            f"kernel: expected weights with a positive sum, got {array.sum():.3g}; "
-            "a kernel of zeros would make every image black"
-        )
-    return _normalised(array)
-
-
-def _normalised(weights: np.ndarray) -> np.ndarray:
-    """With sum 1; to the bit as they are where it is 1 already."""
-    total = weights.sum()
-    return weights if abs(total - 1) < 1e-12 else weights / total
-
-
-def _offset(weights: np.ndarray) -> np.ndarray:
-    """Centre of mass less the middle of the array, in pixels."""
-    middle = (np.array(weights.shape) - 1) / 2
-    return np.array(ndimage.center_of_mass(weights)) - middle
-
-
-def _trim(weights: np.ndarray) -> np.ndarray:
-    """Take away outer rings that hold nothing."""
-    while min(weights.shape) > 3:
-        inner = weights[1:-1, 1:-1]
-        if abs(weights).sum() - abs(inner).sum() > 1e-4 * abs(weights).sum():
-            break
-        weights = inner
-    return weights
+def prepare_kernel(kernel: str | Kernel2d, scale: Scale) -> str | Tensor:
+    """A checked name, or the array as :func:`centre_kernel` returns it."""
+    if not isinstance(kernel, str):
+        return centre_kernel(kernel, scale)
+    check_name(kernel)
+    return kernel

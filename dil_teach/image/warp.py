@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from dil_teach.image.resize import per_axis, resize
+from dil_teach.image.resize import resize
+from dil_teach.image.scale import per_axis
 
 Places = Float[Tensor, "_h _w 2"]
 

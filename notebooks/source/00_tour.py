@@ -227,8 +227,9 @@ for progress in train(zssr, report_every=zssr.total_steps // 10):
 
 # %%
 from dil_teach import psnr_y
+from dil_teach.deep.zssr.comparison import compare
 
-results = zssr.results()
+results = compare(zssr)
 shown = {
     "bicubic": results["bicubic"],
     "control": results["bicubic + back-projection"],

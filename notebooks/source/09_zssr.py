@@ -136,7 +136,7 @@ print(f"The lesson: {lesson:.2f} grey levels of 255 in the mean.")
 # The networks that learn from many images at once have tens of millions; this one has:
 
 # %%
-from dil_teach.deep.zssr.zssr import ResidualNetwork
+from dil_teach.deep.zssr.network import ResidualNetwork
 from dil_teach.notebook import show_source
 
 rng = torch.Generator().manual_seed(seed)
@@ -274,9 +274,10 @@ steps = scrub(
 
 # %%
 from dil_teach import psnr_y
+from dil_teach.deep.zssr.comparison import compare
 
 CONTROL = "bicubic + back-projection"
-results = zssr.results()
+results = compare(zssr)
 score = {name: psnr_y(image, truth, shave=2) for name, image in results.items()}
 for version, decibels in score.items():
     print(f"{version:26}{decibels:6.2f} dB{decibels - score['bicubic']:+7.2f}")
@@ -401,7 +402,7 @@ from dil_teach import fit
 
 with_blur, with_score = {}, {}
 for what, method in assumed.items():
-    made = with_blur[what] = fit(method).results()
+    made = with_blur[what] = compare(fit(method))
     with_score[what] = {n: psnr_y(made[n], flower, shave=2) for n in made}
     ours, control = with_score[what]["final"], with_score[what][CONTROL]
     print(f"{what!s:>8}: ZSSR {ours:6.2f} dB, {CONTROL} {control:6.2f} dB")
@@ -503,7 +504,7 @@ for shape, pupil in pupils.items():
     weights = sum(weight.numel() for weight in pupil.network.parameters())
     print(f"depth {shape[0]}, width {shape[1]:2}: {weights:6} weights,", end=" ")
     print(f"{learned_score[shape]:.2f} dB")
-cup_control = psnr_y(pupil.results()[CONTROL], cup, shave=2)
+cup_control = psnr_y(compare(pupil)[CONTROL], cup, shave=2)
 print(f"control, no weights at all: {cup_control:.2f} dB")
 
 # %%
@@ -643,7 +644,7 @@ modes = {
 # %%
 cats, cat_score = {}, {}
 for mode, method in modes.items():
-    cats[mode] = fit(method).results()
+    cats[mode] = compare(fit(method))
     cat_score[mode] = {n: psnr_y(cats[mode][n], cat, shave=2) for n in cats[mode]}
     turned, spoilt = ("on " if switch else "off" for switch in mode)
     print(f"8 orientations {turned}, noisy sons {spoilt}:", end=" ")
@@ -979,7 +980,7 @@ small_retina = resize(retina, scale=0.5).clamp(0, 1)
 smooth = ZSSR(small_retina, settings=small)
 
 # %%
-smooth_results = fit(smooth).results()
+smooth_results = compare(fit(smooth))
 smooth_score = {n: psnr_y(i, retina, shave=2) for n, i in smooth_results.items()}
 show(
     {name: smooth_results[name] for name in ("bicubic", CONTROL, "final")},

@@ -319,7 +319,7 @@ from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettin
 from dil_teach.notebook import show_source
 
 show_source(DeepImagePrior.train_step)
-show_source(DeepImagePrior._watch)
+show_source(DeepImagePrior._update_average)
 
 # %% [markdown]
 # - **Noise on the code**, new at each step and stronger as the training goes on.
@@ -861,14 +861,10 @@ show(
 # Compare them with your `damage_loss`:
 
 # %%
-from dil_teach.deep.deep_image_prior import (
-    denoising_loss,
-    inpainting_loss,
-    super_resolution_loss,
-)
+from dil_teach.image.degradation import downsampled, hide, identity, masked
 
-for loss_function in (denoising_loss, inpainting_loss, super_resolution_loss):
-    show_source(loss_function)
+for degradation in (identity, hide, downsampled):
+    show_source(degradation)
 
 # %%
 brief_steps = {"quick": 140, "standard": 320, "full": 800}[budget]
@@ -877,8 +873,8 @@ brief = replace(
 )
 for_holes = replace(brief, input_noise=0.4 if budget == "quick" else 0.1)
 tasks = {
-    "inpainting": DeepImagePrior((1 - hole) * truth, mask=hole, settings=for_holes),
-    "super-resolution": DeepImagePrior(low, scale=2, settings=for_holes),
+    "inpainting": DeepImagePrior((1 - hole) * truth, masked(hole), for_holes),
+    "super-resolution": DeepImagePrior(low, downsampled(2), for_holes),
     "JPEG": DeepImagePrior(blocky, settings=brief),
 }
 
@@ -970,7 +966,7 @@ street = photo("facade", size=64).to(device())  # for the failure after this one
 wide = torch.zeros(1, 64, 64, device=street.device)
 wide[:, 20:44, 20:44] = 1
 broken = (1 - wide) * street
-mason = DeepImagePrior(broken, mask=wide, settings=for_holes)
+mason = DeepImagePrior(broken, masked(wide), for_holes)
 
 # %%
 fit_all([grass_dip, mason])

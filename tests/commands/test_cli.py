@@ -20,7 +20,7 @@ from PIL import Image as Picture
 
 import dil_teach
 import dil_teach.course.lesson as lesson_module
-import dil_teach.deep.zssr.zssr as zssr_module
+import dil_teach.deep.zssr.large_images as large_images
 from dil_teach.cli import main
 from dil_teach.deep.zssr.zssr import ZSSRSettings
 from dil_teach.image.convention import split_alpha, to_uint8
@@ -124,12 +124,12 @@ def test_options_reach_the_method(
 ) -> None:
     seen = []
 
-    class Spy(zssr_module.ZSSR):
+    class Spy(large_images.ZSSR):
         def __init__(self, *arguments: object) -> None:
             super().__init__(*arguments)
             seen.append(self)
 
-    monkeypatch.setattr(zssr_module, "ZSSR", Spy)
+    monkeypatch.setattr(large_images, "ZSSR", Spy)
     colour().save("in.png")
     np.save("kernel.npy", np.ones((5, 5)))
     assert super_resolve("in.png", "out.png", "--scale", "1.5", "--seed", "7") == 0
@@ -147,8 +147,8 @@ def test_options_reach_the_method(
 def test_a_large_photograph_goes_through_in_tiles(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zssr_module, "WHOLE_PIXELS", 4 * 32 * 32)
-    monkeypatch.setattr(zssr_module, "TILE", 32)
+    monkeypatch.setattr(large_images, "WHOLE_PIXELS", 4 * 32 * 32)
+    monkeypatch.setattr(large_images, "TILE", 32)
     Picture.fromarray(to_uint8(photo("astronaut", size=100))[:70]).save("in.png")
     assert super_resolve("in.png", "out.png") == 0
     with Picture.open("out.png") as result:
@@ -278,7 +278,7 @@ def test_what_goes_wrong_later_is_one_line_too(
     def fail(self: object) -> None:
         raise error
 
-    monkeypatch.setattr(zssr_module.ZSSR, "super_resolve", fail)
+    monkeypatch.setattr(large_images.ZSSR, "super_resolve", fail)
     assert super_resolve("in.png", "out.png") == status
     assert capsys.readouterr().err.splitlines()[-1].startswith(said)
     assert not Path("out.png").exists()
@@ -290,7 +290,7 @@ def test_a_mistake_of_ours_is_not_dressed_up(
     def fail(self: object) -> None:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(zssr_module.ZSSR, "super_resolve", fail)
+    monkeypatch.setattr(large_images.ZSSR, "super_resolve", fail)
     with pytest.raises(RuntimeError, match="shapes"):
         super_resolve("in.png", "out.png")
 

@@ -17,11 +17,7 @@ from PIL import Image as Picture
 
 import dil_teach.image.films as films_module
 from dil_teach.cli import COMMANDS, main
-from dil_teach.deep.deep_image_prior import (
-    FOR_HOLES,
-    DeepImagePrior,
-    DeepImagePriorSettings,
-)
+from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
 from dil_teach.deep.double_dip import dehazing, segmentation, separation, watermark
 from dil_teach.deep.double_dip.double_dip import DoubleDIP
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
@@ -57,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         two = classmethod(lambda cls, **changes: cls(**{"steps": 2, **changes}))
         monkeypatch.setattr(settings, "quick", two)
     budgets = [m.BUDGETS for m in (dehazing, segmentation, separation, watermark)]
-    for budget in (FOR_HOLES, *budgets):
+    for budget in budgets:
         two_steps = dataclasses.replace(budget["quick"], steps=2)
         monkeypatch.setitem(budget, "quick", two_steps)
     monkeypatch.chdir(tmp_path)

@@ -8,11 +8,7 @@ import torch.nn.functional as F
 
 from dil_teach import resize
 from dil_teach.course import check
-from dil_teach.deep.deep_image_prior import (
-    denoising_loss,
-    inpainting_loss,
-    super_resolution_loss,
-)
+from dil_teach.image.degradation import downsampled, identity, masked
 
 
 def kept(variances, patience, late=0):
@@ -167,11 +163,11 @@ def kept_by_slices(variances, patience):
 
 
 def loss_of_the_library(drawn, given, mask, scale):
+    target, degradation = given, downsampled(scale) if scale > 1 else identity
     if mask is not None:
-        return inpainting_loss(drawn, given, mask)
-    if scale > 1:
-        return super_resolution_loss(drawn, given, "bicubic", scale)
-    return denoising_loss(drawn, given)
+        degradation = masked(mask)
+        target = degradation(given[None])
+    return (degradation(drawn) - target).square().mean()
 
 
 def mean_over_the_known(drawn, given, mask, scale):

@@ -7,15 +7,10 @@ import pytest
 import torch
 
 from dil_teach import fit, photo, psnr, resize, resume, save, train
-from dil_teach.deep.deep_image_prior import (
-    DeepImagePrior,
-    DeepImagePriorSettings,
-    denoising_loss,
-    inpainting_loss,
-    super_resolution_loss,
-)
-from dil_teach.image.augment import add_noise
+from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
+from dil_teach.image.augment import add_noise, jpeg
 from dil_teach.image.convention import from_uint8, to_uint8
+from dil_teach.image.degradation import compressed, downsampled, identity, masked
 
 TINY = DeepImagePriorSettings(steps=6, networks=2, widths=(4, 8), skip=2)
 SMALL = DeepImagePriorSettings(steps=150, widths=(16, 32, 32), average=0.9)
@@ -40,14 +35,14 @@ def mask() -> torch.Tensor:
     return (torch.rand(1, 64, 64, generator=rng(1)) < 0.5).float()
 
 
-def test_it_takes_noise_away(truth, noisy):
+def test_it_removes_noise(truth, noisy):
     dip = fit(DeepImagePrior(noisy, settings=SMALL))
     assert psnr(dip.result(), truth) > psnr(noisy, truth) + 3
     assert psnr(dip.averaged(), truth) > psnr(dip.raw(), truth)
 
 
-def test_what_it_draws_in_holes_beats_the_mean_of_what_is_known(truth, mask):
-    dip = fit(DeepImagePrior(truth * (1 - mask), mask, settings=SMALL))
+def test_inpainting_beats_the_mean_of_the_known_pixels(truth, mask):
+    dip = fit(DeepImagePrior(truth * (1 - mask), masked(mask), SMALL))
     filled = dip.result()
     known = mask.expand_as(truth) == 0
     assert torch.equal(filled[known], truth[known])
@@ -57,7 +52,7 @@ def test_what_it_draws_in_holes_beats_the_mean_of_what_is_known(truth, mask):
     assert dip.stopped_at == dip.step == SMALL.steps
 
 
-def test_small_images_gain_nothing_by_bfloat16_and_learn_without_it(noisy):
+def test_small_images_are_trained_without_bfloat16(noisy):
     one, other = (
         fit(DeepImagePrior(noisy, settings=dataclasses.replace(TINY, bf16=wanted)))
         for wanted in (True, False)
@@ -65,42 +60,70 @@ def test_small_images_gain_nothing_by_bfloat16_and_learn_without_it(noisy):
     assert torch.equal(one.result(), other.result())
 
 
-def test_what_lies_in_holes_is_not_looked_at(truth, mask):
+def test_values_inside_the_hole_are_ignored(truth, mask):
     results = [
-        fit(DeepImagePrior(torch.where(mask == 1, inside, truth), mask, settings=TINY))
+        fit(DeepImagePrior(torch.where(mask == 1, inside, truth), masked(mask), TINY))
         for inside in (torch.zeros(()), torch.ones(()))
     ]
+    assert torch.equal(results[0].raw(), results[1].raw())
     assert torch.equal(results[0].result(), results[1].result())
 
 
-def test_it_super_resolves_what_explains_the_image(truth):
+def test_the_super_resolved_image_explains_the_given_one(truth):
     low = resize(truth, 0.5).clamp(0, 1)
-    dip = fit(DeepImagePrior(low, scale=2, settings=SMALL))
+    dip = fit(DeepImagePrior(low, downsampled(2), SMALL))
     high = dip.result()
     assert high.shape == truth.shape
     assert psnr(resize(high, 0.5), low) > 22
     kernel = torch.ones(2, 2)
     assert not dip.stops_early
-    other = DeepImagePrior(low, scale=2, kernel=kernel, settings=TINY)
+    other = DeepImagePrior(low, downsampled(2, kernel), TINY)
     assert fit(other).result().shape == truth.shape
 
 
-def test_the_losses_by_hand():
-    image = torch.zeros(1, 2, 2)
-    drawn = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
+def test_the_degradations_by_hand():
+    image = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
     mask = torch.tensor([[[1.0, 1.0], [0.0, 1.0]]])
-    assert denoising_loss(drawn, image) == (1 + 4 + 9) / 4
-    assert inpainting_loss(drawn, image, mask) == 4 / 4
-    low = torch.tensor([[[0.5]]])
-    area = super_resolution_loss(drawn, low, torch.ones(2, 2), 2)
-    assert area == pytest.approx(1)  # the mean, 1.5, less 0.5, squared
+    assert torch.equal(identity(image), image)
+    assert masked(mask)(image).flatten().tolist() == [0, 0, 2, 0]
+    assert float(downsampled(2, torch.ones(2, 2))(image)) == pytest.approx(1.5)
 
 
-def test_a_loss_of_ones_own_is_learned_from(truth, noisy):
-    dip = DeepImagePrior(noisy, settings=TINY)
-    dip.loss = lambda drawn: (drawn - truth).abs().mean()
-    losses = dip.train_step()
-    assert losses["loss"] < 1 and dip.step == 1
+def test_compression_is_that_of_a_file_and_its_gradient_is_the_identitys(truth):
+    batch = torch.stack([truth, truth.flip(-1)]).requires_grad_()
+    degraded = compressed(10)(batch)
+    assert torch.allclose(degraded[0], jpeg(truth, 10), atol=1e-6)
+    (degraded * torch.arange(2.0)[:, None, None, None]).sum().backward()
+    assert batch.grad is not None
+    assert batch.grad[0].eq(0).all() and batch.grad[1].eq(1).all()
+
+
+@pytest.mark.parametrize("task", ["identity", "masked", "downsampled", "compressed"])
+def test_the_loss_compares_the_degraded_output_with_the_image(task, noisy, mask):
+    given = {
+        "identity": identity,
+        "masked": masked(mask),
+        "downsampled": downsampled(2),
+        "compressed": compressed(20),
+    }[task]
+    dip = DeepImagePrior(noisy, given, TINY)
+    drawn = dip._draw(dip.inputs).detach()  # the first step adds no noise to the input
+    target = given(noisy[None]) if task == "masked" else noisy
+    expected = (given(drawn) - target).square().mean()
+    assert float(dip.train_step()["loss"]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_any_differentiable_degradation_can_be_used(noisy):
+    dip = DeepImagePrior(noisy, lambda drawn: 1 - drawn, TINY)
+    assert not dip.stops_early
+    assert fit(dip).result().shape == noisy.shape
+
+
+@pytest.mark.parametrize("scale", [1.1, 1.37, (1.5, 2.0)])
+def test_the_degraded_output_has_the_size_of_the_image(scale):
+    image = torch.rand(1, 15, 25, generator=rng())
+    dip = DeepImagePrior(image, downsampled(scale), TINY)
+    assert dip.degradation(dip.inputs).shape[-2:] == image.shape[-2:]
 
 
 def test_the_same_seed_gives_the_same_bits(noisy):
@@ -110,7 +133,7 @@ def test_the_same_seed_gives_the_same_bits(noisy):
     assert not torch.equal(fit(DeepImagePrior(noisy, settings=other)).result(), first)
 
 
-def test_looking_changes_nothing_and_global_randomness_is_left_alone(noisy):
+def test_reading_results_changes_nothing_and_global_randomness_is_kept(noisy):
     before = torch.get_rng_state()
     whole = fit(DeepImagePrior(noisy, settings=TINY)).result()
     looked = DeepImagePrior(noisy, settings=TINY)
@@ -120,23 +143,24 @@ def test_looking_changes_nothing_and_global_randomness_is_left_alone(noisy):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("task", ["denoise", "inpaint", "super-resolve"])
+@pytest.mark.parametrize("task", ["identity", "masked", "downsampled", "compressed"])
 def test_resuming_equals_never_stopping(task, noisy, mask, tmp_path):
     settings = dataclasses.replace(TINY, steps=12, average=0.5, patience=5)
     given = {
-        "denoise": {},
-        "inpaint": {"mask": mask},
-        "super-resolve": {"scale": 1.5, "kernel": torch.ones(3, 3)},
+        "identity": identity,
+        "masked": masked(mask),
+        "downsampled": downsampled(1.5, torch.ones(3, 3)),
+        "compressed": compressed(30),
     }[task]
-    whole = fit(DeepImagePrior(noisy, settings=settings, **given))
-    dip = DeepImagePrior(noisy, settings=settings, **given)
+    whole = fit(DeepImagePrior(noisy, given, settings))
+    dip = DeepImagePrior(noisy, given, settings)
     for _ in range(7):
         dip.train_step()
     save(dip, tmp_path / "half.safetensors")
     state = dip.state_dict()
-    dip.train_step()  # what was handed out must not change
+    dip.train_step()  # must not change the state returned
     resumed = resume(tmp_path / "half.safetensors", noisy)
-    taken_up = DeepImagePrior(noisy, settings=settings, **given)
+    taken_up = DeepImagePrior(noisy, given, settings)
     taken_up.load_state_dict(state)
     for carried_on in (fit(resumed), fit(taken_up)):
         assert carried_on.step == whole.step
@@ -151,13 +175,13 @@ def watched(noisy, pictures, **changes) -> DeepImagePrior:
     dip = DeepImagePrior(noisy, settings=settings)
     for picture in pictures:
         dip.step += 1
-        dip._watch(picture)
+        dip._update_average(picture)
         if dip.done:
             break
     return dip
 
 
-def test_it_stops_where_the_answer_is_nearer_than_the_noise(truth, noisy):
+def test_it_stops_when_the_answer_is_nearer_than_the_noise_explains(truth, noisy):
     far, near = torch.full_like(noisy, 0.5), 0.3 * truth + 0.7 * noisy
     assert not watched(noisy, [far] * 30, patience=100).too_near
     assert not watched(noisy, [truth] * 30, patience=100).too_near
@@ -165,7 +189,7 @@ def test_it_stops_where_the_answer_is_nearer_than_the_noise(truth, noisy):
     assert dip.done and dip.too_near and dip.step < 50
 
 
-def test_no_calm_counts_before_the_picture_is_drawn(truth, noisy):
+def test_a_minimum_before_the_picture_is_there_is_ignored(truth, noisy):
     flat = 0.5 + 0.1 * (truth - 0.5)
     dip = watched(noisy, [flat] * 30 + [truth] * 60, patience=10)
     assert dip.stopped_at > 40 and psnr(dip.result(), truth) > 25
@@ -189,7 +213,7 @@ def test_it_stops_between_the_picture_and_the_noise(truth, noisy):
     assert psnr(dip.result(), truth) > 35
 
 
-def test_what_never_turns_back_stops_when_the_steps_are_over(truth, noisy):
+def test_without_a_minimum_it_stops_after_the_last_step(truth, noisy):
     pictures = list(forming_then_noisy(truth, calm=10**6, length=80))
     dip = watched(noisy, pictures, patience=40)
     assert dip.done and dip.step == dip.stopped_at == 80
@@ -206,37 +230,43 @@ def test_the_average_and_the_variance_follow_their_formulas(noisy):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"mask": torch.ones(1, 32, 64)}, "mask: expected the image's size"),
-        ({"mask": torch.zeros(1, 64, 64)}, "no hole"),
-        ({"mask": torch.ones(1, 64, 64)}, "nothing but hole"),
-        ({"mask": torch.full((1, 64, 64), 0.5)}, "threshold"),
-        ({"scale": 0}, "scale: expected a positive number"),
-        ({"scale": -2}, "scale: expected a positive number"),
-        ({"scale": math.nan}, "scale: expected a positive number"),
-        ({"scale": 0.5}, "scale: expected at least 1"),
-        ({"scale": 2, "kernel": "quintic"}, "kernel: expected one of"),
-        ({"scale": 2, "kernel": torch.zeros(3, 3)}, "positive sum"),
+        ({"degradation": masked(torch.ones(1, 32, 64))}, "expected the image's size"),
+        ({"degradation": masked(torch.zeros(1, 64, 64))}, "no hole"),
+        ({"degradation": masked(torch.ones(1, 64, 64))}, "nothing but hole"),
+        ({"degradation": masked(torch.full((1, 64, 64), 0.5))}, "threshold"),
         ({"image": torch.full((3, 64, 64), 0.5)}, "one colour everywhere"),
         ({"image": torch.full((3, 64, 64), math.nan)}, "NaN"),
         ({"image": torch.zeros(2, 64, 64)}, "split_alpha"),
         ({"image": torch.rand(3, 32, 64)}, "more than 32 pixels a side"),
     ],
 )
-def test_bad_input_is_told_off_before_training(change, said, noisy):
+def test_bad_input_is_refused_before_training(change, said, noisy):
     settings = DeepImagePriorSettings.quick()
     with pytest.raises(ValueError, match=said):
         DeepImagePrior(**{"image": noisy, "settings": settings, **change})
 
 
-def test_a_mask_beside_a_scale_is_told_off(noisy, mask):
-    with pytest.raises(ValueError, match="mask: expected a mask or a scale"):
-        DeepImagePrior(noisy, mask, 2)
+@pytest.mark.parametrize(
+    ("degradation", "said"),
+    [
+        (lambda: downsampled(0), "scale: expected a positive number"),
+        (lambda: downsampled(-2), "scale: expected a positive number"),
+        (lambda: downsampled(math.nan), "scale: expected a positive number"),
+        (lambda: downsampled(0.5), "scale: expected at least 1"),
+        (lambda: downsampled(2, "quintic"), "kernel: expected one of"),
+        (lambda: downsampled(2, torch.zeros(3, 3)), "positive sum"),
+        (lambda: compressed(0), "quality: expected 1 to 95"),
+    ],
+)
+def test_degradations_that_cannot_be_used_are_refused(degradation, said):
+    with pytest.raises(ValueError, match=said):
+        degradation()
 
 
-def test_what_is_known_must_show_something(noisy, mask):
+def test_the_known_pixels_must_not_be_one_colour(noisy, mask):
     image = torch.where(mask == 1, noisy, torch.full_like(noisy, 0.5))
     with pytest.raises(ValueError, match="one colour everywhere"):
-        DeepImagePrior(image, mask)
+        DeepImagePrior(image, masked(mask))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +281,7 @@ def test_what_is_known_must_show_something(noisy, mask):
         {"average": 1.0},
     ],
 )
-def test_nonsense_settings_are_told_off(nonsense):
+def test_unusable_settings_are_refused(nonsense):
     with pytest.raises(ValueError, match="settings: expected"):
         DeepImagePriorSettings.quick(**nonsense)
 

@@ -44,7 +44,7 @@ def test_the_pair_has_independent_noise_and_one_picture():
     assert torch.equal(first, second)
 
 
-def test_it_takes_noise_away(truth, noisy):
+def test_it_removes_noise(truth, noisy):
     result = fit(ZSN2N(noisy, ZSN2NSettings(steps=250, width=24))).result()
     assert psnr(result, truth) > psnr(noisy, truth) + 3
 
@@ -78,12 +78,12 @@ def test_resuming_equals_never_stopping(noisy, tmp_path):
         (torch.rand(4, 64, 64), "split_alpha"),
     ],
 )
-def test_bad_images_are_told_off(image, said):
+def test_bad_images_are_refused(image, said):
     with pytest.raises(ValueError, match=said):
         ZSN2N(image)
 
 
 @pytest.mark.parametrize("nonsense", [{"steps": 0}, {"width": 0}, {"learning_rate": 0}])
-def test_nonsense_settings_are_told_off(nonsense):
+def test_unusable_settings_are_refused(nonsense):
     with pytest.raises(ValueError, match="settings: expected"):
         ZSN2NSettings.quick(**nonsense)

@@ -16,8 +16,9 @@ from dil_teach import (
     resize,
     train,
 )
-from dil_teach.deep.zssr import zssr as zssr_module
-from dil_teach.deep.zssr.zssr import ResidualNetwork
+from dil_teach.deep.zssr import large_images
+from dil_teach.deep.zssr.comparison import compare
+from dil_teach.deep.zssr.network import ResidualNetwork
 from dil_teach.image.augment import add_noise, jpeg, orient
 from dil_teach.image.convention import from_uint8, to_uint8
 from dil_teach.image.kernel import gaussian_kernel, random_kernel
@@ -41,14 +42,14 @@ def trained(facade) -> ZSSR:
 
 
 def test_it_beats_the_control_on_a_recurrent_image(facade, trained):
-    score = {n: psnr_y(image, facade, 2) for n, image in trained.results().items()}
+    score = {n: psnr_y(image, facade, 2) for n, image in compare(trained).items()}
     assert score["raw"] > score["bicubic"]
     assert score["final"] > score["bicubic + back-projection"] + 0.2
     assert score["final"] >= score["ensemble"] - 0.05
 
 
 def test_results_hold_every_version(facade, trained):
-    results = trained.results()
+    results = compare(trained)
     assert list(results) == [
         "bicubic",
         "bicubic + back-projection",
@@ -73,12 +74,12 @@ def test_the_same_seed_gives_the_same_bits(facade):
     assert not torch.equal(fit(ZSSR(low, settings=other)).super_resolve(), first)
 
 
-def test_looking_changes_nothing(facade):
+def test_reading_results_changes_nothing(facade):
     low = half(facade)
     whole = fit(ZSSR(low, settings=TINY)).super_resolve()
     looked = ZSSR(low, settings=TINY)
     for _ in train(looked, report_every=1):
-        looked.results()
+        compare(looked)
     assert torch.equal(looked.super_resolve(), whole)
 
 
@@ -129,7 +130,7 @@ def test_gradual_scales_lead_to_the_wanted_one(facade, scale):
 
 def test_the_ensemble_uses_the_orientations_that_the_kernel_allows(facade):
     def orientations(**arguments):
-        return ZSSR(facade, settings=TINY, **arguments)._orientations()
+        return ZSSR(facade, settings=TINY, **arguments).orientations
 
     assert orientations() == list(range(8))
     assert orientations(kernel=gaussian_kernel((1.0, 1.0))) == list(range(8))
@@ -152,8 +153,8 @@ def test_a_turned_image_gives_the_turned_result(facade):
 def test_a_large_image_is_learned_from_windows_and_made_in_tiles(facade, monkeypatch):
     low = half(facade)
     whole = ZSSR(low, settings=TINY)
-    monkeypatch.setattr(zssr_module, "WHOLE_PIXELS", 60 * 60)
-    monkeypatch.setattr(zssr_module, "TILE", 30)
+    monkeypatch.setattr(large_images, "WHOLE_PIXELS", 60 * 60)
+    monkeypatch.setattr(large_images, "TILE", 30)
     tiled = ZSSR(low, settings=TINY)
     assert [tuple(window.shape[1:]) for window in tiled.windows] == [(30, 30)] * 4
     for zssr in (whole, tiled):  # any weights but zero will show the seams
@@ -163,7 +164,7 @@ def test_a_large_image_is_learned_from_windows_and_made_in_tiles(facade, monkeyp
         )
     whole.network.load_state_dict(tiled.network.state_dict())
     made = tiled.super_resolve()
-    monkeypatch.setattr(zssr_module, "WHOLE_PIXELS", 1024 * 1024)
+    monkeypatch.setattr(large_images, "WHOLE_PIXELS", 1024 * 1024)
     assert torch.allclose(whole.super_resolve(), made, atol=5e-3)
     fit(tiled)
 
@@ -172,7 +173,7 @@ def test_noise_mode_beats_bicubic_on_a_noisy_image(facade):
     rng = torch.Generator().manual_seed(0)
     noisy = add_noise(half(facade), 10 / 255, rng).clamp(0, 1)
     settings = ZSSRSettings(steps=150, width=32, noise=10 / 255)
-    results = fit(ZSSR(noisy, settings=settings)).results()
+    results = compare(fit(ZSSR(noisy, settings=settings)))
     assert psnr_y(results["final"], facade, 2) > psnr_y(results["bicubic"], facade, 2)
     assert torch.equal(results["final"], results["ensemble"])
 
@@ -204,7 +205,7 @@ def test_the_network_leaves_the_users_random_state_alone():
         ({"kernel": torch.zeros(5, 5)}, "positive sum"),
     ],
 )
-def test_bad_arguments_are_told_off(facade, arguments, word):
+def test_bad_arguments_are_refused(facade, arguments, word):
     with pytest.raises(ValueError, match=word):
         ZSSR(facade, **arguments)
 
@@ -213,7 +214,7 @@ def test_bad_arguments_are_told_off(facade, arguments, word):
     "nonsense",
     [{"steps": 0}, {"batch": 0}, {"depth": 1}, {"noise": 10.0}, {"jpeg_quality": 0}],
 )
-def test_nonsense_settings_are_told_off(nonsense):
+def test_unusable_settings_are_refused(nonsense):
     with pytest.raises(ValueError, match="settings: expected"):
         ZSSRSettings.quick(**nonsense)
 
@@ -223,14 +224,14 @@ def test_an_image_of_a_graph_is_learned_from_all_the_same(facade):
     assert not fit(ZSSR(low, settings=TINY)).super_resolve().requires_grad
 
 
-def test_bad_images_are_told_off():
+def test_bad_images_are_refused():
     with pytest.raises(ValueError, match="at least 16 x 16"):
         ZSSR(torch.rand(3, 2, 3))
     with pytest.raises(ValueError, match="split_alpha"):
         ZSSR(torch.rand(4, 32, 32))
 
 
-def test_what_does_not_fit_in_memory_is_refused_with_what_it_needs():
+def test_a_result_that_needs_too_much_memory_is_refused():
     large = torch.zeros(3, 1, 1).expand(3, 3000, 4000)
     for scale in (4, 1.5):
         with pytest.raises(ValueError, match=r"needs about \d"):

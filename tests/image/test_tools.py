@@ -33,10 +33,14 @@ from dil_teach.image.augment import (
     random_crop,
 )
 from dil_teach.image.convention import check_image, split_alpha, to_uint8
-from dil_teach.image.kernel import gaussian_kernel, load_kernel, random_kernel
+from dil_teach.image.kernel import (
+    centre_kernel,
+    gaussian_kernel,
+    load_kernel,
+    random_kernel,
+)
 from dil_teach.image.metrics import luma
 from dil_teach.image.pyramid import pyramid
-from dil_teach.image.resize import centre_kernel
 from dil_teach.patches.extract import average_patches, extract_patches
 
 # ---------------------------------------------------------------- image files

@@ -1,1 +1,1 @@
-"""ZSSR, and what large images need."""
+"""ZSSR: the method, its network, large images, and a comparison with baselines."""

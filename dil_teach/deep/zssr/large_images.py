@@ -1,0 +1,125 @@
+"""ZSSR on large images: windows to learn from, tiles to enlarge, memory needed."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+
+import torch
+
+from dil_teach.image.augment import random_crop
+from dil_teach.image.convention import Image
+
+WHOLE_PIXELS = 1024 * 1024
+"""Images with more pixels are learned from windows, and enlarged tile by tile."""
+TILE, TILE_MARGIN = 256, 32
+"""Side of a window or tile in pixels of the given image, and the margin that a tile
+sees around itself. The margin exceeds half the receptive field, 8 pixels, and the reach
+of back-projection."""
+MEMORY_LIMIT = 4e9
+"""Bytes that a result may need."""
+
+
+def windows(image: Image, rng: torch.Generator) -> list[Image]:
+    """The images to learn from: the image itself, or random windows of a large one."""
+    if image.shape[-2] * image.shape[-1] <= WHOLE_PIXELS:
+        return [image]
+    return [
+        random_crop(image, (TILE, TILE), rng) for _ in range(WHOLE_PIXELS // TILE**2)
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """A part of the given image, and where its enlargement belongs in the result."""
+
+    image: Image
+    """The part with its margin, Float[Tensor, "c h w"]."""
+    size: tuple[int, int]
+    """Height and width of the part's enlargement."""
+    corner: tuple[int, int] = (0, 0)
+    """Row and column in the enlargement, after the margin."""
+    place: tuple[slice, slice] = (slice(None), slice(None))
+    """Rows and columns in the result, without the margin."""
+
+    def paste(self, enlarged: Image, result: Image) -> None:
+        """Write the enlargement, without its margin, into the result."""
+        place = result[:, self.place[0], self.place[1]]
+        top, left = self.corner
+        height, width = place.shape[-2:]
+        place.copy_(enlarged[:, top : top + height, left : left + width])
+
+
+def tiles(
+    image: Image, scale: tuple[float, float], size: tuple[int, int]
+) -> Iterator[Tile]:
+    """Divide an image into tiles, so that memory does not grow with it.
+
+    Parameters
+    ----------
+    image : Image
+        Float[Tensor, "c h w"].
+    scale : (float, float)
+        How many times higher and wider the result is.
+    size : (int, int)
+        Height and width of the result.
+
+    Yields
+    ------
+    Tile
+        One tile, the whole image, if the image is small or the scale is not whole.
+    """
+    if not _is_tiled(image, scale):
+        yield Tile(image, size)
+        return
+    rows, columns = int(scale[0]), int(scale[1])
+    for y in range(0, image.shape[-2], TILE):
+        for x in range(0, image.shape[-1], TILE):
+            top, left = max(y - TILE_MARGIN, 0), max(x - TILE_MARGIN, 0)
+            part = image[:, top : y + TILE + TILE_MARGIN, left : x + TILE + TILE_MARGIN]
+            yield Tile(
+                part,
+                (rows * part.shape[-2], columns * part.shape[-1]),
+                (rows * (y - top), columns * (x - left)),
+                (
+                    slice(rows * y, rows * (y + TILE)),
+                    slice(columns * x, columns * (x + TILE)),
+                ),
+            )
+
+
+def _is_tiled(image: Image, scale: tuple[float, float]) -> bool:
+    """Whether the image is large and its tiles meet on whole pixels of the result."""
+    whole = all(s == int(s) for s in scale)
+    return whole and image.shape[-2] * image.shape[-1] > WHOLE_PIXELS
+
+
+def check_memory(
+    image: Image, scale: tuple[float, float], size: tuple[int, int], width: int
+) -> None:
+    """Refuse a result that needs more memory than ``MEMORY_LIMIT``.
+
+    Parameters
+    ----------
+    image, scale, size
+        As in :func:`tiles`.
+    width : int
+        Channels of the network's hidden layers.
+
+    Raises
+    ------
+    ValueError
+        If the estimate exceeds the limit.
+    """
+    tiled = _is_tiled(image, scale)
+    pixels = TILE**2 if tiled else image.shape[-2] * image.shape[-1]
+    shuffled = len(image) * math.ceil(max(scale)) ** 2  # channels of the last layer
+    result = 4 * len(image) * size[0] * size[1]
+    network = 4 * (4 * width * (pixels + 9 * shuffled) + 3 * shuffled * pixels)
+    needed = (3 if tiled else 6) * result + network + 5e8
+    if needed > MEMORY_LIMIT:
+        raise ValueError(
+            f"scale: a result of {size[0]} x {size[1]} pixels from {image.shape[-2]} x "
+            f"{image.shape[-1]} needs about {needed / 1e9:.3g} GB, expected at most "
+            f"{MEMORY_LIMIT / 1e9:.0f}; take a smaller "
+            + ("scale or image" if tiled else "image, or a whole scale such as 2")
+        )

@@ -1,0 +1,104 @@
+"""The network of ZSSR, and its output for an image in one or more orientations."""
+
+import itertools
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dil_teach.image.augment import orient, orient_back
+from dil_teach.image.convention import Image
+from dil_teach.image.resize import resize
+from dil_teach.image.scale import Scale
+from dil_teach.training.networks import SLOPE
+from dil_teach.training.precision import autocast
+
+
+class ResidualNetwork(nn.Module):
+    """Convolutions on the low-resolution grid and a pixel shuffle.
+
+    The slope of the leaky ReLU is not 0: a network with plain ReLU dies on smooth
+    images, and then returns bicubic interpolation.
+
+    Parameters
+    ----------
+    channels : int
+        Of the image.
+    width, depth : int
+        Channels of the hidden layers, and convolutions in all.
+    factor : int
+        Side of the block of pixels that the shuffle makes of one: the largest scale.
+    rng : torch.Generator
+        Draws the initial weights.
+    bf16 : bool
+        Use bfloat16 where the processor supports it.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        depth: int,
+        factor: int,
+        rng: torch.Generator,
+        bf16: bool = False,
+    ) -> None:
+        super().__init__()
+        self.factor, self.bf16 = factor, bf16
+        last = channels * factor**2
+        sizes = [channels] + [width] * (depth - 1) + [last]
+        # skip_init: torch's own initialisation would draw from the user's random state
+        convolutions: list[Any] = [
+            nn.utils.skip_init(nn.Conv2d, before, after, 3, padding=1)
+            for before, after in itertools.pairwise(sizes)
+        ]
+        for convolution in convolutions:
+            nn.init.kaiming_normal_(convolution.weight, a=SLOPE, generator=rng)
+            nn.init.zeros_(convolution.bias)
+        with torch.no_grad():
+            for convolution in convolutions[1:-1]:
+                convolution.weight.mul_(0.3)  # small steps from one layer to the next
+            # the output starts as the interpolated image
+            convolutions[-1].weight.zero_()
+        self.convolutions = nn.ModuleList(convolutions)
+
+    def forward(
+        self, low: Float[Tensor, "b c _h _w"], interpolated: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        """The enlarged batch, from the batch and its interpolation."""
+        first, *hidden, last = self.convolutions
+        with autocast(low.device, self.bf16):
+            x = low.contiguous(memory_format=torch.channels_last)
+            x = F.leaky_relu(first(x), SLOPE)
+            for convolution in hidden:
+                # without 'x +', noisy gradients shrink the signal until bicubic is left
+                x = x + F.leaky_relu(convolution(x), SLOPE)
+            residual = F.pixel_shuffle(last(x).float(), self.factor)
+        size = (interpolated.shape[-2], interpolated.shape[-1])
+        return interpolated + resize(residual, size=size)
+
+
+@torch.no_grad()
+def enlarge(
+    network: ResidualNetwork, low: Image, scale: Scale, size: tuple[int, int]
+) -> Image:
+    """The network's output for an image; it may leave [0, 1] a little."""
+    return network(low[None], resize(low, scale, size)[None])[0]
+
+
+def enlarge_by_ensemble(
+    network: ResidualNetwork,
+    low: Image,
+    scale: Scale,
+    size: tuple[int, int],
+    orientations: list[int],
+) -> Image:
+    """The mean of the outputs for several orientations of an image."""
+    total = torch.zeros(len(low), *size, device=low.device)
+    for o in orientations:
+        turned_size = (size[1], size[0]) if o % 2 else size
+        turned = enlarge(network, orient(low, o), scale, turned_size)
+        total += orient_back(turned, o)
+    return total / len(orientations)

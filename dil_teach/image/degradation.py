@@ -1,0 +1,176 @@
+"""Degradations: how the given image was made from the image that we want.
+
+:func:`identity`, :func:`masked`, :func:`downsampled` and :func:`compressed` return a
+function of a batch of images. It is differentiable, and a checkpoint can hold it.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dil_teach.image.augment import add_noise, jpeg
+from dil_teach.image.convention import Image
+from dil_teach.image.kernel import Kernel2d
+from dil_teach.image.resize import blur_and_subsample, prepare_kernel, resize
+from dil_teach.image.scale import Scale, check_enlarging, per_axis
+
+Batch = Float[Tensor, "n c _h _w"]
+Degradation = Callable[..., Batch]
+
+
+def identity(images: Batch) -> Batch:
+    """The images themselves: for noise, which no function of the image explains."""
+    return images
+
+
+def masked(mask: Float[Tensor, "1 h w"]) -> Degradation:
+    """Set the pixels of a hole to 0: d(x) = (1 - mask) x.
+
+    Parameters
+    ----------
+    mask : Float[Tensor, "1 h w"]
+        1 (white) in the hole, 0 where the image is known.
+    """
+    return partial(hide, mask=mask)
+
+
+def downsampled(scale: Scale, kernel: str | Kernel2d = "bicubic") -> Degradation:
+    """Blur the images and make them ``scale`` times smaller.
+
+    Parameters
+    ----------
+    scale : float or (float, float)
+        How many times smaller they become in height and width, each at least 1.
+    kernel : str or Float["kh kw"]
+        As in :func:`dil_teach.image.resize.blur_and_subsample`.
+
+    Raises
+    ------
+    ValueError
+        If the scale or the kernel cannot be used.
+    """
+    scales = per_axis(scale)
+    check_enlarging(scales)
+    kernel = prepare_kernel(kernel, scales)
+    return partial(blur_and_subsample, kernel=kernel, scale=scales)
+
+
+def compressed(quality: int) -> Degradation:
+    """Compress the images as JPEG files; the gradient passes straight through.
+
+    Rounding has no useful gradient, so that of the identity replaces it.
+
+    Parameters
+    ----------
+    quality : int
+        From 1 to 95.
+
+    Raises
+    ------
+    ValueError
+        If the quality is out of range.
+
+    References
+    ----------
+    Bengio, Leonard and Courville, "Estimating or propagating gradients through
+    stochastic neurons", 2013: the straight-through estimator.
+    """
+    if not 1 <= quality <= 95:
+        raise ValueError(f"quality: expected 1 to 95, got {quality}; 75 is common")
+    return partial(compress_straight_through, quality=quality)
+
+
+def degrade(
+    images: Batch,
+    kernel: str | Kernel2d,
+    scale: Scale,
+    noise: float,
+    jpeg_quality: int | None,
+    rng: torch.Generator,
+) -> Batch:
+    """Blur and subsample images, add noise, and compress them: the sons of ZSSR.
+
+    Downscaling averages noise away, so that without ``noise`` the sons of a noisy
+    father would be too clean.
+
+    Parameters
+    ----------
+    images, kernel, scale
+        As in :func:`dil_teach.image.resize.blur_and_subsample`.
+    noise : float
+        Standard deviation in units of [0, 1]; 0 for none.
+    jpeg_quality : int, optional
+        From 1 to 95.
+    rng : torch.Generator
+        Draws the noise.
+    """
+    degraded = blur_and_subsample(images, kernel, scale)
+    if noise > 0:
+        degraded = add_noise(degraded, noise, rng)
+    if jpeg_quality is not None:
+        degraded = torch.stack([jpeg(one, jpeg_quality) for one in degraded])
+    return degraded
+
+
+def kernel_at(
+    scale: tuple[float, float],
+    kernel: str | Float[Tensor, "_kh _kw"],
+    final: tuple[float, float],
+) -> str | Kernel2d:
+    """The blur kernel of an intermediate scale, given that of the final scale.
+
+    An array is made smaller in proportion; a named interpolation fits every scale.
+    """
+    if isinstance(kernel, str) or scale == final:
+        return kernel
+    return resize(kernel[None], (scale[0] / final[0], scale[1] / final[1]))[0]
+
+
+def hide(images: Batch, mask: Float[Tensor, "1 _h _w"]) -> Batch:
+    """The images with 0 in the hole; see :func:`masked`."""
+    return (1 - mask) * images
+
+
+def compress_straight_through(images: Batch, quality: int) -> Batch:
+    """JPEG with the gradient of the identity; see :func:`compressed`."""
+    with torch.no_grad():
+        change = torch.stack([jpeg(one, quality) for one in images]) - images
+    return images + change
+
+
+def check_mask(mask: Tensor, image: Image) -> None:
+    """Check that a mask marks a hole in an image.
+
+    Parameters
+    ----------
+    mask : Float[Tensor, "1 h w"]
+        1 in the hole, 0 elsewhere.
+    image : Image
+        Of the same size.
+
+    Raises
+    ------
+    ValueError
+        If the mask has another size or other values, or if the hole is empty or covers
+        the whole image.
+    """
+    height, width = image.shape[-2:]
+    if mask.shape != (1, height, width):
+        raise ValueError(
+            f"mask: expected the image's size, (1, {height}, {width}), got "
+            f"{tuple(mask.shape)}; draw it on the image itself"
+        )
+    if not ((mask == 0) | (mask == 1)).all():
+        raise ValueError(
+            "mask: expected 1 in the hole and 0 elsewhere, got other values; "
+            "threshold it at 0.5"
+        )
+    if mask.min() == mask.max():
+        found = "nothing but hole" if mask.max() == 1 else "no hole"
+        raise ValueError(
+            f"mask: expected 1 in the hole and 0 elsewhere, got {found}; paint the "
+            "hole white and the known pixels black"
+        )
