@@ -1,7 +1,7 @@
-"""Geometric transformations: from where in an image each place of the output comes.
+"""Geometric transformations: where in an image each pixel of the output comes from.
 
-Places are (x, y), the middle of the image is (0, 0), its left and top edges are -1, its
-right and bottom edges 1: so one transformation serves an image at all its scales.
+Places are (x, y). The centre of the image is (0, 0), its left and top edges are at -1,
+its right and bottom edges at 1. So a transformation is the same at all scales.
 """
 
 from dataclasses import dataclass
@@ -17,34 +17,34 @@ from dil_teach.image.scale import per_axis
 Places = Float[Tensor, "_h _w 2"]
 
 SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
-"""The image's corners: top left, top right, bottom right, bottom left."""
+"""The corners of the image: top left, top right, bottom right, bottom left."""
 NODES = 33
-"""Places are kept at so many nodes along each axis, and are linear in between."""
+"""Nodes along each axis at which places are stored; in between they are linear."""
 INVERSIONS = 30
-"""Steps of the search for the inverse of a smooth warp; each at least halves its error
-where neighbouring places move by less than half of their distance from one another."""
+"""Fixed-point iterations for the inverse of a smooth warp. Each at least halves the
+error where the displacement changes by less than half a pixel per pixel."""
 SETTLED = 0.01
-"""How far its last step may still move, in half sides."""
+"""Largest movement, in half sides, that is accepted in the last iteration."""
 
 
 @dataclass(frozen=True)
 class Transformation:
-    """A map of an image to an output of any size, and back; see the functions below."""
+    """A map from an image to an output of any size, and back."""
 
     scales: tuple[float, float]
     """Height and width of the output, as multiples of the image's."""
     source: Float[Tensor, "nodes nodes 2"] | None = None
-    """Where in the image each node of the output comes from; None: where it is."""
+    """The place in the image of each node of the output; None for plain resizing."""
     output: Float[Tensor, "nodes nodes 2"] | None = None
-    """The inverse: where in the output each node of the image goes."""
+    """The place in the output of each node of the image; None for plain resizing."""
 
     def inverse(self) -> "Transformation":
-        """The transformation that brings the output back to the image."""
+        """The transformation from the output back to the image."""
         scales = (1 / self.scales[0], 1 / self.scales[1])
         return Transformation(scales, self.output, self.source)
 
     def size_of(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Height and width in pixels of the output for an image of this size."""
+        """Height and width of the output in pixels, for an image of this size."""
         height, width = (
             max(1, round(scale * side))
             for scale, side in zip(self.scales, size, strict=True)
@@ -52,20 +52,20 @@ class Transformation:
         return height, width
 
     def places(self, size: tuple[int, int], device: torch.device) -> Places:
-        """Where in the image each pixel of an output of this size comes from."""
-        middles = pixel_middles(size, device)
+        """The place in the image of each pixel of an output of this size."""
+        centres = pixel_centres(size, device)
         if self.source is None:
-            return middles
+            return centres
         nodes = self.source.to(device).permute(2, 0, 1)[None]
         found = F.grid_sample(
-            nodes, middles[None], padding_mode="border", align_corners=True
+            nodes, centres[None], padding_mode="border", align_corners=True
         )
         return found[0].permute(1, 2, 0)
 
     def inside(
         self, size: tuple[int, int], device: torch.device
     ) -> Bool[Tensor, "h w"]:
-        """Which pixels of an output of this size come from within the image."""
+        """True where a pixel of an output of this size comes from inside the image."""
         return (self.places(size, device).abs() <= 1).all(-1)
 
     def shape(
@@ -75,14 +75,14 @@ class Transformation:
         return None if self.source is None else self.inside(size, device)
 
 
-def pixel_middles(size: tuple[int, int], device: torch.device) -> Places:
-    """The place of each pixel's middle in an image of this height and width."""
+def pixel_centres(size: tuple[int, int], device: torch.device) -> Places:
+    """The place of each pixel's centre in an image of this height and width."""
     y, x = ((2 * torch.arange(side, device=device) + 1) / side - 1 for side in size)
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
 
 
 def resizing(scale_y: float, scale_x: float) -> Transformation:
-    """Plain resizing, as much as this in height and width.
+    """Plain resizing of the height and the width.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def resizing(scale_y: float, scale_x: float) -> Transformation:
     Raises
     ------
     ValueError
-        If one is not positive and finite.
+        If a scale is not positive and finite.
     """
     return Transformation(per_axis((scale_y, scale_x)))
 
@@ -100,21 +100,21 @@ def resizing(scale_y: float, scale_x: float) -> Transformation:
 def homography(
     corners: Float[Tensor, "4 2"], scales: tuple[float, float] = (1.0, 1.0)
 ) -> Transformation:
-    """The homography that brings the image's corners to these places of the output.
+    """The homography that moves the image's corners to these places of the output.
 
     Parameters
     ----------
     corners : Float[Tensor, "4 2"]
-        Of the top left, top right, bottom right and bottom left corner: (x, y), -1 to
-        1 within the output. What lies outside of the quadrilateral between them comes
-        from outside of the image: see :meth:`Transformation.inside`.
+        (x, y) of the top left, top right, bottom right and bottom left corner; -1 to 1
+        is inside the output. Pixels outside this quadrilateral come from outside the
+        image: see :meth:`Transformation.inside`.
     scales : (float, float)
         Height and width of the output, as multiples of the image's.
 
     Raises
     ------
     ValueError
-        If the corners span no convex quadrilateral, in that order.
+        If the corners, in this order, are not those of a convex quadrilateral.
 
     References
     ----------
@@ -128,33 +128,32 @@ def homography(
             f"bottom left corner of a convex shape, got {corners.tolist()}; "
             "move a corner outwards"
         )
-    forward = _matrix(SQUARE.double(), corners.detach().cpu().double())
+    forward = _homography_matrix(SQUARE.double(), corners.detach().cpu().double())
     nodes = _nodes().double()
     return Transformation(
         scales,
-        _apply(torch.linalg.inv(forward), nodes).float(),
-        _apply(forward, nodes).float(),
+        _apply_homography(torch.linalg.inv(forward), nodes).float(),
+        _apply_homography(forward, nodes).float(),
     )
 
 
 def smooth_warp(
     displacement: Float[Tensor, "_n _n 2"], scales: tuple[float, float] = (1.0, 1.0)
 ) -> Transformation:
-    """A warp whose output takes each place from a little beside it.
+    """A smooth warp, given by displacements at a few nodes.
 
     Parameters
     ----------
     displacement : Float[Tensor, "n n 2"]
-        At n x n nodes spread evenly over the output from edge to edge, how far (x, y)
-        from there the place in the image lies; smoothly interpolated in between.
+        At n x n nodes that are spread evenly over the output, edges included: the place
+        in the image minus the place of the node, (x, y). Bicubic in between.
     scales : (float, float)
         Height and width of the output, as multiples of the image's.
 
     Raises
     ------
     ValueError
-        If it folds: places that are neighbours change sides; or if they move by more
-        than their distance from one another, where the search finds no inverse.
+        If the warp folds, or changes so fast that its inverse is not found.
     """
     scales = per_axis(scales)
     coarse = displacement.detach().cpu().float().permute(2, 0, 1)[None]
@@ -165,20 +164,19 @@ def smooth_warp(
     turned = columns[..., 0] * rows[..., 1] - columns[..., 1] * rows[..., 0]
     if not bool((turned > 0).all()):
         raise ValueError(
-            "displacement: expected a warp without folds, got one whose neighbouring "
-            "places change sides; make it smaller or smoother"
+            "displacement: expected a warp without folds, got one in which places "
+            "change their order; make it smaller or smoother"
         )
     before = output = nodes
-    for _ in range(INVERSIONS):  # the place q with q + moved(q) = node
+    for _ in range(INVERSIONS):  # find the place q with q + moved(q) = node
         there = F.grid_sample(
             moved, output[None], padding_mode="border", align_corners=True
         )
         before, output = output, nodes - there[0].permute(1, 2, 0)
     if (output - before).abs().max() > SETTLED:
         raise ValueError(
-            "displacement: expected neighbouring places to move by less than their "
-            "distance from one another, got a warp whose inverse is not found; make it "
-            "smaller or smoother"
+            "displacement: expected one that changes slowly from place to place, got a "
+            "warp whose inverse is not found; make it smaller or smoother"
         )
     return Transformation(scales, source, output)
 
@@ -186,7 +184,7 @@ def smooth_warp(
 def random_homography(
     scales: tuple[float, float], reach: float, rng: torch.Generator
 ) -> Transformation:
-    """A homography that moves each corner inwards by up to `reach`, below 1."""
+    """A homography that moves each corner inwards by at most ``reach`` half sides."""
     inwards = reach * torch.rand(4, 2, generator=rng)
     return homography(SQUARE * (1 - inwards), scales)
 
@@ -194,9 +192,10 @@ def random_homography(
 def random_smooth_warp(
     scales: tuple[float, float], reach: float, rng: torch.Generator
 ) -> Transformation:
-    """A smooth warp that moves 3 x 3 places, the edges resting, by up to `reach`.
+    """A smooth warp that moves 3 x 3 inner nodes by at most ``reach`` half sides.
 
-    One that would fold, as one in thousands does at a reach of 0.15, is made weaker.
+    The edges stay. If the warp folds, it is made weaker: with a reach of 0.15 that
+    happens once in thousands of draws.
     """
     bend = torch.zeros(5, 5, 2)
     bend[1:-1, 1:-1] = torch.rand(3, 3, 2, generator=rng) * 2 - 1
@@ -211,10 +210,10 @@ def random_smooth_warp(
 def warp(
     image: Float[Tensor, "n c h w"], transformation: Transformation, size: tuple
 ) -> Float[Tensor, "n c h2 w2"]:
-    """Move pixels only: what an output of this size takes from an image, interpolated.
+    """Transform an image by interpolation, to an output of this size.
 
-    Bicubic and antialiased as far as the sizes differ; bilinear for the rest. What
-    lies outside of the image is its border, repeated.
+    The image is resized (bicubic, antialiased), then warped (bilinear). Outside the
+    image its border is repeated.
     """
     resized = resize(image, size=size)
     if transformation.source is None:
@@ -240,7 +239,7 @@ def _convex(corners: Float[Tensor, "4 2"]) -> bool:
     return bool(torch.isfinite(corners).all() and (turns > 1e-3).all())
 
 
-def _matrix(
+def _homography_matrix(
     given: Float[Tensor, "4 2"], wanted: Float[Tensor, "4 2"]
 ) -> Float[Tensor, "3 3"]:
     """The homography that brings four points to four others."""
@@ -252,8 +251,8 @@ def _matrix(
     return torch.cat([solved, solved.new_ones(1)]).view(3, 3)
 
 
-def _apply(matrix: Float[Tensor, "3 3"], places: Places) -> Places:
+def _apply_homography(matrix: Float[Tensor, "3 3"], places: Places) -> Places:
     moved = torch.cat([places, torch.ones_like(places[..., :1])], -1) @ matrix.T
-    # far beyond a horizon, far away: the mask leaves it out
+    # beyond the horizon: far outside the image, where the mask excludes it
     weight = moved[..., 2:].clamp_min(1e-3)
     return (moved[..., :2] / weight).clamp(-50, 50)

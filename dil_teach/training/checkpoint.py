@@ -217,7 +217,15 @@ def _with_tensors(tree: Any, tensors: dict[str, Tensor]) -> Any:
     if "tensor" in tree:
         return tensors[tree["tensor"]]
     if "dataclass" in tree:
-        return _named(tree["dataclass"], type)(**_with_tensors(tree["fields"], tensors))
+        kind = _named(tree["dataclass"], type)
+        fields = _with_tensors(tree["fields"], tensors)
+        for name, value in getattr(kind, "CONSTANT", {}).items():
+            if (saved := fields.pop(name, value)) != value:
+                raise ValueError(
+                    f"checkpoint: expected {name} = {value}, the only value that this "
+                    f"version of dil_teach has, got {saved}; train again"
+                )
+        return kind(**fields)
     if "function" in tree:
         return _named(tree["function"], FunctionType)
     if "partial" in tree:

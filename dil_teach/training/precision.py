@@ -1,4 +1,8 @@
-"""bfloat16 convolutions, where the processor supports them."""
+"""How convolutions are computed: bfloat16 where it helps, cuDNN where it helps."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -33,3 +37,21 @@ def autocast(
         )
     enabled = wanted and supported and pixels >= BF16_PAYS
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def without_cudnn(step: Callable) -> Callable:
+    """Decorate a method of a class with an ``image``: on a GPU it runs without cuDNN.
+
+    For networks whose input has another size at each step. cuDNN takes about a second
+    to prepare for each new size; PyTorch's own convolutions do not. cuDNN is off in the
+    whole process while the method runs.
+    """
+
+    @functools.wraps(step)
+    def run(self: Any, *arguments: Any, **named: Any) -> Any:
+        if not self.image.is_cuda:
+            return step(self, *arguments, **named)
+        with torch.backends.cudnn.flags(enabled=False):
+            return step(self, *arguments, **named)
+
+    return run

@@ -1,10 +1,10 @@
-"""Learning-rate schedules, and the exponential moving average of weights."""
+"""Learning-rate schedules, updates of one network, and averages of its weights."""
 
 import math
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def schedule(
@@ -42,6 +42,33 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of all parameters of an optimizer."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def update(
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
+    max_norm: float | None = None,
+    retain_graph: bool = False,
+) -> None:
+    """Update the weights of one optimizer, and leave all others unchanged.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        Holds the weights.
+    loss : Float[Tensor, ""]
+        Only its gradient by these weights is computed.
+    max_norm : float, optional
+        A longer gradient is scaled down to this length.
+    retain_graph : bool
+        True if another loss that shares computations is still to be used.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    optimizer.zero_grad()
+    loss.backward(retain_graph=retain_graph, inputs=weights)
+    if max_norm is not None:
+        nn.utils.clip_grad_norm_(weights, max_norm)
+    optimizer.step()
 
 
 @torch.no_grad()

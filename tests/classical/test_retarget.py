@@ -175,7 +175,7 @@ def test_an_image_smaller_than_the_largest_patch_is_refused(
 ) -> None:
     Picture.new("RGB", (40, 8), "red").save("thin.png")
     assert main(["retarget", "thin.png", "out.png", "--method", "ingan"]) == 2
-    assert "largest patch that the discriminator looks at" in said(capsys)
+    assert "largest patch that the discriminator sees" in said(capsys)
     assert sorted(os.listdir()) == ["in.png", "thin.png"]
 
 

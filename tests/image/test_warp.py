@@ -11,7 +11,7 @@ from dil_teach.image.warp import (
     NODES,
     SQUARE,
     homography,
-    pixel_middles,
+    pixel_centres,
     random_homography,
     random_smooth_warp,
     resizing,
@@ -38,13 +38,13 @@ def test_resizing_is_what_resize_does() -> None:
     assert resizing(0.5, 2).inverse() == resizing(2, 0.5)
 
 
-def test_places_of_pixels_lie_at_their_middles() -> None:
-    places = pixel_middles((2, 4), CPU)
+def test_places_of_pixels_are_their_centres() -> None:
+    places = pixel_centres((2, 4), CPU)
     assert places[0, 0].tolist() == [-0.75, -0.5]
     assert places[1, 3].tolist() == [0.75, 0.5]
 
 
-def test_a_warp_whose_inverse_is_not_found_is_refused() -> None:
+def test_a_warp_without_a_known_inverse_raises() -> None:
     outwards = torch.stack(
         torch.meshgrid(*2 * [torch.linspace(-1, 1, 5)], indexing="xy"), -1
     )
@@ -54,7 +54,7 @@ def test_a_warp_whose_inverse_is_not_found_is_refused() -> None:
         smooth_warp(1.2 * outwards)
 
 
-def test_random_warps_differ_reach_no_farther_and_come_from_the_seed() -> None:
+def test_random_warps_depend_on_the_seed_and_on_the_reach() -> None:
     for draw in (random_homography, random_smooth_warp):
         first, again, other = (
             draw((1, 2), 0.15, torch.Generator().manual_seed(seed))
@@ -64,31 +64,31 @@ def test_random_warps_differ_reach_no_farther_and_come_from_the_seed() -> None:
         assert not torch.equal(first.source, other.source)
         still = draw((1, 2), 0.0, torch.Generator().manual_seed(0))
         places = still.places((20, 30), CPU)
-        assert (places - pixel_middles((20, 30), CPU)).abs().max() < 1e-4
+        assert (places - pixel_centres((20, 30), CPU)).abs().max() < 1e-4
 
 
-def test_a_random_warp_that_would_fold_is_made_weaker() -> None:
+def test_a_random_warp_that_folds_is_made_weaker() -> None:
     folded = random_smooth_warp((1, 1), 3.0, torch.Generator().manual_seed(0))
     moved = (folded.source - resizing(1, 1).places((NODES, NODES), CPU)).abs().max()
     assert 0 < moved < 1.5
 
 
-def test_corners_that_stay_are_the_identity() -> None:
+def test_fixed_corners_give_the_identity() -> None:
     still = homography(SQUARE)
     assert (
-        still.places((30, 20), CPU) - pixel_middles((30, 20), CPU)
+        still.places((30, 20), CPU) - pixel_centres((30, 20), CPU)
     ).abs().max() < 1e-5
     assert still.inside((30, 20), CPU).all()
 
 
-def test_a_homography_brings_the_corners_where_they_were_asked_to_be() -> None:
+def test_a_homography_moves_the_corners_to_the_given_places() -> None:
     moved = homography(INNER)
     assert moved.output is not None
     corners = moved.output[[0, 0, -1, -1], [0, -1, -1, 0]]
     assert (corners - INNER).abs().max() < 1e-4
 
 
-def test_outside_of_the_quadrilateral_nothing_comes_from_the_image() -> None:
+def test_pixels_outside_the_quadrilateral_come_from_outside_the_image() -> None:
     size = (60, 80)
     inside = homography(INNER).inside(size, CPU)
     # the area of the quadrilateral, by the shoelace formula, out of 2 x 2
@@ -123,15 +123,15 @@ def test_there_and_back_is_nearly_the_image() -> None:
     assert error < (image - image.mean()).square().mean() / 100
 
 
-def test_a_smooth_image_is_moved_as_the_places_say() -> None:
-    across = pixel_middles((50, 60), CPU)[..., 0]  # an image of its own place
+def test_warp_takes_the_values_at_the_places() -> None:
+    across = pixel_centres((50, 60), CPU)[..., 0]  # an image of its own place
     transformation = smooth_warp(bend(0.1, seed=3))
     moved = warp(across[None, None], transformation, (50, 60))[0, 0]
     wanted = transformation.places((50, 60), CPU)[..., 0]
     assert (moved - wanted)[2:-2, 2:-2].abs().max() < 0.01
 
 
-def test_what_is_no_transformation_is_refused() -> None:
+def test_invalid_transformations_raise() -> None:
     with pytest.raises(ValueError, match="scale: expected a positive number"):
         resizing(0, 1)
     with pytest.raises(ValueError, match="scale: expected a positive number"):

@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from dil_teach import photo, resize
+from dil_teach import photo
 from dil_teach.patches.extract import extract_patches, patches_inside
 from dil_teach.patches.similarity import (
     coherence,
     completeness,
-    patch_distance,
     relative_location,
 )
 
@@ -35,37 +34,6 @@ def test_a_picture_beside_itself_has_moved_by_a_quarter_of_its_width() -> None:
     twice = torch.cat([image, image], 2)
     assert relative_location(image, image) == 0
     assert relative_location(image, twice) == pytest.approx(0.25, abs=0.02)
-
-
-def test_patch_distance_samples_completeness_and_coherence() -> None:
-    image, other = photo("china", size=40), photo("coffee", size=36)
-    rng = torch.Generator().manual_seed(0)
-    sampled = patch_distance(image[None], other[None], rng, samples=20_000).item()
-    whole = completeness(image, other) + coherence(image, other)
-    assert sampled == pytest.approx(whole, rel=0.05)
-
-
-def test_patch_distance_is_nothing_from_an_image_to_its_double() -> None:
-    image = resize(photo("coins"), size=(50, 63)).clamp(0, 1)[None]
-    rng = torch.Generator().manual_seed(0)
-    assert patch_distance(image, image, rng) == 0
-    stretched = resize(image, size=(50, 126))
-    shifted = image.roll(20, -1)  # nearly the same patches, elsewhere
-    near, far = (patch_distance(x, image, rng) for x in (shifted, stretched))
-    assert near < far / 2
-
-
-def test_what_lies_outside_of_the_shape_counts_nowhere() -> None:
-    image = photo("flower", size=48)[None]
-    inside = torch.zeros(image.shape[-2:], dtype=torch.bool)
-    inside[4:30, 6:40] = True
-    fake = torch.where(inside, image, 0.0).requires_grad_(True)
-    rng = torch.Generator().manual_seed(0)
-    patch_distance(fake, image, rng, inside).backward()
-    assert fake.grad[..., inside].abs().max() > 0
-    assert fake.grad[..., ~inside].abs().max() == 0
-    nothing = torch.zeros_like(inside)
-    assert patch_distance(fake, image, rng, nothing) == 0
 
 
 def test_patches_inside_lie_wholly_inside() -> None:

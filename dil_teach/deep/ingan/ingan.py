@@ -1,16 +1,51 @@
 """InGAN: Shocher, Bagon, Isola and Irani, 'InGAN: Capturing and Retargeting the "DNA"
 of a Natural Image', ICCV 2019.
 
-Of one image, a generator learns to make images of any size and shape whose patches, at
-all scales, are the image's own; a discriminator that sees patches alone teaches it.
+A generator G learns from one image x to draw it at any size and shape. A discriminator
+D sees only patches. It learns to tell patches of x from patches that G draws, and G
+learns to draw patches that D cannot tell from those of x. At each step a random
+transformation T is applied, G draws y = G(x; T), and
+
+    loss of G =  - mean D(y)                       adversarial
+                 + w_r |G(y; inverse of T) - x|    reconstruction
+                 + w_i |G(x; identity) - x|        identity
+                 + w_p (d(y, x) + d(x, y))         patches
+
+    loss of D =  mean max(0, 1 + D(y)) + mean max(0, 1 - D(x))    discriminator
+
+The means of D are over all patches, then weighted over scales. |.| is the mean absolute
+difference. d(a, b) is the mean squared difference between a patch of a and its nearest
+patch in b.
+
+Departures from the paper and its code (github.com/assafshocher/InGAN), whose network
+learns for 75,000 steps from crops of 256 x 256 pixels on a GPU:
+
+- G is a pyramid of small networks, not one network at full size. They learn one after
+  the other from coarse to fine, as in SinGAN (Shaham et al., ICCV 2019): objects are
+  arranged where they are a few pixels wide, which costs hundreds of times less.
+- T is applied to the input, not to the features of the first layer. Six more channels
+  tell G where each pixel comes from and how T stretches there.
+- Each network adds to the transformed image, or to the coarser output. Its last layer
+  starts at 0, so an untrained G only transforms. Where T does not stretch, a finer
+  network starts from the image's own detail.
+- No batch normalisation and no spectral normalisation, no noise on the input, no final
+  tanh: the networks see the whole image with mean 0 and standard deviation 1.
+- One D judges two scales, 1.5 apart. The authors have a network for each of many
+  scales, 1.4 apart.
+- The hinge loss replaces least squares. In one run on coins both did about as well.
+- The identity and patch losses are added. Identity and reconstruction alternate, each
+  with twice its weight; the authors' extra steps on the reconstruction are left out.
+- Heights and widths are scaled by 0.5 to 2.1 (the authors: 0.15 to 2.25), in most steps
+  one of them alone. One step in five uses a homography or a smooth warp.
+- Adam has larger learning rates (5e-4 to 2e-3, not 5e-5) and a beta_2 of 0.9, not
+  0.999. The rates fall in the second half of each level.
+- An exponential moving average of G's weights draws the results.
 """
 
 import copy
 import dataclasses
-import functools
 import math
-from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -19,11 +54,11 @@ from dil_teach.deep.ingan.networks import Batch, Discriminator, Generator
 from dil_teach.deep.ingan.patch_gan import (
     SCALE_FACTOR,
     Judged,
-    Loss,
     discriminator_loss,
     generator_loss,
     judge,
 )
+from dil_teach.deep.ingan.patch_loss import patch_distance
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.resize import resize
 from dil_teach.image.warp import (
@@ -32,82 +67,91 @@ from dil_teach.image.warp import (
     random_smooth_warp,
     resizing,
 )
-from dil_teach.patches.similarity import patch_distance
-from dil_teach.training.precision import autocast
+from dil_teach.training.checkpoint import load_state, state_of
+from dil_teach.training.precision import autocast, without_cudnn
+from dil_teach.training.schedules import (
+    schedule,
+    set_learning_rate,
+    update,
+    update_average,
+)
 
 LEVEL_FACTOR = 1.55
-"""About how much larger each level of the pyramid is than the one before."""
+"""Approximate ratio between the sizes of neighbouring levels of the pyramid."""
 SIDE_STEP = 4
-"""Sides that are scaled, at the coarsest level, become multiples of so many pixels: few
-sizes, for which the processor has to be prepared anew."""
+"""At the coarsest level, output sides are multiples of this many pixels. Few different
+sizes are faster: the processor prepares for each new one."""
+SMALLEST, LARGEST = 0.5, 2.1
+"""Range of the random scales of height and width."""
 GROWTH = 0.3
-"""Share of the coarsest level's steps in which transformations grow to full size."""
-LAST_RATE = 0.05
-"""Of the learning rate, what is left at a level's end; it falls in its second half."""
+"""Curriculum: random transformations grow to full strength during this share of the
+coarsest level's steps."""
 CORNER, BEND = 0.35, 0.15
-"""In half sides: how far, at the most, corners move inwards, and the inner 3 x 3 of
-5 x 5 nodes move."""
-
-
-def without_cudnn(step: Callable) -> Callable:
-    """On a GPU: cuDNN prepares a second for each new size, and sizes vary here.
-
-    PyTorch's own convolutions need none. cuDNN is off for the whole process meanwhile.
-    """
-
-    @functools.wraps(step)
-    def taken(self: "InGAN", *arguments: Any, **named: Any) -> Any:
-        if not self.image.is_cuda:
-            return step(self, *arguments, **named)
-        with torch.backends.cudnn.flags(enabled=False):
-            return step(self, *arguments, **named)
-
-    return taken
+"""Largest displacements, in half sides: of the corners by a random homography, and of
+the inner 3 x 3 of 5 x 5 nodes by a random smooth warp."""
+IDENTITY = 2.0
+"""Weight of the identity loss."""
+COARSEST_RATE, FINER_RATE, DISCRIMINATOR_RATE = 5e-4, 2e-3, 1e-3
+"""Adam's learning rates: of the coarsest level's network, of the finer levels', and of
+the discriminator."""
+BETAS = (0.5, 0.9)
+"""Adam's decay rates."""
+DECAY, LAST_RATE = 0.5, 0.05
+"""Share of a level's steps after which the learning rates fall, and the share of them
+that is left at its end."""
+AVERAGE = 0.995
+"""Decay of the exponential moving average of the generator's weights."""
+LEARNING = (
+    "generator",
+    "discriminator",
+    "generator_optimizer",
+    "discriminator_optimizer",
+    "rng",
+)
+"""Part of the state that is needed only until the training is done."""
 
 
 @dataclasses.dataclass(frozen=True)
 class InGANSettings:
-    """How it learns. ``quick()``, ``standard()`` and ``full()``: budgets."""
+    """Settings of InGAN. ``quick()``, ``standard()`` and ``full()`` are budgets."""
 
     steps: int = 600
-    """Training steps of the coarsest level, which arranges."""
+    """Training steps of the coarsest level, which arranges the objects."""
     finer_steps: int = 100
-    """Training steps of the first of the finer levels, which add detail; each of the
-    next has half as many as the one before, which cost as much."""
+    """Training steps of the first finer level. Each next level has half as many, which
+    take about as long."""
     coarsest: int = 32
-    """Shorter side of the coarsest level in pixels: objects should have about five."""
-    smallest: float = 0.5
-    largest: float = 2.1
-    """Scales of height and width that are trained for."""
+    """Shorter side of the coarsest level in pixels. Objects should be about five pixels
+    wide there."""
     both: float = 0.3
-    """Share of steps that scale height and width at once; the others scale one."""
+    """Share of steps that scale height and width; the others scale one of them."""
     warps: float = 0.2
     """Share of steps with a homography or a smooth warp."""
     discriminator_layers: int = 3
+    """3 x 3 convolutions of the discriminator: three see patches of 7 x 7 pixels."""
     discriminator_scales: int = 2
-    """Scales at which it looks at each level's output."""
-    loss: Loss = "hinge"
-    """The paper's is least squares; in one run on coins both did about as well."""
+    """Scales at which the discriminator judges each level's output."""
     reconstruction: float = 0.1
-    """Weight of coming back to the image by the inverse transformation."""
-    identity: float = 2.0
-    """Weight of leaving the image as it is where nothing is transformed."""
+    """Weight of the reconstruction loss, as in the paper."""
     patches: float = 160.0
-    """Weight of a loss that is not the paper's, :func:`patch_distance`; 0: the
-    discriminator alone teaches."""
+    """Weight of the patch loss; with 0 only the discriminator teaches patches."""
     patch_samples: int = 128
-    """Patches of each picture that this loss looks at. With 512 finer levels learn more
-    in as many steps, but on a CPU a step takes up to half as long again."""
-    generator_rate: float = 5e-4
-    finer_rate: float = 2e-3
-    discriminator_rate: float = 1e-3
-    """Learning rates of Adam: of the generator's coarsest and finer levels, and of the
-    discriminator."""
-    average: float = 0.995
-    """Of the running average of the generator's weights, which draws the results."""
-    bf16: bool = True
-    """Whether the networks use bfloat16 where the processor has it."""
+    """Patches of each image in the patch loss. With 512 the finer levels learn more per
+    step, but on a CPU a step takes up to 1.5 times as long."""
     seed: int = 0
+
+    CONSTANT: ClassVar[dict[str, Any]] = {
+        "smallest": SMALLEST,
+        "largest": LARGEST,
+        "loss": "hinge",
+        "identity": IDENTITY,
+        "generator_rate": COARSEST_RATE,
+        "finer_rate": FINER_RATE,
+        "discriminator_rate": DISCRIMINATOR_RATE,
+        "average": AVERAGE,
+        "bf16": True,
+    }
+    """Former settings, which checkpoints still name, with their fixed values."""
 
     def __post_init__(self) -> None:
         counts = (
@@ -117,24 +161,22 @@ class InGANSettings:
             self.discriminator_scales,
             self.patch_samples,
         )
-        if min(counts) < 1 or self.loss not in get_args(Loss):
+        if min(counts) < 1:
             raise ValueError(
                 "settings: expected at least 1 for steps, finer_steps, "
-                "discriminator_layers, discriminator_scales and patch_samples, and a "
-                f"loss of {' or '.join(get_args(Loss))}, got {self}"
+                f"discriminator_layers, discriminator_scales and patch_samples, got "
+                f"{self}"
             )
-        if not 0 < self.smallest <= 1 <= self.largest < math.inf or (
-            self.smallest * self.coarsest < self.patch_size
-        ):
+        if SMALLEST * self.coarsest < self.patch_size:
             raise ValueError(
-                "settings: expected 0 < smallest <= 1 <= largest, and smallest times "
-                f"coarsest of at least {self.patch_size} pixels, which the "
-                f"discriminator looks at, got {self}"
+                f"coarsest: expected at least {math.ceil(self.patch_size / SMALLEST)} "
+                f"pixels for patches of {self.patch_size} pixels, got {self.coarsest}; "
+                "take a larger coarsest level or fewer discriminator_layers"
             )
 
     @property
     def patch_size(self) -> int:
-        """Side of the patches that the discriminator looks at, in pixels."""
+        """Side of the discriminator's patches in pixels."""
         return 2 * self.discriminator_layers + 1
 
     @classmethod
@@ -149,25 +191,25 @@ class InGANSettings:
 
     @classmethod
     def full(cls, **changes: Any) -> "InGANSettings":
-        """Twice as long."""
+        """Twice as long as ``standard()``."""
         return cls(**{"steps": 8000, "finer_steps": 5000, **changes})
 
 
 class InGAN:
-    """A generator that learns to remap one image.
+    """A generator that learns to draw one image at any size and shape.
 
     Parameters
     ----------
     image : Image
         Float[Tensor, "c h w"] in [0, 1], grey or RGB.
     settings : InGANSettings
-        The budget and all else.
+        The budget and the other settings.
 
     Raises
     ------
     ValueError
-        If the image is smaller than the largest patch that the discriminator looks
-        at, or is one colour everywhere.
+        If the image is smaller than the largest patch that the discriminator sees, or
+        has one colour everywhere.
     """
 
     def __init__(
@@ -182,15 +224,15 @@ class InGAN:
         if min(image.shape[1:]) < largest_patch:
             raise ValueError(
                 f"image: expected at least {math.ceil(largest_patch)} pixels a side, "
-                f"the largest patch that the discriminator looks at, got "
-                f"{image.shape[1]} x {image.shape[2]}; take a larger image"
+                f"the largest patch that the discriminator sees, got {image.shape[1]} "
+                f"x {image.shape[2]}; take a larger image"
             )
         self.mean = self.image.mean((1, 2), keepdim=True)
         self.deviation = (self.image - self.mean).square().mean().sqrt()
         if self.deviation < 1e-3:
             raise ValueError(
-                "image: expected a picture, got one colour everywhere, which has no "
-                "patches to learn; take a picture with something in it"
+                "image: expected a picture with different patches, got one colour "
+                "everywhere; take another picture"
             )
         self.step = 0
         self.sizes = level_sizes((image.shape[1], image.shape[2]), settings.coarsest)
@@ -198,6 +240,12 @@ class InGAN:
         finer = [max(1, settings.finer_steps // 2**level) for level in levels]
         self.level_steps = [settings.steps, *finer]
         self.total_steps = sum(self.level_steps)
+        self.weights = {
+            "adversarial": 1.0,
+            "reconstruction": 2 * settings.reconstruction,  # in every second step
+            "identity": 2 * IDENTITY,
+            "patches": settings.patches,
+        }
         self.rng = torch.Generator().manual_seed(settings.seed)
         whole = ((self.image - self.mean) / self.deviation)[None]
         self.pyramid = [resize(whole, size=size) for size in self.sizes]
@@ -207,86 +255,62 @@ class InGAN:
         self.discriminator = Discriminator(
             channels, settings.discriminator_layers, self.rng
         ).to(image.device)
-        self._enter_level()
+        self._begin_level()
 
     @property
     def done(self) -> bool:
-        """Its stopping rule: after the budget's steps."""
+        """Whether all steps of the budget are taken."""
         return self.step >= self.total_steps
 
     @property
     def level(self) -> int:
-        """Which network of the generator is learning; the last one, once it is done."""
+        """The level that is learning; the finest one when the training is done."""
         return min(self._level_and_step()[0], len(self.sizes) - 1)
 
     @without_cudnn
     def train_step(self) -> dict[str, Tensor]:
-        """Transform; then a step of the generator, and one of the discriminator."""
-        settings, level = self.settings, self.level
-        self._set_rates()
-        image = self.pyramid[level]
+        """Transform, draw, judge; then update the generator and the discriminator."""
+        settings, image = self.settings, self.pyramid[self.level]
         transformation = self._draw_transformation()
         fake = self._draw(transformation)
-        judged = self._judge(fake, transformation)  # once, for both networks' losses
-        progress = self._level_and_step()[1] / self.level_steps[level]
+        fake_logits = self._judge(fake, transformation)  # once, for both networks
+        real_logits = self._judge(image, resizing(1, 1))
 
-        loss = adversarial = generator_loss(judged, progress, settings.loss)
-        losses = {"adversarial": adversarial.detach()}
-        if self.step % 2:  # the two by turns: half of the work, the same on average
-            drawn = self._draw(resizing(1, 1))
-            identity = (drawn - image).abs().mean()
-            loss = loss + 2 * settings.identity * identity
+        losses = {"adversarial": generator_loss(fake_logits, self._progress)}
+        if self.step % 2:  # the next two losses alternate, which halves their cost
+            unchanged = self._draw(resizing(1, 1))
+            losses["identity"] = (unchanged - image).abs().mean()
         elif settings.reconstruction:
             back = self._draw_back(fake, transformation)
-            reconstruction = (back - image).abs().mean()
-            loss = loss + 2 * settings.reconstruction * reconstruction
+            losses["reconstruction"] = (back - image).abs().mean()
         if settings.patches:
-            size = (fake.shape[-2], fake.shape[-1])
-            shape = transformation.shape(size, fake.device)
-            samples = settings.patch_samples
-            distance = patch_distance(fake, image, self.rng, shape, samples=samples)
-            loss = loss + settings.patches * distance
-        real = self._judge(image, resizing(1, 1))
-        discrimination = discriminator_loss(judged, real, progress, settings.loss)
+            shape = transformation.shape(fake.shape[-2:], fake.device)
+            losses["patches"] = patch_distance(
+                fake, image, self.rng, shape, samples=settings.patch_samples
+            )
+        total = fake.new_zeros(())
+        for name, loss in losses.items():
+            total = total + self.weights[name] * loss
+        losses["discriminator"] = discriminator_loss(
+            fake_logits, real_logits, self._progress
+        )
 
-        self.generator_optimizer.zero_grad()
-        drawing = list(self.generator.levels[level].parameters())
-        loss.backward(retain_graph=True, inputs=drawing)
-        self.discriminator_optimizer.zero_grad()
-        discrimination.backward(inputs=list(self.discriminator.parameters()))
-        self.generator_optimizer.step()
-        self._update_average()
-        self.discriminator_optimizer.step()
-
-        self.step += 1
-        if self.done:
-            self.averaged.load_state_dict(self._stored_weights())
-        elif self._level_and_step()[1] == 0:
-            self._enter_level()
-        return losses | {"discriminator": discrimination.detach()}
-
-    def _stored_weights(self) -> dict[str, Tensor]:
-        """Of the averaged generator: once done, in half precision, as they ship."""
-        weights = self.averaged.state_dict()
-        if not self.done:
-            return weights
-        return {name: weight.half() for name, weight in weights.items()}
-
-    def _judge(self, picture: Batch, transformation: Transformation) -> Judged:
-        scales, bf16 = self.settings.discriminator_scales, self.settings.bf16
-        return judge(self.discriminator, picture, transformation, scales, bf16)
+        update(self.generator_optimizer, total, retain_graph=True)
+        update(self.discriminator_optimizer, losses["discriminator"])
+        self._advance()
+        return {name: loss.detach() for name, loss in losses.items()}
 
     def _draw_transformation(self) -> Transformation:
-        """Each axis by its own scale, at times warped; weak at first (a curriculum)."""
+        """A random transformation, weak at first and stronger later (a curriculum)."""
         settings = self.settings
-        reach = min(1.0, (self.step + 1) / (GROWTH * settings.steps))
+        strength = min(1.0, (self.step + 1) / (GROWTH * settings.steps))
         chance = torch.rand(4, generator=self.rng).tolist()
-        ends = math.log(settings.smallest), math.log(settings.largest)
+        ends = math.log(SMALLEST), math.log(LARGEST)
+        fewest = math.ceil(settings.patch_size / SIDE_STEP)
         scales = []
-        least = math.ceil(settings.patch_size / SIDE_STEP)
         for side, share in zip(self.sizes[0], chance[:2], strict=True):
-            scale = math.exp(reach * (ends[0] + share * (ends[1] - ends[0])))
-            steps = max(round(scale * side / SIDE_STEP), least)
+            scale = math.exp(strength * (ends[0] + share * (ends[1] - ends[0])))
+            steps = max(round(scale * side / SIDE_STEP), fewest)
             scales.append(steps * SIDE_STEP / side)
         if chance[2] >= settings.both:
             scales[chance[3] < 0.5] = 1.0
@@ -295,43 +319,37 @@ class InGAN:
         if kind[0] >= settings.warps:
             return resizing(*scaled)
         if kind[1] < 0.5:
-            return random_homography(scaled, CORNER * reach, self.rng)
-        return random_smooth_warp(scaled, BEND * reach, self.rng)
+            return random_homography(scaled, CORNER * strength, self.rng)
+        return random_smooth_warp(scaled, BEND * strength, self.rng)
 
     def _draw(self, transformation: Transformation) -> Batch:
-        """The fake at the level that learns, in the networks' own range."""
-        level, image = self.level, self.pyramid[self.level]
+        """The transformed image at the level that is learning, normalised."""
+        level = self.level
         sizes = [transformation.size_of(size) for size in self.sizes[: level + 1]]
-        with autocast(self.image.device, self.settings.bf16):
-            coarser = self._coarser(self.pyramid[:level], transformation, sizes[:-1])
+        with autocast(self.image.device):
+            coarser = self._draw_coarser(transformation, sizes[:-1]) if level else None
             return self.generator.draw_level(
-                level, coarser, image, transformation, sizes[-1]
+                level, coarser, self.pyramid[level], transformation, sizes[-1]
             )
 
-    def _coarser(
-        self,
-        pyramid: list[Batch],
-        transformation: Transformation,
-        sizes: list[tuple[int, int]],
-    ) -> Batch | None:
-        """What the levels that have learned draw; of plain resizing it is kept."""
-        if not pyramid:
-            return None
-        known = self.kept.get(transformation.scales)
-        if known is not None and transformation.source is None:
-            return known
-        with torch.no_grad():
-            drawn = self.generator(pyramid, transformation, sizes)
-        if transformation.source is None:
-            self.kept[transformation.scales] = drawn
+    @torch.no_grad()
+    def _draw_coarser(
+        self, transformation: Transformation, sizes: list[tuple[int, int]]
+    ) -> Batch:
+        """The output of the levels that have learned, cached for plain resizing."""
+        plain = transformation.source is None
+        if plain and transformation.scales in self.cache:
+            return self.cache[transformation.scales]
+        drawn = self.generator(self.pyramid[: len(sizes)], transformation, sizes)
+        if plain:
+            self.cache[transformation.scales] = drawn
         return drawn
 
     def _draw_back(self, fake: Batch, transformation: Transformation) -> Batch:
-        """The image again, from the fake by the inverse transformation."""
-        level, inverse = self.level, transformation.inverse()
+        """The image again, drawn from the fake by the inverse transformation."""
+        level, inverse, coarser = self.level, transformation.inverse(), None
         sizes = self.sizes[: level + 1]
-        with autocast(self.image.device, self.settings.bf16):
-            coarser = None
+        with autocast(self.image.device):
             if level:
                 with torch.no_grad():
                     shrunk = [
@@ -341,17 +359,84 @@ class InGAN:
                     coarser = self.generator(shrunk, inverse, sizes[:-1])
             return self.generator.draw_level(level, coarser, fake, inverse, sizes[-1])
 
+    def _judge(self, picture: Batch, transformation: Transformation) -> Judged:
+        """The discriminator's logits, at each scale."""
+        scales = self.settings.discriminator_scales
+        return judge(self.discriminator, picture, transformation, scales)
+
+    def _advance(self) -> None:
+        """Average the generator's weights, count the step, and prepare the next one."""
+        level, step = self._level_and_step()
+        keep = min(AVERAGE, (step + 1) / (step + 10))
+        update_average(self.averaged.levels[level], self.generator.levels[level], keep)
+        self.step += 1
+        if self.done:  # the result is what a checkpoint holds
+            self.averaged.load_state_dict(self._half_precision())
+            return
+        if self._level_and_step()[1] == 0:
+            self._begin_level()
+        self._set_learning_rates()
+
+    def _begin_level(self) -> None:
+        """Fix the finished level at its average; create the optimizers of the next.
+
+        From the second finer level on, a network starts from the weights of the one
+        before it.
+        """
+        level = self.level
+        if level:
+            finished = self.averaged.levels[level - 1].state_dict()
+            self.generator.levels[level - 1].load_state_dict(finished)
+            if level > 1:
+                for network in (self.generator, self.averaged):
+                    network.levels[level].load_state_dict(finished)
+        self._create_optimizers()
+
+    def _create_optimizers(self) -> None:
+        """One Adam for the level that is learning, and one for the discriminator."""
+        self.cache: dict[tuple[float, float], Batch] = {}
+        self.generator.requires_grad_(False)
+        learning = self.generator.levels[self.level].requires_grad_(True)
+        self.generator_optimizer, self.discriminator_optimizer = (
+            torch.optim.Adam(
+                network.parameters(), betas=BETAS, fused=self.image.device.type != "mps"
+            )
+            for network in (learning, self.discriminator)
+        )
+        self._set_learning_rates()
+
+    def _set_learning_rates(self) -> None:
+        share = schedule(self._progress, decay=DECAY, shape="linear", least=LAST_RATE)
+        rate = FINER_RATE if self.level else COARSEST_RATE
+        set_learning_rate(self.generator_optimizer, share * rate)
+        set_learning_rate(self.discriminator_optimizer, share * DISCRIMINATOR_RATE)
+
+    @property
+    def _progress(self) -> float:
+        """Share of the level's steps that are taken."""
+        level, step = self._level_and_step()
+        return step / self.level_steps[level]
+
+    def _level_and_step(self) -> tuple[int, int]:
+        """The level that is learning, and the number of its steps so far."""
+        step = self.step
+        for level, steps in enumerate(self.level_steps):
+            if step < steps:
+                return level, step
+            step -= steps
+        return len(self.level_steps), 0
+
     @without_cudnn
     def remap(self, transformation: Transformation, level: int | None = None) -> Image:
-        """The image under any transformation, remade of its own patches.
+        """Draw the image under any transformation.
 
         Parameters
         ----------
         transformation : Transformation
             :func:`~dil_teach.image.warp.resizing`, ``homography`` or ``smooth_warp``.
-            What lies outside the image's shape is 0: see ``Transformation.inside``.
+            Outside the image's shape the result is 0: see ``Transformation.inside``.
         level : int, optional
-            The scale of the pyramid to draw at; where not given, the finest that has
+            The level of the pyramid to draw at. The default is the finest that has
             begun to learn.
 
         Returns
@@ -371,10 +456,10 @@ class InGAN:
                 f"{level}; leave it out for the finest"
             )
         pyramid = self.pyramid[: level + 1]
-        wanted = self.output_sizes(transformation)[: level + 1]
-        with torch.no_grad(), autocast(self.image.device, self.settings.bf16):
-            drawn = self.averaged(pyramid, transformation, wanted)[0]
-        inside = transformation.inside(wanted[-1], drawn.device)
+        sizes = self.output_sizes(transformation)[: level + 1]
+        with torch.no_grad(), autocast(self.image.device):
+            drawn = self.averaged(pyramid, transformation, sizes)[0]
+        inside = transformation.inside(sizes[-1], drawn.device)
         return (drawn * self.deviation + self.mean).clamp(0, 1) * inside
 
     def output_sizes(self, transformation: Transformation) -> list[tuple[int, int]]:
@@ -383,119 +468,44 @@ class InGAN:
         Raises
         ------
         ValueError
-            If a side would have under 8 pixels at the coarsest level.
+            If a side would have fewer than 8 pixels at the coarsest level.
         """
-        wanted = [transformation.size_of(size) for size in self.sizes]
-        if min(wanted[0]) < 2 * SIDE_STEP:
-            (height, width), coarsest = wanted[0], self.sizes[0]
+        sizes = [transformation.size_of(size) for size in self.sizes]
+        if min(sizes[0]) < 2 * SIDE_STEP:
+            (height, width), coarsest = sizes[0], self.sizes[0]
             raise ValueError(
                 f"scales: expected at least {2 * SIDE_STEP} pixels a side at the "
                 f"coarsest level, where the image has {coarsest[0]} x {coarsest[1]}, "
                 f"got {height} x {width}; take larger scales"
             )
-        return wanted
+        return sizes
 
     def retarget(self, scale_y: float = 1.0, scale_x: float = 1.0) -> Image:
-        """The image at another size: :meth:`remap` by plain resizing."""
+        """Draw the image at another size: :meth:`remap` with plain resizing."""
         return self.remap(resizing(scale_y, scale_x))
 
     def arguments(self) -> dict[str, Any]:
-        """What, beside the image, it was constructed with."""
+        """The constructor's arguments except the image."""
         return {"settings": self.settings}
 
     def state_dict(self) -> dict[str, Any]:
-        """All that carrying on needs; once done, the averaged generator alone."""
-        state: dict[str, Any] = {
-            "step": self.step,
-            "averaged": self._stored_weights(),
-        }
-        if not self.done:
-            state |= {
-                name: part.state_dict() for name, part in self._learning().items()
-            }
-            state["rng"] = self.rng.get_state()
-        return copy.deepcopy(state)  # torch hands out the tensors that it trains
+        """All that is needed to carry on; once done, the averaged generator alone."""
+        if self.done:
+            return {"step": self.step, "averaged": self._half_precision()}
+        return state_of(self, ("step", "averaged", *LEARNING))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a state that :meth:`state_dict` gave."""
-        self.step = state["step"]
-        self.averaged.load_state_dict(state["averaged"])
-        self.kept = {}
+        """Restore a state that :meth:`state_dict` returned."""
+        load_state(self, ("step", "averaged"), state)
         if not self.done:
-            self._choose_optimizers()
-            for name, part in self._learning().items():
-                part.load_state_dict(copy.deepcopy(state[name]))
-            self.rng.set_state(state["rng"])
+            self._create_optimizers()
+            load_state(self, LEARNING, state)
+            self._set_learning_rates()
 
-    def _learning(self) -> dict[str, Any]:
-        return {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-
-    def _level_and_step(self) -> tuple[int, int]:
-        """The level that is learning, and its steps so far."""
-        step = self.step
-        for level, steps in enumerate(self.level_steps):
-            if step < steps:
-                return level, step
-            step -= steps
-        return len(self.level_steps), 0
-
-    def _enter_level(self) -> None:
-        """Begin a level: coarser networks rest at their average; from the second of the
-        finer ones on, each begins as the one before it ended."""
-        level, self.kept = self.level, {}
-        if level:
-            finished = self.averaged.levels[level - 1].state_dict()
-            self.generator.levels[level - 1].load_state_dict(finished)
-            if level > 1:
-                for network in (self.generator, self.averaged):
-                    network.levels[level].load_state_dict(finished)
-        self._choose_optimizers()
-
-    def _choose_optimizers(self) -> None:
-        self.generator.requires_grad_(False)
-        learning = self.generator.levels[self.level].requires_grad_(True)
-        settings, fused = self.settings, self.image.device.type != "mps"
-        self.generator_optimizer = torch.optim.Adam(
-            learning.parameters(), self._generator_rate(), (0.5, 0.9), fused=fused
-        )
-        self.discriminator_optimizer = torch.optim.Adam(
-            self.discriminator.parameters(),
-            settings.discriminator_rate,
-            (0.5, 0.9),
-            fused=fused,
-        )
-
-    def _set_rates(self) -> None:
-        level, step = self._level_and_step()
-        left = 2 * (1 - step / self.level_steps[level])
-        share = max(min(left, 1.0), LAST_RATE)
-        for optimizer, rate in (
-            (self.generator_optimizer, self._generator_rate()),
-            (self.discriminator_optimizer, self.settings.discriminator_rate),
-        ):
-            for group in optimizer.param_groups:
-                group["lr"] = share * rate
-
-    def _generator_rate(self) -> float:
-        settings = self.settings
-        return settings.finer_rate if self.level else settings.generator_rate
-
-    def _update_average(self) -> None:
-        level, step = self._level_and_step()
-        keep = min(self.settings.average, (step + 1) / (step + 10))
-        pairs = zip(
-            self.averaged.levels[level].parameters(),
-            self.generator.levels[level].parameters(),
-            strict=True,
-        )
-        with torch.no_grad():
-            for average, weight in pairs:
-                average.lerp_(weight, 1 - keep)
+    def _half_precision(self) -> dict[str, Tensor]:
+        """The averaged generator's weights, at half the size."""
+        weights = self.averaged.state_dict()
+        return {name: weight.half() for name, weight in weights.items()}
 
 
 def level_sizes(size: tuple[int, int], coarsest: int) -> list[tuple[int, int]]:

@@ -1,10 +1,6 @@
 """The generator and the discriminator of InGAN (Shocher et al., ICCV 2019).
 
-Departures. The generator is a pyramid of small networks, coarse to fine, each of which
-adds what it draws to the transformed image or to what the coarser ones drew: objects
-are arranged where they are a few pixels wide, which costs hundreds of times less. It is
-shown where each pixel comes from, and how the map stretches there. Neither network
-normalises its layers; instead both see images of mean 0 and variance 1.
+How they differ from the paper's: see :mod:`dil_teach.deep.ingan.ingan`.
 """
 
 from collections.abc import Sequence
@@ -21,31 +17,33 @@ from dil_teach.training.networks import convolution
 
 Batch = Float[Tensor, "_n _c _h _w"]
 
-SLOPE = 0.2
+LEAK = 0.2
+"""Slope of the leaky ReLU for negative values, as in the authors' code."""
 PLACE_CHANNELS = 6
+"""Channels of :func:`place_channels`."""
 FEATURES = 64
-"""Channels of the discriminator's layers."""
-COARSEST = (64, 64, 64)
-FINER = (48, 64)
-"""Channels at each scale of the coarsest network, which arranges, and of the others,
-which add detail; their residual blocks:"""
-COARSEST_BLOCKS, FINER_BLOCKS = 4, 2
-STILLNESS = 30.0
-"""How fast the image's own detail fades with stretching: by a fifth at 1.1 times, to
-nothing at 1.5 times."""
+"""Channels of the discriminator's layers, as the authors' first."""
+COARSEST, COARSEST_BLOCKS = (64, 64, 64), 4
+"""Channels at each scale of the coarsest network, from its finest scale, and its number
+of residual blocks."""
+FINER, FINER_BLOCKS = (48, 64), 2
+"""The same of the other networks."""
+DETAIL_FADES = 30.0
+"""How fast the share of the image's own detail falls with stretching along one side: to
+0.78 at 1.1 times, to 0.04 at 1.5 times."""
 
 
 class Generator(nn.Module):
-    """Remaps an image by any transformation, in the image's own patches.
+    """Draws an image under any transformation: a pyramid of small networks.
 
     Parameters
     ----------
     channels : int
-        Of the image.
+        Channels of the image.
     levels : int
-        Networks, one for each scale of the image from the coarsest.
+        Number of networks: one for each level of the image's pyramid.
     rng : torch.Generator
-        Draws the weights.
+        Draws the initial weights.
     """
 
     def __init__(self, channels: int, levels: int, rng: torch.Generator) -> None:
@@ -67,16 +65,16 @@ class Generator(nn.Module):
         transformation: Transformation,
         sizes: Sequence[tuple[int, int]],
     ) -> Batch:
-        """Draw the output at the finest of the given scales.
+        """Draw the output at the finest of the given levels.
 
         Parameters
         ----------
         pyramid : sequence of Float[Tensor, "1 c h w"]
-            The image from the coarsest scale to the wanted one.
+            The image from the coarsest level to the wanted one.
         transformation : Transformation
-            Applied to each of them: the geometric layer at the input.
+            Applied to the image at each level.
         sizes : sequence of (int, int)
-            Height and width of the output at each of these scales.
+            Height and width of the output at each of these levels.
         """
         drawn = None
         for level, (image, size) in enumerate(zip(pyramid, sizes, strict=True)):
@@ -92,38 +90,38 @@ class Generator(nn.Module):
         transformation: Transformation,
         size: tuple[int, int],
     ) -> Batch:
-        """Add one network's detail to what the coarser ones drew, if there are any.
+        """Add one network's residual to the coarser output and the image's own detail.
 
-        It begins with the image's own detail, as far as nothing is stretched there. Of
-        the image it is shown no more: it would learn to draw it stretched.
+        The detail is added only where nothing is stretched. Shown more of the image,
+        the network would learn to draw it stretched.
         """
         moved = warp(image, transformation, size)
         places = place_channels(transformation, size, image)
         if coarser is None:
-            return moved + self._drawn(level, [moved, places])
+            return moved + self._residual(level, [moved, places])
         coarse = (coarser.shape[-2], coarser.shape[-1])
         smooth = resize(resize(moved, size=coarse), size=size)
-        still = torch.exp(-STILLNESS * places[:, 2:].square().sum(1, keepdim=True))
-        start = resize(coarser, size=size) + still * (moved - smooth)
-        return start + self._drawn(level, [start, places])
+        share = torch.exp(-DETAIL_FADES * places[:, 2:].square().sum(1, keepdim=True))
+        start = resize(coarser, size=size) + share * (moved - smooth)
+        return start + self._residual(level, [start, places])
 
-    def _drawn(self, level: int, seen: list[Batch]) -> Batch:
+    def _residual(self, level: int, seen: list[Batch]) -> Batch:
         return self.levels[level](channels_last(torch.cat(seen, 1))).float()
 
 
 def channels_last(batch: Batch) -> Batch:
-    """The same, a pixel's channels side by side, which makes convolutions faster."""
+    """The same values in the memory order that makes convolutions faster."""
     return batch.contiguous(memory_format=torch.channels_last)
 
 
 def place_channels(
     transformation: Transformation, size: tuple[int, int], image: Batch
 ) -> Float[Tensor, "1 6 h w"]:
-    """Where each output pixel comes from, and how the map stretches there.
+    """Where each output pixel comes from, and how the transformation stretches there.
 
-    Two channels of places, -1 to 1 within the image, and the four derivatives of the
-    source pixel by the output pixel, less those of standing still: 0 where nothing is
-    stretched.
+    Two channels hold the place in the image, (x, y) in [-1, 1]. Four hold the
+    derivatives of the source pixel by the output pixel, minus the identity: they are 0
+    where nothing is stretched.
     """
     height, width = image.shape[-2:]
     places = transformation.places(size, image.device).permute(2, 0, 1)
@@ -133,23 +131,23 @@ def place_channels(
         stretch[0, 0], stretch[1, 1] = width / size[1], height / size[0]
     else:
         stretch = torch.stack(torch.gradient(pixels, dim=(2, 1)), 1)  # by x, by y
-    still = torch.eye(2, device=image.device)[:, :, None, None]
-    return torch.cat([places, (stretch - still).flatten(0, 1)])[None]
+    identity = torch.eye(2, device=image.device)[:, :, None, None]
+    return torch.cat([places, (stretch - identity).flatten(0, 1)])[None]
 
 
 class EncoderDecoder(nn.Module):
-    """A small U-Net with residual blocks at its coarsest scale; it begins by drawing 0.
+    """A small U-Net with residual blocks at its coarsest scale; its first output is 0.
 
     Parameters
     ----------
     before, after : int
-        Channels that it sees, and draws.
+        Channels of the input and of the output.
     widths : sequence of int
-        Channels at each scale from the finest; each is half as large as the one before.
+        Channels at each scale, from the finest. Each scale halves the size.
     blocks : int
-        Residual blocks.
+        Number of residual blocks.
     rng : torch.Generator
-        Draws the weights.
+        Draws the initial weights.
     """
 
     def __init__(
@@ -166,20 +164,20 @@ class EncoderDecoder(nn.Module):
         self.down = nn.ModuleList(convolution(a, b, 3, 2, rng) for a, b in pairs)
         self.blocks = nn.ModuleList(
             nn.Sequential(
-                nn.LeakyReLU(SLOPE),
+                nn.LeakyReLU(LEAK),
                 convolution(widths[-1], widths[-1], 3, 1, rng),
-                nn.LeakyReLU(SLOPE),
+                nn.LeakyReLU(LEAK),
                 convolution(widths[-1], widths[-1], 3, 1, rng),
             )
             for _ in range(blocks)
         )
         self.up = nn.ModuleList(convolution(a + b, a, 3, 1, rng) for a, b in pairs)
         self.last = convolution(widths[0], after, 3, 1, rng)
-        for parameter in self.last.parameters():  # at first it changes nothing
+        for parameter in self.last.parameters():  # at first G only transforms
             nn.init.zeros_(parameter)
 
     def forward(self, x: Batch) -> Batch:
-        """As large as its input."""
+        """The output, as large as the input."""
         height, width = x.shape[-2:]
         step = 2 ** len(self.down)
         x = F.pad(x, (0, -width % step, 0, -height % step), mode="replicate")
@@ -187,26 +185,27 @@ class EncoderDecoder(nn.Module):
         seen = []
         for down in self.down:
             seen.append(x)
-            x = down(F.leaky_relu(x, SLOPE))
+            x = down(F.leaky_relu(x, LEAK))
         for block in self.blocks:
             x = x + block(x)
         for up, across in zip(reversed(self.up), reversed(seen), strict=True):
-            larger = F.interpolate(F.leaky_relu(x, SLOPE), scale_factor=2.0)
+            larger = F.interpolate(F.leaky_relu(x, LEAK), scale_factor=2.0)
             x = up(torch.cat([larger, across], 1))
-        return self.last(F.leaky_relu(x, SLOPE))[..., :height, :width]
+        return self.last(F.leaky_relu(x, LEAK))[..., :height, :width]
 
 
 class Discriminator(nn.Sequential):
-    """Tells patches of the image from others: one logit for each patch that it sees.
+    """One logit for each patch: high if the patch is likely to be the image's own.
 
     Parameters
     ----------
     channels : int
-        Of the image.
+        Channels of the image.
     layers : int
-        3 x 3 convolutions without padding: patches have 2 * layers + 1 pixels a side.
+        Number of 3 x 3 convolutions without padding. The patches, its receptive field,
+        have 2 * layers + 1 pixels a side.
     rng : torch.Generator
-        Draws the weights.
+        Draws the initial weights.
     """
 
     def __init__(self, channels: int, layers: int, rng: torch.Generator) -> None:
@@ -214,6 +213,6 @@ class Discriminator(nn.Sequential):
         for before in [channels] + (layers - 1) * [FEATURES]:
             inner = convolution(before, FEATURES, 3, 1, rng)
             inner.padding = (0, 0)
-            parts += [inner, nn.LeakyReLU(SLOPE, inplace=True)]
+            parts += [inner, nn.LeakyReLU(LEAK, inplace=True)]
         super().__init__(*parts, convolution(FEATURES, 1, 1, 1, rng))
         self.patch = 2 * layers + 1

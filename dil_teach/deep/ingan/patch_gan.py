@@ -1,11 +1,10 @@
-"""The adversarial loss of patches, at several scales and inside of any shape.
+"""InGAN's adversarial loss: of patches, at several scales, inside of any shape.
 
-Shocher et al., ICCV 2019: an adaptive multi-scale patch discriminator. The loss is the
-hinge or least squares (Mao et al., ICCV 2017).
+Shocher et al., ICCV 2019: an adaptive multi-scale patch discriminator. The paper's loss
+is least squares; here it is the hinge loss (Lim and Ye, 'Geometric GAN', 2017).
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -17,13 +16,12 @@ from dil_teach.image.warp import Transformation
 from dil_teach.patches.extract import patches_inside
 from dil_teach.training.precision import autocast
 
-Loss = Literal["hinge", "least squares"]
 Logits = Float[Tensor, "1 1 _h _w"]
 Judged = Sequence[tuple[Logits, Tensor | None]]
-"""Logits of all patches at each scale, and which of them lie inside the shape."""
+"""At each scale, the logits of all patches and a mask of those inside the shape."""
 
 SCALE_FACTOR = 1.5
-"""How much smaller each scale is than the one before."""
+"""Ratio between the sizes of neighbouring scales."""
 
 
 def judge(
@@ -31,22 +29,20 @@ def judge(
     picture: Batch,
     transformation: Transformation,
     scales: int,
-    bf16: bool = True,
 ) -> Judged:
-    """What the discriminator says of a picture, at as many scales as have a patch.
+    """The discriminator's logits of a picture, at each scale that holds a patch.
 
     Parameters
     ----------
     discriminator : Discriminator
-        One for all scales.
+        One network for all scales.
     picture : Float[Tensor, "1 c h w"]
-        Of mean 0 and variance 1.
+        With mean 0 and variance 1.
     transformation : Transformation
-        That it was drawn by; patches that are not wholly inside its shape are masked.
+        The one that the picture was drawn with. Patches that are not completely inside
+        its shape are masked.
     scales : int
-        How many at the most, the finest first.
-    bf16 : bool
-        Whether it uses bfloat16 where the processor has it.
+        The largest number of scales, the finest first.
     """
     judged = []
     for scale in range(scales):
@@ -56,37 +52,30 @@ def judge(
             break
         shape = transformation.shape(size, picture.device)
         mask = None if shape is None else patches_inside(shape, discriminator.patch)
-        with autocast(picture.device, bf16):
+        with autocast(picture.device):
             logits = discriminator(channels_last(smaller))
         judged.append((logits.float(), mask))
     return judged
 
 
-def generator_loss(fake: Judged, progress: float, loss: Loss) -> Float[Tensor, ""]:
-    """How far the discriminator is from taking the fake's patches for real."""
+def generator_loss(fake: Judged, progress: float) -> Float[Tensor, ""]:
+    """Minus the mean logit of the fake's patches."""
+    return weighted([mean_inside(-logits, mask) for logits, mask in fake], progress)
+
+
+def discriminator_loss(
+    fake: Judged, real: Judged, progress: float
+) -> Float[Tensor, ""]:
+    """The hinge loss: logits should be below -1 for the fake, above 1 for the image."""
     terms = [
-        mean_inside(-logits if loss == "hinge" else (logits - 1) ** 2, mask)
-        for logits, mask in fake
+        mean_inside(F.relu(1 + of_fake), mask) + F.relu(1 - of_real).mean()
+        for (of_fake, mask), (of_real, _) in zip(fake, real, strict=False)
     ]
     return weighted(terms, progress)
 
 
-def discriminator_loss(
-    fake: Judged, real: Judged, progress: float, loss: Loss
-) -> Float[Tensor, ""]:
-    """How far it is from telling patches of the image from those of the fake."""
-    terms = []
-    for (of_fake, mask), (of_real, _) in zip(fake, real, strict=False):
-        if loss == "hinge":
-            errors = F.relu(1 + of_fake), F.relu(1 - of_real)
-        else:
-            errors = of_fake**2, (of_real - 1) ** 2
-        terms.append(mean_inside(errors[0], mask) + errors[1].mean())
-    return weighted(terms, progress)
-
-
 def weighted(terms: Sequence[Tensor], progress: float) -> Float[Tensor, ""]:
-    """The scales' weighted mean, by the weights of :func:`scale_weights`."""
+    """The mean over scales, weighted by :func:`scale_weights`."""
     weights = scale_weights(progress, len(terms))
     total = 0 * terms[0]
     for weight, term in zip(weights, terms, strict=True):
@@ -95,11 +84,11 @@ def weighted(terms: Sequence[Tensor], progress: float) -> Float[Tensor, ""]:
 
 
 def scale_weights(progress: float, scales: int) -> list[float]:
-    """Weights of the discriminator's scales, the finest first; they sum to 1.
+    """Weights of the discriminator's scales, the finest first; their sum is 1.
 
-    The coarsest counts most at first, of two scales twice as much as the other, and the
-    finest at the end: what is large is settled first (Shocher et al. 2019: the weights
-    of the scales change as it learns).
+    At first the coarsest scale counts most, of two scales twice as much as the other;
+    at the end the finest does. So large structures are learned first. In Shocher et al.
+    2019 the weights change during the training, too.
     """
     coarse_first = [
         (1 - progress) * scale + progress * (scales - 1 - scale)
@@ -110,7 +99,7 @@ def scale_weights(progress: float, scales: int) -> list[float]:
 
 
 def mean_inside(values: Batch, mask: Tensor | None) -> Tensor:
-    """The mean of what a mask leaves; of all where there is none."""
+    """The mean of the values where the mask is True; without a mask, of all."""
     if mask is None:
         return values.mean()
     return (values * mask).sum() / mask.sum().clamp_min(1)

@@ -4,53 +4,52 @@ import torch
 from torch import nn
 
 from dil_teach.deep.texture_expansion.style import Batch
-from dil_teach.training.networks import Block, convolution
+from dil_teach.training.networks import SLOPE, Block, convolution
 
-SLOPE = 0.1
+WIDTH, BLOCKS = 48, 4
+"""Channels of the generator's residual blocks, and their number; the paper has 6."""
 TAIL = 32
 """Channels of the layer before the generator's last."""
 DISCRIMINATOR_WIDTH = 32
+"""Channels of the discriminator's first layer."""
 
 
 class Generator(nn.Module):
-    """Residual blocks at the crop's own size, then each pixel becomes 2 x 2.
+    """Residual blocks at the crop's size; then each pixel becomes 2 x 2 pixels.
 
-    No normalisation: the whole image, and not crops alone, shall be drawn alike.
+    It has no normalisation: its statistics would differ between a crop and the whole
+    image.
 
     Parameters
     ----------
     channels : int
-        Of the image.
-    width, blocks : int
-        Channels of each block, and how many there are.
+        Channels of the image.
     rng : torch.Generator
-        Draws the weights.
+        Draws the initial weights.
     """
 
-    def __init__(
-        self, channels: int, width: int, blocks: int, rng: torch.Generator
-    ) -> None:
+    def __init__(self, channels: int, rng: torch.Generator) -> None:
         super().__init__()
-        self.first = reflecting(channels, width, rng)
+        self.first = reflecting(channels, WIDTH, rng)
         self.blocks = nn.ModuleList(
             nn.Sequential(
                 nn.LeakyReLU(SLOPE),
-                reflecting(width, width, rng),
+                reflecting(WIDTH, WIDTH, rng),
                 nn.LeakyReLU(SLOPE),
-                reflecting(width, width, rng, gain=0.3),
+                reflecting(WIDTH, WIDTH, rng, gain=0.3),
             )
-            for _ in range(blocks)
+            for _ in range(BLOCKS)
         )
         self.last = nn.Sequential(
             nn.LeakyReLU(SLOPE),
-            reflecting(width, TAIL, rng),
+            reflecting(WIDTH, TAIL, rng),
             nn.LeakyReLU(SLOPE),
             reflecting(TAIL, 4 * channels, rng),
             nn.PixelShuffle(2),
         )
 
     def forward(self, crops: Batch) -> Batch:
-        """The blocks that crops belong to, as the generator draws them."""
+        """The blocks of twice the size that the crops are expanded to."""
         x = self.first(crops.contiguous(memory_format=torch.channels_last))
         for block in self.blocks:
             x = x + block(x)
@@ -60,8 +59,10 @@ class Generator(nn.Module):
 def reflecting(
     before: int, after: int, rng: torch.Generator, gain: float = 1
 ) -> nn.Conv2d:
-    """A convolution of 3 x 3 that sees the image reflected at its borders: with zeros
-    there, a crop's borders would teach what the whole image has no place for."""
+    """A 3 x 3 convolution with reflection padding, its weights scaled by ``gain``.
+
+    Zero padding would teach artefacts of the crop's border.
+    """
     layer = convolution(before, after, 3, 1, rng)
     layer.padding_mode = "reflect"
     with torch.no_grad():
@@ -70,11 +71,11 @@ def reflecting(
 
 
 def discriminator(channels: int, rng: torch.Generator) -> nn.Sequential:
-    """What tells an image's own blocks (1) from drawn ones (0), patch by patch.
+    """A patch discriminator: 1 for the image's own blocks, 0 for generated ones.
 
     Isola et al., 'Image-to-image translation with conditional adversarial networks',
-    CVPR 2017. Its first layer keeps all pixels: else it would overlook a pattern of
-    two pixels, which the generator's last layer is prone to.
+    CVPR 2017. Its first layer has stride 1. With stride 2 it would overlook patterns of
+    two pixels, a common artefact of the generator's last layer.
     """
     width = DISCRIMINATOR_WIDTH
     return nn.Sequential(

@@ -1,8 +1,8 @@
-"""A style loss without a trained network: Gram matrices of random filters' features.
+"""A style loss without a pretrained network: Gram matrices of random filters' features.
 
 Gatys, Ecker and Bethge, 'Texture Synthesis Using Convolutional Neural Networks', NIPS
 2015, compare features of a network that was trained on a million photographs. Random
-filters will do (Ustyuzhaninov et al., 'What does it take to generate natural
+filters work, too (Ustyuzhaninov et al., 'What does it take to generate natural
 textures?', ICLR 2017).
 """
 
@@ -14,11 +14,12 @@ from torch import Tensor
 Batch = Float[Tensor, "_n _c _h _w"]
 
 FILTERS, FILTER_SIDE, LEVELS = 32, 5, 3
-"""Filters; at three levels they see 5, 10 and 20 pixels."""
+"""Number of filters, their side in pixels, and the number of scales, each half of the
+one before. So the filters see 5, 10 and 20 pixels of the image."""
 
 
 def random_filters(channels: int, rng: torch.Generator) -> Float[Tensor, "f c k k"]:
-    """Gaussian filters of mean 0 and length 1: none sees a plain colour."""
+    """Gaussian filters with mean 0 and norm 1: a constant colour has no response."""
     shape = (FILTERS, channels, FILTER_SIDE, FILTER_SIDE)
     filters = torch.randn(shape, generator=rng)
     filters = filters - filters.mean((2, 3), keepdim=True)
@@ -28,25 +29,25 @@ def random_filters(channels: int, rng: torch.Generator) -> Float[Tensor, "f c k 
 def style_loss(
     drawn: Batch, real: Batch, filters: Float[Tensor, "f c k k"]
 ) -> Float[Tensor, ""]:
-    """How far the Gram matrices of two batches are apart, relative to the real ones.
+    """Squared difference between two batches' Gram matrices, relative to the real ones.
 
     Parameters
     ----------
     drawn, real : Batch
         Float[Tensor, "n c h w"]; their sizes may differ.
     filters : Float[Tensor, "f c k k"]
-        What features are made with, at each of three levels, each half of the last.
+        The same for all scales.
 
     Returns
     -------
     Float[Tensor, ""]
-        The sum over levels of the squared differences' share of the real squares, its
-        mean over the batch.
+        The squared differences divided by the squares of the real matrices: the mean
+        over the batch, summed over three scales.
 
     References
     ----------
     Gatys, Ecker and Bethge, "Texture synthesis using convolutional neural networks",
-    NIPS 2015: its loss, with features of filters that nobody trained.
+    NIPS 2015.
     """
     loss = drawn.new_zeros(())
     for level in range(LEVELS):
@@ -60,14 +61,14 @@ def style_loss(
 
 
 def features(images: Batch, filters: Float[Tensor, "f c k k"]) -> Batch:
-    """Where each filter answers above 0, and the colours themselves."""
+    """The filters' positive responses, and the colours."""
     images = images.contiguous(memory_format=torch.channels_last)
     edge = filters.shape[-1] // 2
-    answers = F.conv2d(images, filters).relu()
-    return torch.cat([answers, images[..., edge:-edge, edge:-edge]], dim=1)
+    responses = F.conv2d(images, filters).relu()
+    return torch.cat([responses, images[..., edge:-edge, edge:-edge]], dim=1)
 
 
 def gram_matrix(features: Batch) -> Float[Tensor, "n f f"]:
-    """The mean over all places of each feature times each other."""
+    """The mean over all places of the product of each pair of features."""
     rows = features.flatten(2)
     return rows @ rows.mT / rows.shape[-1]

@@ -1,0 +1,87 @@
+"""InGAN's patch loss: the bidirectional distance of some patches of two images.
+
+Simakov, Caspi, Shechtman and Irani, 'Summarizing Visual Data Using Bidirectional
+Similarity', CVPR 2008, equation 1: completeness plus coherence.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from dil_teach.deep.ingan.networks import Batch
+from dil_teach.patches.extract import patches_inside
+
+
+def patch_distance(
+    fake: Batch,
+    image: Batch,
+    rng: torch.Generator,
+    inside: Bool[Tensor, "h w"] | None = None,
+    patch_size: int = 7,
+    samples: int = 128,
+) -> Float[Tensor, ""]:
+    """Completeness plus coherence, estimated from random patches.
+
+    Parameters
+    ----------
+    fake, image : Float[Tensor, "1 c h w"]
+        Their sizes may differ.
+    rng : torch.Generator
+        Draws the patches.
+    inside : Bool[Tensor, "h w"], optional
+        The fake's shape. Only patches that are completely inside count.
+    patch_size : int
+        Side of a patch in pixels.
+    samples : int
+        Number of patches drawn from each image, with replacement.
+
+    Returns
+    -------
+    Float[Tensor, ""]
+        Mean squared error per value to the nearest patch of the other image, summed
+        over both directions. The gradient treats the choice of the nearest patch as
+        constant. 0 if no patch is inside.
+    """
+    total = fake.new_zeros(())
+    outside = None
+    if inside is not None:
+        outside = ~patches_inside(inside, patch_size).flatten()
+        if outside.all():
+            return total
+    for query, database in ((fake, image), (image, fake)):
+        rows, columns = (side - patch_size + 1 for side in query.shape[-2:])
+        places = torch.arange(rows * columns, device=query.device)
+        if outside is not None and query is fake:
+            places = places[~outside]
+        chosen = torch.randint(len(places), (samples,), generator=rng)
+        some = patches_at(query, places[chosen.to(query.device)], patch_size)
+        # Not patches.search: for a few queries at each step, one convolution computes
+        # |database|^2 - 2 <query, database> of all places without unfolding them.
+        with torch.no_grad():
+            norms = F.avg_pool2d(
+                database.square().sum(1), patch_size, stride=1, divisor_override=1
+            )
+            distances = F.conv2d(database, some).mul_(-2).add_(norms)[0].flatten(1)
+            if outside is not None and database is fake:
+                distances[:, outside] = torch.inf
+            nearest = distances.min(1).indices  # takes half of argmin's time
+        found = patches_at(database, nearest, patch_size)
+        total = total + (some - found).square().mean()
+    return total
+
+
+def patches_at(
+    picture: Batch, places: Int[Tensor, "n"], patch_size: int
+) -> Float[Tensor, "n c side side"]:
+    """The patches at these places, counted row by row; gradients reach the picture.
+
+    As rows of :func:`~dil_teach.patches.extract.extract_patches`, without extracting
+    the others.
+    """
+    width = picture.shape[-1]
+    columns = width - patch_size + 1
+    corners = places // columns * width + places % columns
+    within = torch.arange(patch_size, device=places.device)
+    pixels = corners[:, None, None] + within[:, None] * width + within
+    return picture[0].flatten(1)[:, pixels].transpose(0, 1)
