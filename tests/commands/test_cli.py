@@ -21,6 +21,7 @@ from PIL import Image as Picture
 import dil_teach
 import dil_teach.course.lesson as lesson_module
 import dil_teach.deep.zssr.large_images as large_images
+import dil_teach.deep.zssr.zssr as zssr_module
 from dil_teach.cli import main
 from dil_teach.deep.zssr.zssr import ZSSRSettings
 from dil_teach.image.convention import split_alpha, to_uint8
@@ -124,12 +125,12 @@ def test_options_reach_the_method(
 ) -> None:
     seen = []
 
-    class Spy(large_images.ZSSR):
+    class Spy(zssr_module.ZSSR):
         def __init__(self, *arguments: object) -> None:
             super().__init__(*arguments)
             seen.append(self)
 
-    monkeypatch.setattr(large_images, "ZSSR", Spy)
+    monkeypatch.setattr(zssr_module, "ZSSR", Spy)
     colour().save("in.png")
     np.save("kernel.npy", np.ones((5, 5)))
     assert super_resolve("in.png", "out.png", "--scale", "1.5", "--seed", "7") == 0
@@ -278,7 +279,7 @@ def test_what_goes_wrong_later_is_one_line_too(
     def fail(self: object) -> None:
         raise error
 
-    monkeypatch.setattr(large_images.ZSSR, "super_resolve", fail)
+    monkeypatch.setattr(zssr_module.ZSSR, "super_resolve", fail)
     assert super_resolve("in.png", "out.png") == status
     assert capsys.readouterr().err.splitlines()[-1].startswith(said)
     assert not Path("out.png").exists()
@@ -290,7 +291,7 @@ def test_a_mistake_of_ours_is_not_dressed_up(
     def fail(self: object) -> None:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(large_images.ZSSR, "super_resolve", fail)
+    monkeypatch.setattr(zssr_module.ZSSR, "super_resolve", fail)
     with pytest.raises(RuntimeError, match="shapes"):
         super_resolve("in.png", "out.png")
 
