@@ -1,12 +1,12 @@
 """Measure nearest patches and patch recurrence.
 
-    python benchmarks/recurrence.py                         # everything: half an hour
-    python benchmarks/recurrence.py --sections speed paper  # some of it
-    python benchmarks/recurrence.py --sections chapter      # chapter 01's table again
+    python benchmarks/recurrence.py                         # all sections: 30 minutes
+    python benchmarks/recurrence.py --sections speed paper  # some sections
+    python benchmarks/recurrence.py --sections chapter      # rewrite chapter 01's table
 
 Each section writes ``benchmarks/results/recurrence_<section>.json``. Times are CPU
-seconds of the process, on one thread. Set5 is read from the folder that
-``DIL_TEACH_DATASETS`` names; nothing was tuned on it.
+seconds of the process, on one thread. Set5 is read from the folder
+``DIL_TEACH_DATASETS``; nothing was tuned on it.
 """
 
 import os
@@ -44,8 +44,8 @@ from dil_teach.patches.search import nearest_patches
 CHAPTER = Path(__file__).parents[1] / "notebooks/source/01_patch_recurrence.py"
 EASY = ("astronaut", "coffee", "flower", "chelsea", "retina")
 HARD = ("china", "hubble", "facade", "grass", "gravel")
-"""Fine detail throughout; china, whose plain sky makes distances tiny. The search was
-tuned on all but retina (hubble, facade and gravel: the limit of texture alone)."""
+"""Fine detail everywhere; in china, the smooth sky makes distances tiny. The search was
+tuned on all photographs but retina (on hubble, facade and gravel: only TEXTURE)."""
 EIGHT = (
     "astronaut",
     "chelsea",
@@ -70,7 +70,7 @@ def seconds(work: Callable) -> tuple[float, object]:
 
 
 def matmul_rate(values: int, rows: int, columns: int) -> float:
-    """Operations a second of torch's product of so many patches, again and again."""
+    """Operations per second of torch's matrix product, of the given size, repeated."""
     queries, database = torch.rand(rows, values), torch.rand(columns, values)
     out = torch.empty(rows, columns)
     torch.mm(queries, database.T, out=out)
@@ -82,7 +82,7 @@ def matmul_rate(values: int, rows: int, columns: int) -> float:
 
 
 def speed() -> list[dict]:
-    """Exact and fast search, 256 x 256 in colour against the scales 0.8 and 0.64."""
+    """Exact and fast search: 256 x 256 in colour, in its scales 0.8 and 0.64."""
     rows = []
     for name in EASY + HARD:
         for patch_size in (5, 7):
@@ -126,9 +126,9 @@ ALONE = """
 import resource, sys, torch
 sys.path.insert(0, {folder!r})
 from recurrence import colour
-from dil_teach.nearest import nearest_patches
-from dil_teach.pyramid import pyramid
-from dil_teach.resize import resize
+from dil_teach.image.pyramid import pyramid
+from dil_teach.image.resize import resize
+from dil_teach.patches.search import nearest_patches
 torch.set_num_threads(1)
 image = resize(colour("astronaut", 512), size=(1024, 1024)).clamp(0, 1)
 levels = pyramid(image, (0.8, 0.64))
@@ -142,10 +142,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
 
 
 def memory() -> list[dict]:
-    """Peak memory at 1024 x 1024 (the astronaut enlarged) against two scales.
+    """Peak memory at 1024 x 1024 (the upscaled astronaut), in two scales.
 
-    The exact search is asked for ten rows alone, as all would take an hour; what those
-    that are not asked would add to it, results and places, is added here.
+    The exact search is run for ten rows only, because all rows would take an hour. The
+    memory of the other rows' results and places is added.
     """
     rows = []
     for exact in (False, True):
@@ -163,7 +163,7 @@ def memory() -> list[dict]:
 
 
 def percentages(image: Image) -> dict[str, list[float]]:
-    """With at least nine and one good matches: all, the detailed quarter."""
+    """Percentages of patches with at least nine good matches, and with at least one."""
     good = good_distance(image)[..., None]
     quarter = detailed(image)
     figures: dict[str, list[float]] = {}
@@ -206,10 +206,9 @@ def gaussian_weights(patch_size: int, sigma: float) -> torch.Tensor:
 def brute(
     image: Image, scale: float, weights: torch.Tensor, mean_off: bool, self_off: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
-    """Distances to all patches at a scale, to the four moved ones, |p|^2, and values.
+    """Distances to all patches at a scale and to the four moved patches, |p|^2, values.
 
-    Nothing of the library's search is used: this is its oracle, and where its choices
-    can be varied.
+    It does not use the library's search, so it can check it and vary its choices.
     """
     side, channels = len(weights), len(image)
 
@@ -246,7 +245,7 @@ def brute(
 
 
 def choices() -> list[dict]:
-    """What each choice of the definition is worth, at 96 pixels, by brute force."""
+    """The effect of each choice in the definition, at 96 pixels, by brute force."""
     noise = torch.rand(3, 96, 96, generator=torch.Generator().manual_seed(0))
     images = {
         name: colour(name, 96) for name in ("coffee", "astronaut", "chelsea", "china")
@@ -295,7 +294,7 @@ def choices() -> list[dict]:
 
 
 def library(m: torch.Tensor, c: torch.Tensor, n: int) -> torch.Tensor:
-    """The good distance, from those to moved patches, the contrast and the values."""
+    """The good distance, from the moved patches' distances, contrast and values."""
     return torch.minimum(m.amax(0), CONTRAST * c).clamp_min(UNSEEN * n)
 
 
@@ -346,7 +345,7 @@ def interaction() -> list[dict]:
 
 
 def chapter() -> None:
-    """Write chapter 01's table anew from the recorded percentages."""
+    """Rewrite chapter 01's table from the recorded percentages."""
     rows = [row for row in record.read("recurrence_paper") if row["channels"] == "grey"]
     lines = ["", "#", "# | grey, 5 x 5, 9 or more, % | 1 | 0.8 | 0.64 | 0.51 | 0.41 |"]
     lines.append("# |---|---|---|---|---|---|")

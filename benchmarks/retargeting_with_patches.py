@@ -1,16 +1,16 @@
 """Retargeting with patches beside plain resizing, a tiled copy and the column warp.
 
-``python benchmarks/retargeting_with_patches.py`` makes five photographs of 112 pixels'
-width twice and half as wide, and writes ``results/retargeting_with_patches.json`` and a
-picture of the same name; then ``..._held_out``, of five photographs that no setting was
-chosen on. In the pictures: from top to bottom the photographs; from left to right the
-photograph, bicubic, tiled (a crop where it shrinks), bidirectional similarity and GPNN,
-twice as wide and then half as wide.
+``python benchmarks/retargeting_with_patches.py`` changes the width of five photographs,
+112 pixels wide, to twice and to half. It writes ``results/retargeting_with_patches``
+as .json and .png; then ``..._held_out`` for five photographs that no setting was tuned
+on. In the pictures, each row is a photograph. Its columns are the photograph, bicubic,
+tiled (a crop if it is narrower), bidirectional similarity and GPNN, first twice as wide
+and then half as wide.
 
-Measures are errors: completeness and coherence as shares of plain resizing's, the lower
-the better, and how far places are kept. A tiled copy is perfect in the first two and
-fails in the third. ``uniform start`` is each method without what it adds to its paper:
-a start that keeps busy columns, and patches drawn to where it put them.
+The measures are errors: completeness and coherence as shares of bicubic's (lower is
+better), and how far patches have moved. A tiled copy is perfect in the first two and
+fails in the third. ``uniform start`` is each method without our additions to its paper:
+a start that keeps the width of detailed columns, and patches drawn to their places.
 """
 
 import time
@@ -22,7 +22,12 @@ import torch
 import torch.nn.functional as F
 import tyro
 
-from dil_teach.classical.retarget import bidirectional, layouts, patch_generation
+from dil_teach.classical.retarget import (
+    bidirectional,
+    layouts,
+    matching,
+    patch_generation,
+)
 from dil_teach.classical.retarget.column_warp import column_warp
 from dil_teach.image.convention import Image
 from dil_teach.image.files import save_image
@@ -47,28 +52,28 @@ Method = Callable[[Image, tuple[int, int]], Image]
 
 
 def bicubic(image: Image, size: tuple[int, int]) -> Image:
-    """Plain resizing."""
+    """Uniform resizing."""
     return resize(image, size=size).clamp(0, 1)
 
 
 def tiled(image: Image, size: tuple[int, int]) -> Image:
-    """The picture beside itself, or its middle."""
+    """The image beside itself, or its middle part."""
     if size[1] < image.shape[-1]:
         left = (image.shape[-1] - size[1]) // 2
         return image[..., left : left + size[1]]
     return image.repeat(1, 1, -(-size[1] // image.shape[-1]))[..., : size[1]]
 
 
-def as_in_the_paper(method: Method, module) -> Method:
-    """A method from a uniform start, with patches drawn to no place."""
+def as_in_the_paper(method: Method) -> Method:
+    """A method from a uniform start, without the distance of places."""
 
     def retarget(image: Image, size: tuple[int, int]) -> Image:
-        kept = layouts.POWER, module.PLACE
-        layouts.POWER, module.PLACE = 0.0, 0.0
+        kept = layouts.POWER, matching.PLACE_WEIGHT
+        layouts.POWER, matching.PLACE_WEIGHT = 0.0, 0.0
         try:
             return method(image, size)
         finally:
-            layouts.POWER, module.PLACE = kept
+            layouts.POWER, matching.PLACE_WEIGHT = kept
 
     return retarget
 
@@ -79,11 +84,9 @@ METHODS: dict[str, Method] = {
     "column warp": lambda image, size: column_warp(image, size[1]),
     "stretch alone": lambda image, size: layouts.stretch(image, size)[0],
     "bidirectional": bidirectional.retarget,
-    "bidirectional, uniform start": as_in_the_paper(
-        bidirectional.retarget, bidirectional
-    ),
+    "bidirectional, uniform start": as_in_the_paper(bidirectional.retarget),
     "GPNN": patch_generation.retarget,
-    "GPNN, uniform start": as_in_the_paper(patch_generation.retarget, patch_generation),
+    "GPNN, uniform start": as_in_the_paper(patch_generation.retarget),
 }
 
 
@@ -128,7 +131,7 @@ def measure(title: str, names: tuple[str, ...]) -> None:
     summary = summarise(rows)
     for line in summary:
         print(line)
-    # small errors times a million, so that a record keeps their digits
+    # multiplied by a million, so that the record keeps the digits of small errors
     for row in rows:
         for key in ("completeness", "coherence"):
             row[f"{key}, millionths"] = 1e6 * row.pop(key)

@@ -1,11 +1,11 @@
 """Seam carving beside the package seam-carving; a column warp beside bicubic resizing.
 
-``python benchmarks/seam_carving.py`` needs the extra ``peers``. Where the peer lies in
-an environment of its own, ``--peer-python PATH`` names that one's Python: it runs in a
-process of its own either way. What counts is the processor's time of one process, the
-least of several runs that take turns, after one that compiles and warms up.
+``python benchmarks/seam_carving.py`` needs the extra ``peers``. If the peer is in
+another environment, ``--peer-python PATH`` names its Python; it always runs in its own
+process. Times are CPU seconds of one process: the least of several runs in turns,
+after one run that compiles and warms up.
 
-``--no-timing`` leaves the peer out and measures completeness and coherence alone.
+``--no-timing`` leaves the peer out and measures only completeness and coherence.
 """
 
 import json
@@ -33,7 +33,7 @@ TIMED = "china"
 """640 x 427 pixels."""
 PHOTOS = ("astronaut", "chelsea", "coffee", "china", "flower", "facade", "coins")
 AFTER = (0, 25, 50, 75)
-"""Seams are compared on the map of what is left after so many."""
+"""Seams are compared on the energy maps after these numbers of seams are removed."""
 SMALL = 112
 
 PEER = """
@@ -61,7 +61,7 @@ else:
 
 
 def ask(peer_python: Path, **given) -> list | dict:
-    """What the peer answers to arrays."""
+    """The peer's results for some arrays."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "given.npz"
         np.savez(path, **given)
@@ -75,7 +75,7 @@ def ask(peer_python: Path, **given) -> list | dict:
 
 
 def times(peer_python: Path, rounds: int, runs: int) -> list[dict]:
-    """Processor seconds of 100 seams taken out of a photograph, in turns."""
+    """CPU seconds to remove 100 seams from a photograph, ours and the peer's."""
     image = photo(TIMED)
     height, width = image.shape[1:]
     bytes_ = (255 * image).round().byte().permute(1, 2, 0).numpy()
@@ -111,7 +111,7 @@ def times(peer_python: Path, rounds: int, runs: int) -> list[dict]:
 
 
 def energies(peer_python: Path) -> list[dict]:
-    """How far the energies of both seams differ, on one map: at most, of the peer's."""
+    """The largest relative difference of both seams' energies, on the same maps."""
     rows = []
     for name in PHOTOS:
         image = photo(name)
@@ -147,7 +147,7 @@ def energies(peer_python: Path) -> list[dict]:
 
 
 def measures() -> list[dict]:
-    """Completeness and coherence at another width, as shares of bicubic's."""
+    """Completeness and coherence at two widths, as shares of bicubic's."""
     rows = []
     for name in PHOTOS:
         image = photo(name)
@@ -183,7 +183,7 @@ def measure(
     runs: int = 2,
     timing: bool = True,
 ) -> None:
-    """Time, equal energies, and the measures of patches."""
+    """Measure times, energies of seams, completeness and coherence."""
     torch.set_num_threads(1)
     commit = record.commit_of_code("benchmarks/seam_carving.py")
     patches = measures()

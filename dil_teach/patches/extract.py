@@ -1,16 +1,25 @@
 """An image as the bag of its patches, and back."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from dil_teach.image.convention import Image
+from dil_teach.image.convention import Image, check_image
+
+Mask = Bool[Tensor, "_h _w"]
+
+BLOCK = 65536
+"""Patches of a bag that are extracted at a time: 20 MB if they are 5 x 5 in colour."""
 
 
 def extract_patches(
     image: Image, patch_size: int = 5, stride: int = 1
 ) -> Float[Tensor, "patches values"]:
-    """Every patch of an image as a row of values.
+    """All patches of an image, one in each row.
 
     Parameters
     ----------
@@ -41,16 +50,47 @@ def extract_patches(
     return F.unfold(image[None], patch_size, stride=stride)[0].T
 
 
+def gather_patches(
+    pixels: Float[Tensor, "c pixels"],
+    corners: Int[Tensor, "n"],
+    width: int | Int[Tensor, "n"],
+    patch_size: int,
+) -> Float[Tensor, "n c values"]:
+    """Some patches of an image, by the index of their top left pixel.
+
+    Parameters
+    ----------
+    pixels : Float[Tensor, "c pixels"]
+        The image, flattened row by row; or several images, one after another.
+    corners : Int[Tensor, "n"]
+        Index of the top left pixel of each patch.
+    width : int or Int[Tensor, "n"]
+        Width in pixels of the image that each patch lies in.
+    patch_size : int
+        Side of a patch in pixels.
+
+    Returns
+    -------
+    Float[Tensor, "n c values"]
+        The patch_size**2 values of each channel, row by row.
+    """
+    side = torch.arange(patch_size, device=corners.device)
+    widths = torch.as_tensor(width, device=corners.device).view(-1, 1)
+    rows = corners[:, None] + side * widths
+    inside = rows[:, :, None] + side  # n, patch_size, patch_size
+    values = pixels[:, inside.flatten()]
+    return values.view(len(pixels), len(corners), patch_size**2).transpose(0, 1)
+
+
 def average_patches(
     patches: Float[Tensor, "patches values"],
     image_size: tuple[int, int],
     patch_size: int = 5,
     stride: int = 1,
 ) -> Image:
-    """Lay patches back at their places; where they overlap, their mean.
+    """Put patches back at their places; overlapping patches are averaged.
 
-    The inverse of :func:`extract_patches` where every pixel lies in a patch; pixels in
-    none are 0.
+    The inverse of :func:`extract_patches`. Pixels that no patch covers are 0.
 
     Parameters
     ----------
@@ -72,6 +112,121 @@ def average_patches(
 def patches_inside(
     inside: Bool[Tensor, "h w"], patch_size: int
 ) -> Bool[Tensor, "_h _w"]:
-    """Which of all patches lie wholly inside of a shape."""
+    """Which patches lie wholly inside a shape, by their top left corner."""
     outside = (~inside)[None, None].float()
     return F.max_pool2d(outside, patch_size, stride=1)[0, 0] == 0
+
+
+@dataclass(frozen=True)
+class PatchBag:
+    """The patches of several images; values are extracted only when they are used."""
+
+    pixels: Float[Tensor, "c pixels"]
+    """Of all images, one after another."""
+    corner: Int[Tensor, "n"]
+    """Index in ``pixels`` of each patch's top left pixel."""
+    width: Int[Tensor, "n"]
+    """Of the image that each patch lies in, in pixels."""
+    place: Int[Tensor, "n 3"]
+    """The number of that image; row and column of the top left pixel in it."""
+    patch_size: int
+    remove_mean: bool
+
+    def __len__(self) -> int:
+        return len(self.corner)
+
+    def values(
+        self, index: Int[Tensor, "n"] | slice
+    ) -> Float[Tensor, "patches values"]:
+        """Patches as rows, as :func:`extract_patches` returns them."""
+        corner, width = self.corner[index], self.width[index]
+        values = gather_patches(self.pixels, corner, width, self.patch_size)
+        if self.remove_mean:
+            values = values - values.mean(-1, keepdim=True)
+        return values.flatten(1)
+
+    def blocks(self) -> Iterator[Float[Tensor, "patches values"]]:
+        """All rows, ``BLOCK`` at a time; one empty block if there are none."""
+        for first in range(0, max(len(self), 1), BLOCK):
+            yield self.values(slice(first, first + BLOCK))
+
+
+def bag_of(
+    images: Sequence[Image],
+    masks: Sequence[Mask | None] | None,
+    patch_size: int,
+    remove_mean: bool,
+    stride: int = 1,
+    name: str = "images",
+) -> PatchBag:
+    """The patches of images, or those that lie wholly inside of masks.
+
+    Parameters
+    ----------
+    images : sequence of Image
+        Float[Tensor, "c h w"] of one number of channels.
+    masks : sequence of Bool[Tensor, "h w"] or None, optional
+        True where pixels may be used; None uses all.
+    patch_size, stride : int
+        As in :func:`extract_patches`.
+    remove_mean : bool
+        Subtract the mean of each channel over the patch.
+    name : str
+        What the caller calls the images.
+
+    Raises
+    ------
+    ValueError
+        If there are no images, one is smaller than a patch, channels differ, a mask
+        does not fit its image, or the stride is below 1.
+    """
+    masks = [None] * len(images) if masks is None else masks
+    if stride < 1:
+        raise ValueError(
+            f"stride: expected at least 1, got {stride}; 1 uses all patches"
+        )
+    if not images or len({len(image) for image in images}) > 1:
+        raise ValueError(
+            f"{name}: expected at least one image, and one number of channels, got "
+            f"{[len(image) for image in images]}; make all grey or all colour"
+        )
+    if len(masks) != len(images):
+        raise ValueError(
+            f"{name}_mask: expected one mask for each of {len(images)} images, got "
+            f"{len(masks)}"
+        )
+    corners, widths, places, first = [], [], [], 0
+    for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        check_image(image, name, in_range=False)
+        height, width = image.shape[-2:]
+        if not 1 <= patch_size <= min(height, width):
+            raise ValueError(
+                f"patch_size: expected 1 to {min(height, width)}, the smaller side of "
+                f"the {name} ({height} x {width} pixels), got {patch_size}; take a "
+                "larger image or scale, or smaller patches"
+            )
+        if mask is None:
+            mask = torch.ones(height, width, dtype=torch.bool, device=image.device)
+        _check_mask(mask, image, f"{name}_mask")
+        inside = patches_inside(mask, patch_size)[::stride, ::stride]
+        place = stride * inside.nonzero()
+        corners.append(first + width * place[:, 0] + place[:, 1])
+        widths.append(torch.full_like(corners[-1], width))
+        places.append(F.pad(place, (1, 0), value=number))
+        first += height * width
+    pixels = torch.cat([image.flatten(1) for image in images], 1)
+    corner, width, place = torch.cat(corners), torch.cat(widths), torch.cat(places)
+    return PatchBag(pixels, corner, width, place, patch_size, remove_mean)
+
+
+def _check_mask(mask: Mask, image: Image, name: str) -> None:
+    if mask.dtype != torch.bool:
+        raise ValueError(
+            f"{name}: expected a boolean mask, got {mask.dtype}; compare it: > 0.5"
+        )
+    if mask.shape != image.shape[-2:]:
+        raise ValueError(
+            f"{name}: expected the size of its image, {image.shape[-2]} x "
+            f"{image.shape[-1]}, got {' x '.join(map(str, mask.shape))}; "
+            "make the mask from that image"
+        )

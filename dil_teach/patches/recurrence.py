@@ -1,4 +1,9 @@
-"""Patch recurrence within and across scales (Glasner, Bagon and Irani, ICCV 2009)."""
+"""Patch recurrence within and across scales (Glasner, Bagon and Irani, ICCV 2009).
+
+Departures from "Super-Resolution from a Single Image", section 2: all channels instead
+of grey, no Gaussian weights, and good matches are also limited by the patch's contrast.
+benchmarks/results/recurrence_choices.json holds the effect of each.
+"""
 
 from collections.abc import Sequence
 from math import isqrt
@@ -13,40 +18,44 @@ from dil_teach.image.resize import resize
 from dil_teach.patches.search import nearest_patches
 
 SCALES = (1.0, 0.8, 0.64, 0.51, 0.41)
-"""Those of the paper's figure: each 1.25 times smaller than the one before."""
+"""Scales of the paper's figure: each is 1.25 times smaller than the one before."""
 MOST = 16
-"""Good matches are counted up to so many."""
+"""The largest number of good matches that is counted."""
 LEAST = 9
-"""The paper asks which patches have at least so many."""
+"""The paper's figure counts patches with at least this many good matches."""
 HALF_PIXEL = (-1 / 16, 9 / 16, 9 / 16, -1 / 16)
-"""Bicubic weights half-way between two pixels (Keys, a = -1/2)."""
+"""Bicubic weights half-way between two pixels (Keys 1981, a = -1/2)."""
 CONTRAST = 0.25
-"""A good match is no farther than this share of the patch's own squared contrast."""
+"""Largest distance of a good match, as a share of the patch's own squared contrast.
+Measured: without it, more than half of the patches of white noise would recur."""
 UNSEEN = (2 / 255) ** 2
-"""Squared distance per value, of two grey levels, that nobody sees between patches."""
+"""Squared distance per value that is always good: two grey levels, which are not
+visible between patches."""
 ENOUGH = 4000
-"""So many patches, evenly spread, tell a photograph's score to a hundredth."""
+"""Number of patches, evenly spread, that give a photograph's recurrence score within
+0.01 (measured)."""
 
 
 def recurrence_map(
     image: Image, patch_size: int = 5, scale: float = 1.0
 ) -> Int[Tensor, "h w"]:
-    """How many good matches each patch has in its image at a scale, up to 16.
+    """Count the good matches of each patch in its image at a scale, up to 16.
 
-    Patches are compared by the squared distance of their values, each channel's mean
-    over the patch taken off. A match is *good* if it is within :func:`good_distance`.
-    The patch itself does not count: whatever lies less than one pixel (of the image at
-    that scale) from its own place. Matches may overlap the patch, and one another.
+    Patches are compared by the sum of squared differences after the mean of each
+    channel over the patch is subtracted. A match is *good* if its distance is at most
+    :func:`good_distance`. The patch itself does not count: every patch less than one
+    pixel (of the image at that scale) from its own place is left out. Matches may
+    overlap the patch, and one another.
 
     Parameters
     ----------
     image : Image
-        Float[Tensor, "c h w"], grey or RGB, all channels compared.
+        Float[Tensor, "c h w"], grey or RGB; all channels are compared.
     patch_size : int
         Side of a patch in pixels.
     scale : float
-        Of the image that is searched, to the image: 1 is the image itself, below 1 it
-        is smaller (bicubic, antialiased).
+        Size of the image that is searched, relative to the image: 1 is the image
+        itself; below 1 it is downscaled (bicubic, antialiased).
 
     Returns
     -------
@@ -57,14 +66,7 @@ def recurrence_map(
     Raises
     ------
     ValueError
-        If the image is constant or smaller than a patch, or is so at that scale.
-
-    References
-    ----------
-    D. Glasner, S. Bagon and M. Irani, "Super-Resolution from a Single Image", ICCV
-    2009, section 2. Departures: all channels instead of grey, no Gaussian weights, the
-    limit by contrast; benchmarks/results/recurrence_choices.json
-    holds what each is worth.
+        If the image is constant, or it is smaller than a patch at that scale.
     """
     found = match_distances(image, patch_size, scale)
     return (found <= good_distance(image, patch_size)[..., None]).sum(2)
@@ -78,37 +80,37 @@ def match_distances(
     most: int = MOST,
     stride: int = 1,
 ) -> Float[Tensor, "h w k"]:
-    """Squared distances of each patch to its nearest ones at a scale, itself left out.
+    """Squared distances from each patch to its nearest matches at a scale.
 
-    What :func:`recurrence_map` counts from, nearest first.
+    :func:`recurrence_map` counts those that are small enough.
 
     Parameters
     ----------
     image, patch_size, scale
-        As there.
+        As in :func:`recurrence_map`.
     exact : bool
-        Compare each patch with every other, instead of the fast search.
+        Compare each patch with every other, instead of the faster KD-tree.
     most : int
-        How many of them: fewer take less time.
+        Number of matches; fewer take less time.
     stride : int
-        Distance between neighbouring patches that are looked at, in pixels.
+        Distance between neighbouring query patches, in pixels.
 
     Returns
     -------
     Float[Tensor, "h w k"]
-        Sums over all c * patch_size**2 values, each channel's mean taken off; infinite
-        where the image is so small that there are fewer.
+        Nearest first. Sums over all c * patch_size**2 values, the mean of each channel
+        subtracted; infinite where a small image has fewer matches.
 
     Raises
     ------
     ValueError
-        As there.
+        As :func:`recurrence_map`.
     """
     check_recurs(image, patch_size, scale)
     searched = image if scale == 1 else resize(image, scale).clamp(0, 1)
     height, width = (side - patch_size + 1 for side in searched.shape[-2:])
     k = min(most, height * width - (1 if scale == 1 else 4))
-    if k < 1:  # nothing beside itself
+    if k < 1:  # there are no other patches
         height, width = ((n - patch_size) // stride + 1 for n in image.shape[-2:])
         return image.new_full((height, width, most), torch.inf)
     found = nearest_patches(
@@ -125,15 +127,18 @@ def match_distances(
 
 
 def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
-    """How far a good match may be from each patch: squared, without means.
+    """The largest squared distance of a good match, for each patch (means subtracted).
 
-    As far as the patch is from itself moved by half a pixel (left, right, up or down,
-    by bicubic interpolation: the farthest of the four), since a perfect copy may lie
-    about that far off the grid of pixels (in texture, one half a pixel off in both
-    directions may not pass). But no farther than a quarter of its own squared
-    distance from its mean: where half a pixel changes a patch more, as in noise, being
-    nearer than that is no likeness. And never nearer than two grey levels
-    (of 255) a value, which nobody sees: the noise of a clear sky sets no patches apart.
+    As in the paper, it is the distance from the patch to itself moved by half a pixel
+    (left, right, up and down, bicubic; the largest of the four): a perfect copy may lie
+    half a pixel off the pixel grid. (A copy of texture half a pixel off in both
+    directions may be missed.)
+
+    Two limits are added. It is at most a quarter of the patch's own squared contrast:
+    in noise, half a pixel changes a patch more than that, and the threshold would
+    accept patches that are not similar. It is at least two grey levels (of 255) a
+    value, which are not visible: the noise of a clear sky should not make its patches
+    differ.
 
     Parameters
     ----------
@@ -146,29 +151,15 @@ def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     -------
     Float[Tensor, "h w"]
         At the top left corner of each patch.
-
-    References
-    ----------
-    Glasner, Bagon and Irani 2009, section 2, for the half pixel.
     """
     moved = [contrast(half - image, patch_size) for half in moved_by_half(image)]
     farthest = torch.stack(moved).amax(0)
-    unseen = UNSEEN * len(image) * patch_size**2
-    return torch.minimum(farthest, CONTRAST * contrast(image, patch_size)).clamp_min(
-        unseen
-    )
+    limit = torch.minimum(farthest, CONTRAST * contrast(image, patch_size))
+    return limit.clamp_min(UNSEEN * len(image) * patch_size**2)
 
 
 def contrast(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
-    """Squared distance of each patch from its mean, channel by channel, summed.
-
-    Parameters
-    ----------
-    image : Image
-        Float[Tensor, "c h w"].
-    patch_size : int
-        Side of a patch in pixels.
-    """
+    """Squared distance of each patch from its mean, summed over the channels."""
     exactly = image.cpu().double()  # differences of large sums follow; not on MPS
     mean = F.avg_pool2d(exactly, patch_size, stride=1)
     square = F.avg_pool2d(exactly.square(), patch_size, stride=1)
@@ -177,15 +168,7 @@ def contrast(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
 
 
 def detailed(image: Image, patch_size: int = 5) -> Bool[Tensor, "h w"]:
-    """Which patches are the quarter of most contrast; the others are the smooth ones.
-
-    Parameters
-    ----------
-    image : Image
-        Float[Tensor, "c h w"].
-    patch_size : int
-        Side of a patch in pixels.
-    """
+    """Mark the quarter of the patches with the most contrast; the others are smooth."""
     contrasts = contrast(image, patch_size)
     order = contrasts.flatten().argsort(descending=True, stable=True)
     quarter = torch.zeros_like(order, dtype=torch.bool)
@@ -200,18 +183,18 @@ def recurrence_curve(
     least: int = LEAST,
     among: Bool[Tensor, "h w"] | None = None,
 ) -> list[float]:
-    """Percentage of patches with at least so many good matches, at each scale.
+    """Percentage of patches with at least ``least`` good matches, at each scale.
 
     Parameters
     ----------
     image, patch_size
         As in :func:`recurrence_map`.
     scales : sequence of float
-        The paper's where not given.
+        By default those of the paper's figure.
     least : int
-        1 to 16; the paper's 9 where not given.
+        1 to 16.
     among : Bool[Tensor, "h w"], optional
-        Which patches are looked at, such as :func:`detailed`; all where not given.
+        The patches that are counted, such as :func:`detailed`; by default all.
 
     Returns
     -------
@@ -221,11 +204,7 @@ def recurrence_curve(
     Raises
     ------
     ValueError
-        As in :func:`recurrence_map`; or if ``least`` cannot be reached.
-
-    References
-    ----------
-    Glasner, Bagon and Irani 2009, the figure of section 2.
+        As :func:`recurrence_map`; or if ``least`` or ``among`` does not fit.
     """
     if not 1 <= least <= MOST:
         raise ValueError(
@@ -248,14 +227,14 @@ def recurrence_curve(
 
 
 def recurrence_score(image: Image, patch_size: int = 5) -> float:
-    """How much an image is made of its own patches: 0 for noise, 1 for a plain edge.
+    """How much of an image recurs in it: 0 for white noise, 1 for a straight edge.
 
-    The share of patches with at least one good match, its mean over five scales, 1 to
-    0.41: the one number by which the chapters compare a result with a photograph.
+    The share of patches with at least one good match, averaged over the five scales
+    from 1 to 0.41. The chapters use this number to compare results with a photograph.
 
-    Of more than 16,000 patches only some are asked, evenly spread, at least 4000: on
-    photographs the score is within 0.01 of that of all. A pattern that repeats in step
-    with those that are asked can be misjudged by over 0.1.
+    In images of more than 16,000 patches only some are searched for, evenly spread, at
+    least 4000: on photographs the score is within 0.01 of that of all patches. It can
+    be wrong by more than 0.1 if a pattern repeats at the same spacing.
 
     Parameters
     ----------
@@ -265,7 +244,7 @@ def recurrence_score(image: Image, patch_size: int = 5) -> float:
     Raises
     ------
     ValueError
-        As in :func:`recurrence_map`.
+        As :func:`recurrence_map`.
     """
     check_recurs(image, patch_size, min(SCALES))
     good = good_distance(image, patch_size)
@@ -279,49 +258,43 @@ def recurrence_score(image: Image, patch_size: int = 5) -> float:
 
 
 def check_recurs(image: Image, patch_size: int, scale: float) -> None:
-    """Refuse, in one sentence, an image whose recurrence cannot be measured."""
+    """Refuse an image whose recurrence cannot be measured."""
     check_image(image, in_range=False)
     height, width = image.shape[-2:]
-    if not 1 < patch_size <= min(height, width):
+    smaller = min(height, width)
+    if not 1 < patch_size <= smaller:
         raise ValueError(
-            f"patch_size: expected 2 to {min(height, width)}, the smaller side of the "
-            f"image ({height} x {width} pixels), got {patch_size}; take smaller "
-            "patches or a larger image"
+            f"patch_size: expected 2 to {smaller}, the smaller side of the image "
+            f"({height} x {width} pixels), got {patch_size}; take smaller patches or "
+            "a larger image"
         )
     if not 0 < scale <= 1:
         raise ValueError(
             f"scale: expected above 0 and at most 1, got {scale}; 0.5 searches the "
             "image at half its size"
         )
-    side = round(scale * min(height, width))
+    side = round(scale * smaller)
     if side < patch_size:
         raise ValueError(
-            f"scale: {scale} leaves {side} pixels of {min(height, width)}, less than "
-            f"one patch of {patch_size}; take a larger scale or image, or smaller "
-            "patches"
+            f"scale: expected at least one patch of {patch_size} pixels in the "
+            f"downscaled image, got {side} pixels of {smaller} at scale {scale}; take "
+            "a larger scale or image, or smaller patches"
         )
     if (image == image[:, :1, :1]).all():
         raise ValueError(
-            "image: expected some detail, got a constant image, in which every patch "
-            "is every other; take a photograph"
+            "image: expected some detail, got a constant image, where all patches are "
+            "equal; take a photograph"
         )
 
 
 def moved_by_half(image: Image) -> list[Image]:
-    """The image moved by half a pixel: left, right, up and down (bicubic).
-
-    Parameters
-    ----------
-    image : Image
-        Float[Tensor, "c h w"].
-    """
+    """The image moved by half a pixel left, right, up and down (bicubic)."""
     weights = image.new_tensor(HALF_PIXEL)
     moved = []
     for axis in (2, 1):
         lines = image.transpose(axis, 2)
         padded = F.pad(lines, (2, 2), mode="replicate")
         between = padded.unfold(2, 4, 1) @ weights  # one more than there are pixels
-        moved += [
-            side.transpose(axis, 2) for side in (between[..., 1:], between[..., :-1])
-        ]
+        moved += [between[..., 1:].transpose(axis, 2)]
+        moved += [between[..., :-1].transpose(axis, 2)]
     return moved

@@ -1,17 +1,39 @@
-"""How like two images of different size are, in their patches.
+"""How similar two images of different size are, in their patches.
 
-Simakov, Caspi, Shechtman and Irani, 'Summarizing Visual Data Using Bidirectional
-Similarity', CVPR 2008: none is lost (completeness), and none is new (coherence).
+Simakov, Caspi, Shechtman and Irani, "Summarizing Visual Data Using Bidirectional
+Similarity", CVPR 2008. No patch of the source is lost in the target (completeness), and
+the target has no new patches (coherence). D is the mean squared difference per value:
+
+    d(S, T) = 1/N_S sum_{p in S} min_{q in T} D(p, q)        completeness
+            + 1/N_T sum_{q in T} min_{p in S} D(p, q)        coherence
+
+With importance weights each term is a weighted mean over the same patches.
 """
 
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from dil_teach.image.convention import Image
+from dil_teach.patches.extract import patches_inside
 from dil_teach.patches.search import nearest_patches
 
+Map = Float[Tensor, "1 _h _w"]
 
-def completeness(source: Image, target: Image, patch_size: int = 7) -> float:
-    """How far the source's patches are from the nearest in the target; 0: all are kept.
+
+def bidirectional_similarity(
+    source: Image, target: Image, patch_size: int = 7, importance: Map | None = None
+) -> tuple[float, float]:
+    """:func:`completeness` and :func:`coherence`; their sum is the paper's distance."""
+    arguments = source, target, patch_size, importance
+    return completeness(*arguments), coherence(*arguments)
+
+
+def completeness(
+    source: Image, target: Image, patch_size: int = 7, importance: Map | None = None
+) -> float:
+    """The error of the source's patches in the target; 0 if the target has them all.
 
     Parameters
     ----------
@@ -19,29 +41,116 @@ def completeness(source: Image, target: Image, patch_size: int = 7) -> float:
         Float[Tensor, "c h w"] of one number of channels; sizes may differ.
     patch_size : int
         Side of a patch in pixels.
+    importance : Float[Tensor, "1 h w"], optional
+        Weight of each pixel of the source, at least 0. By default all weigh the same.
 
     Returns
     -------
     float
-        Mean squared error per value to the nearest patch, over all patches (stride 1),
-        by the exact search.
+        Squared error per value to the nearest patch in the target, averaged over all
+        patches (stride 1), by the exact search. A patch has the mean weight of its
+        pixels, and weight 0 if a pixel in it has weight 0.
 
     Raises
     ------
     ValueError
-        If an image is smaller than a patch, or channels differ.
+        If an image is smaller than a patch, channels differ, or the importance has
+        another size, is negative, or leaves no patch.
 
     References
     ----------
     Simakov et al. 2008, equation 1, its first term.
     """
+    check_importance(importance, source, patch_size)
+    weights = patch_weights(importance, source, patch_size)
     found = nearest_patches(source, target, patch_size, exact=True)
-    values = len(source) * patch_size**2
-    return found.distance.cpu().double().mean().item() / values
+    return _mean_error(found.distance, weights, source, patch_size)
 
 
-def coherence(source: Image, target: Image, patch_size: int = 7) -> float:
-    """How far the target's patches are from the nearest in the source; 0: none is new.
+def coherence(
+    source: Image, target: Image, patch_size: int = 7, importance: Map | None = None
+) -> float:
+    """The error of the target's patches in the source; 0 if none of them is new.
+
+    Parameters, errors and result as in :func:`completeness`. A patch of the target has
+    the weight of the nearest patch in the source.
+
+    References
+    ----------
+    Simakov et al. 2008, equation 1, its second term.
+    """
+    check_importance(importance, source, patch_size)
+    weights = patch_weights(importance, source, patch_size)
+    found = nearest_patches(target, source, patch_size, exact=True)
+    columns = source.shape[-1] - patch_size + 1
+    nearest = found.row[..., 0] * columns + found.column[..., 0]
+    return _mean_error(found.distance, weights[nearest], source, patch_size)
+
+
+def _mean_error(
+    distance: Tensor, weights: Tensor, source: Image, patch_size: int
+) -> float:
+    distance, weights = distance.flatten().cpu().double(), weights.flatten()
+    weights = weights.cpu().double()
+    mean = (weights * distance).sum() / weights.sum().clamp_min(1e-30)
+    return mean.item() / (len(source) * patch_size**2)
+
+
+def patch_weights(
+    importance: Map | None, image: Image, patch_size: int
+) -> Float[Tensor, " n"]:
+    """The weight of each patch of an image, row by row: the mean of its pixels'.
+
+    0 if any pixel in the patch has weight 0; all 1 without an importance. As in
+    :func:`completeness`.
+    """
+    if importance is None:
+        importance = torch.ones_like(image[:1])
+    mean = F.avg_pool2d(importance, patch_size, stride=1)
+    return (mean * patches_inside(importance[0] > 0, patch_size)).flatten()
+
+
+def check_importance(importance: Map | None, image: Image, patch_size: int) -> None:
+    """Refuse importance weights that do not fit an image, or leave no patch of it.
+
+    Raises
+    ------
+    ValueError
+        As :func:`check_map`; or if each patch has a pixel of weight 0.
+    """
+    check_map("importance", importance, image)
+    if not patch_weights(importance, image, patch_size).any():
+        raise ValueError(
+            "importance: expected a patch without a pixel of weight 0, got none; give "
+            "the rest a small weight such as 0.1"
+        )
+
+
+def check_map(name: str, weights: Map | None, image: Image) -> None:
+    """Refuse weights that do not fit the pixels of an image.
+
+    Raises
+    ------
+    ValueError
+        If they have another size than the image, or are negative or not finite.
+    """
+    if weights is None:
+        return
+    height, width = image.shape[-2:]
+    if weights.shape != (1, height, width):
+        raise ValueError(
+            f"{name}: expected the size of its image, (1, {height}, {width}), got "
+            f"{tuple(weights.shape)}; draw it on that image"
+        )
+    if not (torch.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(
+            f"{name}: expected finite numbers of at least 0, got "
+            f"{weights.min().item():.3g} to {weights.max().item():.3g}; clamp it"
+        )
+
+
+def relative_location(source: Image, target: Image, patch_size: int = 7) -> float:
+    """How far patches have moved sideways, in shares of the width.
 
     Parameters
     ----------
@@ -51,41 +160,15 @@ def coherence(source: Image, target: Image, patch_size: int = 7) -> float:
     Returns
     -------
     float
-        As there.
+        Mean difference between the horizontal position of a patch of the target and
+        that of the nearest patch in the source (by the exact search; the first of equal
+        ones). Positions go from 0 at the left border to 1 at the right one. It is 0 if
+        all patches keep their places, and 1/4 for an image beside a copy of itself.
 
     Raises
     ------
     ValueError
-        As there.
-
-    References
-    ----------
-    Simakov et al. 2008, equation 1, its second term.
-    """
-    return completeness(target, source, patch_size)
-
-
-def relative_location(source: Image, target: Image, patch_size: int = 7) -> float:
-    """How far patches have moved sideways, in shares of the width; 0: all kept places.
-
-    Parameters
-    ----------
-    source, target : Image
-        Float[Tensor, "c h w"] of one number of channels; sizes may differ.
-    patch_size : int
-        Side of a patch in pixels.
-
-    Returns
-    -------
-    float
-        Mean difference between where a target's patch lies and where the source's
-        nearest to it lies (by the exact search; of equal ones the first), each from 0
-        at the left border to 1 at the right one. A picture beside itself has 1/4.
-
-    Raises
-    ------
-    ValueError
-        As in :func:`completeness`.
+        As :func:`completeness`.
     """
     found = nearest_patches(target, source, patch_size, exact=True)
     half = patch_size / 2

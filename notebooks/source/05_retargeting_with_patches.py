@@ -420,7 +420,7 @@ check.similarity(similarity)
 # The other is the photograph pasted into noise.
 
 # %%
-from dil_teach.classical.retarget.bidirectional import bidirectional_similarity
+from dil_teach.patches.similarity import bidirectional_similarity, completeness
 
 rng = torch.Generator().manual_seed(seed)
 small = resize(photograph, 0.5).clamp(0, 1)
@@ -671,7 +671,7 @@ show(
     zoom=2,
 )
 kept_face = {
-    name: bidirectional_similarity(photograph, picture, keep[None])[0]
+    name: completeness(photograph, picture, importance=keep[None])
     for name, picture in pair.items()
 }
 for name, missing in kept_face.items():

@@ -1,13 +1,11 @@
-"""Bidirectional similarity: its distance, its votes and what it is used for."""
+"""Bidirectional similarity: the update rule and what it is used for."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from dil_teach.classical.retarget import bidirectional
+from dil_teach.classical.retarget import matching
 from dil_teach.classical.retarget.bidirectional import (
-    PATCH_SIZE,
-    bidirectional_similarity,
     collage,
     reshuffle,
     retarget,
@@ -15,15 +13,18 @@ from dil_teach.classical.retarget.bidirectional import (
 )
 from dil_teach.classical.retarget.layouts import fill_softly, move_object, stretch
 from dil_teach.classical.retarget.matching import (
+    PATCH_SIZE,
     coarse_to_fine,
-    nearest_rows,
     own_places,
-    project,
 )
 from dil_teach.image.photos import photo
 from dil_teach.image.resize import resize
 from dil_teach.patches.extract import extract_patches
-from dil_teach.patches.similarity import coherence, completeness, relative_location
+from dil_teach.patches.similarity import (
+    coherence,
+    completeness,
+    relative_location,
+)
 
 
 def noise(channels: int, height: int, width: int, seed: int = 0) -> Tensor:
@@ -37,17 +38,6 @@ def small() -> Tensor:
 
 
 # ---- the tools
-
-
-def test_nearest_rows_are_those_of_all_distances() -> None:
-    queries, keys = noise(1, 300, 5)[0], noise(1, 40, 5, 1)[0]
-    weights = 0.1 + noise(1, 1, 40, 2)[0, 0]
-    for weight in (None, weights):
-        all_of_them = torch.cdist(queries.double(), keys.double()).square()
-        scores = all_of_them * (1 if weight is None else weight)
-        distance, index = nearest_rows(queries, keys, weight)
-        assert torch.equal(index, scores.argmin(1))
-        assert torch.allclose(distance.double(), scores.amin(1), atol=1e-5)
 
 
 def test_levels_shrink_together_and_end_at_full_size() -> None:
@@ -94,37 +84,6 @@ def test_an_object_is_moved(small) -> None:
         move_object(small, mask[:, 1:], (1, 0))
 
 
-# ---- where patches lie
-
-
-def test_relative_location_of_a_picture_and_of_a_tiled_one(small) -> None:
-    assert relative_location(small, small) == 0
-    tiled = torch.cat([small, small], 2)
-    assert relative_location(small, tiled) == pytest.approx(0.25, abs=0.04)
-    assert relative_location(small, small.flip(2)) > 0.1
-
-
-# ---- the distance
-
-
-def test_the_distance_without_weights_is_that_of_the_measures(small) -> None:
-    target = small[:, :, 4:20]
-    expected = completeness(small, target), coherence(small, target)
-    assert bidirectional_similarity(small, target) == pytest.approx(expected)
-    assert bidirectional_similarity(small, small) == (0, 0)
-
-
-def test_importance_weighs_what_is_missing() -> None:
-    source = noise(3, 16, 40)
-    target = source[:, :, :20]  # the right half is missing
-    left = torch.full((1, 16, 40), 1e-3)
-    left[..., :20] = 1
-    none, _ = bidirectional_similarity(source, target)
-    less, whole = bidirectional_similarity(source, target, left)
-    more, _ = bidirectional_similarity(source, target, left.flip(2))
-    assert less < none < more and whole == 0
-
-
 # ---- the update rule
 
 
@@ -169,7 +128,7 @@ def slow_update(
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_update_is_that_of_a_slow_loop(monkeypatch, alpha, weighted) -> None:
     # with all components the projection loses nothing
-    monkeypatch.setattr(bidirectional, "project", lambda s, t: project(s, t, 49))
+    monkeypatch.setattr(matching, "COMPONENTS", 49)
     source, target = noise(1, 13, 30), noise(1, 12, 20, 1)
     importance = torch.ones(1, 13, 30)
     if weighted:
@@ -185,7 +144,7 @@ def test_a_picture_is_a_fixed_point(small) -> None:
     assert torch.allclose(retarget(small, (28, 32)), small, atol=1e-5)
 
 
-def test_alpha_asks_for_completeness_or_coherence(small) -> None:
+def test_alpha_weighs_completeness_and_coherence(small) -> None:
     size = (28, 18)
     whole, sound = (retarget(small, size, alpha=a) for a in (0.9, 0.0))
     assert completeness(small, whole) < completeness(small, sound)
@@ -272,7 +231,7 @@ def test_a_collage_holds_all_its_pictures(small) -> None:
         ),
         (
             lambda image: retarget(image, (28, 20), torch.zeros(1, 28, 32)),
-            "importance: expected some patch",
+            "importance: expected a patch",
         ),
         (
             lambda image: retarget(image, (28, 20), remove=torch.ones(1, 28, 32)),

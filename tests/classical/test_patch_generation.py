@@ -4,11 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dil_teach.classical.retarget import patch_generation
+from dil_teach.classical.retarget import matching
 from dil_teach.classical.retarget.layouts import move_object
-from dil_teach.classical.retarget.matching import project
+from dil_teach.classical.retarget.matching import PATCH_SIZE
 from dil_teach.classical.retarget.patch_generation import (
-    PATCH_SIZE,
     generate,
     nearest_patch_module,
     reshuffle,
@@ -27,7 +26,7 @@ def rng(seed: int = 0) -> torch.Generator:
 @pytest.fixture
 def all_components(monkeypatch) -> None:
     """With all components the projection loses nothing."""
-    monkeypatch.setattr(patch_generation, "project", lambda s, t: project(s, t, 147))
+    monkeypatch.setattr(matching, "COMPONENTS", 147)
 
 
 @pytest.fixture(scope="module")

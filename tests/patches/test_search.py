@@ -15,9 +15,9 @@ from torch import Tensor
 from dil_teach import photo, resize
 from dil_teach.image.convention import Image
 from dil_teach.image.pyramid import pyramid
-from dil_teach.patches import search
+from dil_teach.patches import extract, search
 from dil_teach.patches.extract import extract_patches
-from dil_teach.patches.search import Neighbours, nearest_patches
+from dil_teach.patches.search import Neighbours, nearest_patches, nearest_rows
 
 # The exact search orders candidates by a float32 matrix product of sums of up to some
 # tens: its last digit, times a few. Patches nearer to a tie than this may change places
@@ -178,6 +178,7 @@ def test_tiles_blocks_and_groups_have_no_seams(monkeypatch, exact):
     whole = nearest_patches(query, [level, query], 5, 3, exact=exact)
     for name, size in {"ROWS": 37, "COLUMNS": 48, "GROUP": 4, "BLOCK": 101}.items():
         monkeypatch.setattr(search, name, size)
+    monkeypatch.setattr(extract, "BLOCK", 101)
     tiled = nearest_patches(query, [level, query], 5, 3, exact=exact)
     assert all(map(torch.equal, whole, tiled))
     tables = all_distances(query, [level, query], 5)
@@ -216,6 +217,31 @@ def test_a_database_of_one_patch_and_patches_of_one_pixel(channels, exact):
     check(alone, all_distances(query, [level], 5), query, [level], 5, 1)
     pixels = nearest_patches(query, level, 1, 2, exact=exact)
     check(pixels, all_distances(query, [level], 1), query, [level], 1, 2)
+
+
+@pytest.mark.parametrize("k", [1, 3, 40])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("columns", [4096, 16])
+def test_nearest_rows_are_those_of_all_distances(monkeypatch, k, weighted, columns):
+    monkeypatch.setattr(search, "COLUMNS", columns)
+    queries, keys = noise(300, 5), noise(40, 5, seed=1)
+    weights = 0.1 + noise(40, seed=2) if weighted else None
+    scores = torch.cdist(queries.double(), keys.double()).square()
+    scores = scores if weights is None else scores * weights
+    distance, index = nearest_rows(queries, keys, k, weights)
+    wanted = scores.sort(1)
+    assert torch.allclose(distance.double(), wanted.values[:, :k], atol=1e-5)
+    assert torch.equal(index[:, 0], wanted.indices[:, 0])
+    there = scores.gather(1, index)
+    assert torch.allclose(distance.double(), there, atol=1e-5)
+
+
+@pytest.mark.parametrize("columns", [4096, 16])
+def test_of_equal_keys_the_first_is_the_nearest(monkeypatch, columns):
+    monkeypatch.setattr(search, "COLUMNS", columns)
+    key = noise(1, 5)
+    _, index = nearest_rows(key, torch.cat([key + 1, key.expand(50, 5)]))
+    assert index.tolist() == [[1]]
 
 
 # ---- itself left out

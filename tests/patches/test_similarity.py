@@ -1,4 +1,4 @@
-"""How like two images are, in their patches."""
+"""How similar two images are, in their patches."""
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ import torch
 from dil_teach import photo
 from dil_teach.patches.extract import extract_patches, patches_inside
 from dil_teach.patches.similarity import (
+    bidirectional_similarity,
     coherence,
     completeness,
     relative_location,
@@ -34,6 +35,53 @@ def test_a_picture_beside_itself_has_moved_by_a_quarter_of_its_width() -> None:
     twice = torch.cat([image, image], 2)
     assert relative_location(image, image) == 0
     assert relative_location(image, twice) == pytest.approx(0.25, abs=0.02)
+
+
+def test_both_measures_together_are_each_alone() -> None:
+    source = photo("flower", size=32)
+    target = source[:, :, 4:20]
+    expected = completeness(source, target), coherence(source, target)
+    assert bidirectional_similarity(source, target) == expected
+    assert bidirectional_similarity(source, source) == (0, 0)
+
+
+def test_importance_weighs_what_is_missing() -> None:
+    source = torch.rand(3, 16, 40, generator=torch.Generator().manual_seed(0))
+    target = source[:, :, :20]  # the right half is missing
+    left = torch.full((1, 16, 40), 1e-3)
+    left[..., :20] = 1
+    none, _ = bidirectional_similarity(source, target)
+    less, whole = bidirectional_similarity(source, target, importance=left)
+    more, _ = bidirectional_similarity(source, target, importance=left.flip(2))
+    assert less < none < more and whole == 0
+
+
+def test_importance_weighs_a_new_patch_as_its_nearest_one() -> None:
+    source, target = photo("china", size=24), photo("coffee", size=24)
+    importance = 1 + torch.arange(24.0).expand(1, source.shape[1], 24)
+    importance = importance.clone()
+    importance[:, :3, :3] = 0  # the patches that touch it are not used
+    a, b = (extract_patches(image, 7).double() for image in (source, target))
+    nearest = (torch.cdist(b, a).square() / (3 * 49)).min(1)
+    weights = extract_patches(importance, 7)
+    weights = (weights.mean(1) * (weights > 0).all(1))[nearest.indices].double()
+    expected = (weights * nearest.values).sum() / weights.sum()
+    found = coherence(source, target, importance=importance)
+    assert found == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("importance", "says"),
+    [
+        (-torch.ones(1, 20, 20), "importance: expected finite"),
+        (torch.ones(1, 3, 3), "importance: expected the size"),
+        (torch.zeros(1, 20, 20), "importance: expected a patch"),
+    ],
+)
+def test_importance_that_does_not_fit_is_refused(importance, says) -> None:
+    image = torch.rand(3, 20, 20, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match=says):
+        completeness(image, image, importance=importance)
 
 
 def test_patches_inside_lie_wholly_inside() -> None:

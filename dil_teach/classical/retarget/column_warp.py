@@ -1,8 +1,8 @@
-"""A column warp by dynamic programming: our own control of retargeting, no paper's.
+"""A column warp by dynamic programming: our own control for retargeting, from no paper.
 
-Every column of the result is a whole column of the source; nothing is learned. It does
-well by completeness and coherence (Simakov, Caspi, Shechtman and Irani, CVPR 2008) and
-makes flowers with two heads: measures of patches are not the goal.
+Every column of the result is a whole column of the source; nothing is learned. It has
+good completeness and coherence (Simakov, Caspi, Shechtman and Irani, CVPR 2008), but it
+cuts objects and repeats them. So good measures do not prove a good result.
 """
 
 import torch
@@ -13,24 +13,23 @@ from torch import Tensor
 from dil_teach.image.convention import Image, check_image
 
 WINDOW = 7
-"""Columns that are compared on either side of a cut: the side of the patches by which
-completeness and coherence are measured."""
+"""Columns that are compared at a cut, in pixels: the side of the patches that measure
+completeness and coherence."""
 PLACE = 0.01
-"""What a column pays for the square of its distance, in widths, from where plain
-stretching would put it. At 0 the measures are better still: the cheapest run is
-repeated, be it the whole picture beside itself or one column drawn out to half of the
-result."""
+"""Cost of a column for its squared distance, in widths, from the place that uniform
+stretching would give it. At 0 the measures are even better, but the cheapest run is
+repeated: the whole image beside itself, or one column over half of the result."""
 
 
 def column_warp(image: Image, width: int) -> Image:
-    """Bring an image to a width by repeating, or leaving out, runs of its columns.
+    """Change the width of an image by repeating or leaving out runs of its columns.
 
     Parameters
     ----------
     image : Image
-        Float[Tensor, "c h w"], grey or RGB. For rows: of the transpose.
+        Float[Tensor, "c h w"], grey or RGB. To change the height, pass the transpose.
     width : int
-        In pixels.
+        Of the result, in pixels.
 
     Returns
     -------
@@ -46,21 +45,21 @@ def column_warp(image: Image, width: int) -> Image:
 
 
 def column_sequence(image: Image, width: int) -> Int[Tensor, "width"]:
-    """Which column of the source each column of the result is.
+    """The number of the source column that each column of the result copies.
 
-    The sequence of least cost. From a column one goes on to the next of the source for
-    nothing; to another for as much as what is round the cut differs from what the
-    source has there: a cut that cannot be seen costs nothing. A result that is wider
-    goes one to the right or any way back, from the first column to the last, so that
-    none is left out. One that is narrower never goes back, and pays for each column it
-    leaves out as much as that differs from the nearest before or behind the gap.
+    It is the sequence of least cost. Stepping to the next source column is free; a jump
+    costs the mismatch around the cut, so an invisible cut costs nothing. A wider result
+    starts with the first column and ends with the last. Its steps go one column to the
+    right, or any number back, so that no column is left out. A narrower result never
+    goes back. It pays for each column that it leaves out: the distance to the nearest
+    column before or after the gap.
 
     Parameters
     ----------
     image : Image
         Float[Tensor, "c h w"], grey or RGB.
     width : int
-        In pixels.
+        Of the result, in pixels.
 
     Raises
     ------
@@ -69,24 +68,27 @@ def column_sequence(image: Image, width: int) -> Int[Tensor, "width"]:
     """
     check_image(image)
     if width < 1:
-        raise ValueError(f"width: expected at least 1 pixel, got {width}")
-    unlike = column_distances(image)
-    cost = wider_costs(unlike) if width > image.shape[2] else narrower_costs(unlike)
+        raise ValueError(
+            f"width: expected at least 1 pixel, got {width}; try {image.shape[2]}"
+        )
+    distances = column_distances(image)
+    costs = wider_costs if width > image.shape[2] else narrower_costs
+    cost = costs(distances)
     return cheapest_sequence(cost, width)
 
 
 def column_distances(image: Image) -> Float[Tensor, "places places"]:
-    """Mean squared difference of the columns round one, and round another.
+    """Mean squared difference of the windows around two columns, for all pairs.
 
     Parameters
     ----------
     image : Image
-        Float[Tensor, "c h w"]; columns beyond the border are those at it.
+        Float[Tensor, "c h w"]; the border columns are repeated outside.
 
     Returns
     -------
     Float[Tensor, "places places"]
-        Place 0 is before the image, 1 to w are its columns, w + 1 is behind it.
+        Place 0 is before the image, 1 to w are its columns, w + 1 is after it.
     """
     beyond = WINDOW // 2 + 1
     columns = F.pad(image, (beyond, beyond), mode="replicate").flatten(0, 1).double()
@@ -97,22 +99,23 @@ def column_distances(image: Image) -> Float[Tensor, "places places"]:
 
 
 def wider_costs(
-    unlike: Float[Tensor, "places places"],
+    distances: Float[Tensor, "places places"],
 ) -> Float[Tensor, "places places"]:
-    """Of going from one place to another, where one goes on by one or back.
+    """Cost of each step from one place to another, for a wider result.
 
     Parameters
     ----------
-    unlike : Float[Tensor, "places places"]
+    distances : Float[Tensor, "places places"]
         From :func:`column_distances`.
 
     Returns
     -------
     Float[Tensor, "places places"]
-        The sequence starts with the first column and ends with the last.
+        Infinite for steps that are not allowed: by more than one to the right. The
+        sequence starts with the first column and ends with the last.
     """
-    place = torch.arange(len(unlike), device=unlike.device)
-    cost = _cost_of_cuts(unlike)
+    place = torch.arange(len(distances), device=distances.device)
+    cost = _cost_of_cuts(distances)
     cost[[0, -1]] = cost[:, [0, -1]] = torch.inf
     cost[place > place[:, None] + 1] = torch.inf
     cost[place[:-1], place[1:]] = 0
@@ -120,53 +123,56 @@ def wider_costs(
 
 
 def narrower_costs(
-    unlike: Float[Tensor, "places places"],
+    distances: Float[Tensor, "places places"],
 ) -> Float[Tensor, "places places"]:
-    """Of going from one place to another, where one goes on by one or more.
+    """Cost of each step from one place to another, for a narrower result.
 
     Parameters
     ----------
-    unlike : Float[Tensor, "places places"]
+    distances : Float[Tensor, "places places"]
         From :func:`column_distances`.
 
     Returns
     -------
     Float[Tensor, "places places"]
-        As in :func:`wider_costs`; the sequence may start and end anywhere.
+        Infinite for steps to the left. The sequence may start and end anywhere.
     """
-    place = torch.arange(len(unlike), device=unlike.device)
-    known = F.pad(unlike[1:-1, 1:-1], (1, 1, 1, 1), value=torch.inf)
-    before = known.cummin(1).values  # [left_out, place]: the nearest up to it
-    behind = known.flip(1).cummin(1).values.flip(1)
-    nearest = torch.minimum(before[:, :, None], behind[:, None, :])
+    place = torch.arange(len(distances), device=distances.device)
+    known = F.pad(distances[1:-1, 1:-1], (1, 1, 1, 1), value=torch.inf)
+    before = known.cummin(1).values  # [left_out, place]: the nearest up to the place
+    after = known.flip(1).cummin(1).values.flip(1)
+    nearest = torch.minimum(before[:, :, None], after[:, None, :])
     left_out = place[:, None, None]
     inside = (left_out > place[:, None]) & (left_out < place)
-    cost = _cost_of_cuts(unlike) + nearest.where(inside, 0).sum(0)
+    cost = _cost_of_cuts(distances) + nearest.where(inside, 0).sum(0)
     cost[place <= place[:, None]] = torch.inf
     cost[place[:-1], place[1:]] = 0
     return cost
 
 
 def _cost_of_cuts(
-    unlike: Float[Tensor, "places places"],
+    distances: Float[Tensor, "places places"],
 ) -> Float[Tensor, "places places"]:
-    """From each place to each: how far, round both, the source does not go on so."""
-    behind, before = unlike[2:, 1:-1], unlike[1:-1, :-2]
-    return F.pad((behind + before) / 2, (1, 1, 1, 1))
+    """Cost of a jump from each place to each: the mismatch on both sides of the cut.
+
+    After a jump from a to b, b replaces the column after a, and a the column before b.
+    """
+    after, before = distances[2:, 1:-1], distances[1:-1, :-2]
+    return F.pad((after + before) / 2, (1, 1, 1, 1))
 
 
 def cheapest_sequence(
     cost: Float[Tensor, "places places"], width: int
 ) -> Int[Tensor, "width"]:
-    """The columns of the cheapest way through an image in so many steps.
+    """The sequence of ``width`` columns of least cost, by dynamic programming.
 
     Parameters
     ----------
     cost : Float[Tensor, "places places"]
         From :func:`wider_costs` or :func:`narrower_costs`.
     width : int
-        How many columns. Each also pays ``PLACE`` times the square of its distance from
-        where plain stretching would put it.
+        Number of columns. Each also costs ``PLACE`` times its squared distance from the
+        place that uniform stretching would give it.
 
     Returns
     -------

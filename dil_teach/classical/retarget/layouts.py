@@ -1,5 +1,4 @@
-"""Where things should go in a picture of another size or order: what methods that
-rearrange patches start from."""
+"""Start images of another size or layout, for the methods that rearrange patches."""
 
 import numpy as np
 import torch
@@ -12,21 +11,27 @@ from dil_teach.image.convention import Image, check_image
 Map = Float[Tensor, "1 _h _w"]
 
 POWER = 3.5
-"""How firmly columns where much happens keep their width; 0 stretches all alike."""
-THING = 0.2
-"""Calm columns between busy ones belong to one thing within this share of the width."""
+"""Exponent of the columns' stiffness: larger values keep the width of columns with
+large gradients; 0 stretches all columns the same. Tuned on our photographs."""
+OBJECT = 0.2
+"""Widest gap inside an object, as a share of the width: smooth columns between two
+detailed ones keep their width, too, if they are closer than this. Tuned likewise."""
+SMOOTH = 0.03
+"""Radius of the mean filter over the columns' gradients, as a share of the width."""
+SOFTEST = 0.05
+"""Least gradient of a column, relative to the mean of all columns."""
 LEAST = 0.1
-"""Least width of a column or height of a row, in pixels, when a picture shrinks."""
+"""Smallest width of a column or height of a row in the result, in pixels."""
 
 
 def stretch(
     image: Image, size: tuple[int, int], importance: Map | None = None
 ) -> tuple[Image, Float[Tensor, "2 h2 w2"]]:
-    """Resize a picture mostly where little happens in it.
+    """Resize an image mostly where its gradients are small.
 
-    The widths of the source's columns minimise ``sum E (width - 1)^2`` for their sum,
-    where E is the mean gradient of the column (calm columns inside a thing count as
-    busy), to a power; rows likewise.
+    The new widths of the source's columns minimise ``sum E (width - 1)^2`` among all
+    widths of the wanted sum. E is the column's mean gradient to the power ``POWER``;
+    smooth columns inside an object count as detailed. Rows are stretched likewise.
 
     Parameters
     ----------
@@ -35,50 +40,52 @@ def stretch(
     size : (int, int)
         Height and width of the result in pixels.
     importance : Float[Tensor, "1 h w"], optional
-        Multiplies the gradients; not negative.
+        Multiplies the gradients; at least 0.
 
     Returns
     -------
     image : Image
         Linearly interpolated.
     where : Float[Tensor, "2 h2 w2"]
-        Where each of its pixels comes from: down and right, in shares of the sides.
+        The place in the source of each of its pixels: down and right, as shares of the
+        sides.
 
     References
     ----------
     After Wang, Tai, Sorkine and Lee, "Optimized scale-and-stretch for image resizing",
-    SIGGRAPH Asia 2008, kept to one axis at a time.
+    SIGGRAPH Asia 2008; here for one axis at a time.
     """
-    busy = _gradients(image)
-    busy = busy if importance is None else busy * importance[0]
-    down, right = _sources(busy.mean(1), size[0]), _sources(busy.mean(0), size[1])
-    stretched = _sampled(_sampled(image, right).mT, down).mT.contiguous()
+    detail = _gradients(image)
+    detail = detail if importance is None else detail * importance[0]
+    down = _source_positions(detail.mean(1), size[0])
+    right = _source_positions(detail.mean(0), size[1])
+    stretched = _sample_columns(_sample_columns(image, right).mT, down).mT.contiguous()
     shares = ((down + 0.5) / image.shape[-2], (right + 0.5) / image.shape[-1])
     return stretched, torch.stack(torch.meshgrid(*shares, indexing="ij")).float()
 
 
 def check_size(size: tuple[int, int], patch_size: int) -> None:
-    """See that a picture of this height and width holds more than a patch.
+    """Refuse a height and width that leave no more than one patch.
 
     Raises
     ------
     ValueError
-        If it does not.
+        If a side is not longer than a patch.
     """
     if min(size) <= patch_size:
         raise ValueError(
             f"size: expected a height and a width of at least {patch_size + 1} pixels, "
-            f"got {size}; ask for a larger picture"
+            f"got {size}; make the result larger"
         )
 
 
 def check_edited(edited: Image, image: Image, patch_size: int) -> None:
-    """See that a layout is an image that can be remade of another one's patches.
+    """Refuse a layout that cannot be made of an image's patches.
 
     Raises
     ------
     ValueError
-        If it is no image, holds no more than a patch, or has other channels.
+        If it is no image, not larger than a patch, or has other channels.
     """
     check_image(edited, "edited", min_side=patch_size + 1)
     if len(edited) != len(image):
@@ -95,31 +102,37 @@ def _gradients(image: Image) -> Float[Tensor, "h w"]:
     return (across + down).sum(0)
 
 
-def _sources(busy: Float[Tensor, " n"], count: int) -> Float[Tensor, " m"]:
-    """The place in the source, in pixels, of each of `count` columns of the result."""
-    n = len(busy)
+def _source_positions(detail: Float[Tensor, " n"], count: int) -> Float[Tensor, " m"]:
+    """The position in the source, in pixels, of each of `count` columns of the result.
+
+    The widths 1 + mu / E minimise the sum (1 - mu / E if the result is narrower); mu is
+    found by bisection.
+    """
+    n = len(detail)
     if count == n:
-        return torch.arange(n, device=busy.device).double()
-    soft, half = max(round(0.03 * n), 1), max(round(THING * n / 2), 1)
-    line = F.pad(busy[None, None].double(), (soft, soft), mode="replicate")
+        return torch.arange(n, device=detail.device).double()
+    soft, half = max(round(SMOOTH * n), 1), max(round(OBJECT * n / 2), 1)
+    line = F.pad(detail[None, None].double(), (soft, soft), mode="replicate")
     line = F.avg_pool1d(line, 2 * soft + 1, 1)
-    line = F.max_pool1d(line, 2 * half + 1, 1, half)  # fill valleys inside a thing
+    # a morphological closing: fill the gaps inside an object
+    line = F.max_pool1d(line, 2 * half + 1, 1, half)
     line = -F.max_pool1d(-F.pad(line, (half, half), mode="replicate"), 2 * half + 1, 1)
-    stiff = (line[0, 0] / line.mean().clamp_min(1e-9)).clamp_min(0.05) ** POWER
-    low, high, more = 0.0, 1e9, count > n
-    widths = torch.ones_like(stiff)
-    for _ in range(100):  # widths 1 +- mu / E; their sum grows or falls with mu
+    stiffness = (line[0, 0] / line.mean().clamp_min(1e-9)).clamp_min(SOFTEST) ** POWER
+    low, high, wider = 0.0, 1e9, count > n
+    widths = torch.ones_like(stiffness)
+    for _ in range(100):
         mu = (low + high) / 2
-        widths = (1 + (mu if more else -mu) / stiff).clamp_min(LEAST)
-        too_far = bool((widths.sum() > count) == more)
+        widths = (1 + (mu if wider else -mu) / stiffness).clamp_min(LEAST)
+        too_far = bool((widths.sum() > count) == wider)
         low, high = (low, mu) if too_far else (mu, high)
     widths *= count / widths.sum()
     edges = np.concatenate([[0.0], widths.cumsum(0).cpu().numpy()])
     middles = np.interp(np.arange(count) + 0.5, edges, np.arange(n + 1.0)) - 0.5
-    return torch.from_numpy(middles).to(busy.device)
+    return torch.from_numpy(middles).to(detail.device)
 
 
-def _sampled(image: Image, columns: Float[Tensor, " m"]) -> Image:
+def _sample_columns(image: Image, columns: Float[Tensor, " m"]) -> Image:
+    """Columns at real positions, by linear interpolation."""
     columns = columns.clamp(0, image.shape[-1] - 1)
     left = columns.floor().long()
     right = (left + 1).clamp_max(image.shape[-1] - 1)
@@ -128,14 +141,14 @@ def _sampled(image: Image, columns: Float[Tensor, " m"]) -> Image:
 
 
 def fill_softly(image: Image, hole: Map) -> Image:
-    """Give each pixel of a hole the mean of the nearest known ones.
+    """Fill a hole from its border inwards, with the means of known neighbours.
 
     Parameters
     ----------
     image : Image
         Float[Tensor, "c h w"].
     hole : Float[Tensor, "1 h w"]
-        1 where nothing is known, 0 elsewhere.
+        1 on unknown pixels, 0 elsewhere.
     """
     known, filled = 1 - hole, image * (1 - hole)
     while bool((known == 0).any()) and bool((known > 0).any()):
@@ -148,28 +161,28 @@ def fill_softly(image: Image, hole: Map) -> Image:
 
 
 def move_object(image: Image, mask: Map, shift: tuple[int, int]) -> tuple[Image, Map]:
-    """Cut a thing out, fill its place softly and lay it down elsewhere.
+    """Cut an object out, fill the hole smoothly and paste the object elsewhere.
 
     Parameters
     ----------
     image : Image
         Float[Tensor, "c h w"].
     mask : Float[Tensor, "1 h w"]
-        1 on the thing, 0 elsewhere.
+        1 on the object, 0 elsewhere.
     shift : (int, int)
-        Pixels down and right; what leaves the picture is cut off.
+        Pixels down and right; parts outside the image are cut off.
 
     Returns
     -------
     edited : Image
         As large as the image.
     fixed : Float[Tensor, "1 h w"]
-        1 where the thing now lies.
+        1 where the object is now.
 
     Raises
     ------
     ValueError
-        If the mask has another size or other values, or the thing leaves the picture.
+        If the mask has another size or other values, or the object leaves the image.
     """
     height, width = image.shape[-2:]
     if mask.shape != (1, height, width) or not ((mask == 0) | (mask == 1)).all():
@@ -184,8 +197,8 @@ def move_object(image: Image, mask: Map, shift: tuple[int, int]) -> tuple[Image,
     inside &= (to_column >= 0) & (to_column < width)
     if not inside.any():
         raise ValueError(
-            f"shift: expected one that keeps some of the thing in the picture, got "
-            f"{shift}; mark the thing in the mask or move it less"
+            f"shift: expected one that keeps a part of the object in the image, got "
+            f"{shift}; mark the object in the mask or move it less"
         )
     edited, fixed = fill_softly(image, mask), torch.zeros_like(mask)
     to = to_row[inside], to_column[inside]

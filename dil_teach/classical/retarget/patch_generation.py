@@ -1,44 +1,51 @@
-"""GPNN: Granot, Feinstein, Shocher, Bagon and Irani, 'Drop the GAN: in defense of
-patches nearest neighbors as single image generative models', CVPR 2022. A pyramid of
-searches for nearest patches makes what a GAN of one image makes, without training."""
+"""GPNN: Granot, Feinstein, Shocher, Bagon and Irani, "Drop the GAN: in defense of
+patches nearest neighbors as single image generative models", CVPR 2022.
+
+A coarse-to-fine pyramid of nearest-patch searches does the tasks of a GAN trained on
+one image, without training. At each level, each query patch Q_i (of the image so far)
+is replaced by the value patch V_j of its best key K_j, and overlapping patches are
+averaged. The best key has the smallest normalised score
+
+    S_ij = D_ij / (alpha + min_l D_lj),
+
+where D_ij is the mean squared difference of Q_i and K_j.
+A key that is far from all queries has a small score. So all patches of the source are
+used, if alpha is small.
+
+Departures. The paper starts from the resized image; :func:`retarget` starts from
+:func:`~.layouts.stretch`, which keeps the width of columns with much detail, and draws
+patches to the place where it put them. Without both, round objects become oval
+(benchmarks/results/retargeting_with_patches.json). The number of updates, the coarsest
+sizes and the noise differ, too; see the constants.
+"""
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from dil_teach.classical.retarget.layouts import check_edited, check_size, stretch
 from dil_teach.classical.retarget.matching import (
+    COARSEST,
+    PATCH_SIZE,
+    Places,
     coarse_to_fine,
-    nearest_rows,
-    own_places,
-    patch_places,
-    project,
+    search_rows,
     size_of,
-    vote,
+    updates_at,
 )
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.resize import resize
-from dil_teach.patches.extract import extract_patches
+from dil_teach.patches.extract import average_patches, extract_patches
+from dil_teach.patches.search import nearest_rows
 
-Places = Float[Tensor, "2 _h _w"]
-
-PATCH_SIZE = 7
 ALPHA = 0.005
-"""Of the normalised score, in squared difference per value: the smaller, the more
-complete. The paper's for tasks that want completeness."""
-COARSEST, COARSEST_NOVEL = 20, 14
-"""Pixels of the smallest side at the coarsest level: for what keeps its places, and for
-new layouts, where a patch should see most of the picture."""
-STEPS = (20, 6, 4, 3)
-"""Repetitions at the coarsest levels (the paper has 10 at each); the last number holds
-for all finer ones."""
+"""Squared difference per value in the normalised score; smaller is more complete. From
+the paper, for tasks that need completeness."""
+COARSEST_NOVEL = 14
+"""Smallest side of the coarsest level for new layouts, in pixels: a patch should cover
+half of the image."""
 NOISE = 5.0
-"""In units of the image's own deviation. A departure: the paper's 0.75 is searched once
-at the coarsest level; repeated searches at 14 pixels find the picture itself again."""
-PLACE = 3.0
-"""How much a patch's distance from where the start took it counts: squared, in shares
-of the sides, beside the squared distance of its values. A departure: the paper keeps
-places by its start alone."""
+"""Standard deviation of the noise, relative to the image's own. A departure: the
+paper's 0.75 is for one search at the coarsest level; repeated searches at 14 pixels
+would restore the image itself."""
 
 
 def nearest_patch_module(
@@ -48,10 +55,7 @@ def nearest_patch_module(
     alpha: float = ALPHA,
     where: Places | None = None,
 ) -> Image:
-    """One PNN module: each patch of the query becomes the value of its best key.
-
-    The best key j of query i has the least ``S_ij = D_ij / (alpha + min_l D_lj)``: a
-    key that no query is near to is cheap, and so nothing of the source gets lost.
+    """One PNN module: replace each patch of the query by the value of its best key.
 
     Parameters
     ----------
@@ -59,13 +63,13 @@ def nearest_patch_module(
         Float[Tensor, "c h w"].
     key, value : Image
         Float[Tensor, "c h2 w2"], of one size: the source as blurred as the query, and
-        as it is.
+        the source itself.
     alpha : float
-        Squared difference per value, above 0; large values leave the plain nearest
+        Squared difference per value, above 0. A large value gives the plain nearest
         patch.
     where : Float[Tensor, "2 h w"], optional
-        Where in the source each pixel of the query should come from, in shares of its
-        sides.
+        The place in the source that each pixel of the query should come from, as shares
+        of its sides.
 
     Returns
     -------
@@ -74,27 +78,18 @@ def nearest_patch_module(
 
     References
     ----------
-    Granot et al. 2022: the normalised score of PNN, their generation module.
+    Granot et al. 2022: the normalised score of their patch nearest neighbour module.
     """
-    keys = extract_patches(key, PATCH_SIZE)
-    ours, theirs = project(keys, extract_patches(query, PATCH_SIZE))
-    if where is not None:
-        places = own_places(size_of(key)).to(query)
-        ours = torch.cat([ours, PLACE * patch_places(places, PATCH_SIZE)], 1)
-        theirs = torch.cat([theirs, PLACE * patch_places(where, PATCH_SIZE)], 1)
-    nearest, _ = nearest_rows(ours, theirs)
-    _, best = nearest_rows(theirs, ours, 1 / (alpha * keys.shape[1] + nearest))
+    keys, queries = search_rows([key], query, where)
+    nearest = nearest_rows(keys, queries)[0][:, 0]  # min_l D_lj
+    weights = 1 / (alpha * len(query) * PATCH_SIZE**2 + nearest)
+    best = nearest_rows(queries, keys, weights=weights)[1][:, 0]
     patches = extract_patches(value, PATCH_SIZE)[best]
-    return vote(patches, patches.new_ones(len(patches)), query, PATCH_SIZE)
+    return average_patches(patches, size_of(query), PATCH_SIZE)
 
 
 def retarget(image: Image, size: tuple[int, int], alpha: float = ALPHA) -> Image:
-    """A picture of another size, made of all the patches of the given one.
-
-    Departures from the paper, which starts from the picture resized: the start is
-    :func:`~.layouts.stretch`, which keeps busy columns as wide as they are,
-    and patches are drawn to where it put them. Without these, round things come out
-    long: benchmarks/results/retargeting_with_patches.json.
+    """An image of another size that contains all patches of the given one.
 
     Parameters
     ----------
@@ -103,22 +98,22 @@ def retarget(image: Image, size: tuple[int, int], alpha: float = ALPHA) -> Image
     size : (int, int)
         Height and width of the result in pixels.
     alpha : float
-        The smaller, the more complete.
+        Smaller is more complete.
 
     Returns
     -------
     Image
-        In [0, 1]. 112 x 84 pixels made twice as wide take about 2 CPU seconds.
+        In [0, 1]. Twice the width of 112 x 84 pixels takes about 2 CPU seconds.
 
     Raises
     ------
     ValueError
-        If a side of the picture or the result is shorter than 8 pixels, or ``alpha`` is
+        If a side of the image or the result is shorter than 8 pixels, or ``alpha`` is
         not above 0.
     """
     _check(image, size, alpha)
     start, where = stretch(image, size)
-    return _generated(image, start, COARSEST, alpha, where)
+    return _refine(image, start, size, COARSEST, alpha, where)
 
 
 def generate(
@@ -128,21 +123,21 @@ def generate(
     noise: float = NOISE,
     alpha: float = 1.0,
 ) -> Image:
-    """A new picture of the same kind.
+    """A random new image that is similar to the given one.
 
     Parameters
     ----------
     image : Image
         Float[Tensor, "c h w"] in [0, 1].
     rng : torch.Generator
-        Draws the noise: another picture each time.
+        Draws the noise.
     size : (int, int), optional
-        Height and width of the result in pixels; the image's where not given.
+        Height and width of the result in pixels; by default the image's.
     noise : float
-        Added to the coarsest level, in units of the image's standard deviation. Below 3
-        most pictures come back as they were.
+        Standard deviation of the noise at the coarsest level, relative to the image's.
+        Below 3, most results equal the image.
     alpha : float
-        The smaller, the more complete; at 1 patches may be left out.
+        Smaller is more complete; at 1, patches may be left out.
 
     Returns
     -------
@@ -164,22 +159,21 @@ def generate(
     drawn = torch.randn((len(image), *coarsest), generator=rng, device=rng.device)
     start = resize(image, size=coarsest).clamp(0, 1)
     start = start + noise * image.std() * drawn.to(image)
-    return _generated(image, start, COARSEST_NOVEL, alpha, size=size)
+    return _refine(image, start, size, COARSEST_NOVEL, alpha)
 
 
 def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
-    """Make a crude edit look like the picture.
+    """Make a rough edit look like the image.
 
     Parameters
     ----------
     image : Image
         Float[Tensor, "c h w"] in [0, 1].
     edited : Image
-        Float[Tensor, "c h2 w2"]: things moved about or drawn on, such as
-        :func:`~.layouts.move_object` makes. Its layout is kept; its details
-        are not.
+        Float[Tensor, "c h2 w2"]: objects moved or drawn, such as by
+        :func:`~.layouts.move_object`. Its layout is kept; its details are not.
     alpha : float
-        The smaller, the more complete.
+        Smaller is more complete.
 
     Returns
     -------
@@ -193,28 +187,26 @@ def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
     """
     check_edited(edited, image, PATCH_SIZE)
     _check(image, size_of(edited), alpha)
-    return _generated(image, edited, COARSEST, alpha)
+    return _refine(image, edited, size_of(edited), COARSEST, alpha)
 
 
-def _generated(
+def _refine(
     image: Image,
     start: Image,
+    size: tuple[int, int],
     coarsest: int,
     alpha: float,
     where: Places | None = None,
-    size: tuple[int, int] | None = None,
 ) -> Image:
-    """The pyramid of modules, from the start at the coarsest level to the image's."""
-    size = size_of(start) if size is None else size
+    """Apply the module from the coarsest level to the finest."""
     target, coarser = start, None
-    levels = coarse_to_fine(size_of(image), size, coarsest)
-    for k, level in enumerate(levels):
+    for k, level in enumerate(coarse_to_fine(size_of(image), size, coarsest)):
         source = resize(image, size=level.source).clamp(0, 1)
         target = resize(target, size=level.target)
         places = None if where is None else resize(where, size=level.target)
-        # what comes from the coarser level is blurred: compare it with what is so too
+        # the upscaled target is blurred, so the first keys must be blurred as well
         key = source if coarser is None else resize(coarser, size=level.source)
-        for _ in range(STEPS[min(k, len(STEPS) - 1)]):
+        for _ in range(updates_at(k)):
             target = nearest_patch_module(target, key, source, alpha, places)
             key = source
         coarser = source
@@ -226,5 +218,5 @@ def _check(image: Image, size: tuple[int, int], alpha: float) -> None:
     check_size(size, PATCH_SIZE)
     if not alpha > 0:
         raise ValueError(
-            f"alpha: expected above 0, got {alpha}; 0.005 is complete, 1 hardly so"
+            f"alpha: expected above 0, got {alpha}; 0.005 keeps all patches, 1 does not"
         )

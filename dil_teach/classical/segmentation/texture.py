@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+from dil_teach.patches.extract import extract_patches
+
 WAVELENGTHS = (2.5, 4.0, 6.5)
 """Of the oriented filters, in pixels."""
 DIRECTIONS = 6
@@ -181,7 +183,8 @@ def patch_evidence(
     """
     half = PATCH_SIZE // 2
     grey = _mirrored(images.mean(1, keepdim=True), half, half)
-    patches = F.unfold(grey, PATCH_SIZE).transpose(1, 2).flatten(0, 1).cpu().double()
+    patches = torch.cat([extract_patches(each, PATCH_SIZE) for each in grey])
+    patches = patches.cpu().double()
     patches = patches - patches.mean(1, keepdim=True)
     _, directions = torch.linalg.eigh(patches.T @ patches)
     patches = (patches @ directions[:, -PATCH_COMPONENTS:]).numpy()

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from dil_teach.deep.ingan.networks import Batch
-from dil_teach.patches.extract import patches_inside
+from dil_teach.patches.extract import gather_patches, patches_inside
 
 
 def patch_distance(
@@ -82,6 +82,5 @@ def patches_at(
     width = picture.shape[-1]
     columns = width - patch_size + 1
     corners = places // columns * width + places % columns
-    within = torch.arange(patch_size, device=places.device)
-    pixels = corners[:, None, None] + within[:, None] * width + within
-    return picture[0].flatten(1)[:, pixels].transpose(0, 1)
+    found = gather_patches(picture[0].flatten(1), corners, width, patch_size)
+    return found.unflatten(2, (patch_size, patch_size))
