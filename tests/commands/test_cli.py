@@ -1,4 +1,4 @@
-"""The command line: what comes out of each kind of picture, and how it says no."""
+"""The command line: results for each kind of picture, and messages for bad input."""
 
 import functools
 import json
@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def colour() -> Picture.Image:
-    """The astronaut, so dark at the left that its sides can be told apart."""
+    """The astronaut, with a dark left half, so that left and right differ."""
     array = to_uint8(photo("astronaut", size=WIDTH))[:HEIGHT].copy()
     array[:, : WIDTH // 2] //= 4
     return Picture.fromarray(array)
@@ -101,7 +101,7 @@ def test_every_kind_of_picture_comes_out_right(
 
 def test_the_cameras_orientation_is_applied(folder: Path) -> None:
     exif = Picture.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees clockwise: left becomes top
+    exif[0x0112] = 6  # turn by 90 degrees clockwise: left becomes top
     colour().save("in.jpg", exif=exif, quality=95)
     assert super_resolve("in.jpg", "out.png") == 0
     result = np.asarray(Picture.open("out.png"))
@@ -156,11 +156,11 @@ def test_a_large_photograph_goes_through_in_tiles(
         assert result.size == (200, 140)
         small = result.resize((100, 70), Picture.Resampling.BOX)
     difference = np.asarray(small).astype(float) - np.asarray(Picture.open("in.png"))
-    # no tile is missing or out of its place; whole, it is 19 off where it is sharpest
+    # no tile is missing or misplaced; without tiles, the largest difference is 19
     assert np.abs(difference).max() < 40 and np.abs(difference).mean() < 2
 
 
-# ---- how it says no
+# ---- bad input
 
 
 @functools.cache
@@ -179,7 +179,7 @@ def bomb() -> bytes:
 
 @pytest.fixture
 def pantry(folder: Path) -> Path:
-    """One good photograph, and much that cannot be used."""
+    """A folder with one good photograph and many files that cannot be used."""
     colour().save("in.png")
     with_alpha(colour()).save("glass.png")
     whole = Path("in.png").read_bytes()
@@ -235,7 +235,7 @@ def pantry(folder: Path) -> Path:
         ("in.png out.png --seed -1", "--seed: expected 0"),
     ],
 )
-def test_bad_input_is_told_off_in_a_line(
+def test_bad_input_is_refused_in_one_line(
     arguments: str, said: str, pantry: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in pantry.iterdir()}
@@ -244,7 +244,7 @@ def test_bad_input_is_told_off_in_a_line(
     assert printed.out == ""
     assert printed.err.startswith("dil-teach: ") and printed.err.count("\n") == 1
     assert said in printed.err
-    # no progress bar either: all of it was found out before any training
+    # no progress bar: everything was checked before the training
     assert {path: path.stat().st_mtime_ns for path in pantry.iterdir()} == before
 
 
@@ -268,7 +268,7 @@ def test_a_folder_that_not_even_root_can_write_to(
     ],
     ids=repr,
 )
-def test_what_goes_wrong_later_is_one_line_too(
+def test_a_failure_after_training_is_one_line_too(
     error: BaseException,
     status: int,
     said: str,
@@ -285,7 +285,7 @@ def test_what_goes_wrong_later_is_one_line_too(
     assert not Path("out.png").exists()
 
 
-def test_a_mistake_of_ours_is_not_dressed_up(
+def test_our_own_mistakes_keep_their_traceback(
     pantry: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: object) -> None:
@@ -327,7 +327,7 @@ def stripes() -> Picture.Image:
     ],
     ids=["RGB", "another scale", "grey", "RGBA"],
 )
-def test_the_map_can_be_read_back_and_the_figures_lie_beside_it(
+def test_recurrence_writes_a_map_and_its_figures(
     make: Callable[[], Picture.Image],
     scale: float,
     patch_size: int,
@@ -360,11 +360,11 @@ def test_the_map_can_be_read_back_and_the_figures_lie_beside_it(
         low, high = sorted((percent["smooth"], percent["detailed"]))
         assert low <= percent["all"] <= high
     score = recurrence_score(colour, patch_size)
-    # the fast search finds a few more where sixteen are asked for, as for the map
+    # the fast search finds a few more if it looks for sixteen, as for the map
     assert figures["recurrence_score"] == pytest.approx(score, abs=5e-3)
 
 
-def test_a_large_photograph_is_told_how_it_can_be_measured(
+def test_recurrence_names_the_largest_side_for_a_large_photograph(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     colour().resize((4000, 3000)).save("in.jpg")
@@ -403,7 +403,7 @@ def test_a_large_photograph_is_told_how_it_can_be_measured(
         ("constant.png map.png", ""),
     ],
 )
-def test_bad_input_to_recurrence_is_told_off_in_a_line(
+def test_bad_input_to_recurrence_is_refused_in_one_line(
     arguments: str, said: str, pantry: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("figures.json").mkdir()
@@ -481,7 +481,7 @@ def test_a_lesson_is_one_page_with_its_pictures_inside(
     assert not re.findall(r"<(?:script|img|link|iframe)[^>]*=.https?:", html)
 
 
-def test_formulas_alone_are_set_by_something_fetched(chapters: Path) -> None:
+def test_a_lesson_downloads_only_mathjax(chapters: Path) -> None:
     notebook = nbformat.read(chapters, as_version=4)
     notebook.cells.append(new_markdown_cell("$x = 1$"))
     nbformat.write(notebook, chapters)
@@ -501,7 +501,7 @@ def test_formulas_alone_are_set_by_something_fetched(chapters: Path) -> None:
         ("01 none/out.html", "none: no such folder"),
     ],
 )
-def test_bad_input_to_lesson_is_told_off_in_a_line(
+def test_bad_input_to_lesson_is_refused_in_one_line(
     arguments: str, said: str, chapters: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["lesson", *arguments.split()]) == 2
@@ -572,7 +572,7 @@ def test_help_lists_the_commands() -> None:
         ("lesson 00 out.html", b" 5/"),  # its first cells train nothing
     ],
 )
-def test_interrupted_it_says_so_and_leaves_nothing(
+def test_an_interrupt_is_reported_and_leaves_no_file(
     arguments: str, until: bytes, tmp_path: Path
 ) -> None:
     here, temporary = tmp_path / "here", tmp_path / "temporary"
@@ -588,7 +588,7 @@ def test_interrupted_it_says_so_and_leaves_nothing(
     )
     assert program.stderr is not None
     seen = b""
-    while until not in seen:  # the bar shows that it works
+    while until not in seen:  # the progress bar shows that it works
         seen += (more := os.read(program.stderr.fileno(), 4096))
         assert more, seen
     program.send_signal(signal.SIGINT)

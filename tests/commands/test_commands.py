@@ -1,4 +1,4 @@
-"""The commands of Deep Image Prior and Double-DIP: what comes out, how they say no."""
+"""Commands of Deep Image Prior and Double-DIP: results, and messages for bad input."""
 
 import dataclasses
 import gc
@@ -39,8 +39,7 @@ HEIGHT, WIDTH = 36, 48
 
 @pytest.fixture(scope="module", autouse=True)
 def little_garbage() -> Iterator[None]:
-    """imageio collects garbage whenever it closes a film: among all that a test run
-    has imported, that takes a second."""
+    """imageio collects garbage when it closes a film: a second each time."""
     gc.freeze()
     yield
     gc.unfreeze()
@@ -331,12 +330,12 @@ def test_a_watermark_is_less_and_all_else_as_it_was(
             assert np.abs(after - clean).mean() < np.abs(before - clean).mean()
 
 
-# ---- how they say no
+# ---- bad input
 
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Good pictures and films, and much that cannot be used."""
+    """Good pictures and films, and many files that cannot be used."""
     shelf = tmp_path_factory.mktemp("shelf")
     pictures = {
         "in": colour(),
@@ -371,7 +370,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pantry(
     folder: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """The shelf as the working folder; all of it stays as it is."""
+    """The shelf as the working folder; the test must not change it."""
 
     def seen() -> dict[Path, int]:
         files = {path for path in shelf.rglob("*") if path.is_file()}

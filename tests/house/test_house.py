@@ -1,4 +1,4 @@
-"""The house round the library: packaging, environments, style, import floors, make."""
+"""Around the library: packaging, environments, style, import floors, make."""
 
 import importlib.util
 import os
