@@ -4,6 +4,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ import torch
 from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
+SLOW = pytest.StashKey[int]()
+"""The number of slow tests that were left out."""
 LONGEST = ("test_chapters", "test_browser")
 """Files that take minutes: they start first, so that they do not end last."""
 
@@ -68,6 +71,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(skip)
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count the slow tests that are left out."""
+    config = items[0].config
+    config.stash[SLOW] = sum(bool(item.get_closest_marker("slow")) for item in items)
+    if hasattr(config, "workeroutput"):  # a worker of pytest-xdist
+        config.workeroutput["slow"] = config.stash[SLOW]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the count from a worker; each of them collects all tests."""
+    node.config.stash[SLOW] = getattr(node, "workeroutput", {}).get("slow", 0)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter,
@@ -78,8 +95,7 @@ def pytest_terminal_summary(
         report.longrepr[2].removeprefix("Skipped: ")
         for report in terminalreporter.stats.get("skipped", ())
     )
-    deselected = terminalreporter.stats.get("deselected", ())
-    if slow := sum(item.get_closest_marker("slow") is not None for item in deselected):
+    if slow := terminalreporter.config.stash.get(SLOW, 0):
         reasons["slow: make test-all runs them"] = slow
     terminalreporter.section("left out")
     for reason, count in reasons.most_common():
