@@ -13,19 +13,20 @@
 # %% [markdown]
 # # 00 · Tour: what can one image teach?
 #
-# Most networks learn from millions of pictures, and are then shown yours.
-# The networks of this course see **one picture only: yours**.
-# They learn from it, answer for it, and are thrown away.
+# Most networks are trained on millions of pictures before they process yours.
+# The networks of this course see **only one picture: yours**.
+# A network is trained on it, processes it, and is then discarded.
 #
 # **After this chapter you can**
 #
-# - say how one image can be the training set and the test at once;
-# - tell an image's *[father](glossary.md#father)* from its *[son](glossary.md#son)*, and say which of the two a network is asked for;
+# - explain how one image can be both the training set and the test;
+# - distinguish a *[father](glossary.md#father)* from its *[son](glossary.md#son)*, and say which is the network's input and which its target;
 # - predict in which parts of a photograph this helps, and in which it cannot.
 #
-# **What you need**: to know what a pixel is, and that a network is trained by making a loss smaller.
-# No GPU.
-# New words stand in the [glossary](glossary.md), symbols in [notation](notation.md); [if you are stuck](if_you_are_stuck.md) helps when something does not run.
+# **What you need**: to know what a pixel is, and that training a network means making a [loss](glossary.md#loss) smaller.
+# You do not need a GPU.
+# The [glossary](glossary.md) explains new terms, and [notation](notation.md) the symbols.
+# If something does not run, see [if you are stuck](if_you_are_stuck.md).
 # Reading takes 15 minutes, computing less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
@@ -38,14 +39,15 @@ seed = 0
 start(budget, seconds={"quick": 20, "standard": 35, "full": 95})
 
 # %% [markdown]
-# `budget` changes only how many steps are trained.
-# The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
+# `budget` changes only the number of training steps.
+# The [seed](glossary.md#seed) is fixed: two runs of the chapter on one computer give the same pictures, bit for bit.
 #
 # ## A photograph: ours, or yours
 #
-# Press the button and choose a file to take a photograph of your own; then select the cell below it, and *Run > Run Selected Cell and All Below*.
-# It stays on the computer where this notebook runs.
-# Without a file you get ours.
+# To use your own photograph, press the button and choose a file.
+# Then select the cell below the button, and *Run > Run Selected Cell and All Below*.
+# The file stays on the computer where this notebook runs.
+# Without a file, the chapter uses our photograph.
 
 # %%
 from dil_teach.notebook import upload
@@ -62,32 +64,35 @@ height, width = (side - side % 2 for side in photograph.shape[1:])
 truth = photograph[:, :height, :width].to(device())
 own = photograph is not ours
 subject = (
-    "your photograph" if own else "an astronaut before a flag, her helmet in her arm"
+    "your photograph" if own else "an astronaut in front of a flag, with her helmet"
 )
 show(truth, alt=f"The photograph in full detail, {width} x {height} pixels: {subject}")
 
 # %% [markdown]
 # This is the **[ground truth](glossary.md#ground-truth)**, an image with all its detail.
-# The methods will not see it; it comes back at the end to score them.
-# (Ours: Eileen Collins, photographed by NASA, public domain.
-# Yours is made smaller, to keep this short. That also makes it sharp and free of noise, which is the ideal case: see *When it fails*.)
+# The methods do not see it; we use it at the end to score them.
+# (Our photograph shows Eileen Collins; NASA, public domain.
+# Your photograph is downscaled, to keep this short.
+# Downscaling also makes it sharp and removes noise, which is the ideal case: see *When it fails*.)
 #
 # ## Predict first
 #
-# We are going to throw away three of every four pixels, and ask two methods to bring them back: [bicubic interpolation](glossary.md#bicubic), which has learned nothing, and a network that has seen nothing but the small image.
-# Commit yourself to an answer before you go on; you will be told why it is right or wrong once the pictures have been seen.
-# An exercise left as `...` stops nothing.
+# We will remove three of every four pixels, and let two methods restore them.
+# One is [bicubic interpolation](glossary.md#bicubic), which learns nothing; the other is a network that has seen only the small image.
+# Choose your answers before you continue.
+# After the pictures, a check tells you why an answer is right or wrong.
+# You can leave an exercise as `...`; the chapter still runs.
 #
 # ## Exercise: what can it learn from?
 #
 # The network needs pairs of an input and a target.
-# It sees neither the large image nor any other picture, only the small one.
-# Which pairs can be made from that and teach it to enlarge?
+# It sees only the small image: neither the large one nor any other picture.
+# Which pairs can be made from the small image and teach the network to upscale?
 # Set `what_to_learn_from` to one of three strings:
 #
 # - `"itself to itself"`: input and target are both the small image;
-# - `"itself to bicubic"`: the target is the small image, enlarged by bicubic interpolation;
-# - `"halved to itself"`: the input is the small image, halved; the target is the small image.
+# - `"itself to bicubic"`: the input is the small image; the target is the small image upscaled by bicubic interpolation;
+# - `"halved to itself"`: the input is the small image at half its size; the target is the small image.
 #
 # Units: none.
 # Expected run time: none, the answer is one string.
@@ -100,12 +105,12 @@ what_to_learn_from = "halved to itself"
 # %% [markdown]
 # ## Exercise: where does it win?
 #
-# Where will the network take away the largest part of bicubic interpolation's error?
+# In which parts will the network remove the largest share of the error of bicubic interpolation?
 # Set `where_it_wins` to one of three strings:
 #
 # - `"smooth parts"`, such as the grey backdrop;
-# - `"outlines"`, such as those of flag, suit and shuttle;
-# - `"fine detail"`, such as the round emblem with its lettering.
+# - `"outlines"`, such as those of the flag, the suit and the shuttle;
+# - `"fine detail"`, such as the round emblem with its letters.
 #
 # Units: the answer is compared with a gain in dB.
 # Expected run time: none, the answer is one string.
@@ -118,8 +123,8 @@ where_it_wins = "outlines"
 # %% [markdown]
 # ## The smallest demo
 #
-# Halving is our *[forward model](glossary.md#forward-model)*: the step that loses the detail.
-# Bicubic interpolation is the plainest way back.
+# Halving the size is our *[forward model](glossary.md#forward-model)*: the step that loses the detail.
+# Bicubic interpolation is the simplest way to upscale again.
 
 # %%
 from dil_teach import resize
@@ -129,23 +134,23 @@ bicubic = resize(small, scale=2).clamp(0, 1)
 show(
     {"ground truth": truth, "given: half the size": small, "bicubic": bicubic},
     alt=f"Three versions of {subject}: full detail, half the size, and the half-size "
-    "one enlarged by bicubic interpolation, which is soft along every edge",
+    "one upscaled by bicubic interpolation, which is blurred along every edge",
 )
 
 # %% [markdown]
-# Bicubic interpolation lays a smooth surface through the pixels that it has.
-# Every edge comes out soft, because smoothness is all that it knows of the world.
+# Bicubic interpolation fits a smooth surface through the given pixels.
+# So every edge in the result is blurred: smoothness is its only assumption about images.
 #
 # ## The idea: patches recur
 #
 # Look at small pieces, 5 by 5 pixels or so.
-# A piece of the flag's border is found again all along that border.
-# A piece of a *wide* edge in the foreground looks like a *thin* edge further back, enlarged.
-# Small [patches](glossary.md#patch) of a natural image [recur](glossary.md#recurrence) in it many times, at its own scale and at coarser ones [@glasner2009].
-# So the image itself holds examples of what a small, soft thing looks like when it is large and sharp: **the training set is inside.**
+# A piece of the flag's border appears again along the whole border.
+# A piece of a *wide* edge in the foreground looks like an upscaled piece of a *thin* edge farther back.
+# Small [patches](glossary.md#patch) of a natural image [recur](glossary.md#recurrence) in it many times, at its own scale and at coarser scales [@glasner2009].
+# So the image contains examples of how a small, blurred structure looks when it is large and sharp: **the training set is inside the image.**
 #
-# To get at it, do to the given image what was done to the unknown one.
-# Halve it:
+# To get this training set, we apply to the given image the step that was applied to the unknown one.
+# We halve its size:
 
 # %%
 son = resize(small, scale=0.5).clamp(0, 1)
@@ -157,10 +162,10 @@ show(
 )
 
 # %% [markdown]
-# From *unknown* to *given* and from *father* to *son* is one and the same forward model.
-# For the pair on the right we have the answer.
-# A network that learns to turn **sons back into fathers** can then be asked to turn the given image into the unknown one.
-# That is ZSSR, 'zero-shot' super-resolution [@shocher2018].
+# The forward model from *father* to *son* is the same as from *unknown* to *given*.
+# For father and son we know the answer.
+# So we train a network to turn **sons into fathers**, and then apply it to the given image to estimate the unknown one.
+# This is ZSSR, '[zero-shot](glossary.md#zero-shot)' super-resolution [@shocher2018].
 # What did you predict?
 
 # %%
@@ -171,26 +176,27 @@ check.what_to_learn_from(what_to_learn_from, small)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Before it has learned anything the network interpolates.
-# For which of the pairs would that be good enough?
+# Before training, the network only interpolates.
+# For which of the pairs would this already be the right answer?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# A target must hold something that its input has lost.
+# A target must contain something that its input has lost.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# What was done to the unknown image, to get the small one?
+# How was the small image made from the unknown one?
 #
 # </details>
 
 # %% [markdown]
 # ## The method
 #
-# This is one training step, as the library that comes with the course has it: cut fathers out of the given image and make their sons; let the network restore them; make the difference smaller.
-# Chapter 09 takes it apart.
+# This is one training step, from the library of the course.
+# It crops fathers from the given image and makes their sons, applies the network to the sons, and updates the weights to make the difference to the fathers smaller.
+# Chapter 09 explains each line.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -201,11 +207,11 @@ show_source(ZSSR.train_step)
 
 # %% [markdown]
 # **When does it stop?**
-# After a number of steps that the budget fixes beforehand.
-# The ground truth has no say in it.
+# After a number of steps that the budget fixes in advance.
+# The ground truth does not influence it.
 #
-# Training has a cell to itself.
-# Stop it with the stop button and nothing is lost; run it again and it carries on.
+# The training is in a cell of its own.
+# If you stop it with the stop button, nothing is lost; run the cell again, and it continues.
 
 # %%
 from dil_teach import ZSSRSettings, train
@@ -213,15 +219,15 @@ from dil_teach.notebook import LivePanel
 
 settings = getattr(ZSSRSettings, budget)(seed=seed)
 zssr = ZSSR(small, scale=2, settings=settings)
-panel = LivePanel(alt=f"What the network makes of {subject} so far")
+panel = LivePanel(alt=f"The network's current result for {subject}")
 
 # %%
 for progress in train(zssr, report_every=zssr.total_steps // 10):
     panel.update(progress, zssr.raw())
 
 # %% [markdown]
-# The loss jumps about, as each batch holds other pieces of the image, at other sizes, some of them harder.
-# The picture is the better witness: its outlines tighten within the first reports, the rest is polish.
+# The loss fluctuates, because each [batch](glossary.md#batch) contains other crops of the image at other sizes, and some are harder.
+# The picture shows the progress better: its outlines become sharp within the first reports, and later changes are small.
 #
 # ## What came out
 
@@ -240,12 +246,12 @@ for name in shown:
     print(f"{name:8} {score[name]:.2f} dB")
 
 # %% [markdown]
-# These are [peak signal-to-noise ratios](glossary.md#psnr) of the [brightness](glossary.md#luma): higher is better, and 3 dB more means half the squared error.
-# The second line is the **[control](glossary.md#control) experiment**: bicubic interpolation, then *[back-projection](glossary.md#back-projection)* [@irani1991], which corrects an enlarged image until halving it gives the small one again.
-# ZSSR ends with it too, but it contains no network.
+# These are [peak signal-to-noise ratios](glossary.md#psnr) of the [luma](glossary.md#luma): higher is better, and 3 dB more means half the [squared error](glossary.md#squared-error).
+# The second line is the **[control](glossary.md#control)**: bicubic interpolation, followed by *[back-projection](glossary.md#back-projection)* [@irani1991], which corrects the upscaled image until halving it gives the small image again.
+# ZSSR also ends with back-projection, but the control contains no network.
 # So only what ZSSR gains **beyond the control** was learned from the image.
 #
-# Move the divider between bicubic and ZSSR, with the mouse, or with the arrow keys once the slider has the focus:
+# Move the divider between bicubic and ZSSR with the mouse, or select the slider and use the arrow keys:
 
 # %%
 from dil_teach.notebook import before_after
@@ -255,12 +261,12 @@ divider = before_after(
 )
 
 # %% [markdown]
-# Stop at an outline, on the backdrop, on the emblem.
+# Look at an outline, at the backdrop, and at the emblem.
 # Does it look as you predicted?
 #
 # ## Experiment: where does it win?
 #
-# Here is how far each method is from the ground truth at each pixel, made six times brighter:
+# This is the absolute error of each method at each pixel, multiplied by six:
 
 
 # %%
@@ -270,15 +276,16 @@ def error(image):
 
 show(
     {f"error of {name}": error(image) for name, image in shown.items()},
-    alt="Three maps of error, bright where wrong: bicubic is wrong at all outlines, "
-    "the control less so; in ZSSR's map most outlines are gone and lettering stays",
+    alt="Three error maps, bright where the error is large: bicubic has errors at all "
+    "outlines, the control smaller ones; in ZSSR's map mostly the letters remain",
 )
 
 # %% [markdown]
 # Smooth parts are black in all three maps: there was nothing to gain.
-# Bicubic's map is a drawing of the outlines, and in ZSSR's map the long outlines have all but vanished: they recur along their own length and across scales, so the network had many examples.
-# The check measures it on the photograph in hand.
-# It takes for an outline what has slopes that all point one way, in windows of 7 by 7 pixels.
+# Bicubic's map shows all outlines.
+# In ZSSR's map the long outlines have almost disappeared: they recur along their own length and across scales, so the network had many examples.
+# The check measures this on the current photograph.
+# A pixel counts as an outline if all gradients in its window of 7 by 7 pixels have the same direction.
 
 # %%
 check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)
@@ -286,7 +293,7 @@ check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Where nothing was lost nothing can be gained: which part is dark in *all* the maps?
+# Where nothing was lost, nothing can be gained: which part is dark in *all* maps?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -297,13 +304,13 @@ check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)
 # <details><summary>Hint 3</summary>
 #
 # The network learns from examples in this image.
-# Of what does it hold most?
+# Which of the three has the most examples?
 #
 # </details>
 
 # %% [markdown]
-# To see the gain from close by, find the part of the picture where ZSSR took most of bicubic's error away and left little.
-# (The ground truth picks what we look at; no method has seen it.)
+# For a closer look, we find the part of the picture where ZSSR removed most of bicubic's error and left little.
+# (The ground truth selects what we look at; no method has seen it.)
 
 # %%
 import torch.nn.functional as F
@@ -332,31 +339,32 @@ show(
 )
 
 # %% [markdown]
-# From left to right: bicubic smears the outlines, the control sharpens them but leaves ripples beside them, ZSSR draws them clean.
-# (The dB figures are those of the whole picture.)
+# From left to right: bicubic blurs the outlines; the control sharpens them but leaves ripples beside them; ZSSR makes them sharp and clean.
+# (The values in dB are for the whole picture.)
 #
 # ## When it fails
 #
-# Now the part in which ZSSR is most wrong:
+# This is the part where ZSSR has its largest error:
 
 # %%
 show(
     shown,
-    alt="The part where ZSSR is most wrong: fine, one-off detail that the ground truth "
-    "shows stays an unreadable blur with bicubic, with the control and with ZSSR",
+    alt="The part where ZSSR's error is largest: fine detail that occurs only once is "
+    "visible in the ground truth and blurred with bicubic, the control and ZSSR",
     truth=truth,
     crop=crop_at_largest(after),
 )
 
 # %% [markdown]
-# In our photograph that is the emblem and the zip.
-# Fine lettering and small parts occur once, at one size.
-# No larger copy of them exists in the image, so nothing inside could teach the network how they look, and it does not invent them.
-# That is what an [internal](glossary.md#internal) method cannot do, and where networks that were trained on many images have the advantage (chapter 10).
+# In our photograph it is the emblem and the zip.
+# Fine letters and small parts occur only once, at one size.
+# The image contains no larger copy of them, so the network cannot learn how they look, and it does not invent them.
+# An [internal](glossary.md#internal) method cannot restore such detail; here, networks that were trained on many images have an advantage (chapter 10).
 #
-# It gains little or nothing, too, where nothing is lost to begin with (a smooth or a blurred photograph), and it can be led astray: noise and compression recur as well, and a camera whose blur is not the assumed one breaks the likeness between the two halvings.
-# Chapter 09 shows all of these, and what helps.
-# A photograph straight from a telephone is such a case; yours, made smaller here, is not.
+# ZSSR also gains little or nothing where no detail was lost, as in a smooth or blurred photograph.
+# And it can fail: noise and compression artefacts recur too, and if the camera's blur is not the assumed one, the two downscaling steps differ.
+# Chapter 09 shows all these cases, and what helps.
+# A photograph directly from a phone is such a case; your photograph is not, because it was downscaled here.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -369,15 +377,15 @@ claims = {
     "it removes over 70% of bicubic's error where it is best": at_best > 0.7,
     "and under 65% where it is most wrong": at_worst < 0.65,
 }
-check_claims(claims, own)  # on a photograph of yours they may not hold
+check_claims(claims, own)  # they may not hold for your own photograph
 
 # %% [markdown]
 # ## On your own: predict, then try
 #
-# Take a photograph with a long straight outline and one without any (a lawn, a cloud).
+# Take one photograph with a long straight outline and one without (a lawn, a cloud).
 # Before you run the chapter on them, write down for each: will ZSSR beat the control by more than 1 dB?
-# Which part will be its worst?
-# Then let the pictures answer.
+# In which part will its error be largest?
+# Then compare with the pictures.
 # Expected run time: half a minute each.
 #
 # ## What the course holds
@@ -406,9 +414,9 @@ check_claims(claims, own)  # on a photograph of yours they may not hold
 #
 # ## Summary
 #
-# - Small patches of a natural image recur in it, at its own scale and at coarser ones.
-# - So one image can train a network: it makes its own sons, and the network learns to turn them back into their fathers.
-# - What recurs comes back sharp, what occurs once does not, and where all is smooth there is nothing to bring back.
-# - A control without a network says how much of a gain was learned.
+# - Small patches of a natural image recur in it, at its own scale and at coarser scales.
+# - So a network can be trained on one image: the image provides fathers and sons, and the network learns to turn sons into fathers.
+# - Structures that recur become sharp; structures that occur once do not; in smooth parts there is nothing to restore.
+# - A control without a network shows how much of the gain was learned.
 #
 # ## References
