@@ -1,6 +1,6 @@
 """Iterative back-projection: Irani and Peleg, 'Improving resolution by image
-registration', CVGIP 1991. The control of every super-resolution here: no learning, only
-the demand that the result explain the image."""
+registration', CVGIP 1991. It is the baseline of every super-resolution here: it learns
+nothing, and only makes the result agree with the low-resolution image."""
 
 from dil_teach.image.convention import Image
 from dil_teach.image.kernel import Kernel2d
@@ -15,25 +15,26 @@ def back_project(
     scale: Scale,
     iterations: int = 20,
 ) -> Image:
-    """Add to a super-resolved image what it lacks to explain the low-resolution one.
+    """Correct a super-resolved image until its downscaled copy equals the given image.
 
-    high <- high + upsample(low - downsample(high)), again and again, the upsampling
-    being bicubic.
+    Each iteration is high <- high + upscale(low - downscale(high)), with bicubic
+    upscaling.
 
     Parameters
     ----------
     high : Image
-        Float[Tensor, "c h2 w2"]: a first guess, such as the bicubic interpolation.
+        Float[Tensor, "c h2 w2"]: the start, for example the bicubic interpolation.
     low : Image
-        Float[Tensor, "c h w"]: the image that was taken.
+        Float[Tensor, "c h w"]: the given image.
     kernel : str or Float["kh kw"]
-        How ``low`` came from the image that is wanted: see
+        How ``low`` was downscaled, as in
         :func:`dil_teach.image.resize.blur_and_subsample`.
     scale : float or (float, float)
         How many times higher and wider ``high`` is.
     iterations : int
-        From a bicubic guess twenty do best, measured on four photographs: with a wide
-        blur fewer leave it soft, more bring the rounding of ``low`` out as grain.
+        From bicubic interpolation, twenty give the highest PSNR on four photographs.
+        With a wide blur, fewer leave the result soft, and more amplify the rounding of
+        ``low`` into grain.
 
     Returns
     -------

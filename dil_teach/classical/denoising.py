@@ -2,8 +2,8 @@
 
 Rudin, Osher and Fatemi, 'Nonlinear total variation based noise removal algorithms',
 Physica D 1992, by Chambolle's projection (2004); Buades, Coll and Morel, 'A non-local
-algorithm for image denoising', CVPR 2005. Both are scikit-image's; what is ours is the
-one number that is left to choose, the noise's standard deviation.
+algorithm for image denoising', CVPR 2005. Both come from scikit-image. The one number
+that they need, the standard deviation of the noise, is estimated here.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 from dil_teach.image.convention import Image, check_image
 
 GAUSSIAN_MEDIAN = 0.6745
-"""Median of |x| where x is normal with standard deviation 1."""
+"""Median of |x| for a normally distributed x with standard deviation 1."""
 
 
 def noise_level(image: Image) -> float:
@@ -32,13 +32,13 @@ def noise_level(image: Image) -> float:
 
     References
     ----------
-    J. Immerkaer, "Fast noise variance estimation", 1996: a mask that planes and edges
-    leave cold. The median of its responses (Donoho and Johnstone 1994) instead of their
-    mean, as texture makes some of them large.
+    J. Immerkaer, "Fast noise variance estimation", 1996: a filter that does not respond
+    to planes and hardly to edges. We take the median of its responses (Donoho and
+    Johnstone 1994) instead of the mean, because texture makes some of them large.
     """
     check_image(image, min_side=3, in_range=False)
     along = torch.tensor([1.0, -2.0, 1.0], device=image.device)
-    mask = torch.outer(along, along)[None, None] / 6  # leaves white noise's deviation
+    mask = torch.outer(along, along)[None, None] / 6  # white noise keeps its deviation
     responses = F.conv2d(image[:, None], mask).flatten(1).abs()
     return float(responses.median(1).values.mean()) / GAUSSIAN_MEDIAN
 
@@ -53,7 +53,7 @@ def tv_denoise(image: Image, sigma: float, weight: float = 0.8) -> Image:
     sigma : float
         Standard deviation of the noise, in units of [0, 1]: see :func:`noise_level`.
     weight : float
-        Of the total variation, in units of ``sigma``.
+        Weight of the total variation, in units of ``sigma``.
 
     Returns
     -------
@@ -74,7 +74,8 @@ def nlm_denoise(image: Image, sigma: float, strength: float = 0.85) -> Image:
     sigma : float
         Standard deviation of the noise, in units of [0, 1]: see :func:`noise_level`.
     strength : float
-        How far patches may differ and still be averaged, in units of ``sigma``.
+        Filter strength h: how different patches are still averaged, in units of
+        ``sigma``.
 
     Returns
     -------
@@ -102,5 +103,5 @@ def _check(image: Image, sigma: float) -> None:
     if not 0 < sigma <= 1:
         raise ValueError(
             f"sigma: expected above 0 and at most 1, got {sigma}; divide levels of 255 "
-            "by 255, or take noise_level(image)"
+            "by 255, or use noise_level(image)"
         )

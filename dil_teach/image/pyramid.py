@@ -1,4 +1,4 @@
-"""An image at several scales: where patches recur larger and smaller."""
+"""An image at several scales."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ def pyramid(image: Image, scales: Sequence[float], min_side: int = 1) -> list[Im
     scales : sequence of float
         Output over input size of each level; 1 is the image itself.
     min_side : int
-        Levels with a side under so many pixels are left out, but never all of them:
-        then the largest level stays.
+        Levels with a shorter side are left out; if that leaves none, the largest level
+        stays.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Checkpoints: a method's whole state in one safetensors file, and back."""
+"""Checkpoints: save a method to one safetensors file, and resume it."""
 
 import copy
 import dataclasses
@@ -20,16 +20,25 @@ from dil_teach.image.convention import Image, Video
 from dil_teach.image.files import written_whole
 from dil_teach.training.loop import SingleImageMethod
 
+UNREADABLE = (
+    SafetensorError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    ImportError,
+)
+"""Errors that damaged files, and files from other versions, can cause."""
+
 
 def state_of(method: SingleImageMethod, names: Sequence[str]) -> dict[str, Any]:
-    """A copy of a method's attributes: what its ``state_dict`` returns.
+    """A copy of a method's attributes, for its ``state_dict``.
 
     Parameters
     ----------
     method : SingleImageMethod
-        Whose state is wanted.
     names : sequence of str
-        Its attributes that change as it learns: networks and optimizers (by their own
+        Attributes that training changes: networks and optimizers (copied by their own
         ``state_dict``), random generators, tensors, and plain values.
 
     Returns
@@ -45,22 +54,22 @@ def state_of(method: SingleImageMethod, names: Sequence[str]) -> dict[str, Any]:
         elif hasattr(value, "state_dict"):
             value = value.state_dict()
         state[name] = value
-    return copy.deepcopy(state)  # torch returns the very tensors that it trains
+    return copy.deepcopy(state)  # torch returns the tensors themselves, not copies
 
 
 def load_state(
     method: SingleImageMethod, names: Sequence[str], state: dict[str, Any]
 ) -> None:
-    """Give a method's attributes the values that :func:`state_of` returned.
+    """Restore a method's attributes from what :func:`state_of` returned.
 
     Parameters
     ----------
     method : SingleImageMethod
-        Whose attributes change.
+        Its attributes change.
     names : sequence of str
-        As for :func:`state_of`.
+        As in :func:`state_of`.
     state : dict of str to Any
-        As :func:`state_of` returned it; it may lie on another device.
+        As :func:`state_of` returned it; it may be on another device.
 
     Raises
     ------
@@ -88,24 +97,26 @@ def save(
     path: str | Path,
     provenance: dict[str, str] | None = None,
 ) -> None:
-    """Write a method's whole state to a safetensors file.
+    """Save a method's arguments and state to a safetensors file.
 
-    The file is written whole or not at all. It holds the image's hash, so that
-    :func:`resume` can tell whether it gets the same image.
+    The file is written completely or not at all. It contains a hash of the image, by
+    which :func:`resume` checks that it gets the same image.
 
     Parameters
     ----------
     method : SingleImageMethod
-        Trained as far as it is.
+        At any step of its training.
     path : str or Path
-        Where to, usually ``*.safetensors``.
+        The file to write, usually ``*.safetensors``.
     provenance : dict of str, optional
-        Where the file comes from: kept in its metadata.
+        Where the file comes from; saved in its metadata.
 
     Raises
     ------
     OSError
         If the folder does not exist or cannot be written.
+    ValueError
+        If an argument of the method is a function from outside this library.
     """
     tensors: dict[str, Tensor] = {}
     tree = {
@@ -120,16 +131,16 @@ def save(
 
 
 def resume(path: str | Path, image: Image | Video) -> Any:
-    """The method that was saved to a file, ready to carry on.
+    """Load a method from a file, to train it further or to read its result.
 
-    On a CPU it carries on bit for bit as if it had never stopped.
+    On a CPU, further training gives the same bits as training without a stop.
 
     Parameters
     ----------
     path : str or Path
         A file that :func:`save` wrote.
     image : Image or Video
-        What the method was learning from.
+        The image that the method was trained on.
 
     Returns
     -------
@@ -141,38 +152,34 @@ def resume(path: str | Path, image: Image | Video) -> Any:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not one of :func:`save`'s, or the image is another one.
+        If :func:`save` did not write the file, this version of the library cannot read
+        it, or the image is another one.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint; check the name")
+    expected = "that dil_teach saved, got another or a damaged file"
     try:
         with safe_open(path, "pt") as file:
             tree = json.loads((file.metadata() or {})["dil_teach"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         trained_on = tree["image"]["shape"], tree["image"]["sha256"]
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{path}: expected a checkpoint that dil_teach saved, got another or a "
-            f"damaged file ({error}); save it again"
-        ) from None
-    here = _fingerprint(image)
-    if trained_on != (here["shape"], here["sha256"]):
-        raise ValueError(
-            f"image: {path} was trained on another image (size {trained_on[0]}, here "
-            f"{here['shape']}); resume with that one"
-        )
-    try:
-        arguments = _with_tensors(tree["arguments"], tensors)
-        method = _named(tree["method"], type)(image, **arguments)
-        method.load_state_dict(_with_tensors(tree["state"], tensors))
-    except (TypeError, KeyError, AttributeError, RuntimeError, ImportError) as error:
+        here = _fingerprint(image)
+        if trained_on == (here["shape"], here["sha256"]):
+            expected = "that this version of dil_teach can read, got another"
+            arguments = _with_tensors(tree["arguments"], tensors)
+            method = _named(tree["method"], type)(image, **arguments)
+            method.load_state_dict(_with_tensors(tree["state"], tensors))
+            return method
+    except (*UNREADABLE, ValueError) as error:
         why = str(error).partition("\n")[0].rstrip(":")  # torch lists every weight
         raise ValueError(
-            f"{path}: expected a checkpoint that this version of dil_teach can read, "
-            f"got another ({why}); train and save again"
+            f"{path}: expected a checkpoint {expected} ({why}); train and save again"
         ) from None
-    return method
+    raise ValueError(
+        f"image: {path} was trained on another image (size {trained_on[0]}, here "
+        f"{here['shape']}); resume with that one"
+    )
 
 
 def _fingerprint(image: Image | Video) -> dict[str, Any]:
@@ -181,7 +188,7 @@ def _fingerprint(image: Image | Video) -> dict[str, Any]:
 
 
 def _without_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """The tree as JSON holds it; its tensors move to ``tensors``, by name."""
+    """The tree in the form of JSON; its tensors are moved to ``tensors``, by name."""
     if isinstance(tree, Tensor):
         tensors[name] = tree.detach().cpu().contiguous().clone()
         return {"tensor": name}
@@ -190,12 +197,17 @@ def _without_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         kind = f"{type(tree).__module__}:{type(tree).__qualname__}"
         return {"dataclass": kind, "fields": _without_tensors(fields, name, tensors)}
     if isinstance(tree, FunctionType):
+        if not tree.__module__.startswith("dil_teach.") or "<" in tree.__qualname__:
+            raise ValueError(
+                f"{name}: expected a function of dil_teach, which a checkpoint can "
+                f"name, got '{tree.__qualname__}'; use one, or do not save"
+            )
         return {"function": f"{tree.__module__}:{tree.__qualname__}"}
     if isinstance(tree, partial):
         parts = [tree.func, list(tree.args), tree.keywords]
         return {"partial": _without_tensors(parts, name, tensors)}
     if isinstance(tree, dict):
-        # pairs, because JSON's own keys are strings alone and an optimizer's are not
+        # as pairs: keys of JSON are strings, and those of an optimizer are numbers
         pairs = [
             [key, _without_tensors(value, f"{name}.{key}", tensors)]
             for key, value in tree.items()
@@ -222,8 +234,7 @@ def _with_tensors(tree: Any, tensors: dict[str, Tensor]) -> Any:
         for name, value in getattr(kind, "CONSTANT", {}).items():
             if (saved := fields.pop(name, value)) != value:
                 raise ValueError(
-                    f"checkpoint: expected {name} = {value}, the only value that this "
-                    f"version of dil_teach has, got {saved}; train again"
+                    f"expected {name} = {value}, the only value now, got {saved}"
                 )
         return kind(**fields)
     if "function" in tree:
@@ -237,10 +248,10 @@ def _with_tensors(tree: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def _named(name: str, kind: type) -> Any:
-    """The part of this library with this name; a file must not name other code.
+    """A class or function of this library; a file must not name other code.
 
-    Public classes are found by their own name, so that files outlive a move between
-    modules.
+    Public classes are found by their own name alone, so that old files can be read
+    after a class has moved to another module.
     """
     import dil_teach
 
@@ -251,5 +262,5 @@ def _named(name: str, kind: type) -> Any:
     elif module.startswith("dil_teach."):
         found = getattr(importlib.import_module(module), attribute, None)
     if not isinstance(found, kind) or not found.__module__.startswith("dil_teach."):
-        raise ValueError(f"checkpoint: expected a part of dil_teach, got '{name}'")
+        raise ValueError(f"expected a part of dil_teach, got '{name}'")
     return found

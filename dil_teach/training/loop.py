@@ -1,7 +1,11 @@
 """The training loop.
 
-The method owns its state; the loop is disposable. Stop a loop anywhere, start another
-on the same method, and it carries on at the next step.
+The method owns its state, and the loop is disposable: stop a loop anywhere, start
+another on the same method, and training continues at the next step.
+
+The same seed gives the same bits on one CPU and with one number of torch threads.
+Another number changes the order in which sums are rounded, and so the last bits:
+``torch.set_num_threads(1)``, as the commands and the chapters do, makes them equal.
 """
 
 import dataclasses
@@ -21,34 +25,34 @@ from dil_teach.image.convention import Image, Video
 
 @runtime_checkable
 class SingleImageMethod(Protocol):
-    """What the loop asks of a method. Nobody inherits it."""
+    """What the loop needs of a method. Methods do not inherit from it."""
 
     image: Image | Video
-    """The one image that it learns from, or the few that share a layer."""
+    """The image that it learns from, or several that share a layer."""
     step: int
     """Training steps taken so far."""
     total_steps: int
-    """Steps after which it stops at the latest."""
+    """The most steps; it may stop earlier."""
 
     @property
     def done(self) -> bool:
-        """Its stopping rule: whether there is nothing left to learn."""
+        """Whether training has ended: its stopping rule."""
         ...
 
     def train_step(self) -> dict[str, Tensor]:
-        """One step: data, loss, update. Returns the losses by name."""
+        """Take one step (data, loss, update) and return the losses by name."""
         ...
 
     def arguments(self) -> dict[str, Any]:
-        """What, beside the image, it was constructed with, by name."""
+        """The constructor's arguments beside the image, by name."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """All that carrying on needs: nested dicts of tensors, numbers and strings."""
+        """A copy of everything that training changes: nested dicts and lists."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a state that :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` returned."""
         ...
 
 
@@ -57,7 +61,7 @@ Method = TypeVar("Method", bound=SingleImageMethod)
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """What a loop reports: where the method stands, and its losses of that step."""
+    """A report of the loop: the step, and the losses of that step."""
 
     step: int
     total_steps: int
@@ -66,17 +70,17 @@ class Progress:
 
 
 def train(method: SingleImageMethod, report_every: int = 50) -> Iterator[Progress]:
-    """Train a method until it is done, reporting as it goes.
+    """Train a method until it is done, and report its progress.
 
-    It never prints, draws or saves. An interrupt (Ctrl-C, a notebook's stop button) is
-    held back until the step in hand is whole; then train again to carry on.
+    It never prints, plots or saves. An interrupt (Ctrl-C, a notebook's stop button)
+    takes effect after the current step; call it again to continue.
 
     Parameters
     ----------
     method : SingleImageMethod
-        Its state changes; it needs no loop's help to carry on.
+        Its state changes.
     report_every : int
-        Reports fall on the multiples of this, and on the last step.
+        Reports come at multiples of this, and at the last step.
 
     Yields
     ------
@@ -99,13 +103,13 @@ def train(method: SingleImageMethod, report_every: int = 50) -> Iterator[Progres
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Let an interrupt through at the end of the block, not inside it."""
+    """Delay an interrupt to the end of the block."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # Python delivers interrupts to the main thread alone
+        yield  # Python delivers interrupts only to the main thread
         return
     before = signal.getsignal(signal.SIGINT)
     if not callable(before):
-        yield  # ignored, or not Python's to handle
+        yield  # interrupts are ignored, or Python does not handle them
         return
     held: list[tuple] = []
     signal.signal(signal.SIGINT, lambda *arguments: held.append(arguments))
@@ -118,28 +122,28 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 def fit(method: Method) -> Method:
-    """Train a method to its end, and return it."""
+    """Train a method until it is done, and return it."""
     for _ in train(method):
         pass
     return method
 
 
 def fit_all(methods: Iterable[Method]) -> list[Method]:
-    """Train several methods to their ends, side by side, and return them.
+    """Train several methods in parallel until they are done, and return them.
 
-    As many at a time as there are cores, each in a thread of its own: what they learn
-    is the same to the bit as one after another. An interrupt is held back until the
-    steps in hand are whole; then train again to carry on.
+    Each core trains one method at a time, in its own thread. The results are the same
+    bits as one after another. An interrupt takes effect after the current steps; call
+    it again to continue.
 
     Parameters
     ----------
     methods : iterable of SingleImageMethod
-        No two of which share anything that is trained.
+        They must not share networks or other state.
 
     Returns
     -------
     list of SingleImageMethod
-        The same, in their order.
+        The same methods in the same order.
     """
     methods = list(methods)
     stopped = threading.Event()
@@ -151,11 +155,11 @@ def fit_all(methods: Iterable[Method]) -> list[Method]:
     at_a_time = max((os.cpu_count() or 1) // torch.get_num_threads(), 1)
     with ThreadPoolExecutor(at_a_time) as pool:
         try:
-            with _interrupts_held_back():  # else a thread might start unseen
+            with _interrupts_held_back():  # no thread may start unnoticed
                 tasks = [pool.submit(work, method) for method in methods]
             for task in as_completed(tasks):
                 task.result()
-        except BaseException:  # an interrupt is one
+        except BaseException:  # also an interrupt
             stopped.set()
             raise
     return methods

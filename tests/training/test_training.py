@@ -11,7 +11,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from dil_teach import (
+    ZSN2N,
     ZSSR,
+    DeepImagePrior,
+    DeepImagePriorSettings,
+    ZSN2NSettings,
     ZSSRSettings,
     fit,
     fit_all,
@@ -109,6 +113,49 @@ def test_resume_refuses_in_one_line_what_another_version_saved(zssr, tmp_path):
         with pytest.raises(ValueError, match="version of dil_teach can read") as error:
             resume(path, zssr.image)
         assert "\n" not in str(error.value)
+
+
+def rewrite(path, **replacements):
+    """Replace texts in a checkpoint's description of its method."""
+    with safe_open(path, "pt") as file:
+        about = file.metadata()["dil_teach"]
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    for old, new in replacements.items():
+        assert old in about
+        about = about.replace(old, new)
+    save_file(tensors, path, {"dil_teach": about})
+
+
+@pytest.mark.parametrize("name", ["ZSSR", "ZSN2N"])
+def test_a_checkpoint_of_version_0_1_0_can_be_resumed(zssr, tmp_path, name):
+    method = zssr if name == "ZSSR" else ZSN2N(zssr.image, ZSN2NSettings(steps=6))
+    method.train_step()
+    save(method, tmp_path / "old.safetensors")
+    folder = "zssr.zssr" if name == "ZSSR" else "zs_n2n"
+    moved = {
+        f"dil_teach.deep.{folder}:{name}": f"dil_teach.deep.former_place:{name}",
+    }
+    rewrite(tmp_path / "old.safetensors", **moved)
+    resumed = fit(resume(tmp_path / "old.safetensors", zssr.image))
+    state, wanted = resumed.network.state_dict(), fit(method).network.state_dict()
+    assert all(torch.equal(state[weight], wanted[weight]) for weight in wanted)
+
+
+def test_a_deep_image_prior_of_version_0_1_0_is_refused_in_one_line(zssr, tmp_path):
+    settings = DeepImagePriorSettings(steps=3, widths=(4, 8), skip=2)
+    save(DeepImagePrior(zssr.image, settings=settings), tmp_path / "old.safetensors")
+    rewrite(tmp_path / "old.safetensors", input_noise="code_noise")
+    with pytest.raises(ValueError, match="train and save again") as error:
+        resume(tmp_path / "old.safetensors", zssr.image)
+    assert "\n" not in str(error.value) and "code_noise" in str(error.value)
+
+
+def test_a_function_from_outside_the_library_is_not_saved(zssr, tmp_path):
+    settings = DeepImagePriorSettings(steps=3, widths=(4, 8), skip=2)
+    dip = DeepImagePrior(zssr.image, lambda drawn: 1 - drawn, settings)
+    with pytest.raises(ValueError, match="expected a function of dil_teach"):
+        save(dip, tmp_path / "own.safetensors")
+    assert not list(tmp_path.iterdir())
 
 
 class SlowMethod:
