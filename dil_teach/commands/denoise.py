@@ -1,4 +1,4 @@
-"""dil-teach denoise and inpaint: Deep Image Prior, and ZS-N2N beside it."""
+"""dil-teach denoise and inpaint: Deep Image Prior and ZS-N2N."""
 
 import time
 from pathlib import Path
@@ -32,20 +32,20 @@ def denoise(
     seed: int = 0,
     device: str = "cpu",
 ) -> None:
-    """Take the noise out of a photograph, by a network trained on it alone.
+    """Denoise a photograph with a network trained on it alone.
 
-    Transparency is kept as it is.
+    Transparency does not change.
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
-        method: dip draws the picture before it draws the noise (Deep Image Prior);
+        method: dip fits the picture before it fits the noise (Deep Image Prior);
             zs-n2n predicts one half of the pixels from the other (Zero-Shot
-            Noise2Noise), which is faster and wants noise that differs from pixel to
-            pixel.
-        budget: How long to learn.
-        seed: Of all that is random: the same seed gives the same result.
-        device: Where to learn: cpu, cuda or mps.
+            Noise2Noise), which is faster and needs noise that is independent from
+            pixel to pixel.
+        budget: How long to train.
+        seed: The same seed gives the same result.
+        device: Where to train: cpu, cuda or mps.
     """
     begin = time.perf_counter()
     check_seed(seed)
@@ -75,17 +75,17 @@ def inpaint(
     seed: int = 0,
     device: str = "cpu",
 ) -> None:
-    """Fill the holes of a photograph, by a network trained on the rest of it.
+    """Fill the holes of a photograph with a network trained on the rest of it.
 
-    All other pixels stay as they are, and so does transparency.
+    All other pixels, and transparency, do not change.
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         mask: A picture of the same size, white where there is a hole, black elsewhere.
         out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
-        budget: How long to learn.
-        seed: Of all that is random: the same seed gives the same result.
-        device: Where to learn: cpu, cuda or mps.
+        budget: How long to train.
+        seed: The same seed gives the same result.
+        device: Where to train: cpu, cuda or mps.
     """
     begin = time.perf_counter()
     check_seed(seed)

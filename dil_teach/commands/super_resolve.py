@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from tqdm import tqdm
 
 from dil_teach.commands.files import (
     Budget,
@@ -16,6 +15,7 @@ from dil_teach.commands.files import (
     check_device,
     check_output,
     check_seed,
+    train_with_bar,
 )
 
 
@@ -32,20 +32,20 @@ def super_resolve(
     seed: int = 0,
     device: str = "cpu",
 ) -> None:
-    """Enlarge a photograph by what a small network learns from it alone (ZSSR).
+    """Enlarge a photograph with a small network trained on it alone (ZSSR).
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
         scale: How many times higher and wider the result is, at least 1.
         size: Height and width of the result in pixels, instead of a scale.
-        kernel: The blur of the camera, on the pixels of the result: .npy, .mat or a
-            picture. Bicubic where not given.
-        noise: Standard deviation of the photograph's noise, of 255 levels.
-        jpeg_quality: Quality at which the photograph was compressed, 1 to 95.
-        budget: How long to learn.
-        seed: Of all that is random: the same seed gives the same result.
-        device: Where to learn: cpu, cuda or mps.
+        kernel: The camera's blur kernel, on the pixels of the result: .npy, .mat or a
+            picture. Without it, bicubic downscaling is assumed.
+        noise: Standard deviation of the photograph's noise, in grey levels of 255.
+        jpeg_quality: JPEG quality of the photograph, 1 to 95.
+        budget: How long to train.
+        seed: The same seed gives the same result.
+        device: Where to train: cpu, cuda or mps.
     """
     begin = time.perf_counter()
     wanted_size = None if size is None else _height_and_width(size)
@@ -58,8 +58,8 @@ def super_resolve(
     from dil_teach.image.convention import split_alpha
     from dil_teach.image.files import load_image, save_image
     from dil_teach.image.kernel import load_kernel
-    from dil_teach.image.resize import resize, scale_and_size
-    from dil_teach.training.loop import train
+    from dil_teach.image.resize import resize
+    from dil_teach.image.scale import scale_and_size
 
     colour, alpha = split_alpha(load_image(image))
     low_size = (colour.shape[-2], colour.shape[-1])
@@ -79,12 +79,8 @@ def super_resolve(
         wanted_size,
     )
 
-    with tqdm(total=zssr.total_steps, unit="step", leave=False) as bar:
-        for progress in train(zssr, report_every=5):
-            bar.set_postfix(progress.losses, refresh=False)
-            bar.update(progress.step - bar.n)
-        bar.set_description("enlarging")
-        result = zssr.super_resolve().cpu()
+    train_with_bar(zssr)
+    result = zssr.super_resolve().cpu()
     if alpha is not None:
         result = torch.cat([result, resize(alpha, scales, high_size).clamp(0, 1)])
     save_image(result, out)

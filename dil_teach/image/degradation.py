@@ -61,7 +61,10 @@ def downsampled(scale: Scale, kernel: str | Kernel2d = "bicubic") -> Degradation
 def compressed(quality: int) -> Degradation:
     """Compress the images as JPEG files; the gradient passes straight through.
 
-    Rounding has no useful gradient, so that of the identity replaces it.
+    Rounding has no useful gradient, so that of the identity replaces it. Deep Image
+    Prior does not always gain by it: at quality 10, with the budget `quick`, it beat
+    :func:`identity` on three of five photographs of 128 pixels; the mean was 0.2 dB
+    lower.
 
     Parameters
     ----------
