@@ -18,15 +18,13 @@ import torch
 import tyro
 from torch import Tensor
 
-from dil_teach import fit, psnr
+from dil_teach import Dehazing, DehazingSettings, fit, psnr
 from dil_teach.classical.haze.dark_channel import (
     DarkChannelSettings,
     brightest_haze,
     remove_haze_by_dark_channel,
 )
-from dil_teach.deep.double_dip.dehazing import BUDGETS, Dehazed, dehaze, dehazed
-from dil_teach.deep.double_dip.double_dip import DoubleDIPSettings
-from dil_teach.image.colour import to_linear
+from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.scenes import Scene, scene, scenes
 
 CONTROLS = [
@@ -59,24 +57,24 @@ def best_control(
 
 
 def double_dip(
-    one: Scene, given: bool, non_uniform: bool, settings: DoubleDIPSettings
-) -> tuple[Dehazed, dict]:
+    one: Scene, given: bool, non_uniform: bool, settings: DehazingSettings
+) -> tuple[Dehazing, dict]:
     """The result, and what is written of it."""
-    frames, start = one.images["image"][None], time.process_time()
+    image, start = one.images["image"], time.process_time()
     airlight = one.images["airlight"] if given and non_uniform else None
     if given and not non_uniform:
         airlight = one.known["airlight"]
-    dip = fit(dehaze(frames, airlight, non_uniform, settings))
-    result = dehazed(dip, frames)
+    result = fit(Dehazing(image, airlight, non_uniform, settings))
+    front = to_srgb(result.dip.layers().front[0])
     true = one.images["transmission"]
-    error = (result.transmission[0] - true).square().mean().sqrt().item()
-    off = result.airlight[0] - one.images["airlight"]
+    error = (result.transmission() - true).square().mean().sqrt().item()
+    off = result.airlight()[0] - one.images["airlight"]
     return result, {
-        "PSNR": psnr(result.image[0], one.images["clear"]),
-        "front PSNR": psnr(result.front[0], one.images["clear"]),
+        "PSNR": psnr(result.haze_free(), one.images["clear"]),
+        "front PSNR": psnr(front, one.images["clear"]),
         "transmission RMSE": error,
         "airlight error": off.abs().mean().item(),
-        "unsure": result.unsure,
+        "unsure": result.doubts(),
         "CPU s": time.process_time() - start,
     }
 
@@ -95,7 +93,7 @@ def measure(
     own = [brightest_haze(to_linear(frames)) for frames in hazy]
     rows: list[dict] = []
     for seed in seeds:
-        settings = DoubleDIPSettings(steps=BUDGETS[budget].steps, seed=seed)
+        settings = getattr(DehazingSettings, budget)(seed=seed)
         for one in hazes:
             varies = not one.known["uniform"]
             kinds = [("given", True, varies), ("estimated", False, varies)]
@@ -105,7 +103,7 @@ def measure(
                 rows.append({"scene": one.name, "airlight": kind, "seed": seed} | row)
                 rows[-1]["hazy PSNR"] = psnr(one.images["image"], one.images["clear"])
                 if kind == "estimated" and seed == seeds[0]:
-                    rows[-1]["same airlight"] = to_linear(result.airlight)
+                    rows[-1]["same airlight"] = to_linear(result.airlight())
                 print({k: v for k, v in rows[-1].items() if k != "same airlight"})
     same = [row.pop("same airlight") for row in rows if "same airlight" in row]
     controls = {"given": true, "its own": own, "ours": same}

@@ -7,7 +7,6 @@ chosen on others, `data/render_scenes.py --practice`. Where opencv-python-headle
 installed, its GrabCut is printed too.
 """
 
-import dataclasses
 import importlib
 import math
 import time
@@ -21,9 +20,8 @@ import tyro
 from scipy.ndimage import affine_transform
 from torch import Tensor
 
-from dil_teach import fit
+from dil_teach import Segmentation, SegmentationSettings, fit
 from dil_teach.classical.segmentation.grab_cut import grab_cut
-from dil_teach.deep.double_dip.segmentation import BUDGETS, final_mask, segment
 from dil_teach.image.convention import to_uint8
 from dil_teach.image.scenes import scene, scenes
 
@@ -62,19 +60,19 @@ def composites() -> list[dict]:
         hints = images["foreground_hint"], images["background_hint"]
         other = opencv(image, *hints)
         for seed in SEEDS:
-            settings = dataclasses.replace(BUDGETS["standard"], seed=seed)
+            settings = SegmentationSettings.standard(seed=seed)
             begin = time.process_time()
-            dip = fit(segment(image, *hints, settings))
-            mask = final_mask(dip)
+            learned = fit(Segmentation(image, *hints, settings))
+            mask = learned.mask()
             seconds = time.process_time() - begin
-            unaided = final_mask(fit(segment(image, settings=settings)))
+            unaided = fit(Segmentation(image, settings=settings)).mask()
             rows.append(
                 {
                     "scene": name,
                     "seed": seed,
                     "double-dip": iou(mask, truth),
-                    "before the last cut": iou(dip.layers().mask[0], truth),
-                    "its start, no network": iou(dip.given["start"][0], truth),
+                    "before the last cut": iou(learned.dip.layers().mask[0], truth),
+                    "its start, no network": iou(learned.start[0], truth),
                     "no hints given": iou(unaided, truth),
                     "grab cut": iou(grab_cut(image, *hints, seed), truth),
                     "opencv's grab cut": None if other is None else iou(other, truth),
@@ -112,14 +110,14 @@ def film() -> list[dict]:
     hints = found.images["foreground_hint"], found.images["background_hint"]
     rows = []
     for seed in SEEDS:
-        settings = dataclasses.replace(BUDGETS["standard"], seed=seed)
+        settings = SegmentationSettings.standard(seed=seed)
         begin = time.process_time()
-        at_once = final_mask(fit(segment(frames, *hints, settings)))
+        at_once = fit(Segmentation(frames, *hints, settings)).mask()
         seconds = time.process_time() - begin
         ways = {"film": at_once, "truth": truth}
         for way, given in (("frame by frame", hints), ("the same, no hints", ())):
             each = [
-                final_mask(fit(segment(f, *given, settings=settings))) for f in frames
+                fit(Segmentation(f, *given, settings=settings)).mask() for f in frames
             ]
             ways[way] = torch.stack(each)
         for way, masks in ways.items():

@@ -16,7 +16,6 @@ printed. That choice is an oracle's, and with it a small enough change of I/2 ga
 little whichever it is: the correlation with the true difference tells the two apart.
 """
 
-import dataclasses
 import time
 from collections.abc import Callable
 
@@ -25,9 +24,8 @@ import torch
 import tyro
 from torch import Tensor
 
-from dil_teach import fit
+from dil_teach import Separation, SeparationSettings, fit
 from dil_teach.classical.exclusion_search import exclusion_search, unmix
-from dil_teach.deep.double_dip.separation import BUDGETS, separate, separated
 from dil_teach.image.metrics import psnr
 from dil_teach.image.scenes import scene, scenes
 
@@ -77,8 +75,8 @@ def mixtures(seeds: tuple[int, ...]) -> list[dict]:
                 }
             for seed in seeds[:1] if noise else seeds:
                 start = time.process_time()
-                settings = dataclasses.replace(BUDGETS["standard"], seed=seed)
-                found = separated(fit(separate(given, settings)), given)
+                settings = SeparationSettings.standard(seed=seed)
+                found = fit(Separation(given, settings)).layers()
                 own = torch.stack([found.network_first, found.network_second])
                 closed = torch.stack([found.first, found.second])
                 row = {"scene": name, "noise": noise, "seed": seed}
@@ -117,8 +115,8 @@ def one_mixture(seeds: tuple[int, ...]) -> list[dict]:
         }
         for seed in seeds:
             start = time.process_time()
-            settings = dataclasses.replace(BUDGETS["standard"], seed=seed)
-            found = separated(fit(separate(mixture, settings)), mixture)
+            settings = SeparationSettings.standard(seed=seed)
+            found = fit(Separation(mixture, settings)).layers()
             pair = torch.stack([found.first, found.second])
             drawn = (pair[0] - pair[1]) / 2
             row = {"scene": name, "seed": seed}

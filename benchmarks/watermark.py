@@ -6,7 +6,6 @@ Writes `benchmarks/results/watermark.json`. The mark and the photographs are a r
 scene; settings were chosen on another, `data/render_scenes.py --practice`.
 """
 
-import dataclasses
 import time
 
 import torch
@@ -14,9 +13,8 @@ from record import commit_of_code, write
 from torch import Tensor
 from tqdm import tqdm
 
-from dil_teach import fit
+from dil_teach import WatermarkRemoval, WatermarkSettings, fit
 from dil_teach.classical.inpainting import biharmonic
-from dil_teach.deep.double_dip.watermark import BUDGETS, remove_watermark, unmarked
 from dil_teach.image.scenes import scene
 
 SEEDS = (0, 1, 2)
@@ -43,30 +41,31 @@ def main() -> None:
         [(case, seed) for case in cases for seed in SEEDS]
     ):
         begin = time.process_time()
-        settings = dataclasses.replace(BUDGETS["standard"], seed=seed)
-        found = unmarked(fit(remove_watermark(images, where, settings)))
+        settings = WatermarkSettings.standard(seed=seed)
+        removal = fit(WatermarkRemoval(images, where, settings))
+        cleaned, opacity = removal.clean(), removal.opacity()
         seconds = time.process_time() - begin
         before = psnr_in(mark, images, truth)
-        outside = found.opacity[0] == 0
+        outside = opacity[0] == 0
         row = {
             "case": name,
             "seed": seed,
             "marked_db": before,
-            "gain_start": psnr_in(mark, found.start, truth) - before,
-            "gain": psnr_in(mark, found.clean, truth) - before,
-            "gain_network": psnr_in(mark, found.network, truth) - before,
+            "gain_start": psnr_in(mark, removal.clean_by_start(), truth) - before,
+            "gain": psnr_in(mark, cleaned, truth) - before,
+            "gain_network": psnr_in(mark, removal.dip.layers().back, truth) - before,
             "unmarked_pixels_changed": float((~outside)[~mark].double().mean()),
             "most_changed_outside_found": float(
-                (found.clean - images)[..., outside].abs().max()
+                (cleaned - images)[..., outside].abs().max()
             ),
-            "colour": [round(value, 3) for value in found.colour.tolist()],
+            "colour": [round(value, 3) for value in removal.colour().tolist()],
             "cpu_seconds": seconds,
         }
         if len(images) == 1:
             hole = torch.zeros_like(images[0, :1])
             row_, column, height, width = box
             hole[:, row_ : row_ + height, column : column + width] = 1
-            found_mark = (found.opacity > 0).float()
+            found_mark = (opacity > 0).float()
             for control, mask in {
                 "gain_inpainting_box": hole,
                 "gain_inpainting_found_mark": found_mark,

@@ -1,6 +1,9 @@
 # The public names: read by type checkers, and by lazy_loader at run time.
 from .deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
-from .deep.double_dip.double_dip import DoubleDIP, DoubleDIPSettings
+from .deep.double_dip.dehazing import Dehazing, DehazingSettings
+from .deep.double_dip.segmentation import Segmentation, SegmentationSettings
+from .deep.double_dip.separation import Separation, SeparationSettings
+from .deep.double_dip.watermark import WatermarkRemoval, WatermarkSettings
 from .deep.ingan.ingan import InGAN, InGANSettings
 from .deep.texture_expansion.texture_expansion import (
     TextureExpansion,
@@ -26,12 +29,18 @@ from .training.loop import fit, fit_all, train
 __all__ = [
     "DeepImagePrior",
     "DeepImagePriorSettings",
-    "DoubleDIP",
-    "DoubleDIPSettings",
+    "Dehazing",
+    "DehazingSettings",
     "InGAN",
     "InGANSettings",
+    "Segmentation",
+    "SegmentationSettings",
+    "Separation",
+    "SeparationSettings",
     "TextureExpansion",
     "TextureExpansionSettings",
+    "WatermarkRemoval",
+    "WatermarkSettings",
     "ZSN2N",
     "ZSN2NSettings",
     "ZSSR",

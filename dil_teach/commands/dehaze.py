@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -64,11 +63,15 @@ def dehaze(
     import torch
 
     from dil_teach.classical.haze.dark_channel import remove_haze_by_dark_channel
-    from dil_teach.deep.double_dip import dehazing
+    from dil_teach.deep.double_dip.dehazing import (
+        WORK_SIDE,
+        Dehazing,
+        DehazingSettings,
+    )
     from dil_teach.deep.double_dip.double_dip import check_images
 
     pictures = load_pictures(image)
-    pictures.check_frames(dehazing.WORK_SIDE)
+    pictures.check_frames(WORK_SIDE)
     pictures.check_output(out, transparent=pictures.alpha is not None)
     outs = [out]
     if transmission_out is not None:
@@ -82,12 +85,11 @@ def dehaze(
     check_device(device)
     frames = pictures.colour.to(device)
     if method == "double-dip":
-        settings = replace(dehazing.BUDGETS[budget], seed=seed)
-        dip = dehazing.dehaze(frames, non_uniform=non_uniform, settings=settings)
-        train_with_bar(dip)
-        found = dehazing.dehazed(dip, frames)
-        clear, transmission = found.image, found.transmission
-        airlight, unsure = found.airlight, found.unsure
+        settings = getattr(DehazingSettings, budget)(seed=seed)
+        dehazing = Dehazing(frames, non_uniform=non_uniform, settings=settings)
+        train_with_bar(dehazing)
+        clear, transmission = dehazing.haze_free(), dehazing.transmission()
+        airlight, unsure = dehazing.airlight(), dehazing.doubts()
     else:
         check_images(frames, "image", (3,))
         clear, transmission, airlight = remove_haze_by_dark_channel(frames)

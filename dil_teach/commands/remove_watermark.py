@@ -2,7 +2,6 @@
 
 import re
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,7 +61,7 @@ def remove_watermark(
 
     import torch
 
-    from dil_teach.deep.double_dip import watermark
+    from dil_teach.deep.double_dip.watermark import WatermarkRemoval, WatermarkSettings
     from dil_teach.image.convention import split_alpha
     from dil_teach.image.files import load_image, save_image
 
@@ -83,22 +82,18 @@ def remove_watermark(
         check(out, image, size, alpha is not None)
         check_input_is_kept(out, *images)
     check_device(device)
-    dip = watermark.remove_watermark(
-        torch.stack(colours).to(device),
-        wanted_box,
-        replace(watermark.BUDGETS[budget], seed=seed),
-    )
-    train_with_bar(dip)
-    found = watermark.unmarked(dip)
+    settings = getattr(WatermarkSettings, budget)(seed=seed)
+    removal = WatermarkRemoval(torch.stack(colours).to(device), wanted_box, settings)
+    train_with_bar(removal)
 
     results = {}
-    for out, clean, alpha in zip(outs, found.clean.cpu(), alphas, strict=True):
+    for out, clean, alpha in zip(outs, removal.clean().cpu(), alphas, strict=True):
         results[out] = clean if alpha is None else torch.cat([clean, alpha])
     if new:
         write({out_dir: lambda folder: _save_all(results, folder)})
     else:
         write({out: partial(save_image, result) for out, result in results.items()})
-    share = 100 * float((found.opacity > 0).float().mean())
+    share = 100 * float((removal.opacity() > 0).float().mean())
     what = f"{len(outs)} pictures" if len(outs) > 1 else "1 picture"
     seconds = time.perf_counter() - begin
     print(f"{out_dir}: {what}, {share:.0f}% under a mark, written in {seconds:.1f} s")

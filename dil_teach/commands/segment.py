@@ -1,7 +1,6 @@
 """dil-teach segment: figure and ground, by Double-DIP."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -51,8 +50,11 @@ def segment(
     begin = time.perf_counter()
     check_seed(seed)
 
-    from dil_teach.deep.double_dip.segmentation import BUDGETS, SIDE, final_mask
-    from dil_teach.deep.double_dip.segmentation import segment as segment_layers
+    from dil_teach.deep.double_dip.segmentation import (
+        SIDE,
+        Segmentation,
+        SegmentationSettings,
+    )
 
     pictures = load_pictures(image)
     pictures.check_frames(SIDE)
@@ -65,15 +67,10 @@ def segment(
         for hint in (foreground_hint, background_hint)
     )
     colour = pictures.colour.to(device)
-    dip = segment_layers(
-        colour if pictures.film else colour[0],
-        foreground,
-        background,
-        replace(BUDGETS[budget], seed=seed),
-    )
-    train_with_bar(dip)
-    mask = final_mask(dip)
-    mask = mask if pictures.film else mask[None]
+    settings = getattr(SegmentationSettings, budget)(seed=seed)
+    segmentation = Segmentation(colour, foreground, background, settings)
+    train_with_bar(segmentation)
+    mask = segmentation.mask()
     write({mask_out: pictures.writer(mask, mask_out)})
     share = 100 * float(mask.mean())
     seconds = time.perf_counter() - begin

@@ -1,7 +1,6 @@
 """dil-teach separate: the two layers of a mixture, by Double-DIP."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -56,7 +55,7 @@ def separate(
 
     import torch
 
-    from dil_teach.deep.double_dip import separation
+    from dil_teach.deep.double_dip.separation import Separation, SeparationSettings
     from dil_teach.image.convention import split_alpha
     from dil_teach.image.files import load_image, save_image
 
@@ -70,10 +69,10 @@ def separate(
         check_input_is_kept(out, *files)
     check_different([out_first, out_second])
     check_device(device)
-    mixtures = torch.stack(images).to(device)
-    dip = separation.separate(mixtures, replace(separation.BUDGETS[budget], seed=seed))
-    train_with_bar(dip)
-    found = separation.separated(dip, mixtures)
+    settings = getattr(SeparationSettings, budget)(seed=seed)
+    separation = Separation(torch.stack(images).to(device), settings)
+    train_with_bar(separation)
+    found = separation.layers()
     write(
         {
             out_first: lambda file: save_image(found.first, file),

@@ -31,7 +31,7 @@ UNREADABLE = (
 """Errors that damaged files, and files from other versions, can cause."""
 
 
-def state_of(method: SingleImageMethod, names: Sequence[str]) -> dict[str, Any]:
+def state_of(method: Any, names: Sequence[str]) -> dict[str, Any]:
     """A copy of a method's attributes, for its ``state_dict``.
 
     Parameters
@@ -57,9 +57,7 @@ def state_of(method: SingleImageMethod, names: Sequence[str]) -> dict[str, Any]:
     return copy.deepcopy(state)  # torch returns the tensors themselves, not copies
 
 
-def load_state(
-    method: SingleImageMethod, names: Sequence[str], state: dict[str, Any]
-) -> None:
+def load_state(method: Any, names: Sequence[str], state: dict[str, Any]) -> None:
     """Restore a method's attributes from what :func:`state_of` returned.
 
     Parameters
@@ -260,7 +258,7 @@ def _named(name: str, kind: type) -> Any:
     if attribute in dil_teach.__all__:
         found = getattr(dil_teach, attribute)
     elif module.startswith("dil_teach."):
-        found = getattr(importlib.import_module(module), attribute, None)
+        found = getattr(importlib.import_module(module), attribute)
     if not isinstance(found, kind) or not found.__module__.startswith("dil_teach."):
         raise ValueError(f"expected a part of dil_teach, got '{name}'")
     return found

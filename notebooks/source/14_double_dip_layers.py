@@ -265,14 +265,15 @@ for name, score in recurs.items():
 
 # %%
 # NBVAL_CHECK_OUTPUT
-from dil_teach.deep.double_dip.double_dip import DoubleDIP
+from dil_teach import Separation
 from dil_teach.notebook import show_source
 
-show_source(DoubleDIP.train_step)
+show_source(Separation.train_step)
 
 # %% [markdown]
-# Find the reconstruction, and below it `penalties`: the one function in which the applications differ.
-# It is given the layers, how much of the training is over, and whatever else is known.
+# This is the step of the separation, which comes later in this chapter.
+# `self.dip` holds the two networks, the mask and the optimizer, and the reconstruction is the same in all applications.
+# They differ in the *penalties*, here the exclusion, each with its weight from the settings.
 # **Stopping rule**: the number of steps in the budget.
 #
 # ## Exercise: composition
@@ -356,10 +357,19 @@ def hint_loss(mask, front_hint, back_hint):
     return -in_front - in_back
 
 
-def penalties(layers, progress, front_hint, back_hint, binary):
-    grey = (layers.mask * (1 - layers.mask)).mean()
-    hint = hint_loss(layers.mask, front_hint, back_hint)
-    return {"hint": 0.1 * hint, "binary": binary * grey}
+# %%
+def learn(dip, front_hint, back_hint, binary):
+    """Train two networks and a mask; the last weight is the binarising penalty's."""
+    for step in range(dip.steps):
+        layers = dip.draw()
+        greyness = (layers.mask * (1 - layers.mask)).mean()
+        losses = {
+            "reconstruction": dip.reconstruction(layers),
+            "hint": 0.1 * hint_loss(layers.mask, front_hint, back_hint),
+            "binary": binary * greyness,
+        }
+        dip.update(layers, losses, step)
+    return dip
 
 
 # %% [markdown]
@@ -368,26 +378,25 @@ def penalties(layers, progress, front_hint, back_hint, binary):
 # Three trainings, with none of it, some and much:
 
 # %%
-from dil_teach.deep.double_dip.double_dip import DoubleDIPSettings, Network
+from dil_teach.deep.double_dip.double_dip import DoubleDIP, Network
 
 flower = small_scene("dahlia", side)
-hints = {"front_hint": flower["foreground_hint"][None]}
-hints |= {"back_hint": flower["background_hint"][None]}
+image = flower["image"][None]
+hints = [flower[f"{name}_hint"][None] for name in ("foreground", "background")]
 steps = {"quick": 36, "standard": 150, "full": 400}[budget]
-plain = Network(widths=(16, 32, 32))
-by_weight = {}
-for binary in (0.0, 0.1, 1.0):
-    known = hints | {"binary": binary}
-    settings = DoubleDIPSettings(steps=steps, seed=seed)
-    image = flower["image"][None]
-    by_weight[binary] = DoubleDIP(
-        image, penalties, known, plain, plain, plain, settings
-    )
+
+
+def learned_with(binary):
+    rng = torch.Generator().manual_seed(seed)
+    front, back = (Network(image, rng, widths=(16, 32, 32)) for _ in range(2))
+    mask = Network(image, rng, channels=1, widths=(16, 32, 32))
+    return learn(DoubleDIP(image, front, back, mask, rng, steps), *hints, binary)
+
 
 # %%
-from dil_teach import fit_all
-
-fit_all(by_weight.values())  # side by side, as far as there are cores
+weights = (0.0, 0.1, 1.0)
+with ThreadPoolExecutor(cpu_count()) as pool:  # side by side
+    by_weight = dict(zip(weights, pool.map(learned_with, weights), strict=True))
 error, greyness, overlap = {}, {}, {}
 for binary, dip in by_weight.items():
     found = dip.layers()
@@ -478,13 +487,13 @@ ground = paint(picture, "ground hint", mask=to_begin.get("background_hint"))
 # %%
 from dataclasses import replace
 
-from dil_teach.deep.double_dip.segmentation import BUDGETS, final_mask, segment
+from dil_teach import Segmentation, SegmentationSettings
 from dil_teach.notebook import LivePanel
 
 cut_steps = {"quick": 30, "standard": 150, "full": 600}[budget]
-settings = replace(BUDGETS[budget], steps=cut_steps, seed=seed)
+settings = getattr(SegmentationSettings, budget)(steps=cut_steps, seed=seed)
 painted = [p.mask.to(device()) if p.mask.any() else None for p in (figure, ground)]
-cut = segment(picture, *painted, settings)
+cut = Segmentation(picture, *painted, settings)
 panel = LivePanel(alt=f"The mask of {subject} as the networks have it so far")
 
 # %%
@@ -492,7 +501,7 @@ from dil_teach import fit, train
 
 for progress in train(cut, report_every=cut.total_steps // 3):
     losses = {name: progress.losses[name] for name in ("reconstruction", "hint")}
-    panel.update(replace(progress, losses=losses), cut.layers().mask[0])
+    panel.update(replace(progress, losses=losses), cut.dip.layers().mask[0])
 
 # %% [markdown]
 # The mask starts where the growing hints left it, and what the networks learn moves it.
@@ -514,11 +523,11 @@ def nearer(front_hint, back_hint):
     return (inside < outside)[None].float().to(front_hint.device)
 
 
-marked = [cut.given[name][0] for name in ("front_hint", "back_hint")]
+marked = [cut.foreground[0], cut.background[0]]
 masks = {"nearer to which hint": nearer(*marked)}
 masks["GrabCut"] = grab_cut(picture, *marked, seed=seed)
-masks["hints, grown"] = cut.given["start"][0]
-masks |= {"the networks' mask": cut.layers().mask[0], "final": final_mask(cut)}
+masks["hints, grown"] = cut.start[0]
+masks |= {"the networks' mask": cut.dip.layers().mask[0], "final": cut.mask()}
 
 # %%
 truth = torch.full_like(picture[:1], torch.nan) if own else blob["mask"]
@@ -548,13 +557,13 @@ show(
 # %%
 woman = small_scene("astronaut", 128)
 her_hints = [woman["foreground_hint"], woman["background_hint"]]
-her_cut = segment(woman["image"], *her_hints, settings)
+her_cut = Segmentation(woman["image"], *her_hints, settings)
 
 # %%
 fit(her_cut)
 her_masks = {"nearer to which hint": nearer(*her_hints)}
 her_masks["GrabCut"] = grab_cut(woman["image"], *her_hints, seed=seed)
-her_masks["ours, final"] = final_mask(her_cut)
+her_masks["ours, final"] = her_cut.mask()
 her_score = {name: agreement(m, woman["mask"]) for name, m in her_masks.items()}
 show(
     {"picture": woman["image"]}
@@ -579,10 +588,10 @@ show(
 from dil_teach.classical.segmentation.saliency import saliency
 
 bloom = small_scene("dahlia", side)
-unaided = fit(segment(bloom["image"], settings=settings))
+unaided = fit(Segmentation(bloom["image"], settings=settings))
 found = {"salient": saliency(bloom["image"])}
-found["figure hint"] = unaided.given["front_hint"][0]
-found["final mask"] = final_mask(unaided)
+found["figure hint"] = unaided.foreground[0]
+found["final mask"] = unaided.mask()
 unaided_score = agreement(found["final mask"], bloom["mask"])
 print(f"without any given hint: IoU {unaided_score:.2f}")
 show(
@@ -667,9 +676,9 @@ check.solve_mixtures(solve_mixtures)
 
 # %%
 from dil_teach.classical.exclusion_search import (
+    edge_strength,
     edges,
     exclusion_search,
-    strength,
     unmix,
 )
 from dil_teach.notebook import Toggle, strip
@@ -686,7 +695,7 @@ middle = (8, 8, 48, 48)  # what the figures show
 # %%
 def meeting(y1, y2):
     """How much the edges of two layers lie in the same places, from 0 to 1."""
-    one, two = (strength(edges(y)[None]) for y in (y1, y2))
+    one, two = (edge_strength(edges(y)[None]) for y in (y1, y2))
     return float((one * two).mean())
 
 
@@ -779,20 +788,19 @@ check.exclusion(exclusion)
 # First without noise:
 
 # %%
-from dil_teach.deep.double_dip import separation
+from dil_teach import SeparationSettings
 
 separation_steps = {"quick": 72, "standard": 500, "full": 1500}[budget]
-mixing = replace(separation.BUDGETS[budget], steps=separation_steps, seed=seed)
-clean_dip = separation.separate(glass, mixing)
-noisy_dip = separation.separate(noisy, mixing)
+mixing = SeparationSettings(steps=separation_steps, seed=seed)
+from_clean, from_noisy = Separation(glass, mixing), Separation(noisy, mixing)
 
 # %%
 ghost_panel = LivePanel(alt="Left what the first network draws, right the second")
-for progress in train(clean_dip, report_every=clean_dip.total_steps // 4):
-    seen = separation.separated(clean_dip, glass)
+for progress in train(from_clean, report_every=from_clean.total_steps // 4):
+    seen = from_clean.layers()
     beside = torch.cat([seen.network_first, seen.network_second], dim=2)
     ghost_panel.update(progress, beside[:, 8:56])
-fit(noisy_dip)
+fit(from_noisy)
 
 # %% [markdown]
 # The exclusion has so small a weight that its line lies on the axis, and yet it is what decides here.
@@ -821,13 +829,13 @@ def quality(found):
 
 
 answers = {}
-for words, given, dip in (
-    ("clean", glass, clean_dip),
-    ("noisy", noisy, noisy_dip),
+for words, given, separation in (
+    ("clean", glass, from_clean),
+    ("noisy", noisy, from_noisy),
 ):
     tried = {"search": exclusion_search(given)}
     tried["search, blurred first"] = exclusion_search(given, blur=1.0)
-    learned = separation.separated(dip, given)
+    learned = separation.layers()
     tried["networks"] = learned.coefficients
     for how, found in tried.items():
         answers[words, how] = found, quality(unmix(given, found))
@@ -946,11 +954,9 @@ added = explore(
 small = resize(layers, size=(side, side)).clamp(0, 1)
 mixture = small.mean(dim=0, keepdim=True)
 lone_steps = {"quick": 50, "standard": 400, "full": 1200}[budget]
-alone = replace(separation.BUDGETS[budget], steps=lone_steps, seed=seed)
-lone_dips = {
-    name: separation.separate(mixture, alone) for name in ("exclusion", "nothing")
-}
-lone_dips["nothing"].penalties = lambda layers, progress: {}
+alone = SeparationSettings(steps=lone_steps, seed=seed)
+lone_ways = {"exclusion": Separation(mixture, alone)}
+lone_ways["nothing"] = Separation(mixture, replace(alone, exclusion=0))
 
 
 def split(difference):
@@ -965,10 +971,10 @@ half_colour = (small[0] - small[1]).mean(dim=(1, 2), keepdim=True) / 2
 split_score = {"the mixture, twice": split(torch.zeros_like(half_colour))}
 split_score["best constant split (oracle)"] = split(half_colour)
 explained = {}
-for name, dip in lone_dips.items():
-    for progress in train(dip, report_every=lone_steps // 2):
+for name, separation in lone_ways.items():
+    for progress in train(separation, report_every=lone_steps // 2):
         key = f"{name}, step {progress.step}"
-        found = dip.layers()
+        found = separation.dip.layers()
         split_score[key] = split((found.front[0] - found.back[0]) / 2)
         explained[key] = psnr(found.compose()[0].clamp(0, 1), mixture[0])
 print(f"{'':30} layers   reconstruction [dB]")
@@ -976,7 +982,7 @@ for name, decibels in split_score.items():
     print(f"{name:30} {decibels:6.2f}   {explained.get(name, torch.inf):.2f}")
 
 # %%
-lone_found = lone_dips["exclusion"].layers()
+lone_found = lone_ways["exclusion"].dip.layers()
 show(
     {"mixture": mixture[0], "front": lone_found.front[0], "back": lone_found.back[0]}
     | {"layer 1": small[0], "layer 2": small[1]},
@@ -997,7 +1003,7 @@ show(
 
 # %%
 # NBVAL_CHECK_OUTPUT
-by_half = {n: [k for k in explained if k.startswith(n)] for n in lone_dips}
+by_half = {n: [k for k in explained if k.startswith(n)] for n in lone_ways}
 better = [explained[late] - explained[early] for early, late in by_half.values()]
 gained = [split_score[late] - split_score[early] for early, late in by_half.values()]
 apart = [explained[late] - split_score[late] for _, late in by_half.values()]
@@ -1024,7 +1030,7 @@ front, back = (piece.to(device()) for piece in pieces)
 hidden = shape["mask"] * front + (1 - shape["mask"]) * back
 lost = {"nearer to which hint": nearer(*shape_hints)}
 lost["GrabCut"] = grab_cut(hidden, *shape_hints, seed=seed)
-lost["ours, final"] = final_mask(fit(segment(hidden, *shape_hints, settings)))
+lost["ours, final"] = fit(Segmentation(hidden, *shape_hints, settings)).mask()
 lost_score = {name: agreement(mask, shape["mask"]) for name, mask in lost.items()}
 
 # %%

@@ -448,9 +448,12 @@ show(
 # This is all that turns the model of chapter 14 into a method for haze:
 
 # %%
-from dil_teach.deep.double_dip import dehazing
+from dil_teach import Dehazing, DehazingSettings
+from dil_teach.deep.double_dip.dehazing import envelope, roughness
 
-show_source(dehazing.haze_penalties)
+show_source(Dehazing.train_step)
+show_source(envelope)
+show_source(roughness)
 
 # %% [markdown]
 # - **Envelope.**
@@ -473,26 +476,25 @@ from dil_teach import train
 from dil_teach.notebook import LivePanel
 
 steps = {"quick": 40, "standard": 200, "full": 400}[budget]
-haze_settings = dataclasses.replace(dehazing.BUDGETS[budget], steps=steps, seed=seed)
-haze_dip = dehazing.dehaze(hazy[None], settings=haze_settings)
+haze_settings = DehazingSettings(steps=steps, seed=seed)
+dehazing = Dehazing(hazy, settings=haze_settings)
 panel = LivePanel(alt="The transmission as it is known so far")
 
 # %%
-for progress in train(haze_dip, report_every=haze_dip.total_steps // 3):
-    map_so_far = dehazing.dehazed(haze_dip, hazy[None]).transmission[0]
-    panel.update(progress, map_so_far)
+for progress in train(dehazing, report_every=dehazing.total_steps // 3):
+    panel.update(progress, dehazing.transmission())
 
 # %% [markdown]
 # The losses level off within the first half of the steps.
 # The error of reconstruction is small soon, for map and airlight are nearly right from the start and the network need only find the colours; how good the *map* is it does not say.
 
 # %%
-found = dehazing.dehazed(haze_dip, hazy[None])
+haze_free = dehazing.haze_free()
 versions = {
     "under haze": hazy,
     "control: dark channel": take_away(hazy, airlight, transmission),
-    "Double-DIP, closed form": found.image[0],
-    "the network's own layer": found.front[0],
+    "Double-DIP, closed form": haze_free,
+    "the network's own layer": to_srgb(dehazing.dip.layers().front[0]),
 }
 show(
     versions,
@@ -516,15 +518,14 @@ from dil_teach import fit
 
 side_settings = dataclasses.replace(haze_settings, steps=steps // 2)
 known = scene("haze_alley").known["airlight"]
-picture = alley["image"][None]
-told = fit(dehazing.dehaze(picture, airlight=known, settings=side_settings))
-versions["closed form, airlight given"] = dehazing.dehazed(told, picture).image[0]
+told = fit(Dehazing(alley["image"], airlight=known, settings=side_settings))
+versions["closed form, airlight given"] = told.haze_free()
 haze_score = {}
 for name, version in versions.items():
     if not own:
         haze_score[name] = psnr(version, clear)
         print(f"{name:28}{haze_score[name]:5.1f} dB")
-print("The method says:", found.unsure or "no doubts.")
+print("The method says:", dehazing.doubts() or "no doubts.")
 
 # %% [markdown]
 # The envelope and the airlight of recurring patches are worth one and a half to two decibels over the control here, most of it colour: the captions, which are of brightness alone, differ by little.
@@ -557,25 +558,25 @@ check_claims(claims)
 
 # %%
 gallery = {n: i.to(device()) for n, i in scene("haze_gallery").images.items()}
-picture = gallery["image"][None]
-gallery_dips = {
-    name: dehazing.dehaze(picture, non_uniform=varies, settings=side_settings)
+picture = gallery["image"]
+by_airlight = {
+    name: Dehazing(picture, non_uniform=varies, settings=side_settings)
     for name, varies in (("one colour", False), ("a smooth layer", True))
 }
 
 # %%
 from dil_teach import fit_all
 
-fit_all(gallery_dips.values())  # side by side, as far as there are cores
-layers = {n: dehazing.dehazed(dip, picture) for n, dip in gallery_dips.items()}
-gallery_score = {n: psnr(m.image[0], gallery["clear"]) for n, m in layers.items()}
+fit_all(by_airlight.values())  # side by side, as far as there are cores
+freed = {name: method.haze_free() for name, method in by_airlight.items()}
+gallery_score = {n: psnr(image, gallery["clear"]) for n, image in freed.items()}
 
 # %%
-pictures = {"under haze": picture[0], "clear": gallery["clear"]}
-airlights = {"": torch.ones_like(picture[0]), "true": gallery["airlight"]}
-for name, made in layers.items():
-    pictures[f"by {name}\n{gallery_score[name]:.1f} dB"] = made.image[0]
-    airlights[name] = made.airlight[0].expand_as(picture[0])
+pictures = {"under haze": picture, "clear": gallery["clear"]}
+airlights = {"": torch.ones_like(picture), "true": gallery["airlight"]}
+for name, method in by_airlight.items():
+    pictures[f"by {name}\n{gallery_score[name]:.1f} dB"] = freed[name]
+    airlights[name] = method.airlight()[0].expand_as(picture)
 stacked = zip(pictures, pictures.values(), airlights.values(), strict=True)
 show(
     {title: torch.cat([above, below], dim=1) for title, above, below in stacked},
@@ -604,18 +605,16 @@ show(
 # (`front` and `back` are the other way round in the library: its front is the mark.)
 
 # %%
-from dil_teach.deep.double_dip.watermark import watermark_penalties
+from dil_teach import WatermarkRemoval, WatermarkSettings
 
-show_source(watermark_penalties)
+show_source(WatermarkRemoval.train_step)
 
 # %%
-from dil_teach.deep.double_dip import watermark
-
 cut = (..., slice(12, 116), slice(12, 116)) if budget == "quick" else (...,)
 marked, clean, alpha = (mark[n][cut].to(device()) for n in ("marked", "clean", "alpha"))
 steps = {"quick": 30, "standard": 100, "full": 300}[budget]
-mark_settings = dataclasses.replace(watermark.BUDGETS[budget], steps=steps, seed=seed)
-shared = watermark.remove_watermark(marked, settings=mark_settings)
+mark_settings = WatermarkSettings(steps=steps, seed=seed)
+shared = WatermarkRemoval(marked, settings=mark_settings)
 
 # %%
 for progress in train(shared, report_every=shared.total_steps // 3):
@@ -640,12 +639,12 @@ def score_inside(image, truth):
 
 
 # %%
-three = watermark.unmarked(shared)
+by_three = shared.clean()
 versions = {
     "as given": marked,
-    "total-variation start": three.start,
-    "Double-DIP, closed form": three.clean,
-    "the network's own layer": three.network,
+    "total-variation start": shared.clean_by_start(),
+    "Double-DIP, closed form": by_three,
+    "the network's own layer": shared.dip.layers().back,
 }
 mark_score = {
     name: [score_inside(*pair) for pair in zip(images, clean, strict=True)]
@@ -655,7 +654,7 @@ mark_score = {
 # %%
 for name, values in mark_score.items():
     print(f"{name:25}" + "".join(f"{decibels:7.1f}" for decibels in values) + "  dB")
-changed = float(((three.clean - marked).abs() * (three.opacity == 0)).max())
+changed = float(((by_three - marked).abs() * (shared.opacity() == 0)).max())
 print(f"where it found no mark it changes {255 * changed:.1f} grey levels at most")
 show(
     {name: images[0] for name, images in versions.items()},
@@ -693,21 +692,21 @@ moved = marked.shape[-1] != 128  # the pictures were cut out at row and column 1
 box = (top - 12 * moved, left - 12 * moved, *size)
 short = dataclasses.replace(mark_settings, steps=mark_settings.steps // 2)
 chosen = {"cat": 0, "cup": 2}
-one_dips = {
-    what: watermark.remove_watermark(marked[number][None], box, short)
+one_each = {
+    what: WatermarkRemoval(marked[number][None], box, short)
     for what, number in chosen.items()
 }
 
 # %%
-fit_all(one_dips.values())
-alone = {what: watermark.unmarked(dip) for what, dip in one_dips.items()}
+fit_all(one_each.values())
+alone = {what: removal.clean()[0] for what, removal in one_each.items()}
 outline = F.max_pool2d(inside.float(), 3, stride=1, padding=1)
 inpainted = {what: biharmonic(marked[n], outline) for what, n in chosen.items()}
 one_score = {}
 for what, number in chosen.items():
     results = {
-        "three photographs": three.clean[number],
-        "one photograph and a box": alone[what].clean[0],
+        "three photographs": by_three[number],
+        "one photograph and a box": alone[what],
         "inpainting, outline given": inpainted[what],
     }
     one_score[what] = [score_inside(i, clean[number]) for i in results.values()]
@@ -719,12 +718,12 @@ from dil_teach.notebook import Choice
 
 
 def render_mark(photographs, of):
-    number, found = chosen[of], three
-    cleaned = three.clean[number]
+    number, removal = chosen[of], shared
+    cleaned = by_three[number]
     if photographs == "one":
-        found, cleaned = alone[of], alone[of].clean[0]
+        removal, cleaned = one_each[of], alone[of]
     pictures = {
-        "opacity found": (2 * found.opacity).clamp(0, 1),
+        "opacity found": (2 * removal.opacity()).clamp(0, 1),
         "mark taken away": cleaned,
         "inpainting": inpainted[of],
         "truth": clean[number],
@@ -856,22 +855,20 @@ hints = [
 ]
 
 # %%
+from dil_teach import Segmentation, SegmentationSettings
 from dil_teach.classical.segmentation.grab_cut import grab_cut
-from dil_teach.deep.double_dip import segmentation
 
 steps = {"quick": 30, "standard": 60, "full": 150}[budget]
-film_settings = dataclasses.replace(
-    segmentation.BUDGETS[budget], steps=steps, seed=seed
-)
-together = segmentation.segment(frames, *hints, film_settings)
-one_by_one = [segmentation.segment(f, *hints, film_settings) for f in frames]
+film_settings = getattr(SegmentationSettings, budget)(steps=steps, seed=seed)
+together = Segmentation(frames, *hints, film_settings)
+one_by_one = [Segmentation(frame, *hints, film_settings) for frame in frames]
 
 # %%
 fit_all([together, *one_by_one])
-film_masks = {"all frames together": segmentation.final_mask(together)}
+film_masks = {"all frames together": together.mask()}
 film_masks["GrabCut, each frame"] = torch.stack([grab_cut(f, *hints) for f in frames])
 film_masks["Double-DIP, each frame"] = torch.stack(
-    [segmentation.final_mask(dip) for dip in one_by_one]
+    [segmentation.mask() for segmentation in one_by_one]
 )
 
 
@@ -941,13 +938,12 @@ film_slider = explore(
 # %%
 wall = scene("video_haze").images
 hazy_film, clear_film = (smaller(wall[n][:count]) for n in ("frames", "clear"))
-dip = fit(dehazing.dehaze(hazy_film, settings=side_settings))
-freed = dehazing.dehazed(dip, hazy_film).image
+freed_film = fit(Dehazing(hazy_film, settings=side_settings)).haze_free()
 airs = [brightest_haze(to_linear(frame)[None], patch=7) for frame in hazy_film]
 each = [take_away(f, a, by_hand(f, a, 8)) for f, a in zip(hazy_film, airs, strict=True)]
 film_score = {
     "control, each frame": psnr(torch.stack(each), clear_film),
-    "Double-DIP, all frames": psnr(freed, clear_film),
+    "Double-DIP, all frames": psnr(freed_film, clear_film),
 }
 for name, decibels in film_score.items():
     print(f"{name:24}{decibels:.1f} dB")
@@ -955,7 +951,7 @@ for name, decibels in film_score.items():
 
 # %%
 def render_haze_film(frame):
-    films = {"under haze": hazy_film, "control": each, "Double-DIP": freed}
+    films = {"under haze": hazy_film, "control": each, "Double-DIP": freed_film}
     films["clear"] = clear_film
     return strip({name: film[frame - 1] for name, film in films.items()}, zoom=2)
 
@@ -999,7 +995,7 @@ check_claims(claims)
 # %%
 from dil_teach import recurrence_score
 
-recurring = {"under haze": hazy, "haze taken away": found.image[0]}
+recurring = {"under haze": hazy, "haze taken away": haze_free}
 if not own:
     recurring["clear"] = clear
 recurs = {}
@@ -1028,7 +1024,7 @@ smooth_ends = {
     for name in ("haze_lake", "haze_garden")
 }
 doubtful = {
-    name: dehazing.dehaze(images["image"][None], settings=side_settings)
+    name: Dehazing(images["image"], settings=side_settings)
     for name, images in smooth_ends.items()
 }
 
@@ -1036,17 +1032,15 @@ doubtful = {
 fit_all(doubtful.values())
 doubts = {}
 for name, images in smooth_ends.items():
-    picture, wanted = images["image"][None], images["clear"]
-    made = dehazing.dehazed(doubtful[name], picture)
-    doubts[name] = made.unsure
-    wrong = (made.transmission[0] - images["transmission"]).square().mean().sqrt()
-    print(
-        f"{name}: {psnr(made.image[0], wanted):.1f} dB, the map is off by {wrong:.2f}"
-    )
-    print(f"  says: {made.unsure or 'no doubts'}")
+    method, wanted = doubtful[name], images["clear"]
+    made, found_map = method.haze_free(), method.transmission()
+    doubts[name] = method.doubts()
+    wrong = (found_map - images["transmission"]).square().mean().sqrt()
+    print(f"{name}: {psnr(made, wanted):.1f} dB, the map is off by {wrong:.2f}")
+    print(f"  says: {doubts[name] or 'no doubts'}")
     if name == "haze_lake":
-        lake = {"under haze": picture[0], "result": made.image[0], "clear": wanted}
-        lake |= {"map found": made.transmission[0], "true map": images["transmission"]}
+        lake = {"under haze": images["image"], "result": made, "clear": wanted}
+        lake |= {"map found": found_map, "true map": images["transmission"]}
 
 # %%
 show(

@@ -1,6 +1,5 @@
 """Commands of Deep Image Prior and Double-DIP: results, and messages for bad input."""
 
-import dataclasses
 import gc
 import json
 import os
@@ -18,8 +17,10 @@ from PIL import Image as Picture
 import dil_teach.image.films as films_module
 from dil_teach.cli import COMMANDS, main
 from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
-from dil_teach.deep.double_dip import dehazing, segmentation, separation, watermark
-from dil_teach.deep.double_dip.double_dip import DoubleDIP
+from dil_teach.deep.double_dip.dehazing import Dehazing, DehazingSettings
+from dil_teach.deep.double_dip.segmentation import Segmentation, SegmentationSettings
+from dil_teach.deep.double_dip.separation import Separation, SeparationSettings
+from dil_teach.deep.double_dip.watermark import WatermarkRemoval, WatermarkSettings
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
 from dil_teach.image.colour import to_linear
 from dil_teach.image.convention import from_uint8, to_uint8
@@ -35,6 +36,14 @@ from dil_teach.image.photos import photo
 from dil_teach.image.scenes import scene
 
 HEIGHT, WIDTH = 36, 48
+METHODS = (
+    DeepImagePrior,
+    Dehazing,
+    Segmentation,
+    Separation,
+    WatermarkRemoval,
+    ZSN2N,
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,13 +57,16 @@ def little_garbage() -> Iterator[None]:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder, and budgets of two steps."""
-    for settings in (DeepImagePriorSettings, ZSN2NSettings):
+    for settings in (
+        DeepImagePriorSettings,
+        DehazingSettings,
+        SegmentationSettings,
+        SeparationSettings,
+        WatermarkSettings,
+        ZSN2NSettings,
+    ):
         two = classmethod(lambda cls, **changes: cls(**{"steps": 2, **changes}))
         monkeypatch.setattr(settings, "quick", two)
-    budgets = [m.BUDGETS for m in (dehazing, segmentation, separation, watermark)]
-    for budget in budgets:
-        two_steps = dataclasses.replace(budget["quick"], steps=2)
-        monkeypatch.setitem(budget, "quick", two_steps)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -385,7 +397,7 @@ def pantry(
 def refused(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One line on standard error and 2, before any training."""
     with pytest.MonkeyPatch.context() as patch:
-        for method in (DeepImagePrior, ZSN2N, DoubleDIP):
+        for method in METHODS:
             patch.setattr(method, "train_step", lambda _: pytest.fail("it trained"))
         assert main(arguments.split()) == 2
     printed = capsys.readouterr()

@@ -1,25 +1,19 @@
 """Segmentation by Double-DIP: hints, the penalty, films, what is refused."""
 
-import dataclasses
-
 import pytest
 import torch
 from torch import Tensor
 
-from dil_teach import fit, resume, save
+from dil_teach import Segmentation, SegmentationSettings, fit, resume, save
 from dil_teach.classical.segmentation.grab_cut import grab_cut
-from dil_teach.deep.double_dip.double_dip import Layers
 from dil_teach.deep.double_dip.segmentation import (
-    BUDGETS,
+    binary_cross_entropy,
     border,
-    final_mask,
-    penalties,
     principal_components,
-    segment,
 )
 from dil_teach.image.scenes import scene
 
-SHORT = dataclasses.replace(BUDGETS["quick"], steps=4)
+SHORT = SegmentationSettings(steps=4)
 
 
 def iou(a: Tensor, b: Tensor) -> float:
@@ -35,21 +29,20 @@ def ring() -> dict[str, Tensor]:
 
 def test_a_ring_is_found_and_hints_are_kept(ring) -> None:
     hints = ring["foreground_hint"], ring["background_hint"]
-    dip = fit(segment(ring["image"], *hints, BUDGETS["quick"]))
-    mask = final_mask(dip)
+    mask = fit(Segmentation(ring["image"], *hints)).mask()
     assert mask.shape == (1, 64, 64) and mask.min() >= 0 and mask.max() <= 1
     assert iou(mask, ring["mask"]) > 0.9
     assert (mask[hints[0] > 0.5] == 1).all() and (mask[hints[1] > 0.5] == 0).all()
 
 
 def test_hints_are_computed_where_none_are_given(ring) -> None:
-    mask = final_mask(fit(segment(ring["image"], settings=BUDGETS["quick"])))
+    mask = fit(Segmentation(ring["image"])).mask()
     assert iou(mask, ring["mask"]) > 0.7
-    only_ground = segment(ring["image"], None, ring["background_hint"], SHORT)
-    front = only_ground.given["front_hint"]
+    only_ground = Segmentation(ring["image"], None, ring["background_hint"], SHORT)
+    front = only_ground.foreground
     assert front.any() and not (front * ring["background_hint"]).any()
-    only_figure = segment(ring["image"], ring["foreground_hint"], None, SHORT)
-    assert not (only_figure.given["back_hint"] * ring["foreground_hint"]).any()
+    only_figure = Segmentation(ring["image"], ring["foreground_hint"], None, SHORT)
+    assert not (only_figure.background * ring["foreground_hint"]).any()
 
 
 def test_the_penalties_are_finite_where_the_mask_is_undecided_or_decided() -> None:
@@ -57,16 +50,10 @@ def test_the_penalties_are_finite_where_the_mask_is_undecided_or_decided() -> No
         mask = torch.full((1, 1, 8, 8), value, requires_grad=True)
         hint = torch.zeros(1, 1, 8, 8)
         small = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-        found = penalties(
-            Layers(small, small, mask),
-            0.5,
-            small=small,
-            front_hint=hint,  # an empty one is no division by zero
-            back_hint=1 - hint,
-            start=hint,
-        )
-        torch.stack(list(found.values())).sum().backward()
-        assert all(loss.isfinite() for loss in found.values())
+        # an empty hint is no division by zero
+        losses = binary_cross_entropy(mask, hint, 1 - hint), border(mask, small)
+        torch.stack(losses).sum().backward()
+        assert all(loss.isfinite() for loss in losses)
         assert mask.grad is not None and mask.grad.isfinite().all()
 
 
@@ -92,20 +79,20 @@ def test_the_same_seed_gives_the_same_bits_and_resuming_equals_it(
 ) -> None:
     hints = ring["foreground_hint"], ring["background_hint"]
     state = torch.random.get_rng_state()
-    first = fit(segment(ring["image"], *hints, SHORT))
-    part = segment(ring["image"], *hints, SHORT)
+    first = fit(Segmentation(ring["image"], *hints, SHORT))
+    part = Segmentation(ring["image"], *hints, SHORT)
     part.train_step()
     save(part, tmp_path / "part.safetensors")
     carried = fit(resume(tmp_path / "part.safetensors", part.image))
-    assert torch.equal(first.layers().mask, carried.layers().mask)
-    assert torch.equal(final_mask(first), final_mask(carried))
+    assert torch.equal(first.dip.layers().mask, carried.dip.layers().mask)
+    assert torch.equal(first.mask(), carried.mask())
     assert torch.equal(state, torch.random.get_rng_state())
 
 
 def test_a_film_has_a_mask_a_frame(ring) -> None:
     frames = torch.stack([ring["image"].roll(k, -1) for k in range(3)])
     hints = ring["foreground_hint"], ring["background_hint"]
-    mask = final_mask(fit(segment(frames, *hints, BUDGETS["quick"])))
+    mask = fit(Segmentation(frames, *hints)).mask()
     assert mask.shape == (3, 1, 64, 64)
     assert iou(mask[0], ring["mask"]) > 0.8
     assert iou(mask[2], ring["mask"].roll(2, -1)) > 0.8
@@ -113,7 +100,7 @@ def test_a_film_has_a_mask_a_frame(ring) -> None:
 
 def test_a_large_picture_gets_a_mask_of_its_size(ring) -> None:
     large = ring["image"].repeat_interleave(4, 1).repeat_interleave(5, 2)
-    mask = final_mask(segment(large, settings=SHORT))
+    mask = Segmentation(large, settings=SHORT).mask()
     assert mask.shape == (1, 256, 320) and mask.isfinite().all()
 
 
@@ -130,7 +117,7 @@ def test_what_cannot_be_taken_apart_is_refused(ring) -> None:
         "image: expected finite": (image * torch.nan,),
     }.items():
         with pytest.raises(ValueError, match=complaint):
-            segment(*arguments)
+            Segmentation(*arguments)
 
 
 @pytest.mark.slow
@@ -139,6 +126,6 @@ def test_texture_alone_finds_a_star(name: str, least: float) -> None:
     """Inside and outside have one mean and contrast: colours find less of it."""
     images = scene(name).images
     hints = images["foreground_hint"], images["background_hint"]
-    mask = final_mask(fit(segment(images["image"], *hints, BUDGETS["quick"])))
+    mask = fit(Segmentation(images["image"], *hints)).mask()
     control = grab_cut(images["image"], *hints)
     assert iou(mask, images["mask"]) > least > iou(control, images["mask"]) + 0.1

@@ -7,20 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from dil_teach import fit, photo, resume, save
-from dil_teach.classical.exclusion_search import exclusion_search, unmix
-from dil_teach.deep.double_dip.separation import (
-    BUDGETS,
-    LARGEST_SIDE,
+from dil_teach import Separation, SeparationSettings, fit, photo, resume, save
+from dil_teach.classical.exclusion_search import (
     LEVELS,
-    Separation,
     exclusion,
-    separate,
-    separated,
+    exclusion_search,
+    unmix,
 )
+from dil_teach.deep.double_dip.separation import LARGEST_SIDE, SeparatedLayers
 from dil_teach.image.scenes import scene
 
-SHORT = dataclasses.replace(BUDGETS["quick"], steps=6)
+SHORT = SeparationSettings(steps=6)
 
 
 def mixed(layers: Tensor, a1: float, a2: float) -> Tensor:
@@ -41,9 +38,8 @@ def layers() -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def result(layers: Tensor) -> Separation:
-    mixtures = mixed(layers, 0.7, 0.3)
-    return separated(fit(separate(mixtures, SHORT)), mixtures)
+def result(layers: Tensor) -> SeparatedLayers:
+    return fit(Separation(mixed(layers, 0.7, 0.3), SHORT)).layers()
 
 
 # ---- the exclusion
@@ -160,14 +156,12 @@ def test_the_result_is_two_layers_and_their_shares(layers, result) -> None:
 
 
 def test_the_first_layer_is_that_of_which_the_first_mixture_has_more(layers) -> None:
-    mixtures = mixed(layers, 0.7, 0.3)
-    dip = fit(separate(mixtures, SHORT))
-    before = separated(dip, mixtures)
-    assert dip.mean is not None
-    dip.mean = dataclasses.replace(  # the same answer with the two layers swapped
-        dip.mean, front=dip.mean.back, back=dip.mean.front, mask=1 - dip.mean.mask
-    )
-    after = separated(dip, mixtures)
+    separation = fit(Separation(mixed(layers, 0.7, 0.3), SHORT))
+    before = separation.layers()
+    drawn = separation.dip.layers()
+    # the same answer with the two layers swapped
+    separation.dip.average = [drawn.back, drawn.front, 1 - drawn.mask]
+    after = separation.layers()
     assert after.coefficients == pytest.approx(before.coefficients, abs=1e-6)
     assert torch.allclose(after.first, before.first, atol=1e-4)
     assert torch.equal(after.network_first, before.network_first)
@@ -175,8 +169,7 @@ def test_the_first_layer_is_that_of_which_the_first_mixture_has_more(layers) -> 
 
 def test_one_mixture_is_the_mean_of_its_layers(layers) -> None:
     mixture = layers.mean(0, keepdim=True) * 0.6 + 0.2
-    dip = fit(separate(mixture, SHORT))
-    found = separated(dip, mixture)
+    found = fit(Separation(mixture, SHORT)).layers()
     assert found.coefficients == (0.5,)
     inside = ((found.first > 0) & (found.first < 1)) & (
         (found.second > 0) & (found.second < 1)
@@ -187,22 +180,22 @@ def test_one_mixture_is_the_mean_of_its_layers(layers) -> None:
 
 def test_large_mixtures_are_learned_small_and_separated_whole() -> None:
     large = mixed(layers_of(LARGEST_SIDE + 44), 0.7, 0.3)
-    dip = separate(large, dataclasses.replace(SHORT, steps=1))
-    assert max(dip.image.shape[-2:]) == LARGEST_SIDE
-    found = separated(fit(dip), large)
+    separation = Separation(large, dataclasses.replace(SHORT, steps=1))
+    assert max(separation.dip.image.shape[-2:]) == LARGEST_SIDE
+    found = fit(separation).layers()
     assert found.first.shape == large.shape[1:]
     assert max(found.network_first.shape) == LARGEST_SIDE
 
 
 def test_the_same_seed_gives_the_same_bits_and_resuming_too(layers, tmp_path) -> None:
     mixtures = mixed(layers, 0.7, 0.3)
-    whole, part = (separate(mixtures, SHORT) for _ in range(2))
+    whole, part = (Separation(mixtures, SHORT) for _ in range(2))
     fit(whole)
     for _ in range(2):
         part.train_step()
     save(part, tmp_path / "part.safetensors")
     carried = fit(resume(tmp_path / "part.safetensors", mixtures))
-    first, second = (separated(dip, mixtures) for dip in (whole, carried))
+    first, second = whole.layers(), carried.layers()
     assert first.coefficients == second.coefficients
     assert torch.equal(first.first, second.first)
     assert torch.equal(first.network_first, second.network_first)
@@ -211,8 +204,7 @@ def test_the_same_seed_gives_the_same_bits_and_resuming_too(layers, tmp_path) ->
 def test_the_networks_learn_the_coefficients() -> None:
     layers = layers_of(64)
     mixtures = mixed(layers, 0.75, 0.3)
-    settings = dataclasses.replace(BUDGETS["standard"], steps=150)
-    found = separated(fit(separate(mixtures, settings)), mixtures)
+    found = fit(Separation(mixtures, SeparationSettings(steps=150))).layers()
     assert found.coefficients == pytest.approx((0.75, 0.3), abs=0.1)
     for k, closed in enumerate((found.first, found.second)):
         assert psnr(closed, layers[k]) > psnr(mixtures[k], layers[k]) + 6
@@ -233,15 +225,9 @@ def test_the_networks_learn_the_coefficients() -> None:
 )
 def test_bad_mixtures_are_refused_before_any_training(layers, make, complaint) -> None:
     with pytest.raises(ValueError, match=complaint):
-        separate(make(mixed(layers, 0.7, 0.3)), SHORT)
+        Separation(make(mixed(layers, 0.7, 0.3)), SHORT)
 
 
 def test_the_search_asks_for_two(layers) -> None:
     with pytest.raises(ValueError, match="expected two images"):
         exclusion_search(layers[:1])
-
-
-def test_the_result_asks_for_the_mixtures_that_were_learned(layers) -> None:
-    mixtures = mixed(layers, 0.7, 0.3)
-    with pytest.raises(ValueError, match="expected the 2 that it learned from"):
-        separated(separate(mixtures, SHORT), mixtures[:1])

@@ -1,8 +1,13 @@
 """Dehazing by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019.
 
-hazy = transmission * clear + (1 - transmission) * airlight, in linear light: the one
-model of ``double_dip.py``, its mask the transmission. The final picture is that formula
-solved for the clear one; what the network drew is shown beside it.
+The model, in linear light: hazy = transmission * clear + (1 - transmission) * airlight.
+The mask is the transmission t, the front the clear picture, the back the airlight:
+
+    mean |t * front + (1 - t) * airlight - hazy|^2 + envelope(t) + roughness(t),
+
+each penalty with its weight. The transmission starts from the guided dark channel. The
+final picture is the model solved for the clear picture, with the geometric mean of the
+learned transmission and the guided dark channel.
 
 Departures from the paper. The networks do not know haze from paint: what tells them is
 the *upper envelope* of the dark channel's transmission (He, Sun and Tang), which is too
@@ -12,8 +17,8 @@ its tint from recurring patches (Bahat and Irani, 'Blind Dehazing Using Internal
 Recurrence', ICCP 2016), its brightness from what contrast the haziest part has left.
 """
 
-import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -34,8 +39,6 @@ from dil_teach.classical.haze.dark_channel import (
 from dil_teach.deep.double_dip.double_dip import (
     Constant,
     DoubleDIP,
-    DoubleDIPSettings,
-    Layers,
     Network,
     Smooth,
     check_images,
@@ -44,14 +47,8 @@ from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.convention import Image, Video
 from dil_teach.image.guided_filter import guided_filter, guided_upsample
 from dil_teach.image.resize import resize
+from dil_teach.training.checkpoint import load_state, state_of
 
-BUDGETS = {
-    "quick": DoubleDIPSettings(steps=120),
-    "standard": DoubleDIPSettings(steps=400),
-    "full": DoubleDIPSettings(steps=1000),
-}
-"""At 128 pixels a side about 5, 13 and 30 CPU seconds. More steps sharpen the network's
-own layer; the final picture hardly changes."""
 WORK_SIDE = 256
 """Larger pictures are learned from on a copy whose longer side is this, in pixels."""
 MIN_SIDE = 16
@@ -60,10 +57,6 @@ GRID = 64
 QUANTILE = 0.9
 """Of the dark channel's transmissions nearby, the true one: some are too high by
 noise, most too low because nothing is black."""
-SMOOTHNESS = 0.3
-WEIGHT = 10.0
-"""Of what is known of haze, against the error of reconstruction: else the first steps,
-when the front is still grey, would pull the transmission away."""
 EDGE = 0.1
 """Neighbours whose colours differ by this, summed over channels, are tied 1 / e."""
 TRUST = 0.65
@@ -71,99 +64,206 @@ TRUST = 0.65
 it is too high, the other where it is too low."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Dehazed:
-    """What :func:`dehazed` found; pictures are sRGB-encoded in [0, 1]."""
+@dataclass(frozen=True)
+class DehazingSettings:
+    """Settings of :class:`Dehazing`: ``quick()``, ``standard()``, ``full()``."""
 
-    image: Float[Tensor, "n 3 h w"]
-    """The haze-free picture: the model solved for it."""
-    transmission: Float[Tensor, "n 1 h w"]
-    airlight: Float[Tensor, "_n 3 _h _w"]
-    """(1, 3, 1, 1), or (1, 3, h, w) where it is not uniform."""
-    front: Float[Tensor, "n 3 _k _l"]
-    """The network's own layer, of the size that was worked at."""
-    unsure: str | None
-    """Why the result should not be trusted, if there is a reason."""
+    steps: int = 120
+    """Number of training steps. More steps sharpen the network's own layer; the final
+    picture hardly changes."""
+    envelope: float = 10.0
+    """Weight of the envelope: the transmission is the upper envelope of the dark
+    channel's. It is high, because the front is still grey in the first steps, and the
+    reconstruction error would pull the transmission away."""
+    roughness: float = 3.0
+    """Weight of the roughness of the depth."""
+    seed: int = 0
+    """Seed of the weights, the network inputs and their noise."""
+
+    @classmethod
+    def quick(cls, **changes: Any) -> "DehazingSettings":
+        """For a lesson: about 5 CPU seconds for a 128 x 128 image."""
+        return cls(**changes)
+
+    @classmethod
+    def standard(cls, **changes: Any) -> "DehazingSettings":
+        """For a result: about 13 CPU seconds for a 128 x 128 image."""
+        return cls(**{"steps": 400, **changes})
+
+    @classmethod
+    def full(cls, **changes: Any) -> "DehazingSettings":
+        """The best result: about 30 CPU seconds for a 128 x 128 image."""
+        return cls(**{"steps": 1000, **changes})
 
 
-def dehaze(
-    frames: Video,
-    airlight: Sequence[float] | Image | None = None,
-    non_uniform: bool = False,
-    settings: DoubleDIPSettings = BUDGETS["quick"],
-) -> DoubleDIP:
-    """What learns to take the haze off a picture, or off a film under one haze.
+STATE = ("step", "dip")
 
-    ``dehazed(fit(dehaze(frames)), frames)`` is the result.
+
+class Dehazing:
+    """Removes the haze from a picture, or from a film under one haze.
+
+    ``fit(Dehazing(image)).haze_free()`` returns the picture without haze.
 
     Parameters
     ----------
-    frames : Video
-        Float[Tensor, "n 3 h w"] in [0, 1], sRGB-encoded, of any size.
+    image : Image or Video
+        Float[Tensor, "3 h w"] in [0, 1], sRGB-encoded, of any size, or the frames of a
+        film, Float[Tensor, "t 3 h w"].
     airlight : three numbers or Image, optional
         The colour of opaque haze, sRGB-encoded in (0, 1], or a picture of it where it
-        is known to change slowly; else it is estimated.
+        is known to change slowly. Otherwise it is estimated.
     non_uniform : bool
         Whether the airlight changes slowly over the picture, as near a low sun. Three
-        numbers are then taken for about its mean.
-    settings : DoubleDIPSettings
-        One of ``BUDGETS``.
-
-    Returns
-    -------
-    DoubleDIP
-        Not trained yet. Its image is a copy in linear light, of ``WORK_SIDE`` at most.
+        numbers are then taken as its approximate mean.
+    settings : DehazingSettings
+        The number of steps, the weights of the penalties and the seed.
 
     Raises
     ------
     ValueError
-        If the frames are grey, the same at all pixels or under ``MIN_SIDE`` pixels a
-        side, or the airlight is no colour.
+        If the frames are grey, constant or under ``MIN_SIDE`` pixels a side, or the
+        airlight is no colour.
     """
-    if isinstance(frames, Tensor) and frames.ndim == 4 and frames.shape[1] == 1:
-        raise ValueError(
-            "frames: expected 3 channels, as haze is told from paint by its lack of "
-            "colour, got 1 (grey); take the picture in colour"
+
+    def __init__(
+        self,
+        image: Image | Video,
+        airlight: Sequence[float] | Image | None = None,
+        non_uniform: bool = False,
+        settings: DehazingSettings = DehazingSettings.quick(),  # noqa: B008 (frozen)
+    ) -> None:
+        one = isinstance(image, Tensor) and image.ndim == 3
+        frames = image[None] if one else image
+        _check_frames(frames)
+        self.image, self.frames = image.detach(), frames.detach()
+        self.given, self.settings = (airlight, non_uniform), settings
+        self.step, self.total_steps = 0, settings.steps
+        self.small = _working_copy(self.frames)
+        linear = to_linear(self.small)
+        if airlight is None:
+            air = estimate_airlight(self.small)
+        else:
+            air = _given_airlight(airlight).to(frames.device)
+        if non_uniform and air.shape[-1] == 1:
+            air = vary_airlight(self.small, air)
+        size = (linear.shape[-2], linear.shape[-1])
+        # frozen: if it were learned, the penalties would pull it from the estimate
+        if air.shape[-1] == 1:
+            back = Constant(air, rate=0)
+        else:
+            back = Smooth(air, size, rate=0)
+            air = _enlarge(air, size)
+        dark = guided_dark_channel(self.small, air)
+        cell = max(size) / GRID
+        cells = (round(size[0] / cell), round(size[1] / cell))
+        coarse = F.adaptive_avg_pool2d(dark, (max(2, cells[0]), max(2, cells[1])))
+        rng = torch.Generator().manual_seed(settings.seed)
+        self.dip = DoubleDIP(
+            linear,
+            front=Network(linear, rng, each=True),
+            back=back,
+            mask=Smooth(coarse, size, rate=5),
+            rng=rng,
+            steps=settings.steps,
         )
-    check_images(frames, "frames", (3,))
-    if min(frames.shape[-2:]) < MIN_SIDE:
-        raise ValueError(
-            f"frames: expected at least {MIN_SIDE} pixels a side, got "
-            f"{frames.shape[-2]} x {frames.shape[-1]}; take a larger picture"
+
+    @property
+    def done(self) -> bool:
+        """Its stopping rule: whether all steps of the settings are taken."""
+        return self.step >= self.total_steps
+
+    def train_step(self) -> dict[str, Tensor]:
+        """Draw the layers, compare their composition with the frames, update."""
+        layers, weight = self.dip.draw(), self.settings
+        # patches of 3: the envelope finds by itself how far the next black thing is
+        bound = dark_channel_transmission(
+            to_linear(self.small), layers.back, 3, omega=0.99
         )
-    small = _working_copy(frames.detach())
-    linear = to_linear(small)
-    if airlight is None:
-        air = estimate_airlight(small)
-    else:
-        air = _given_airlight(airlight).to(frames.device)
-    if non_uniform and air.shape[-1] == 1:
-        air = vary_airlight(small, air)
-    # learned along with the layers, by these penalties, it strays from the estimate
-    back = Constant(air, rate=0) if air.shape[-1] == 1 else Smooth(air, rate=0)
-    if air.shape[-1] > 1:
-        air = _enlarge(air, linear.shape[-2:])
-    dark = guided_dark_channel(small, air)
-    cell = max(dark.shape[-2:]) / GRID
-    cells = (round(dark.shape[-2] / cell), round(dark.shape[-1] / cell))
-    coarse = F.adaptive_avg_pool2d(dark, (max(2, cells[0]), max(2, cells[1])))
-    mask = Smooth(coarse, rate=5)
-    given = {"frames": small, "guessed": airlight is None}
-    return DoubleDIP(
-        linear, haze_penalties, given, Network(each=True), back, mask, settings
-    )
+        losses = {
+            "reconstruction": self.dip.reconstruction(layers),
+            "envelope": weight.envelope * envelope(layers.mask, bound),
+            "roughness": weight.roughness * roughness(layers.mask, self.small),
+        }
+        losses = self.dip.update(layers, losses, self.step)
+        self.step += 1
+        return losses
+
+    def haze_free(self) -> Image | Video:
+        """The picture without haze: the model solved for it, sRGB-encoded in [0, 1]."""
+        transmission = self._transmission()
+        airlight = _at_size(self.dip.layers().back, self.frames.shape[-2:])
+        clear = to_srgb(remove_haze(to_linear(self.frames), transmission, airlight))
+        return self._as_given(clear)
+
+    def transmission(self) -> Image | Video:
+        """The transmission, one channel in (0, 1], of the picture's size."""
+        return self._as_given(self._transmission())
+
+    def airlight(self) -> Float[Tensor, "1 3 _h _w"]:
+        """The airlight, sRGB-encoded: (1, 3, 1, 1), or of the picture's size where it
+        is not uniform."""
+        return to_srgb(_at_size(self.dip.layers().back, self.frames.shape[-2:]))
+
+    def doubts(self) -> str | None:
+        """The reason why the result should not be trusted, if there is one."""
+        _, share, _ = haziest_part(self.small, self.dip.layers().back)
+        if contrast_confidence(share) < 0.5:
+            return (
+                "the haziest part of the picture is smooth: it may be sky, whose depth "
+                "and colour nothing tells"
+            )
+        if self.given[0] is None and share > 0.2:
+            return (
+                "even the haziest part of the picture is far from opaque: an airlight "
+                "that is estimated from it is a guess"
+            )
+        return None
+
+    def _transmission(self) -> Float[Tensor, "n 1 h w"]:
+        small, layers = self.small, self.dip.layers()
+        dark = guided_dark_channel(small, layers.back)
+        transmission = layers.mask**TRUST * dark ** (1 - TRUST)
+        if self.frames.shape != small.shape:
+            radius = max(1, max(small.shape[-2:]) // 32)
+            transmission = guided_upsample(
+                self.frames, small, transmission, radius, 1e-3
+            )
+        return transmission.clamp(1e-3, 1)
+
+    def _as_given(self, frames: Video) -> Image | Video:
+        return frames if self.image.ndim == 4 else frames[0]
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, without the image."""
+        airlight, non_uniform = self.given
+        return {
+            "airlight": airlight,
+            "non_uniform": non_uniform,
+            "settings": self.settings,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """The whole state that training changes."""
+        return state_of(self, STATE)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Set the state that :meth:`state_dict` returned."""
+        load_state(self, STATE, state)
 
 
-def haze_penalties(
-    layers: Layers, progress: float, *, frames: Video, **_: Any
-) -> dict[str, Tensor]:
-    """The transmission is the upper envelope of the dark channel's, and depth is
-    smooth where colours are, from pixel to pixel and from frame to frame."""
-    transmission = layers.mask
-    # patches of 3: the envelope finds by itself how far the next black thing is
-    dark = dark_channel_transmission(to_linear(frames), layers.back, 3, omega=0.99)
-    missing = dark - transmission
-    envelope = torch.maximum(QUANTILE * missing, (QUANTILE - 1) * missing).mean()
+def envelope(
+    transmission: Float[Tensor, "n 1 h w"], bound: Float[Tensor, "n 1 h w"]
+) -> Float[Tensor, ""]:
+    """The pinball loss: least where a share ``QUANTILE`` of the bounds lie below."""
+    missing = bound - transmission
+    return torch.maximum(QUANTILE * missing, (QUANTILE - 1) * missing).mean()
+
+
+def roughness(
+    transmission: Float[Tensor, "n 1 h w"], frames: Video
+) -> Float[Tensor, ""]:
+    """How much the depth changes between neighbours of similar colour, in space and
+    from frame to frame."""
     depth = -transmission.clamp_min(1e-3).log()  # times the haze's density
     rough = depth.new_zeros(())
     for along in (0, -2, -1):
@@ -171,53 +271,7 @@ def haze_penalties(
             alike = (-frames.diff(dim=along).abs().sum(1, keepdim=True) / EDGE).exp()
             step = (depth.diff(dim=along).square() + 1e-6).sqrt()
             rough = rough + (alike * step).mean()
-    return {"envelope": WEIGHT * envelope, "roughness": WEIGHT * SMOOTHNESS * rough}
-
-
-def dehazed(dip: DoubleDIP, frames: Video) -> Dehazed:
-    """The haze-free picture, by what was learned so far.
-
-    Parameters
-    ----------
-    dip : DoubleDIP
-        Of :func:`dehaze`.
-    frames : Video
-        What :func:`dehaze` was given.
-
-    Returns
-    -------
-    Dehazed
-
-    Raises
-    ------
-    ValueError
-        If the frames are others than those learned from.
-    """
-    small = _working_copy(frames)
-    if small.shape != dip.image.shape:
-        raise ValueError(
-            f"frames: expected those that were learned from, got {tuple(frames.shape)}"
-            f", whose working copy {tuple(small.shape)} is not "
-            f"{tuple(dip.image.shape)}; give the same to both"
-        )
-    layers = dip.layers()
-    dark = guided_dark_channel(small, layers.back)
-    transmission = layers.mask**TRUST * dark ** (1 - TRUST)
-    unsure = _doubts(small, layers.back, dip.given["guessed"])
-    size, airlight = frames.shape[-2:], layers.back
-    if size != small.shape[-2:]:
-        radius = max(1, max(small.shape[-2:]) // 32)
-        transmission = guided_upsample(frames, small, transmission, radius, 1e-3)
-    if airlight.shape[-1] > 1:
-        airlight = _enlarge(airlight, size)
-    transmission = transmission.clamp(1e-3, 1)
-    return Dehazed(
-        image=to_srgb(remove_haze(to_linear(frames), transmission, airlight)),
-        transmission=transmission,
-        airlight=to_srgb(airlight),
-        front=to_srgb(layers.front),
-        unsure=unsure,
-    )
+    return rough
 
 
 def guided_dark_channel(
@@ -228,20 +282,18 @@ def guided_dark_channel(
     return guided_filter(frames, dark, 4, 1e-2).clamp(0.05, 0.98)
 
 
-def _doubts(frames: Video, airlight: Tensor, guessed: bool) -> str | None:
-    """What speaks against the result, in one sentence."""
-    _, share, _ = haziest_part(frames, airlight)
-    if contrast_confidence(share) < 0.5:
-        return (
-            "the haziest part of the picture is smooth: it may be sky, whose depth and "
-            "colour nothing tells"
+def _check_frames(frames: Video) -> None:
+    if isinstance(frames, Tensor) and frames.ndim == 4 and frames.shape[1] == 1:
+        raise ValueError(
+            "image: expected 3 channels, as haze is told from paint by its lack of "
+            "colour, got 1 (grey); take the picture in colour"
         )
-    if guessed and share > 0.2:
-        return (
-            "even the haziest part of the picture is far from opaque: an airlight that "
-            "is estimated from it is a guess"
+    check_images(frames, "image", (3,))
+    if min(frames.shape[-2:]) < MIN_SIDE:
+        raise ValueError(
+            f"image: expected at least {MIN_SIDE} pixels a side, got "
+            f"{frames.shape[-2]} x {frames.shape[-1]}; take a larger picture"
         )
-    return None
 
 
 def _working_copy(frames: Video) -> Video:
@@ -250,6 +302,11 @@ def _working_copy(frames: Video) -> Video:
     if scale >= 1:
         return frames.detach()
     return resize(frames.detach(), scale).clamp(0, 1)
+
+
+def _at_size(airlight: Tensor, size: Sequence[int]) -> Tensor:
+    """The airlight of a picture's size; one colour as it is."""
+    return airlight if airlight.shape[-1] == 1 else _enlarge(airlight, size)
 
 
 def _enlarge(grid: Tensor, size: Sequence[int]) -> Tensor:

@@ -1,22 +1,30 @@
-"""Double-DIP: unsupervised image decomposition via coupled Deep Image Priors.
+"""Double-DIP: unsupervised image decomposition by coupled Deep Image Priors.
 
-Gandelsman, Shocher and Irani, CVPR 2019. One image, or a few that share something, are
-taken for `mask * front + (1 - mask) * back`. Each of the three is drawn by something
-that is poor at drawing all else: an untrained network, a smooth layer, one colour. What
-a mixture has of two layers is drawn sooner by two networks than by one, and so they
-part. What else is known of the layers is one function an application, `penalties`:
-see `segmentation`, `separation`, `dehazing` and `watermark`.
+Gandelsman, Shocher and Irani, CVPR 2019. The model of an image, or of a few images that
+share something, is
 
-Departures from the paper: small networks; the mean of the latest layers is the answer,
-after a stated number of steps, instead of the step of best reconstruction, which says
-nothing of how well the layers are parted.
+    image = mask * front + (1 - mask) * back.
+
+An untrained network, a smooth grid or one constant draws each of the three. All are
+learned together by minimising
+
+    mean |mask * front + (1 - mask) * back - image|^2 + penalties.
+
+Two networks fit a mixture faster than one network does; the penalties make them
+separate the layers. This file is the part that all applications share. The penalties
+of an application are in its own file: `segmentation`, `separation`, `dehazing` and
+`watermark`. Each of these owns a :class:`DoubleDIP` and shows the whole step in its
+`train_step`.
+
+Departures from the paper: the networks are small. The answer is the moving average of
+the layers after a fixed number of steps, instead of the step with the best
+reconstruction: the reconstruction error does not show how well the layers are
+separated.
 """
 
-import copy
-import dataclasses
-import math
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,336 +32,276 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.image.convention import Video, check_image
-from dil_teach.training.networks import (
-    INPUT_CHANNELS,
-    Hourglass,
-    draw_network_input,
-)
+from dil_teach.training.checkpoint import load_state, state_of
+from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
+from dil_teach.training.schedules import schedule
 
-Penalties = Callable[..., dict[str, Tensor]]
-"""`penalties(layers, progress, **given)`: losses by name, each already weighted;
-`progress` is the share of the steps taken, from 0 to 1."""
+AVERAGE = 0.95
+"""Share of the moving average of the layers that each step keeps."""
+DRIFT = 0.1
+"""Distance between the network inputs of neighbouring images, in standard deviations of
+an input. Similar inputs make it easy to draw what changes little between images."""
+SKIP = 4
+"""Channels of a network's skip connections."""
+INPUT_MEAN = 0.05
+"""Mean of :func:`dil_teach.training.networks.draw_network_input`."""
+STATE = ("modules", "optimizer", "rng", "average")
+
+Noise = Callable[[torch.Size], Tensor | float]
+"""A function from a tensor's shape to the noise that is added to the tensor."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Layers:
-    """What an image is taken for; each is (n, c, h, w) or broadcasts to it."""
+    """The layers of an image; each has shape (n, c, h, w) or broadcasts to it."""
 
     front: Float[Tensor, "_n _c _h _w"]
     back: Float[Tensor, "_n _c _h _w"]
     mask: Float[Tensor, "_n _c _h _w"]
 
     def compose(self) -> Float[Tensor, "_n _c _h _w"]:
-        """The one model of all applications."""
+        """The model of all applications: ``mask * front + (1 - mask) * back``."""
         return self.mask * self.front + (1 - self.mask) * self.back
 
 
-@dataclasses.dataclass(frozen=True)
-class DoubleDIPSettings:
-    """How Double-DIP learns; each application has its own `BUDGETS` of these."""
+class Network(nn.Module):
+    """A layer that an untrained network draws from a fixed input.
 
-    steps: int = 400
-    """Training steps in all, its stopping rule."""
-    learning_rate: float = 1e-2
-    """Of Adam, until half of the steps are taken; then down to 0 along a cosine."""
-    input_noise: float = 0.02
-    """Standard deviation of the noise on the networks' codes, new at each step: it
-    keeps them from memorising (Ulyanov et al., section 3)."""
-    average: float = 0.95
-    """How much of the running mean of the layers stays at each step."""
-    bf16: bool = True
-    """Whether the convolutions use bfloat16 where the processor has it, and the images
-    are large enough to gain by it."""
-    seed: int = 0
+    Parameters
+    ----------
+    images : Video
+        The images to decompose: their size, number and channels are used.
+    rng : torch.Generator
+        Draws the input and the weights.
+    each : bool
+        Whether each image has its own layer; otherwise all images share one layer.
+    channels : int, optional
+        Channels of the layer, by default those of the images.
+    widths : tuple of int
+        Channels of the network at each scale, from the finest.
 
-    def __post_init__(self) -> None:
-        if self.steps < 1 or self.learning_rate <= 0 or not 0 <= self.average < 1:
-            raise ValueError(
-                "settings: expected at least 1 step, a learning_rate above 0 and an "
-                f"average in [0, 1), got {self}"
-            )
+    Raises
+    ------
+    ValueError
+        If the images are smaller than the network's stride.
+    """
 
-
-@runtime_checkable
-class Spec(Protocol):
-    """What draws a layer. Nobody inherits it: a frozen dataclass with these two."""
-
-    @property
-    def rate(self) -> float:
-        """Its learning rate as a multiple of the settings'."""
-        ...
-
-    def module(
-        self, images: Video, channels: int, rng: torch.Generator
-    ) -> "LayerModule":
-        """The module that draws the layer, its first state drawn by ``rng``."""
-        ...
-
-
-class LayerModule(nn.Module):
-    """`forward(progress, noise)`: the layer in [0, 1]. `noise`, where training, is a
-    function of a tensor's shape that draws what is added to codes."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Network:
-    """A layer drawn by an untrained network from a code that does not change."""
-
-    widths: tuple[int, ...] = (16, 32, 32, 64)
-    """Channels at each scale, from the finest."""
-    skip: int = 4
-    each: bool = False
-    """Whether each image has a layer of its own, or all share one. The codes of
-    neighbouring images are nearly the same: what changes little is easily drawn."""
-    drift: float = 0.1
-    """How far the code moves from one image to the next, against its own deviation."""
-    rate: float = 1.0
-
-    def module(
-        self, images: Video, channels: int, rng: torch.Generator
-    ) -> "LayerModule":
-        size = (images.shape[-2], images.shape[-1])
-        if min(size) < 2 ** len(self.widths):
-            raise ValueError(
-                f"images: expected at least {2 ** len(self.widths)} pixels a side, the "
-                f"network's stride, got {size[0]} x {size[1]}; take a larger picture"
-            )
-        codes = [draw_network_input(size, rng)]
-        for _ in range(len(images) - 1 if self.each else 0):
-            codes.append(
-                codes[-1] + self.drift * (draw_network_input(size, rng) - 0.05)
-            )
-        network = Hourglass(INPUT_CHANNELS, channels, self.widths, self.skip, rng)
-        return DrawnByNetwork(network, torch.cat(codes))
-
-
-class DrawnByNetwork(LayerModule):
-    """The layer of a :class:`Network`."""
-
-    def __init__(self, network: Hourglass, code: Tensor) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("code", code)
-        self.code: Tensor
-
-    def forward(
-        self, progress: float, noise: Callable[..., Tensor] | None = None
-    ) -> Tensor:
-        code = self.code if noise is None else self.code + noise(self.code.shape)
-        return self.network(code).sigmoid()
-
-
-@dataclasses.dataclass(frozen=True)
-class Constant:
-    """A value an image, the same at all pixels: a coefficient, an airlight."""
-
-    start: Float[Tensor, "_n _c 1 1"]
-    """In (0, 1)."""
-    held: float = 0.0
-    """The share of the steps during which it is not learned yet."""
-    rate: float = 1.0
-
-    def module(
-        self, images: Video, channels: int, rng: torch.Generator
-    ) -> "LayerModule":
-        return Held(self.start, self.held, None)
-
-
-@dataclasses.dataclass(frozen=True)
-class Smooth:
-    """A layer that changes slowly: its values on a coarse grid, interpolated."""
-
-    start: Float[Tensor, "_n _c _h _w"]
-    """In (0, 1), of the grid's size."""
-    held: float = 0.0
-    rate: float = 1.0
-
-    def module(
-        self, images: Video, channels: int, rng: torch.Generator
-    ) -> "LayerModule":
-        return Held(self.start, self.held, (images.shape[-2], images.shape[-1]))
-
-
-class Held(LayerModule):
-    """The layer of a :class:`Constant` or :class:`Smooth`."""
+    rate = 1.0
 
     def __init__(
-        self, start: Tensor, held: float, size: tuple[int, int] | None
+        self,
+        images: Video,
+        rng: torch.Generator,
+        each: bool = False,
+        channels: int | None = None,
+        widths: tuple[int, ...] = (16, 32, 32, 64),
     ) -> None:
         super().__init__()
-        self.logit = nn.Parameter(start.detach().clamp(1e-4, 1 - 1e-4).logit())
-        self.held, self.size = held, size
-
-    def forward(
-        self, progress: float, noise: Callable[..., Tensor] | None = None
-    ) -> Tensor:
-        logit = self.logit if progress >= self.held else self.logit.detach()
-        if self.size is not None:
-            logit = F.interpolate(
-                logit, size=self.size, mode="bilinear", align_corners=True
+        size, stride = (images.shape[-2], images.shape[-1]), 2 ** len(widths)
+        if min(size) < stride:
+            raise ValueError(
+                f"images: expected at least {stride} pixels a side, the network's "
+                f"stride, got {size[0]} x {size[1]}; take a larger picture"
             )
+        inputs = [draw_network_input(size, rng)]
+        for _ in range(len(images) - 1 if each else 0):
+            change = draw_network_input(size, rng) - INPUT_MEAN
+            inputs.append(inputs[-1] + DRIFT * change)
+        channels = channels or images.shape[1]
+        self.network = Hourglass(INPUT_CHANNELS, channels, widths, SKIP, rng)
+        self.register_buffer("input", torch.cat(inputs))
+        self.input: Tensor
+
+    def forward(self, noise: Noise) -> Tensor:
+        return self.network(self.input + noise(self.input.shape)).sigmoid()
+
+
+class Constant(nn.Module):
+    """A layer with one value for all pixels: a coefficient or a colour.
+
+    Parameters
+    ----------
+    start : Float[Tensor, "n c 1 1"]
+        Its first value, in (0, 1).
+    rate : float
+        Its learning rate, as a multiple of the networks' rate. 0 freezes the layer.
+    """
+
+    def __init__(self, start: Float[Tensor, "_n _c _h _w"], rate: float = 1.0) -> None:
+        super().__init__()
+        logit = start.detach().clamp(1e-4, 1 - 1e-4).logit()
+        self.logit = nn.Parameter(logit, requires_grad=rate > 0)
+        self.rate = rate
+
+    def forward(self, noise: Noise) -> Tensor:
+        return self.logit.sigmoid()
+
+
+class Smooth(Constant):
+    """A layer that changes slowly: values on a coarse grid, interpolated.
+
+    Parameters
+    ----------
+    start : Float[Tensor, "n c h w"]
+        The first values on the grid, in (0, 1).
+    size : (int, int)
+        Height and width of the layer, in pixels.
+    rate : float
+        As for :class:`Constant`.
+    """
+
+    def __init__(
+        self,
+        start: Float[Tensor, "_n _c _h _w"],
+        size: tuple[int, int],
+        rate: float = 1.0,
+    ) -> None:
+        super().__init__(start, rate)
+        self.size = size
+
+    def forward(self, noise: Noise) -> Tensor:
+        logit = F.interpolate(
+            self.logit, self.size, mode="bilinear", align_corners=True
+        )
         return logit.sigmoid()
 
 
 class DoubleDIP:
-    """One image, or a few, as two layers and a mask.
-
-    The applications construct it: `segment`, `separate`, `dehaze`, `remove_watermark`.
+    """Two layers and a mask, learned from one image or a few.
 
     Parameters
     ----------
     image : Video
         Float[Tensor, "n c h w"] in [0, 1]: what is decomposed. Values may be colours,
         linear light or texture features; the layers are of the same kind.
-    penalties : function
-        `penalties(layers, progress, **given)`, of this library, so that it can be saved
-        by name.
-    given : dict of str to tensor or number
-        What the application knows beside the image: hints, estimates.
-    front, back, mask : Network, Constant, Smooth
-        What draws each layer. The mask has one channel.
-    settings : DoubleDIPSettings
-        The budget and all else.
+    front, back, mask : nn.Module
+        What draws each layer: a :class:`Network`, :class:`Constant`, :class:`Smooth` or
+        another module like them. The mask has one channel.
+    rng : torch.Generator
+        Draws the noise on the network inputs.
+    steps : int
+        Number of training steps.
+    learning_rate : float
+        Of Adam, in the first half of the steps. In the second half it falls to 0 along
+        a cosine.
+    input_noise : float
+        Standard deviation of the noise on the network inputs, drawn again at each
+        step.
+        It keeps the networks from memorising the image (Ulyanov et al., 'Deep Image
+        Prior', section 3).
 
     Raises
     ------
     ValueError
-        If the image cannot be used, or is smaller than a network's stride.
+        If there is no step to take.
     """
 
     def __init__(
         self,
         image: Video,
-        penalties: Penalties,
-        given: dict[str, Any],
-        front: Spec,
-        back: Spec,
-        mask: Spec,
-        settings: DoubleDIPSettings,
+        front: nn.Module,
+        back: nn.Module,
+        mask: nn.Module,
+        rng: torch.Generator,
+        steps: int,
+        learning_rate: float = 1e-2,
+        input_noise: float = 0.02,
     ) -> None:
-        self.image = image = image.detach()
-        self.penalties, self.given, self.settings = penalties, given, settings
-        self.specs = {"front": front, "back": back, "mask": mask}
-        self.step, self.total_steps = 0, settings.steps
-        self.rng = torch.Generator().manual_seed(settings.seed)
-        channels = {"front": image.shape[1], "back": image.shape[1], "mask": 1}
-        self.modules = nn.ModuleDict(
-            {n: s.module(image, channels[n], self.rng) for n, s in self.specs.items()}
-        ).to(image.device)
+        if steps < 1:
+            raise ValueError(f"settings: expected at least 1 step, got {steps}")
+        self.image, self.rng, self.steps = image.detach(), rng, steps
+        self.learning_rate, self.input_noise = learning_rate, input_noise
+        self.modules = nn.ModuleDict({"front": front, "back": back, "mask": mask})
+        self.modules.to(image.device)
         self.optimizer = torch.optim.Adam(
-            [
-                {"params": self.modules[n].parameters(), "rate": s.rate}
-                for n, s in self.specs.items()
-                if any(True for _ in self.modules[n].parameters())
-            ],
+            [{"params": m.parameters(), "rate": m.rate} for m in self.modules.values()],
             fused=image.device.type != "mps",
         )
-        self.mean: Layers | None = None
+        self.average: list[Tensor] | None = None
 
-    @property
-    def done(self) -> bool:
-        """Its stopping rule: the budget's steps. The layers' quality shows in nothing
-        that could be measured without the truth, reconstruction least of all."""
-        return self.step >= self.total_steps
+    def draw(self) -> Layers:
+        """The layers by the present weights, with new noise on the network inputs."""
+        return Layers(*self._draw(self._noise))
 
-    def train_step(self) -> dict[str, Tensor]:
-        """Draw the layers, compose them, compare, and add what else is known."""
-        progress = self.step / self.total_steps
+    def reconstruction(self, layers: Layers) -> Float[Tensor, ""]:
+        """The mean squared error between the composed layers and the image."""
+        return (layers.compose() - self.image).square().mean()
+
+    def update(
+        self, layers: Layers, losses: dict[str, Tensor], step: int
+    ) -> dict[str, Tensor]:
+        """One step of Adam on the sum of the losses, and of the moving average.
+
+        Parameters
+        ----------
+        layers : Layers
+            As :meth:`draw` returned them.
+        losses : dict of str to Tensor
+            The losses by name, each already weighted.
+        step : int
+            Number of steps taken before this one.
+
+        Returns
+        -------
+        dict of str to Tensor
+            The losses, without their graph.
+        """
+        share = schedule(step / self.steps, decay=0.5)
         for group in self.optimizer.param_groups:
-            rate = group["rate"] * self.settings.learning_rate
-            group["lr"] = rate * (
-                0.5 - 0.5 * math.cos(2 * math.pi * progress) if progress > 0.5 else 1
-            )
-        layers = self._draw(progress, self._noise)
-        reconstruction = (layers.compose() - self.image).square().mean()
-        losses = {"reconstruction": reconstruction}
-        losses |= self.penalties(layers, progress, **self.given)
+            group["lr"] = group["rate"] * self.learning_rate * share
         self.optimizer.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
         self.optimizer.step()
-        self._average(layers)
-        self.step += 1
+        new = [x.detach() for x in (layers.front, layers.back, layers.mask)]
+        # the first steps are a plain mean, so that no start value has to be forgotten
+        keep = min(AVERAGE, step / (step + 1))
+        old = self.average or new
+        self.average = [a.lerp(b, 1 - keep) for a, b in zip(old, new, strict=True)]
         return {name: loss.detach() for name, loss in losses.items()}
 
     def layers(self) -> Layers:
-        """The layers learned so far: the running mean over the latest steps."""
-        if self.mean is None:
+        """The layers learned so far: the moving average over the latest steps."""
+        if self.average is None:
             with torch.no_grad():
-                return self._draw(0.0, None)
-        return self.mean
+                return Layers(*self._draw(lambda shape: 0.0))
+        return Layers(*self.average)
 
-    def _draw(self, progress: float, noise: Callable[..., Tensor] | None) -> Layers:
-        pixels = self.image[:, 0].numel()
-        with autocast(self.image.device, self.settings.bf16, pixels):
-            drawn = {n: module(progress, noise) for n, module in self.modules.items()}
-        return Layers(**{name: layer.float() for name, layer in drawn.items()})
+    def _draw(self, noise: Noise) -> list[Tensor]:
+        with autocast(self.image.device, True, self.image[:, 0].numel()):
+            return [module(noise).float() for module in self.modules.values()]
 
-    def _noise(self, shape: tuple[int, ...]) -> Tensor:
-        noise = torch.randn(shape, generator=self.rng) * self.settings.input_noise
+    def _noise(self, shape: torch.Size) -> Tensor:
+        noise = torch.randn(shape, generator=self.rng) * self.input_noise
         return noise.to(self.image.device)
 
-    def _average(self, layers: Layers) -> None:
-        # as Adam corrects its own means: the first steps count less, not as zeros
-        kept = min(self.settings.average, self.step / (self.step + 1))
-        new = {f.name: getattr(layers, f.name).detach() for f in _LAYERS}
-        if self.mean is not None:
-            new = {n: getattr(self.mean, n).lerp(x, 1 - kept) for n, x in new.items()}
-        self.mean = Layers(**new)
-
-    def arguments(self) -> dict[str, Any]:
-        """What, beside the image, it was constructed with."""
-        return {
-            "penalties": self.penalties,
-            "given": self.given,
-            **self.specs,
-            "settings": self.settings,
-        }
-
     def state_dict(self) -> dict[str, Any]:
-        """All that carrying on needs."""
-        state = {
-            "step": self.step,
-            "modules": self.modules.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "rng": self.rng.get_state(),
-            "mean": None if self.mean is None else vars(self.mean),
-        }
-        return copy.deepcopy(state)  # torch hands out the tensors that it trains
+        """The whole state that training changes."""
+        return state_of(self, STATE)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a state that :meth:`state_dict` gave."""
-        self.step = state["step"]
-        self.modules.load_state_dict(state["modules"])
-        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
-        self.rng.set_state(state["rng"])
-        mean = state["mean"]
-        self.mean = mean and Layers(
-            **{name: layer.to(self.image.device) for name, layer in mean.items()}
-        )
-
-
-_LAYERS = dataclasses.fields(Layers)
+        """Set the state that :meth:`state_dict` returned."""
+        load_state(self, STATE, state)
 
 
 def check_images(
     images: Tensor, name: str = "images", channels: tuple[int, ...] = (1, 3)
 ) -> None:
-    """Refuse, in one sentence, what cannot be decomposed.
+    """Check that images can be decomposed.
 
     Parameters
     ----------
     images : Video
-        What should be Float[Tensor, "n c h w"], n at least 1, in [0, 1].
+        Expected: Float[Tensor, "n c h w"] in [0, 1], with n at least 1.
     name : str
-        What the caller calls it.
+        The argument's name in the error message.
     channels : tuple of int
-        The numbers of channels that the caller can take.
+        The accepted numbers of channels.
 
     Raises
     ------
     ValueError
-        If it is none, or one of the images is the same at all pixels.
+        If it is no such tensor, or one of the images is the same at all pixels.
     """
     if not isinstance(images, Tensor) or images.ndim != 4 or len(images) == 0:
         what = tuple(images.shape) if hasattr(images, "shape") else type(images)

@@ -1,23 +1,28 @@
 """Segmentation by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019, section 4.1.
 
-Figure and ground are the two layers; two networks draw them, and the mask says whose
-drawing explains a pixel. Departures from the paper: what the networks draw is the first
-ten principal components of texture features, not colours (two networks draw any colours
-equally well); the mask is a small function of those features instead of a third
-hourglass, so that it cannot memorise places; hints are computed here where none are
-given; discriminant analysis of the features and a cut give the mask a start, which
-fades; and a last cut along the picture's edges makes the mask crisp. In a film motion
-is a feature, and the cuts go through all frames.
+Foreground and background are the two layers. Two networks draw them, and the mask is
+the foreground's share of each pixel:
+
+    mean |mask * front + (1 - mask) * back - F|^2 + hint + start + border + binary,
+
+each penalty with its weight: see :meth:`Segmentation.train_step`.
+
+Departures from the paper. F is not the image but the first ten principal components of
+its texture features: two networks draw any colours equally well. The mask is a small
+function of the features at each pixel instead of a third hourglass, so that it cannot
+memorise places. Missing hints are computed. The mask starts from a segmentation without
+networks: discriminant analysis of the features and a graph cut, repeated; this penalty
+fades. After training, a graph cut along the picture's edges makes the mask binary. In a
+film, motion is one of the features, and the graph cuts go through all frames.
 """
 
-import dataclasses
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from dil_teach.classical.segmentation.hints import (
     SMOOTHNESS,
@@ -32,23 +37,19 @@ from dil_teach.classical.segmentation.saliency import saliency
 from dil_teach.classical.segmentation.texture import blur
 from dil_teach.deep.double_dip.double_dip import (
     DoubleDIP,
-    DoubleDIPSettings,
-    LayerModule,
     Layers,
     Network,
+    Noise,
     check_images,
 )
 from dil_teach.image.convention import Image, Video, check_image
 from dil_teach.image.guided_filter import guided_upsample
 from dil_teach.image.resize import resize
+from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.networks import SLOPE, convolution
 
-BUDGETS = {
-    "quick": DoubleDIPSettings(steps=60, learning_rate=3e-2),
-    "standard": DoubleDIPSettings(steps=150, learning_rate=3e-2),
-    "full": DoubleDIPSettings(steps=600, learning_rate=2e-2),
-}
-LAYER = Network(widths=(16, 32, 32), skip=4, each=True)
+WIDTHS = (16, 32, 32)
+"""Channels of the networks at each scale, from the finest."""
 SIDE = 192
 """Pixels of the longer side at which larger pictures are taken apart."""
 COMPONENTS = 10
@@ -58,90 +59,183 @@ SALIENT = 0.08
 """The share of the picture that is taken for figure where nothing is given."""
 
 
-def segment(
-    image: Image | Video,
-    foreground: Image | Video | None = None,
-    background: Image | Video | None = None,
-    settings: DoubleDIPSettings = BUDGETS["quick"],
-) -> DoubleDIP:
-    """Take a picture, or a film, apart into figure and ground.
+@dataclass(frozen=True)
+class SegmentationSettings:
+    """Settings of :class:`Segmentation`: ``quick()``, ``standard()``, ``full()``."""
+
+    steps: int = 60
+    """Number of training steps."""
+    learning_rate: float = 3e-2
+    """Of Adam, in the first half of the steps."""
+    hint: float = 0.1
+    """Weight of the hints: the mask is 1 or 0 where a hint says so."""
+    start: float = 0.1
+    """Weight of the start that was found without a network. It falls to 0 over the
+    training."""
+    border: float = 0.3
+    """Weight of the length of the mask's border, which is cheap along edges."""
+    binary: float = 0.1
+    """Weight of the mask's greyness, mask * (1 - mask). It grows from 0."""
+    seed: int = 0
+    """Seed of the start, the weights, the network inputs and their noise."""
+
+    @classmethod
+    def quick(cls, **changes: Any) -> "SegmentationSettings":
+        """For a lesson."""
+        return cls(**changes)
+
+    @classmethod
+    def standard(cls, **changes: Any) -> "SegmentationSettings":
+        """For a result: 2.5 times the steps of ``quick()``."""
+        return cls(**{"steps": 150, **changes})
+
+    @classmethod
+    def full(cls, **changes: Any) -> "SegmentationSettings":
+        """More and smaller steps."""
+        return cls(**{"steps": 600, "learning_rate": 2e-2, **changes})
+
+
+STATE = ("step", "dip")
+
+
+class Segmentation:
+    """Separates the foreground of an image, or of a film, from its background.
+
+    ``fit(Segmentation(image)).mask()`` returns the mask.
 
     Parameters
     ----------
     image : Image or Video
         Float[Tensor, "c h w"], or the frames of a film, Float[Tensor, "t c h w"].
     foreground, background : Image or Video, optional
-        Hints, Float[Tensor, "1 h w"], above 0.5 where a pixel is known to belong
-        there; of a film for the first frame, or (t, 1, h, w) for each. What is not
-        given is computed: what is salient is figure, a frame along the border ground.
-    settings : DoubleDIPSettings
-        One of ``BUDGETS``, or another.
+        Hints, Float[Tensor, "1 h w"], above 0.5 where a pixel is known to belong there;
+        of a film for the first frame, or (t, 1, h, w) for each frame. A missing hint is
+        computed: salient pixels are foreground, a frame along the border background.
+    settings : SegmentationSettings
+        The number of steps, the weights of the penalties and the seed.
 
-    Returns
-    -------
-    DoubleDIP
-        To be trained; :func:`final_mask` then gives the mask. Its layers are features.
+    Attributes
+    ----------
+    foreground, background : Video
+        All hints, given and computed, Float[Tensor, "n 1 h w"], at the size at which
+        the networks learn.
+    start : Video
+        The mask from which training starts, found without a network, of that size.
 
     Raises
     ------
     ValueError
-        If the picture has nothing in it or is too small, or a hint has another size,
-        marks nothing, or leaves the other layer no place.
+        If the picture is constant or too small, or a hint has another size, marks
+        nothing, or leaves no pixel to the other hint.
     """
-    film = not isinstance(image, Tensor) or image.ndim != 3
-    pictures = image if film else image[None]
-    check_images(pictures, "image")
-    stride = 2 ** len(LAYER.widths)
-    check_image(pictures[0], "image", min_side=2 * stride)
-    hints = _hints(pictures, foreground, background)
-    size = _small_size(pictures)
-    small = torch.stack([resize(p, size=size).clamp(0, 1) for p in pictures])
-    front, back = (_small_hint(hint, size) for hint in hints)
-    flows = optical_flows(small) if len(small) > 1 else None
-    start, features = grow(small, front, back, settings.seed, flows)
-    given = {
-        "pictures": pictures,
-        "small": small,
-        "front_hint": front,
-        "back_hint": back,
-        "start": start,
-        "flows": flows,
-        "film": film,
-    }
-    return DoubleDIP(
-        principal_components(features),
-        penalties,
-        given,
-        LAYER,
-        LAYER,
-        FeatureMask(features),
-        settings,
-    )
+
+    def __init__(
+        self,
+        image: Image | Video,
+        foreground: Image | Video | None = None,
+        background: Image | Video | None = None,
+        settings: SegmentationSettings = SegmentationSettings.quick(),  # noqa: B008
+    ) -> None:
+        film = not isinstance(image, Tensor) or image.ndim != 3
+        pictures = image if film else image[None]
+        check_images(pictures, "image")
+        check_image(pictures[0], "image", min_side=2 * 2 ** len(WIDTHS))
+        self.image, self.pictures = image.detach(), pictures.detach()
+        self.given, self.settings = (foreground, background), settings
+        self.step, self.total_steps = 0, settings.steps
+        hints = _hints(pictures, foreground, background)
+        size = _small_size(pictures)
+        self.small = torch.stack([resize(p, size=size).clamp(0, 1) for p in pictures])
+        self.foreground, self.background = (_small_hint(hint, size) for hint in hints)
+        self.flows = optical_flows(self.small) if len(pictures) > 1 else None
+        self.start, features = grow(
+            self.small, self.foreground, self.background, settings.seed, self.flows
+        )
+        components = principal_components(features)
+        rng = torch.Generator().manual_seed(settings.seed)
+        self.dip = DoubleDIP(
+            components,
+            front=Network(components, rng, each=True, widths=WIDTHS),
+            back=Network(components, rng, each=True, widths=WIDTHS),
+            mask=FeatureMask(features, rng),
+            rng=rng,
+            steps=settings.steps,
+            learning_rate=settings.learning_rate,
+        )
+
+    @property
+    def done(self) -> bool:
+        """Its stopping rule: whether all steps of the settings are taken."""
+        return self.step >= self.total_steps
+
+    def train_step(self) -> dict[str, Tensor]:
+        """Draw the layers, compare their composition with the features, update."""
+        progress, weight = self.step / self.total_steps, self.settings
+        layers = self.dip.draw()
+        reconstruction, mask = self.dip.reconstruction(layers), layers.mask
+        hint = binary_cross_entropy(mask, self.foreground, self.background)
+        start = binary_cross_entropy(mask, self.start, 1 - self.start)
+        length = border(mask, self.small)
+        greyness = (mask * (1 - mask)).mean()
+        losses = {
+            "reconstruction": reconstruction,
+            "hint": weight.hint * hint,
+            "start": weight.start * (1 - progress) * start,
+            "border": weight.border * length,
+            "binary": weight.binary * progress * greyness,
+        }
+        losses = self.dip.update(layers, losses, self.step)
+        self.step += 1
+        return losses
+
+    def mask(self) -> Image | Video:
+        """The mask by what was learned so far, cut along the picture's edges.
+
+        Returns
+        -------
+        Image or Video
+            Float[Tensor, "1 h w"], or (t, 1, h, w) of a film, of the picture's size, in
+            [0, 1]: 1 is foreground. A film is cut through all frames at once, and its
+            masks are averaged along the motion, so that their edges are soft.
+        """
+        small, hints = self.small, (self.foreground, self.background)
+        evidence = _evidence(self.dip.image, self.dip.layers())
+        mask = best_cut(evidence, small, *hints, SMOOTHNESS_OF_TEXTURE, self.flows)
+        if self.flows is None:
+            for _ in range(2):
+                inside = mask > 0
+                colours = colour_evidence(small, inside, ~inside, self.settings.seed)
+                mask = best_cut(evidence + colours, small, *hints, SMOOTHNESS)
+        else:  # motion says more than colours, which the background may share
+            mask = steady(mask, small, self.flows)
+        if small.shape != self.pictures.shape:
+            radius = max(1, min(mask.shape[-2:]) // 32)
+            mask = guided_upsample(self.pictures, small, mask, radius, 1e-3)
+        mask = mask.clamp(0, 1)
+        return mask if self.image.ndim == 4 else mask[0]
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, without the image."""
+        foreground, background = self.given
+        return {
+            "foreground": foreground,
+            "background": background,
+            "settings": self.settings,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """The whole state that training changes."""
+        return state_of(self, STATE)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Set the state that :meth:`state_dict` returned."""
+        load_state(self, STATE, state)
 
 
-def penalties(
-    layers: Layers,
-    progress: float,
-    *,
-    small: Video,
-    front_hint: Video,
-    back_hint: Video,
-    start: Video,
-    **_: Any,
-) -> dict[str, Tensor]:
-    """What is known of the mask: hints, a start that fades, borders along edges, and
-    that it is 0 or 1."""
-    mask = layers.mask
-    return {
-        "hint": 0.1 * _balanced(mask, front_hint, back_hint),
-        "start": 0.1 * (1 - progress) * _balanced(mask, start, 1 - start),
-        "border": 0.3 * border(mask, small),
-        "binary": 0.1 * progress * (mask * (1 - mask)).mean(),
-    }
-
-
-def _balanced(mask: Tensor, front: Tensor, back: Tensor) -> Tensor:
-    """Logistic loss in which the two layers count alike, however much is marked."""
+def binary_cross_entropy(
+    mask: Tensor, front: Tensor, back: Tensor
+) -> Float[Tensor, ""]:
+    """Cross-entropy in which both layers have the same weight, whatever their area."""
     sure = mask.clamp(1e-4, 1 - 1e-4)
     in_front = (sure.log() * front).sum() / front.sum().clamp_min(1)
     in_back = ((1 - sure).log() * back).sum() / back.sum().clamp_min(1)
@@ -157,39 +251,6 @@ def border(mask: Video, picture: Video) -> Float[Tensor, ""]:
         for axis, step in zip((-1, -2), steps, strict=True)
     ]
     return torch.stack(lengths).sum()
-
-
-def final_mask(dip: DoubleDIP) -> Image | Video:
-    """The mask by what was learned so far, cut along the picture's edges.
-
-    Parameters
-    ----------
-    dip : DoubleDIP
-        What :func:`segment` made.
-
-    Returns
-    -------
-    Image or Video
-        Float[Tensor, "1 h w"], or (t, 1, h, w) of a film, of the picture's size, in
-        [0, 1]: 1 is figure. A film is cut through all frames at once, and its masks are
-        averaged along the motion, so that their edges are soft.
-    """
-    given, layers = dip.given, dip.layers()
-    small, front, back = (given[k] for k in ("small", "front_hint", "back_hint"))
-    flows = given["flows"]
-    evidence = _evidence(dip.image, layers)
-    mask = best_cut(evidence, small, front, back, SMOOTHNESS_OF_TEXTURE, flows)
-    if flows is None:
-        for _ in range(2):
-            colours = colour_evidence(small, mask > 0, mask == 0, dip.settings.seed)
-            mask = best_cut(evidence + colours, small, front, back, SMOOTHNESS)
-    else:  # motion tells more than colours, which the ground may share
-        mask = steady(mask, small, flows)
-    if small.shape != given["pictures"].shape:
-        radius = max(1, min(mask.shape[-2:]) // 32)
-        mask = guided_upsample(given["pictures"], small, mask, radius, 1e-3)
-    mask = mask.clamp(0, 1)
-    return mask if given["film"] else mask[0]
 
 
 def _evidence(image: Video, layers: Layers) -> Float[Tensor, "n 1 h w"]:
@@ -219,36 +280,35 @@ def principal_components(
     return (0.5 + found / (6 * deviations)).clamp(0, 1).to(features)
 
 
-@dataclasses.dataclass(frozen=True)
-class FeatureMask:
-    """A mask that is a small function of the features at each pixel."""
+class FeatureMask(nn.Module):
+    """A mask that is a small function of the features at each pixel.
 
-    features: Float[Tensor, "_n _k _h _w"]
-    width: int = 12
-    rate: float = 1.0
+    Parameters
+    ----------
+    features : Float[Tensor, "n k h w"]
+        With mean 0 and standard deviation 1.
+    rng : torch.Generator
+        Draws the weights of the two 1x1 convolutions.
+    """
 
-    def module(
-        self, images: Video, channels: int, rng: torch.Generator
-    ) -> "LayerModule":
-        return DrawnFromFeatures(self.features, self.width, rng)
+    rate = 1.0
+    width = 12
+    """Channels between the two convolutions."""
+    noise_gain = 5.0
+    """Noise on the features, as a multiple of the noise on network inputs. The standard
+    deviation of features is 1, that of network inputs 0.03."""
 
-
-class DrawnFromFeatures(LayerModule):
-    """The layer of a :class:`FeatureMask`: 1x1 convolutions, to 12 channels, to 1."""
-
-    def __init__(self, features: Tensor, width: int, rng: torch.Generator) -> None:
+    def __init__(
+        self, features: Float[Tensor, "_n _k _h _w"], rng: torch.Generator
+    ) -> None:
         super().__init__()
         self.register_buffer("features", features)
         self.features: Tensor
-        self.first = convolution(features.shape[1], width, 1, 1, rng)
-        self.last = convolution(width, 1, 1, 1, rng)
+        self.first = convolution(features.shape[1], self.width, 1, 1, rng)
+        self.last = convolution(self.width, 1, 1, 1, rng)
 
-    def forward(
-        self, progress: float, noise: Callable[..., Tensor] | None = None
-    ) -> Tensor:
-        x = self.features
-        if noise is not None:  # features have a deviation of 1, codes of 0.03
-            x = x + 5 * noise(x.shape)
+    def forward(self, noise: Noise) -> Tensor:
+        x = self.features + self.noise_gain * noise(self.features.shape)
         return self.last(F.leaky_relu(self.first(x), SLOPE)).sigmoid()
 
 
@@ -307,7 +367,7 @@ def _given_hint(name: str, hint: Image | Video | None, pictures: Video) -> Video
 def _small_size(pictures: Video) -> tuple[int, int]:
     height, width = pictures.shape[-2:]
     scale = min(1.0, SIDE / max(height, width))
-    stride = 2 * 2 ** len(LAYER.widths)
+    stride = 2 * 2 ** len(WIDTHS)
     return max(round(scale * height), stride), max(round(scale * width), stride)
 
 

@@ -1,218 +1,216 @@
-"""Transparency separation: Double-DIP with one coefficient an image for a mask.
+"""Separation of transparent layers: Double-DIP with one coefficient an image as mask.
 
 Gandelsman, Shocher and Irani, '"Double-DIP": Unsupervised Image Decomposition via
-Coupled Deep-Image-Priors', CVPR 2019, section 5. A picture through a pane is a mixture
-of two: I = a y1 + (1 - a) y2. Two networks draw the layers, and an exclusion loss
-(Zhang, Ng and Chen, 'Single Image Reflection Separation with Perceptual Losses', CVPR
-2018, section 3.3) keeps their edges apart.
+Coupled Deep-Image-Priors', CVPR 2019, section 5. A photograph through a window is a
+mixture of two pictures, I = a y1 + (1 - a) y2. Two networks draw y1 and y2:
 
-*Two mixtures* of the same layers leave two numbers unknown, the coefficients, and these
-are learned with the networks. The layers then follow in closed form. Departure: the
-coefficients start from the classical search for the least exclusion, after a blur, and
-change slowly; from another start the networks alone were off by up to 0.08.
+    mean |a y1 + (1 - a) y2 - I|^2 + exclusion weight * exclusion(y1, y2).
 
-*One mixture* leaves a whole picture unknown: any y1 has its y2. What the networks make
-of it is one of many answers.
+The only penalty is the exclusion loss (Zhang, Ng and Chen, 'Single Image Reflection
+Separation with Perceptual Losses', CVPR 2018, section 3.3): it keeps the edges of the
+two layers in different places.
+
+*Two mixtures* of the same layers leave two numbers unknown, the coefficients. These are
+learned with the networks. Then the layers follow in closed form, with all the detail of
+the mixtures. Departure: the coefficients start from the classical search for the least
+exclusion (:mod:`dil_teach.classical.exclusion_search`) on blurred mixtures, and change
+slowly. From other starts the networks alone were off by up to 0.08.
+
+*One mixture* leaves a whole picture unknown: for any y1 there is a y2. The networks
+return one of many answers.
 """
 
-import dataclasses
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.classical.exclusion_search import (
     check_two_mixtures,
+    exclusion,
     exclusion_search,
     unmix,
 )
 from dil_teach.deep.double_dip.double_dip import (
     Constant,
     DoubleDIP,
-    DoubleDIPSettings,
-    Layers,
     Network,
     check_images,
 )
 from dil_teach.image.convention import Image, Video
 from dil_teach.image.resize import resize
+from dil_teach.training.checkpoint import load_state, state_of
 
-BUDGETS = {
-    "quick": DoubleDIPSettings(steps=200, learning_rate=0.02, input_noise=0.003),
-    "standard": DoubleDIPSettings(steps=800, learning_rate=0.02, input_noise=0.003),
-    "full": DoubleDIPSettings(steps=2000, learning_rate=0.02, input_noise=0.003),
-}
-"""At 128 pixels a side about 14, 56 and 140 CPU seconds."""
-
-EXCLUSION = 3e-4
-"""Weight of the exclusion beside the squared error of the mixtures. More, and the
-networks buy a low exclusion with layers that do not add up to the mixtures."""
+LEARNING_RATE, INPUT_NOISE = 0.02, 0.003
+"""Rate of Adam, and standard deviation of the noise on the network inputs."""
 BLUR = 2.0
-"""Before the search that the coefficients start from: it must bear noise."""
+"""Standard deviation, in pixels, of the blur before the search for the coefficients.
+Without it, noise decides the search."""
 CORRECTION = 0.01
-"""How fast, beside the networks, the coefficients of the search are corrected. Any
-faster, and they follow edges that the networks have not drawn yet."""
-LEVELS = 3
+"""Learning rate of the coefficients, as a multiple of the networks' rate. At a higher
+rate they follow edges that the networks have not drawn yet."""
 LARGEST_SIDE = 256
-"""Of what the networks draw: larger mixtures are learned at a reduced size."""
-LEAST_EDGE = 1e-4
-"""A mean edge below this is none: a constant layer has nothing to exclude."""
+"""Longer side, in pixels, of the copies from which the networks learn."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Separation:
+@dataclass(frozen=True)
+class SeparationSettings:
+    """Settings of :class:`Separation`: ``quick()``, ``standard()``, ``full()``."""
+
+    steps: int = 200
+    """Number of training steps."""
+    exclusion: float = 3e-4
+    """Weight of the exclusion loss. With a higher weight the networks lower the
+    exclusion by layers that do not add up to the mixtures."""
+    seed: int = 0
+    """Seed of the weights, the network inputs and their noise."""
+
+    @classmethod
+    def quick(cls, **changes: Any) -> "SeparationSettings":
+        """For a lesson: about 14 CPU seconds for 128 x 128 mixtures."""
+        return cls(**changes)
+
+    @classmethod
+    def standard(cls, **changes: Any) -> "SeparationSettings":
+        """For a result: about 56 CPU seconds for 128 x 128 mixtures."""
+        return cls(**{"steps": 800, **changes})
+
+    @classmethod
+    def full(cls, **changes: Any) -> "SeparationSettings":
+        """The best result: about 140 CPU seconds for 128 x 128 mixtures."""
+        return cls(**{"steps": 2000, **changes})
+
+
+@dataclass(frozen=True)
+class SeparatedLayers:
     """Two layers of one or two mixtures.
 
-    The first layer is the one of which the first mixture has more than the second: that
-    settles which of the two is which. One mixture has no such order, and the layers may
-    come either way round.
+    The first layer is the one with the larger share in the first mixture than in the
+    second. One mixture has no such order: the layers may come either way round.
     """
 
     first: Image
     second: Image
     """Float[Tensor, "c h w"] in [0, 1], of the mixtures' size: in closed form from the
-    learned coefficients (of one mixture: from the networks' difference)."""
+    learned coefficients (of one mixture: from the difference of the networks' layers).
+    """
     coefficients: tuple[float, ...]
     """The first layer's share of each mixture."""
     network_first: Image
     network_second: Image
-    """The networks' own layers, at the size at which they were drawn. The closed form
-    amplifies noise and the networks leave it out: of noisy mixtures, look at these."""
+    """The layers as the networks draw them, at the size at which they learned. The
+    closed form amplifies noise, and the networks leave it out: use these for noisy
+    mixtures."""
 
 
-def separate(
-    mixtures: Video,
-    settings: DoubleDIPSettings = BUDGETS["quick"],
-) -> DoubleDIP:
-    """What learns to separate one mixture, or two of the same layers.
+STATE = ("step", "dip")
 
-    `separated(fit(separate(mixtures)), mixtures)` gives the layers.
+
+class Separation:
+    """Separates the two layers of a mixture, or of two mixtures of the same layers.
+
+    ``fit(Separation(mixtures)).layers()`` returns the layers.
 
     Parameters
     ----------
     mixtures : Video
         Float[Tensor, "n c h w"] in [0, 1], n = 1 or 2, each side at least 16 pixels.
-        Over ``LARGEST_SIDE`` it learns from smaller copies: pictures are mixed alike at
-        every size.
-    settings : DoubleDIPSettings
-        One of ``BUDGETS``.
-
-    Returns
-    -------
-    DoubleDIP
-        Not trained yet.
+        The networks learn from smaller copies of mixtures over ``LARGEST_SIDE``: the
+        coefficients are the same at every size.
+    settings : SeparationSettings
+        The number of steps, the weight of the penalty and the seed.
 
     Raises
     ------
     ValueError
-        If there are not one or two mixtures, they are constant, the same or too small.
+        If there are not one or two mixtures, or they are constant, equal or too small.
     """
-    check_images(mixtures, "mixtures")
-    if len(mixtures) > 2:
-        raise ValueError(
-            f"mixtures: expected one or two, got {len(mixtures)}; take the two in "
-            "which the layers' shares differ most"
+
+    def __init__(
+        self,
+        mixtures: Video,
+        settings: SeparationSettings = SeparationSettings.quick(),  # noqa: B008 (frozen)
+    ) -> None:
+        check_images(mixtures, "mixtures")
+        if len(mixtures) > 2:
+            raise ValueError(
+                f"mixtures: expected one or two, got {len(mixtures)}; take the two in "
+                "which the layers' shares differ most"
+            )
+        if len(mixtures) == 2:
+            check_two_mixtures(mixtures)
+        self.image, self.settings = mixtures.detach(), settings
+        self.step, self.total_steps = 0, settings.steps
+        largest = max(mixtures.shape[-2:])
+        small = self.image
+        if largest > LARGEST_SIDE:
+            small = resize(small, LARGEST_SIDE / largest).clamp(0, 1)
+        if len(small) == 1:
+            # one mixture does not show the coefficient: one half, frozen
+            shares = Constant(torch.full((1, 1, 1, 1), 0.5), rate=0)
+        else:
+            found = torch.tensor(exclusion_search(small, BLUR)).clamp(0.02, 0.98)
+            shares = Constant(found.reshape(2, 1, 1, 1), rate=CORRECTION)
+        rng = torch.Generator().manual_seed(settings.seed)
+        self.dip = DoubleDIP(
+            small,
+            front=Network(small, rng),
+            back=Network(small, rng),
+            mask=shares,
+            rng=rng,
+            steps=settings.steps,
+            learning_rate=LEARNING_RATE,
+            input_noise=INPUT_NOISE,
         )
-    if len(mixtures) == 2:
-        check_two_mixtures(mixtures)
-    largest = max(mixtures.shape[-2:])
-    if largest > LARGEST_SIDE:
-        mixtures = resize(mixtures, LARGEST_SIDE / largest).clamp(0, 1)
-    if len(mixtures) == 1:
-        # the shares cannot be told from the layers' contrast: one half each
-        shares = Constant(torch.full((1, 1, 1, 1), 0.5), held=1)
-    else:
-        searched = torch.tensor(exclusion_search(mixtures, BLUR)).clamp(0.02, 0.98)
-        shares = Constant(searched.reshape(2, 1, 1, 1), rate=CORRECTION)
-    return DoubleDIP(
-        mixtures,
-        separation_penalties,
-        {},
-        front=Network(),
-        back=Network(),
-        mask=shares,
-        settings=settings,
-    )
 
+    @property
+    def done(self) -> bool:
+        """Its stopping rule: whether all steps of the settings are taken."""
+        return self.step >= self.total_steps
 
-def separation_penalties(layers: Layers, progress: float) -> dict[str, Tensor]:
-    """Two pictures have their edges in different places."""
-    return {"exclusion": EXCLUSION * exclusion(layers.front, layers.back)}
+    def train_step(self) -> dict[str, Tensor]:
+        """Draw the layers, compare their composition with the mixtures, update."""
+        layers = self.dip.draw()
+        losses = {
+            "reconstruction": self.dip.reconstruction(layers),
+            "exclusion": self.settings.exclusion * exclusion(layers.front, layers.back),
+        }
+        losses = self.dip.update(layers, losses, self.step)
+        self.step += 1
+        return losses
 
+    def layers(self) -> SeparatedLayers:
+        """The layers by what was learned so far.
 
-def exclusion(
-    a: Float[Tensor, "_n _c _h _w"], b: Float[Tensor, "_n _c _h _w"]
-) -> Float[Tensor, ""]:
-    """How strongly edges of two layers meet, from 0 to 1 (Zhang et al., equation 5).
+        Returns
+        -------
+        SeparatedLayers
+            At the size of the mixtures.
+        """
+        mixtures, drawn = self.image, self.dip.layers()
+        own = torch.stack([drawn.front[0], drawn.back[0]])
+        shares = [float(share) for share in drawn.mask.flatten()]
+        if len(shares) == 1:
+            # the mixture is the mean of its layers; the networks give the difference
+            size = (mixtures.shape[2], mixtures.shape[3])
+            half = resize(own[0] - own[1], size=size) / 2
+            layers = torch.stack([mixtures[0] + half, mixtures[0] - half])
+        else:
+            if shares[0] < shares[1]:
+                shares, own = [1 - share for share in shares], own.flip(0)
+            layers = unmix(mixtures, (shares[0], shares[1]))
+        layers = layers.clamp(0, 1)
+        return SeparatedLayers(layers[0], layers[1], tuple(shares), own[0], own[1])
 
-    The mean of tanh(e_a) * tanh(e_b) over three levels and both directions, where e is
-    the size of the difference of neighbouring pixels over twice its mean. Departures:
-    each layer is scaled by its own mean edge, so that a layer gains nothing by losing
-    contrast; the mean instead of a Frobenius norm, whose root has an infinite gradient
-    where no edges meet.
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, without the mixtures."""
+        return {"settings": self.settings}
 
-    Parameters
-    ----------
-    a, b : Float[Tensor, "n c h w"]
-        Two layers of one shape.
+    def state_dict(self) -> dict[str, Any]:
+        """The whole state that training changes."""
+        return state_of(self, STATE)
 
-    Returns
-    -------
-    Float[Tensor, ""]
-        About 0.1 for two photographs, 0.2 for two mixtures of them. 0, with a finite
-        gradient, where a layer is constant.
-    """
-    means = []
-    for level in range(LEVELS):
-        if level > 0:
-            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
-        for dim in (2, 3):
-            means.append((_edge_strength(a, dim) * _edge_strength(b, dim)).mean())
-    return torch.stack(means).mean()
-
-
-def _edge_strength(layer: Tensor, dim: int) -> Tensor:
-    size = layer.diff(dim=dim).abs()
-    # detached: a few huge edges that raise the mean would make all others look small
-    mean = size.detach().mean((1, 2, 3), keepdim=True)
-    return torch.tanh(size / (2 * mean.clamp_min(LEAST_EDGE)))
-
-
-def separated(dip: DoubleDIP, mixtures: Video) -> Separation:
-    """The layers learned so far.
-
-    Parameters
-    ----------
-    dip : DoubleDIP
-        What :func:`separate` made of the mixtures, trained as far as it is.
-    mixtures : Video
-        The same mixtures, at their full size.
-
-    Returns
-    -------
-    Separation
-
-    Raises
-    ------
-    ValueError
-        If the mixtures are not as many as it learned from.
-    """
-    if len(mixtures) != len(dip.image):
-        raise ValueError(
-            f"mixtures: expected the {len(dip.image)} that it learned from, got "
-            f"{len(mixtures)}; give separated the same tensor as separate"
-        )
-    drawn = dip.layers()
-    own = torch.stack([drawn.front[0], drawn.back[0]])
-    shares = [float(share) for share in drawn.mask.flatten()]
-    if len(shares) == 1:
-        # the layers' mean is the mixture: only their difference is the networks' work
-        half = resize(own[0] - own[1], size=(mixtures.shape[2], mixtures.shape[3])) / 2
-        layers = torch.stack([mixtures[0] + half, mixtures[0] - half])
-    else:
-        if shares[0] < shares[1]:
-            shares, own = [1 - share for share in shares], own.flip(0)
-        layers = unmix(mixtures, (shares[0], shares[1]))
-    layers = layers.clamp(0, 1)
-    return Separation(layers[0], layers[1], tuple(shares), own[0], own[1])
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Set the state that :meth:`state_dict` returned."""
+        load_state(self, STATE, state)

@@ -1,16 +1,23 @@
 """Watermark removal by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019, section 6.
 
-Images that share a watermark are `mask * front + (1 - mask) * back`: the mask is the
-mark's opacity, one for all images; the front is its colour; the back is the clean
-images, drawn by one network from codes that are nearly the same.
+Images that share a watermark are `mask * front + (1 - mask) * back`. The mask is the
+opacity a of the mark and the front its colour c; all images share both. The back are
+the clean images, which one network draws from similar inputs:
 
-Departures: the front is one colour, not a network. Opacity and colour start from the
-total-variation estimate (:mod:`dil_teach.classical.watermark`), whose measure stays as
-the penalty; the clean images are the model's inversion. `benchmarks/watermark.py`
-prints the start beside: the networks add little to a good one.
+    mean |a c + (1 - a) back - I|^2 + variation weight * TV((I - a c) / (1 - a)).
+
+Opacity and colour start from the total-variation estimate
+(:mod:`dil_teach.classical.watermark`), whose own objective stays as the only penalty.
+After training, the clean images are the model solved for them,
+`(I - a c) / (1 - a)`, in the mark, and the given images elsewhere.
+
+Departures: the front is one colour, not a network, and the answer is that closed form,
+not the network's layer. `benchmarks/watermark.py` also prints the result of the start
+alone: the networks add little to it.
 """
 
-import dataclasses
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -25,65 +32,162 @@ from dil_teach.classical.watermark import (
 from dil_teach.deep.double_dip.double_dip import (
     Constant,
     DoubleDIP,
-    DoubleDIPSettings,
-    Layers,
     Network,
     Smooth,
     check_images,
 )
 from dil_teach.image.convention import Video
+from dil_teach.training.checkpoint import load_state, state_of
 
-BUDGETS = {
-    "quick": DoubleDIPSettings(steps=60),
-    "standard": DoubleDIPSettings(steps=300),
-    "full": DoubleDIPSettings(steps=1000),
-}
 MIN_SIDE = 16
+"""Shorter side, in pixels, below which there is too little to see a mark."""
 MOST_PIXELS = 1_000_000
+"""Pixels of an image, a limit to time and memory: all images are learned at once."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Unmarked:
-    """A mark, and the images without it."""
+@dataclass(frozen=True)
+class WatermarkSettings:
+    """Settings of watermark removal: ``quick()``, ``standard()`` and ``full()``."""
 
-    clean: Float[Tensor, "n c h w"]
-    """The model's inversion in the mark, the given images exactly outside it."""
-    opacity: Float[Tensor, "1 h w"]
-    colour: Float[Tensor, " c"]
-    start: Float[Tensor, "n c h w"]
-    """What the total-variation start alone gives: the control."""
-    network: Float[Tensor, "n c h w"]
-    """The network's own layer."""
+    steps: int = 60
+    """Number of training steps."""
+    variation: float = 1.0
+    """Weight of the total variation of the images without the mark."""
+    seed: int = 0
+    """Seed of the weights, the network inputs and their noise."""
+
+    @classmethod
+    def quick(cls, **changes: Any) -> "WatermarkSettings":
+        """For a lesson."""
+        return cls(**changes)
+
+    @classmethod
+    def standard(cls, **changes: Any) -> "WatermarkSettings":
+        """For a result: five times the steps of ``quick()``."""
+        return cls(**{"steps": 300, **changes})
+
+    @classmethod
+    def full(cls, **changes: Any) -> "WatermarkSettings":
+        """More steps than change the result."""
+        return cls(**{"steps": 1000, **changes})
 
 
-def remove_watermark(
-    images: Video,
-    box: Box | None = None,
-    settings: DoubleDIPSettings = BUDGETS["quick"],
-) -> DoubleDIP:
-    """Take the watermark off images that share it, or off one image.
+STATE = ("step", "dip")
 
-    `unmarked(fit(remove_watermark(images)))` holds the result.
+
+class WatermarkRemoval:
+    """Removes the watermark that images share, or that one image has in a box.
+
+    ``fit(WatermarkRemoval(images)).clean()`` returns the images without it.
 
     Parameters
     ----------
     images : Video
-        Float[Tensor, "n c h w"] in [0, 1], grey or RGB, the mark at one place in all.
+        Float[Tensor, "n c h w"] in [0, 1], grey or RGB, with the mark at one place.
     box : (int, int, int, int), optional
         Row, column, height and width around the mark, in pixels; one image needs it.
-    settings : DoubleDIPSettings
-        One of `BUDGETS`.
+    settings : WatermarkSettings
+        The number of steps, the weight of the penalty and the seed.
 
-    Returns
-    -------
-    DoubleDIP
-        To be trained.
+    Attributes
+    ----------
+    start : tuple of Float[Tensor, "1 h w"] and Float[Tensor, "c"]
+        Opacity and colour by the total-variation estimate alone.
 
     Raises
     ------
     ValueError
         If the images or the box cannot be used, or no mark is found.
     """
+
+    def __init__(
+        self,
+        images: Video,
+        box: Box | None = None,
+        settings: WatermarkSettings = WatermarkSettings.quick(),  # noqa: B008 (frozen)
+    ) -> None:
+        _check(images, box)
+        self.image, self.box, self.settings = images.detach(), box, settings
+        self.step, self.total_steps = 0, settings.steps
+        self.start = opacity, colour = watermark_by_total_variation(self.image, box)
+        if not opacity.any():
+            raise ValueError(
+                "images: expected a mark that all of them share, found none; "
+                "give a box around it"
+            )
+        rng = torch.Generator().manual_seed(settings.seed)
+        self.dip = DoubleDIP(
+            self.image,
+            front=Constant(colour.reshape(1, -1, 1, 1)),
+            back=Network(self.image, rng, each=True),
+            mask=Smooth(opacity[None], (images.shape[-2], images.shape[-1])),
+            rng=rng,
+            steps=settings.steps,
+        )
+
+    @property
+    def done(self) -> bool:
+        """Its stopping rule: whether all steps of the settings are taken."""
+        return self.step >= self.total_steps
+
+    def train_step(self) -> dict[str, Tensor]:
+        """Draw the layers, compare their composition with the images, update."""
+        layers = self.dip.draw()
+        reconstruction = self.dip.reconstruction(layers)
+        opacity, colour = self._in_the_mark(layers.mask), layers.front[0, :, 0, 0]
+        variation = mark_variation(self.image, opacity, colour)
+        losses = {
+            "reconstruction": reconstruction,
+            "variation": self.settings.variation * variation,
+        }
+        losses = self.dip.update(layers, losses, self.step)
+        self.step += 1
+        return losses
+
+    def clean(self) -> Video:
+        """The images without the mark, by what was learned so far.
+
+        Returns
+        -------
+        Video
+            Float[Tensor, "n c h w"] in [0, 1]: the model solved for the clean images in
+            the mark; exactly the given images outside it.
+        """
+        return self._solved(self.opacity(), self.colour())
+
+    def clean_by_start(self) -> Video:
+        """As :meth:`clean`, from the total-variation estimate alone: the baseline."""
+        return self._solved(*self.start)
+
+    def opacity(self) -> Float[Tensor, "1 h w"]:
+        """The opacity of the mark, in [0, 1]; exactly 0 outside the mark."""
+        return self._in_the_mark(self.dip.layers().mask)
+
+    def colour(self) -> Float[Tensor, " c"]:
+        """The colour of the mark, in [0, 1]."""
+        return self.dip.layers().front[0, :, 0, 0]
+
+    def _in_the_mark(self, mask: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "1 h w"]:
+        return mask[0] * (self.start[0] > 0)
+
+    def _solved(self, opacity: Tensor, colour: Tensor) -> Video:
+        clean = without_mark(self.image, opacity, colour).clamp(0, 1)
+        return torch.where(opacity > 0, clean, self.image)
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, without the images."""
+        return {"box": self.box, "settings": self.settings}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The whole state that training changes."""
+        return state_of(self, STATE)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Set the state that :meth:`state_dict` returned."""
+        load_state(self, STATE, state)
+
+
+def _check(images: Video, box: Box | None) -> None:
     check_images(images)
     height, width = images.shape[-2:]
     if min(height, width) < MIN_SIDE or height * width > MOST_PIXELS:
@@ -104,42 +208,6 @@ def remove_watermark(
             "images: expected different pictures under one mark, got the same twice; "
             "two copies say no more than one"
         )
-    opacity, colour = watermark_by_total_variation(images, box)
-    if not opacity.any():
-        raise ValueError(
-            "images: expected a mark that all of them share, found none; "
-            "give a box around it"
-        )
-    return DoubleDIP(
-        images,
-        watermark_penalties,
-        {"images": images, "opacity": opacity, "colour": colour},
-        front=Constant(colour.reshape(1, -1, 1, 1)),
-        back=Network(each=True),
-        mask=Smooth(opacity[None]),
-        settings=settings,
-    )
-
-
-def watermark_penalties(
-    layers: Layers, progress: float, *, images: Video, opacity: Tensor, colour: Tensor
-) -> dict[str, Tensor]:
-    """What is left without the mark shall be smooth, as the start had it."""
-    seen = layers.mask[0] * (opacity > 0)
-    return {"variation": mark_variation(images, seen, layers.front[0, :, 0, 0])}
-
-
-def unmarked(double_dip: DoubleDIP) -> Unmarked:
-    """The result of :func:`remove_watermark`, by what was learned so far."""
-    images, given = double_dip.image, double_dip.given
-    layers = double_dip.layers()
-    opacity = layers.mask[0] * (given["opacity"] > 0)
-    colour = layers.front[0, :, 0, 0]
-    versions = [
-        torch.where(a > 0, without_mark(images, a, c).clamp(0, 1), images)
-        for a, c in ((opacity, colour), (given["opacity"], given["colour"]))
-    ]
-    return Unmarked(versions[0], opacity, colour, versions[1], layers.back)
 
 
 def _check_box(box: Box, height: int, width: int) -> None:
