@@ -13,20 +13,19 @@
 # %% [markdown]
 # # 13 · Deep Image Prior: why does an untrained network like images?
 #
-# ZSSR (chapter [09](09_zssr.ipynb)) learned from pairs that it made from one image.
+# ZSSR (chapter [09](09_zssr.ipynb)) learned from pairs that it cut out of one image.
 # Here there are no pairs at all.
-# A network is trained to output one [degraded](glossary.md#degradation) image, and nothing else.
-# During this training there is a phase in which its output is the image without the degradation.
+# A network is asked to draw one spoilt image, and nothing else; on the way there it draws, for a while, the image without the damage.
 #
 # **After this chapter you can**
 #
-# - watch an untrained network fit a picture before it fits the noise in it, and measure this preference;
-# - say how depth, skip connections and the network input contribute to this preference;
-# - [stop early](glossary.md#early-stopping) without knowing the [truth](glossary.md#ground-truth);
-# - use the same training for denoising, [inpainting](glossary.md#inpainting) or super-resolution by changing only one line, the loss;
-# - predict where it fails: on texture, in a wide hole, and without early stopping.
+# - watch an untrained network draw a picture before it draws the noise in it, and measure how much it prefers one to the other;
+# - say what depth, skips and the input each add to that preference;
+# - stop in time without knowing the [truth](glossary.md#ground-truth);
+# - turn the same training into denoising, [inpainting](glossary.md#inpainting) or super-resolution by changing one line, the loss;
+# - predict where it fails: on texture, in a wide hole, and when nobody stops it.
 #
-# **What you need**: chapter [09](09_zssr.ipynb), or some experience with a training loop in PyTorch.
+# **What you need**: chapter [09](09_zssr.ipynb), or having seen a training loop in PyTorch.
 # No GPU.
 # Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
 
@@ -43,12 +42,12 @@ start(budget, seconds={"quick": 35, "standard": 150, "full": 900})
 
 # %% [markdown]
 # `budget` changes sizes and numbers of steps, never the method.
-# The [seed](glossary.md#seed) is fixed: two runs of the chapter on one computer give the same pictures, bit for bit.
+# The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
 #
 # ## A photograph: ours, or yours
 #
-# To use your own photograph, choose a file, then select the cell below the button, and *Run > Run Selected Cell and All Below*.
-# Without a file, the chapter uses a dahlia.
+# Choose a file to use a photograph of your own, then select the cell below the button, and *Run > Run Selected Cell and All Below*.
+# Without one you get a dahlia.
 # (Photograph: vultilion, CC BY 2.0, as scikit-learn ships it.)
 
 # %%
@@ -89,29 +88,33 @@ show(
 
 # %% [markdown]
 # The noise is white and Gaussian, with a standard deviation of 25 grey levels.
-# The method never sees `truth`; it only scores the results.
-# Most experiments with this method use this noise on larger images; ours is very small, so that every training ends while you read.
-# (Small images are harder: the fewer pixels a petal has, the more it looks like noise.)
+# `truth` is what the method never sees: it scores the results and decides nothing.
+# Most experiments with this method use this noise, on larger images; ours is as small as a stamp, so that all can be trained while you read.
+# (Small is hard: the fewer pixels a petal has, the more it looks like noise.)
 #
 # ## Predict first
 #
 # Write your answers down; each is tested below.
 #
-# 1. A network with more weights than the image has values is trained by least squares to output this *noisy* image.
-#    It can represent all of it, including the noise.
-#    What will appear first: the flower, the noise, or both at once?
-# 2. The pixels of the photograph are shuffled: the same colours, in random places.
-#    Will the network fit that picture faster, equally fast, or more slowly?
-# 3. The loss ignores the pixels inside a hole.
-#    What will the network output there: black, noise, or something that fits?
-# 4. Non-local means averages pixels with similar patches.
-#    It has no weights and takes a fraction of a second.
-#    Which denoises better, non-local means or the network?
+# 1.
+#    A network with more weights than the image has values is trained to draw this *noisy* image, by plain least squares.
+#    It could draw all of it, noise included.
+#    What will be there first: the flower, the noise, or both at once?
+# 2.
+#    The pixels of the photograph are shuffled: the same colours, in random places.
+#    Will the network learn that picture faster, as fast, or more slowly?
+# 3.
+#    No loss reaches the inside of a hole.
+#    What will the network draw there: black, noise, or something that fits?
+# 4.
+#    Non-local means averages pixels whose patches are alike.
+#    It has no weights, and takes a fraction of a second.
+#    Which wins at denoising, it or the network?
 #
 # ## The smallest demo: watch it draw
 #
-# First we make what must persist between runs of the loop: the [network input](glossary.md#latent-code), which is noise that is drawn once and then fixed; the network, which turns this input into a picture; and its optimizer.
-# This network has not been trained on anything.
+# What has to outlive the loop comes first: the [code](glossary.md#code), which is noise that is drawn once and then stays; the network, which turns the code into a picture; and its optimizer.
+# Nobody has trained this network on anything.
 
 # %%
 from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
@@ -119,22 +122,22 @@ from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_
 WIDTHS = 4 * (24,)  # channels at each scale, from the finest
 hand_steps = {"quick": 240, "standard": 500, "full": 1500}[budget]
 rng = torch.Generator().manual_seed(seed)
-network_input = draw_network_input((height, width), rng).to(truth.device)
+code = draw_network_input((height, width), rng).to(truth.device)
 network = Hourglass(INPUT_CHANNELS, len(noisy), WIDTHS, 8, rng)
 network = network.to(truth.device)
 optimizer = torch.optim.Adam(network.parameters(), lr=0.015, fused=True)
 losses, drawings = [], []
 weights = sum(weight.numel() for weight in network.parameters())
-print(f"{weights} weights for {noisy.numel()} values")
+print(f"{weights} weights to draw {noisy.numel()} values")
 
 # %% [markdown]
-# This loop is Deep Image Prior [@ulyanov2018].
-# Compute the output, compare it with the given image, and update the weights.
-# There is no data set, no pair, and no term in the loss that describes images.
+# And this is Deep Image Prior [@ulyanov2018].
+# Draw, compare with the given image, take a step.
+# There is no data set, no pair, and no term in the loss that knows what an image is.
 
 # %% tags=["algorithm"]
 for _ in range(hand_steps):
-    drawn = network(network_input).sigmoid()
+    drawn = network(code).sigmoid()
     loss = (drawn - noisy).square().mean()
     optimizer.zero_grad()
     loss.backward()
@@ -142,10 +145,10 @@ for _ in range(hand_steps):
     losses.append(loss.item())
     if len(losses) % 5 == 0:
         drawings.append((len(losses), drawn.detach()[0]))
-print(f"{len(losses)} steps; run this cell again and it continues.")
+print(f"{len(losses)} steps; run this cell again and it carries on.")
 
 # %% [markdown]
-# Move the slider through its outputs:
+# Scrub through what it drew:
 
 # %%
 from dil_teach.notebook import scrub
@@ -157,9 +160,9 @@ steps = scrub(
 )
 
 # %% [markdown]
-# First, blobs in the right colours appear, then the outline, then the petals, and only then the noise, pixel by pixel.
-# Between the blobs and the noise, the output is *cleaner than the image on which it is trained*.
-# The next figure measures this, against the training target and against the truth:
+# First come blobs of the right colours, then the outline, then the petals; and only then, speck by speck, the noise.
+# Between the blobs and the specks lies a picture that is *cleaner than what it was told to draw*.
+# Measured, against what it is trained on and against what it never sees:
 
 # %%
 from dil_teach.notebook import curves
@@ -171,7 +174,7 @@ show(
     curves(
         {"to the given image": (at, to_given), "to the truth": (at, to_truth)},
         xlabel="training step",
-        ylabel="PSNR of the output [dB]",
+        ylabel="PSNR of the drawing [dB]",
     ),
     alt="Two curves against the training step: the likeness to the given image rises "
     "to the end with small dips, the likeness to the truth rises, peaks early and then "
@@ -179,50 +182,50 @@ show(
 )
 
 # %% [markdown]
-# The loss, which corresponds to the upper curve, falls with short jumps and does not show this phase.
-# The similarity to the truth has a **peak**: it rises while the network fits the picture, and falls while it fits the noise (question 1).
-# The whole method depends on this peak.
-# Two questions remain: why does the peak exist, and how can we find it without the truth?
+# The loss, which is the upper story told in other units, falls, short jumps apart, and gives no sign.
+# The likeness to the truth has a **hump**: rising while the picture forms, falling while the noise does (question 1).
+# The whole method lives on that hump.
+# Two questions are left: why is it there, and how does one find its top without the curve that we are not allowed to see?
 
 # %%
 # NBVAL_CHECK_OUTPUT
 top = max(to_truth)
 claims = {
-    "at its peak it is over 3 dB above the given image": top > psnr(noisy, truth) + 3,
-    "the peak is in the first two thirds": at[to_truth.index(top)] < 2 * at[-1] / 3,
+    "at the top it is over 3 dB above what it was given": top > psnr(noisy, truth) + 3,
+    "the top comes in the first two thirds": at[to_truth.index(top)] < 2 * at[-1] / 3,
     "at the end over 0.7 dB of it are lost": to_truth[-1] < top - 0.7,
-    "the loss has still fallen": losses[-1] < losses[len(losses) // 2],
+    "the loss has fallen all the same": losses[-1] < losses[len(losses) // 2],
 }
-check_claims(claims, own)  # they may not hold for your own photograph
+check_claims(claims, own)  # on a photograph of yours they may not hold
 
 # %% [markdown]
 # ## Theory: why this can work
 #
-# Restoration is commonly written as a search for the picture $x$ that explains the given image $I$ and is likely as an image: $\min_x E(x; I) + R(x)$, with a data term $E$ and a [prior](glossary.md#prior) $R$ that is learned or designed.
-# Deep Image Prior searches for the weights $\theta$ of a network instead, and omits $R$:
+# Restoration is commonly written as a search for the picture $x$ that explains the given image $I$ and is likely as an image: $\min_x E(x; I) + R(x)$, with a data term $E$ and a [prior](glossary.md#prior) $R$, learned or thought up.
+# Deep Image Prior searches among the weights $\theta$ of a network instead, and leaves the prior out:
 #
 # $$\min_\theta\ E\bigl(f_\theta(z);\, I\bigr),\qquad \hat X = f_\theta(z),$$
 #
-# with a fixed network input $z$.
-# The network is only a parametrization of pictures.
-# It does not *restrict* them: with more weights than pixel values it can represent almost any picture, and after long training it does.
-# Its preference shows in *how fast* it reaches each picture.
+# with a fixed code $z$.
+# The network is nothing but a way to write pictures down.
+# It is no *restriction*: with more weights than values it can write down nearly any picture, and does so in the end.
+# What it prefers shows in *how fast* each is reached.
 #
 # **Why structure comes first.**
-# A weight of a convolution is used at all pixels.
-# A structure that occurs at many places (a uniform background, a long edge, a petal that recurs) gives similar gradients from all these places, and they add up.
-# Noise gives a different gradient at each pixel, and most of these cancel.
-# The coarse layers in the middle of the network cannot change a single pixel: one of their values affects 16 x 16 pixels.
-# The paper calls this a high *impedance* to noise and a low impedance to signal.
-# (This is a well-founded observation, not a theorem about photographs.)
+# A weight of a convolution works at every pixel alike.
+# What is wanted at many places, an even ground, a long edge, a petal that recurs, pulls it in one direction from all these places, and the pulls add up.
+# Noise pulls in another direction at each pixel, and most of that cancels.
+# The coarse layers in the middle of the network cannot even say 'this one pixel': one of their values paints 16 x 16 pixels.
+# The paper calls it a high *impedance* to noise and a low one to signal.
+# (It is an observation with a good reason, and no theorem about photographs.)
 #
-# This is [recurrence](glossary.md#recurrence) again: what occurs often is fast to learn, and what occurs once must be memorized.
+# It is [recurrence](glossary.md#recurrence) once more: what comes again is cheap to learn, what occurs once has to be learned by heart.
 #
 # ## Experiment 1: impedance
 #
-# Let us measure this [@ulyanov2018, figure 2].
-# The same network, with the same initial weights and the same input, is trained on four targets: the photograph; the noisy photograph, as above; the photograph's pixels in random order; and pure noise.
-# To make them comparable, we divide each loss by the target's variance: 1 is the loss of a uniform grey, and 0 a perfect fit.
+# Then let us measure it [@ulyanov2018, figure 2].
+# The same network, with the same weights to begin with and the same code, draws four targets: the photograph; the photograph with noise, which we have already; the photograph's own pixels in random order; and noise alone.
+# So that they can be compared, each loss is divided by the target's variance: 1 is what an even grey leaves to be explained, 0 is nothing.
 
 # %%
 order = torch.randperm(height * width, generator=noise_rng).to(truth.device)
@@ -230,32 +233,32 @@ shuffled = truth.flatten(1)[:, order].reshape_as(truth)
 uniform = torch.rand(truth.shape, generator=noise_rng).to(truth.device)
 show(
     {"shuffled": shuffled, "noise": uniform},
-    alt="A part of two training targets: pixels of the photograph in random order, a "
-    "grain in its own colours; and noise of all colours",
+    alt="A part of two pictures to be drawn: pixels of the photograph in random order, "
+    "a grain in its own colours; and noise of all colours",
     crop=(0, 0, 32, 32),
     zoom=6,
 )
 
 # %% [markdown]
-# (The figure shows a part of each.)
-# The shuffled picture has *the same pixels*: colours, mean and variance agree, and only the neighbourhoods differ.
-# (The targets are drawn with another seed than the network input.
-# With the same seed, the 'random' noise can be a shifted channel of the network input, and the network fits it at once: a mistake that we made.)
+# (A part of each.)
+# Shuffled or not, *the pixels are the same*: colours, mean and variance agree, only the neighbourhoods differ.
+# (The targets come from another seed than the code.
+# At the code's own seed, 'random' noise can be a channel of the code shifted along, and then the network draws it at once: a trap that we fell into.)
 
 # %% tags=["algorithm"]
 share_steps = {"quick": 90, "standard": 200, "full": 400}[budget]
 
 
 def unexplained(target, steps=share_steps):
-    """The unexplained share of the target's variance after each step."""
+    """The share of the target's variance that is left, after each step."""
     again = torch.Generator().manual_seed(seed)
-    same_input = draw_network_input(target.shape[1:], again).to(target.device)
+    same_code = draw_network_input(target.shape[1:], again).to(target.device)
     pupil = Hourglass(INPUT_CHANNELS, len(target), WIDTHS, 8, again)
     pupil = pupil.to(target.device)
     adam = torch.optim.Adam(pupil.parameters(), lr=0.015, fused=True)
     left = []
     for _ in range(steps):
-        error = (pupil(same_input).sigmoid() - target).square().mean()
+        error = (pupil(same_code).sigmoid() - target).square().mean()
         adam.zero_grad()
         error.backward()
         adam.step()
@@ -287,12 +290,12 @@ show(
 )
 
 # %% [markdown]
-# The network has almost fitted the photograph when it has hardly begun to fit the shuffled pixels (question 2).
-# The curve of the noisy photograph follows that of the photograph until only noise is left, and then falls slowly.
-# The bend comes before the peak of the similarity: after the bend, the last detail is learned together with the first noise.
+# The photograph is nearly explained when the shuffled pixels have hardly begun (question 2).
+# The noisy photograph does both: it follows the photograph's curve until only noise is left to be explained, and then becomes slow.
+# The bend comes before the top of the hump: after it the last detail is learned together with the first noise.
 #
-# All four curves *do* fall: after enough steps the network fits noise as well.
-# The preference is only a matter of speed, so the training must stop at the right time.
+# All four *do* fall: given time, the network draws noise as well as anything.
+# The preference is one of speed, so it must be used in time.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -308,7 +311,7 @@ check_claims(claims, own)
 # %% [markdown]
 # ## The method, as the library has it
 #
-# The library's step is the loop above with some additions.
+# The library's step is the loop above, with some additions.
 # Find them:
 
 # %%
@@ -319,25 +322,21 @@ show_source(DeepImagePrior.train_step)
 show_source(DeepImagePrior._update_average)
 
 # %% [markdown]
-# - **Noise on the network input**, drawn again at each step and stronger towards the end.
-#   The input is never quite the same, so the network cannot easily memorize which input value belongs to which noisy pixel.
-#   In our runs the peak comes later, and is higher and broader.
-# - **An [exponential moving average](glossary.md#exponential-moving-average)** of the outputs.
-#   From one step to the next the picture stays and the noise in it changes, so the average contains less noise.
-# - **[Early stopping](glossary.md#early-stopping)** without the truth [@wang2023].
-#   While the network fits the picture, its outputs improve, so they differ from their moving average.
-#   While it fits the noise, they differ again, because the fitted noise changes.
-#   In between they differ least.
-#   So the method keeps the average of the step where this *moving variance* is smallest, and stops after 100 steps without a new minimum.
-#   A second rule stops earlier if the average is closer to the given image than the noise level, which is *estimated* from that image: such an average must contain noise.
-#   As long as the average is much farther away than the noise level, minima of the variance are ignored, because the picture is not fitted yet.
-# - With a larger `budget`, **several networks** are trained, each with its own input.
-#   They agree on the picture and differ in the noise, so their mean contains less noise.
+# - **Noise on the code**, new at each step and stronger as the training goes on.
+#   The network cannot easily learn by heart which input value belongs to which noisy pixel, for the input is never quite the same.
+#   In our runs the hump comes later, and is higher and broader.
+# - **A [running average](glossary.md#running-average)** of what was drawn.
+#   From one step to the next the picture stays and the noise in it wobbles, so the average has less of it.
+# - **A [stopping rule](glossary.md#early-stopping)** that needs no truth [@wang2023].
+#   While the picture forms, drawings differ from their own running average, for they improve.
+#   While noise is learned they differ again, each by other specks.
+#   In between they differ least: keep the average of the step at which this *running variance* was least, and stop when 100 steps have brought no smaller one.
+#   A second rule stops sooner where the average lies nearer to the given image than the noise allows, whose strength is *estimated* from that image: what is nearer than that must have drawn noise.
+#   And where the average is still much farther away than that, calm does not count: the picture is not drawn yet.
+# - With a larger `budget`, **several networks** side by side, each with a code of its own: what they draw of the picture agrees, and what they draw of the noise does not, so their mean has less of it.
 #
-# Let $x_t$ be the output at step $t$ and $r$ a small rate.
-# Then the average is $\bar x_t = \bar x_{t-1} + r\,(x_t - \bar x_{t-1})$ and the variance $v_t = (1 - r)\,\bigl(v_{t-1} + r\, \lVert x_t - \bar x_{t-1} \rVert^2\bigr)$, where the square means the mean over all values.
-# The rule divides it by the variance of the values of $\bar x_t$.
-# Otherwise the first steps, where the output is a nearly constant grey, would have the smallest variance.
+# With $x_t$ for the drawing of step $t$ and a small rate $r$, the average is $\bar x_t = \bar x_{t-1} + r\,(x_t - \bar x_{t-1})$ and the variance $v_t = (1 - r)\,\bigl(v_{t-1} + r\, \lVert x_t - \bar x_{t-1} \rVert^2\bigr)$, the square standing for the mean over all values.
+# It is compared as a share of the variance of $\bar x_t$ over its own values; otherwise the grey of the first steps, in which nothing changes for there is nothing yet, would look calm.
 
 # %%
 from dataclasses import replace
@@ -348,7 +347,7 @@ settings = getattr(DeepImagePriorSettings, budget)(seed=seed)
 more = max(settings.steps, 380)
 narrow = replace(settings, steps=more, widths=(16, 32, 32, 32))  # a small image
 dip = DeepImagePrior(noisy, settings=narrow)
-panel = LivePanel(alt=f"The moving average of the network's outputs for {subject}")
+panel = LivePanel(alt=f"The running average of what the network draws of {subject}")
 watched = []
 
 # %%
@@ -361,7 +360,7 @@ for progress in train(dip, report_every=10):
         panel.update(progress, dip.averaged())
 
 # %% [markdown]
-# If you press stop during the training, nothing is lost: the current step is completed, and the same cell continues.
+# Press stop while it trains and nothing is lost: the step in hand is finished, and the same cell carries on.
 
 # %%
 answer, stopped, ended = dip.result(), dip.stopped_at, dip.step
@@ -369,9 +368,9 @@ rule = "the distance to the given image" if dip.too_near else "the variance"
 print(f"Step {ended}: {rule} stopped it. The average of step {stopped} is kept.")
 
 # %% [markdown]
-# Is the kept step near the peak?
-# Now we may use the truth, because the step has already been chosen.
-# To see what follows, we train beyond the stop, which is not done in practice; the answer does not change.
+# Where is the kept step on the hump?
+# The truth may answer now; it is asked after the choice.
+# To see what was missed we train on beyond the stop, which nobody would do otherwise; the answer stays.
 
 # %%
 while dip.step < dip.total_steps:
@@ -387,23 +386,23 @@ raw_score = [psnr(raw, truth) for _, raw, _, _ in seen]
 average_score = [psnr(average, truth) for _, _, average, _ in seen]
 
 # %%
-peaks = {"output": (at, raw_score), "moving average": (at, average_score)}
+hump = {"drawing": (at, raw_score), "running average": (at, average_score)}
 low, high = min(raw_score), max(average_score)
 show(
     curves(
-        peaks | {f"kept: step {stopped}": ((stopped, stopped), (low, high))},
+        hump | {f"kept: step {stopped}": ((stopped, stopped), (low, high))},
         xlabel="training step",
         ylabel="PSNR against the truth [dB]",
     ),
-    alt="PSNR against the step: that of the output rises, fluctuates and falls again; "
-    "that of the moving average starts lower, is smooth and ends higher; a line "
-    "marks the kept step, near this peak",
+    alt="Likeness to the truth against the step: the drawing's rises, wobbles and "
+    "falls again, the running average's starts lower and ends higher, smooth; a "
+    "line marks the kept step, near that top",
 )
 
 # %% [markdown]
-# At its best the average is better than any single output, and its peak is broad.
-# (In the first half it lags behind, because it still contains the early blobs.)
-# The next figures show what the two rules measured:
+# At its best the average is better than any single drawing, and its hump is broad.
+# (In the first half it lags behind, for it still holds the blobs.)
+# Now what the two rules saw:
 
 # %%
 from dil_teach.classical.denoising import noise_level
@@ -418,19 +417,19 @@ distances = [miss / sigma**2 for miss in misses]
 show(
     curves(
         {
-            "moving variance": (at, variances),
+            "running variance": (at, variances),
             f"kept: step {stopped}": ((stopped, stopped), (0, max(variances))),
         },
         xlabel="training step",
-        ylabel="moving variance, as a share",
+        ylabel="running variance, as a share",
     ),
-    alt="The moving variance against the step: it falls steeply, and then more and "
-    "more slowly to the right end; a line marks the kept step",
+    alt="The running variance against the step: it falls steeply, and then creeps "
+    "ever more slowly to the right end; a line marks the kept step",
 )
 
 # %% [markdown]
-# The variance falls steeply while the network fits the picture, and then more and more slowly.
-# This rule finds the minimum only after it has waited; within the steps shown here there may be none.
+# It falls steeply while the picture forms, and then ever more slowly.
+# Where its least lies, this rule knows only after it has waited; within the steps shown here there need not be one.
 
 # %%
 show(
@@ -449,20 +448,20 @@ show(
 )
 
 # %% [markdown]
-# The squared distance of the truth from the given image is the noise variance: 1 in these units.
-# An average below the limit has fitted some of the noise.
-# (The limit is below 1, because texture makes the noise estimate too large.)
-# On our dahlia this rule stops first; the variance alone would have waited until after the peak.
-# With other photographs and seeds the variance rule stops first, so each rule corrects the other.
-# Neither is exact: one looks for a *stable* output, the other trusts an estimate.
-# The loss in PSNR against the best step, which only the truth knows (an [oracle](glossary.md#oracle)):
+# The truth's own distance from the given image is the noise, 1 in these units.
+# An average that is nearer than the limit has drawn some of it.
+# (The limit is below 1, for texture makes the estimate too large.)
+# On our dahlia this rule stops first; the variance alone would have waited longer, into the falling side of the hump.
+# On other photographs and seeds the variance comes first: each rule guards the other.
+# Neither is exact: one looks for *calm*, the other trusts an estimate.
+# What it gives away against the best step, which only the truth knows (an [oracle](glossary.md#oracle)):
 
 # %%
 # NBVAL_CHECK_OUTPUT
 given_away = max(average_score) - psnr(answer, truth)
 claims = {
     "the average gains over 4 dB": psnr(answer, truth) > psnr(noisy, truth) + 4,
-    "the average beats the best single output": max(average_score) > max(raw_score),
+    "the average beats the best single drawing": max(average_score) > max(raw_score),
     "the rule gives away under 0.6 dB": given_away < 0.6,
 }
 check_claims(claims, own)
@@ -470,16 +469,15 @@ check_claims(claims, own)
 # %% [markdown]
 # ## Exercise: when to stop
 #
-# Implement the rule: `stopping_step(variances, patience)`.
+# Write the rule down: `stopping_step(variances, patience)`.
 #
-# - `variances`: `Float[Tensor, "n"]`, the moving variance after each step, starting with step 1 (squared values of [0, 1]).
-# - `patience`: an integer.
-#   The training stops after this number of steps without a new minimum.
-#   What would come later is never known.
-# - returns the step, an `int` counted from 1, with the smallest variance before the stop, or before the end of the list.
-#   A variance that equals the minimum is not a new minimum.
+# - `variances`: `Float[Tensor, "n"]`, the running variance after each step, the first being that of step 1 (squared values of [0, 1]).
+# - `patience`: for how many steps, a whole number, a smaller variance than the least so far is waited for.
+#   When so many have gone by without one, training stops, and what would come later is never known.
+# - returns the step, an `int` counted from 1, whose variance was least when training stopped, or when the list was over.
+#   A variance that only equals the least is not smaller.
 #
-# Expected run time: well under a second.
+# Expected run time: none to speak of.
 
 
 # %% tags=["exercise"]
@@ -503,21 +501,21 @@ check.stopping_step(stopping_step)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Go through the steps in order, and remember the step with the smallest variance so far.
+# Walk through the steps in order and keep one thing in mind: which step had the least variance so far.
 #
 # </details>
 #
 # <details><summary>Hint 2</summary>
 #
-# The waiting time is the difference between the current step and that step.
-# A new minimum resets it to 0.
+# How long you have waited is the difference between the step in hand and that step.
+# Each smaller variance sets it back to 0 by itself.
 #
 # </details>
 #
 # <details><summary>Hint 3</summary>
 #
 # `break` leaves the loop.
-# Return the remembered step, not the step at which the loop ended; add 1, because Python counts from 0.
+# What is returned is the step that was kept in mind, and not the one at which the loop was left; add 1, since Python counts from 0.
 #
 # </details>
 
@@ -525,15 +523,13 @@ check.stopping_step(stopping_step)
 # ## Experiment 2: who else can do this?
 #
 # Four denoisers on the same image.
-# All get only the image.
-# If a method needs the noise level, it gets an *estimate* from the image itself, by a filter that ignores edges [@immerkaer1996].
+# All are told nothing but the image; where a method wants the noise's strength, it gets an *estimate* from the image itself, by a filter that leaves edges out [@immerkaer1996].
 #
-# - **Total variation** [@rudin1992]: a picture close to the given one in which the sum of the differences between neighbouring pixels is small.
-# - **Non-local means** [@buades2005]: each pixel becomes a weighted mean of pixels with *similar patches*.
-#   This uses recurrence directly.
-# - **ZS-N2N** [@mansour2023]: in each block of 2 x 2 pixels, the mean of one diagonal goes into one small image and the mean of the other diagonal into a second.
-#   Both show the same picture with independent noise, and a network with two hidden layers learns to predict one from the other.
-#   It can predict only the picture, not the noise [@lehtinen2018].
+# - **Total variation** [@rudin1992]: the picture nearest to the given one whose neighbouring pixels differ little in sum.
+# - **Non-local means** [@buades2005]: each pixel becomes the mean of pixels in *similar patches*: recurrence, used directly.
+# - **ZS-N2N** [@mansour2023]: from each 2 x 2 pixels the mean of one diagonal goes into one small image, that of the other into a second.
+#   They show the same picture under independent noise, and a network of two hidden layers learns to predict one from the other.
+#   What it can predict is the picture [@lehtinen2018].
 
 # %%
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings, pair_downsample
@@ -552,9 +548,9 @@ show(
 )
 
 # %% [markdown]
-# The difference shows almost nothing of the subject.
-# Both halves show the same picture at the same position, because the two diagonals of a block have the same centre; they differ where detail is finer than a block.
-# Their noise is independent.
+# In the difference hardly anything of the subject is seen.
+# Both halves hold the same picture, unshifted, for the two diagonals of a block share their centre; they differ where detail is finer than a block.
+# Their noise has nothing to do with one another.
 
 # %%
 zs_steps = {"quick": 200, "standard": 1000, "full": 3000}[budget]
@@ -589,20 +585,17 @@ show(
 
 # %% [markdown]
 # All four gain about five decibels or more.
-# The network is better than non-local means (question 4), but only slightly: by a few tenths of a decibel with the first two seeds, and equal with the third.
-# On the coffee cup, the pagoda and the astronaut at the same size it was better by 0.2 to 0.4 dB, on the cat by 0.6 dB.
-# ZS-N2N, with the few steps used here, is last or nearly last.
-# Non-local means needs only a fraction of a second.
+# The network is ahead of non-local means (question 4), but only just: by a few tenths of a decibel at the first two seeds, and at the third they are even; on the coffee cup, the pagoda and the astronaut, made as small, it was ahead by 0.2 to 0.4, on the cat by 0.6.
+# ZS-N2N, in its few steps here, comes last or nearly.
+# And non-local means needs a fraction of a second.
 # Why is it so good?
-# It was designed for white Gaussian noise of one strength, it is given an estimate of that strength, and a flower is full of patches that recur.
-# The network must learn all of this from one small image.
-# Both are much better than total variation, whose assumption, flat regions between edges, describes images less well.
+# White Gaussian noise of one strength is what it was made for; it is given an estimate of that strength; and a flower is full of patches that recur.
+# The network has to find out all of this from one small image.
+# Both are well ahead of total variation, whose belief, flat pieces between edges, is poorer.
 #
-# The advantage of the network is that nobody has to tell it what the noise looks like.
-# Experiment 4 uses other degradations, for which non-local means has no formula.
-# It also gains from more pixels and more computation, as in the larger budgets.
-# The script `benchmarks/deep_image_prior.py` measures all four on five photographs of 128 x 128 pixels: at `standard` the network reaches 28.5 dB, non-local means 27.9, ZS-N2N 27.4 and total variation 26.7 (means of five photographs and three seeds).
-# On one of the five, this dahlia, non-local means is still a tenth of a decibel better.
+# What the network has instead is that nobody wrote down for it what noise is like.
+# Experiment 4 will give it other damages, for which non-local means has no formula.
+# It also gains from more pixels and more computing, which larger budgets give it; the project's script `benchmarks/deep_image_prior.py` measures all of these on five photographs of 128 x 128 pixels: at `standard` the network has 28.5 dB, non-local means 27.9, ZS-N2N 27.4 and total variation 26.7 (means of five photographs and three seeds), and on one of the five, this dahlia, non-local means is still a tenth of a decibel ahead.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -617,7 +610,7 @@ check_claims(claims, own)
 # ### The thread of the course: the recurrence score
 #
 # Chapter [01](01_patch_recurrence.ipynb) measured how much of an image [recurs](glossary.md#recurrence-score) in it.
-# Noise does not recur.
+# Noise recurs nowhere.
 # Does a denoised image have the internal statistics of the truth?
 
 # %%
@@ -630,11 +623,11 @@ for name, value in recurs.items():
     print(f"{name:17}{value:.2f}")
 
 # %% [markdown]
-# In the noisy image nothing recurs, and each denoiser restores some recurrence.
-# The patches of non-local means recur the most of the three results, and at this size (`quick`) *more* than those of the truth.
-# It makes patches more similar by averaging them, also where the true patches are only roughly similar.
-# Deep Image Prior has slightly less recurrence than the truth: it adds little false similarity, but some noise remains, and noise does not recur.
-# These scores are not a PSNR; they show in which *way* a picture is wrong.
+# In the noisy image nothing recurs, and each denoiser brings some of it back.
+# Look at non-local means: of the three results its patches recur the most, and at this size (`quick`) *more* than the truth's.
+# It makes patches alike by averaging them, and where they were alike only roughly, it has made that up.
+# Deep Image Prior comes out just below the truth: it has made up little, and some of the noise is still in it, of which no two specks are the same.
+# None of these is a PSNR; they tell in which *way* a picture is wrong.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -648,11 +641,11 @@ claims = {
 check_claims(claims, own)
 
 # %% [markdown]
-# ## Experiment 3: depth, skips and the network input
+# ## Experiment 3: depth, skips and the code
 #
-# If the prior is in the architecture of the network, another architecture is another prior.
-# To see this prior alone, we remove pixels: a square and a band that the loss ignores, in addition to the same noise as before.
-# What appears there comes only from the network.
+# If the prior lies in the network's build, then another build is another prior.
+# To see it bare, we leave out pixels: a square and a band that the loss never hears of, beside the same noise as before.
+# What appears there is the network's own opinion.
 
 # %%
 from dil_teach import resize
@@ -662,18 +655,18 @@ rows, columns = bias_truth.shape[1:]
 gap = torch.zeros(1, rows, columns, device=truth.device)
 gap[:, 2 * rows // 5 : 2 * rows // 5 + rows // 4, columns // 4 : columns // 2] = 1
 gap[:, rows // 8 : rows // 8 + 4] = 1
-degraded = add_noise(bias_truth, 25 / 255, noise_rng).clamp(0, 1)
+spoilt = add_noise(bias_truth, 25 / 255, noise_rng).clamp(0, 1)
 show(
-    {"given": (1 - gap) * degraded, "truth": bias_truth},
+    {"given": (1 - gap) * spoilt, "truth": bias_truth},
     alt="A smaller copy with noise, a black square over the middle of it and a black "
     "band near its top; and the truth",
     zoom=4,
 )
 
 # %% [markdown]
-# The network gets no information about the black pixels.
-# It gets one of three inputs: *noise*, as before; the same noise plus *changing* noise that is drawn again at each step, as in the library; or the *position*, two smooth ramps that encode the row and the column of a pixel.
-# It has one scale or four, and at each scale [skip connections](glossary.md#skip-connection) of eight channels or none.
+# Black is what nobody tells the network.
+# It gets one of three codes: *noise*, as before; the same noise *shaken* anew at each step, as the library does; or the *position*, two smooth ramps that say how far down and how far right a pixel lies.
+# It has one scale or four, and at each scale [skips](glossary.md#skip-connection) of eight channels or none.
 
 # %% tags=["algorithm"]
 from functools import cache
@@ -683,19 +676,17 @@ ramps = [torch.linspace(-1, 1, n, device=truth.device) for n in (rows, columns)]
 position = torch.stack(torch.meshgrid(*ramps, indexing="ij"))[None]
 
 
-@cache  # each is trained only once, when it is first shown
+@cache  # each is trained when it is first looked at, and never again
 def drawing(depth, skip, kind):
     rng = torch.Generator().manual_seed(seed)
     z = draw_network_input((rows, columns), rng).to(truth.device)
     z = position if kind == "position" else z
-    net = Hourglass(z.shape[1], len(degraded), WIDTHS[:depth], skip, rng).to(
-        truth.device
-    )
+    net = Hourglass(z.shape[1], len(spoilt), WIDTHS[:depth], skip, rng).to(truth.device)
     adam = torch.optim.Adam(net.parameters(), lr=0.02, fused=True)
     for _ in range(bias_steps):
         shaking = 0.03 * torch.randn(z.shape, generator=rng).to(z.device)
-        drawn = net(z + shaking if kind == "changing noise" else z).sigmoid()
-        error = ((1 - gap) * (drawn - degraded)).square().mean()
+        drawn = net(z + shaking if kind == "shaken" else z).sigmoid()
+        error = ((1 - gap) * (drawn - spoilt)).square().mean()
         adam.zero_grad()
         error.backward()
         adam.step()
@@ -705,7 +696,7 @@ def drawing(depth, skip, kind):
 
 # %%
 def psnr_in(region, image, wanted):
-    """PSNR of only the pixels in a region, such as a hole."""
+    """PSNR over the pixels of a region, such as a hole, alone."""
     inside = region[0] > 0.5
     return psnr(image[:, inside][None], wanted[:, inside][None])
 
@@ -727,7 +718,7 @@ static = (
     ("1", False, "noise"),
     ("4", False, "noise"),
     ("4", True, "noise"),
-    ("4", True, "changing noise"),
+    ("4", True, "shaken"),
     ("4", True, "position"),
 )
 
@@ -737,32 +728,30 @@ build_choice = explore(
     {
         "depth": Choice("Scales", ("1", "4"), "4"),
         "skips": Toggle("Skips of eight channels", True),
-        "kind": Choice(
-            "Network input", ("noise", "changing noise", "position"), "noise"
-        ),
+        "kind": Choice("Code", ("noise", "shaken", "position"), "noise"),
     },
-    alt="The output of a network of {depth} scale(s) for the input '{kind}', skips: "
-    "{skips}; one scale leaves the square dark, four fill it; skips add detail and "
-    "grain, the input 'position' neither",
+    alt="What a network of {depth} scale(s) draws from the code '{kind}', skips: "
+    "{skips}; one scale leaves the square dark, four close it; skips bring detail and "
+    "grain, the code 'position' neither",
     examples=[dict(zip(("depth", "skips", "kind"), e, strict=True)) for e in static],
 )
 
 # %% [markdown]
-# Use the controls to see three effects:
+# Three things to find with the controls:
 #
-# - **Depth fills the hole.**
-#   With one scale and noise as input, the square remains a dark hole with ragged edges: a pixel in its middle does not see the rim.
-#   With four scales, the coarse ones produce values everywhere, and the hole is filled (question 3: something that fits).
-# - **Skip connections transmit detail, and noise.**
-#   Without them everything must pass through the coarse layers: petals are lost, and so is the grain.
-#   With them the petals appear sooner, and so does the noise.
-# - **The network input determines the texture.**
-#   From noise the network easily produces grain, because the input already contains it.
-#   From the smooth ramps it produces smooth pictures, without grain and also without petals, and it fills holes smoothly.
-#   With changing noise the network cannot rely on the grain of the input.
+# - **Depth carries across.**
+#   With one scale and the code of noise the square stays a dark hole with ragged edges: a pixel in its middle does not see the rim.
+#   With four scales the coarse ones have an opinion everywhere, and the hole closes (question 3: something that fits).
+# - **Skips carry detail, and noise.**
+#   Without them everything has to pass through the coarse layers: petals are lost, and grain with them.
+#   With them the petals come sooner, and so do the specks.
+# - **The code is the paper that it draws on.**
+#   From noise it draws grain with ease, for grain is there already.
+#   From the smooth ramps it draws smooth things: no grain and no petals either, and it fills gaps smoothly.
+#   Shaking the noise takes from its grain what the network could rely on.
 #
-# There is no best architecture, just as there is no best prior.
-# The library uses several scales, narrow skip connections and changing noise.
+# There is no best build, as there is no best prior.
+# The library takes several scales, thin skips and shaken noise.
 
 # %%
 rough = {
@@ -774,7 +763,7 @@ closed = min(in_gap(4, s, "noise") - in_gap(1, s, "noise") for s in (0, 8))
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "noise as input: four scales fill the gaps over 3 dB better": closed > 3,
+    "code noise: four scales fill the gaps over 3 dB better": closed > 3,
     "four scales, noise: skips make it rougher": rough[8, "noise"]
     > 1.1 * rough[0, "noise"],
     "skips: position is smoother than noise": rough[8, "position"]
@@ -783,17 +772,17 @@ claims = {
 check_claims(claims, own)
 
 # %% [markdown]
-# ## Exercise: one loss for three degradations
+# ## Exercise: one loss for three kinds of damage
 #
-# Only the loss describes the degradation.
-# Write one that describes three degradations: `damage_loss(drawn, given, mask, scale)`.
+# What the damage was is said by the loss alone.
+# Write one that can say three things: `damage_loss(drawn, given, mask, scale)`.
 #
-# - `drawn`: `Float[Tensor, "1 c h w"]` in [0, 1], the output of the network.
-# - `given`: `Float[Tensor, "c h2 w2"]` in [0, 1], the degraded image: as large as the output, or `scale` times smaller.
-# - `mask`: `Float[Tensor, "1 h2 w2"]`, 1 in the hole and 0 where the image is known; or `None` if all of it is known.
-# - `scale`: an integer, the size of the output over the size of the given image; 1 for noise and holes.
-#   The camera downscales as `resize` does.
-# - returns a scalar tensor: the mean over all values of the squared difference between the given image and the degraded output, with the differences in the hole set to 0.
+# - `drawn`: `Float[Tensor, "1 c h w"]` in [0, 1], what the network draws.
+# - `given`: `Float[Tensor, "c h2 w2"]` in [0, 1], the spoilt image: as large as the drawing, or `scale` times smaller.
+# - `mask`: `Float[Tensor, "1 h2 w2"]`, 1 where there is a hole and 0 where the image is known; or `None`, where all is known.
+# - `scale`: a whole number, how many times the drawing is larger than what is given; 1 for noise and holes.
+#   The camera shrinks as `resize` does.
+# - returns a tensor without axes: the mean over all values of the squared difference between what is given and what the camera would have made of the drawing, those in the hole set to 0.
 #
 # Expected run time: under a second.
 
@@ -815,33 +804,32 @@ check.damage_loss(damage_loss)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Apply the degradation to the output, and only then compare.
-# No step has to be inverted.
+# Do to the drawing what was done to the image, and only then compare.
+# Nothing has to be undone.
 #
 # </details>
 #
 # <details><summary>Hint 2</summary>
 #
 # `1 - mask` is 1 where the image is known.
-# Multiply the *difference* by it, not only the output.
+# Multiply the *difference* by it, not the drawing alone.
 #
 # </details>
 #
 # <details><summary>Hint 3</summary>
 #
-# `resize(drawn, 1 / scale)` is the picture that the camera would take.
-# Omit it if `scale` is 1.
-# Then square, and take `mean()`; do not use `item()`, because the gradient must pass through.
+# `resize(drawn, 1 / scale)` is the small camera's picture.
+# Leave it alone where `scale` is 1.
+# Then the square, then `mean()`; no `item()`, for a gradient has to come through.
 #
 # </details>
 
 # %% [markdown]
-# ## Experiment 4: change the loss
+# ## Experiment 4: swap the loss
 #
-# Now one network restores three degradations.
-# First, paint your own hole on the picture, with the pointer or with the sliders and buttons below it.
-# Then select the next cell and *Run > Run Selected Cell and All Below*.
-# Slanted scratches are painted initially.
+# Now three damages, one network.
+# First a hole of your own: paint on the picture with the pointer, or with the sliders and buttons below it, then select the next cell and *Run > Run Selected Cell and All Below*.
+# Slanted scratches are there to begin with.
 
 # %%
 from dil_teach.notebook import paint
@@ -851,8 +839,8 @@ scratches = ((y - x) % (24 * side // 64) < 5 * side // 64)[None].float()
 painter = paint(truth, "hole", mask=scratches)
 
 # %% [markdown]
-# The striped pixels are removed.
-# The other two degradations are half the resolution, and JPEG at quality 10:
+# Striped is what gets lost.
+# Then half the resolution, and a JPEG file of quality 10:
 
 # %%
 from dil_teach.image.augment import jpeg
@@ -862,14 +850,14 @@ low = resize(truth, scale=0.5).clamp(0, 1)
 blocky = jpeg(truth, quality=10)
 show(
     {"scratched": (1 - hole) * truth, "half as large": low, "JPEG": blocky},
-    alt="Three degraded images: one with black scratches, one half as large, one with "
+    alt="Three spoilt images: one with black scratches, one half as large, one with "
     "square blocks and false colours",
     zoom=4,
 )
 
 # %% [markdown]
-# Usually these three tasks need three different programs.
-# Here the method is the same, and only the loss differs: for the hole, it uses only the known pixels; for the resolution, it compares after downscaling; for JPEG, it is the plain loss, because the network fits JPEG's blocks as late as noise.
+# Three tasks that other fields of research solve by three kinds of programs.
+# Here the method is the same, and the loss differs: on the known pixels alone; after shrinking; and the plain one, for JPEG's blocks are drawn late as noise is.
 # Compare them with your `damage_loss`:
 
 # %%
@@ -891,13 +879,11 @@ tasks = {
 }
 
 # %% [markdown]
-# (`fit_all` trains several methods in parallel, as many as your computer has cores.
-# In the library, the noise on the network input grows over the first 300 steps.
-# For holes and resolution it is weaker, because there is no noise to memorize.
-# With the few steps of `quick`, a larger value gives the same result.)
+# (`fit_all` trains several methods side by side, as many at a time as your computer has cores.
+# The library lets the noise on the code grow over the first 300 steps, and takes less of it for holes and resolution, where no noise can be memorised. In so few steps as `quick` takes, a larger setting gives as much.)
 #
 # To train with a loss of your own, set it before training: `tasks["inpainting"].loss = lambda drawn: damage_loss(drawn, (1 - hole) * truth, hole, 1)`.
-# Each has a control without a network: biharmonic interpolation for the hole [@damelin2018], the smoothest surface that continues its rim; bicubic interpolation; and the JPEG image itself.
+# Each has its control, which has no network: biharmonic interpolation for the hole [@damelin2018], the smoothest surface that meets its rim; bicubic interpolation; and the JPEG image as it is.
 
 # %%
 from dil_teach import fit_all
@@ -932,26 +918,22 @@ show(
 )
 
 # %% [markdown]
-# Compare the method with its controls:
+# One method against its controls:
 #
-# - **Scratches: the network is better.**
-#   Biharmonic interpolation continues the brightness smoothly from the rim.
-#   The network also continues *edges*, because a continuous outline is easier to fit than a broken one.
-#   (For scratches that are only two pixels wide, a smooth surface is sufficient, and biharmonic interpolation was half a decibel better: try it with the brush.)
+# - **Scratches: the network wins.**
+#   Biharmonic interpolation continues brightness smoothly from the rim; the network continues *edges* too, for an outline that goes on is cheaper to draw than one that breaks off.
+#   (Where scratches are only two pixels wide, smooth is as good as it gets, and biharmonic interpolation was half a decibel ahead: try it with the brush.)
 # - **Scattered holes: it depends on the picture.**
-#   At `standard` and 128 pixels (`benchmarks/results/dip_inpaint.json`), with half of the pixels missing, the network is better by 1.2 dB on the coffee cup, by half a decibel on the astronaut and the pagoda, and by less on this dahlia; it is worse by 0.3 dB on the cat.
-#   Fur is fine, soft and similar everywhere.
-#   The smoothest surface suits it well, and a network fits it late (see *Texture* below).
-# - **JPEG: the network is better**, although it has no information about blocks.
-#   It fits them late, like noise.
-#   But it fits the petals late too, and at this quality both are lost together: the result is very smooth, but closer to the truth.
-# - **Half the resolution: bicubic interpolation is better.**
-#   Everything is known except the finest detail, and the loss does not determine that detail.
-#   With so few steps the network has not fitted the petals either, although the small image shows them.
-#   It fills in the missing detail with what is easy for it, here a fine lattice, which is wrong.
-#   For super-resolution a network must learn which detail *this* image has, as in chapter 09; here nothing teaches it.
+#   At `standard` and 128 pixels (`benchmarks/results/dip_inpaint.json`), with half of the pixels gone, the network is ahead by 1.2 dB on the coffee cup, by half a decibel on the astronaut and the pagoda, by less on this dahlia; and behind by 0.3 dB on the cat.
+#   Fur is fine, soft and much the same everywhere, which is what the smoothest surface is made for and what a network draws late (see *Texture* below).
+# - **JPEG: the network wins**, without having been told of blocks.
+#   They are drawn late, as noise is, though so are the petals, and at this quality both go together: the result is smoother than anyone would like, and nearer to the truth all the same.
+# - **Half the resolution: bicubic interpolation wins.**
+#   All is known but the finest detail, and the loss leaves that detail open.
+#   In so few steps the network has not drawn the petals either, which the small image does show; and it fills in what is open with what comes easily to it, here a fine lattice, which is not what was there.
+#   Super-resolution needs to be taught the lesson of chapter 09, what detail *this* image has; here nothing teaches it.
 #
-# (`result()` for the hole keeps the known pixels exactly and uses the network only inside the hole.)
+# (`result()` for the hole keeps the known pixels exactly and takes the network's word only inside it.)
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -967,9 +949,9 @@ check_claims(claims, own or own_hole)
 # ## When it fails
 #
 # **Texture.**
-# All parts of grass are similar, but no two are the same.
+# Grass is everywhere similar and nowhere the same.
 # (Photograph: linolafett, CC0.)
-# For the network it is closer to noise than to a flower, as the training on clean grass shows:
+# To the network it is closer to noise than to a flower, and it says so when it is asked to draw clean grass:
 
 # %%
 grass = photo("grass")[:, 200:264, 200:264].to(device())
@@ -1000,14 +982,12 @@ show(
 )
 
 # %% [markdown]
-# The gain is two decibels, compared with six for the photograph, and total variation gains as much.
-# The network fits blades and noise in almost the same steps, so there is hardly a step where one is present and the other is not.
-# The peak is low, and even the best stopping rule gains little.
+# Two decibels, where the photograph gained six, and total variation does as well: blades and specks are drawn in nearly the same steps, so there is hardly a moment at which one is there and the other is not.
+# The hump is low, and the best stopping rule gains little there.
 #
 # **A wide hole.**
-# The middle of the hole is far from all known pixels.
-# (The house front is rendered, not photographed.
-# The windows are in rows, so every reader knows what is missing.)
+# What lies in its middle is far from all that is known.
+# (A street front, rendered, which is no photograph: the windows are in rows, and every reader knows what is missing.)
 
 # %%
 walls = {"given": broken, "biharmonic": biharmonic(broken, wide)}
@@ -1021,15 +1001,13 @@ show(
 )
 
 # %% [markdown]
-# The glow of the smoothest surface is farther from the truth than the cloud in the colours of wall and shutters, but neither result shows a window.
-# The network cannot *copy*: it has no way to know that this window looks like that one; only its filters are the same everywhere.
-# Methods that search for patches do copy (chapter 04, planned).
+# The glow of the smoothest surface is farther off than the cloud in the wall's and the shutters' colours, but neither has built a window.
+# The network cannot *copy*: nothing in it says that this window is like that one, only that its filters are the same everywhere.
+# Methods that look up patches do copy (chapter 04, planned, is about them).
 #
-# **Without early stopping.**
-# The first curve showed this: at its right end the output contains the noise again ([overfitting](glossary.md#overfitting)).
-# Each degradation also needs its own stopping rule.
-# The library's rule is for denoising.
-# For holes and resolution there is no noise to fit, so the training uses all its steps.
+# **Nobody stops it.**
+# That was the first curve: at its right end the drawing has the noise back.
+# And a stopping rule is needed anew for each kind of damage; the library's holds for denoising, while for holes and resolution, where there is no noise to be learned, it trains to the end of its steps.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -1047,18 +1025,16 @@ check_claims(claims, own)
 # %% [markdown]
 # ## Summary
 #
-# - An untrained network fits structure before noise.
-#   This is a limit of speed, not of what it can represent.
-#   So the training must stop early.
-#   Two rules find the step without the truth: the minimum of the moving variance, and the distance to the given image.
-# - The reason is weight sharing: filters that are used everywhere quickly learn what occurs everywhere.
-#   It is recurrence, built into a network instead of searched for.
-# - Another architecture is another prior: depth fills holes, skip connections transmit detail and noise, a smooth network input gives smooth pictures.
-# - Only the loss describes the degradation.
-#   The same network denoises, fills holes, upscales and removes JPEG artefacts.
-# - Always compare with a control.
-#   For white noise on a small picture, non-local means is almost as good and far faster; fine texture and wide holes are too difficult for the network and for the controls that we tried.
+# - An untrained network draws structure before noise.
+#   It is no limit of what it can draw, but of how fast; so it must be stopped, and two rules, the calm of the running variance and the distance to the given image, say when without knowing the truth.
+# - The reason is sharing: filters that work everywhere learn quickly what comes again everywhere.
+#   It is recurrence, built into a network instead of looked up.
+# - Another build is another prior: depth carries across holes, skips carry detail and noise, a smooth code draws smooth pictures.
+# - The loss alone says what the damage was.
+#   One network denoises, fills holes, enlarges and cleans JPEG.
+# - Ask the control each time.
+#   At white noise non-local means is nearly as good on a small picture, and far faster; fine texture and wide holes are beyond the network and the controls that we tried.
 #
-# [Chapter 14](14_double_dip_layers.ipynb) trains two such networks on one image, and each fits the part that is easier for it.
+# [Chapter 14](14_double_dip_layers.ipynb) lets two such networks draw one image together, and each takes the part that is easier for it.
 #
 # ## References
