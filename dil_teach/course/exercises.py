@@ -1,11 +1,11 @@
-"""An exercise in a chapter's source, and what becomes of it in each version.
+"""The exercises in a chapter's source, and how each version of the notebook shows them.
 
 In the source an exercise is
 
 - a markdown cell whose heading is ``## Exercise: ...``;
 - a code cell tagged ``exercise``, the solution between nbgrader's two markers;
-- a code cell ``check.NAME(NAME)``, NAME being what the exercise cell defines (right
-  below it, or, for a prediction, where the result has been seen);
+- a code cell ``check.NAME(NAME)``, where the exercise cell defines NAME. It is the next
+  cell, or, for a prediction, a later one where the result has been shown;
 - a markdown cell tagged ``hints`` with three folded hints.
 """
 
@@ -33,42 +33,33 @@ FOLDED = """\
 
 
 @dataclass(frozen=True)
-class Exercise:
+class ExerciseCells:
     """The cells of one exercise, by their places in the notebook."""
 
     name: str
-    """What the exercise cell defines, and the check's name."""
+    """What the exercise cell defines. The check has the same name."""
     statement: int
     cell: int
     check: int
     hints: int
     prediction: bool
-    """Whether it is a value to be written down rather than a function."""
+    """Whether the learner writes a value rather than a function."""
 
 
-def exercises(notebook: NotebookNode) -> list[Exercise]:
-    """The exercises of a source, in reading order.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-        As its source has it, solutions and all.
-
-    Returns
-    -------
-    list of Exercise
+def exercises(notebook: NotebookNode) -> list[ExerciseCells]:
+    """The exercises of a source with its solutions, in reading order.
 
     Raises
     ------
     ValueError
-        If a part of one is missing or stands elsewhere.
+        If a part of an exercise is missing or is in the wrong place.
     """
     found = []
     for place, cell in enumerate(notebook.cells):
         if not _tagged(cell, "exercise"):
             if BEGIN in cell.source or END in cell.source:
                 raise ValueError(
-                    "a solution must stand in a cell tagged 'exercise', got\n"
+                    "a solution must be in a cell tagged 'exercise', got\n"
                     f"{cell.source}"
                 )
             continue
@@ -83,21 +74,19 @@ def exercises(notebook: NotebookNode) -> list[Exercise]:
             raise ValueError(
                 f"exercise {name} must be followed by a cell check.{name}({name})"
             )
-        exercise = Exercise(
-            name, place - 1, place, checks[0], checks[0] + 1, prediction
-        )
-        hints = notebook.cells[exercise.hints : exercise.hints + 1]
-        if not hints or not _tagged(hints[0], "hints"):
+        hints = checks[0] + 1
+        if not any(_tagged(c, "hints") for c in notebook.cells[hints : hints + 1]):
             raise ValueError(
                 f"the check of {name} must be followed by a markdown cell tagged "
                 "'hints'"
             )
-        found.append(exercise)
+        cells = (place - 1, place, checks[0], hints)
+        found.append(ExerciseCells(name, *cells, prediction))
     return found
 
 
 def fold_solutions(notebook: NotebookNode) -> NotebookNode:
-    """Each solution, folded, after its hints."""
+    """Append each solution, folded, to its hints."""
     for exercise in exercises(notebook):
         code = _without_markers(notebook.cells[exercise.cell].source)
         notebook.cells[exercise.hints].source += FOLDED.format(code=code)
@@ -105,16 +94,16 @@ def fold_solutions(notebook: NotebookNode) -> NotebookNode:
 
 
 def clear_solutions(notebook: NotebookNode) -> NotebookNode:
-    """What learners fill in instead of each solution; their Run All goes on."""
+    """Replace each solution by a stub, with which Run All reaches the end."""
     for exercise in exercises(notebook):
         cell = notebook.cells[exercise.cell]
-        stub = _ellipsis if exercise.prediction else _not_implemented
+        stub = _ellipsis if exercise.prediction else r"\1raise NotImplementedError"
         cell.source = REGION.sub(stub, cell.source)
     return notebook
 
 
 def keep_solutions(notebook: NotebookNode) -> NotebookNode:
-    """Each solution in its place, without the markers."""
+    """Keep each solution, without the markers."""
     for exercise in exercises(notebook):
         cell = notebook.cells[exercise.cell]
         cell.source = _without_markers(cell.source)
@@ -122,7 +111,7 @@ def keep_solutions(notebook: NotebookNode) -> NotebookNode:
 
 
 def _defined(cell: NotebookNode) -> tuple[str, bool]:
-    """What an exercise cell defines, and whether that is a prediction."""
+    """The name that an exercise cell defines, and whether it is a prediction."""
     regions = REGION.findall(cell.source)
     if len(regions) != 1 or cell.source.count(BEGIN) != 1:
         raise ValueError(
@@ -131,24 +120,20 @@ def _defined(cell: NotebookNode) -> tuple[str, bool]:
         )
     indent, solution = regions[0]
     if indent:
-        functions = [
-            node.name
-            for node in ast.parse(cell.source).body
-            if isinstance(node, ast.FunctionDef)
-            and BEGIN in (ast.get_source_segment(cell.source, node) or "")
-        ]
-        if functions:
-            return functions[0], False
+        for node in ast.parse(cell.source).body:
+            code = ast.get_source_segment(cell.source, node) or ""
+            if isinstance(node, ast.FunctionDef) and BEGIN in code:
+                return node.name, False
     elif names := _assigned(solution):
         return names[-1], True
     raise ValueError(
-        "a solution must be the body of a function, or plain assignments at the "
-        f"margin, got\n{cell.source}"
+        "a solution must be the body of a function, or plain assignments without "
+        f"indentation, got\n{cell.source}"
     )
 
 
 def _assigned(code: str) -> list[str]:
-    """The names that the code assigns to; none where it does anything else."""
+    """The names that the code assigns to; none if it does anything else."""
     statements = ast.parse(textwrap.dedent(code)).body
     names = [
         statement.targets[0].id
@@ -157,10 +142,6 @@ def _assigned(code: str) -> list[str]:
         and isinstance(statement.targets[0], ast.Name)
     ]
     return names if len(names) == len(statements) else []
-
-
-def _not_implemented(region: re.Match[str]) -> str:
-    return f"{region[1]}raise NotImplementedError"
 
 
 def _ellipsis(region: re.Match[str]) -> str:

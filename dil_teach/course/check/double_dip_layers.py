@@ -1,330 +1,226 @@
-"""Checks of chapter 14: composition, exclusion, and two mixtures solved for layers."""
+"""Exercises of chapter 14: composition, exclusion, two mixtures solved for layers."""
 
-import functools
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.course.check.verdict import (
+from dil_teach.course.check.engine import (
+    Case,
+    Exercise,
     NotYetRight,
     as_image,
     as_number,
-    call,
-    compare,
-    verdict,
+    rand,
 )
-from dil_teach.image.convention import Image
 
-FINITE = 1e-2  # what keeps a division finite may move the answer by that share
-
-
-# ---- compose
+FRONT, BACK = rand(2, 3, 5, 6)
+MASK = rand(1, 5, 6, seed=1)
 
 
-@verdict
-def compose(answer: Any) -> str:
-    """``compose(front, back, mask)``: the one model of Double-DIP.
-
-    front and back are Float[Tensor, "c h w"], the mask is Float[Tensor, "1 h w"].
-    """
-    rng = torch.Generator().manual_seed(0)
-    front, back = torch.ones(1, 1, 4), torch.full((1, 1, 4), 0.2)
-    mask = torch.tensor([[[1.0, 0.0, 0.5, 0.25]]])
-    by_hand = as_image(call(answer, front, back, mask), (1, 1, 4), "the picture")
-    compare(
-        by_hand,
-        torch.tensor([[[1.0, 0.2, 0.6, 0.4]]]),
-        "For a white front, a back of 0.2 and the mask [1, 0, 0.5, 0.25] the four "
-        "pixels are [1, 0.2, 0.6, 0.4] by hand; yours are "
-        f"{[round(x, 3) for x in by_hand.flatten().tolist()]}.",
-        partial(_compose_mistakes, front, back, mask),
-    )
-
-    # a property: two layers that are one picture are that picture, whatever the mask
-    one, mask = torch.rand(3, 5, 6, generator=rng), torch.rand(1, 5, 6, generator=rng)
-    same = as_image(call(answer, one, one, mask), (3, 5, 6), "the picture")
-    compare(
-        same,
-        one,
-        "Where front and back are one picture, so is the result, whatever the mask: do "
-        "the two shares of each pixel add up to 1?",
-        partial(_compose_mistakes, one, one, mask),
-    )
-    front, back = torch.rand(2, 3, 5, 6, generator=rng)
-    picture = as_image(call(answer, front, back, mask), (3, 5, 6), "the picture")
-    compare(
-        picture,
-        mask * front + (1 - mask) * back,
-        "For random layers of three channels and a random mask of one the result "
-        "differs.",
-        partial(_compose_mistakes, front, back, mask),
-    )
-    return (
-        "That one line is the model of every application: a mask, a coefficient or a "
-        "transmission, each is how much of the front is seen."
-    )
+def _compose(front: Tensor, back: Tensor, mask: Tensor | float) -> Tensor:
+    return mask * front + (1 - mask) * back
 
 
-def _compose_mistakes(front: Image, back: Image, mask: Image) -> dict[str, Tensor]:
-    hard = (mask > 0.5).float()
-    return {
-        "Front and back have changed places: where the mask is 1, the front is "
-        "seen.": mask * back + (1 - mask) * front,
-        "The back shines through where the front should cover it: what is its share "
-        "of a pixel of which the front has `mask`?": mask * front + back,
-        "Where is the back? A pixel outside the mask is not black.": mask * front,
-        "The mask was made hard. A pixel on an outline, or behind glass, belongs to "
-        "both layers.": hard * front + (1 - hard) * back,
-        "Both layers have the same share: how much of the back is left over?": mask
-        * (front + back),
-    }
+compose = Exercise(
+    "compose",
+    _compose,
+    [
+        Case(
+            (
+                torch.ones(1, 1, 4),
+                torch.full((1, 1, 4), 0.2),
+                torch.tensor([[[1.0, 0.0, 0.5, 0.25]]]),
+            ),
+            wanted=torch.tensor([[[1.0, 0.2, 0.6, 0.4]]]),
+        ),
+        Case(
+            (BACK, BACK, MASK),
+            "If front and back are the same image, so is the result. Do the two shares "
+            "of each pixel add up to 1?",
+        ),
+        Case((FRONT, BACK, MASK)),
+    ],
+    {
+        "Front and back have changed places. Where the mask is 1, you should see the "
+        "front.": lambda f, b, m: _compose(b, f, m),
+        "The back shines through where the front should cover it. The front has the "
+        "share `mask`: what share has the back?": lambda f, b, m: m * f + b,
+        "Where is the back? A pixel outside the mask is not black.": lambda f, b, m: (
+            m * f
+        ),
+        "The mask was rounded to 0 or 1. A pixel on an outline, or behind glass, "
+        "belongs to both layers.": lambda f, b, m: _compose(f, b, (m > 0.5).float()),
+        "Both layers have the same share. How much is left for the "
+        "back?": lambda f, b, m: m * (f + b),
+    },
+    "This one line is the model of every application. A mask, a coefficient and a "
+    "transmission all say how much of the front is seen.",
+)
 
 
 # ---- exclusion
 
 
-@verdict
-def exclusion(answer: Any) -> str:
-    """``exclusion(a, b)``: how much the edges of two layers meet, from 0 to 1.
-
-    a and b are Float[Tensor, "c h w"] of one shape; the result is one number: the mean
-    of strength times strength over the edges downwards, and over those across, halved.
-    """
-    rng = torch.Generator().manual_seed(0)
-    # by hand: two of the seven edges of a row are there, both of one strength
-    row = torch.tensor([0.0, 0.0, 0.7, 0.7, 0.7, 0.0, 0.0, 0.0])
-    a = row.expand(1, 3, 8).clone()
-    wanted = _exclusion(a, a)
-    by_hand = as_number(call(answer, a, a))
-    compare(
-        by_hand,
-        wanted,
-        "For a picture with itself, each row being [0, 0, .7, .7, .7, 0, 0, 0]: "
-        "across, two of seven edges are .7, their mean is .2, tanh(.7 / .4) is .941, "
-        "the mean of the squares .253; downwards there are none, 0; so it is "
-        f"{wanted:.3f}. Yours is {by_hand:.4g}.",
-        partial(_exclusion_mistakes, a, a),
-        FINITE,
-    )
-
-    # properties: contrast does not matter, and a plain layer excludes nothing
-    a, b = torch.rand(2, 3, 6, 9, generator=rng)
-    a = 0.8 * a[:, :, :1] + 0.2 * (a > 0.8)  # few edges across, and weak ones
-    for words, (one, two) in {
-        "as they are": (a, b),
-        "one of them pale": (0.25 * a, b),
-    }.items():
-        got, wanted = as_number(call(answer, one, two)), _exclusion(one, two)
-        compare(
-            got,
-            wanted,
-            f"For two random layers of shape (3, 6, 9), {words}, it is {wanted:.4f}; "
-            f"yours is {got:.4f}.",
-            partial(_exclusion_mistakes, one, two),
-            FINITE,
-        )
-    plain = torch.full_like(a, 0.5)
-    got = as_number(call(answer, plain, b))
-    if abs(got) > 0.01:
-        raise NotYetRight(
-            "A plain layer has no edges, so none meet and the exclusion is 0; yours "
-            f"is {got:.4g}."
-        )
-    for one in (a, plain):
-        slope = call(functools.wraps(answer)(partial(_slope, answer)), one, b)
-        if not torch.isfinite(slope).all():
-            raise NotYetRight(
-                "The loss itself is finite, but its gradient is not, and one NaN "
-                "spoils every weight: is a root taken, or anything divided, at 0?"
-            )
-    return (
-        "A pale reflection is excluded like a strong one, and a layer without edges "
-        "costs nothing: that is a way out for a network, which reconstruction closes."
-    )
-
-
-def _slope(answer: Any, a: Image, b: Image) -> Tensor:
-    """The gradient for the first layer, as a training step would have it."""
-    with torch.enable_grad():
-        layer = a.clone().requires_grad_()
-        loss = answer(layer, b)
-        if not isinstance(loss, Tensor) or not loss.requires_grad:
-            raise NotYetRight(
-                "No gradient comes through: a loss has to stay a tensor from the "
-                "layers to the end, without `.item()`, `.detach()` or NumPy."
-            )
-        return torch.autograd.grad(loss.sum(), layer)[0]
-
-
-def _edges(image: Image, dim: int) -> Float[Tensor, "n"]:
-    """Differences of neighbours down (1) or across (2)."""
-    return image.diff(dim=dim).flatten()
-
-
 def _strength(edges: Tensor, times: float = 2) -> Tensor:
-    return torch.tanh(edges / (times * edges.abs().mean()).clamp_min(1e-6))
+    return torch.tanh(edges.abs() / (times * edges.abs().mean()).clamp_min(1e-6))
 
 
-def _exclusion(a: Image, b: Image, times: float = 2) -> float:
-    return float(_each_direction(a, b, times).mean())
+def _product(x: Tensor, y: Tensor) -> Tensor:
+    return _strength(x) * _strength(y)
 
 
-def _each_direction(a: Image, b: Image, times: float = 2) -> Float[Tensor, "2"]:
-    means = [
-        (_strength(_edges(a, d).abs(), times) * _strength(_edges(b, d).abs(), times))
-        for d in (1, 2)
-    ]
-    return torch.stack([product.mean() for product in means])
+def _both(
+    measure: Callable[[Tensor, Tensor], Tensor], axes: tuple = (1, 2)
+) -> Callable:
+    """The mean over the directions of a measure of the differences of neighbours."""
+
+    def exclusion(a: Tensor, b: Tensor) -> Tensor:
+        values = [measure(a.diff(dim=axis), b.diff(dim=axis)).mean() for axis in axes]
+        return torch.stack(values).mean()
+
+    return exclusion
 
 
-def _exclusion_mistakes(a: Image, b: Image) -> dict[str, float]:
-    """What known mistakes give for these layers, by their diagnosis."""
-    down, across = _each_direction(a, b).tolist()
-    pairs = [(_edges(a, d), _edges(b, d)) for d in (1, 2)]
+_exclusion = _both(_product)
 
-    def mean(measure: Callable[[Tensor, Tensor], Tensor]) -> float:
-        return sum(float(measure(one, two).mean()) for one, two in pairs) / 2
 
-    both = [torch.cat([pair[i] for pair in pairs]).abs() for i in (0, 1)]
-    return {
-        "The edges are as they are: a reflection of a quarter of the contrast then "
-        "counts a quarter. Divide each layer's edges by twice their own "
-        "mean.": mean(lambda x, y: (x * y).abs()),
-        "The edges were squashed, but not divided by twice their mean first: a pale "
-        "layer has hardly any edges then.": mean(
-            lambda x, y: (x.tanh() * y.tanh()).abs()
+def _one_mean(a: Tensor, b: Tensor) -> Tensor:
+    x, y = (torch.cat([i.diff(dim=d).flatten() for d in (1, 2)]) for i in (a, b))
+    return _product(x, y).mean()
+
+
+ROW = torch.tensor([0.0, 0.0, 0.7, 0.7, 0.7, 0.0, 0.0, 0.0]).expand(1, 3, 8)
+WEAK = 0.8 * FRONT[:, :, :1] + 0.2 * (FRONT > 0.8)  # few edges across, and weak ones
+FLAT = "Pixels that have no edge between them should get no gradient."
+
+exclusion = Exercise(
+    "exclusion",
+    _exclusion,
+    [
+        Case(
+            (ROW, ROW),
+            "Each row of both is [0, 0, .7, .7, .7, 0, 0, 0]. Across, two of seven "
+            "edges are .7 and their mean is .2, so tanh(.7 / .4) is .941 and the mean "
+            "of the squares .253. Downwards there are no edges, which gives 0.",
         ),
-        "The edges are divided by their mean, but not squashed by `tanh`: the one "
-        "strongest edge of the picture then outweighs all others.": mean(
-            lambda x, y: (
-                (x * y).abs() / (4 * x.abs().mean() * y.abs().mean()).clamp_min(1e-9)
-            )
+        Case((WEAK, BACK)),
+        Case((0.25 * WEAK, BACK), "Here a has only a quarter of the contrast."),
+        Case(
+            (torch.full_like(BACK, 0.5), BACK),
+            "A layer of one colour has no edges that could meet those of the other.",
+            leak=FLAT,
         ),
-        "The edges are divided by their mean. Wanted is twice the mean, so that a "
-        "usual edge is not yet a full one.": _exclusion(a, b, 1),
-        "The products are summed: the mean is wanted, which is the same for a small "
-        "and for a large picture.": mean(
-            lambda x, y: (_strength(x) * _strength(y)).abs().sum()
+        Case((WEAK, BACK), leak=FLAT),
+    ],
+    {
+        "The edges are used as they are, so a pale reflection counts less. Divide the "
+        "edges of each layer by twice their own "
+        "mean.": _both(lambda x, y: (x * y).abs()),
+        "The edges were passed to `tanh`, but not divided by twice their mean first. A "
+        "pale layer then has hardly any "
+        "edges.": _both(lambda x, y: (x.tanh() * y.tanh()).abs()),
+        "The edges are divided by their mean, but not passed to `tanh`. The strongest "
+        "edge of the layer then outweighs all others.": _both(
+            lambda x, y: (x * y).abs() / (4 * x.abs().mean() * y.abs().mean() + 1e-9)
         ),
-        "Only edges downwards are counted: and across?": down,
-        "Only edges across are counted, or the two directions were added: their mean "
-        "is wanted.": across,
+        "The edges are divided by their mean. Divide by twice the mean, so that an "
+        "average edge does not yet count in "
+        "full.": _both(lambda x, y: _strength(x, 1) * _strength(y, 1)),
+        "The products are summed. Take the mean, which does not depend on the size of "
+        "the layers.": _both(lambda x, y: _product(x, y).sum()),
+        "Only edges downwards are counted. What about those across?": _both(
+            _product, (1,)
+        ),
+        "Only edges across are counted, or the two directions were added. Take the "
+        "mean of the two.": _both(_product, (2,)),
+        "The two directions were added. Take their mean.": lambda a, b: (
+            2 * _exclusion(a, b)
+        ),
         "All edges of a layer were divided by one mean. Edges down and across each "
-        "have a mean of their own here.": float(
-            (_strength(both[0]) * _strength(both[1])).mean()
+        "have their own mean here.": _one_mean,
+        "The sign is left in. A rising edge in one layer and a falling one in the "
+        "other then cancel.": _both(lambda x, y: (x * y).sign() * _product(x, y)),
+        "The strengths were added, but an edge in one layer alone is no fault. Which "
+        "operation gives 0 unless both are "
+        "there?": _both(lambda x, y: _strength(x) + _strength(y)),
+        "A root was taken at the end. The result is the mean itself.": lambda a, b: (
+            _exclusion(a, b).sqrt()
         ),
-        "The sign is left in: an edge to the bright in one layer and to the dark in "
-        "the other are then counted against each other.": mean(
-            lambda x, y: _strength(x) * _strength(y)
-        ),
-        "The strengths were added: an edge in one layer alone is no fault. Which "
-        "operation is 0 unless both are there?": mean(
-            lambda x, y: _strength(x.abs()) + _strength(y.abs())
-        ),
-        "A root was taken at the end: the mean itself is wanted.": _exclusion(a, b)
-        ** 0.5,
-    }
+    },
+    "A pale reflection is excluded like a strong one. A layer without edges costs "
+    "nothing: the network could escape this way, but for the reconstruction loss.",
+    as_number,
+    tolerance=1e-2,  # for the ways to keep the division finite
+)
 
 
 # ---- solve_mixtures
 
 
-@verdict
-def solve_mixtures(answer: Any) -> str:
-    """``solve_mixtures(first, second, a1, a2)``: the two layers, in closed form.
-
-    first = a1 x + (1 - a1) y and second = a2 x + (1 - a2) y; the answer is (x, y), each
-    Float[Tensor, "c h w"] like the mixtures.
-    """
-    # by hand: one pixel
-    first, second = torch.full((1, 1, 1), 0.65), torch.full((1, 1, 1), 0.5)
-    x, y = _layers(call(answer, first, second, 0.75, 0.5), (1, 1, 1))
-    compare(
-        torch.cat([x, y]),
-        torch.tensor([0.8, 0.2])[:, None, None],
-        "One pixel: 0.75 x + 0.25 y = 0.65 and 0.5 x + 0.5 y = 0.5. By hand x = 0.8 "
-        f"and y = 0.2; yours are {float(x):.3g} and {float(y):.3g}.",
-        partial(_solve_mistakes, first, second, 0.75, 0.5),
-    )
-
-    # a property: mixed and unmixed is as before, for all coefficients that differ
-    rng = torch.Generator().manual_seed(0)
-    layers = torch.rand(2, 3, 4, 5, generator=rng)
-    for a1, a2 in ((0.7, 0.35), (0.2, 0.9), (1.0, 0.5), (0.5, 1.0), (0.6, 0.0)):
-        first, second = (a * layers[0] + (1 - a) * layers[1] for a in (a1, a2))
-        result = call(answer, first, second, a1, a2)
-        x, y = _layers(result, (3, 4, 5), f" for a1 = {a1} and a2 = {a2}")
-        compare(
-            torch.cat([x, y]),
-            torch.cat([*layers]),
-            f"Two random layers, mixed with a1 = {a1} and a2 = {a2}, do not come back: "
-            "put your layers into both equations, and see which one fails.",
-            partial(_solve_mistakes, first, second, a1, a2),
-        )
-    # coefficients that are a little wrong leave the range, and that has to be seen
-    first, second = (a * layers[0] + (1 - a) * layers[1] for a in (0.7, 0.35))
-    x, y = _layers(call(answer, first, second, 0.6, 0.45), (3, 4, 5))
-    right = _solve(first, second, 0.6, 0.45)
-    compare(
-        torch.cat([x, y]),
-        torch.cat(right),
-        "With coefficients that are a little wrong the layers leave [0, 1]; yours are "
-        "other ones.",
-        lambda: {
-            "The layers are cut off at 0 and 1: that they leave the range is the one "
-            "sign of wrong coefficients that you have, so leave it to be "
-            "seen.": torch.cat(right).clamp(0, 1)
-        },
-    )
-    return (
-        "No network is needed for that. What divides by a1 - a2 also multiplies noise: "
-        f"here, for 0.7 and 0.35, by up to {(0.7**2 + 0.35**2) ** 0.5 / 0.35:.1f}."
-    )
-
-
-def _layers(
-    result: Any, shape: tuple[int, ...], where: str = ""
+def _solve(
+    first: Tensor, second: Tensor, a1: float, a2: float, divisor: float | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The answer, if it is two images."""
-    if isinstance(result, Tensor) and result.shape == (2, *shape):
-        result = tuple(result)
-    if not isinstance(result, tuple | list) or len(result) != 2:
+    difference = (first - second) / (divisor or a1 - a2)
+    return first + (1 - a1) * difference, second - a2 * difference
+
+
+def _as_layers(result: Any, wanted: Any, *arguments: Any) -> Tensor:
+    if not isinstance(result, tuple | list | Tensor) or len(result) != 2:
         raise NotYetRight(
-            "Two layers are wanted, first the one that the coefficients count: "
-            "`return x, y`."
+            "The result should be two layers, first the one whose shares are `a1` and "
+            "`a2`: `return x, y`."
         )
-    what = (f"the layer {name}{where}" for name in "xy")
-    x, y = (as_image(r, shape, w) for r, w in zip(result, what, strict=True))
-    return x.detach(), y.detach()
+    return torch.stack([as_image(*pair) for pair in zip(result, wanted, strict=True)])
 
 
-def _solve(first: Image, second: Image, a1: float, a2: float) -> list[Tensor]:
-    difference = (first - second) / (a1 - a2)
-    return [first + (1 - a1) * difference, second - a2 * difference]
+def _mixed(a1: float, a2: float) -> tuple[Tensor, Tensor]:
+    return _compose(FRONT, BACK, a1), _compose(FRONT, BACK, a2)
 
 
-def _solve_mistakes(
-    first: Image, second: Image, a1: float, a2: float
-) -> dict[str, Tensor]:
-    x, y = _solve(first, second, a1, a2)
-    d = (first - second) / (a1 - a2)
-    wrong = {
-        "The two layers have changed places: first comes x, of which `a1` and `a2` are "
-        "the shares.": [y, x],
-        "The difference goes the wrong way: each layer becomes more like the other "
-        "one.": [first - (1 - a1) * d, second + a2 * d],
-        "a1 and a2 have changed places.": _solve(first, second, a2, a1),
-        "The difference is divided by a1 + a2: what is first - second in terms of x "
-        "and y?": [
-            first + (1 - a1) * (first - second) / (a1 + a2),
-            second - a2 * (first - second) / (a1 + a2),
-        ],
-        "Only x comes back: y has to be put right as well.": [x, second],
-        "Only y comes back: x has to be put right as well.": [first, y],
-        "These are the mixtures: no layer was taken out of either.": [first, second],
-    }
-    return {words: torch.cat(layers) for words, layers in wrong.items()}
+solve_mixtures = Exercise(
+    "solve_mixtures",
+    _solve,
+    [
+        Case(
+            (torch.full((1, 1, 1), 0.65), torch.full((1, 1, 1), 0.5), 0.75, 0.5),
+            "The equations are 0.75 x + 0.25 y = 0.65 and 0.5 x + 0.5 y = 0.5.",
+            wanted=torch.tensor([0.8, 0.2])[:, None, None, None],
+        ),
+        *(
+            Case(
+                (*_mixed(*shares), *shares),
+                "Put your layers into both equations: which one fails?",
+                wanted=(FRONT, BACK),
+            )
+            for shares in ((0.7, 0.35), (0.2, 0.9), (1.0, 0.5), (0.5, 1.0), (0.6, 0.0))
+        ),
+        Case((*_mixed(0.7, 0.35), 0.6, 0.45), "The coefficients are slightly wrong."),
+    ],
+    {
+        "The two layers have changed places. First comes x, whose shares are `a1` and "
+        "`a2`.": lambda *given: _solve(*given)[::-1],
+        "The difference has the wrong sign: each layer becomes more like the "
+        "other.": lambda f, s, a1, a2: _solve(f, s, a1, a2, a2 - a1),
+        "a1 and a2 have changed places.": lambda f, s, a1, a2: _solve(f, s, a2, a1),
+        "The difference is divided by a1 + a2. What is first - second in terms of x "
+        "and y?": lambda f, s, a1, a2: _solve(f, s, a1, a2, a1 + a2),
+        "Only x comes back: y needs a correction as well.": lambda f, s, *shares: (
+            _solve(f, s, *shares)[0],
+            s,
+        ),
+        "Only y comes back: x needs a correction as well.": lambda f, s, *shares: (
+            f,
+            _solve(f, s, *shares)[1],
+        ),
+        "These are the mixtures: no layer was removed from "
+        "either.": lambda f, s, *shares: (f, s),
+        "The layers are cut off at 0 and 1. Values outside the range are your only "
+        "sign of wrong coefficients, so leave them "
+        "visible.": lambda *given: [layer.clamp(0, 1) for layer in _solve(*given)],
+    },
+    "No network is needed for this. Division by a1 - a2 also multiplies the noise: "
+    "for 0.7 and 0.35 by up to 2.2.",
+    _as_layers,
+)

@@ -1,229 +1,170 @@
-"""Checks of chapter 01: the distance of patches, and recurrence against scale."""
+"""Exercises of chapter 01: the distance of patches, and recurrence against scale."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.course.check.verdict import (
+from dil_teach.course.check.engine import (
+    Case,
+    Exercise,
     NotYetRight,
     as_number,
     call,
-    compare,
-    verdict,
+    rand,
 )
 from dil_teach.image.resize import resize
 from dil_teach.patches.recurrence import recurrence_map
 
-Patch = Float[Tensor, "c h w"]
+BY_HAND = (
+    torch.tensor([[[0.0, 0.4, 0.4], [0.0, 0.4, 0.0]]]),
+    torch.tensor([[[0.2, 0.2, 0.4], [0.2, 0.4, 0.4]]]),
+)
+PATCHES = rand(2, 3, 4, 7)
 
 
-@verdict
-def mean_removed_ssd(answer: Any) -> str:
-    """``mean_removed_ssd(a, b)``: the squared distance of two patches less their means.
+def _less_mean(a: Tensor, b: Tensor, axes: tuple[int, ...] = (1, 2)) -> Tensor:
+    return (a - b) - (a - b).mean(axes, keepdim=True)
 
-    The mean is each channel's own, over the patch's pixels; a and b are Float[Tensor,
-    "c h w"] of one shape; the result is one number.
-    """
-    a = torch.tensor([[[0.0, 0.4, 0.4], [0.0, 0.4, 0.0]]])
-    b = torch.tensor([[[0.2, 0.2, 0.4], [0.2, 0.4, 0.4]]])
-    by_hand, paler = (as_number(call(answer, k * a, k * b)) for k in (1, 0.5))
-    if by_hand and abs(paler / by_hand - 1) < 0.01:
-        raise NotYetRight(
-            "Two patches of half the contrast are just as far apart by your measure: "
-            "was the contrast divided away? Only the mean is removed."
+
+def _ssd(a: Tensor, b: Tensor) -> Tensor:
+    return _less_mean(a, b).square().sum()
+
+
+def _contrast_counts(answer: Any) -> str | None:
+    full, half = (as_number(call(answer, *(k * p for p in BY_HAND))) for k in (1, 0.5))
+    if full and abs(half / full - 1) < 0.01:
+        return (
+            "Two patches with half the contrast are just as far apart: did you divide "
+            "by the contrast? Only the mean is removed."
         )
-    compare(
-        by_hand,
-        0.22,
-        "For a = [[0, 0.4, 0.4], [0, 0.4, 0]] and b = [[0.2, 0.2, 0.4], [0.2, 0.4, "
-        f"0.4]], of one channel, it is 0.22 by hand; yours is {by_hand:.4g}.",
-        partial(_ssd_mistakes, a, b),
-    )
-
-    rng = torch.Generator().manual_seed(0)
-    a, b = torch.rand(2, 3, 5, 5, generator=rng)
-    tint = torch.tensor([0.1, 0.0, -0.2])[:, None, None]
-    tinted = as_number(call(answer, a, a + tint))
-    compare(
-        tinted,
-        0.0,
-        "A patch and the same patch in a light of another colour (each channel "
-        f"brighter or darker by a number of its own) are 0 apart; yours is "
-        f"{tinted:.4g}. Is the mean each channel's own?",
-        partial(_ssd_mistakes, a, a + tint),
-    )
-    a, b = torch.rand(2, 3, 4, 7, generator=rng)
-    got, wanted = as_number(call(answer, a, b)), _ssd(a, b)
-    compare(
-        got,
-        wanted,
-        f"For two random patches of shape (3, 4, 7) it is {wanted:.4f}; yours is "
-        f"{got:.4f}.",
-        partial(_ssd_mistakes, a, b),
-    )
-    return (
-        "Two patches that differ in brightness or tint alone are now 0 apart: what "
-        "is compared is their structure."
-    )
 
 
-def _ssd(a: Patch, b: Patch, axes: tuple[int, ...] = (1, 2)) -> float:
-    difference = a - b
-    return float((difference - difference.mean(axes, keepdim=True)).square().sum())
-
-
-def _ssd_mistakes(a: Patch, b: Patch) -> dict[str, float]:
-    """What known mistakes give for these patches, by their diagnosis."""
-    difference = (a - b) - (a - b).mean((1, 2), keepdim=True)
-    return {
-        "The mean was not removed: a patch in the shade and the same patch in the sun "
-        "should be alike.": float((a - b).square().sum()),
-        "One mean was taken over all channels together: a patch under a warm lamp "
-        "then differs from the same patch in daylight.": _ssd(a, b, (0, 1, 2)),
-        "The mean was taken across the channels, pixel by pixel: it should be taken "
-        "across the pixels.": _ssd(a, b, (0,)),
-        "The squares were averaged, not summed: what should happen to a patch with "
-        "more pixels?": float(difference.square().mean()),
-        "The absolute differences were summed: what makes one large difference count "
-        "more than many small ones?": float(difference.abs().sum()),
-        "A square root was taken at the end: the sum itself is wanted.": float(
-            difference.square().sum().sqrt()
+mean_removed_ssd = Exercise(
+    "mean_removed_ssd",
+    _ssd,
+    [
+        _contrast_counts,
+        Case(BY_HAND, wanted=0.22),
+        Case(
+            (PATCHES[0], PATCHES[0] + torch.tensor([0.1, 0, -0.2])[:, None, None]),
+            "Here b is a with a constant added to each channel. Does each channel have "
+            "its own mean?",
         ),
-    }
+        Case((*PATCHES,)),
+    ],
+    {
+        "The mean was not removed. A patch in the shade and the same patch in the sun "
+        "should have distance 0.": lambda a, b: (a - b).square().sum(),
+        "One mean was taken over all channels together. A patch under a warm lamp then "
+        "differs from itself in "
+        "daylight.": lambda a, b: _less_mean(a, b, (0, 1, 2)).square().sum(),
+        "The mean was taken over the channels, pixel by pixel. Take it over the "
+        "pixels.": lambda a, b: _less_mean(a, b, (0,)).square().sum(),
+        "The squares were averaged, not summed. What should happen to a patch with "
+        "more pixels?": lambda a, b: _less_mean(a, b).square().mean(),
+        "The absolute differences were summed. What makes one large difference count "
+        "more than many small ones?": lambda a, b: _less_mean(a, b).abs().sum(),
+        "A square root was taken at the end. The result is the sum "
+        "itself.": lambda a, b: _ssd(a, b).sqrt(),
+    },
+    "Two patches that differ only in brightness or tint now have distance 0. You "
+    "compare their structure.",
+    as_number,
+)
 
 
-@verdict
-def percentage_against_scale(answer: Any) -> str:
-    """``percentage_against_scale(image, scales, patch_size=5, least=9)``: a curve.
-
-    One float for each scale: how many percent of the image's patches recur at least
-    `least` times in the image at that scale.
-    """
-    # by hand: on stripes every patch recurs along its stripe and in all the others
-    stripes = (torch.arange(32) // 4 % 2).float().expand(1, 32, 32)
-    for least in (9, 16):  # recurrence_map counts no further than 16
-        (percent,) = _curve(call(answer, stripes, [1.0], 5, least), 1)
-        compare(
-            torch.tensor([percent]),
-            torch.tensor([100.0]),
-            f"Each patch of plain stripes recurs {least} times and more at scale 1, so "
-            f"100 percent is wanted at least = {least}; yours is {percent:.4g}.",
-            partial(_percentage_mistakes, stripes, [1.0], 5, least),
-        )
-
-    image = _scene()
-    for scales, patch_size, least in (
-        ([1.0], 5, 9),
-        ([0.5, 1.0, 0.75], 5, 9),
-        ([0.75, 0.6], 5, 4),
-        ([0.75, 0.6], 4, 2),
-    ):
-        got = _curve(call(answer, image, scales, patch_size, least), len(scales))
-        wanted = _percentages(image, scales, patch_size, least)
-        values = ", ".join(f"{value:.1f}" for value in wanted)
-        compare(
-            torch.tensor(got),
-            torch.tensor(wanted),
-            f"For a small test image, scales {scales}, patch_size {patch_size} and "
-            f"least {least} the percentages are {values}; yours are "
-            + ", ".join(f"{value:.4g}" for value in got)
-            + ".",
-            partial(_percentage_mistakes, image, scales, patch_size, least),
-        )
-    got = _curve(call(answer, image, [1.0]), 1)
-    if abs(got[0] - _percentages(image, [1.0], 5, 9)[0]) > 0.01:
-        raise NotYetRight(
-            "Called without them, patch_size should be 5 and least 9: what stands in "
-            "the function's first line?"
-        )
-    return (
-        "Each point of the curve is a share of the same patches, those of the image "
-        "itself, so the scales can be compared."
-    )
+# ---- percentage_against_scale
 
 
-def _curve(result: Any, scales: int) -> list[float]:
-    """The result, if it is a list of one finite number for each scale."""
+def _curve(share: Callable[..., Any]) -> Callable[..., list[float]]:
+    """A curve in percent, made from `share(image, scale, patch_size, least)`."""
+    return lambda image, scales, patch_size=5, least=9: [
+        100 * float(share(image, scale, patch_size, least)) for scale in scales
+    ]
+
+
+def _share(image: Tensor, scale: float, patch_size: int, least: int) -> Tensor:
+    return (recurrence_map(image, patch_size, scale) >= least).float().mean()
+
+
+def _as_curve(result: Any, wanted: list[float], *arguments: Any) -> Tensor:
     if isinstance(result, Tensor | np.ndarray) and result.ndim == 1:
         raise NotYetRight(
-            "It returns a whole tensor or array. The values may well be right, but a "
-            "list of floats is wanted: make each value a `float`."
+            "It returns a whole tensor or array. The values may be right, but the "
+            "result should be a list of floats: make each value a `float`."
         )
     if not isinstance(result, list | tuple):
         as_number(result)
+        raise NotYetRight("It returns one number, not a list with one for each scale.")
+    if len(result) != len(wanted):
         raise NotYetRight(
-            "It returns one number; wanted is a list, one for each scale."
-        )
-    if len(result) != scales:
-        raise NotYetRight(
-            f"For {scales} scales there should be as many numbers in the list, got "
+            f"For {len(wanted)} scales the list should have as many numbers, got "
             f"{len(result)}."
         )
-    return [as_number(value) for value in result]
+    return torch.tensor([as_number(value) for value in result])
 
 
-def _scene() -> Float[Tensor, "1 h w"]:
+def _scene() -> Tensor:
     """Rings that get finer outwards, and a corner of noise: all counts occur."""
     y, x = torch.meshgrid(torch.arange(36.0), torch.arange(44.0), indexing="ij")
     rings = 0.5 + 0.3 * torch.cos(((y - 10) ** 2 + (x - 8) ** 2) / 90)
-    rng = torch.Generator().manual_seed(0)
-    rings[20:, 28:] = 0.3 + 0.4 * torch.rand(16, 16, generator=rng)
+    rings[20:, 28:] = 0.3 + 0.4 * rand(16, 16)
     return rings[None]
 
 
-def _percentages(
-    image: Patch, scales: list[float], patch_size: int, least: int
-) -> list[float]:
-    maps = (recurrence_map(image, patch_size, scale) for scale in scales)
-    return [100 * float((counts >= least).float().mean()) for counts in maps]
+STRIPES, SCENE = (torch.arange(32) // 4 % 2).float().expand(1, 32, 32), _scene()
+RECURS = "Each patch of plain stripes recurs in all the other stripes."
 
-
-def _percentage_mistakes(
-    image: Patch, scales: list[float], patch_size: int, least: int
-) -> dict[str, Tensor]:
-    """What known mistakes give, by their diagnosis: a value for each scale."""
-    maps = [recurrence_map(image, patch_size, scale).float() for scale in scales]
-    inside = [
-        recurrence_map(resize(image, scale), patch_size, 1.0).float()
-        for scale in scales
-    ]
-    at_one = [recurrence_map(image, patch_size, 1.0).float() for _ in scales]
-    otherwise = [recurrence_map(image, 5, scale).float() for scale in scales]
-
-    def each(maps: list[Tensor], measure: Callable[[Tensor], Tensor]) -> Tensor:
-        return torch.stack([measure(counts) for counts in maps])
-
-    order = sorted(range(len(scales)), key=lambda place: scales[place])
-
-    def share(counts: Tensor) -> Tensor:
-        return 100 * (counts >= least).float().mean()
-
-    return {
-        "That is a share of 1, and percent are wanted.": each(maps, share) / 100,
-        "Patches with exactly `least` recurrences are left out: 'at least' takes them "
-        "in.": each(maps, lambda counts: 100 * (counts > least).float().mean()),
-        "That is the mean number of recurrences. Wanted is how many of the patches "
-        "have enough of them.": each(maps, lambda counts: counts.mean()),
-        "That is the number of patches: of how many?": each(
-            maps, lambda counts: (counts >= least).float().sum()
+percentage_against_scale = Exercise(
+    "percentage_against_scale",
+    _curve(_share),
+    [
+        Case((STRIPES, [1.0], 5, 9), RECURS, wanted=[100.0]),
+        Case((STRIPES, [1.0], 5, 16), RECURS, wanted=[100.0]),
+        Case((SCENE, [1.0], 5, 9)),
+        Case((SCENE, [0.5, 1.0, 0.75], 5, 9)),
+        Case((SCENE, [0.75, 0.6], 5, 4)),
+        Case((SCENE, [0.75, 0.6], 4, 2)),
+        Case(
+            (SCENE, [1.0]),
+            "Without these arguments patch_size should be 5 and least 9: what does the "
+            "first line of your function say?",
         ),
-        "Those are the patches that recur too seldom: the others are wanted.": 100
-        - each(maps, share),
-        "The values are in the order of growing scales: they should follow `scales` as "
-        "it is given.": each(maps, share)[order],
-        "The scale changes nothing: where does `scale` go in?": each(at_one, share),
-        "The image was made smaller first, and searched within itself: that counts the "
-        "small image's patches. Wanted are the image's own, looked for in the "
-        "small one.": each(inside, share),
-        "The size of the patches changes nothing: where does `patch_size` go in?": each(
-            otherwise, share
+    ],
+    {
+        "That is a share of 1. Return percent.": _curve(
+            lambda *given: _share(*given) / 100
         ),
-        "The number that is asked for changes nothing: where does `least` go in?": each(
-            maps, lambda counts: 100 * (counts >= 9).float().mean()
+        "Patches with exactly `least` recurrences are left out. 'At least' includes "
+        "them.": _curve(lambda i, s, p, n: _share(i, s, p, n + 1)),
+        "That is the mean number of recurrences. Return how many of the patches have "
+        "enough of them.": _curve(
+            lambda i, s, p, n: recurrence_map(i, p, s).float().mean() / 100
         ),
-    }
+        "That is the number of patches: of how many?": _curve(
+            lambda i, s, p, n: (recurrence_map(i, p, s) >= n).sum() / 100
+        ),
+        "Those are the patches that recur too seldom. Count the others.": _curve(
+            lambda *given: 1 - _share(*given)
+        ),
+        "The values are in the order of growing scales. Keep the order of "
+        "`scales`.": lambda i, s, *others: _curve(_share)(i, sorted(s), *others),
+        "The scale changes nothing: where do you use `scale`?": _curve(
+            lambda i, s, p, n: _share(i, 1.0, p, n)
+        ),
+        "The image was made smaller, then searched within itself. Count the patches of "
+        "the image itself, and search for them in the small "
+        "one.": _curve(lambda i, s, p, n: _share(resize(i, s), 1.0, p, n)),
+        "The size of the patches changes nothing: where do you use "
+        "`patch_size`?": _curve(lambda i, s, p, n: _share(i, s, 5, n)),
+        "The required number changes nothing: where do you use `least`?": _curve(
+            lambda i, s, p, n: _share(i, s, p, 9)
+        ),
+    },
+    "Each point of the curve is a share of the same patches, those of the image "
+    "itself, so you can compare the scales.",
+    _as_curve,
+)

@@ -1,76 +1,69 @@
-"""Checks of chapter 00: two predictions, held against what the chapter measured."""
+"""Exercises of chapter 00: two predictions, compared with what the chapter measured."""
+
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dil_teach.course.check.verdict import NotYetRight, one_of, verdict
+from dil_teach.course.check.engine import NotYetRight, prediction
 from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
 
-WINDOW = 7  # pixels a side in which a region is told from another
-BUSY = 0.03  # root mean square of the slope, per pixel, of what is not smooth
-ONE_WAY = 0.5  # coherence above which the slopes of a window point one way
-ENOUGH = 0.01  # the share of the photograph that can be measured
+WINDOW = 7
+"""Side in pixels of the window in which the kind of a region is measured."""
+BUSY = 0.03
+"""Root mean square of the slope, per pixel, above which a region is not smooth."""
+ONE_WAY = 0.5
+"""Coherence above which the slopes of a window point one way."""
+ENOUGH = 0.01
+"""The smallest share of the photograph that can be measured."""
 
 
-@verdict
-def what_to_learn_from(prediction: object, small: Image) -> str:
-    """Which pairs of input and target, made from the given image, teach something.
+def _one_of(answer: object, options: Iterable[str]) -> str:
+    if not isinstance(answer, str) or answer.strip().lower() not in options:
+        listed = ", ".join(f'"{option}"' for option in options)
+        raise NotYetRight(f"Expected one of {listed}, got {answer!r}.")
+    return answer.strip().lower()
 
-    Parameters
-    ----------
-    prediction : str
-        ``"itself to itself"``, ``"itself to bicubic"`` or ``"halved to itself"``.
-    small : Image
-        The given image.
-    """
+
+def _grey_levels(one: Image, other: Image) -> float:
+    return 255 * float((one - other).abs().mean())
+
+
+@prediction
+def what_to_learn_from(answer: object, small: Image) -> str:
+    """Which pairs of input and target, made from the given image, teach something."""
     small = small.detach()
     halved = resize(small, scale=0.5).clamp(0, 1)
-    bicubic = resize(small, scale=2)
     again = resize(halved, scale=2, size=(small.shape[1], small.shape[2]))
-    lesson = {
-        "itself to itself": _grey_levels(small, small),
-        "itself to bicubic": _grey_levels(bicubic, resize(small, scale=2)),
-        "halved to itself": _grey_levels(small, again),
+    detail = _grey_levels(small, again)
+    zero = (
+        "is 0.0 grey levels of 255 in the mean. In one of the other two pairs it is "
+        f"{detail:.1f}."
+    )
+    messages = {
+        "itself to itself": "This is a reasonable idea, since it is the only image "
+        "there is. But then a network that returns its input is perfect, and it would "
+        f"return the next image too. What is missing between input and target {zero}",
+        "itself to bicubic": "This is a reasonable idea, since the target has the size "
+        "that we want. But it holds nothing that interpolation does not know, so a "
+        f"network that interpolates is perfect. What is missing {zero}",
+        "halved to itself": "The target holds what its halved copy has lost: "
+        f"interpolation differs from it by {detail:.1f} grey levels of 255 in the "
+        "mean. That is all there is to learn, and in the other two pairs it is 0.",
     }
-    choice = one_of(prediction, lesson)
-    missing = (
-        f"is {lesson[choice]:.1f} grey levels of 255 in the mean. In one of the other "
-        f"two pairs it is {max(lesson.values()):.1f}."
-    )
-    if choice == "itself to itself":
-        raise NotYetRight(
-            "A fair thought, since it is the only image there is. But a network that "
-            "hands its input on is then perfect, and it would hand on the next image "
-            f"too. What is missing between this input and its target {missing}"
-        )
-    if choice == "itself to bicubic":
-        raise NotYetRight(
-            "A fair thought, since the target has the size that is wanted. But it "
-            "holds nothing that interpolation does not know: a network that "
-            f"interpolates is perfect. What is missing beyond interpolation {missing}"
-        )
-    return (
-        "The target holds what its halved copy has lost: interpolation misses it by "
-        f"{lesson[choice]:.1f} grey levels of 255 in the mean. That is all there is to "
-        "learn, and in the other two pairs it is 0."
-    )
+    choice = _one_of(answer, messages)
+    if choice != "halved to itself":
+        raise NotYetRight(messages[choice])
+    return messages[choice]
 
 
-@verdict
-def where_it_wins(prediction: object, bicubic: Image, zssr: Image, truth: Image) -> str:
-    """In which kind of region ZSSR takes away most of bicubic's error, measured.
-
-    Parameters
-    ----------
-    prediction : str
-        ``"smooth parts"``, ``"outlines"`` or ``"fine detail"``.
-    bicubic, zssr, truth : Image
-        Two results and what they should be.
-    """
+@prediction
+def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> str:
+    """In which kind of region ZSSR removes the largest part of bicubic's error."""
     maps = _regions(truth)
-    choice = one_of(prediction, maps)
+    choice = _one_of(answer, maps)
     inner = WINDOW // 2 + 1
     before, after = (
         (image - truth).square().mean(dim=0)[inner:-inner, inner:-inner] + 1e-12
@@ -86,48 +79,39 @@ def where_it_wins(prediction: object, bicubic: Image, zssr: Image, truth: Image)
         name: float(10 * torch.log10(before[here].mean() / after[here].mean()))
         for name, here in found.items()
     }
-    levels = {
-        name: 255 * float(before[here].mean().sqrt()) for name, here in found.items()
-    }
-    measured = "Gain on bicubic interpolation in this photograph: "
-    measured += ", ".join(
+    measured = " Gain over bicubic interpolation in this photograph: " + ", ".join(
         f"{name} {decibels:.1f} dB" for name, decibels in gain.items()
     )
-    best = max(gain, key=lambda name: gain[name])
-    if choice == best:
-        return f"{REASONS[choice]} {measured}."
-    plausible = {
-        "smooth parts": "Smooth parts are easy, so nearly all of them comes out right. "
-        "But it did so before: bicubic interpolation is wrong there by "
-        f"{levels[choice]:.1f} grey levels only, and there is little to gain.",
-        "outlines": "Outlines do recur along their length. But here they are less "
-        "clean, or already better resolved, than what gained more.",
-        "fine detail": "Detail is where bicubic interpolation is worst (by "
-        f"{levels[choice]:.1f} grey levels), so there is most to gain. But to gain it "
-        "the network needs examples: does such a detail occur again, larger?",
-    }
-    raise NotYetRight(f"{plausible[choice]} {measured}.")
-
-
-REASONS = {
-    "smooth parts": "So it is here, and it is unusual: there is mostly nothing to "
-    "gain in them.",
-    "outlines": "An outline recurs along its own length and across scales, so the "
-    "network had many examples of it.",
-    "fine detail": "So it is here, and it is unusual: this detail must occur more "
-    "than once.",
-}
-
-
-def _grey_levels(one: Image, other: Image) -> float:
-    return 255 * float((one - other).abs().mean())
+    error = f"{255 * float(before[found[choice]].mean().sqrt()):.1f} grey levels"
+    right, wrong = {
+        "smooth parts": (
+            "You are right, and that is unusual: there is mostly little to gain there.",
+            "Smooth parts are easy, so nearly all of them comes out right. But bicubic "
+            f"interpolation was wrong there by {error} only: there is little to gain.",
+        ),
+        "outlines": (
+            "An outline recurs along its length and across scales, so the network had "
+            "many examples of it.",
+            "Outlines do recur along their length. But here they are less clean, or "
+            "already better resolved, than what gained more.",
+        ),
+        "fine detail": (
+            "You are right, and that is unusual: this detail must recur.",
+            f"Detail is where bicubic interpolation is worst (by {error}), so there is "
+            "most to gain. But the network needs examples: does such a detail occur "
+            "again, larger?",
+        ),
+    }[choice]
+    if choice != max(gain, key=lambda name: gain[name]):
+        raise NotYetRight(wrong + measured + ".")
+    return right + measured + "."
 
 
 def _regions(image: Image) -> dict[str, Tensor]:
-    """Three maps of where each kind of region lies, less a border of half a window.
+    """Where each kind of region lies, without a border of half a window.
 
-    By the structure tensor: the products of the slopes, each averaged in a window. An
-    outline's slopes all point one way; a detail's point in many.
+    By the structure tensor: the products of the slopes, averaged in a window. The
+    slopes of an outline all point one way, those of a detail point in many.
     """
     grey = image.mean(dim=0)
     down = (grey[2:, 1:-1] - grey[:-2, 1:-1]) / 2

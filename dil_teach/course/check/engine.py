@@ -1,0 +1,386 @@
+"""Exercises as data, and the one engine that checks a learner's answer.
+
+A table states what an exercise expects and which mistakes are known. The engine
+compares the answer with both and returns a `Verdict`, which never shows the solution.
+"""
+
+import inspect
+import linecache
+import random
+import re
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial, wraps
+from html import escape
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+State = Literal["not done yet", "not yet right", "passed"]
+LOOKS: dict[State, tuple[str, str]] = {  # sign and border: never colour alone
+    "not done yet": ("○", "4px dotted #767676"),
+    "not yet right": ("✗", "4px dashed #D55E00"),
+    "passed": ("✓", "4px solid #0072B2"),
+}
+SMALLEST = 1e-2
+"""Tolerances are relative to the largest expected value, but at least to this one."""
+PRINTED = 12
+"""Messages print tensors with at most this number of values."""
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """The result of a check. A notebook cell that ends with it displays it."""
+
+    exercise: str
+    state: State
+    message: str
+
+    def __repr__(self) -> str:
+        return f"{LOOKS[self.state][0]} {self.exercise}: {self.state}. {self.message}"
+
+    def _repr_html_(self) -> str:
+        sign, border = LOOKS[self.state]
+        message = re.sub("`([^`]+)`", r"<code>\1</code>", escape(self.message))
+        return (
+            f'<div style="border-left:{border};padding:0.2em 0.8em">'
+            f"<strong>{sign} {self.state}</strong>: <code>{self.exercise}</code>"
+            f"<br>{message}</div>"
+        )
+
+
+class NotDone(Exception):
+    """The answer is still the stub."""
+
+
+class NotYetRight(Exception):
+    """The first thing that is wrong, in words for the learner."""
+
+
+# ---- what an answer returns
+
+
+def as_image(result: Any, wanted: Tensor, *arguments: Any) -> Tensor:
+    """The result, if it is a finite float32 tensor of the same shape as `wanted`."""
+    if isinstance(result, np.ndarray):
+        raise NotYetRight(
+            "It returns a NumPy array. The values may be right, but images are torch "
+            "tensors here: use torch's functions from start to end."
+        )
+    if not isinstance(result, Tensor):
+        raise NotYetRight(f"It returns {_kind(result)}; expected one torch tensor.")
+    if result.shape != wanted.shape:
+        raise NotYetRight(
+            f"The shape of the result should be {tuple(wanted.shape)}, got "
+            f"{tuple(result.shape)}."
+        )
+    if result.dtype != torch.float32:
+        raise NotYetRight(
+            f"It returns {str(result.dtype).removeprefix('torch.')}. The values may be "
+            "right, but images are float32 here. Where does the other type come from?"
+        )
+    if not result.isfinite().all():
+        raise NotYetRight("Some values are NaN or infinite: what is divided by zero?")
+    return result
+
+
+def as_number(result: Any, *others: Any) -> float:
+    """The result, if it is one finite number: a float, or a tensor without axes."""
+    if isinstance(result, Tensor | np.ndarray) and result.ndim > 0:
+        raise NotYetRight(
+            f"The result should be one number, got shape {tuple(result.shape)}: over "
+            "which axes must you still take the sum or the mean?"
+        )
+    try:
+        number = float(result)
+    except (TypeError, ValueError):
+        raise NotYetRight(f"It returns {_kind(result)}; expected one number.") from None
+    if not np.isfinite(number):
+        raise NotYetRight("The result is NaN or infinite: what is divided by zero?")
+    return number
+
+
+# ---- an exercise
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Arguments for the answer, whose result must equal the expected one."""
+
+    arguments: tuple
+    hint: str | Callable[[Any], str] = ""
+    """Follows the two values in the message if no known mistake fits. A function of
+    the answer's value returns the whole message instead."""
+    wanted: Any = None
+    """The value worked out by hand; by default, the value of the reference."""
+    leak: str = ""
+    """If given, the gradient for the first argument is checked too. This diagnosis is
+    for a gradient that is not 0 where that of the reference is."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function that learners write. Calling the exercise checks their answer."""
+
+    name: str
+    reference: Callable
+    """A right answer."""
+    cases: Sequence[Case | Callable[[Any], str | None]]
+    """What is checked, in this order. A function takes the answer and returns a
+    diagnosis, or None if the answer has the property that it measures."""
+    mistakes: Mapping[str, Callable]
+    """Wrong answers by their diagnosis, the most likely first."""
+    praise: str
+    """The message to a right answer."""
+    returns: Callable[..., float | Tensor] = as_image
+    """Takes a result, the expected one and the arguments. Returns the result as a
+    number or a tensor, or raises `NotYetRight` if it has another type or shape."""
+    accepts: Callable[..., bool] = lambda got, *arguments: False
+    """Whether a value other than that of the reference is right for these arguments."""
+    tolerance: float = 1e-4
+
+    def __call__(self, answer: Any) -> Verdict:
+        """What is wrong first with the answer, or the praise."""
+        return _verdict(self.name, self._check, answer)
+
+    def _check(self, answer: Any) -> str:
+        for case in self.cases:
+            if isinstance(case, Case):
+                self._ask(answer, case)
+            elif diagnosis := case(answer):
+                raise NotYetRight(diagnosis)
+        return self.praise
+
+    def _ask(self, answer: Any, case: Case) -> None:
+        wanted = case.wanted
+        if wanted is None:
+            wanted = call(self.reference, *case.arguments)
+        got = self.returns(call(answer, *case.arguments), wanted, *case.arguments)
+        wanted = self.returns(wanted, wanted, *case.arguments)
+        if not (self._close(got, wanted) or self.accepts(got, *case.arguments)):
+            if diagnosis := self._mistake(answer, case):
+                raise NotYetRight(diagnosis)
+            if callable(case.hint):
+                raise NotYetRight(case.hint(got))
+            names = inspect.signature(self.reference).parameters
+            raise NotYetRight(_difference(names, case, got, wanted))
+        if case.leak:
+            got, wanted = (
+                call(wraps(function)(partial(_gradient, function)), *case.arguments)
+                for function in (answer, self.reference)
+            )
+            if not got.isfinite().all():
+                raise NotYetRight(
+                    "The loss is finite, but its gradient is not, and one NaN destroys "
+                    "every weight: is a root taken, or anything divided, at 0?"
+                )
+            if got[wanted == 0].any():
+                raise NotYetRight(case.leak)
+
+    def _mistake(self, answer: Any, failed: Case) -> str | None:
+        """The known mistake that gives the answer's results up to this case.
+
+        If several do, it is the one that also agrees with most of the later cases.
+        """
+        cases = [case for case in self.cases if isinstance(case, Case)]
+        trials = [(case.arguments, _attempt(answer, case.arguments)) for case in cases]
+        first = trials[cases.index(failed) :: -1]
+
+        def agreements(diagnosis: str) -> int:
+            return sum(self._alike(self.mistakes[diagnosis], *t) for t in trials)
+
+        alike = [
+            diagnosis
+            for diagnosis, mistake in self.mistakes.items()
+            if all(self._alike(mistake, *trial) for trial in first)
+        ]
+        return max(alike, key=agreements, default=None)
+
+    def _alike(self, mistake: Callable, arguments: tuple, result: Any) -> bool:
+        """Whether the mistake gives the answer's result for these arguments."""
+        try:
+            wrong = call(mistake, *arguments)
+            pair = [self.returns(x, wrong, *arguments) for x in (result, wrong)]
+        except (NotDone, NotYetRight):
+            return False
+        return self._close(*pair)
+
+    def _close(self, got: float | Tensor, wanted: float | Tensor) -> bool:
+        got, wanted = (torch.as_tensor(x, dtype=torch.float64) for x in (got, wanted))
+        allowed = self.tolerance * max(float(wanted.abs().max()), SMALLEST)
+        return float((got - wanted).abs().max()) <= allowed
+
+
+def rand(*shape: int, seed: int = 0) -> Tensor:
+    """Uniform random values, always the same for one seed."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def prediction(check: Callable[..., str]) -> Callable[..., Verdict]:
+    """Make the check of a value that the learner sets.
+
+    `check` takes the answer and more. It returns the praise or raises `NotYetRight`.
+    """
+    return wraps(check)(partial(_verdict, check.__name__, check))
+
+
+def _verdict(
+    name: str, check: Callable[..., str], answer: Any, *measured: Any, **named: Any
+) -> Verdict:
+    try:
+        if answer is Ellipsis:  # the stub of a prediction
+            raise NotDone
+        with _restored_state():
+            return Verdict(name, "passed", check(answer, *measured, **named))
+    except NotDone:
+        todo = f"Fill in `{name}`, run its cell, then run this one again."
+        return Verdict(name, "not done yet", todo)
+    except NotYetRight as wrong:
+        return Verdict(name, "not yet right", str(wrong))
+
+
+# ---- one call of the learner's function
+
+
+def call(answer: Any, *arguments: Any) -> Any:
+    """The result of the learner's function for copies of these arguments.
+
+    Raises `NotDone` if it is still the stub, and `NotYetRight` if it cannot be called,
+    fails, returns nothing or changes an argument.
+    """
+    if not callable(answer):
+        raise NotYetRight(
+            "The check calls your function itself: pass the function's name without "
+            f"brackets, not {_kind(answer)}."
+        )
+    copies = [_copy(argument) for argument in arguments]
+    try:
+        with _restored_state():
+            result = answer(*copies)
+    except NotYetRight:
+        raise  # from a function that the check passes to the answer
+    except Exception as error:
+        # torch raises NotImplementedError as well, but always with a message
+        if isinstance(error, NotImplementedError) and not error.args:
+            raise NotDone from None
+        raise NotYetRight(_failure(answer, error)) from None
+    for copy, original in zip(copies, arguments, strict=True):
+        if isinstance(copy, Tensor) and not torch.equal(copy, original):
+            raise NotYetRight(
+                "It changes the tensor that it was given, which the caller may still "
+                "need. Make a new tensor instead of writing into the old one."
+            )
+    if result is Ellipsis:
+        raise NotDone
+    if result is None:
+        raise NotYetRight("It returns None: is there a `return` at its end?")
+    return result.detach().cpu() if isinstance(result, Tensor) else result
+
+
+def _attempt(function: Callable, arguments: tuple) -> Any:
+    """The result of the function, or None if it has none."""
+    try:
+        return call(function, *arguments)
+    except (NotDone, NotYetRight):
+        return None
+
+
+def _gradient(answer: Callable, first: Tensor, *others: Any) -> Tensor:
+    """The gradient of the answer's result with respect to its first argument."""
+    with torch.enable_grad():
+        loss = answer(first.requires_grad_(), *others)
+        if not isinstance(loss, Tensor) or not loss.requires_grad:
+            raise NotYetRight(
+                "The value is right, but no gradient comes through it, and training "
+                "needs one. Use torch's functions from start to end, without `.item()`,"
+                " `float()`, `.detach()` or NumPy."
+            )
+        return torch.autograd.grad(loss.sum(), first)[0]
+
+
+@contextmanager
+def _restored_state() -> Iterator[None]:
+    """float32 and one thread inside; random states and defaults restored afterwards."""
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    grad = torch.is_grad_enabled()
+    of_numpy, of_python = np.random.get_state(), random.getstate()  # noqa: NPY002
+    torch.set_default_dtype(torch.float32)
+    torch.set_num_threads(1)  # a second thread would only wait in such small problems
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(grad)
+        torch.set_num_threads(threads)
+        np.random.set_state(of_numpy)  # noqa: NPY002
+        random.setstate(of_python)
+
+
+def _copy(argument: Any) -> Any:
+    if isinstance(argument, torch.Generator):
+        return argument.clone_state()
+    if isinstance(argument, Tensor):
+        return argument.clone()
+    return list(argument) if isinstance(argument, list) else argument
+
+
+# ---- words
+
+
+def _failure(answer: Callable, error: Exception) -> str:
+    """The exception in one sentence, with the line of the learner's own code."""
+    first, *_ = str(error).splitlines() or [""]
+    what = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    # all cells of a notebook share one namespace
+    own = getattr(inspect.unwrap(answer), "__globals__", None)
+    lines = [
+        (frame.f_code.co_filename, number)
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals is own
+    ]
+    if not lines:
+        return (
+            f"It cannot be called ({what}): do the names and number of its arguments "
+            "agree with the exercise?"
+        )
+    file, number = lines[-1]
+    text = linecache.getline(file, number).strip()
+    where = f"line {number}, `{text}`" if text else f"line {number}"
+    return f"It stops at {where}, with {what.rstrip('.')}."
+
+
+def _difference(names: Mapping, case: Case, got: Any, wanted: Any) -> str:
+    """For which arguments the answer gives which wrong value."""
+    given = ", ".join(
+        f"{name} {_shown(argument)}"
+        for name, argument in zip(names, case.arguments, strict=False)
+        if not callable(argument) and not isinstance(argument, torch.Generator)
+    )
+    if torch.as_tensor(got).numel() > PRINTED:
+        largest = float((torch.as_tensor(got) - wanted).abs().max())
+        words = f"the result is wrong by up to {largest:.3g}."
+    else:
+        words = f"the result should be {_shown(wanted)}; yours is {_shown(got)}."
+    return f"For {given}, {words} {case.hint}".rstrip()
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if not isinstance(value, Tensor):
+        return f"= {value}"
+    if value.numel() > PRINTED:
+        return f"of shape {tuple(value.shape)}"
+    values = str(value.double().numpy().round(4).tolist())
+    return values.replace(".0,", ",").replace(".0]", "]")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return f"{type(value).__name__} {value!r}"[:80]

@@ -1,0 +1,380 @@
+"""Exercises of chapter 09: the son, eight orientations, and the control."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dil_teach.classical.back_projection import back_project
+from dil_teach.course.check.engine import (
+    Case,
+    Exercise,
+    NotYetRight,
+    as_image,
+    call,
+    prediction,
+    rand,
+)
+from dil_teach.image.augment import ORIENTATIONS, add_noise, orient, orient_back
+from dil_teach.image.kernel import gaussian_kernel
+from dil_teach.image.resize import blur_and_subsample, resize
+
+BOX = torch.full((2, 2), 1 / 4)
+WIDE = gaussian_kernel((2.0, 1.0), angle=0.5, size=6).float()
+LOPSIDED = torch.outer(torch.tensor([1, 3, 3, 1]), torch.tensor([1, 0, 3, 0])) / 32
+"""A centred kernel that is neither its own mirror image nor its own transpose."""
+
+
+# ---- make_son
+
+
+def _son(father: Tensor, kernel: Tensor, sigma: float, rng: torch.Generator) -> Tensor:
+    return add_noise(blur_and_subsample(father, kernel, 2), sigma, rng)
+
+
+def _grey(son: Tensor) -> str:
+    if abs(son[:, 1:-1, 1:-1] - 0.5).max() > 1e-4:
+        return (
+            "The son of a uniform grey father has another grey: do the weights still "
+            "sum to 1?"
+        )
+    return (
+        "The son of a uniform grey father has an edge at the border. What does your "
+        "blur read outside the father? Repeat the border pixels there."
+    )
+
+
+def _place(answer: Any) -> str | None:
+    """Where the pixels of the son lie, measured on stripes and slopes."""
+
+    def inner(father: Tensor, kernel: Tensor) -> Tensor:
+        son = call(answer, father, kernel, 0.0, torch.Generator())
+        return as_image(son, torch.zeros(1, 6, 6))[0, 1:-1, 1:-1]
+
+    stripes = (torch.arange(12) % 2).float().expand(1, 12, 12)
+    if abs(inner(stripes, BOX) - 0.5).max() > 0.3:
+        return (
+            "Black and white stripes, one pixel wide, come out black or white. A blur "
+            "would make them grey: does each pixel of the son depend on all pixels "
+            "under the kernel?"
+        )
+    slope = torch.arange(12.0).expand(1, 12, 12) / 20
+    for kernel in (BOX, WIDE):
+        right, down = inner(slope, kernel), inner(slope.mT, kernel).mT
+        for son, sides in (
+            (right, ("left of", "right of")),
+            (down, ("above", "below")),
+        ):
+            shift = float((20 * son[1:3, 1:3] - torch.tensor([4.5, 6.5])).mean())
+            if abs(shift) >= 0.02:
+                names = {0.5: "half a pixel", 1.0: "one pixel"}
+                near = [names[n] for n in names if abs(abs(shift) - n) < 0.1]
+                return (
+                    f"Your son is {(*near, f'{abs(shift):.2f} pixels')[0]} off: it "
+                    f"shows what lies {sides[shift > 0]} its place, in pixels of the "
+                    "father. Is the kernel centred between the two pixels that become "
+                    "one?"
+                )
+
+
+def _noise(answer: Any) -> str | None:
+    """The strength, the range and the generator of the noise at sigma = 0.1."""
+    father = torch.zeros(3, 128, 128)
+    father[:, 64:] = 1
+    clean = father[:, ::2, ::2]  # the upper half black, the lower half white
+
+    def noise(seed: int) -> Tensor:
+        rng = torch.Generator().manual_seed(seed)
+        return as_image(call(answer, father, BOX, 0.1, rng), clean) - clean
+
+    first = noise(1)
+    spread = float(first.std())
+    wrong = {
+        "At sigma = 0.1 the son has no noise. Where is it?": spread == 0,
+        "The noise makes the son brighter or darker in the mean. Is it drawn from both "
+        "sides of 0?": abs(first.mean()) > 0.1 * spread,
+        "The noise makes black brighter and white darker: is the son cut off at 0 and "
+        "1? Leave values outside as they "
+        "are.": abs(first[:, :32].mean()) > 0.1 * spread,
+        "The noise is half as strong as it should be, because the blur has averaged "
+        "it. Which of the two does the camera do first?": abs(spread - 0.05) < 0.005,
+        "At sigma = 0.1 the noise should have a standard deviation of 0.1, got "
+        f"{spread:.3g}. Is it Gaussian, and sigma in the units of [0, 1]?": (
+            abs(spread - 0.1) > 0.005
+        ),
+        "The same `rng` with the same seed gives other noise each time. Is the noise "
+        "drawn from `rng`?": not torch.equal(first, noise(1)),
+        "The noise is the same for another seed of `rng`. Is it drawn from "
+        "`rng`?": torch.equal(first, noise(2)),
+        "All channels have the same noise. Each value needs its own.": torch.equal(
+            first[0], first[1]
+        ),
+    }
+    return next((diagnosis for diagnosis, found in wrong.items() if found), None)
+
+
+RNG = torch.Generator()
+
+make_son = Exercise(
+    "make_son",
+    _son,
+    [
+        *(Case((torch.full((3, 8, 12), 0.5), k, 0.0, RNG), _grey) for k in (BOX, WIDE)),
+        _place,
+        *(Case((rand(3, 10, 14), k, 0.0, RNG)) for k in (BOX, WIDE, LOPSIDED)),
+        _noise,
+    ],
+    {
+        "No blur can be seen: fine stripes of the father become coarse ones. Apply the "
+        "kernel before you leave pixels "
+        "out.": lambda f, k, s, r: resize(f, 0.5, antialias=False),
+        "Each two by two pixels are averaged. That is the blur of one camera only: use "
+        "the given kernel.": lambda f, k, s, r: F.avg_pool2d(f, 2),
+        "The father was made smaller by bicubic interpolation: use the given "
+        "kernel.": lambda f, k, s, r: resize(f, 0.5),
+        "The kernel is upside down. Lay the weights on the pixels as they are "
+        "(correlation), without turning them "
+        "(convolution).": lambda f, k, s, r: _son(f, k.flip(0, 1), s, r),
+        "The kernel's rows and columns have changed places.": lambda f, k, s, r: _son(
+            f, k.mT, s, r
+        ),
+        "The channels were mixed: blur each by itself.": lambda f, k, s, r: (
+            _son(f, k, s, r).mean(0, keepdim=True).expand(len(f), -1, -1)
+        ),
+    },
+    "Blurred, sampled at the right places, and as noisy as the camera. The given image "
+    "was made in the same way.",
+)
+
+
+# ---- eight_fold
+
+
+def _turned_back(
+    enlarge: Callable, low: Tensor, back: Callable = orient_back
+) -> Tensor:
+    return torch.stack([back(enlarge(orient(low, o)), o) for o in ORIENTATIONS])
+
+
+def _eight_fold(enlarge: Callable, low: Tensor) -> Tensor:
+    return _turned_back(enlarge, low).mean(0)
+
+
+def _double(image: Any) -> Tensor:
+    if not isinstance(image, Tensor) or image.ndim != 3:
+        kind = getattr(image, "shape", type(image).__name__)
+        raise NotYetRight(
+            f"`enlarge` takes one image of shape (c, h, w), got {kind}: call it once "
+            "for each orientation."
+        )
+    return image.repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+
+def _lopsided(image: Any) -> Tensor:
+    """Doubles as well, and adds a light that is not the same on all sides."""
+    big = _double(image)
+    light = F.interpolate(rand(1, 1, 6, 6), (big.shape[1], big.shape[2]))
+    return big * light[0]
+
+
+def _orientations(answer: Any) -> str | None:
+    """Which of the eight orientations were enlarged."""
+    low = rand(1, 4, 4)
+    seen = []
+    call(answer, lambda image: (seen.append(image), _double(image))[1], low)
+    asked = {
+        o
+        for o in ORIENTATIONS
+        if any(torch.equal(image, orient(low, o)) for image in seen)
+    }
+    if not seen:
+        return "`enlarge` was never called: how is the image enlarged?"
+    if not asked:
+        return (
+            "`enlarge` got none of the eight orientations of `low`: what does it get?"
+        )
+    if len(asked) == 1:
+        return (
+            f"`enlarge` got one orientation only, in {len(seen)} calls. The mean of "
+            "equal answers is that answer."
+        )
+    if len(asked) < 8:
+        lacking = "mirrorings" if {o % 4 for o in asked} == {0, 1, 2, 3} else "turns"
+        return (
+            f"`enlarge` got {len(asked)} orientations of the image, and a square has "
+            f"eight: which {lacking} are missing?"
+        )
+
+
+eight_fold = Exercise(
+    "eight_fold",
+    _eight_fold,
+    [
+        _orientations,
+        Case(
+            (_double, rand(1, 4, 4)),
+            "Here `enlarge` makes a square of each pixel, which has no direction. So "
+            "the mean should be equal to each single answer. Is each answer brought "
+            "back to the orientation of `low`?",
+        ),
+        Case(
+            (_lopsided, rand(3, 5, 5)),
+            "Here `enlarge` prefers one direction. Does each of the eight answers "
+            "count once, and is it brought back before the mean?",
+        ),
+        Case((_lopsided, rand(3, 5, 7)), "This image is not square."),
+    ],
+    {
+        "The answers were not turned back: you average eight pictures in eight "
+        "orientations.": lambda e, x: _turned_back(e, x, lambda a, o: a).mean(0),
+        "Some answers come back upside down. A quarter turn to the left is undone by "
+        "one to the right, and the last step is undone "
+        "first.": lambda e, x: _turned_back(e, x, orient).mean(0),
+        "Some answers come back upside down. If you turn last, undo the turn first, "
+        "then the mirroring.": lambda e, x: _turned_back(
+            e, x, lambda a, o: (a.flip(-1) if o > 3 else a).rot90(-(o % 4), (-2, -1))
+        ).mean(0),
+        "The eight answers were added. Take their mean: this is far too "
+        "bright.": lambda e, x: _turned_back(e, x).sum(0),
+        "That is the median, as in the paper. Take the mean here, which uses all "
+        "eight.": lambda e, x: _turned_back(e, x).median(0).values,
+        "That is the mean of the two values in the middle. Take the mean of all "
+        "eight.": lambda e, x: _turned_back(e, x).quantile(0.5, dim=0),
+    },
+    "If `enlarge` prefers left or right, up or down, the mean removes it. What all "
+    "eight answers agree on stays.",
+)
+
+
+# ---- allowed_orientations
+
+
+@prediction
+def allowed_orientations(chosen: Iterable, kernel: Tensor) -> str:
+    """Which orientations of the given image its own camera could have taken."""
+    if not isinstance(chosen, set | list | tuple) or not set(chosen) <= {*ORIENTATIONS}:
+        raise NotYetRight(
+            f"Expected a set of orientations, each from 0 to 7, got {chosen!r}."
+        )
+    differences = [abs(orient(kernel, o) - kernel).max() for o in ORIENTATIONS]
+    change = [float(difference / kernel.abs().max()) for difference in differences]
+    allowed = {o for o in ORIENTATIONS if change[o] < 0.01}
+    if 0 not in chosen:
+        raise NotYetRight(
+            "Orientation 0 is the image as it is, and the camera has taken that."
+        )
+    if wrong := sorted(set(chosen) - allowed):
+        everything = " Eight are allowed only where the blur is the same in all."
+        raise NotYetRight(
+            f"Orientation {wrong[0]} turns the blur with the image. The turned blur "
+            f"differs from the camera's by {change[wrong[0]]:.0%} of its largest "
+            "weight, and the network has never seen such an image."
+            + everything
+            * (len(set(chosen)) == 8)
+        )
+    if allowed - set(chosen):
+        raise NotYetRight(
+            "All that you name are allowed, but there are more: which other "
+            "orientation leaves the blur as it is?"
+        )
+    return (
+        f"{len(allowed)} of eight leave this blur as it is. In training you may still "
+        "turn the fathers: their sons are blurred after the turn, by the kernel as it "
+        "is."
+    )
+
+
+# ---- control
+
+
+def _control(low: Tensor, kernel: Any, rounds: int) -> Tensor:
+    return back_project(resize(low, 2), low, kernel, 2, rounds)
+
+
+def _rounds(change: Callable[[Tensor, Tensor], Tensor]) -> Callable:
+    """A control in which `change(high, missing)` makes the next result."""
+
+    def control(low: Tensor, kernel: Any, rounds: int) -> Tensor:
+        high = resize(low, 2)
+        for _ in range(rounds):
+            missing = low - blur_and_subsample(high, kernel, 2)
+            high = change(high, resize(missing, 2))
+        return high
+
+    return control
+
+
+def _first_only(low: Tensor, kernel: Any, rounds: int) -> Tensor:
+    return resize(low, 2) + rounds * (_control(low, kernel, 1) - resize(low, 2))
+
+
+def _transposed(low: Tensor, kernel: Any, rounds: int) -> Tensor:
+    return _control(low, kernel if isinstance(kernel, str) else kernel.mT, rounds)
+
+
+KERNEL = gaussian_kernel((1.6, 1.0), angle=0.5)
+LOW = blur_and_subsample(rand(3, 24, 32), KERNEL, 2)
+
+
+def _explains(high: Tensor) -> str:
+    before, after = (
+        255 * float((LOW - blur_and_subsample(image, KERNEL, 2)).abs().mean())
+        for image in (resize(LOW, 2), high)
+    )
+    return (
+        "Blurred and made smaller again, the result differs from the given image by "
+        f"{after:.1f} grey levels; without any round it would be {before:.1f}. "
+    ) + (
+        "It diverges: do you add the correction with the right sign?"
+        if after > before
+        else "Is the correction of each round that of the result so far?"
+    )
+
+
+control = Exercise(
+    "control",
+    _control,
+    [
+        Case(
+            (LOW, KERNEL, 0),
+            "Without rounds the result is the bicubic interpolation and nothing else. "
+            "What does yours begin with?",
+        ),
+        Case((LOW, KERNEL, 1), _explains),
+        Case((LOW, KERNEL, 5), _explains),
+        Case(
+            (rand(1, 9, 6), "bicubic", 20),
+            "Do you round or cut off anything, or fix a value that was given?",
+        ),
+    ],
+    {
+        "With rounds = 0 one round was done all the same.": lambda x, k, n: _control(
+            x, k, max(n, 1)
+        ),
+        "The result is cut off at 0 and 1. Leave that to the very "
+        "end.": lambda *given: _control(*given).clamp(0, 1),
+        "That is bicubic interpolation: you forgot the back-projection, or do not keep "
+        "its correction.": lambda x, k, n: resize(x, 2),
+        "The correction has the wrong sign. Add what is missing: with each round yours "
+        "misses more.": _rounds(lambda high, missing: high - missing),
+        "That is the wrong kernel. The result was made smaller by bicubic "
+        "interpolation, not as the given image "
+        "was.": lambda x, k, n: _control(x, "bicubic", n),
+        "The first correction is added again and again. Measure in each round what is "
+        "missing.": _first_only,
+        "The result is cut off at 0 and 1 in each round. Values outside may still be "
+        "needed: cut them off at the "
+        "end.": _rounds(lambda high, missing: (high + missing).clamp(0, 1)),
+        "The kernel is upside down or its axes have changed places.": _transposed,
+    }
+    | {
+        f"It stops after {n} round{'s' * (n > 1)}, but `rounds` says more.": (
+            lambda x, k, rounds, n=n: _control(x, k, min(rounds, n))
+        )
+        for n in (1, 2, 3, 4)
+    },
+    "Each round brings the result closer to explaining the given image, and nothing "
+    "was learned.",
+)
