@@ -122,6 +122,10 @@ class Case:
     for a gradient that is not 0 where that of the reference is."""
 
 
+Property = Callable[[Any], Mapping[str, Any]]
+"""Measures an answer. Returns diagnoses and whether they are true; the first counts."""
+
+
 @dataclass(frozen=True)
 class Exercise:
     """A function that learners write. Calling the exercise checks their answer."""
@@ -129,9 +133,8 @@ class Exercise:
     name: str
     reference: Callable
     """A right answer."""
-    cases: Sequence[Case | Callable[[Any], str | None]]
-    """What is checked, in this order. A function takes the answer and returns a
-    diagnosis, or None if the answer has the property that it measures."""
+    cases: Sequence[Case | Property]
+    """What is checked, in this order. The first failure decides."""
     mistakes: Mapping[str, Callable]
     """Wrong answers by their diagnosis, the most likely first."""
     praise: str
@@ -151,8 +154,8 @@ class Exercise:
         for case in self.cases:
             if isinstance(case, Case):
                 self._ask(answer, case)
-            elif diagnosis := case(answer):
-                raise NotYetRight(diagnosis)
+            else:
+                refuse(case(answer))
         return self.praise
 
     def _ask(self, answer: Any, case: Case) -> None:
@@ -188,17 +191,20 @@ class Exercise:
         """
         cases = [case for case in self.cases if isinstance(case, Case)]
         trials = [(case.arguments, _attempt(answer, case.arguments)) for case in cases]
-        first = trials[cases.index(failed) :: -1]
-
-        def agreements(diagnosis: str) -> int:
-            return sum(self._alike(self.mistakes[diagnosis], *t) for t in trials)
-
+        until = cases.index(failed) + 1
         alike = [
             diagnosis
             for diagnosis, mistake in self.mistakes.items()
-            if all(self._alike(mistake, *trial) for trial in first)
+            if all(self._alike(mistake, *trial) for trial in reversed(trials[:until]))
         ]
-        return max(alike, key=agreements, default=None)
+        if len(alike) < 2:
+            return next(iter(alike), None)
+        return max(
+            alike,
+            key=lambda d: sum(
+                self._alike(self.mistakes[d], *t) for t in trials[until:]
+            ),
+        )
 
     def _alike(self, mistake: Callable, arguments: tuple, result: Any) -> bool:
         """Whether the mistake gives the answer's result for these arguments."""
@@ -213,6 +219,13 @@ class Exercise:
         got, wanted = (torch.as_tensor(x, dtype=torch.float64) for x in (got, wanted))
         allowed = self.tolerance * max(float(wanted.abs().max()), SMALLEST)
         return float((got - wanted).abs().max()) <= allowed
+
+
+def refuse(found: Mapping[str, Any]) -> None:
+    """Raise `NotYetRight` with the first diagnosis that is true."""
+    for diagnosis, true in found.items():
+        if true:
+            raise NotYetRight(diagnosis)
 
 
 def rand(*shape: int, seed: int = 0) -> Tensor:
@@ -299,7 +312,7 @@ def _gradient(answer: Callable, first: Tensor, *others: Any) -> Tensor:
                 "needs one. Use torch's functions from start to end, without `.item()`,"
                 " `float()`, `.detach()` or NumPy."
             )
-        return torch.autograd.grad(loss.sum(), first)[0]
+        return torch.autograd.grad(loss, first, torch.ones_like(loss))[0]
 
 
 @contextmanager
@@ -357,7 +370,7 @@ def _failure(answer: Callable, error: Exception) -> str:
 def _difference(names: Mapping, case: Case, got: Any, wanted: Any) -> str:
     """For which arguments the answer gives which wrong value."""
     given = ", ".join(
-        f"{name} {_shown(argument)}"
+        f"{name} = {_shown(argument)}".replace("= of", "of")
         for name, argument in zip(names, case.arguments, strict=False)
         if not callable(argument) and not isinstance(argument, torch.Generator)
     )
@@ -373,7 +386,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if not isinstance(value, Tensor):
-        return f"= {value}"
+        return str(value)
     if value.numel() > PRINTED:
         return f"of shape {tuple(value.shape)}"
     values = str(value.double().numpy().round(4).tolist())

@@ -115,16 +115,16 @@ def _fooled(picture: Tensor) -> Tensor:
     return torch.ones(1, *picture.shape[1:])
 
 
-def _shown_sizes(answer: Any) -> str | None:
+def _shown_sizes(answer: Any) -> dict:
     seen = []
-    call(
-        answer, lambda p: (seen.append(tuple(p.shape)), _detail(p))[1], PICTURE, WEIGHTS
-    )
-    if sorted(seen) != [(3, 8, 12), (3, 12, 18), (3, 18, 27)]:
-        return (
-            "At three scales the discriminator should be shown pictures of 18 x 27, 12 "
-            f"x 18 and 8 x 12 pixels; it was shown {seen}."
+    noting = lambda p: (seen.append(tuple(p.shape)), _detail(p))[1]  # noqa: E731
+    call(answer, noting, PICTURE, WEIGHTS)
+    return {
+        "At three scales the discriminator should get pictures of 18 x 27, 12 x 18 and "
+        f"8 x 12 pixels; it was shown {seen}.": (
+            sorted(seen) != [(3, 8, 12), (3, 12, 18), (3, 18, 27)]
         )
+    }
 
 
 PICTURE, WEIGHTS = rand(3, 18, 27), [0.5, 0.3, 0.4]

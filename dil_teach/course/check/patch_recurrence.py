@@ -33,13 +33,12 @@ def _ssd(a: Tensor, b: Tensor) -> Tensor:
     return _less_mean(a, b).square().sum()
 
 
-def _contrast_counts(answer: Any) -> str | None:
+def _contrast_counts(answer: Any) -> dict:
     full, half = (as_number(call(answer, *(k * p for p in BY_HAND))) for k in (1, 0.5))
-    if full and abs(half / full - 1) < 0.01:
-        return (
-            "Two patches with half the contrast are just as far apart: did you divide "
-            "by the contrast? Only the mean is removed."
-        )
+    return {
+        "Two patches with half the contrast are just as far apart: did you divide by "
+        "the contrast? Only the mean is removed.": full and abs(half / full - 1) < 0.01
+    }
 
 
 mean_removed_ssd = Exercise(
