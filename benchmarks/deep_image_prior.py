@@ -1,4 +1,4 @@
-"""Measure Deep Image Prior and ZS-N2N: quality and cost, beside their controls.
+"""Measure quality and cost of Deep Image Prior, ZS-N2N and their baselines.
 
     python benchmarks/deep_image_prior.py                     # everything: two hours
     python benchmarks/deep_image_prior.py --sections denoise  # some of it
@@ -39,11 +39,11 @@ SIZE = 128
 SIGMA = 25 / 255
 TV_WEIGHTS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2)
 NLM_STRENGTHS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1)
-"""Of which the truth picks the best, where a control is 'tuned with the truth'."""
+"""Strengths of a control that is 'tuned with the truth': the truth selects the best."""
 
 
 def noisy_photo(name: str, seed: int) -> tuple[Image, Image]:
-    """A photograph, and as a file has it with noise of sigma 25."""
+    """A photograph, and its noisy version: sigma 25, clipped, rounded to eight bits."""
     truth = photo(name, SIZE)
     rng = torch.Generator().manual_seed(seed)
     return truth, from_uint8(to_uint8(add_noise(truth, SIGMA, rng)))
@@ -58,7 +58,7 @@ def timed(method: DeepImagePrior | ZSN2N) -> float:
 def denoise(seeds: tuple[int, ...]) -> list[dict]:
     """Standard budgets against TV and NLM; the oracle is the best average of any step.
 
-    The steps after the stop, which the oracle alone looks at, are not in the time.
+    The time excludes the steps after the stop, which only the oracle uses.
     """
     rows = []
     for name in FIVE:
@@ -110,7 +110,7 @@ def to_its_stop_and_on(noisy: Image, truth: Image, seed: int) -> dict:
 
 
 class AuthorsNetwork(nn.Module):
-    """The skip network of the authors' denoising, 2.2 M parameters, written again.
+    """The authors' denoising network (2.2 million parameters), reimplemented.
 
     Five scales of 128 channels, skips of 4, two convolutions down and a 3 x 3 and a
     1 x 1 up at each, reflected borders, bilinear upsampling.
@@ -156,8 +156,8 @@ class AuthorsNetwork(nn.Module):
 def authors(seeds: tuple[int, ...], name: str = "astronaut") -> list[dict]:
     """CPU seconds to equal PSNR: the authors' network and settings, and ours.
 
-    Adam at 0.01, noise of 1/30 on the code, running average .99, float32, 1,800 steps.
-    One run on one photograph. PSNR is that of each one's running average.
+    Adam at 0.01, noise of 1/30 on the network input, moving average .99, float32, 1,800
+    steps. One run on one photograph. PSNR is that of the moving average.
     """
     truth, noisy = noisy_photo(name, seeds[0])
     dip = DeepImagePrior(noisy, settings=DeepImagePriorSettings.standard(seed=seeds[0]))
@@ -262,7 +262,7 @@ def inpaint(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def super_resolve(seeds: tuple[int, ...]) -> list[dict]:
-    """Twice as large, against bicubic, and bicubic with back-projection."""
+    """Super-resolution x2, against bicubic with and without back-projection."""
     rows = []
     for name in FIVE:
         truth = photo(name, SIZE)

@@ -1,4 +1,4 @@
-"""Dehazing beside the dark channel: airlight given, estimated, and not uniform.
+"""Dehazing against the dark channel: airlight given, estimated, and not uniform.
 
 ``python benchmarks/dehazing.py`` measures the six hazes that ship, at the standard
 budget and three seeds. The control has its best: of all patch sizes, omegas and
@@ -38,7 +38,7 @@ CONTROLS = [
 def best_control(
     hazes: list[Scene], airlights: list[Tensor]
 ) -> tuple[DarkChannelSettings, list[float]]:
-    """The one setting whose mean PSNR over all scenes is highest, and its PSNRs."""
+    """The setting with the highest mean PSNR over all scenes, and its PSNRs."""
 
     def figures(settings: DarkChannelSettings) -> list[float]:
         return [
@@ -59,7 +59,7 @@ def best_control(
 def double_dip(
     one: Scene, given: bool, non_uniform: bool, settings: DehazingSettings
 ) -> tuple[Dehazing, dict]:
-    """The result, and what is written of it."""
+    """The result and its row of the record."""
     image, start = one.images["image"], time.process_time()
     airlight = one.images["airlight"] if given and non_uniform else None
     if given and not non_uniform:

@@ -49,18 +49,18 @@ from dil_teach.patches.similarity import relative_location
 WIDTHS = (2.0, 1.5, 0.6)
 SHIPPED = Path(__file__).parents[1] / "data" / "ingan"
 SMALL = {"coins": (76, 96), "china": (76, 114), "flower": (76, 114)}
-"""Height and width of the photographs that all sections but `expanded` learn from."""
+"""Height and width of the training photographs, except in section `expanded`."""
 EXPANDED = {
     "coins": (50, 63),
     "brick": (50, 50),
     "facade": (48, 48),
     "flower": (32, 48),
 }
-"""Those that `expanded` learns from: the levels that chapter 12 compares at."""
+"""Those of section `expanded`: the levels that chapter 12 compares."""
 
 
 def patches(source: Image, target: Image) -> dict[str, float]:
-    """Completeness and coherence over those of bicubic resizing, and the rest."""
+    """All measures; completeness and coherence are relative to bicubic resizing."""
     plain = resize(source, size=(target.shape[1], target.shape[2])).clamp(0, 1)
     return {
         "completeness": completeness(source, target) / completeness(source, plain),
@@ -71,7 +71,7 @@ def patches(source: Image, target: Image) -> dict[str, float]:
 
 
 def controls(source: Image, scale: float) -> dict[str, Image]:
-    """What needs no learning: resizing, a column warp, and at x2 the image twice."""
+    """Results without learning: resizing, a column warp, and at x2 two copies."""
     width = round(scale * source.shape[2])
     found = {
         "bicubic": resize(source, size=(source.shape[1], width)).clamp(0, 1),
@@ -83,7 +83,7 @@ def controls(source: Image, scale: float) -> dict[str, Image]:
 def coins(seeds: tuple[int, ...]) -> list[dict]:
     """From scratch at `standard`: patches, objects and identity.
 
-    Two trainings at a time, in processes of one thread each.
+    Two trainings run in parallel, in processes with one thread each.
     """
     source = small("coins")
     rows = []
@@ -98,7 +98,7 @@ def coins(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def adversarial(seeds: tuple[int, ...]) -> list[dict]:
-    """The same by the discriminator alone, with the first of the seeds."""
+    """The same without the patch loss, for the first seed."""
     return from_scratch(seeds[0], patches=0.0)
 
 
@@ -125,13 +125,13 @@ def from_scratch(seed: int, **changes: float) -> list[dict]:
 
 
 def counted(source: Image, target: Image) -> dict[str, float]:
-    """The patches' measures, and the connected objects and their shape."""
+    """The patch measures, and the number and shape of the connected objects."""
     objects, shape = count_objects(target)
     return patches(source, target) | {"objects": objects, "width / height": shape}
 
 
 def small(name: str) -> Image:
-    """A photograph at its size in `SMALL`; of the gravel a part, at its own."""
+    """A photograph at its size in `SMALL`; for gravel, a crop at full resolution."""
     if name == "gravel":
         return photo(name)[:, 100:292, 100:292]
     return resize(photo(name), size=SMALL[name]).clamp(0, 1)
@@ -140,9 +140,9 @@ def small(name: str) -> Image:
 def twice_as_wide(
     source: Image, steps: int, settings: InGANSettings
 ) -> tuple[Image, dict]:
-    """What the coarsest level makes of an image after so many steps, and a record.
+    """The output of the coarsest level after a number of steps, and its record.
 
-    Where there is a GPU, it draws what is not small.
+    With a GPU, the larger images are computed on it.
     """
     torch.set_num_threads(1)
     gpu = settings.coarsest > InGANSettings().coarsest and torch.cuda.is_available()
@@ -161,7 +161,7 @@ def twice_as_wide(
 
 
 def ablations(seeds: tuple[int, ...]) -> list[dict]:
-    """The coins at twice their width by the discriminator alone, a part left out."""
+    """Ablations: coins at twice the width, without the patch loss and one more part."""
     one_scale = {"coarsest": 76, "discriminator_scales": 1, "warps": 0.0, "both": 0.0}
     left_out: dict[str, tuple[int, dict]] = {
         "all": (4500, {}),
@@ -176,7 +176,7 @@ def ablations(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def failures(seeds: tuple[int, ...]) -> list[dict]:
-    """Photographs that nothing repeats in, or that repeat what is a few pixels wide."""
+    """Photographs without repetition, or with repeated objects of only a few pixels."""
     steps = {"china": (4000, {}), "flower": (4000, {})}
     steps["gravel"] = (3500, {"discriminator_scales": 3, "discriminator_layers": 4})
     tasks = {
@@ -187,14 +187,14 @@ def failures(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def by_discriminator(seed: int, **changes: float) -> InGANSettings:
-    """Without the patch loss; some more steps than `standard`'s."""
+    """Without the patch loss, and with slightly more steps than `standard`."""
     return InGANSettings.standard(steps=6000, patches=0.0, seed=seed, **changes)
 
 
 def in_parallel(
     tasks: dict[str, tuple[Image, int, InGANSettings]], kind: str, what: str, seed: int
 ) -> list[dict]:
-    """:func:`twice_as_wide` of each, a process each; the pictures go to the chapter."""
+    """Run :func:`twice_as_wide` in one process each; chapter 12 shows the pictures."""
     rows = []
     with ProcessPoolExecutor(len(tasks), get_context("spawn")) as pool:
         for name, (drawn, row) in zip(
@@ -209,7 +209,7 @@ def in_parallel(
 
 
 def expanded(seeds: tuple[int, ...]) -> list[dict]:
-    """The rows in the middle of Zhou et al.'s expansion, made twice as wide."""
+    """The middle rows of the expansion of Zhou et al., at twice the width."""
     rows = []
     for name, (height, width) in EXPANDED.items():
         source = resize(photo(name), size=(height, width)).clamp(0, 1)
@@ -224,9 +224,9 @@ def expanded(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def step(seeds: tuple[int, ...]) -> list[dict]:
-    """CPU seconds of a training step, beside the authors' architecture.
+    """CPU seconds of a training step, compared with the authors' architecture.
 
-    At one crop, 72 x 96 in colour, made twice as wide: ours at the finest level, whose
+    For one colour crop of 72 x 96 at twice the width; ours at the finest level, whose
     steps cost most.
     """
     source = resize(photo("flower"), size=(72, 96)).clamp(0, 1)
@@ -238,7 +238,7 @@ def step(seeds: tuple[int, ...]) -> list[dict]:
         ingan.train_step()
         spent.append(time.process_time() - begin)
     last = ingan.level_steps[-1]
-    finest = mean(spent[4 - last :])  # its first four prepare the processor
+    finest = mean(spent[4 - last :])  # the first four warm up the processor
     theirs = Authors(source)
     times = []
     for _ in range(9):
@@ -252,7 +252,7 @@ def step(seeds: tuple[int, ...]) -> list[dict]:
 
 
 class Authors:
-    """A step of the authors' training, written again: their networks and their losses.
+    """A training step with the authors' networks and losses, reimplemented.
 
     github.com/assafshocher/InGAN, defaults of its configuration: 64 channels, three
     scales, six residual blocks; a discriminator of its own at each scale, 1.4 apart.

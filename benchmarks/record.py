@@ -1,4 +1,4 @@
-"""A record of what was measured: the rows, and on what and at which commit."""
+"""Records of measurements: the rows, the machine, and the commit."""
 
 import json
 import platform
@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def commit_of_code(script: str) -> str:
-    """The last commit that changed what is measured: the library, or the script."""
+    """The last commit that changed the library or the script."""
     measured = ("--", "dil_teach", script)
     commit = _git("log", "-1", "--format=%h", *measured)
     if _git("diff", "HEAD", "--name-only", *measured):
@@ -40,13 +40,13 @@ def write(name: str, rows: list[dict], commit: str, **more: Any) -> None:
     }
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(record, indent=1, default=str)
-    # more decimals than the figures mean
+    # more digits would not be significant
     text = re.sub(r"\d+\.\d{4,}", lambda found: f"{float(found[0]):.4f}", text)
     (RESULTS / f"{name}.json").write_text(text + "\n")
 
 
 def read(name: str) -> list[dict]:
-    """The rows of a record; none where there is no such record."""
+    """The rows of a record; empty if there is no such record."""
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text())["rows"] if path.exists() else []
 

@@ -1,11 +1,11 @@
-"""Measure transparency separation, beside what needs no network.
+"""Measure transparency separation against methods without a network.
 
     python benchmarks/separation.py                         # both sections
     python benchmarks/separation.py --sections mixtures     # two mixtures
     python benchmarks/separation.py --seeds 0               # one seed
 
-Writes ``benchmarks/results/separation_<section>.json``. The scenes are the rendered
-ones that ship; settings were chosen on others, ``data/render_scenes.py --practice``.
+Writes ``benchmarks/results/separation_<section>.json``. The scenes are the included
+rendered ones; settings were chosen on others, ``data/render_scenes.py --practice``.
 Times are CPU seconds of the process, on one thread. ``benchmarks/watermark.py``
 measures watermarks.
 
@@ -35,19 +35,19 @@ BLURS = (0.0, 1.0, 2.0)
 
 
 def coefficient_error(found: tuple[float, ...], known: list[float]) -> float:
-    """The larger of the two errors."""
+    """The larger error of the two coefficients."""
     return max(abs(a - b) for a, b in zip(found, known, strict=True))
 
 
 def worse_layer(found: Tensor, known: Tensor) -> float:
-    """PSNR of the layer that came out worse."""
+    """PSNR of the worse layer."""
     return min(psnr(a.clamp(0, 1), b) for a, b in zip(found, known, strict=True))
 
 
 def mixtures(seeds: tuple[int, ...]) -> list[dict]:
     """Two mixtures, clean and noisy: the search with each blur, and Double-DIP.
 
-    Noisy ones are taken apart with the first seed alone.
+    Noisy ones use only the first seed.
     """
     rows = []
     for noise in (0.0, NOISE):
@@ -93,7 +93,7 @@ def mixtures(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def one_mixture(seeds: tuple[int, ...]) -> list[dict]:
-    """One even mixture: I/2 each, the best constant split, and Double-DIP.
+    """One equal mixture: I/2 each, the best constant split, and Double-DIP.
 
     The parts are what the layers add to the mixture, a y1 and (1 - a) y2. I/2 takes
     both for half of it; a constant split for c I and (1 - c) I, c by the truth. PSNR is
@@ -135,7 +135,7 @@ def one_mixture(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def mean_psnr(found: Tensor, known: Tensor) -> float:
-    """Of both layers together: their mean squared error in dB."""
+    """PSNR of both layers together."""
     return psnr(found.flatten(0, 1), known.flatten(0, 1))
 
 

@@ -1,11 +1,12 @@
-"""Adversarial expansion beside bicubic enlarging, which has no right grain.
+"""Adversarial texture expansion against bicubic upscaling.
 
 ``python benchmarks/texture_expansion.py`` doubles photographs of 96 x 96 pixels, and
-the coins at 64 x 64 as well, where they are small enough to be learned. Completeness
-and coherence are ratios to bicubic enlarging: below 1 is nearer to the source's own
-patches. They flatter blur, which is near to everything in a texture as fine as grass;
-so ``detail``, the mean difference of neighbouring pixels by the source's, stands beside
-them: 1 is the source's grain. The picture shows source, bicubic and expansion.
+also the coins at 64 x 64, where they are small enough to be learned. Completeness and
+coherence are relative to bicubic upscaling: below 1 is closer to the patches of the
+source. They favour blur, which is close to every patch of a fine texture such as grass.
+So ``detail`` is reported too: the mean difference of neighbouring pixels relative to
+the source's, where 1 is as detailed as the source. The picture shows source, bicubic
+and expansion.
 """
 
 import time
@@ -48,7 +49,7 @@ def detail(image: Image) -> float:
 
 
 def compare(name: str, size: int, budget: str, seed: int) -> tuple[dict, Image]:
-    """What is written of one photograph, and the three pictures side by side."""
+    """The row of one photograph, and its three pictures side by side."""
     image, start = photo(name, size), time.process_time()
     method = fit(TextureExpansion(image, BUDGETS[budget](seed=seed)))
     seconds = time.process_time() - start
@@ -68,7 +69,7 @@ def compare(name: str, size: int, budget: str, seed: int) -> tuple[dict, Image]:
         "recurrence of the source": recurrence_score(image),
         "recurrence of bicubic": recurrence_score(enlarged),
     }
-    edge = (SHOWN - 2 * size, SHOWN - size)  # white beside what is smaller
+    edge = (SHOWN - 2 * size, SHOWN - size)  # white around smaller pictures
     shown = [
         F.pad(picture.expand(3, -1, -1), (0, MARGIN + pad, 0, MARGIN + pad), value=1)
         for picture, pad in ((image, edge[1]), (enlarged, edge[0]), (expanded, edge[0]))

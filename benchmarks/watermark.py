@@ -1,8 +1,8 @@
-"""Watermark removal: gain inside the mark, beside the start and beside inpainting.
+"""Watermark removal: gain inside the mark, against the start and inpainting.
 
     python benchmarks/watermark.py
 
-Writes `benchmarks/results/watermark.json`. The mark and the photographs are a rendered
+Writes `benchmarks/results/watermark.json`. The watermarked photographs are a rendered
 scene; settings were chosen on another, `data/render_scenes.py --practice`.
 """
 
@@ -21,7 +21,7 @@ SEEDS = (0, 1, 2)
 
 
 def psnr_in(where: Tensor, a: Tensor, b: Tensor) -> float:
-    """PSNR over the pixels of the mark."""
+    """PSNR of the pixels under the watermark."""
     return -10 * float((a - b)[..., where].square().mean().log10())
 
 

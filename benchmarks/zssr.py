@@ -1,12 +1,12 @@
-"""Measure ZSSR: quality and cost, beside bicubic and back-projection.
+"""Measure quality and cost of ZSSR against bicubic and back-projection.
 
     python benchmarks/zssr.py                          # everything: some two hours
     python benchmarks/zssr.py --sections cost kernels  # some of it
     python benchmarks/zssr.py --sections readme        # the README's table again
 
-Each section writes ``benchmarks/results/zssr_<section>.json``: all figures, and on what
-they were measured. Times are CPU seconds of the process, on one thread. Set5 is read
-from the folder that ``DIL_TEACH_DATASETS`` names; nothing was ever tuned on it.
+Each section writes ``benchmarks/results/zssr_<section>.json``: all values, and the
+machine they were measured on. Times are CPU seconds of the process, on one thread. Set5
+is read from the folder that ``DIL_TEACH_DATASETS`` names; nothing was tuned on it.
 """
 
 import dataclasses
@@ -61,7 +61,7 @@ def high_resolution(name: str) -> Image:
 def measure(
     high: Image, low: Image, scale: int, kernel="bicubic", **settings
 ) -> dict[str, float]:
-    """Y PSNR of every version, Y SSIM of the last, CPU seconds of the whole way."""
+    """Y PSNR of every version, Y SSIM of the last, total CPU seconds."""
     budget = getattr(ZSSRSettings, settings.pop("budget", "quick"))
     start = time.process_time()
     zssr = fit(ZSSR(low, scale, kernel, budget(**settings)))
@@ -105,7 +105,7 @@ def set5_larger() -> list[dict]:
 
 
 def single_jump() -> list[dict]:
-    """What gradual scales bring: Set5 x2 at `quick`, straight to the final scale."""
+    """The gain of gradual scales: Set5 x2 at `quick`, directly to the final scale."""
     return [
         {"gradual": gradual, "seed": 0, "image": name}
         | measure(high, low, 2, gradual=gradual)
@@ -169,7 +169,7 @@ def clean() -> list[dict]:
 
 
 def rounds() -> list[dict]:
-    """Rounds of back-projection: what suits the control, and what the network."""
+    """The best number of rounds of back-projection, for the control and the network."""
     rows = []
     for name in ("chelsea", "facade", "coffee", "flower"):
         high = high_resolution(name)
@@ -186,7 +186,7 @@ def rounds() -> list[dict]:
 
 
 def determinism() -> list[dict]:
-    """Whether two runs, and one stopped, saved and resumed, agree to the bit."""
+    """Whether two runs, and a resumed run, agree bit for bit."""
     low = resize(high_resolution("coffee"), 0.5, exact_uint8=True)
     whole = fit(ZSSR(low)).super_resolve()
     twice = fit(ZSSR(low)).super_resolve()
@@ -204,7 +204,7 @@ def determinism() -> list[dict]:
 
 
 def settings() -> dict:
-    """What the record says beside rows, device and versions."""
+    """What the record contains besides rows, device and versions."""
     bf16 = torch.get_autocast_dtype("cpu") == torch.bfloat16
     return {
         "bfloat16": bf16 and autocast(torch.device("cpu"))._enabled,
