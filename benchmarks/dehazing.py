@@ -1,11 +1,11 @@
 """Dehazing against the dark channel: airlight given, estimated, and not uniform.
 
-``python benchmarks/dehazing.py`` measures the six hazes that ship, at the standard
-budget and three seeds. The control has its best: of all patch sizes, omegas and
-refinements the one that does best on these very scenes, chosen with the truth.
+``python benchmarks/dehazing.py`` measures the six hazy scenes that ship, at the
+standard budget and with three seeds. The baseline is an oracle: the patch size, omega
+and refinement that do best on these scenes, chosen with the ground truth.
 
-``--folder FOLDER`` takes other scenes (``data/render_scenes.py --practice``); nothing
-is recorded then. Settings were chosen on such scenes.
+``--folder FOLDER`` measures other scenes (``data/render_scenes.py --practice``), on
+which settings are chosen, and records nothing.
 """
 
 import itertools
@@ -21,13 +21,14 @@ from torch import Tensor
 from dil_teach import Dehazing, DehazingSettings, fit, psnr
 from dil_teach.classical.haze.dark_channel import (
     DarkChannelSettings,
+    HazeFree,
     brightest_haze,
     remove_haze_by_dark_channel,
 )
 from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.scenes import Scene, scene, scenes
 
-CONTROLS = [
+BASELINES = [
     DarkChannelSettings(patch, omega, radius, 1e-2)
     for patch, omega, radius in itertools.product(
         (3, 5, 7, 9, 11, 15), (0.8, 0.85, 0.9, 0.95, 1.0), (-1, 4, 8, 16)
@@ -35,46 +36,42 @@ CONTROLS = [
 ]
 
 
-def best_control(
+def best_baseline(
     hazes: list[Scene], airlights: list[Tensor]
 ) -> tuple[DarkChannelSettings, list[float]]:
-    """The setting with the highest mean PSNR over all scenes, and its PSNRs."""
+    """The settings with the highest mean PSNR over all scenes, and their PSNRs."""
 
     def figures(settings: DarkChannelSettings) -> list[float]:
-        return [
-            psnr(
-                remove_haze_by_dark_channel(
-                    one.images["image"][None], airlight, settings
-                )[0][0],
-                one.images["clear"],
-            )
-            for one, airlight in zip(hazes, airlights, strict=True)
-        ]
+        scores = []
+        for one, airlight in zip(hazes, airlights, strict=True):
+            image = one.images["image"][None]
+            found = remove_haze_by_dark_channel(image, airlight, settings)
+            scores.append(psnr(found.image[0], one.images["clear"]))
+        return scores
 
-    found = {settings: figures(settings) for settings in CONTROLS}
+    found = {settings: figures(settings) for settings in BASELINES}
     best = max(found, key=lambda settings: mean(found[settings]))
     return best, found[best]
 
 
 def double_dip(
     one: Scene, given: bool, non_uniform: bool, settings: DehazingSettings
-) -> tuple[Dehazing, dict]:
-    """The result and its row of the record."""
+) -> tuple[HazeFree, dict]:
+    """The result, and its row in the table."""
     image, start = one.images["image"], time.process_time()
     airlight = one.images["airlight"] if given and non_uniform else None
     if given and not non_uniform:
         airlight = one.known["airlight"]
-    result = fit(Dehazing(image, airlight, non_uniform, settings))
-    front = to_srgb(result.dip.layers().front[0])
-    true = one.images["transmission"]
-    error = (result.transmission() - true).square().mean().sqrt().item()
-    off = result.airlight()[0] - one.images["airlight"]
+    dehazing = fit(Dehazing(image, airlight, non_uniform, settings))
+    result, front = dehazing.result(), to_srgb(dehazing.dip.layers().front[0])
+    error = (result.transmission[0] - one.images["transmission"]).square().mean().sqrt()
+    off = result.airlight[0] - one.images["airlight"]
     return result, {
-        "PSNR": psnr(result.haze_free(), one.images["clear"]),
+        "PSNR": psnr(result.image[0], one.images["clear"]),
         "front PSNR": psnr(front, one.images["clear"]),
-        "transmission RMSE": error,
+        "transmission RMSE": error.item(),
         "airlight error": off.abs().mean().item(),
-        "unsure": result.doubts(),
+        "unsure": dehazing.doubts(),
         "CPU s": time.process_time() - start,
     }
 
@@ -84,7 +81,7 @@ def measure(
     seeds: tuple[int, ...] = (0, 1, 2),
     folder: Path | None = None,
 ) -> None:
-    """Measure dehazing on scenes whose haze is known."""
+    """Measure dehazing on scenes with known haze."""
     torch.set_num_threads(1)
     commit = record.commit_of_code("benchmarks/dehazing.py")
     hazes = [scene(name, folder) for name in scenes("haze", folder)]
@@ -103,12 +100,12 @@ def measure(
                 rows.append({"scene": one.name, "airlight": kind, "seed": seed} | row)
                 rows[-1]["hazy PSNR"] = psnr(one.images["image"], one.images["clear"])
                 if kind == "estimated" and seed == seeds[0]:
-                    rows[-1]["same airlight"] = to_linear(result.airlight())
+                    rows[-1]["same airlight"] = to_linear(result.airlight)
                 print({k: v for k, v in rows[-1].items() if k != "same airlight"})
     same = [row.pop("same airlight") for row in rows if "same airlight" in row]
-    controls = {"given": true, "its own": own, "ours": same}
-    for kind, airlights in controls.items():
-        settings, figures = best_control(hazes, airlights)
+    baselines = {"given": true, "its own": own, "ours": same}
+    for kind, airlights in baselines.items():
+        settings, figures = best_baseline(hazes, airlights)
         kept = (settings.patch, settings.omega, settings.radius)
         print(f"dark channel, airlight {kind}: patch, omega, radius {kept}", figures)
         key = "given" if kind == "given" else "estimated"
@@ -125,15 +122,15 @@ def measure(
 
 
 def summarise(rows: list[dict]) -> list[dict]:
-    """Means over scenes and seeds, and the worst of each against the control."""
+    """Means over scenes and seeds, and the worst difference from the baseline."""
     lines = []
-    for kind, controls in (
+    for kind, names in (
         ("given", ["given"]),
         ("estimated", ["its own", "ours"]),
     ):
         which = [row for row in rows if row["airlight"] == kind]
-        for control in controls:
-            key = f"dark channel, airlight {control}"
+        for name in names:
+            key = f"dark channel, airlight {name}"
             sure = [row["PSNR"] - row[key] for row in which if not row["unsure"]]
             lines.append(
                 {

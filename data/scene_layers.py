@@ -168,6 +168,7 @@ def composite(
     polygons = outline if isinstance(outline, list) else [front.place(outline)]
     figure, mask = eight_bit(figure), eight_bit(cover(*polygons))
     image = eight_bit(mask * figure + (1 - mask) * ground)
+    images: dict[str, Any]
     images = {"image": image, "mask": mask, "front": figure, "back": ground}
     x, y, radius = disk
     known = {"figure_share": round(float(mask.mean()), 4), "disk": [y, x, radius]}

@@ -1,4 +1,4 @@
-"""dil-teach dehaze: haze taken off, by Double-DIP or by the dark channel."""
+"""dil-teach dehaze: remove haze, by Double-DIP or by the dark channel."""
 
 import json
 import sys
@@ -35,40 +35,40 @@ def dehaze(
     seed: int = 0,
     device: str = "cpu",
 ) -> None:
-    """Take haze off a photograph, or off a film (Double-DIP).
+    """Remove haze from a photograph or a film.
 
-    The transmission is how much of the scene's own light comes through: white is all of
-    it. The airlight is the colour of the haze, {"airlight": [red, green, blue]}, of
-    which each is 0 to 1, in sRGB. Transparency is kept as it is.
+    The transmission is the share of the scene's light that reaches the camera: white is
+    all of it. The airlight is the colour of the haze, {"airlight": [red, green, blue]},
+    each from 0 to 1, in sRGB. Transparency is kept.
 
     Args:
         image: The photograph, in colour, a film or a folder of frames.
-        out: The file to write: a picture, of a film a new folder of frames or .mkv,
-            which keep it as it is, or .mp4, .webm, which do not.
-        method: double-dip decomposes the picture; dark-channel is the classical method
-            that it is compared with, and learns nothing.
-        transmission_out: Where to write the transmission, as a grey picture; of a film
-            a folder or film.
-        airlight_out: Where to write the airlight; its mean, with --non-uniform.
+        out: The picture to write. For a film, a new folder of frames or .mkv, which are
+            lossless, or .mp4, .webm, which are not.
+        method: double-dip decomposes the picture with networks; dark-channel is the
+            classical baseline and learns nothing.
+        transmission_out: The grey picture of the transmission to write; for a film, a
+            folder or a film.
+        airlight_out: The airlight to write; its mean, with --non-uniform.
         non_uniform: Let the airlight change slowly over the picture, as near a low sun.
-        budget: How long to learn.
-        seed: Of all that is random: the same seed gives the same result.
-        device: Where to learn: cpu, cuda or mps.
+        budget: The number of training steps; more take longer.
+        seed: Start value of the random numbers: the same seed gives the same result.
+        device: The device to compute on: cpu, cuda or mps.
     """
     begin = time.perf_counter()
     check_seed(seed)
     if non_uniform and method == "dark-channel":
-        raise ValueError("--non-uniform: expected --method double-dip beside it")
+        raise ValueError(
+            "--non-uniform: expected --method double-dip, got dark-channel; use one"
+        )
 
     import torch
 
-    from dil_teach.classical.haze.dark_channel import remove_haze_by_dark_channel
-    from dil_teach.deep.double_dip.dehazing import (
+    from dil_teach.classical.haze.dark_channel import (
         WORK_SIDE,
-        Dehazing,
-        DehazingSettings,
+        remove_haze_by_dark_channel,
     )
-    from dil_teach.deep.double_dip.double_dip import check_images
+    from dil_teach.deep.double_dip.dehazing import Dehazing, DehazingSettings
 
     pictures = load_pictures(image)
     pictures.check_frames(WORK_SIDE)
@@ -88,24 +88,21 @@ def dehaze(
         settings = getattr(DehazingSettings, budget)(seed=seed)
         dehazing = Dehazing(frames, non_uniform=non_uniform, settings=settings)
         train_with_bar(dehazing)
-        clear, transmission = dehazing.haze_free(), dehazing.transmission()
-        airlight, unsure = dehazing.airlight(), dehazing.doubts()
+        found, doubts = dehazing.result(), dehazing.doubts()
     else:
-        check_images(frames, "image", (3,))
-        clear, transmission, airlight = remove_haze_by_dark_channel(frames)
-        unsure = None
-    clear = clear.cpu()
+        found, doubts = remove_haze_by_dark_channel(frames), None
+    clear = found.image.cpu()
     if pictures.alpha is not None:
         clear = torch.cat([clear, pictures.alpha], 1)
     files = {out: pictures.writer(clear, out)}
     if transmission_out is not None:
-        files[transmission_out] = pictures.writer(transmission, transmission_out)
+        files[transmission_out] = pictures.writer(found.transmission, transmission_out)
     if airlight_out is not None:
-        mean = [round(float(value), 4) for value in airlight.mean((0, 2, 3))]
+        mean = [round(float(value), 4) for value in found.airlight.mean((0, 2, 3))]
         text = json.dumps({"airlight": mean}) + "\n"
         files[airlight_out] = lambda file: file.write_bytes(text.encode())
     write(files)
     seconds = time.perf_counter() - begin
     print(f"{', '.join(map(str, files))}: written in {seconds:.1f} s")
-    if unsure is not None:
-        print("dil-teach: unsure:", unsure, file=sys.stderr)
+    if doubts is not None:
+        print("dil-teach: unsure:", doubts, file=sys.stderr)

@@ -31,6 +31,40 @@ def to_uint8(image: Image) -> UInt8[np.ndarray, "h w *c"]:
     )
 
 
+def check_images(
+    images: Tensor, name: str = "images", channels: tuple[int, ...] = (1, 3)
+) -> None:
+    """Check a batch: each image by :func:`check_image`, and that none is constant.
+
+    Parameters
+    ----------
+    images : Video
+        Expected: Float[Tensor, "n c h w"] in [0, 1], with n at least 1.
+    name : str
+        The argument's name in the error message.
+    channels : tuple of int
+        The accepted numbers of channels.
+
+    Raises
+    ------
+    ValueError
+        If it is not such a tensor, or an image is the same at all pixels.
+    """
+    if not isinstance(images, Tensor) or images.ndim != 4 or len(images) == 0:
+        what = tuple(images.shape) if hasattr(images, "shape") else type(images)
+        raise ValueError(
+            f"{name}: expected a tensor of shape (images, channels, height, width), "
+            f"got {what}; torch.stack makes one of images of one size"
+        )
+    for image in images:
+        check_image(image, name, channels)
+        if (image.amax((1, 2)) - image.amin((1, 2))).max() < 2 / 255:
+            raise ValueError(
+                f"{name}: expected a picture with something in it, got one that is the "
+                "same at all pixels; take another"
+            )
+
+
 def split_alpha(image: Image) -> tuple[Image, Image | None]:
     """Split an image into colour (or grey) and transparency, or None if it has none."""
     return (image[:-1], image[-1:]) if len(image) in (2, 4) else (image, None)

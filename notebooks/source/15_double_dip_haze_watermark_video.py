@@ -13,16 +13,16 @@
 # %% [markdown]
 # # 15 · Double-DIP: what else is a sum of two layers?
 #
-# [Chapter 14](14_double_dip_layers.ipynb) took pictures apart into two layers and a mask.
-# Here the same model, without a new line, takes away haze and watermarks and follows a figure through a film.
-# What changes is what the letters stand for, and what is known of them.
+# [Chapter 14](14_double_dip_layers.ipynb) decomposed pictures into two layers and a mask.
+# Here the same model, without any change, removes haze and watermarks and segments a moving object in a film.
+# Only the meaning of the layers changes, and what is known about them.
 #
 # **After this chapter you can**
 #
-# - write haze, a watermark, a reflection and a figure on its ground as one [composition](glossary.md#composition), and say what the mask is in each;
-# - say why haze has to be added, and taken away, in [linear light](glossary.md#linear-light);
-# - solve the composition for a layer, and tell when that beats a network's own drawing of it;
-# - name the [control](glossary.md#control) of each application, and the pictures on which it wins.
+# - write haze, a watermark, a reflection and a foreground on a background as one [composition](glossary.md#composition), and say what the mask is in each case;
+# - explain why haze must be added and removed in [linear light](glossary.md#linear-light);
+# - solve the composition for a layer, and say when this is better than the network's own layer;
+# - name the [baseline](glossary.md#baseline) of each application, and the pictures on which the baseline wins.
 #
 # **What you need**: [chapter 14](14_double_dip_layers.ipynb).
 # No GPU.
@@ -41,12 +41,12 @@ start(budget, seconds={"quick": 35, "standard": 100, "full": 300})
 
 # %% [markdown]
 # `budget` changes sizes and numbers of steps, never the method.
-# The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
+# The [seed](glossary.md#seed) is fixed: two runs of the chapter on one computer give the same pictures, bit for bit.
 #
 # ## A hazy photograph: ours, or yours
 #
 # Choose a hazy photograph of your own (a street in fog, hills on a summer day), then select the cell below the button, and *Run > Run Selected Cell and All Below*.
-# Without one you get an alley which is *rendered*: over a known depth, haze was added, so that every layer is known.
+# Without one you get an alley that is *rendered*: haze was added over a known depth, so every layer is known.
 # (It is made of textures from CC0Textures, CC0, and of our own street front.)
 
 # %%
@@ -63,7 +63,7 @@ side = {"quick": 128, "standard": 192, "full": 256}[budget]
 chosen = uploaded_image(button.value, default=alley["image"], max_side=side)
 hazy = chosen[:3].to(device())
 own = chosen is not alley["image"]
-clear = None if own else alley["clear"]  # of yours nobody knows it
+clear = None if own else alley["clear"]  # unknown for your photograph
 subject = "your photograph" if own else "an alley of brick walls"
 
 # %% [markdown]
@@ -72,23 +72,23 @@ subject = "your photograph" if own else "an alley of brick walls"
 # Write your answers down; each is tested below.
 #
 # 1.
-#    Two things can be wrong when haze is taken away: the map of how thick it is, or the *colour* of the haze, three numbers.
+#    Two things can be wrong when haze is removed: the map of its thickness, or its *colour*, which is three numbers.
 #    Which of the two errors does more harm?
 # 2.
-#    A watermark lies over three photographs.
-#    It could be taken away from each by itself, or from all three together.
-#    What does a single photograph not tell?
+#    A watermark covers three photographs.
+#    We could remove it from each photograph separately, or from all three together.
+#    What can a single photograph not tell us?
 # 3.
 #    Patches of a clear photograph [recur](glossary.md#recurrence).
 #    In the same photograph under haze, do more patches have a [good match](glossary.md#good-match), or fewer?
 #
 # ## The smallest demo: one formula, four pictures
 #
-# The only model of chapter 14 was
+# Chapter 14 used a single model:
 #
 # $$I = m \cdot y_1 + (1 - m) \cdot y_2 .$$
 #
-# Four pictures of which every layer is known, and one function that should make them all:
+# Here are four pictures of which every layer is known, and one function that should reproduce all of them:
 
 # %%
 star, reflection, mark = scene("star"), scene("mix_cat"), scene("watermark")
@@ -103,7 +103,7 @@ share = torch.tensor(reflection.known["coefficients"][0])
 star, reflection, mark = star.images, reflection.images, mark.images
 haze_layers = [alley[name].cpu() for name in ("clear", "airlight", "transmission")]
 parts = {
-    "a figure": (star["front"], star["back"], star["mask"]),
+    "a foreground": (star["front"], star["back"], star["mask"]),
     "a reflection": (*reflection["layers"], share),
     "haze": haze_layers,
     "a watermark": (mark["clean"][0], white, 1 - mark["alpha"]),
@@ -111,7 +111,7 @@ parts = {
 
 # %%
 shipped = {
-    "a figure": star["image"],
+    "a foreground": star["image"],
     "a reflection": reflection["mixtures"][0],
     "haze": alley["image"].cpu(),
     "a watermark": mark["marked"][0],
@@ -145,29 +145,30 @@ show(
 )
 
 # %% [markdown]
-# In each column stand, from the top: the front layer, the back layer, the mask (white: the front is seen), and the picture.
-# The reflection's mask is one grey for the whole picture, and the back layers of haze and watermark are single colours.
-# That is what makes one problem easier than another:
+# Each column shows, from top to bottom, the front layer, the back layer, the mask (white where the front is visible) and the picture.
+# The reflection's mask is one grey for the whole picture.
+# The back layers of haze and watermark are single colours.
+# These differences make one problem easier than another:
 #
 # | | front $y_1$ | back $y_2$ | mask $m$ | what else is known |
 # |---|---|---|---|---|
-# | figure and ground (chapter 14) | the figure | the ground | black or white | hints; each has a texture of its own |
+# | segmentation (chapter 14) | the foreground | the background | black or white | hints; each has its own texture |
 # | reflection (chapter 14) | one scene | another scene | one number | their edges do not coincide |
 # | **haze** | the scene | the [airlight](glossary.md#airlight): one colour, or a smooth layer | the [transmission](glossary.md#transmission), which changes with depth alone | light is not negative |
-# | **watermark** | the photograph | one colour | 1 - [alpha](glossary.md#alpha) | alpha is the same in each picture, and most of it is 0 |
-# | **film** | the figure in each frame | the ground in each frame | black or white | neighbouring frames are nearly the same; figure and ground move apart |
+# | **watermark** | the photograph | one colour | 1 - [alpha](glossary.md#alpha) | alpha is the same in each picture, and 0 in most pixels |
+# | **film** | the foreground of each frame | the background of each frame | black or white | neighbouring frames are nearly the same; foreground and background move differently |
 #
-# Three pictures come out to a rounding error.
-# Haze does not, though all its layers are the right ones: the numbers printed above say by how much.
-# What is wrong with it?
+# Three pictures agree to within rounding.
+# Haze does not, although all its layers are correct: the numbers printed above show the error.
+# What is wrong?
 #
 # ## Exercise: haze
 #
-# Light adds.
-# The numbers in a file are not light but a code for it, sRGB, that spends more of its 256 steps on the dark.
-# Haze lays light over light, *before* the camera writes its code.
-# So the composition holds in linear light, $I = t J + (1 - t) A$: $J$ the clear scene, $A$ the airlight, $t$ the transmission, which falls as $e^{-\beta d}$ with the distance $d$ [@narasimhan2002].
-# (A watermark is laid over the *file* by a program, and there the codes do add.)
+# Light adds up.
+# The numbers in a file are not light: they are sRGB values, a nonlinear encoding that spends more of its 256 levels on dark tones.
+# Haze adds light to light *before* the camera encodes it.
+# So the composition holds in linear light, $I = t J + (1 - t) A$, where $J$ is the clear scene, $A$ the airlight and $t$ the transmission, which falls as $e^{-\beta d}$ with the distance $d$ [@narasimhan2002].
+# (A program puts a watermark on the *file*, so there the sRGB values do add up.)
 #
 # Write `haze(clear, transmission, airlight)`.
 #
@@ -176,7 +177,7 @@ show(
 # - `airlight`: Float[Tensor, "3 1 1"] in [0, 1], sRGB.
 # - Returns the hazy picture, Float[Tensor, "3 h w"] in [0, 1], sRGB.
 #
-# `to_linear` takes sRGB values to linear light and `to_srgb` takes them back.
+# `to_linear` converts sRGB values to linear light, and `to_srgb` converts them back.
 # Expected run time: a few milliseconds.
 
 # %% tags=["exercise"]
@@ -198,36 +199,36 @@ check.haze(haze)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Which of the three arguments are codes, and which is a share?
+# Which of the three arguments are sRGB values, and which is a share?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Two things have to be taken to light before they are added, and the sum has to be taken back.
+# Two arguments must be converted to linear light before they are added, and the sum must be converted back.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# `compose`, from the demo, may be used as it is: it does not ask whether it is given light or codes.
+# You may use `compose` from the demo as it is: the formula is the same for linear light.
 #
 # </details>
 
 # %% [markdown]
 # ## Exercise: the front layer, in closed form
 #
-# Once the mask and the back layer are known, the front needs no network: solve the composition for it.
+# Once the mask and the back layer are known, the front layer needs no network: solve the composition for it.
 # One difficulty remains.
-# Where the mask is nearly 0 hardly anything of the front is seen, and whatever is seen (noise, rounding) would be divided by almost nothing.
-# So the mask is not allowed below a *floor* when something is divided by it.
+# Where the mask is nearly 0, almost nothing of the front is visible, and noise and rounding errors would be divided by almost 0.
+# So a *floor* limits the divisor: where the mask is lower, we divide by the floor instead.
 #
 # Write `front_layer(image, mask, back, floor)`.
 #
-# - `image`: Float[Tensor, "c h w"], codes or light; its values are those of the layers.
+# - `image`: Float[Tensor, "c h w"], in sRGB or in linear light, as the layers are.
 # - `mask`: Float[Tensor, "1 h w"] in [0, 1].
 # - `back`: Float[Tensor, "c h w"], or "c 1 1" where it is one colour.
 # - `floor`: a float above 0.
-# - Returns the front, Float[Tensor, "c h w"], not cut off at 0 or 1.
-#   Where the mask is 0 it should be the back layer: neither black nor infinite.
+# - Returns the front, Float[Tensor, "c h w"], not clamped to [0, 1].
+#   Where the mask is 0, it should be the back layer: neither black nor infinite.
 #
 # Expected run time: a few milliseconds.
 
@@ -245,32 +246,35 @@ check.front_layer(front_layer)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Write the composition with the front alone on one side: what is taken away, and what is divided?
+# Write the composition with the front alone on one side.
+# What do you subtract, and by what do you divide?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Write it as a *difference* from the back layer: how much farther from it is the front than the image?
+# Write it as a *difference* from the back layer.
+# How much larger is the front's difference than the image's?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
 # image - back = mask * (front - back).
-# `clamp_min` holds the mask above the floor.
+# `clamp_min` keeps the mask above the floor.
 #
 # </details>
 
 # %% [markdown]
-# The same line takes away haze (with `to_linear` before and `to_srgb` after) and a watermark (with `1 - alpha` for the mask).
-# **Only the composition's letters have changed.**
-# The rest of the chapter is about where mask and back layer come from.
+# The same line removes haze (with `to_linear` before and `to_srgb` after) and a watermark (with `1 - alpha` as the mask).
+# **Only the meaning of the symbols has changed.**
+# The rest of the chapter is about how to find the mask and the back layer.
 #
 # ## Haze: the dark channel
 #
-# First the [control](glossary.md#control), which learns nothing.
-# In a clear outdoor picture there is nearly everywhere, save in the sky, within a few pixels, something dark in at least one of the three channels: a shadow, a leaf, a brick.
-# The minimum over channels and window, the [dark channel](glossary.md#dark-channel), is close to 0 [@he2011].
-# In haze that place holds $(1-t)\,A$ instead of 0, so the dark channel of $I/A$ is $1 - t$: a map of the haze.
+# First the [baseline](glossary.md#baseline), which learns nothing.
+# Consider a clear outdoor picture.
+# Nearly everywhere except in the sky, a window of a few pixels contains something dark in at least one of the three channels: a shadow, a leaf, a brick.
+# So the minimum over channels and window, the [dark channel](glossary.md#dark-channel), is close to 0 [@he2011].
+# In haze this pixel has the value $(1-t)\,A$ instead of 0, so the dark channel of $I/A$ is $1 - t$: a map of the haze.
 
 # %%
 from dil_teach.classical.haze.dark_channel import (
@@ -286,21 +290,21 @@ show_source(dark_channel_transmission)
 from dil_teach.image.guided_filter import guided_filter
 
 
-def by_hand(image, linear_airlight, radius, patch=7):
-    """The transmission by the dark channel, laid along the picture's edges."""
+def baseline_map(image, linear_airlight, radius, patch=7):
+    """The dark channel's transmission, aligned with the picture's edges."""
     light = to_linear(image)[None]
     rough = dark_channel_transmission(light, linear_airlight, patch)
     return guided_filter(image[None], rough, radius, eps=1e-3)[0].clamp(0.05, 1)
 
 
 # %% [markdown]
-# The window makes the map blocky, and the [guided filter](glossary.md#guided-filter) lays it along the outlines of the picture again [@he2010].
-# (0.95 leaves a little haze on purpose: without any, far things look near.)
+# The window makes the map blocky, and the [guided filter](glossary.md#guided-filter) aligns it with the edges of the picture again [@he2010].
+# (The factor 0.95 leaves a little haze on purpose: without any haze, distant objects look near.)
 
 # %%
 linear_hazy = to_linear(hazy)[None]
 airlight = brightest_haze(linear_hazy, patch=7)
-transmission = by_hand(hazy, airlight, radius=16)
+transmission = baseline_map(hazy, airlight, radius=16)
 shown = {
     "its dark channel": dark_channel(linear_hazy, 7)[0],
     "transmission": transmission,
@@ -320,12 +324,14 @@ show(
 )
 
 # %% [markdown]
-# Bright is thick haze in the first picture, and near is bright in the second.
-# The last picture shows the prior at work: the clear alley is dark nearly everywhere, though not quite, and where it is not (the pale windows, the mortar of the bricks) the second picture takes paleness for haze: bricks appear in a map in which only depth should.
+# In the first picture, bright means thick haze; in the second, bright means near.
+# The last picture shows the prior: the clear alley is dark nearly everywhere, but not quite.
+# Where it is not dark (the pale windows, the mortar between the bricks), the second picture mistakes paleness for haze.
+# So bricks appear in a map that should show depth only.
 #
-# Two knobs decide on the result.
-# *Airlight*: how bright the haze itself is assumed to be.
-# *Smoothness*: over how many pixels the guided filter averages.
+# Two parameters control the result.
+# *Airlight*: the assumed brightness of the haze itself.
+# *Smoothness*: the number of pixels over which the guided filter averages.
 
 
 # %%
@@ -333,19 +339,19 @@ from dil_teach.classical.haze.dark_channel import remove_haze
 from dil_teach.notebook import strip
 
 
-def take_away(image, linear_airlight, transmission):
-    """Haze taken away in closed form: in light, and then as a file has it."""
+def dehaze(image, linear_airlight, transmission):
+    """Remove haze in closed form, in linear light; the result is sRGB."""
     light = remove_haze(to_linear(image)[None], transmission[None], linear_airlight)
     return to_srgb(light)[0]
 
 
 def render_haze(brightness, smoothness):
     assumed = (brightness * airlight).clamp(0.05, 1)
-    t = by_hand(hazy, assumed, smoothness)
+    t = baseline_map(hazy, assumed, smoothness)
     pictures = {
         "airlight": to_srgb(assumed)[0].expand_as(hazy),
         "transmission": t,
-        "haze taken away": take_away(hazy, assumed, t),
+        "without haze": dehaze(hazy, assumed, t),
     }
     return strip(pictures, zoom=1)
 
@@ -372,11 +378,12 @@ haze_slider = explore(
 )
 
 # %% [markdown]
-# Too dark an airlight, and the far end breaks: what is brighter than the haze itself cannot be explained by haze.
-# Too bright, and some haze stays everywhere.
-# Smoothness is the milder knob: with a small radius the map keeps the blocks of the minimum, with a large one it copies the outlines of the picture, bricks and all.
+# If the airlight is too dark, the far end of the alley breaks: haze cannot explain a pixel that is brighter than the haze itself.
+# If it is too bright, some haze remains everywhere.
+# Smoothness matters less.
+# With a small radius the map keeps the blocks of the minimum; with a large radius it copies the edges of the picture, including the bricks.
 # Question 1 asks which of the two errors does more harm.
-# Four scenes with one airlight, each error alone:
+# Here are four scenes with a uniform airlight, with each error alone:
 
 # %%
 from dil_teach import psnr
@@ -388,30 +395,34 @@ for name in ("haze_lake", "haze_alley", "haze_garden", "haze_square"):
     picture, true_t = known["image"], known["transmission"]
     true_air = to_linear(known["airlight"])[None]
     air = brightest_haze(to_linear(picture)[None], patch=7)
-    guesses = ((air, true_t), (true_air, by_hand(picture, true_air, 16)))
-    guesses += ((air, by_hand(picture, air, 16)),)
-    results = [take_away(picture, a, t) for a, t in guesses]
+    guesses = ((air, true_t), (true_air, baseline_map(picture, true_air, 16)))
+    guesses += ((air, baseline_map(picture, air, 16)),)
+    results = [dehaze(picture, a, t) for a, t in guesses]
     errors.append([psnr(result, known["clear"]) for result in results])
     print(f"{name:14}" + "".join(f"{decibels:15.1f} dB" for decibels in errors[-1]))
 wrong_airlight, wrong_transmission, both_wrong = torch.tensor(errors).mean(dim=0)
 
 # %% [markdown]
-# The first column has the *true* map of the haze and a wrong colour; the second the true colour and a map made by ten lines of code.
-# In the mean **the airlight does more harm**: three numbers against 16,384.
-# (It is so by far on the lake and in the garden; in the alley and on the square the map does a little more harm.)
-# The reason is in the closed form, $J = A + (I - A)/t$: where the haze is thick, $t$ is small, and the error of $A$ is multiplied by $1/t - 1$, by nine at $t = 0.1$, over the whole far half of the picture and in the same direction.
-# The errors of $t$ differ from place to place, and the far scene is near $A$ anyway.
-# A method that is *given* the airlight has been given most of the answer; keep that in mind when tables are compared.
+# The first column uses the *true* transmission map and a wrong colour.
+# The second uses the true colour and a map from ten lines of code.
+# On average **the airlight does more harm**: three numbers against 16,384.
+# (It does much more harm on the lake and in the garden; in the alley and on the square, the map does a little more harm.)
+# The reason is in the closed form, $J = A + (I - A)/t$.
+# Where the haze is thick, $t$ is small, and the error of $A$ is multiplied by $1/t - 1$, which is nine at $t = 0.1$.
+# This happens over the whole far half of the picture, and in the same direction.
+# The errors of $t$ differ from place to place, and the colours of the far scene are close to $A$ anyway.
+# A method that is *given* the airlight has been given most of the answer; remember this when you compare tables.
 
 # %% [markdown]
 # ## Haze: the upper envelope
 #
-# Can the map be bettered?
+# Can the map be improved?
 # Light is not negative: $J \ge 0$, so $I \ge (1-t)\,A$ in each channel, and
 #
 # $$t \;\ge\; 1 - \min_c \frac{I_c}{A_c} .$$
 #
-# Every pixel gives a **lower bound** of its own transmission, and only where something is really dark does the bound hold with equality.
+# Every pixel gives a **lower bound** on its own transmission, the boundary constraint of @meng2013, which @berman2016 use as well.
+# The bound holds with equality only where something is really black.
 # Here it is along one row of the alley, with the true airlight:
 
 # %%
@@ -421,14 +432,14 @@ row, columns = 40, range(128)
 true_air = to_linear(alley["airlight"])[None]
 bound = 1 - (to_linear(alley["image"]) / true_air[0]).amin(dim=0)
 too_high = float((bound > alley["transmission"][0] + 0.02).float().mean())
-control_t = by_hand(alley["image"], true_air, radius=16)[0]
+baseline_t = baseline_map(alley["image"], true_air, radius=16)[0]
 
 # %%
 show(
     curves(
         {
             "lower bound of each pixel": (columns, bound[row].tolist()),
-            "dark channel, guided": (columns, control_t[row].tolist()),
+            "dark channel, guided": (columns, baseline_t[row].tolist()),
             "truth": (columns, alley["transmission"][0, row].tolist()),
         },
         xlabel="column [pixels]",
@@ -440,32 +451,39 @@ show(
 )
 
 # %% [markdown]
-# The truth runs along the *tops* of the jagged curve (or a little above, where nothing is quite black): it is its [upper envelope](glossary.md#upper-envelope).
-# The dark channel's map is too high at the far end of the alley, where its window borrows the bound of nearer walls, and too low at the window on the right (columns 98 to 104), where nothing is dark.
+# The true transmission runs along the *peaks* of the jagged curve, or a little above them where nothing is quite black: it is the [upper envelope](glossary.md#upper-envelope) of the bounds.
+# The dark channel's map is too high at the far end of the alley, where its window takes the bound of nearer walls.
+# It is too low at the window on the right (columns 98 to 104), where nothing is dark.
 # It also copies the bricks.
 #
-# Double-DIP takes the envelope for what is known of the mask.
+# Double-DIP uses the envelope as prior knowledge about the mask.
 # This is all that turns the model of chapter 14 into a method for haze:
 
 # %%
 from dil_teach import Dehazing, DehazingSettings
-from dil_teach.deep.double_dip.dehazing import envelope, roughness
+from dil_teach.deep.double_dip.dehazing import (
+    envelope,
+    neighbour_similarity,
+    roughness,
+)
 
 show_source(Dehazing.train_step)
 show_source(envelope)
 show_source(roughness)
+show_source(neighbour_similarity)
 
 # %% [markdown]
 # - **Envelope.**
-#   A bound *above* the map costs 0.9 of the difference, one below only 0.1.
-#   The best map then has nine of ten bounds under it.
-#   (The loss is also known as pinball loss; at 0.5 it is the median.)
+#   A bound *above* the map costs 0.9 of the difference, a bound below it only 0.1.
+#   So the best map has nine of ten bounds below it.
+#   (This loss is also called pinball loss; at 0.5 its minimum is the median.)
 # - **Roughness.**
-#   $-\log t = \beta d$ is depth, up to a factor, and depth is smooth, save where colours change.
-# - **The airlight comes first**, and is held.
-#   Its tint is found by what this course is about: patches that [recur](glossary.md#recurrence) nearer and farther differ by haze alone, and their colours fade along lines that meet in the airlight [@bahat2016].
-#   Its brightness is taken from the haziest part, extrapolated to where no contrast would be left.
-# - The front layer is drawn by a network, the mask is a coarse grid that is interpolated, the back layer one colour.
+#   $-\log t = \beta d$ is the depth up to a factor, and depth is smooth except where colours change.
+# - **The airlight comes first** and is then frozen.
+#   Its tint comes from the topic of this course: patches that [recur](glossary.md#recurrence) at two distances differ by haze alone, and their colours fade along lines that meet in the airlight [@bahat2016].
+#   Its brightness comes from the haziest part, extrapolated to the point at which no contrast would remain.
+# - A network draws the front layer, the mask is a coarse grid that is interpolated, and the back layer is one colour.
+# - The final transmission is a blend of the learned mask and the guided dark channel.
 #
 # **Stopping rule**: the number of steps in the budget.
 
@@ -478,7 +496,7 @@ from dil_teach.notebook import LivePanel
 steps = {"quick": 40, "standard": 200, "full": 400}[budget]
 haze_settings = DehazingSettings(steps=steps, seed=seed)
 dehazing = Dehazing(hazy, settings=haze_settings)
-panel = LivePanel(alt="The transmission as it is known so far")
+panel = LivePanel(alt="The transmission learned so far")
 
 # %%
 for progress in train(dehazing, report_every=dehazing.total_steps // 3):
@@ -486,19 +504,20 @@ for progress in train(dehazing, report_every=dehazing.total_steps // 3):
 
 # %% [markdown]
 # The losses level off within the first half of the steps.
-# The error of reconstruction is small soon, for map and airlight are nearly right from the start and the network need only find the colours; how good the *map* is it does not say.
+# The reconstruction error is small early: map and airlight are nearly right from the start, and the network only has to find the colours.
+# This error does not show how good the *map* is.
 
 # %%
 haze_free = dehazing.haze_free()
 versions = {
     "under haze": hazy,
-    "control: dark channel": take_away(hazy, airlight, transmission),
+    "baseline: dark channel": dehaze(hazy, airlight, transmission),
     "Double-DIP, closed form": haze_free,
     "the network's own layer": to_srgb(dehazing.dip.layers().front[0]),
 }
 show(
     versions,
-    alt=f"{subject} under haze; with most of it taken away by the control, still pale "
+    alt=f"{subject} under haze; with most of it removed by the baseline, still pale "
     "at the far end; clearer by Double-DIP; and the network's own layer, a "
     "grey-brown blur",
     truth=clear,
@@ -506,20 +525,20 @@ show(
 )
 
 # %% [markdown]
-# The network's own layer is a blur without bricks: in so few steps a network draws what is smooth.
-# That is no loss, for it is not asked for the result.
-# **The closed form takes the map and the airlight from what was learned and every detail from the given picture.**
+# The network's own layer is a blur without bricks: in so few steps a network draws only smooth content.
+# This does no harm, because the network's layer is not the result.
+# **The closed form takes map and airlight from the training, and every detail from the given picture.**
 #
-# What does it owe to the airlight?
-# The same alley once more, and now the method is *given* the true colour:
+# How much of the result depends on the airlight?
+# Here is the same alley again, and now the method is *given* the true colour:
 
 # %%
 from dil_teach import fit
 
 side_settings = dataclasses.replace(haze_settings, steps=steps // 2)
 known = scene("haze_alley").known["airlight"]
-told = fit(Dehazing(alley["image"], airlight=known, settings=side_settings))
-versions["closed form, airlight given"] = told.haze_free()
+informed = fit(Dehazing(alley["image"], airlight=known, settings=side_settings))
+versions["closed form, airlight given"] = informed.haze_free()
 haze_score = {}
 for name, version in versions.items():
     if not own:
@@ -528,23 +547,24 @@ for name, version in versions.items():
 print("The method says:", dehazing.doubts() or "no doubts.")
 
 # %% [markdown]
-# The envelope and the airlight of recurring patches are worth one and a half to two decibels over the control here, most of it colour: the captions, which are of brightness alone, differ by little.
-# Knowing the airlight is worth about two more.
-# If the method voices a doubt about the airlight of the alley, it is right: even at the far end a fifth of the wall's light comes through, so that nowhere is the airlight seen alone.
-# (The control here is ten lines with settings that we chose for this picture.
-# Other settings of window and filter, chosen *with the truth* for this picture, gain half a decibel.)
-# The printed figures are of all three channels.
+# The envelope and the airlight of recurring patches gain one and a half to two decibels over the baseline here.
+# Most of the gain is colour: the captions, which measure brightness alone, differ little.
+# Knowing the airlight gains about two more.
+# If the method expresses a doubt about the airlight of the alley, it is right: even at the far end, a fifth of the wall's light comes through, so the airlight is nowhere visible alone.
+# (The baseline here is ten lines with settings that we chose for this picture.
+# Other settings of window and filter, chosen *with the ground truth* of this picture, gain half a decibel.)
+# The printed scores are of all three channels.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "mixing codes instead of light is over 30 grey levels off": off["haze"] > 30,
-    "no pixel's bound is above the truth by over 0.02": too_high == 0,
+    "composing sRGB values instead of light is over 30 levels off": off["haze"] > 30,
+    "no bound exceeds the true transmission by over 0.02": too_high == 0,
     "a wrong airlight costs more than a wrong map": bool(
         wrong_airlight < wrong_transmission - 0.5
     ),
 }
-for other in () if own else ("control: dark channel", "the network's own layer"):
+for other in () if own else ("baseline: dark channel", "the network's own layer"):
     gain = haze_score["Double-DIP, closed form"] - haze_score[other]
     claims[f"the closed form beats {other} by over 1 dB"] = gain > 1
 check_claims(claims)
@@ -552,8 +572,8 @@ check_claims(claims)
 # %% [markdown]
 # ## Haze: an airlight that is not uniform
 #
-# In smoke before a window, or near a low sun, the airlight is brighter on one side.
-# Then the back layer cannot be one colour, but it may still be *smooth*: the same model with another letter, a quadratic function of the place.
+# In smoke near a window, or near a low sun, the airlight is brighter on one side.
+# Then the back layer cannot be one colour, but it may still be *smooth*: the same model, with a quadratic function of the position as its back layer.
 # (Rendered from the coffee cup, Rachel Michetti; the cat, Stéfan van der Walt; the astronaut, NASA; and CC0Textures' bricks.)
 
 # %%
@@ -567,7 +587,7 @@ by_airlight = {
 # %%
 from dil_teach import fit_all
 
-fit_all(by_airlight.values())  # side by side, as far as there are cores
+fit_all(by_airlight.values())  # in parallel on the available cores
 freed = {name: method.haze_free() for name, method in by_airlight.items()}
 gallery_score = {n: psnr(image, gallery["clear"]) for n, image in freed.items()}
 
@@ -587,22 +607,24 @@ show(
 )
 
 # %% [markdown]
-# Above the pictures, below their airlights.
-# With one colour for all the left half turns blue: its haze *was* bluish, and what a cream airlight does not explain is left to the wall.
-# A smooth layer has the right tendency, from bluish to cream, is too bright all over, takes the blue away and leaves a reddish cast instead: a gain of about one decibel.
-# It is not more, for the colour of haze and its thickness are hard to tell apart when both may change from place to place.
+# The upper row shows the pictures, the lower row their airlights.
+# With one colour for the whole picture, the left half turns blue: its haze *was* bluish, and the wall takes the colour that a cream airlight does not explain.
+# The smooth layer has the right tendency, from bluish to cream, but is too bright everywhere.
+# It removes the blue and leaves a reddish cast instead: a gain of about one decibel.
+# The gain is not larger, because the colour and the thickness of haze are hard to separate when both may change from place to place.
 
 # %% [markdown]
 # ## Watermark: three photographs that share it
 #
-# Now the mask is $1 - \alpha$ and the back layer one colour.
-# Neither changes from photograph to photograph, and everything else does.
-# That is the whole idea: of the gradients at one place, in three photographs, the *median* is the mark's, for where there is no mark they have nothing in common [@dekel2017].
-# From this outline $\alpha$ and colour are then found by descent: what is left when the mark is taken away should be smooth, in all three.
-# This is the **total-variation start**, and our control.
+# Now the mask is $1 - \alpha$ and the back layer is one colour.
+# Neither changes from photograph to photograph; everything else does.
+# The method uses this.
+# At each position, the *median* of the three photographs' gradients is the gradient of the mark, because outside the mark their gradients have nothing in common [@dekel2017].
+# From this outline, gradient descent then finds $\alpha$ and the colour: without the mark, all three photographs should be smooth.
+# This is the **total-variation start**, and our baseline.
 #
-# Double-DIP [@gandelsman2019] adds what a network knows: one network draws all three clean photographs, and the composition has to explain the marked ones.
-# (`front` and `back` are the other way round in the library: its front is the mark.)
+# Double-DIP [@gandelsman2019] adds the prior of a network: one network draws all three clean photographs, and the composition has to explain the marked ones.
+# (In the library `front` and `back` are exchanged: its front is the mark.)
 
 # %%
 from dil_teach import WatermarkRemoval, WatermarkSettings
@@ -621,15 +643,15 @@ for progress in train(shared, report_every=shared.total_steps // 3):
     print(f"step {progress.step}: variation {progress.losses['variation']:.4f}")
 
 # %% [markdown]
-# No box, no outline, no colour was given.
-# What the total-variation start minimised hardly changes any more when the network trains.
+# No box, no outline and no colour was given.
+# The variation, which the total-variation start has already minimised, hardly changes while the network trains.
 # **Stopping rule**: the number of steps in the budget.
-# (Not the best reconstruction: two grey layers could reconstruct very well.)
+# (We do not stop at the best reconstruction: two grey layers could reconstruct the picture very well.)
 
 # %%
 import math
 
-inside = alpha > 0.02  # the truth: it scores, and does nothing else
+inside = alpha > 0.02  # the ground truth, used for scores only
 
 
 def score_inside(image, truth):
@@ -666,29 +688,31 @@ show(
 )
 
 # %% [markdown]
-# Some eighteen decibels over the marked pixels, and hardly a trace of the mark.
-# (The captions are of the whole picture.)
-# Three things to take home:
+# The result gains about eighteen decibels over the marked pixels, and hardly a trace of the mark remains.
+# (The captions measure the whole picture.)
+# Three conclusions:
 #
-# - **The control has done the work.**
-#   Training changes its result by a fraction of a decibel, and at this budget for the worse: the network would have to know the photographs better than the composition does, and it knows less.
+# - **The baseline has done the work.**
+#   Training changes its result by a fraction of a decibel, and at this budget for the worse.
+#   To improve it, the network would have to know the photographs better than the composition does, and it knows less.
 # - **The network's own layer is a blur.**
-#   That a network draws smooth things first is why it can part layers at all, and why its drawing is no result.
+#   A network draws smooth content first; that is why it can separate layers at all, and why its layer is not the result.
 #   The closed form takes opacity and colour from the model and *every detail from the given picture*.
-# - **Where it found no mark nothing changes**, not by one grey level: where $\alpha = 0$ the closed form is the identity.
-#   A network's drawing would have changed everything a little.
+# - **Where the method finds no mark, nothing changes**, not by one grey level: where $\alpha = 0$, the closed form is the identity.
+#   A network's layer would have changed everything a little.
 #
 # ## Watermark: one photograph and a box
 #
-# Take two of the three away.
-# A box round the mark is given instead, and as a second control *inpainting*: throw away all that lies under the mark, and lay the smoothest surface into the hole [@damelin2018].
-# To be generous, inpainting is given the true outline of the mark, which the method has to find.
+# Now the method gets only one of the three photographs.
+# Instead of the other two it gets a box around the mark.
+# A second baseline is *inpainting*: discard all pixels under the mark, and fill the hole with the smoothest surface [@damelin2018].
+# Inpainting is given an advantage: the true outline of the mark, which the method has to find.
 
 # %%
 from dil_teach.classical.inpainting import biharmonic
 
 top, left, *size = scene("watermark").known["box"]
-moved = marked.shape[-1] != 128  # the pictures were cut out at row and column 12
+moved = marked.shape[-1] != 128  # the pictures were cropped at row and column 12
 box = (top - 12 * moved, left - 12 * moved, *size)
 short = dataclasses.replace(mark_settings, steps=mark_settings.steps // 2)
 chosen = {"cat": 0, "cup": 2}
@@ -724,7 +748,7 @@ def render_mark(photographs, of):
         removal, cleaned = one_each[of], alone[of]
     pictures = {
         "opacity found": (2 * removal.opacity()).clamp(0, 1),
-        "mark taken away": cleaned,
+        "without the mark": cleaned,
         "inpainting": inpainted[of],
         "truth": clean[number],
     }
@@ -738,8 +762,8 @@ mark_choice = explore(
         "photographs": Choice("Photographs with this mark", ("one", "three"), "one"),
         "of": Choice("Shown", ("cat", "cup"), "cat"),
     },
-    "The opacity found from {photographs} photograph(s); the {of} with the mark taken "
-    "away by it; by inpainting; and the truth",
+    "The opacity found from {photographs} photograph(s); the {of} with the mark "
+    "removed by it; by inpainting; and the ground truth",
     examples=[
         {"photographs": "one", "of": "cat"},
         {"photographs": "three", "of": "cat"},
@@ -748,16 +772,19 @@ mark_choice = explore(
 
 # %% [markdown]
 # Look at the *opacity found*.
-# From three photographs it is the letters, the ring and little else.
-# From the cat alone it is letters, ring, an eye and half of the fur: in one picture nothing says that a pale stroke of fur is not a stroke of the mark, and both are 'what has to be taken away to leave something smooth'.
-# That is question 2: a single picture does not tell what belongs to the mark and what to the photograph.
-# It is not a question of better training.
+# From three photographs, it shows the letters, the ring and little else.
+# From the cat alone, it shows letters, ring, an eye and half of the fur.
+# In one picture, nothing distinguishes a pale stroke of fur from a stroke of the mark: removing either leaves something smooth.
+# This answers question 2: a single picture does not tell what belongs to the mark and what to the photograph.
+# Better training would not help.
 #
-# So on the cat **inpainting wins by far**: it was told the outline, fur is much the same everywhere, and the strokes are thin enough to be bridged.
-# On the cup it is the other way round.
-# The saucer under the mark is plain, so that $\alpha$ is found nearly right; and under the letters lie the spoon's handle and the rim of the cup, which no smooth surface invents, but which *are there in the picture*, dimmed to a half.
-# Inpainting throws away what the composition can bring back.
-# It wins where nobody can tell what to take away, and where little is lost by throwing away.
+# So on the cat, **inpainting wins by far**: it knows the outline, fur is similar everywhere, and the strokes are thin enough to be bridged.
+# On the cup the method wins.
+# The saucer under the mark is plain, so $\alpha$ is nearly right.
+# Under the letters lie the spoon's handle and the rim of the cup.
+# No smooth surface can invent them, but they *are in the picture*, dimmed to a half.
+# The composition restores what inpainting discards.
+# Inpainting wins where the mark cannot be informed from the photograph, and where little is lost by discarding pixels.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -776,14 +803,14 @@ check_claims(claims)
 # %% [markdown]
 # ## Exercise: flicker
 #
-# A film of masks may be right in each frame by itself and still boil along the outline.
-# Write `flicker(masks, motion)`, which measures it for a film that moves by whole pixels.
+# Masks of a film may be right in each single frame and still flicker along the outline.
+# Write `flicker(masks, motion)`, which measures this for a film that moves by whole pixels.
 #
 # - `masks`: Float[Tensor, "t 1 h w"] in [0, 1], one for each frame.
-# - `motion`: a list of t - 1 pairs `(down, right)` in whole pixels: how far everything moves from each frame to the next.
-#   What lies at row $y$ lies at row $y$ + down in the next frame.
-# - Returns one float: the mean over the pairs of neighbouring frames of the mean absolute difference between the later mask and the earlier one, moved along.
-#   Pixels that only one of the two frames shows are left out.
+# - `motion`: a list of t - 1 pairs `(down, right)` in whole pixels: the motion of the whole picture from each frame to the next.
+#   A point in row $y$ of one frame is in row $y$ + down of the next.
+# - Returns one float: the mean absolute difference between each mask and the previous mask, shifted by the motion; averaged over all pairs of neighbouring frames.
+#   Pixels that are visible in only one of the two frames do not count.
 #
 # Expected run time: a few milliseconds.
 
@@ -808,35 +835,39 @@ check.flicker(flicker)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Two frames, and the second shows everything one row lower.
-# Which row of the first belongs to row 5 of the second?
+# Take two frames; the second shows everything one row lower.
+# Which row of the first frame corresponds to row 5 of the second?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `roll` moves a mask, but what leaves it below comes in again above.
-# Which rows and columns are then to be left out?
+# `roll` shifts a mask, but rows that leave at the bottom reappear at the top.
+# Which rows and columns must be left out?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Moved down by 2, the first two rows are unknown; moved down by -2, the last two.
-# `max(down, 0)` and `height + min(down, 0)` are the ends of what is left.
+# After a shift down by 2, the first two rows are unknown; after a shift by -2, the last two.
+# The known rows begin at `max(down, 0)` and end at `height + min(down, 0)`.
 #
 # </details>
 
 # %% [markdown]
 # ## Film: one network for all frames
 #
-# A film is a set of pictures with one composition each, and the same two networks for all of them: each frame has a code of its own, and the codes of neighbouring frames are nearly the same, so that what the networks draw changes little from frame to frame.
-# The mask is one small function of the texture at a pixel, and it is the *same* function in all frames.
+# A film is a set of pictures with one composition each.
+# The same two networks draw the layers of all frames.
+# Each frame has its own network input, and the inputs of neighbouring frames are nearly the same, so the layers change little from frame to frame.
+# The mask of each pixel is a small function of its texture, and it is the *same* function in all frames.
 # Hints are given for the first frame only.
 #
-# And a film has what no picture has: things move, and what moves together belongs together.
-# [Optical flow](glossary.md#optical-flow) says for each pixel how far down and right it has gone in the next frame [@zach2007], and these two numbers join the features that the mask is a function of.
-# The cuts, too, go through all frames at once: a border between a pixel and the place to which it moved costs as much as one between neighbours.
+# A film also contains information that a single picture lacks: things move, and pixels that move together belong together.
+# [Optical flow](glossary.md#optical-flow) estimates for each pixel how far down and right it moves to the next frame [@zach2007].
+# These two numbers join the features from which the mask is computed.
+# The graph cut also runs through all frames at once: separating a pixel from the position to which it moved costs as much as separating two neighbours.
 #
-# To see whether that helps, each mask is carried back by the motion of the figure, which of this rendered film is known, and compared with its neighbour's: the [flicker](glossary.md#flicker) of your exercise, for motions that are no whole pixels.
+# To test whether this helps, we shift each mask back by the motion of the foreground, which is known for this rendered film, and compare it with its neighbour.
+# This is the [flicker](glossary.md#flicker) of your exercise, for motions that are not whole pixels.
 
 # %%
 count, wide = {"quick": (3, 64), "standard": (4, 96), "full": (8, 128)}[budget]
@@ -873,8 +904,8 @@ film_masks["Double-DIP, each frame"] = torch.stack(
 
 
 # %% tags=["algorithm"]
-def held_still(masks, known):
-    """Each mask carried back to where the figure was in the first frame."""
+def stabilised(masks, known):
+    """Each mask, moved back to the foreground's position in the first frame."""
     size = masks.shape[-1]
     still = []
     for mask, (down, right), turn in zip(
@@ -892,13 +923,13 @@ def held_still(masks, known):
 
 
 # %%
-boil, overlap = {}, {}
+flickers, overlap = {}, {}
 for name, masks in ({"truth": true_masks} | film_masks).items():
-    boil[name] = float(held_still(masks, film.known).diff(dim=0).abs().mean())
+    flickers[name] = float(stabilised(masks, film.known).diff(dim=0).abs().mean())
     both = torch.minimum(masks, true_masks).sum(dim=(1, 2, 3))
     either = torch.maximum(masks, true_masks).sum(dim=(1, 2, 3))
     overlap[name] = float((both / either).mean())
-    print(f"{name:24}overlap {overlap[name]:.2f}, flicker {100 * boil[name]:.1f} %")
+    print(f"{name:24}overlap {overlap[name]:.2f}, flicker {100 * flickers[name]:.1f} %")
 
 
 def render_film(frame):
@@ -919,30 +950,37 @@ film_slider = explore(
 
 # %% [markdown]
 # Step through the frames and watch the spoon below the cat.
-# Its greys are the cat's greys, and nothing in one frame says where the cat ends.
-# GrabCut (chapter 14) models the colours of the two layers; it decides anew in each frame how much of the spoon is cat, and so it flickers most.
-# Double-DIP on each frame by itself takes the bowl of the spoon for cat in all frames, which is wrong and rather calm.
-# All frames together settle it, or nearly so at this size: the spoon moves left with the cup, the cat moves right.
-# Without the motion that was different: one frame at a time the texture says nearly the same, so averaging masks over frames could not help; the same wrong spoon came back with less noise.
+# Its grey tones are those of the cat, and nothing in a single frame shows where the cat ends.
+# GrabCut (chapter 14) models the colours of the two layers.
+# It decides in each frame separately how much of the spoon is cat, so it flickers most.
+# Double-DIP on each single frame takes the bowl of the spoon for cat in all frames, which is wrong but rather steady.
+# All frames together separate the two, or nearly so at this size: the spoon moves left with the cup, the cat moves right.
+# Without the motion, the result was different.
+# The texture says nearly the same in every frame, so averaging masks over frames could not help: the same wrong spoon came back with less noise.
 #
-# (One frame at a time, both methods take the first frame's hints for every frame.
-# The edges of the film's masks are soft, which makes them calmer by itself. The truth's own flicker is not 0, for its outline is moved by fractions of a pixel. At this size the flicker of one pixel along the outline is about three percent. A figure that stands still before a still camera has no motion to be told by, and is told by its texture alone.)
+# (In the runs on single frames, both methods use the first frame's hints for every frame.
+# The masks of the film have soft edges, which makes them flicker less.
+# The flicker of the ground truth is not 0, because its outline moves by fractions of a pixel.
+# At this size, a flicker of one pixel along the outline is about three percent.
+# A foreground that stands still in front of a still camera has no motion; only its texture distinguishes it.)
 #
-# **Low flicker is no merit by itself.**
+# **Low flicker alone is no merit.**
 # A black mask has none.
 # Read both columns.
 #
 # Haze in a film has one airlight for all frames.
-# Here Double-DIP has all of them, and the control one at a time:
+# Here Double-DIP gets all frames together, and the baseline one at a time:
 
 # %%
 wall = scene("video_haze").images
 hazy_film, clear_film = (smaller(wall[n][:count]) for n in ("frames", "clear"))
 freed_film = fit(Dehazing(hazy_film, settings=side_settings)).haze_free()
 airs = [brightest_haze(to_linear(frame)[None], patch=7) for frame in hazy_film]
-each = [take_away(f, a, by_hand(f, a, 8)) for f, a in zip(hazy_film, airs, strict=True)]
+each = [
+    dehaze(f, a, baseline_map(f, a, 8)) for f, a in zip(hazy_film, airs, strict=True)
+]
 film_score = {
-    "control, each frame": psnr(torch.stack(each), clear_film),
+    "baseline, each frame": psnr(torch.stack(each), clear_film),
     "Double-DIP, all frames": psnr(freed_film, clear_film),
 }
 for name, decibels in film_score.items():
@@ -951,7 +989,7 @@ for name, decibels in film_score.items():
 
 # %%
 def render_haze_film(frame):
-    films = {"under haze": hazy_film, "control": each, "Double-DIP": freed_film}
+    films = {"under haze": hazy_film, "baseline": each, "Double-DIP": freed_film}
     films["clear"] = clear_film
     return strip({name: film[frame - 1] for name, film in films.items()}, zoom=2)
 
@@ -959,7 +997,7 @@ def render_haze_film(frame):
 haze_film_slider = explore(
     render_haze_film,
     {"frame": Slider("Frame", 1, count, 1, 1)},
-    "Frame {frame}: a dahlia and a pagoda before a wall under haze; by the control, "
+    "Frame {frame}: a dahlia and a pagoda before a wall under haze; by the baseline, "
     "with the wall white; by Double-DIP, with the wall a greyish violet; and clear, "
     "with it dark",
     examples=[{"frame": 1}],
@@ -967,22 +1005,22 @@ haze_film_slider = explore(
 )
 
 # %% [markdown]
-# The wall behind is dark and far away, and even where the haze is thickest a part of it is seen.
-# The control takes that mixture for the airlight, which is then too dark, and its wall comes out white.
-# Double-DIP takes an airlight that is brighter than anything in the picture, and comes nearer; a seam of haze is left round the pagoda.
-# What was said of one picture holds for a film: the airlight decides.
+# The wall in the background is dark and far away, and even where the haze is thickest, a part of the wall is visible.
+# The baseline takes this mixture for the airlight, which is then too dark, and its wall becomes white.
+# Double-DIP estimates an airlight that is brighter than anything in the picture, and comes closer; a seam of haze remains around the pagoda.
+# The conclusion for one picture also holds for a film: the airlight matters most.
 
 # %%
 # NBVAL_CHECK_OUTPUT
+joint, single = "all frames together", "GrabCut, each frame"
+gain = film_score["Double-DIP, all frames"] - film_score["baseline, each frame"]
 claims = {
-    "Double-DIP's masks overlap the truth by over 0.85": overlap["all frames together"]
-    > 0.85,
-    "they overlap it more than GrabCut's of each frame": overlap["all frames together"]
-    > overlap["GrabCut, each frame"],
-    "they flicker less than half as much": boil["all frames together"]
-    < boil["GrabCut, each frame"] / 2,
-    "the hazy film gains over 2 dB on the control": film_score["Double-DIP, all frames"]
-    > film_score["control, each frame"] + 2,
+    "Double-DIP's masks overlap the truth by over 0.85": overlap[joint] > 0.85,
+    "they overlap it more than GrabCut's masks of each frame": (
+        overlap[joint] > overlap[single]
+    ),
+    "they flicker less than half as much": flickers[joint] < flickers[single] / 2,
+    "the hazy film gains over 2 dB on the baseline": gain > 2,
 }
 check_claims(claims)
 
@@ -990,12 +1028,12 @@ check_claims(claims)
 # ## The thread of the course: the recurrence score
 #
 # Does haze change how much of a picture [recurs](glossary.md#recurrence-score)?
-# (In the 64 x 64 pixels in the middle.)
+# (We measure the 64 x 64 pixels in the middle.)
 
 # %%
 from dil_teach import recurrence_score
 
-recurring = {"under haze": hazy, "haze taken away": haze_free}
+recurring = {"under haze": hazy, "without haze": haze_free}
 if not own:
     recurring["clear"] = clear
 recurs = {}
@@ -1005,17 +1043,18 @@ for name, picture in recurring.items():
     print(f"{name:16}{recurs[name]:.2f}")
 
 # %% [markdown]
-# Under haze *more* patches find a good match, not fewer (question 3), and taking the haze away brings the score back down.
+# Under haze *more* patches find a good match, not fewer (question 3), and removing the haze lowers the score again.
 # Haze multiplies all contrasts by $t$.
-# A brick at the far end keeps a fifth of its contrast, within two grey levels of its neighbours, and patches that nobody can tell apart count as alike.
-# A high score is no praise here: it is what a photograph has that has lost its detail.
-# It also says why haze is hard on all that this course does: the examples are there, but they teach nothing.
-# (Chapter 08, planned, will ask the question differently: a near patch and a far one that are the *same* in the clear scene no longer match under haze, for each has a contrast of its own; from such pairs the airlight can be found.)
+# A brick at the far end keeps a fifth of its contrast and differs from its neighbours by at most two grey levels, and patches that are nearly indistinguishable count as similar.
+# A high score is no praise here: a photograph that has lost its detail has a high score.
+# This also shows why haze is hard for all methods of this course: the examples are there, but they teach nothing.
+# (Chapter 08, planned, will ask the question differently.
+# A near patch and a far patch that are the *same* in the clear scene no longer match under haze, because each has its own contrast; the airlight can be found from such pairs.)
 
 # %% [markdown]
 # ## When it fails: a scene with sky
 #
-# Two more scenes, and this time the method's own opinion is printed with the result.
+# Here are two more scenes, and this time the method's own doubts are printed with the result.
 # (Photograph of the pagoda: danielbuechele, CC BY 2.0; of the dahlia: vultilion, CC BY 2.0; both as scikit-learn ships them.)
 
 # %%
@@ -1036,7 +1075,7 @@ for name, images in smooth_ends.items():
     made, found_map = method.haze_free(), method.transmission()
     doubts[name] = method.doubts()
     wrong = (found_map - images["transmission"]).square().mean().sqrt()
-    print(f"{name}: {psnr(made, wanted):.1f} dB, the map is off by {wrong:.2f}")
+    print(f"{name}: {psnr(made, wanted):.1f} dB, the error of the map is {wrong:.2f}")
     print(f"  says: {doubts[name] or 'no doubts'}")
     if name == "haze_lake":
         lake = {"under haze": images["image"], "result": made, "clear": wanted}
@@ -1052,18 +1091,21 @@ show(
 )
 
 # %% [markdown]
-# The pagoda is well, the sky is not.
+# The pagoda is good, the sky is not.
 # A clear sky is *bright in every channel*.
-# There is nothing dark in it, so that the bounds lie far below the truth, and no smoothness lifts them, for the sky is large and ends in an outline.
-# The map says 'hardly anything is seen through this haze', and whatever the picture holds there, rounding included, is multiplied by ten.
-# It shows as stains.
-# No loss and no network repairs this: sky and opaque haze look alike, and the picture does not say which it is.
+# It contains nothing dark, so the bounds are far below the true transmission.
+# No smoothness raises them, because the sky is large and its border is an edge.
+# The map says 'hardly anything is visible through this haze', and everything in that part of the picture, including rounding errors, is multiplied by ten.
+# This appears as coloured stains.
+# No loss and no network repairs this: sky and opaque haze look the same, and the picture does not say which it is.
 #
-# A method can notice that, and say so: contrast falls with transmission, and where the haziest part has none at all, it may be sky.
-# That is a suspicion and no proof.
-# The garden has no sky: its far end is a hedge out of focus, just as smooth, and the doubt is right for another reason, that the airlight of a smooth part cannot be told from the paint.
-# A white wall, snow, a pale dress near by mislead it in the same way, and not all of them are noticed.
-# When *your* photograph has much sky, look at the rest of the picture, or give the airlight.
+# A method can notice this and say so.
+# Contrast falls with transmission; where the haziest part has no contrast at all, it may be sky.
+# This is a suspicion, not a proof.
+# The garden has no sky: its far end is a hedge out of focus, which is just as smooth.
+# There the doubt is right for another reason: in a smooth part, the airlight cannot be distinguished from paint.
+# A white wall, snow, or a pale dress near the camera mislead the method in the same way, and it does not notice all of them.
+# If *your* photograph has much sky, judge the rest of the picture, or give the airlight.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -1080,14 +1122,15 @@ check_claims(claims)
 # %% [markdown]
 # ## Summary
 #
-# - Figure and ground, a reflection, haze and a watermark are one composition with other letters; haze is composed in light, the others in the codes of the file.
-# - Where mask and back layer are known, the front follows in closed form, with all the detail that the image has.
-#   The networks are there to find mask and back layer, not to draw the result.
-# - Each pixel bounds the transmission from below, so that the map of haze is an upper envelope; but three numbers, the airlight's, may decide more than the map.
-# - What several pictures share can be told apart from what they do not share.
-#   One picture alone does not hold that knowledge, and there inpainting, which knows nothing of the mark, may win.
-# - A control belongs beside every result, and a method should say itself where it is unsure.
+# - Foreground and background, a reflection, haze and a watermark are one composition with different meanings of its symbols; haze is composed in linear light, the others in sRGB values.
+# - Where mask and back layer are known, the front follows in closed form, with all the detail of the image.
+#   The networks find the mask and the back layer; they do not draw the result.
+# - Each pixel bounds the transmission from below, so the map of haze is an upper envelope.
+#   But the three numbers of the airlight may matter more than the map.
+# - Several pictures allow us to separate what they share from what they do not share.
+#   A single picture does not contain this information; there inpainting, which knows nothing about the mark, may win.
+# - Every result belongs beside a baseline, and a method should say where it is unsure.
 #
-# Further reading: two other ways to find the airlight and the map, from the lines that the colours of one surface form in haze [@fattal2014], and from pairs of patches that recur at different distances [@bahat2016], which chapter 08, planned, will take up.
+# Further reading: two other ways to find the airlight and the map, from the lines that the colours of one surface form in haze [@fattal2014], and from pairs of patches that recur at different distances [@bahat2016], which chapter 08, planned, will use.
 #
 # ## References

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.image.colour import to_linear, to_srgb
-from dil_teach.image.convention import Video, check_image
+from dil_teach.image.convention import Video, check_images
 from dil_teach.image.guided_filter import guided_filter, guided_upsample
 from dil_teach.image.resize import resize
 
@@ -86,10 +86,9 @@ def remove_haze_by_dark_channel(
     Raises
     ------
     ValueError
-        If the frames are not in colour or not in [0, 1].
+        If the frames are grey, constant or not in [0, 1].
     """
-    for frame in frames:
-        check_image(frame, "frames", channels=(3,))
+    check_images(frames, "frames", channels=(3,))
     small = working_copy(frames)
     if airlight is None:
         airlight = brightest_haze(to_linear(small))

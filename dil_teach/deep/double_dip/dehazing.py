@@ -1,20 +1,25 @@
 """Dehazing by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019.
 
-The model, in linear light: hazy = transmission * clear + (1 - transmission) * airlight.
-The mask is the transmission t, the front the clear picture, the back the airlight:
+In linear light, the hazy picture I is composed of the clear picture J (the front, drawn
+by a network), the airlight A (the back) and the transmission t (the mask):
 
-    mean |t * front + (1 - t) * airlight - hazy|^2 + envelope(t) + roughness(t),
+    minimise  mean (t J + (1 - t) A - I)^2
+              + envelope * mean max(q (b - t), (q - 1) (b - t))
+              + roughness * mean over neighbours s |log t - log t'|
 
-each penalty with its weight. The transmission starts from the guided dark channel. The
-final picture is the model solved for the clear picture, with the geometric mean of the
-learned transmission and the guided dark channel.
+b is the lower bound of each transmission, q = ``QUANTILE``, and s is the similarity of
+two neighbours, exp(-(difference of their colours) / ``EDGE``).
 
-Departures from the paper. The networks do not know haze from paint: what tells them is
-the *upper envelope* of the dark channel's transmission (He, Sun and Tang), which is too
-low wherever nothing is black, and is reached where something is. The mask is a smooth
-layer: a network in its place does as well in twice the time. The airlight comes first:
-its tint from recurring patches (Bahat and Irani, 'Blind Dehazing Using Internal Patch
-Recurrence', ICCP 2016), its brightness from what contrast the haziest part has left.
+Start: the airlight is estimated first and then frozen. The mask starts from the guided
+dark channel, on a coarse grid.
+Result: the model solved for J, not the network's layer. Its transmission blends the
+mask with the guided dark channel, as t^``TRUST`` * dark^(1 - ``TRUST``).
+
+Departures from the paper. The networks alone cannot distinguish haze from pale paint;
+the penalties can. The envelope makes t the *upper envelope* of the bounds (the boundary
+constraint of Meng et al., ICCV 2013): a bound is reached where something is black, and
+too low elsewhere. The mask is a smooth layer; a network in its place needs twice the
+time for the same quality. The airlight is that of ``classical/haze/airlight.py``.
 """
 
 from collections.abc import Sequence
@@ -26,42 +31,31 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.classical.haze.airlight import (
-    contrast_confidence,
-    estimate_airlight,
-    haziest_part,
-    vary_airlight,
+from dil_teach.classical.haze.dark_channel import HazeFree, invert_haze, working_copy
+from dil_teach.classical.haze.estimate import (
+    doubt,
+    estimate_haze,
+    guided_dark_channel,
+    transmission_bound,
 )
-from dil_teach.classical.haze.dark_channel import (
-    dark_channel_transmission,
-    remove_haze,
-)
-from dil_teach.deep.double_dip.double_dip import (
-    Constant,
-    DoubleDIP,
-    Network,
-    Smooth,
-    check_images,
-)
-from dil_teach.image.colour import to_linear, to_srgb
-from dil_teach.image.convention import Image, Video
-from dil_teach.image.guided_filter import guided_filter, guided_upsample
-from dil_teach.image.resize import resize
+from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, Smooth
+from dil_teach.image.colour import to_linear
+from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.training.checkpoint import load_state, state_of
 
-WORK_SIDE = 256
-"""Larger pictures are learned from on a copy whose longer side is this, in pixels."""
 MIN_SIDE = 16
+"""Shorter side in pixels: the stride of the network."""
 GRID = 64
 """Cells of the transmission along the longer side."""
 QUANTILE = 0.9
-"""Of the dark channel's transmissions nearby, the true one: some are too high by
-noise, most too low because nothing is black."""
+"""Share of the bounds that lie below the best transmission: noise makes a few too high,
+and most are too low because nothing is black there."""
 EDGE = 0.1
-"""Neighbours whose colours differ by this, summed over channels, are tied 1 / e."""
+"""Colour difference, summed over channels, at which the similarity is 1 / e."""
 TRUST = 0.65
-"""In the envelope, in the geometric mean with the guided dark channel: one errs where
-it is too high, the other where it is too low."""
+"""Weight of the mask in its geometric mean with the guided dark channel: the mask errs
+upwards, the dark channel downwards."""
+STATE = ("step", "dip")
 
 
 @dataclass(frozen=True)
@@ -72,9 +66,8 @@ class DehazingSettings:
     """Number of training steps. More steps sharpen the network's own layer; the final
     picture hardly changes."""
     envelope: float = 10.0
-    """Weight of the envelope: the transmission is the upper envelope of the dark
-    channel's. It is high, because the front is still grey in the first steps, and the
-    reconstruction error would pull the transmission away."""
+    """Weight of the envelope. It is high because the front is still grey in the first
+    steps, when the reconstruction error would pull the transmission away."""
     roughness: float = 3.0
     """Weight of the roughness of the depth."""
     seed: int = 0
@@ -94,9 +87,6 @@ class DehazingSettings:
     def full(cls, **changes: Any) -> "DehazingSettings":
         """The best result: about 30 CPU seconds for a 128 x 128 image."""
         return cls(**{"steps": 1000, **changes})
-
-
-STATE = ("step", "dip")
 
 
 class Dehazing:
@@ -121,8 +111,8 @@ class Dehazing:
     Raises
     ------
     ValueError
-        If the frames are grey, constant or under ``MIN_SIDE`` pixels a side, or the
-        airlight is no colour.
+        If the image is grey, constant or under ``MIN_SIDE`` pixels a side, or the
+        airlight is not a colour.
     """
 
     def __init__(
@@ -138,34 +128,31 @@ class Dehazing:
         self.image, self.frames = image.detach(), frames.detach()
         self.given, self.settings = (airlight, non_uniform), settings
         self.step, self.total_steps = 0, settings.steps
-        self.small = _working_copy(self.frames)
-        linear = to_linear(self.small)
-        if airlight is None:
-            air = estimate_airlight(self.small)
-        else:
-            air = _given_airlight(airlight).to(frames.device)
-        if non_uniform and air.shape[-1] == 1:
-            air = vary_airlight(self.small, air)
-        size = (linear.shape[-2], linear.shape[-1])
+        self.small = small = working_copy(self.frames)
+        start = estimate_haze(small, airlight, non_uniform)
+        height, width = small.shape[-2:]
         # frozen: if it were learned, the penalties would pull it from the estimate
-        if air.shape[-1] == 1:
-            back = Constant(air, rate=0)
+        if start.airlight.shape[-1] == 1:
+            back = Constant(start.airlight, rate=0)
         else:
-            back = Smooth(air, size, rate=0)
-            air = _enlarge(air, size)
-        dark = guided_dark_channel(self.small, air)
-        cell = max(size) / GRID
-        cells = (round(size[0] / cell), round(size[1] / cell))
-        coarse = F.adaptive_avg_pool2d(dark, (max(2, cells[0]), max(2, cells[1])))
-        rng = torch.Generator().manual_seed(settings.seed)
+            back = Smooth(start.airlight, (height, width), rate=0)
+        cell = max(height, width) / GRID
+        cells = (max(2, round(height / cell)), max(2, round(width / cell)))
+        coarse = F.adaptive_avg_pool2d(start.transmission, cells)
+        linear, rng = to_linear(small), torch.Generator().manual_seed(settings.seed)
         self.dip = DoubleDIP(
             linear,
             front=Network(linear, rng, each=True),
             back=back,
-            mask=Smooth(coarse, size, rate=5),
+            mask=Smooth(coarse, (height, width), rate=5),
             rng=rng,
             steps=settings.steps,
         )
+        # what training does not change
+        self.air = self.dip.layers().back
+        self.dark = guided_dark_channel(small, self.air)
+        self.bound = transmission_bound(small, self.air)
+        self.similarity = neighbour_similarity(small)
 
     @property
     def done(self) -> bool:
@@ -175,60 +162,36 @@ class Dehazing:
     def train_step(self) -> dict[str, Tensor]:
         """Draw the layers, compare their composition with the frames, update."""
         layers, weight = self.dip.draw(), self.settings
-        # patches of 3: the envelope finds by itself how far the next black thing is
-        bound = dark_channel_transmission(
-            to_linear(self.small), layers.back, 3, omega=0.99
-        )
         losses = {
             "reconstruction": self.dip.reconstruction(layers),
-            "envelope": weight.envelope * envelope(layers.mask, bound),
-            "roughness": weight.roughness * roughness(layers.mask, self.small),
+            "envelope": weight.envelope * envelope(layers.mask, self.bound),
+            "roughness": weight.roughness * roughness(layers.mask, self.similarity),
         }
         losses = self.dip.update(layers, losses, self.step)
         self.step += 1
         return losses
 
+    def result(self) -> HazeFree:
+        """All frames without haze, their transmission and the airlight."""
+        transmission = self.dip.layers().mask ** TRUST * self.dark ** (1 - TRUST)
+        return invert_haze(self.frames, self.small, transmission, self.air)
+
     def haze_free(self) -> Image | Video:
         """The picture without haze: the model solved for it, sRGB-encoded in [0, 1]."""
-        transmission = self._transmission()
-        airlight = _at_size(self.dip.layers().back, self.frames.shape[-2:])
-        clear = to_srgb(remove_haze(to_linear(self.frames), transmission, airlight))
-        return self._as_given(clear)
+        return self._as_given(self.result().image)
 
     def transmission(self) -> Image | Video:
-        """The transmission, one channel in (0, 1], of the picture's size."""
-        return self._as_given(self._transmission())
+        """The transmission, one channel in [0, 1], of the picture's size."""
+        return self._as_given(self.result().transmission)
 
     def airlight(self) -> Float[Tensor, "1 3 _h _w"]:
         """The airlight, sRGB-encoded: (1, 3, 1, 1), or of the picture's size where it
         is not uniform."""
-        return to_srgb(_at_size(self.dip.layers().back, self.frames.shape[-2:]))
+        return self.result().airlight
 
     def doubts(self) -> str | None:
         """The reason why the result should not be trusted, if there is one."""
-        _, share, _ = haziest_part(self.small, self.dip.layers().back)
-        if contrast_confidence(share) < 0.5:
-            return (
-                "the haziest part of the picture is smooth: it may be sky, whose depth "
-                "and colour nothing tells"
-            )
-        if self.given[0] is None and share > 0.2:
-            return (
-                "even the haziest part of the picture is far from opaque: an airlight "
-                "that is estimated from it is a guess"
-            )
-        return None
-
-    def _transmission(self) -> Float[Tensor, "n 1 h w"]:
-        small, layers = self.small, self.dip.layers()
-        dark = guided_dark_channel(small, layers.back)
-        transmission = layers.mask**TRUST * dark ** (1 - TRUST)
-        if self.frames.shape != small.shape:
-            radius = max(1, max(small.shape[-2:]) // 32)
-            transmission = guided_upsample(
-                self.frames, small, transmission, radius, 1e-3
-            )
-        return transmission.clamp(1e-3, 1)
+        return doubt(self.small, self.air, estimated=self.given[0] is None)
 
     def _as_given(self, frames: Video) -> Image | Video:
         return frames if self.image.ndim == 4 else frames[0]
@@ -260,33 +223,39 @@ def envelope(
 
 
 def roughness(
-    transmission: Float[Tensor, "n 1 h w"], frames: Video
+    transmission: Float[Tensor, "n 1 h w"], similarity: list[tuple[int, Tensor]]
 ) -> Float[Tensor, ""]:
-    """How much the depth changes between neighbours of similar colour, in space and
-    from frame to frame."""
-    depth = -transmission.clamp_min(1e-3).log()  # times the haze's density
+    """The mean change of depth between similar neighbours, in space and time.
+
+    Parameters
+    ----------
+    transmission : Float[Tensor, "n 1 h w"]
+        Its negative logarithm is the depth times the density of the haze.
+    similarity : list of (int, Tensor)
+        From :func:`neighbour_similarity`.
+    """
+    depth = -transmission.clamp_min(1e-3).log()
     rough = depth.new_zeros(())
-    for along in (0, -2, -1):
-        if depth.shape[along] > 1:
-            alike = (-frames.diff(dim=along).abs().sum(1, keepdim=True) / EDGE).exp()
-            step = (depth.diff(dim=along).square() + 1e-6).sqrt()
-            rough = rough + (alike * step).mean()
+    for axis, similar in similarity:
+        change = (depth.diff(dim=axis).square() + 1e-6).sqrt()
+        rough = rough + (similar * change).mean()
     return rough
 
 
-def guided_dark_channel(
-    frames: Video, airlight: Float[Tensor, "_n 3 _h _w"]
-) -> Float[Tensor, "n 1 h w"]:
-    """The classical transmission at the settings that did best on practice scenes."""
-    dark = dark_channel_transmission(to_linear(frames), airlight, 7, omega=0.98)
-    return guided_filter(frames, dark, 4, 1e-2).clamp(0.05, 0.98)
+def neighbour_similarity(frames: Video) -> list[tuple[int, Tensor]]:
+    """Each axis (frames, rows, columns) and the similarity of neighbours along it."""
+    return [
+        (axis, (-frames.diff(dim=axis).abs().sum(1, keepdim=True) / EDGE).exp())
+        for axis in (0, -2, -1)
+        if frames.shape[axis] > 1
+    ]
 
 
 def _check_frames(frames: Video) -> None:
     if isinstance(frames, Tensor) and frames.ndim == 4 and frames.shape[1] == 1:
         raise ValueError(
-            "image: expected 3 channels, as haze is told from paint by its lack of "
-            "colour, got 1 (grey); take the picture in colour"
+            "image: expected 3 channels, because haze differs from paint by its lack "
+            "of colour, got 1 (grey); take the picture in colour"
         )
     check_images(frames, "image", (3,))
     if min(frames.shape[-2:]) < MIN_SIDE:
@@ -294,36 +263,3 @@ def _check_frames(frames: Video) -> None:
             f"image: expected at least {MIN_SIDE} pixels a side, got "
             f"{frames.shape[-2]} x {frames.shape[-1]}; take a larger picture"
         )
-
-
-def _working_copy(frames: Video) -> Video:
-    """The frames, no larger than is learned from."""
-    scale = WORK_SIDE / max(frames.shape[-2:])
-    if scale >= 1:
-        return frames.detach()
-    return resize(frames.detach(), scale).clamp(0, 1)
-
-
-def _at_size(airlight: Tensor, size: Sequence[int]) -> Tensor:
-    """The airlight of a picture's size; one colour as it is."""
-    return airlight if airlight.shape[-1] == 1 else _enlarge(airlight, size)
-
-
-def _enlarge(grid: Tensor, size: Sequence[int]) -> Tensor:
-    return F.interpolate(grid, tuple(size), mode="bilinear", align_corners=True)
-
-
-def _given_airlight(
-    airlight: Sequence[float] | Image,
-) -> Float[Tensor, "1 3 _h _w"]:
-    """Linear light, of one pixel or on a grid."""
-    colour = torch.as_tensor(airlight, dtype=torch.float32)
-    colour = colour[:, None, None] if colour.ndim == 1 else colour
-    good = colour.ndim == 3 and len(colour) == 3 and 0 < colour.min() <= colour.max()
-    if not good or colour.max() > 1:
-        raise ValueError(
-            "airlight: expected red, green and blue above 0 and at most 1, in sRGB, "
-            f"got {airlight}; divide levels of 255 by 255"
-        )
-    linear = to_linear(colour)[None]
-    return linear if linear.shape[-1] == 1 else _enlarge(linear, (9, 9))

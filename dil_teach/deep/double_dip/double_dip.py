@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dil_teach.image.convention import Video, check_image
+from dil_teach.image.convention import Video
 from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
@@ -282,37 +282,3 @@ class DoubleDIP:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Set the state that :meth:`state_dict` returned."""
         load_state(self, STATE, state)
-
-
-def check_images(
-    images: Tensor, name: str = "images", channels: tuple[int, ...] = (1, 3)
-) -> None:
-    """Check that images can be decomposed.
-
-    Parameters
-    ----------
-    images : Video
-        Expected: Float[Tensor, "n c h w"] in [0, 1], with n at least 1.
-    name : str
-        The argument's name in the error message.
-    channels : tuple of int
-        The accepted numbers of channels.
-
-    Raises
-    ------
-    ValueError
-        If it is no such tensor, or one of the images is the same at all pixels.
-    """
-    if not isinstance(images, Tensor) or images.ndim != 4 or len(images) == 0:
-        what = tuple(images.shape) if hasattr(images, "shape") else type(images)
-        raise ValueError(
-            f"{name}: expected a tensor of shape (images, channels, height, width), "
-            f"got {what}; torch.stack makes one of images of one size"
-        )
-    for image in images:
-        check_image(image, name, channels)
-        if (image.amax((1, 2)) - image.amin((1, 2))).max() < 2 / 255:
-            raise ValueError(
-                f"{name}: expected a picture with something in it, got one that is the "
-                "same at all pixels; take another"
-            )

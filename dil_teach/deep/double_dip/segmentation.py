@@ -40,9 +40,8 @@ from dil_teach.deep.double_dip.double_dip import (
     Layers,
     Network,
     Noise,
-    check_images,
 )
-from dil_teach.image.convention import Image, Video, check_image
+from dil_teach.image.convention import Image, Video, check_image, check_images
 from dil_teach.image.guided_filter import guided_upsample
 from dil_teach.image.resize import resize
 from dil_teach.training.checkpoint import load_state, state_of

@@ -36,9 +36,8 @@ from dil_teach.deep.double_dip.double_dip import (
     Constant,
     DoubleDIP,
     Network,
-    check_images,
 )
-from dil_teach.image.convention import Image, Video
+from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.image.resize import resize
 from dil_teach.training.checkpoint import load_state, state_of
 

@@ -34,9 +34,8 @@ from dil_teach.deep.double_dip.double_dip import (
     DoubleDIP,
     Network,
     Smooth,
-    check_images,
 )
-from dil_teach.image.convention import Video
+from dil_teach.image.convention import Video, check_images
 from dil_teach.training.checkpoint import load_state, state_of
 
 MIN_SIDE = 16
