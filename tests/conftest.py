@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,9 @@ SLOW = pytest.StashKey[int]()
 """The number of slow tests that were left out."""
 LONGEST = ("test_chapters", "test_browser")
 """Files that take minutes: they start first, so that they do not end last."""
+
+# Shells start background jobs with Ctrl-C ignored; tests of interrupts need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # An int is allowed where a float is annotated, as type checkers have it (PEP 484).
 checked = beartype(conf=BeartypeConf(is_pep484_tower=True))

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from dil_teach.course.check import engine
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
@@ -58,7 +61,18 @@ def test_the_command_writes_a_picture(checkout: Path) -> None:
     assert re.search(r"^out\.png: \d+ x \d+ pixels written in ", said, re.MULTILINE)
 
 
-@pytest.mark.parametrize("block", BLOCKS[:5])
+def test_the_exercise_knows_its_mistake() -> None:
+    *_, solution, exercise = (block for block in BLOCKS if "mean_removed" in block)
+    names = {**vars(engine), "torch": torch}
+    exec(exercise, names)
+    check = names["mean_removed"]
+    (diagnosis,) = check.mistakes
+    assert check(check.reference).state == "passed"
+    assert check(check.mistakes[diagnosis]).message.startswith(diagnosis)
+    assert "return patch - patch.mean(dim=(1, 2), keepdim=True)" in solution
+
+
+@pytest.mark.parametrize("block", [*BLOCKS[:5], BLOCKS[-1]])
 def test_the_code_is_formatted(block: str) -> None:
     command = [sys.executable, "-m", "ruff", "format", "--check", "-"]
     subprocess.run(command, input=block, text=True, check=True)
