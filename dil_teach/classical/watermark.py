@@ -1,13 +1,13 @@
 """Watermarks by total variation: after Dekel, Rubinstein, Liu and Freeman, CVPR 2017.
 
 'On the Effectiveness of Visible Watermarks': a watermark is the same on all images, so
-their common gradients are those of its outline. Once the outline is known, the mark is
-found as the layer whose removal leaves smooth images. Each marked image is `(1 - a)
-clean + a colour`, with one opacity `a` per pixel and one colour.
+its outline is what their gradients have in common, and once the outline is known, the
+mark is what has to be subtracted to leave smooth images behind. Each marked image is
+`(1 - a) clean + a colour`, with one opacity `a` a pixel and one colour.
 
-Departures: opacity and colour are found together by gradient descent on the total
-variation of the remaining images, instead of by alternating least squares; the mark's
-position is not searched; the mark has one colour.
+Departures: the opacity of each pixel and the colour are found together by descent on
+the total variation of the images that are left, instead of by alternating least
+squares; the mark is not looked for among translations; one colour for all of it.
 """
 
 import math
@@ -27,27 +27,25 @@ Box = tuple[int, int, int, int]
 
 STEPS, RATE = 400, 0.05
 OPACITY_WEIGHT = 0.15
-"""Weight of the opacity's own total variation, divided by the number of images: three
-images constrain the mark more than one. 0.05 for three was best on practice images, of
-0.05, 0.1 and 0.2."""
+"""Of the opacity's own variation, over the number of images: three leave the mark less
+room than one. 0.05 for three was best on practice images, of 0.05, 0.1 and 0.2."""
 SURE, LIKELY = 0.4, 0.15
-"""Fractions of the mark's full opacity: a pixel belongs to the mark if it is above the
-first, or above the second and connected to such a pixel. All other pixels do not
-change."""
+"""Shares of the mark's full opacity: a pixel is of the mark where it is sure, or likely
+and joined to one that is sure (all else is left untouched)."""
 
 
 def watermark_by_total_variation(
     images: Video, box: Box | None = None
 ) -> tuple[Float[Tensor, "1 h w"], Float[Tensor, " c"]]:
-    """Find the opacity and the colour of a watermark on several images.
+    """Find the opacity and the colour of the mark that a few images share.
 
     Parameters
     ----------
     images : Video
-        Float[Tensor, "n c h w"] in [0, 1], with the same mark at the same place.
+        Float[Tensor, "n c h w"] in [0, 1], all marked alike at one place.
     box : (int, int, int, int), optional
-        Row, column, height and width of a box around the mark. By default the mark may
-        be anywhere.
+        Row, column, height and width around the mark. Where not given the mark may be
+        anywhere.
 
     Returns
     -------
@@ -67,11 +65,11 @@ def watermark_by_total_variation(
 
 
 def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:
-    """The common part of the images, up to a factor: 0 on the box's border, about 1 in
-    the mark.
+    """What the images have in common, up to a factor: 0 on the box's border, about 1
+    in the mark.
 
-    The median of their gradients is integrated (Dekel et al., section 3.1), and the
-    channels are reduced to their first singular vector, because a mark has one colour.
+    The median of their gradients is integrated (Dekel et al., section 3.1), and of the
+    channels the first singular vector is taken: a mark has one colour.
     """
     row, column, height, width = box
     part = images[..., row : row + height, column : column + width].cpu()

@@ -1,7 +1,6 @@
 """GrabCut: Rother, Kolmogorov and Blake, '"GrabCut": interactive foreground extraction
-using iterated graph cuts', SIGGRAPH 2004. It is the baseline of every segmentation
-here: each layer is a mixture of a few colours, and the mask is the minimum cut between
-them."""
+using iterated graph cuts', SIGGRAPH 2004. The control of every segmentation here: each
+layer is a mixture of a few colours, and the mask is the cheapest cut between them."""
 
 from dataclasses import dataclass
 
@@ -18,21 +17,21 @@ from dil_teach.image.convention import Image, Video, check_image
 
 COMPONENTS = 5
 SMOOTHNESS = 50.0
-"""Gamma: cost of a border between two pixels of the same colour, in nats."""
+"""Gamma: what a border costs between two pixels of one colour, in nats."""
 ROUNDS = 5
-"""The energy falls in each round; after five, hardly any pixel changes its layer."""
+"""The energy falls from round to round; hardly any pixel moves after so many."""
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 SURE = 1e4
-"""Cost of contradicting a hint: more than all borders of a pixel together."""
+"""What it costs to go against a hint: more than all borders of a pixel together."""
 UNIT = 1e-3
-"""Costs are rounded to multiples of this, because the maximum flow needs integers."""
+"""Costs are cut to whole multiples of this: the flow is one of whole numbers."""
 SPREAD = 1e-4
-"""Minimum variance of a component; (1.5 grey levels)^2 is 3.5e-5."""
+"""Least variance of a component: a grey level and a half, squared, is 3.5e-5."""
 
 Map = Float[Tensor, "*t h w"]
 Pairs = tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Float[Tensor, " n"]]
-"""Indices of pixels and of their partners, row by row and frame by frame, and the cost
-of a border between the two."""
+"""Pixels, their partners, both numbered row by row and frame by frame, and what a
+border between the two costs."""
 Colours = Float[Tensor, "n c"]
 
 
@@ -42,43 +41,42 @@ def grab_cut(
     background: Image | None,
     seed: int = 0,
 ) -> Image:
-    """Segment a picture into foreground and background by colours and edges.
+    """Cut a picture into figure and ground by their colours and by edges.
 
     The energy is ``sum U(mask, colour) + sum V(edges that the mask's border cuts)``: U
     is minus the log-likelihood of a pixel's colour in its layer's Gaussian mixture, V
     is ``gamma / distance * exp(-beta |difference of colours|^2)``. Mixtures and cut are
-    updated alternately. At first, everything that is not marked as background is
-    foreground, as in the paper.
+    found in turns; at first all that is not sure ground is figure, as in the paper.
 
     Parameters
     ----------
     image : Image
-        Float[Tensor, "c h w"]. The cut takes 0.1 CPU seconds a round at 128 x 128, and
-        3 at 256 x 256: downscale larger pictures first.
+        Float[Tensor, "c h w"]. The cut takes 0.1 CPU seconds a round at 128 x 128, 3 at
+        256 x 256: make larger pictures smaller first.
     foreground, background : Image or None
-        Float[Tensor, "1 h w"], above 0.5 where a pixel is known to be in this layer. At
-        least one of them marks a pixel.
+        Float[Tensor, "1 h w"], above 0.5 where a pixel is known to belong there. At
+        least one of them marks something.
     seed : int
-        Seed of the initial mixtures.
+        Draws where the mixtures start.
 
     Returns
     -------
     Image
-        Float[Tensor, "1 h w"]: 1 in the foreground, 0 in the background.
+        Float[Tensor, "1 h w"]: 1 in the figure, 0 in the ground.
 
     Raises
     ------
     ValueError
-        If a hint has another size, if both are empty, or if one covers everything that
-        the other leaves.
+        If a hint has another size, both mark nothing, or one marks all that the other
+        leaves.
     """
     check_image(image)
     front, back = (_marked(hint, image) for hint in (foreground, background))
     front = front & ~back
     if not (front.any() or back.any()) or back.all() or front.all():
         raise ValueError(
-            "foreground, background: expected hints that mark some pixels and leave "
-            "others open, got none or all; mark a part of each layer"
+            "foreground, background: expected hints that mark something and leave "
+            "something open, got none or all; mark a part of each layer"
         )
     edges = edge_weights(image, SMOOTHNESS)
     colours = image.flatten(1).T.cpu().double()
@@ -116,34 +114,34 @@ def _layers(mask: Bool[Tensor, "h w"]) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class ColourMixture:
-    """A Gaussian mixture; each pixel belongs to its most likely component."""
+    """Gaussian components; each pixel belongs to that which explains it best."""
 
     shares: list[float]
     components: list[MultivariateNormal]
 
     def likelihoods(self, colours: Colours) -> Float[Tensor, "n k"]:
-        """The logarithm of share times density, for each component."""
+        """Logarithms of share times density, of each component."""
         logs = [c.log_prob(colours) for c in self.components]
         return torch.stack(logs, 1) + torch.tensor(self.shares).log()
 
     def costs(self, colours: Colours) -> Float[Tensor, "n"]:
-        """The negative log-likelihood of each colour in its best component, in nats."""
+        """Minus the log-likelihood of each colour in its best component, in nats."""
         return -self.likelihoods(colours).amax(1)
 
     def fitted_again(self, colours: Colours) -> "ColourMixture":
-        """The mixture whose components are fitted again to their own colours."""
+        """Each component fitted to the colours that it explains best so far."""
         return _fitted(colours, self.likelihoods(colours).argmax(1))
 
 
 def fit_mixture(colours: Colours, seed: int) -> ColourMixture:
-    """An initial mixture: k-means, then one Gaussian per cluster.
+    """A mixture to start from: k-means, then one Gaussian a cluster.
 
     Parameters
     ----------
     colours : Float[Tensor, "n c"]
-        The colours of a layer's pixels, at least one.
+        Of all pixels of a layer, at least one.
     seed : int
-        Seed of k-means.
+        Draws where k-means starts.
     """
     different = len(colours.unique(dim=0))
     k_means = KMeans(min(COMPONENTS, different), random_state=seed)
@@ -162,7 +160,7 @@ def _fitted(colours: Colours, belongs: Tensor) -> ColourMixture:
 
 
 def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
-    """The cost of the mask's border between neighbouring pixels.
+    """What the mask's border costs between neighbouring pixels.
 
     Parameters
     ----------
@@ -194,7 +192,7 @@ def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
 
 
 def _there(image: Tensor, d: tuple[int, int]) -> Tensor:
-    """The values of the neighbours at (dy, dx), with periodic borders."""
+    """The values of the neighbours at (dy, dx), wrapped round at the border."""
     return image.roll((-d[0], -d[1]), (-2, -1))
 
 
@@ -206,21 +204,22 @@ def _exists(height: int, width: int, d: tuple[int, int]) -> Bool[Tensor, "h w"]:
 def min_cut(
     cost_in: Map, cost_out: Map, edges: list[Map], links: Pairs | None = None
 ) -> Bool[Tensor, "*t h w"]:
-    """The mask of minimum cost, by a graph cut (Boykov and Jolly, ICCV 2001).
+    """The mask that costs least, of all there are (Boykov and Jolly, ICCV 2001).
 
     Parameters
     ----------
     cost_in, cost_out : Float[Tensor, "*t h w"]
-        The cost of each pixel inside and outside of the mask.
+        What a pixel of a picture, or of a film's frames, costs in the mask and out of
+        it.
     edges : list of Float[Tensor, "*t h w"]
-        The costs of borders between neighbours, from :func:`edge_weights`.
+        What a border costs between neighbours, as :func:`edge_weights` has them.
     links : Pairs, optional
-        Pixels of different frames that show the same point.
+        Pixels of different frames that belong together.
 
     Returns
     -------
     Bool[Tensor, "*t h w"]
-        True in the mask. If several masks have the same cost, the smallest of them.
+        True in the mask. Where several cost the same, the smallest of them.
     """
     height, width = cost_in.shape[-2:]
     pixels = cost_in.numel()

@@ -1,7 +1,6 @@
 """Optical flow: Zach, Pock and Bischof, 'A duality based approach for realtime TV-L1
-optical flow', DAGM 2007, by scikit-image. It is used in three ways: as a feature that
-separates objects by their motion, as links between frames in a graph cut, and to
-average the masks of neighbouring frames.
+optical flow', DAGM 2007, by scikit-image. It parts a film by what moves together; a cut
+through a film follows it, and masks of neighbouring frames are averaged along it.
 """
 
 import numpy as np
@@ -14,27 +13,25 @@ from torch import Tensor
 from dil_teach.classical.segmentation.grab_cut import Pairs
 
 Flows = Float[Tensor, "t 2 2 _h _w"]
-"""From each frame to the next and to the previous one: down and right, in pixels. Zero
-if there is no such frame."""
+"""From each frame to the next and to the one before: down and right, in pixels. Zero
+where there is no such frame."""
 
 NEXT, BEFORE = 0, 1
 UNLIKE = 0.05
-"""A warped frame that differs by this value has the weight exp(-1/2)."""
+"""Where a frame that was carried over differs by this, it counts exp(-1/2) times."""
 PIXEL = 0.7
-"""Standard deviation, in pixels, of the blur that makes a mask's edges as soft as those
-of a camera."""
+"""Deviation, in pixels, of a camera's pixel: how soft the edges of a mask are made."""
 STILL = 0.25
-"""A smaller standard deviation of the motion, in pixels per frame, is not used to
-separate objects."""
+"""Motion that deviates less than this, in pixels a frame, tells nothing apart."""
 
 
 def optical_flows(frames: Float[Tensor, "t _c h w"]) -> Flows:
-    """The motion of each pixel to the next and to the previous frame.
+    """Where each pixel of a film comes from and goes to.
 
     Parameters
     ----------
     frames : Video
-        Float[Tensor, "t c h w"] in [0, 1]; the mean of the channels is used.
+        Float[Tensor, "t c h w"] in [0, 1]; their mean over the channels is looked at.
 
     Returns
     -------
@@ -49,40 +46,41 @@ def optical_flows(frames: Float[Tensor, "t _c h w"]) -> Flows:
 
 
 def motion(flows: Flows) -> Float[Tensor, "t 2 h w"]:
-    """The motion of each pixel, normalised to mean 0 and standard deviation 1.
+    """How each pixel moves, down and right: mean 0 and deviation 1 over the film.
 
     Parameters
     ----------
     flows : Float[Tensor, "t 2 2 h w"]
-        From :func:`optical_flows`.
+        Of :func:`optical_flows`.
 
     Returns
     -------
     Float[Tensor, "t 2 h w"]
-        Down and right. The standard deviation is smaller if hardly anything moves.
+        Less than a deviation of 1 where hardly anything moves.
     """
     moved = (flows[:, NEXT] - flows[:, BEFORE]) / 2
-    moved[[0, -1]] *= 2  # they have only one neighbour
+    moved[[0, -1]] *= 2  # they have one neighbour
     mean = moved.mean((0, 2, 3), keepdim=True)
     return (moved - mean) / moved.std((0, 2, 3), keepdim=True).clamp_min(STILL)
 
 
 def links(frames: Float[Tensor, "t _c h w"], flows: Flows, smoothness: float) -> Pairs:
-    """Links between pixels of neighbouring frames that show the same point.
+    """The pixels of neighbouring frames that show the same point.
 
     Parameters
     ----------
     frames : Video
         Float[Tensor, "t c h w"] in [0, 1].
     flows : Float[Tensor, "t 2 2 h w"]
-        From :func:`optical_flows`.
+        Of :func:`optical_flows`.
     smoothness : float
-        Cost of separating two linked pixels of the same colour.
+        What it costs that one of a pair is figure and the other ground, where they look
+        the same.
 
     Returns
     -------
     Pairs
-        For :func:`dil_teach.classical.segmentation.grab_cut.min_cut`.
+        As :func:`dil_teach.classical.segmentation.grab_cut.min_cut` takes them.
     """
     count, _, height, width = frames.shape
     place = torch.arange(count * height * width).view(count, height, width)
@@ -107,17 +105,17 @@ def steady(
     frames: Float[Tensor, "t _c h w"],
     flows: Flows,
 ) -> Float[Tensor, "t 1 h w"]:
-    """The masks of a film with less flicker, and with edges as soft as a camera's.
+    """The masks of a film with less flicker, edges as soft as a camera's.
 
-    Each mask is averaged with the masks of the previous and the next frame, warped by
-    the flow. Their weight is high where the frames agree.
+    Each is averaged with those of the frame before and the frame after, carried along
+    the flow and trusted where the frames agree.
 
     Parameters
     ----------
     masks, frames : Video
         Float[Tensor, "t 1 h w"] and Float[Tensor, "t c h w"], in [0, 1].
     flows : Float[Tensor, "t 2 2 h w"]
-        From :func:`optical_flows`.
+        Of :func:`optical_flows`.
 
     Returns
     -------

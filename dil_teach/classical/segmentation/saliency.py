@@ -1,6 +1,6 @@
-"""Context-aware saliency: Goferman, Zelnik-Manor and Tal, CVPR 2010 (PAMI 2012). A
-patch is salient if it does not recur: its nearest patches in the same picture are
-different from it, or similar but close to it."""
+"""Context-aware saliency: Goferman, Zelnik-Manor and Tal, CVPR 2010 (PAMI 2012). What
+stands out is what does not recur: patches whose nearest patches, elsewhere in the same
+picture, are still unlike them, or like them but close by."""
 
 import torch
 import torch.nn.functional as F
@@ -12,20 +12,20 @@ from dil_teach.image.resize import resize
 from dil_teach.patches.search import nearest_patches
 
 SIDE = 64
-"""Longer side, in pixels, of the copy on which patches are compared."""
+"""Pixels of the longer side at which patches are compared."""
 PATCH_SIZE = 7
 NEIGHBOURS = 64
 """As in the paper."""
 PLACE = 3.0
-"""Weight of the distance between positions: c in the paper's equation 1."""
+"""How much a distance in place counts: the paper's c in equation 1."""
 
 
 def saliency(image: Image) -> Float[Tensor, "1 h w"]:
-    """How much each pixel's patch differs from the rest of the picture.
+    """How much each place of a picture stands out from the rest.
 
-    It is the mean over the 64 nearest patches of ``d_colour / (1 + 3 d_place)``, the
-    paper's equation 1. It is then weighted by the distance to the centre of the most
-    salient part, as in section 3.3.
+    The mean over the 64 nearest patches of ``d_colour / (1 + 3 d_place)``, the
+    paper's equation 1, then weighted towards the middle of what stands out most, as
+    its section 3.3 does by the distance to the places of attention.
 
     Parameters
     ----------

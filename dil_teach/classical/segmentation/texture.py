@@ -1,8 +1,8 @@
 """Texture features: Malik, Belongie, Leung and Shi, 'Contour and texture analysis for
-image segmentation', IJCV 2001. The features are the responses of filters of several
-scales and directions, averaged over a window. As in Varma and Zisserman (IJCV 2005) the
-directions are sorted by strength, so that a rotated texture has the same features: a
-few hints show it in few directions."""
+image segmentation', IJCV 2001. How strongly filters of several scales and directions
+answer, averaged over a window. As in Varma and Zisserman (IJCV 2005) the directions are
+put in order of strength, so that a turned texture stays the same: a few hints show it
+in few directions."""
 
 import math
 
@@ -15,23 +15,22 @@ from torch import Tensor
 from dil_teach.patches.extract import extract_patches
 
 WAVELENGTHS = (2.5, 4.0, 6.5)
-"""Wavelengths of the oriented filters, in pixels."""
+"""Of the oriented filters, in pixels."""
 DIRECTIONS = 6
 SPOTS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
-"""Standard deviations of the filters for light and dark spots, in pixels."""
+"""Deviations of the filters that answer to light and dark spots, in pixels."""
 FLOOR = 1e-4
-"""Squared responses below this are noise."""
+"""An answer below this, squared, is noise."""
 
 PATCH_SIZE, PATCH_COMPONENTS, MIXTURE = 5, 12, 4
-"""Side of the patches, number of principal components of their mean-free values, and
-number of Gaussians in a mixture."""
+"""Patches, less their mean, by their principal components; Gaussians in a mixture."""
 TAUGHT = 1000
-"""Number of random patches from which a mixture is fitted; more do not change the
-result."""
+"""Patches, drawn by chance, from which a mixture is learned: more cost time and change
+nothing."""
 BLOCK = 16
-"""Side of the blocks in pixels; mixtures are fitted on every other block."""
+"""Sides of the blocks, in pixels, of which every other teaches the mixtures."""
 SHRINKAGE = 0.4
-"""Shrinkage of the features' covariance towards a multiple of the identity."""
+"""Of the features' covariance, towards a multiple of the identity."""
 
 Maps = Float[Tensor, "n _k h w"]
 Where = Bool[Tensor, "n 1 h w"]
@@ -40,22 +39,23 @@ Where = Bool[Tensor, "n 1 h w"]
 def texture_features(
     images: Float[Tensor, "n _c h w"], window: float = 4.0
 ) -> Float[Tensor, "n features h w"]:
-    """Features of texture and colour at each pixel.
+    """What tells textures and colours apart, at each pixel.
 
     Parameters
     ----------
     images : Video
         Float[Tensor, "n c h w"] in [0, 1], grey or in colour.
     window : float
-        Standard deviation of the Gaussian window, in pixels.
+        Deviation of the Gaussian window, in pixels.
 
     Returns
     -------
     Float[Tensor, "n features h w"]
-        Logarithms of mean squared responses of oriented filters (18, sorted by strength
-        at each wavelength) and of light and dark spots (12); mean, contrast and
-        asymmetry of the brightness (3); and the colours, unchanged and with two blurs
-        (3 c). Over all images each has mean 0 and standard deviation 1.
+        Logarithms of mean squared answers: of oriented filters (18, in order of
+        strength at each wavelength), of light and of dark spots (12), mean and contrast
+        of brightness and how much more of it is light than dark (3), and the colours,
+        three times: as they are, and blurred (3 c). Over all images each has mean 0 and
+        deviation 1.
     """
     grey = images.mean(1, keepdim=True)
     energies = [_oriented(grey, wavelength) for wavelength in WAVELENGTHS]
@@ -70,13 +70,13 @@ def texture_features(
 
 
 def standardised(maps: Maps) -> Maps:
-    """Each channel with mean 0 and standard deviation 1 over all images and pixels."""
+    """Each channel with mean 0 and deviation 1 over all images and pixels."""
     mean = maps.mean((0, 2, 3), keepdim=True)
     return (maps - mean) / (maps.std((0, 2, 3), keepdim=True) + 1e-6)
 
 
 def blur(maps: Maps, sigma: float) -> Maps:
-    """A Gaussian blur with mirrored borders."""
+    """A Gaussian blur; beyond the border the picture is mirrored."""
     reach = max(1, round(3 * sigma))
     x = torch.arange(-reach, reach + 1.0, device=maps.device)
     line = torch.exp(-x.square() / (2 * sigma**2))
@@ -87,7 +87,7 @@ def blur(maps: Maps, sigma: float) -> Maps:
 
 
 def _mirrored(maps: Maps, rows: int, columns: int) -> Tensor:
-    """The maps mirrored beyond the border, repeatedly if they are small."""
+    """Mirrored beyond the border; a small picture as often as it takes."""
     for axis, reach in ((-2, rows), (-1, columns)):
         side = maps.shape[axis]
         place = torch.arange(-reach, side + reach, device=maps.device)
@@ -99,7 +99,7 @@ def _mirrored(maps: Maps, rows: int, columns: int) -> Tensor:
 def _oriented(
     grey: Float[Tensor, "n 1 h w"], wavelength: float
 ) -> Float[Tensor, "n directions h w"]:
-    """Squared responses of pairs of Gabor filters, even and odd."""
+    """Squared answers of pairs of Gabor filters, even and odd."""
     sigma = wavelength / 2
     reach = math.ceil(2.5 * sigma)
     x = torch.arange(-reach, reach + 1.0, device=grey.device)
@@ -111,7 +111,7 @@ def _oriented(
         phase = 2 * math.pi / wavelength * phase
         for wave in (phase.cos(), phase.sin()):
             f = window * wave
-            f = f - window * (f.sum() / window.sum())  # no response to a constant image
+            f = f - window * (f.sum() / window.sum())  # a flat picture answers nothing
             filters.append(f / f.norm())
     answers = F.conv2d(_mirrored(grey, reach, reach), torch.stack(filters)[:, None])
     return answers.square().unflatten(1, (DIRECTIONS, 2)).sum(2)
@@ -138,12 +138,12 @@ def discriminant(
     features : Float[Tensor, "n k h w"]
         As :func:`texture_features` returns them.
     inside, outside : Bool[Tensor, "n 1 h w"]
-        Where a pixel is known to have the first or the second texture.
+        Where a pixel is known to be of the one, of the other.
 
     Returns
     -------
     Float[Tensor, "n 1 h w"]
-        The log-likelihood ratio if the features were Gaussian.
+        The logarithm of the ratio of their likelihoods, were the features Gaussian.
     """
     values = features.transpose(0, 1).flatten(1).T.cpu().double()
     known = [values[where.flatten().cpu()] for where in (inside, outside)]
@@ -159,26 +159,27 @@ def discriminant(
 def patch_evidence(
     images: Maps, inside: Where, outside: Where, seed: int
 ) -> Float[Tensor, "n 1 h w"]:
-    """Log-likelihood ratio of each patch under the mixtures of two textures.
+    """What mixtures of patches, one for each of two textures, say of each patch.
 
-    Mixtures of Gaussians describe patches well (Zoran and Weiss, ICCV 2011). A patch
-    covers fewer pixels than a window of filters, so borders are sharper. Each mixture
-    is fitted on every other block of a chessboard and evaluated on the other blocks;
-    otherwise it would only confirm its training data.
+    Mixtures of Gaussians describe patches well (Zoran and Weiss, ICCV 2011). They look
+    at fewer pixels than a window of filters, and see a border more sharply. Each is
+    learned from every other block of the picture, a chessboard, and asked about the
+    rest: else it would confirm whatever it was taught.
 
     Parameters
     ----------
     images : Float[Tensor, "n c h w"]
-        The mean of the channels is used.
+        Their mean over the channels is looked at.
     inside, outside : Bool[Tensor, "n 1 h w"]
         As for :func:`discriminant`.
     seed : int
-        Seed of the initial mixtures.
+        Draws where the mixtures start.
 
     Returns
     -------
     Float[Tensor, "n 1 h w"]
-        Log-likelihood ratios; 0 where one of the textures has too few patches.
+        Logarithms of ratios of likelihoods; 0 where one of the textures has too few
+        patches to learn from.
     """
     half = PATCH_SIZE // 2
     grey = _mirrored(images.mean(1, keepdim=True), half, half)
