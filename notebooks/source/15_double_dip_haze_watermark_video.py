@@ -155,7 +155,7 @@ show(
 # | segmentation (chapter 14) | the foreground | the background | black or white | hints; each has its own texture |
 # | reflection (chapter 14) | one scene | another scene | one number | their edges do not coincide |
 # | **haze** | the scene | the [airlight](glossary.md#airlight): one colour, or a smooth layer | the [transmission](glossary.md#transmission), which changes with depth alone | light is not negative |
-# | **watermark** | the photograph | one colour | 1 - [alpha](glossary.md#alpha) | alpha is the same in each picture, and 0 in most pixels |
+# | **watermark** | the photograph | one colour | 1 - [opacity](glossary.md#opacity) $\alpha$ | $\alpha$ is the same in each picture, and 0 in most pixels |
 # | **film** | the foreground of each frame | the background of each frame | black or white | neighbouring frames are nearly the same; foreground and background move differently |
 #
 # Three pictures agree to within rounding.
@@ -784,7 +784,7 @@ mark_choice = explore(
 # Under the letters lie the spoon's handle and the rim of the cup.
 # No smooth surface can invent them, but they *are in the picture*, dimmed to a half.
 # The composition restores what inpainting discards.
-# Inpainting wins where the mark cannot be informed from the photograph, and where little is lost by discarding pixels.
+# Inpainting wins where the mark cannot be told apart from the photograph, and where little is lost by discarding pixels.
 
 # %%
 # NBVAL_CHECK_OUTPUT
