@@ -144,7 +144,7 @@ def test_a_checkpoint_draws_what_was_learned_without_training(
         (["--method", "ingan", "--checkpoint", "noise"], "expected a checkpoint of"),
         (["--method", "ingan", "--checkpoint", "list"], "expected a checkpoint that"),
         (["--method", "ingan", "--save-checkpoint", "x.pt"], "expected .safetensors"),
-        (["--method", "expand"], "expected at least twice the crop"),
+        (["--method", "expand"], "expected at least 32 pixels a side, two crops"),
         (["--seed", "-1"], "--seed: expected 0 to"),
         (["--device", "abacus"], "--device: expected cpu"),
     ],

@@ -284,7 +284,8 @@ class InGAN:
             back = self._draw_back(fake, transformation)
             losses["reconstruction"] = (back - image).abs().mean()
         if settings.patches:
-            shape = transformation.shape(fake.shape[-2:], fake.device)
+            size = (fake.shape[-2], fake.shape[-1])
+            shape = transformation.shape(size, fake.device)
             losses["patches"] = patch_distance(
                 fake, image, self.rng, shape, samples=settings.patch_samples
             )
