@@ -3,9 +3,10 @@
 The method owns its state, and the loop is disposable: stop a loop anywhere, start
 another on the same method, and training continues at the next step.
 
-The same seed gives the same bits on one CPU and with one number of torch threads.
-Another number changes the order in which sums are rounded, and so the last bits:
-``torch.set_num_threads(1)``, as the commands and the chapters do, makes them equal.
+The same seed gives the same bits on one CPU with one number of torch threads. Another
+number changes the order of sums, and so the last bits, which training amplifies: after
+200 steps with 1 and 2 threads, ZSSR agrees within 90 dB, ZS-N2N within 60, and Deep
+Image Prior, denoising or inpainting, within 42. Commands and chapters set one thread.
 """
 
 import dataclasses

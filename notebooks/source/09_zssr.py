@@ -14,14 +14,14 @@
 # # 09 · ZSSR: can a network learn from one image alone?
 #
 # Chapter 00 showed that it can.
-# This chapter takes the method apart, asks what each part is good for, and looks for the places where it breaks.
+# This chapter takes the method apart, measures what each part contributes, and shows where it fails.
 #
 # **After this chapter you can**
 #
-# - make [father](glossary.md#father) and [son](glossary.md#son) from an image, and write the training step that joins them;
+# - make [father](glossary.md#father) and [son](glossary.md#son) from an image, and write the training step that uses them;
 # - say why a small network is enough, how far it sees, and why it cannot know *where* in the image a [patch](glossary.md#patch) lies;
-# - run the [control](glossary.md#control) experiment that tells what was learned from what was only corrected;
-# - predict what a wrongly assumed [blur](glossary.md#blur-kernel), noise, or a smooth photograph does to the result.
+# - run the [baseline](glossary.md#baseline) experiment that separates what was learned from what was only corrected;
+# - predict how a wrong [blur kernel](glossary.md#blur-kernel), noise, or a smooth photograph changes the result.
 #
 # **What you need**: chapter [00](00_tour.ipynb), and having seen a training loop in PyTorch before.
 # No GPU.
@@ -40,7 +40,7 @@ start(budget, seconds={"quick": 30, "standard": 80, "full": 260})
 
 # %% [markdown]
 # `budget` changes sizes and numbers of steps, never the method.
-# The [seed](glossary.md#seed) is stated, and one thread does the sums in one order: run the chapter twice on one computer and you get the same pictures, bit for bit.
+# The [seed](glossary.md#seed) is fixed, and one thread computes all sums in one order: if you run the chapter twice on one computer, you get the same pictures, bit for bit.
 #
 # ## A photograph: ours, or yours
 #
@@ -67,8 +67,8 @@ given = resize(truth, scale=0.5).clamp(0, 1)
 subject = "the photograph you chose" if own else "a white coffee cup on a red saucer"
 
 # %% [markdown]
-# `truth` is what the method never sees: it scores the result and decides nothing else.
-# `given` is half its size, and all that there is to learn from.
+# `truth` is the [ground truth](glossary.md#ground-truth): the method never sees it, and it only measures the result.
+# `given` has half its size; the method learns from `given` alone.
 #
 # ## Predict first
 #
@@ -76,19 +76,19 @@ subject = "the photograph you chose" if own else "a white coffee cup on a red sa
 #
 # 1.
 #    ZSSR ends with *[back-projection](glossary.md#back-projection)*, a correction that learns nothing.
-#    If [bicubic interpolation](glossary.md#bicubic) gets the same correction, how much of ZSSR's gain is left over for the network: most, half, almost none?
+#    If we also correct the result of [bicubic interpolation](glossary.md#bicubic), how much of ZSSR's gain remains for the network: most, half, or almost none?
 # 2.
-#    The network is told that the image was made smaller by bicubic interpolation, but a lens has blurred it more.
-#    Will the result be too soft, or too sharp?
-#    And if it is told of more blur than there was?
+#    We tell the network that the image was downscaled by bicubic interpolation, but a lens has blurred it more.
+#    Will the result be too soft or too sharp?
+#    What if we assume more blur than there was?
 # 3.
-#    You cut the image into small patches and hand them to the trained network in random order.
-#    Does it do worse?
+#    You cut the image into small patches and give them to the trained network in random order.
+#    Is the result worse?
 #
 # ## The smallest demo: a father and his son
 #
-# Do to the given image what was done to the one that is wanted: halve it.
-# Then enlarge the son again, and look at what is missing.
+# We do to the given image what was done to the one that we want: we halve it.
+# Then we enlarge the son again, and look at the difference.
 
 # %%
 from dil_teach.notebook import show
@@ -105,9 +105,9 @@ show(
 )
 
 # %% [markdown]
-# The picture on the right is **[the lesson](glossary.md#lesson)**: it is all that a network could learn from this pair.
-# For the father we know it; for the image that is wanted we do not.
-# Where the lesson is black there is nothing to be taught, which will matter at the end.
+# The picture on the right is **[the lesson](glossary.md#lesson)**: all that a network can learn from this pair.
+# We know it for the father, but not for the image that we want.
+# Where the lesson is black, there is nothing to learn; this will matter at the end.
 
 # %%
 lesson = 255 * float(missing.mean())
@@ -118,8 +118,8 @@ print(f"The lesson: {lesson:.2f} grey levels of 255 in the mean.")
 #
 # **The [forward model](glossary.md#forward-model).**
 # A camera of low resolution blurs the scene with a kernel $k$ and keeps every $s$-th sample: $d(x) = (x * k)\downarrow_s$.
-# The wanted image $X$ gave us $I = d(X)$.
-# Any father $F$ cut out of $I$, or out of a smaller copy of $I$, has a son $d(F)$ by the *same* $d$.
+# The image $X$ that we want gave us $I = d(X)$.
+# Any father $F$, cut from $I$ or from a smaller copy of $I$, has a son $d(F)$ by the *same* $d$.
 #
 # **The loss.**
 # A network $f_\theta$ turns sons back into fathers:
@@ -127,13 +127,13 @@ print(f"The lesson: {lesson:.2f} grey levels of 255 in the mean.")
 # $$\min_\theta\ \sum_{F}\ \bigl\lVert f_\theta(d(F)) - F \bigr\rVert_1 ,\qquad\text{and then}\qquad \hat X = f_\theta(I).$$
 #
 # Training and test differ by one step of scale.
-# That this step is harmless is no theorem.
-# It is a property of natural images: small patches [recur](glossary.md#recurrence) in them *across* scales [@glasner2009], so that the pairs inside the image are like the pair that we ask for.
+# No theorem says that this step is harmless.
+# It is a property of natural images: small patches [recur](glossary.md#recurrence) in them *across* scales [@glasner2009], so the pairs inside the image resemble the pair that we want.
 #
-# **A light network: low entropy inside.**
-# The patches of one image are far less varied than those of all the images in the world [@zontak2011]; a part of a cup's rim looks like the next part of the rim.
-# Few examples, much alike, need few weights.
-# The networks that learn from many images at once have tens of millions; this one has:
+# **A small network: low entropy inside one image.**
+# The patches of one image vary far less than those of all images [@zontak2011]; one part of a cup's rim looks like the next part.
+# Few and similar examples need few weights.
+# Networks that learn from many images at once have tens of millions of weights; this one has:
 
 # %%
 from dil_teach.deep.zssr.network import ResidualNetwork
@@ -145,19 +145,20 @@ print(sum(weights.numel() for weights in full_size.parameters()), "weights")
 show_source(ResidualNetwork.forward)
 
 # %% [markdown]
-# Eight convolutions of 3 x 3 on the *small* image, each hidden one adding to the one before, then a [pixel shuffle](glossary.md#pixel-shuffle) that turns four channels into one of double size, then addition to the interpolated image.
-# So the network learns the lesson alone, and at the start, when its last layer is zero, its output *is* bicubic interpolation.
+# Eight convolutions of 3 x 3 work on the *small* image, and each hidden one adds to its input.
+# A [pixel shuffle](glossary.md#pixel-shuffle) then turns groups of four channels into one channel of double size, and the result is added to the interpolated image.
+# So the network learns only the lesson, and at the start, when its last layer is zero, its output *is* bicubic interpolation.
 # (The paper's network works on the interpolated image; at low resolution a step costs a quarter.)
 #
 # **The [receptive field](glossary.md#receptive-field) is a patch.**
-# Each 3 x 3 convolution lets a pixel see one further in each direction, so after `depth` of them it sees $2\cdot\mathrm{depth}+1$ pixels a side.
-# Nothing else reaches it.
+# Each 3 x 3 convolution lets a pixel see one pixel further in each direction, so after `depth` of them it sees $2\cdot\mathrm{depth}+1$ pixels a side.
+# Nothing else influences it.
 # To the network an image is a **bag of patches** of that size.
 #
 # ## The method, by hand
 #
-# First what has to outlive the loop: the network, its optimizer, and the source of random numbers.
-# They have a cell to themselves.
+# We first make what must exist before the training loop: the network, its optimizer, and the random generator.
+# They have their own cell.
 
 # %%
 hand_steps = {"quick": 250, "standard": 800, "full": 3000}[budget]
@@ -167,8 +168,9 @@ optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
 losses = []
 
 # %% [markdown]
-# And this is ZSSR.
-# Four fathers, in random orientations, are cut out of the given image; their sons are made; the network restores them; the mean absolute difference is the loss.
+# The next cell is ZSSR.
+# It cuts four fathers in random orientations from the given image and makes their sons.
+# The network restores the fathers, and the loss is the mean absolute difference.
 # There is no other data.
 
 # %% tags=["algorithm"]
@@ -187,8 +189,8 @@ for _ in range(hand_steps):
 print(f"{len(losses)} steps; run this cell again and it carries on.")
 
 # %% [markdown]
-# Nothing in that cell constructs a network, so running it again trains the same one further.
-# Now the test, which is one line: the given image takes the son's place.
+# That cell does not make a network, so running it again trains the same one further.
+# The test is one line: the given image takes the place of the son.
 
 # %%
 with torch.no_grad():
@@ -206,12 +208,12 @@ show(
 )
 
 # %% [markdown]
-# A dozen lines and about a second, and the edges are tighter than bicubic's already.
-# (The dB figures are [peak signal-to-noise ratios](glossary.md#psnr) of the [brightness](glossary.md#luma) of the *whole* image against the truth; 3 dB more means half the squared error.)
+# After a dozen lines and about a second, the edges are already sharper than those of bicubic interpolation.
+# (The dB figures are [peak signal-to-noise ratios](glossary.md#psnr) of the [brightness](glossary.md#luma) of the *whole* image against the ground truth; 3 dB more means half the [squared error](glossary.md#squared-error).)
 #
 # ## The method, as the library has it
 #
-# The library's step is the same one.
+# The library's step is the same.
 # Find data, loss and update in it:
 
 # %%
@@ -220,15 +222,15 @@ from dil_teach import ZSSR
 show_source(ZSSR.train_step)
 
 # %% [markdown]
-# What it has beyond our loop:
+# It adds to our loop:
 #
-# - **more fathers**: `father_and_son` cuts them from the image at 1, 0.9, ... of its size as well, for patches recur across many scales;
-# - **a learning rate** that rises, then falls to zero along a cosine, and a limit to the length of the gradient;
-# - **gradual scales**: it learns to enlarge by a part of the way first, and that result joins the fathers of the next stage [@shocher2018, section 3];
-# - afterwards, **[eight orientations](glossary.md#ensemble)** of the image are enlarged and averaged, and **back-projection** makes the result agree with the given image.
+# - **more fathers**: `father_and_son` also cuts them from copies of 0.9, 0.8, ... of the image's size, because patches recur across many scales;
+# - **a learning rate** that rises, then falls to zero along a cosine, and a limit on the length of the gradient;
+# - **gradual scales**: it first learns to enlarge by a smaller factor, and that result gives the fathers of the next stage [@shocher2018, section 3];
+# - at the end, the **[mean over eight orientations](glossary.md#self-ensemble)** of the image, and **back-projection**, which makes the result agree with the given image.
 #
 # **Stopping rule**: the number of steps in the budget, fixed beforehand.
-# The truth has no say.
+# The ground truth is not used.
 
 # %%
 from dil_teach import ZSSRSettings, train
@@ -243,9 +245,9 @@ for progress in train(zssr, report_every=zssr.total_steps // 10):
     panel.update(progress, zssr.raw())
 
 # %% [markdown]
-# Press stop while it runs and nothing is lost: the step in hand is finished first, and the same cell carries on.
-# The loss jumps because each batch holds other fathers, and because each stage begins a harder task.
-# Scrub through the history of the same part of the picture:
+# If you press stop during training, nothing is lost: the current step is finished, and the same cell continues.
+# The loss jumps because each batch has other fathers, and because each stage begins a harder task.
+# Move the slider to see the same part of the picture at different steps:
 
 # %%
 from dil_teach.notebook import scrub
@@ -262,15 +264,15 @@ steps = scrub(
 )
 
 # %% [markdown]
-# Most of the change comes early: the wide edges are learned first, for they fill most of the lesson.
+# Most of the change comes early: the network learns the wide edges first, because they are the largest part of the lesson.
 # The later steps turn the stairs along thin edges into lines.
 #
 # ## Experiment 1: the control
 #
-# *Back-projection* [@irani1991] halves the result, compares it with the given image, adds the enlarged difference, and begins again.
-# It is free for all: bicubic interpolation may use it as well, and gets the twenty rounds that suit it best.
-# (The result of a network that was trained long enough needs three; with a wide blur, more would bring out grain.)
-# That is the control, and every claim about learning must be made against it.
+# *Back-projection* [@irani1991] halves the result, compares it with the given image, adds the enlarged difference, and repeats.
+# It needs no network: bicubic interpolation may use it as well, with the twenty iterations that suit it best.
+# (The output of a well-trained network needs three; with a wide blur, more would amplify noise.)
+# Bicubic interpolation with back-projection is our control, the [baseline](glossary.md#baseline) for every claim about learning.
 
 # %%
 from dil_teach import psnr_y
@@ -295,12 +297,13 @@ show(
 
 # %% [markdown]
 # Read the table from the top.
-# The control gains a little over a decibel without having learned anything.
-# The **raw** output of the network is far above it, so most of the gain was learned (question 1); then back-projection has little left to correct, and the mean of eight orientations takes away what was accidental in one of them.
-# Always look at *raw* first: a network that died in training returns bicubic, and back-projection would hide it.
+# The control gains a little over a decibel without learning.
+# The **raw** output of the network is far better, so most of the gain was learned (question 1).
+# Back-projection has little left to correct, and the mean of eight orientations removes accidental errors of one orientation.
+# Always look at *raw* first: a network that died in training returns bicubic interpolation, and back-projection would hide that.
 #
-# A warning about our choice: this cup is a favourable photograph.
-# Its long clean curves are what ZSSR is best at, and three decibels over the control are more than most pictures give (question 5 of *Predict, then unfold*).
+# A warning: this cup is a favourable photograph.
+# ZSSR is best at long clean curves, and three decibels over the control are more than most pictures give (question 5 of *Predict, then unfold*).
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -318,8 +321,8 @@ check_claims(claims, own)  # on a photograph of yours they may not hold
 # ### The thread of the course: the recurrence score
 #
 # Chapter [01](01_patch_recurrence.ipynb) measured how much of an image [recurs](glossary.md#recurrence-score) in it.
-# Does a result have the internal statistics of the truth?
-# (On the 96 x 96 pixels in the middle, to keep this short.)
+# Does a result have the internal statistics of the ground truth?
+# (We use the 96 x 96 pixels in the middle, to save time.)
 
 # %%
 from dil_teach.patches.recurrence import recurrence_score
@@ -332,13 +335,13 @@ middle = truth[:, top : top + 96, left : left + 96]
 print(f"{'the truth':26}{recurrence_score(middle):.2f}")
 
 # %% [markdown]
-# The control's ripples recur less than anything in the truth.
-# ZSSR's patches recur *more*: it draws what it has seen many times, and leaves out what occurs once, the grain and the specks.
-# On the dahlia and on the astronaut of the tour, ZSSR comes within 0.01 of the truth's score, where bicubic and control stay 0.03 to 0.07 below it.
+# The control's ripples recur less than the ground truth does.
+# ZSSR's patches recur *more*: its result contains what occurs many times, and omits what occurs once, such as grain and specks.
+# On the dahlia and on the astronaut of the tour, ZSSR's score is within 0.01 of the ground truth's; those of bicubic and control are 0.03 to 0.07 lower.
 #
 # ### The published figures
 #
-# From the paper [@shocher2018], for images made smaller by bicubic interpolation (brightness, PSNR in dB / SSIM):
+# From the paper [@shocher2018], for images downscaled by bicubic interpolation (brightness, PSNR in dB / SSIM):
 #
 # | | Set5 | Set14 | BSD100 |
 # |---|---|---|---|
@@ -346,13 +349,13 @@ print(f"{'the truth':26}{recurrence_score(middle):.2f}")
 # | x3 | 33.42 / .9188 | | |
 # | x4 | 31.13 / .8796 | | |
 #
-# Ours on Set5, by three budgets and three seeds, stand in the table of the project's README with the time each took; a script in `benchmarks/` measures them again.
-# They are not comparable with the photographs of this chapter, whose sizes and contents are others.
+# The project's README lists our figures on Set5, for three budgets and three seeds, with their computing time; a script in `benchmarks/` measures them again.
+# They cannot be compared with the photographs of this chapter, which have other sizes and contents.
 #
 # ## Experiment 2: the wrong blur
 #
 # Real cameras do not use bicubic interpolation.
-# Let us play a camera with a slanted, elongated Gaussian blur that we know.
+# We simulate a camera with a slanted, elongated Gaussian blur that we know.
 # (Photograph of the dahlia: vultilion, CC BY 2.0, as scikit-learn ships it.)
 
 # %%
@@ -376,10 +379,10 @@ show(
 )
 
 # %% [markdown]
-# The spot is wider than bicubic interpolation's own and not the same in all directions.
-# Each of six trainings below *assumes* something else: bicubic, or this blur with its widths multiplied by 0.5 to 1.5.
-# What is assumed makes the sons, and is used by back-projection; the given image stays the same.
-# The small settings keep this short; what so little training leaves undone, the control's twenty rounds of back-projection may finish.
+# The blur is wider than that of bicubic interpolation, and not the same in all directions.
+# Each of six trainings *assumes* another kernel: bicubic, or this blur with its widths multiplied by 0.5 to 1.5.
+# The assumed kernel makes the sons, and is used by back-projection; the given image stays the same.
+# Small settings keep this short; twenty iterations of back-projection, as in the control, may correct what such a short training has not learned.
 
 # %%
 side_steps = {"quick": 100, "standard": 300, "full": 1000}[budget]
@@ -408,7 +411,7 @@ for what, method in assumed.items():
     print(f"{what!s:>8}: ZSSR {ours:6.2f} dB, {CONTROL} {control:6.2f} dB")
 
 # %% [markdown]
-# The number on the left is what was assumed; the control was told the same.
+# The number on the left is the assumed blur; the control assumed the same.
 # As curves:
 
 # %%
@@ -430,10 +433,11 @@ show(
 )
 
 # %% [markdown]
-# Two lessons, and the second is the sobering one.
-# Knowing the blur is worth more than the network, as @michaeli2013 found for other methods: assuming bicubic gives away most of the gain.
-# And **most of what the true blur brings, it brings to the control too**; at the true blur learning adds a little under a decibel, and where too much blur is assumed it adds nothing.
-# Now look:
+# There are two lessons.
+# First, knowing the blur is worth more than the network, as @michaeli2013 found for other methods: assuming bicubic loses most of the gain.
+# Second, **the control also gets most of what the true blur brings**.
+# With the true blur, learning adds a little under a decibel; with too much blur it adds nothing.
+# The next figure shows the pictures.
 
 # %%
 from dil_teach.notebook import strip
@@ -461,10 +465,10 @@ blur_slider = explore(
 )
 
 # %% [markdown]
-# Assume too little blur and the result stays soft (question 2): the sons were sharper than the given image, so the network never met anything as soft as what it is asked to sharpen.
-# Assume too much and it sharpens what was never blurred: outlines turn harsh and rings appear round them.
+# If we assume too little blur, the result stays soft (question 2): the sons were sharper than the given image, so the network never saw such a soft image in training.
+# If we assume too much, it sharpens what was never blurred: outlines turn harsh, and rings appear around them.
 # The second mistake is the worse one.
-# (Where the kernel comes from when nobody knows it is the question of chapters 07 and 11.)
+# (Chapters 07 and 11 estimate the kernel when nobody knows it.)
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -480,8 +484,8 @@ check_claims(claims)
 # %% [markdown]
 # ## Experiment 3: depth and width
 #
-# How much network does one image need?
-# Six networks, trained alike on a small picture of the coffee cup (64 x 64 pixels given):
+# How large must the network be for one image?
+# We train six networks in the same way on a small picture of the coffee cup (64 x 64 pixels given):
 
 # %%
 from dataclasses import replace
@@ -529,15 +533,15 @@ size_choice = explore(
 )
 
 # %% [markdown]
-# A thousand weights are already as good as the control, and fewer than five thousand, stacked deep, a little better than it: a light network is enough to begin with.
-# Depth pays, if the layers are wide enough to pass on what they see: in a patch of five pixels an edge can hardly be told from texture, in one of seventeen it can.
+# A network of a thousand weights equals the control, and a deep one of fewer than five thousand is a little better: a small network is enough to begin with.
+# Depth helps if the layers are wide enough: in a patch of five pixels an edge can hardly be told from texture, in one of seventeen it can.
 # (Compare the two networks of about 4,500 weights, one wide and one deep.
-# The seed alone moves these scores by a tenth of a decibel or two, so train longer before you call a winner.)
+# The seed alone changes these scores by a tenth of a decibel or two, so train longer before you decide which is better.)
 #
 # ### How far does it see?
 #
-# Take one pixel of the output, and ask which pixels of the given image change it.
-# The gradient knows:
+# Which pixels of the given image influence one pixel of the output?
+# The gradient shows it:
 
 # %%
 window = 25  # pixels of the given image a side; the output has twice as many
@@ -560,12 +564,14 @@ show(
 )
 
 # %% [markdown]
-# White pixels weigh most, black ones do not count at all: 5, 9 and 17 pixels a side, $2\cdot\mathrm{depth}+1$, and what lies further off might as well be another photograph.
+# White pixels have the largest influence, black ones have none: 5, 9 and 17 pixels a side, $2\cdot\mathrm{depth}+1$.
+# Everything farther away could belong to another photograph.
 #
 # ### An image is a bag of patches
 #
-# If that is true, the network needs no image.
-# Cut the picture into all its 9 x 9 patches, shuffle them, give each *alone* to the network of four layers, and keep of each answer only the 2 x 2 pixels in its middle:
+# If that is true, the network does not need the whole image.
+# We cut the picture into all its 9 x 9 patches, shuffle them, and give each one *alone* to the network of four layers.
+# Of each output we keep only the 2 x 2 pixels in its middle:
 
 # %% tags=["algorithm"]
 from dil_teach.patches.extract import average_patches, extract_patches
@@ -592,14 +598,15 @@ show(
         "their answers, sorted": rebuilt,
         "the whole image at once": inner,
     },
-    alt="A mosaic of patches in random order, in which no cup can be made out; the cup "
-    "put together from their answers; and the same cup made from the whole image",
+    alt="A mosaic of patches in random order, in which no cup can be seen; the cup "
+    "put together from their outputs; and the same cup made from the whole image",
     crop=(18, 36, 72, 72),
     zoom=3,
 )
 
 # %% [markdown]
-# The two cups are the same (question 3): the network never knew where a patch came from: what it learned is a table from small patches to their sharper selves, and an image teaches it by the patches that it holds, not by what it shows.
+# The two cups are the same (question 3): the network never knew where a patch came from.
+# It learned a table from small patches to their sharper versions, and an image teaches it by its patches, not by what it shows.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -616,13 +623,14 @@ check_claims(claims)
 # %% [markdown]
 # ## Experiment 4: augmentation, and noise
 #
-# Now a poor photograph: the cat's face with white noise of standard deviation 10 grey levels.
+# Now we use a noisy photograph: the cat's face with white noise of [standard deviation](glossary.md#standard-deviation) 10 grey levels.
 # (Photograph: Stéfan van der Walt, CC0.)
-# Noise in the given image is a trap for ZSSR.
-# The sons are halved, and halving averages noise away: sons are *cleaner* than their father, and the network learns to invent noise.
-# The remedy is to add noise to the sons alone.
-# The network then learns to sharpen *and* to clean.
-# Back-projection is left out, for it would bring the noise back.
+# Noise in the given image misleads ZSSR.
+# The sons are halved, and halving averages noise away.
+# Sons are therefore *cleaner* than their fathers, and the network learns to invent noise.
+# The remedy is to add noise to the sons only.
+# The network then learns to sharpen *and* to denoise.
+# We omit back-projection, because it would restore the noise.
 
 # %%
 from itertools import product
@@ -646,8 +654,8 @@ cats, cat_score = {}, {}
 for mode, method in modes.items():
     cats[mode] = compare(fit(method))
     cat_score[mode] = {n: psnr_y(cats[mode][n], cat, shave=2) for n in cats[mode]}
-    turned, spoilt = ("on " if switch else "off" for switch in mode)
-    print(f"8 orientations {turned}, noisy sons {spoilt}:", end=" ")
+    turned, noisy_sons = ("on " if switch else "off" for switch in mode)
+    print(f"8 orientations {turned}, noisy sons {noisy_sons}:", end=" ")
     print(", ".join(f"{n} {cat_score[mode][n]:.2f}" for n in ("raw", "final")), "dB")
 print(f"bicubic: {cat_score[True, True]['bicubic']:.2f} dB")
 
@@ -674,9 +682,9 @@ toggles = explore(
 
 # %% [markdown]
 # Without noise on the sons every speck is sharpened, and the result is *worse* than bicubic.
-# With it the fur between the eyes is calmer and the eye's outline firm.
-# The orientations show in the *raw* score.
-# Without them the network has an eighth of the examples and begins to learn them by heart: with the longer training of a larger `budget` its raw score falls again, with them it does not.
+# With it, the fur between the eyes has less noise, and the outline of the eye is firm.
+# The effect of the orientations shows in the *raw* score.
+# Without them the network has an eighth of the examples, and [overfits](glossary.md#overfitting): with the longer training of a larger `budget` its raw score falls again, with them it does not.
 # The *final* score averages over eight orientations of the given image anyway, which hides most of that.
 
 # %%
@@ -695,21 +703,21 @@ check_claims(claims)
 # ## Exercise: the son
 #
 # So far the library made the sons.
-# Make one yourself, as a camera of known blur and noise does: `make_son(father, kernel, sigma, rng)`.
+# Make one yourself, as a camera with known blur and noise does: `make_son(father, kernel, sigma, rng)`.
 #
-# - `father`: Float[Tensor, "c h w"] in [0, 1], height and width even; on its outside its border pixels are repeated.
+# - `father`: Float[Tensor, "c h w"] in [0, 1], height and width even; outside it, its border pixels are repeated.
 # - `kernel`: Float[Tensor, "k k"], k even, correlation weights on the father's pixels, sum 1.
 #   Its middle is the middle of the array, between two pixels.
-# - `sigma`: standard deviation of white Gaussian noise, in the units of [0, 1].
-#   `rng`: the `torch.Generator` that it is drawn from.
+# - `sigma`: standard deviation of white Gaussian noise, in units of [0, 1].
+#   `rng`: the `torch.Generator` that draws it.
 # - Returns the son, Float[Tensor, "c h/2 w/2"].
-#   Its pixel $i$ lies at $2i + \tfrac12$ of the father, in rows and columns alike: halfway between the two pixels which it stands for.
-#   Nothing is cut off at 0 or 1.
+#   Its pixel $i$ lies at $2i + \tfrac12$ of the father, in rows and in columns: halfway between the two pixels that it replaces.
+#   The values are not clamped to [0, 1].
 #
-# Write it with torch alone: `blur_and_subsample` would be no exercise.
+# Use torch only, not `blur_and_subsample`.
 # Expected run time: well under a second.
 # The cell below yours says what is right and what is not.
-# An exercise that is not done stops nothing: the chapter's own cells use the library.
+# You can continue without solving an exercise: the chapter's own cells use the library.
 
 # %% tags=["exercise"]
 import torch.nn.functional as F
@@ -733,19 +741,19 @@ check.make_son(make_son)
 # <details><summary>Hint 1</summary>
 #
 # Blur and subsampling are one convolution with a stride.
-# In torch's words a convolution is a correlation, which is what you need.
+# What torch calls a convolution is a correlation, which you need here.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# To blur each channel by itself, let the channels be the batch.
+# To blur each channel separately, use the channels as the batch.
 # For the border, look at `F.pad` and its modes.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# The first son pixel lies at 0.5.
-# A kernel of 2 x 2 then needs no border at all, one of 4 x 4 a single pixel on each side.
+# The first pixel of the son lies at 0.5.
+# A kernel of 2 x 2 then needs no border, and one of 4 x 4 a single pixel on each side.
 #
 # </details>
 
@@ -757,7 +765,7 @@ check.make_son(make_son)
 #
 # - `enlarge`: a function that doubles one image, Float[Tensor, "c h w"] to Float[Tensor, "c 2h 2w"], such as `zssr`'s network with its interpolation.
 # - `low`: Float[Tensor, "c h w"] in [0, 1], not always square.
-# - Returns the mean of eight answers of `enlarge`, Float[Tensor, "c 2h 2w"]: one for each way to turn and mirror `low`, each brought back to how `low` lies.
+# - Returns the mean of eight results of `enlarge`, Float[Tensor, "c 2h 2w"]: one for each way to turn and mirror `low`, each turned back to the orientation of `low`.
 #   (The paper takes the median.)
 #
 # `orient(image, o)` brings an image into orientation `o`, from 0 to 7, and `orient_back` undoes it.
@@ -780,19 +788,19 @@ check.eight_fold(eight_fold)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# For one orientation there are three steps.
-# What is enlarged, and what happens to the answer?
+# Each orientation needs three steps.
+# What is enlarged, and what must be done to the result?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
 # A photograph that is not square changes its shape when it is turned by a quarter.
-# All eight answers can be added only if each has been brought back.
+# The eight results can be added only after each has been turned back.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Collect the eight in a list; `torch.stack` gives them a new first axis, over which the mean is taken.
+# Collect the eight results in a list; `torch.stack` gives them a new first axis, over which you take the mean.
 #
 # </details>
 
@@ -800,8 +808,8 @@ check.eight_fold(eight_fold)
 # ## Exercise: eight orientations and a slanted blur
 #
 # In experiment 2, which of the eight orientations of the *given* image may be enlarged and averaged?
-# Set `allowed_orientations` to a set of numbers, as `orient` counts them: `o % 4` quarter turns, after a mirroring where `o` is 4 or more.
-# Such as `{0, 4}`: as it is, and mirrored.
+# Set `allowed_orientations` to a set of numbers, as in `orient`: `o % 4` quarter turns, after a mirroring if `o` is 4 or more.
+# For example `{0, 4}`: unchanged, and mirrored.
 #
 # Units: none.
 # Expected run time: none, the answer is a set of numbers.
@@ -818,32 +826,32 @@ check.allowed_orientations(allowed_orientations, blur(1))
 # <details><summary>Hint 1</summary>
 #
 # Turn the given image by 90 degrees.
-# Which camera would have taken it?
+# Which camera could have taken it?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
 # A camera whose blur is turned as well.
-# The network was trained for the unturned one.
+# The network was trained for the blur that is not turned.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Which turns and mirrorings leave a slanted oval as it is?
+# Which turns and mirrorings leave a slanted oval unchanged?
 #
 # </details>
 
 # %% [markdown]
 # ## Exercise: the control
 #
-# Without a control nobody knows what was learned.
+# Without a control, nobody knows what was learned.
 # Write `control(low, kernel, rounds)`: bicubic interpolation to twice the size, then back-projection.
-# Each round makes the result so far smaller, as `low` was made, and adds what `low` has and it has not, enlarged by bicubic interpolation.
+# Each round downscales the current result, as `low` was downscaled, subtracts it from `low`, and adds the difference to the result after bicubic enlargement.
 #
 # - `low`: Float[Tensor, "c h w"] in [0, 1], the given image.
 # - `kernel`: Float[Tensor, "k k"] on the pixels of the result, or a name such as `"bicubic"`: how `low` was made.
 # - `rounds`: int, 0 or more.
-# - Returns Float[Tensor, "c 2h 2w"], not cut off at 0 or 1.
+# - Returns Float[Tensor, "c 2h 2w"], not clamped to [0, 1].
 #
 # Use `resize` and `blur_and_subsample(image, kernel, scale=2)`, and not the library's `back_project`.
 # Expected run time: a few milliseconds a round.
@@ -866,49 +874,51 @@ check.control(control)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# If the result were perfect, what would it be when it is made smaller?
+# If the result were perfect, what would it be after downscaling?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Is it brighter there than `low`, it has to become darker: which of the two is subtracted from which?
+# Where it is then brighter than `low`, the result must become darker: which of the two do you subtract from the other?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Three lines in a loop, or two: make smaller, compare, add.
-# What is compared has to be the result *so far*.
+# The loop has two or three lines: downscale, compare, add.
+# Compare the *current* result, not the first one.
 #
 # </details>
 
 # %% [markdown]
 # ## Predict, then unfold
 #
-# The talk that this course follows [@irani_talk] compares ZSSR with networks that learned from many images: EDSR+ [@lim2017, trained on pairs made by bicubic interpolation, the '+' being the mean of eight orientations] and Blind-SR (trained on many blurs).
+# The talk that this course follows [@irani_talk] compares ZSSR with networks that learned from many images.
+# EDSR+ [@lim2017] was trained on pairs made by bicubic interpolation; its '+' means the average over eight orientations.
+# Blind-SR was trained on many blurs.
 # The figures are those of its examples, in dB.
-# Commit yourself before you unfold: it takes a minute each.
+# Decide on an answer before you unfold: a minute is enough for each.
 #
 # ### 1. The ideal case
 #
-# The image was made smaller by bicubic interpolation, just as in EDSR+'s training; it shows a structure that repeats at many sizes.
+# The image was downscaled by bicubic interpolation, as in EDSR+'s training; it shows a structure that repeats at many sizes.
 # EDSR+ reaches 25.29 dB.
 # Does ZSSR reach about 24, 25 or 26?
 #
 # <details><summary>Answer</summary>
 #
 # 25.68 dB.
-# Even where the other network is at home, the image's own copies can be the better teachers, if it has enough of them.
-# On *average* over a benchmark of bicubic images the big networks win.
+# Even under the conditions that the other network was trained for, the image's own patches can teach better, if it has enough of them.
+# On *average* over a benchmark of bicubic images the large networks are better.
 #
 # </details>
 #
 # ### 2. Another blur
 #
-# Now the blur is not bicubic's, and ZSSR is told it.
+# Now the blur is not bicubic's, and ZSSR knows it.
 # EDSR+ reaches 26.42 dB on one image and 24.44 on another.
-# Blind-SR, which has seen many blurs, should do better.
-# By how much does ZSSR beat EDSR+: 0.3, 1 or 3 dB?
-# (Experiment 2 has told you.)
+# Blind-SR was trained on many blurs and should be better.
+# By how much is ZSSR better than EDSR+: 0.3, 1 or 3 dB?
+# (Use experiment 2.)
 #
 # <details><summary>Answer</summary>
 #
@@ -918,7 +928,7 @@ check.control(control)
 # | second image | 24.44 | 25.36 | 27.62 |
 #
 # Three decibels, and two over Blind-SR.
-# And now the question that experiment 1 taught you to ask: what would bicubic with back-projection reach, told the same blur?
+# Ask the question of experiment 1: what would bicubic interpolation with back-projection reach, with the same blur?
 # The talk does not say.
 # In our own experiment it reached most of it.
 #
@@ -928,22 +938,22 @@ check.control(control)
 #
 # ### 3. A poor image
 #
-# Noise, compression, an unknown sensor.
+# The image has noise, compression, and an unknown sensor.
 # EDSR+ reaches 24.91 dB on one such image, 35.88 on another.
-# Which of the parts of experiment 4 lets ZSSR win, and by about how much?
+# Which part of experiment 4 makes ZSSR better, and by about how much?
 #
 # <details><summary>Answer</summary>
 #
 # 26.25 and 37.80 dB: 1.3 and 1.9 more.
-# The sons are spoilt as the image is, so that the network learns to clean.
+# The sons are degraded as the image is, so the network learns to restore.
 # A network that was trained on clean pairs takes noise for detail.
 #
 # </details>
 #
 # ### 4. Time
 #
-# ZSSR trains anew for each image.
-# How long did training and answer take on the GPUs of its day, a K80 and a V100?
+# ZSSR trains a new network for each image.
+# How long did training and result take on two GPUs of the time, a K80 and a V100?
 #
 # <details><summary>Answer</summary>
 #
@@ -954,24 +964,25 @@ check.control(control)
 #
 # ### 5. Other photographs
 #
-# Four more lie ready: `"flower"` (a dahlia), `"chelsea"` (a cat), `"china"` (a pagoda among trees) and `"facade"`, a street front which is *rendered*, not photographed.
-# On which does ZSSR gain most on the control?
+# Four more images are available: `"flower"` (a dahlia), `"chelsea"` (a cat), `"china"` (a pagoda among trees) and `"facade"`, a street front which is *rendered*, not photographed.
+# For which does ZSSR gain most over the control?
 # Write down an order.
 # Then change `name` near the top of the chapter and run all of it (half a minute each).
 #
 # <details><summary>Answer</summary>
 #
 # The dahlia, by far: its petals are one clean edge in twenty sizes.
-# The facade comes second and well behind, though it recurs more than anything else here: at this size the bars of its far windows are thinner than a pixel, and what recurs must also be *resolved* by the given image.
-# Cat and pagoda gain little: fur and leaves are alike only as textures are, everywhere similar and nowhere the same.
+# The facade comes second, well behind, although it recurs more than the other images.
+# At this size the bars of its far windows are thinner than a pixel, and what recurs must also be *resolved* by the given image.
+# Cat and pagoda gain little: fur and leaves are textures, similar everywhere and nowhere the same.
 #
 # </details>
 #
 # ## When it fails: a smooth photograph
 #
-# A camera's picture of the retina around the optic disc, at the camera's own resolution.
+# This is a camera's picture of the retina around the optic disc, at the camera's own resolution.
 # (Photograph: Mikael Häggström, CC0.)
-# Vessels that branch into thinner vessels: recurrence across scales, if ever there was.
+# Its vessels branch into thinner vessels, which is recurrence across scales.
 # Predict the gain over the control.
 
 # %%
@@ -992,10 +1003,10 @@ show(
 )
 
 # %% [markdown]
-# All four are the same picture, at more than 50 dB: the error is about half a grey level, which no eye sees.
-# What ZSSR gains on the control, if anything, means nothing.
-# The lens spreads each point over several pixels, so *nothing in the image is sharper than what bicubic interpolation gives*; vessels recur, but the thin ones are as soft as the thick ones.
-# You could have known before training, and without the truth, from the lesson:
+# All four are the same picture, at more than 50 dB: the error is about half a grey level, which nobody can see.
+# A gain of ZSSR over the control, if there is one, means nothing.
+# The lens spreads each point over several pixels, so *nothing in the image is sharper than bicubic interpolation can show*; vessels recur, but the thin ones are as soft as the thick ones.
+# The lesson could have told you so before training, and without the ground truth:
 
 # %%
 smooth_son = resize(small_retina, scale=0.5)
@@ -1004,9 +1015,9 @@ smooth_lesson = 255 * float(smooth_missing.mean())
 print(f"The lesson: {smooth_lesson:.2f} grey levels; of the first image {lesson:.2f}.")
 
 # %% [markdown]
-# A father whom the enlarged son nearly equals has little to teach.
-# The same happens to photographs straight from a telephone, whose pixels are finer than its lens: make them smaller first, or find the blur and give it to ZSSR.
-# Other failures you have met: a wrong blur, noise that is not modelled, and (in the tour) detail that occurs once.
+# If the enlarged son almost equals its father, there is little to learn.
+# The same happens with photographs directly from a telephone, whose pixels are finer than its lens: downscale them first, or estimate the blur and give it to ZSSR.
+# You have met other failures: a wrong blur, noise that is not modelled, and (in the tour) detail that occurs once.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -1023,10 +1034,10 @@ check_claims(claims, own)
 # %% [markdown]
 # ## Summary
 #
-# - An image makes its own training pairs: fathers, and the sons that the same forward model makes of them.
-# - A network of few weights is enough, since the inside of an image has little variety; it sees patches of $2\cdot\mathrm{depth}+1$ pixels, in no order.
-# - What was learned is what is left after the control, bicubic with back-projection by the same blur.
-# - The sons must be spoilt as the given image was: the right blur is worth more than the network, and noise belongs on the sons.
-# - Where the image holds nothing sharper than bicubic interpolation gives, there is nothing to learn, and the lesson says so beforehand.
+# - An image gives its own training pairs: fathers, and the sons that the same forward model makes of them.
+# - A network with few weights is enough, because one image has little variety inside; it sees patches of $2\cdot\mathrm{depth}+1$ pixels, in no order.
+# - Learning adds what exceeds the control, bicubic interpolation with back-projection by the same blur.
+# - The sons must be degraded as the given image was: the right blur is worth more than the network, and noise belongs on the sons.
+# - Where nothing in the image is sharper than bicubic interpolation can show, there is nothing to learn, and the lesson shows it beforehand.
 #
 # ## References

@@ -14,16 +14,17 @@
 # # 13 · Deep Image Prior: why does an untrained network like images?
 #
 # ZSSR (chapter [09](09_zssr.ipynb)) learned from pairs that it cut out of one image.
-# Here there are no pairs at all.
-# A network is asked to draw one spoilt image, and nothing else; on the way there it draws, for a while, the image without the damage.
+# Here there are no pairs.
+# We train a network to reproduce one [degraded](glossary.md#degradation) image, and nothing else.
+# During training, the network's output is for a while the image without the degradation.
 #
 # **After this chapter you can**
 #
-# - watch an untrained network draw a picture before it draws the noise in it, and measure how much it prefers one to the other;
-# - say what depth, skips and the input each add to that preference;
-# - stop in time without knowing the [truth](glossary.md#ground-truth);
-# - turn the same training into denoising, [inpainting](glossary.md#inpainting) or super-resolution by changing one line, the loss;
-# - predict where it fails: on texture, in a wide hole, and when nobody stops it.
+# - watch an untrained network fit a picture before it fits the noise, and measure how much faster it does so;
+# - say what depth, skip connections and the network input each contribute to that preference;
+# - stop early without knowing the [ground truth](glossary.md#ground-truth);
+# - use the same training for denoising, [inpainting](glossary.md#inpainting) or super-resolution by changing one line, the loss;
+# - predict where the method fails: on texture, in a wide hole, and without early stopping.
 #
 # **What you need**: chapter [09](09_zssr.ipynb), or having seen a training loop in PyTorch.
 # No GPU.
@@ -42,7 +43,7 @@ start(budget, seconds={"quick": 35, "standard": 150, "full": 900})
 
 # %% [markdown]
 # `budget` changes sizes and numbers of steps, never the method.
-# The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
+# The [seed](glossary.md#seed) is fixed: if you run the chapter twice on one computer, you get the same pictures, bit for bit.
 #
 # ## A photograph: ours, or yours
 #
@@ -87,34 +88,37 @@ show(
 )
 
 # %% [markdown]
-# The noise is white and Gaussian, with a standard deviation of 25 grey levels.
-# `truth` is what the method never sees: it scores the results and decides nothing.
-# Most experiments with this method use this noise, on larger images; ours is as small as a stamp, so that all can be trained while you read.
-# (Small is hard: the fewer pixels a petal has, the more it looks like noise.)
+# The noise is white and Gaussian, with a [standard deviation](glossary.md#standard-deviation) of 25 grey levels.
+# `truth` is the ground truth: the method never sees it, and it only measures the results.
+# Most published experiments with this method use this noise, on larger images.
+# Our image is very small, so that all networks can be trained while you read.
+# (Small images are harder: the fewer pixels a petal has, the more it looks like noise.)
 #
 # ## Predict first
 #
 # Write your answers down; each is tested below.
 #
 # 1.
-#    A network with more weights than the image has values is trained to draw this *noisy* image, by plain least squares.
-#    It could draw all of it, noise included.
-#    What will be there first: the flower, the noise, or both at once?
+#    A network with more weights than the image has values is trained to reproduce this *noisy* image, by least squares.
+#    It could reproduce all of it, with the noise.
+#    What will its output show first: the flower, the noise, or both at once?
 # 2.
-#    The pixels of the photograph are shuffled: the same colours, in random places.
-#    Will the network learn that picture faster, as fast, or more slowly?
+#    We shuffle the pixels of the photograph: the same colours, in random places.
+#    Will the network learn that picture faster, equally fast, or more slowly?
 # 3.
-#    No loss reaches the inside of a hole.
-#    What will the network draw there: black, noise, or something that fits?
+#    The loss ignores the inside of a hole.
+#    What will the network's output show there: black, noise, or something that fits?
 # 4.
-#    Non-local means averages pixels whose patches are alike.
+#    [Non-local means](glossary.md#non-local-means) averages pixels whose patches are similar.
 #    It has no weights, and takes a fraction of a second.
-#    Which wins at denoising, it or the network?
+#    Which denoises better, non-local means or the network?
 #
 # ## The smallest demo: watch it draw
 #
-# What has to outlive the loop comes first: the [code](glossary.md#code), which is noise that is drawn once and then stays; the network, which turns the code into a picture; and its optimizer.
-# Nobody has trained this network on anything.
+# We first make what must exist before the training loop: the network input $z$, the network, and its optimizer.
+# The input is noise that we draw once and then keep; it is the [latent code](glossary.md#latent-code) of the picture.
+# The network turns it into a picture.
+# Nobody has trained this network before.
 
 # %%
 from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
@@ -122,7 +126,7 @@ from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_
 WIDTHS = 4 * (24,)  # channels at each scale, from the finest
 hand_steps = {"quick": 240, "standard": 500, "full": 1500}[budget]
 rng = torch.Generator().manual_seed(seed)
-code = draw_network_input((height, width), rng).to(truth.device)
+z = draw_network_input((height, width), rng).to(truth.device)
 network = Hourglass(INPUT_CHANNELS, len(noisy), WIDTHS, 8, rng)
 network = network.to(truth.device)
 optimizer = torch.optim.Adam(network.parameters(), lr=0.015, fused=True)
@@ -131,13 +135,13 @@ weights = sum(weight.numel() for weight in network.parameters())
 print(f"{weights} weights to draw {noisy.numel()} values")
 
 # %% [markdown]
-# And this is Deep Image Prior [@ulyanov2018].
-# Draw, compare with the given image, take a step.
-# There is no data set, no pair, and no term in the loss that knows what an image is.
+# The next cell is Deep Image Prior [@ulyanov2018].
+# It computes the network's output, compares it with the given image, and takes a step.
+# There is no data set, no pair, and no term in the loss that describes images.
 
 # %% tags=["algorithm"]
 for _ in range(hand_steps):
-    drawn = network(code).sigmoid()
+    drawn = network(z).sigmoid()
     loss = (drawn - noisy).square().mean()
     optimizer.zero_grad()
     loss.backward()
@@ -148,7 +152,7 @@ for _ in range(hand_steps):
 print(f"{len(losses)} steps; run this cell again and it carries on.")
 
 # %% [markdown]
-# Scrub through what it drew:
+# Move the slider to see the output after each number of steps:
 
 # %%
 from dil_teach.notebook import scrub
@@ -160,9 +164,10 @@ steps = scrub(
 )
 
 # %% [markdown]
-# First come blobs of the right colours, then the outline, then the petals; and only then, speck by speck, the noise.
-# Between the blobs and the specks lies a picture that is *cleaner than what it was told to draw*.
-# Measured, against what it is trained on and against what it never sees:
+# First we see blobs of the right colours, then the outline, then the petals.
+# The noise comes last, speck by speck.
+# Between the blobs and the specks, the output is *cleaner than the image that the network was trained to reproduce*.
+# We now measure the outputs against two images: the given one, and the ground truth.
 
 # %%
 from dil_teach.notebook import curves
@@ -176,16 +181,15 @@ show(
         xlabel="training step",
         ylabel="PSNR of the drawing [dB]",
     ),
-    alt="Two curves against the training step: the likeness to the given image rises "
-    "to the end with small dips, the likeness to the truth rises, peaks early and then "
-    "falls",
+    alt="Two curves against the training step: the PSNR to the given image rises to "
+    "the end with small dips, the PSNR to the truth rises, peaks early and then falls",
 )
 
 # %% [markdown]
-# The loss, which is the upper story told in other units, falls, short jumps apart, and gives no sign.
-# The likeness to the truth has a **hump**: rising while the picture forms, falling while the noise does (question 1).
-# The whole method lives on that hump.
-# Two questions are left: why is it there, and how does one find its top without the curve that we are not allowed to see?
+# The loss is the first curve in other units: it falls, apart from short jumps, and shows nothing unusual.
+# The similarity to the ground truth has a **maximum**: it rises while the picture forms, and falls while the network fits the noise (question 1).
+# The method must stop near that maximum.
+# Two questions remain: why does it exist, and how can we find it without the ground truth?
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -201,31 +205,34 @@ check_claims(claims, own)  # on a photograph of yours they may not hold
 # %% [markdown]
 # ## Theory: why this can work
 #
-# Restoration is commonly written as a search for the picture $x$ that explains the given image $I$ and is likely as an image: $\min_x E(x; I) + R(x)$, with a data term $E$ and a [prior](glossary.md#prior) $R$, learned or thought up.
-# Deep Image Prior searches among the weights $\theta$ of a network instead, and leaves the prior out:
+# Restoration is commonly written as a search for the picture $x$ that explains the given image $I$ and is likely as an image: $\min_x E(x; I) + R(x)$.
+# $E$ is a data term, and $R$ a [prior](glossary.md#prior), which is learned or designed.
+# Deep Image Prior searches for the weights $\theta$ of a network instead, and omits the prior:
 #
 # $$\min_\theta\ E\bigl(f_\theta(z);\, I\bigr),\qquad \hat X = f_\theta(z),$$
 #
-# with a fixed code $z$.
-# The network is nothing but a way to write pictures down.
-# It is no *restriction*: with more weights than values it can write down nearly any picture, and does so in the end.
-# What it prefers shows in *how fast* each is reached.
+# with a fixed network input $z$.
+# The network is only a parametrization of pictures.
+# It is not a *restriction*: with more weights than the image has values, it can represent almost every picture, and in the end it reproduces $I$.
+# Its preference shows in *how fast* it reaches different pictures.
 #
 # **Why structure comes first.**
-# A weight of a convolution works at every pixel alike.
-# What is wanted at many places, an even ground, a long edge, a petal that recurs, pulls it in one direction from all these places, and the pulls add up.
-# Noise pulls in another direction at each pixel, and most of that cancels.
-# The coarse layers in the middle of the network cannot even say 'this one pixel': one of their values paints 16 x 16 pixels.
-# The paper calls it a high *impedance* to noise and a low one to signal.
-# (It is an observation with a good reason, and no theorem about photographs.)
+# A weight of a convolution is used at every pixel.
+# Structure needs the same change at many places: an even background, a long edge, a petal that recurs.
+# The gradients from these places point in one direction, and add up.
+# Noise gives another gradient at each pixel, and most of them cancel.
+# The coarse layers in the middle of the network cannot even change one single pixel: each of their values affects 16 x 16 pixels.
+# The paper says that the network has a high *impedance* to noise and a low one to signal.
+# (This is an observation with a good explanation, not a theorem about photographs.)
 #
-# It is [recurrence](glossary.md#recurrence) once more: what comes again is cheap to learn, what occurs once has to be learned by heart.
+# It is [recurrence](glossary.md#recurrence) again: the network learns quickly what occurs many times, and slowly what occurs once.
 #
 # ## Experiment 1: impedance
 #
-# Then let us measure it [@ulyanov2018, figure 2].
-# The same network, with the same weights to begin with and the same code, draws four targets: the photograph; the photograph with noise, which we have already; the photograph's own pixels in random order; and noise alone.
-# So that they can be compared, each loss is divided by the target's variance: 1 is what an even grey leaves to be explained, 0 is nothing.
+# We measure this impedance [@ulyanov2018, figure 2].
+# The same network, with the same initial weights and the same input, learns four targets: the photograph; the photograph with noise, which we have already; the photograph's own pixels in random order; and noise alone.
+# To compare them, we divide each loss by the target's variance.
+# A value of 1 is the loss of a constant picture, and 0 a perfect fit.
 
 # %%
 order = torch.randperm(height * width, generator=noise_rng).to(truth.device)
@@ -241,24 +248,24 @@ show(
 
 # %% [markdown]
 # (A part of each.)
-# Shuffled or not, *the pixels are the same*: colours, mean and variance agree, only the neighbourhoods differ.
-# (The targets come from another seed than the code.
-# At the code's own seed, 'random' noise can be a channel of the code shifted along, and then the network draws it at once: a trap that we fell into.)
+# Both orders have *the same pixels*: colours, mean and variance agree, and only the neighbourhoods differ.
+# (The targets use another seed than the network input.
+# With the same seed, 'random' noise can be a shifted channel of the input, and then the network reproduces it at once: we made this mistake ourselves.)
 
 # %% tags=["algorithm"]
 share_steps = {"quick": 90, "standard": 200, "full": 400}[budget]
 
 
 def unexplained(target, steps=share_steps):
-    """The share of the target's variance that is left, after each step."""
+    """The share of the target's variance that is not explained, after each step."""
     again = torch.Generator().manual_seed(seed)
-    same_code = draw_network_input(target.shape[1:], again).to(target.device)
+    same_z = draw_network_input(target.shape[1:], again).to(target.device)
     pupil = Hourglass(INPUT_CHANNELS, len(target), WIDTHS, 8, again)
     pupil = pupil.to(target.device)
     adam = torch.optim.Adam(pupil.parameters(), lr=0.015, fused=True)
     left = []
     for _ in range(steps):
-        error = (pupil(same_code).sigmoid() - target).square().mean()
+        error = (pupil(same_z).sigmoid() - target).square().mean()
         adam.zero_grad()
         error.backward()
         adam.step()
@@ -290,12 +297,12 @@ show(
 )
 
 # %% [markdown]
-# The photograph is nearly explained when the shuffled pixels have hardly begun (question 2).
-# The noisy photograph does both: it follows the photograph's curve until only noise is left to be explained, and then becomes slow.
-# The bend comes before the top of the hump: after it the last detail is learned together with the first noise.
+# The network has almost explained the photograph when it has hardly begun with the shuffled pixels (question 2).
+# The noisy photograph shows both: its curve follows that of the photograph until only noise is left, and then falls slowly.
+# The bend comes before the best step: after it, the network learns the last details together with the first noise.
 #
-# All four *do* fall: given time, the network draws noise as well as anything.
-# The preference is one of speed, so it must be used in time.
+# All four curves *do* fall: given time, the network reproduces noise as well as anything else.
+# Its preference is one of speed, so training must stop in time.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -312,7 +319,7 @@ check_claims(claims, own)
 # ## The method, as the library has it
 #
 # The library's step is the loop above, with some additions.
-# Find them:
+# Find them in its source:
 
 # %%
 from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
@@ -322,21 +329,26 @@ show_source(DeepImagePrior.train_step)
 show_source(DeepImagePrior._update_average)
 
 # %% [markdown]
-# - **Noise on the code**, new at each step and stronger as the training goes on.
-#   The network cannot easily learn by heart which input value belongs to which noisy pixel, for the input is never quite the same.
-#   In our runs the hump comes later, and is higher and broader.
-# - **A [running average](glossary.md#running-average)** of what was drawn.
-#   From one step to the next the picture stays and the noise in it wobbles, so the average has less of it.
-# - **A [stopping rule](glossary.md#early-stopping)** that needs no truth [@wang2023].
-#   While the picture forms, drawings differ from their own running average, for they improve.
-#   While noise is learned they differ again, each by other specks.
-#   In between they differ least: keep the average of the step at which this *running variance* was least, and stop when 100 steps have brought no smaller one.
-#   A second rule stops sooner where the average lies nearer to the given image than the noise allows, whose strength is *estimated* from that image: what is nearer than that must have drawn noise.
-#   And where the average is still much farther away than that, calm does not count: the picture is not drawn yet.
-# - With a larger `budget`, **several networks** side by side, each with a code of its own: what they draw of the picture agrees, and what they draw of the noise does not, so their mean has less of it.
+# - **Noise on the network input**, new at each step and stronger as the training goes on.
+#   The network cannot easily memorise which input value belongs to which noisy pixel, because the input always changes a little.
+#   In our runs the maximum comes later, and is higher and broader.
+# - An **[exponential moving average](glossary.md#exponential-moving-average)** of the outputs.
+#   From one step to the next the picture stays the same and the noise in it changes, so the average has less noise.
+# - **[Early stopping](glossary.md#early-stopping)** without the ground truth [@wang2023].
+#   While the picture forms, the outputs differ from their own moving average, because they improve.
+#   While the network learns noise they differ again, because each has other specks.
+#   In between they differ least.
+#   So we keep the average of the step at which this *moving variance* was smallest, and stop after 100 steps without a new minimum.
+#   A second rule stops sooner: it compares the distance between the average and the given image with the strength of the noise, which we *estimate* from that image.
+#   An average that is nearer than the noise explains must contain noise.
+#   If the average is still much farther away, the minimum is ignored, because the picture is not there yet.
+# - With a larger `budget`, **several networks** side by side, each with its own input.
+#   Their pictures agree and their errors in the noise do not, so their mean has less noise.
 #
-# With $x_t$ for the drawing of step $t$ and a small rate $r$, the average is $\bar x_t = \bar x_{t-1} + r\,(x_t - \bar x_{t-1})$ and the variance $v_t = (1 - r)\,\bigl(v_{t-1} + r\, \lVert x_t - \bar x_{t-1} \rVert^2\bigr)$, the square standing for the mean over all values.
-# It is compared as a share of the variance of $\bar x_t$ over its own values; otherwise the grey of the first steps, in which nothing changes for there is nothing yet, would look calm.
+# Let $x_t$ be the output of step $t$, and $r$ a small rate.
+# The average is $\bar x_t = \bar x_{t-1} + r\,(x_t - \bar x_{t-1})$, and the variance is $v_t = (1 - r)\,\bigl(v_{t-1} + r\, \lVert x_t - \bar x_{t-1} \rVert^2\bigr)$, where the square means the average over all values.
+# We divide $v_t$ by the variance of $\bar x_t$ over its own values.
+# Otherwise the first steps would give a minimum: the output is then a constant grey, and hardly changes.
 
 # %%
 from dataclasses import replace
@@ -347,7 +359,7 @@ settings = getattr(DeepImagePriorSettings, budget)(seed=seed)
 more = max(settings.steps, 380)
 narrow = replace(settings, steps=more, widths=(16, 32, 32, 32))  # a small image
 dip = DeepImagePrior(noisy, settings=narrow)
-panel = LivePanel(alt=f"The running average of what the network draws of {subject}")
+panel = LivePanel(alt=f"The moving average of what the network draws of {subject}")
 watched = []
 
 # %%
@@ -360,7 +372,7 @@ for progress in train(dip, report_every=10):
         panel.update(progress, dip.averaged())
 
 # %% [markdown]
-# Press stop while it trains and nothing is lost: the step in hand is finished, and the same cell carries on.
+# If you press stop during training, nothing is lost: the current step is finished, and the same cell continues.
 
 # %%
 answer, stopped, ended = dip.result(), dip.stopped_at, dip.step
@@ -368,9 +380,9 @@ rule = "the distance to the given image" if dip.too_near else "the variance"
 print(f"Step {ended}: {rule} stopped it. The average of step {stopped} is kept.")
 
 # %% [markdown]
-# Where is the kept step on the hump?
-# The truth may answer now; it is asked after the choice.
-# To see what was missed we train on beyond the stop, which nobody would do otherwise; the answer stays.
+# How good is the step that we kept?
+# Now that it is chosen, we may ask the ground truth.
+# To see what later steps would have given, we train on, which nobody would do otherwise; the kept answer does not change.
 
 # %%
 while dip.step < dip.total_steps:
@@ -386,7 +398,7 @@ raw_score = [psnr(raw, truth) for _, raw, _, _ in seen]
 average_score = [psnr(average, truth) for _, _, average, _ in seen]
 
 # %%
-hump = {"drawing": (at, raw_score), "running average": (at, average_score)}
+hump = {"drawing": (at, raw_score), "moving average": (at, average_score)}
 low, high = min(raw_score), max(average_score)
 show(
     curves(
@@ -394,15 +406,15 @@ show(
         xlabel="training step",
         ylabel="PSNR against the truth [dB]",
     ),
-    alt="Likeness to the truth against the step: the drawing's rises, wobbles and "
-    "falls again, the running average's starts lower and ends higher, smooth; a "
+    alt="Similarity to the truth against the step: the drawing's rises, wobbles and "
+    "falls again, the moving average's starts lower and ends higher, smooth; a "
     "line marks the kept step, near that top",
 )
 
 # %% [markdown]
-# At its best the average is better than any single drawing, and its hump is broad.
-# (In the first half it lags behind, for it still holds the blobs.)
-# Now what the two rules saw:
+# At its best, the average is better than any single output, and its maximum is broad.
+# (In the first half it is worse, because it still contains the blobs.)
+# The next figures show what the two rules measured.
 
 # %%
 from dil_teach.classical.denoising import noise_level
@@ -417,19 +429,19 @@ distances = [miss / sigma**2 for miss in misses]
 show(
     curves(
         {
-            "running variance": (at, variances),
+            "moving variance": (at, variances),
             f"kept: step {stopped}": ((stopped, stopped), (0, max(variances))),
         },
         xlabel="training step",
-        ylabel="running variance, as a share",
+        ylabel="moving variance, as a share",
     ),
-    alt="The running variance against the step: it falls steeply, and then creeps "
+    alt="The moving variance against the step: it falls steeply, and then creeps "
     "ever more slowly to the right end; a line marks the kept step",
 )
 
 # %% [markdown]
-# It falls steeply while the picture forms, and then ever more slowly.
-# Where its least lies, this rule knows only after it has waited; within the steps shown here there need not be one.
+# The variance falls steeply while the picture forms, and then more and more slowly.
+# The rule knows where its minimum is only after waiting; within the steps shown here there may be none.
 
 # %%
 show(
@@ -448,13 +460,13 @@ show(
 )
 
 # %% [markdown]
-# The truth's own distance from the given image is the noise, 1 in these units.
-# An average that is nearer than the limit has drawn some of it.
-# (The limit is below 1, for texture makes the estimate too large.)
-# On our dahlia this rule stops first; the variance alone would have waited longer, into the falling side of the hump.
-# On other photographs and seeds the variance comes first: each rule guards the other.
-# Neither is exact: one looks for *calm*, the other trusts an estimate.
-# What it gives away against the best step, which only the truth knows (an [oracle](glossary.md#oracle)):
+# The distance between the ground truth and the given image is that of the noise, 1 in these units.
+# An average that is nearer than the limit contains some of the noise.
+# (The limit is below 1 because texture makes the estimate too large.)
+# On our dahlia this rule stops first; the variance alone would have waited longer, until the average is worse.
+# On other photographs and seeds the variance stops first: each rule covers the failures of the other.
+# Neither is exact: one looks for *small changes*, the other trusts an estimate.
+# We now compare the kept step with the best one, which only the ground truth knows (an [oracle](glossary.md#oracle)):
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -469,15 +481,15 @@ check_claims(claims, own)
 # %% [markdown]
 # ## Exercise: when to stop
 #
-# Write the rule down: `stopping_step(variances, patience)`.
+# Write the rule as a function: `stopping_step(variances, patience)`.
 #
-# - `variances`: `Float[Tensor, "n"]`, the running variance after each step, the first being that of step 1 (squared values of [0, 1]).
-# - `patience`: for how many steps, a whole number, a smaller variance than the least so far is waited for.
-#   When so many have gone by without one, training stops, and what would come later is never known.
-# - returns the step, an `int` counted from 1, whose variance was least when training stopped, or when the list was over.
-#   A variance that only equals the least is not smaller.
+# - `variances`: `Float[Tensor, "n"]`, the moving variance after each step, beginning with step 1 (squared values of [0, 1]).
+# - `patience`: a whole number of steps.
+#   Training stops after `patience` steps without a new minimum, and later variances are never known.
+# - returns the step, an `int` counted from 1, whose variance was smallest when training stopped or the list ended.
+#   A variance that equals the minimum is not a new minimum.
 #
-# Expected run time: none to speak of.
+# Expected run time: a few milliseconds.
 
 
 # %% tags=["exercise"]
@@ -501,35 +513,36 @@ check.stopping_step(stopping_step)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Walk through the steps in order and keep one thing in mind: which step had the least variance so far.
+# Go through the steps in order and remember one thing: which step had the smallest variance so far.
 #
 # </details>
 #
 # <details><summary>Hint 2</summary>
 #
-# How long you have waited is the difference between the step in hand and that step.
-# Each smaller variance sets it back to 0 by itself.
+# The current step minus that step is the time waited.
+# Each new minimum sets it back to 0.
 #
 # </details>
 #
 # <details><summary>Hint 3</summary>
 #
 # `break` leaves the loop.
-# What is returned is the step that was kept in mind, and not the one at which the loop was left; add 1, since Python counts from 0.
+# Return the step that you remembered, not the one at which you left the loop; add 1, because Python counts from 0.
 #
 # </details>
 
 # %% [markdown]
 # ## Experiment 2: who else can do this?
 #
-# Four denoisers on the same image.
-# All are told nothing but the image; where a method wants the noise's strength, it gets an *estimate* from the image itself, by a filter that leaves edges out [@immerkaer1996].
+# Four denoisers get the same image.
+# None of them gets any other information.
+# Where a method needs the strength of the noise, we *estimate* it from the image itself, with a filter that responds little to edges [@immerkaer1996].
 #
-# - **Total variation** [@rudin1992]: the picture nearest to the given one whose neighbouring pixels differ little in sum.
-# - **Non-local means** [@buades2005]: each pixel becomes the mean of pixels in *similar patches*: recurrence, used directly.
-# - **ZS-N2N** [@mansour2023]: from each 2 x 2 pixels the mean of one diagonal goes into one small image, that of the other into a second.
-#   They show the same picture under independent noise, and a network of two hidden layers learns to predict one from the other.
-#   What it can predict is the picture [@lehtinen2018].
+# - **[Total variation](glossary.md#total-variation)** [@rudin1992]: a picture near the given one, in which the sum of differences between neighbouring pixels is small.
+# - **Non-local means** [@buades2005]: each pixel becomes the mean of pixels in *similar patches*; this uses recurrence directly.
+# - **ZS-N2N** [@mansour2023]: two small images take from each block of 2 x 2 pixels the mean of one diagonal and of the other.
+#   They show the same picture with independent noise, and a network of two hidden layers learns to predict one from the other.
+#   It can predict the picture, but not the noise [@lehtinen2018].
 
 # %%
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings, pair_downsample
@@ -548,9 +561,10 @@ show(
 )
 
 # %% [markdown]
-# In the difference hardly anything of the subject is seen.
-# Both halves hold the same picture, unshifted, for the two diagonals of a block share their centre; they differ where detail is finer than a block.
-# Their noise has nothing to do with one another.
+# The difference shows hardly anything of the subject.
+# Both halves show the same picture without a shift, because the two diagonals of a block share their centre.
+# They differ where detail is finer than a block.
+# Their noise is independent.
 
 # %%
 zs_steps = {"quick": 200, "standard": 1000, "full": 3000}[budget]
@@ -585,17 +599,21 @@ show(
 
 # %% [markdown]
 # All four gain about five decibels or more.
-# The network is ahead of non-local means (question 4), but only just: by a few tenths of a decibel at the first two seeds, and at the third they are even; on the coffee cup, the pagoda and the astronaut, made as small, it was ahead by 0.2 to 0.4, on the cat by 0.6.
-# ZS-N2N, in its few steps here, comes last or nearly.
-# And non-local means needs a fraction of a second.
+# The network is better than non-local means (question 4), but only by a few tenths of a decibel with the first two seeds; with the third they are equal.
+# On small copies of the coffee cup, the pagoda and the astronaut it was ahead by 0.2 to 0.4 dB, and on the cat by 0.6 dB.
+# ZS-N2N, with so few steps, comes last or nearly last.
+# Non-local means needs a fraction of a second.
 # Why is it so good?
-# White Gaussian noise of one strength is what it was made for; it is given an estimate of that strength; and a flower is full of patches that recur.
-# The network has to find out all of this from one small image.
-# Both are well ahead of total variation, whose belief, flat pieces between edges, is poorer.
+# It was designed for white Gaussian noise of one strength; it gets an estimate of that strength; and a flower has many patches that recur.
+# The network must learn all of this from one small image.
+# Both are much better than total variation, whose prior, flat regions between edges, is weaker.
 #
-# What the network has instead is that nobody wrote down for it what noise is like.
-# Experiment 4 will give it other damages, for which non-local means has no formula.
-# It also gains from more pixels and more computing, which larger budgets give it; the project's script `benchmarks/deep_image_prior.py` measures all of these on five photographs of 128 x 128 pixels: at `standard` the network has 28.5 dB, non-local means 27.9, ZS-N2N 27.4 and total variation 26.7 (means of five photographs and three seeds), and on one of the five, this dahlia, non-local means is still a tenth of a decibel ahead.
+# The advantage of the network is that nobody had to describe the noise for it.
+# Experiment 4 gives it other degradations, for which non-local means has no formula.
+# It also gains from more pixels and more computing, that is, from larger budgets.
+# The script `benchmarks/deep_image_prior.py` measures this on five photographs of 128 x 128 pixels with three seeds.
+# At `standard` the mean is 28.5 dB for the network, 27.9 for non-local means, 27.4 for ZS-N2N and 26.7 for total variation.
+# On one of the five, this dahlia, non-local means is still a tenth of a decibel better.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -610,8 +628,8 @@ check_claims(claims, own)
 # ### The thread of the course: the recurrence score
 #
 # Chapter [01](01_patch_recurrence.ipynb) measured how much of an image [recurs](glossary.md#recurrence-score) in it.
-# Noise recurs nowhere.
-# Does a denoised image have the internal statistics of the truth?
+# Noise does not recur.
+# Does a denoised image have the internal statistics of the ground truth?
 
 # %%
 from dil_teach import recurrence_score
@@ -623,11 +641,11 @@ for name, value in recurs.items():
     print(f"{name:17}{value:.2f}")
 
 # %% [markdown]
-# In the noisy image nothing recurs, and each denoiser brings some of it back.
-# Look at non-local means: of the three results its patches recur the most, and at this size (`quick`) *more* than the truth's.
-# It makes patches alike by averaging them, and where they were alike only roughly, it has made that up.
-# Deep Image Prior comes out just below the truth: it has made up little, and some of the noise is still in it, of which no two specks are the same.
-# None of these is a PSNR; they tell in which *way* a picture is wrong.
+# In the noisy image nothing recurs, and each denoiser restores some recurrence.
+# Of the three results, the patches of non-local means recur most, and at this size (`quick`) *more* than those of the ground truth.
+# It averages similar patches, which makes them more similar than they were.
+# Deep Image Prior is just below the ground truth: it invents little, and still contains some noise, which does not recur.
+# The score is not a PSNR; it shows in which *way* a picture is wrong.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -641,11 +659,11 @@ claims = {
 check_claims(claims, own)
 
 # %% [markdown]
-# ## Experiment 3: depth, skips and the code
+# ## Experiment 3: depth, skips and the network input
 #
-# If the prior lies in the network's build, then another build is another prior.
-# To see it bare, we leave out pixels: a square and a band that the loss never hears of, beside the same noise as before.
-# What appears there is the network's own opinion.
+# If the prior is the network's architecture, another architecture is another prior.
+# To see the prior alone, we leave out pixels: the loss ignores a square and a band, and elsewhere the image has the same noise as before.
+# The output inside them depends on the prior only.
 
 # %%
 from dil_teach import resize
@@ -655,18 +673,18 @@ rows, columns = bias_truth.shape[1:]
 gap = torch.zeros(1, rows, columns, device=truth.device)
 gap[:, 2 * rows // 5 : 2 * rows // 5 + rows // 4, columns // 4 : columns // 2] = 1
 gap[:, rows // 8 : rows // 8 + 4] = 1
-spoilt = add_noise(bias_truth, 25 / 255, noise_rng).clamp(0, 1)
+degraded = add_noise(bias_truth, 25 / 255, noise_rng).clamp(0, 1)
 show(
-    {"given": (1 - gap) * spoilt, "truth": bias_truth},
+    {"given": (1 - gap) * degraded, "truth": bias_truth},
     alt="A smaller copy with noise, a black square over the middle of it and a black "
     "band near its top; and the truth",
     zoom=4,
 )
 
 # %% [markdown]
-# Black is what nobody tells the network.
-# It gets one of three codes: *noise*, as before; the same noise *shaken* anew at each step, as the library does; or the *position*, two smooth ramps that say how far down and how far right a pixel lies.
-# It has one scale or four, and at each scale [skips](glossary.md#skip-connection) of eight channels or none.
+# The loss ignores the black pixels.
+# The network gets one of three inputs: *noise*, as before; *shaken*, the same noise with a small change at each step, as in the library; or *position*, two smooth ramps that give each pixel's row and column.
+# It has one scale or four, and at each scale [skip connections](glossary.md#skip-connection) of eight channels or none.
 
 # %% tags=["algorithm"]
 from functools import cache
@@ -676,17 +694,19 @@ ramps = [torch.linspace(-1, 1, n, device=truth.device) for n in (rows, columns)]
 position = torch.stack(torch.meshgrid(*ramps, indexing="ij"))[None]
 
 
-@cache  # each is trained when it is first looked at, and never again
+@cache  # each network is trained when its output is first needed
 def drawing(depth, skip, kind):
     rng = torch.Generator().manual_seed(seed)
     z = draw_network_input((rows, columns), rng).to(truth.device)
     z = position if kind == "position" else z
-    net = Hourglass(z.shape[1], len(spoilt), WIDTHS[:depth], skip, rng).to(truth.device)
+    net = Hourglass(z.shape[1], len(degraded), WIDTHS[:depth], skip, rng).to(
+        truth.device
+    )
     adam = torch.optim.Adam(net.parameters(), lr=0.02, fused=True)
     for _ in range(bias_steps):
         shaking = 0.03 * torch.randn(z.shape, generator=rng).to(z.device)
         drawn = net(z + shaking if kind == "shaken" else z).sigmoid()
-        error = ((1 - gap) * (drawn - spoilt)).square().mean()
+        error = ((1 - gap) * (drawn - degraded)).square().mean()
         adam.zero_grad()
         error.backward()
         adam.step()
@@ -728,30 +748,30 @@ build_choice = explore(
     {
         "depth": Choice("Scales", ("1", "4"), "4"),
         "skips": Toggle("Skips of eight channels", True),
-        "kind": Choice("Code", ("noise", "shaken", "position"), "noise"),
+        "kind": Choice("Network input", ("noise", "shaken", "position"), "noise"),
     },
-    alt="What a network of {depth} scale(s) draws from the code '{kind}', skips: "
+    alt="The output of a network of {depth} scale(s) for the input '{kind}', skips: "
     "{skips}; one scale leaves the square dark, four close it; skips bring detail and "
-    "grain, the code 'position' neither",
+    "noise, the input 'position' neither",
     examples=[dict(zip(("depth", "skips", "kind"), e, strict=True)) for e in static],
 )
 
 # %% [markdown]
-# Three things to find with the controls:
+# Use the controls to find three things:
 #
-# - **Depth carries across.**
-#   With one scale and the code of noise the square stays a dark hole with ragged edges: a pixel in its middle does not see the rim.
-#   With four scales the coarse ones have an opinion everywhere, and the hole closes (question 3: something that fits).
-# - **Skips carry detail, and noise.**
-#   Without them everything has to pass through the coarse layers: petals are lost, and grain with them.
-#   With them the petals come sooner, and so do the specks.
-# - **The code is the paper that it draws on.**
-#   From noise it draws grain with ease, for grain is there already.
-#   From the smooth ramps it draws smooth things: no grain and no petals either, and it fills gaps smoothly.
-#   Shaking the noise takes from its grain what the network could rely on.
+# - **Depth fills gaps.**
+#   With one scale and noise as the input, the square stays a dark hole with ragged edges, because the [receptive field](glossary.md#receptive-field) of a pixel in its middle does not reach the rim.
+#   With four scales the coarse layers reach everywhere, and the hole is filled (question 3: something that fits).
+# - **Skip connections transmit detail, and noise.**
+#   Without them all information passes through the coarse layers, which remove petals and noise.
+#   With them the petals appear sooner, and so does the noise.
+# - **The input sets the texture of the output.**
+#   From noise the network reproduces noise easily, because its input already contains noise.
+#   From the smooth ramps it makes smooth pictures: no noise, but no petals either, and it fills gaps smoothly.
+#   If the noise is shaken, the network cannot rely on it to reproduce the noise of the image.
 #
-# There is no best build, as there is no best prior.
-# The library takes several scales, thin skips and shaken noise.
+# No architecture is best for everything, just as no prior is.
+# The library uses several scales, narrow skip connections and shaken noise.
 
 # %%
 rough = {
@@ -763,7 +783,7 @@ closed = min(in_gap(4, s, "noise") - in_gap(1, s, "noise") for s in (0, 8))
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "code noise: four scales fill the gaps over 3 dB better": closed > 3,
+    "input noise: four scales fill the gaps over 3 dB better": closed > 3,
     "four scales, noise: skips make it rougher": rough[8, "noise"]
     > 1.1 * rough[0, "noise"],
     "skips: position is smoother than noise": rough[8, "position"]
@@ -774,15 +794,16 @@ check_claims(claims, own)
 # %% [markdown]
 # ## Exercise: one loss for three kinds of damage
 #
-# What the damage was is said by the loss alone.
-# Write one that can say three things: `damage_loss(drawn, given, mask, scale)`.
+# The loss alone tells the network how the image was degraded.
+# Write one loss for three degradations: `damage_loss(drawn, given, mask, scale)`.
 #
-# - `drawn`: `Float[Tensor, "1 c h w"]` in [0, 1], what the network draws.
-# - `given`: `Float[Tensor, "c h2 w2"]` in [0, 1], the spoilt image: as large as the drawing, or `scale` times smaller.
-# - `mask`: `Float[Tensor, "1 h2 w2"]`, 1 where there is a hole and 0 where the image is known; or `None`, where all is known.
-# - `scale`: a whole number, how many times the drawing is larger than what is given; 1 for noise and holes.
-#   The camera shrinks as `resize` does.
-# - returns a tensor without axes: the mean over all values of the squared difference between what is given and what the camera would have made of the drawing, those in the hole set to 0.
+# - `drawn`: `Float[Tensor, "1 c h w"]` in [0, 1], the network's output.
+# - `given`: `Float[Tensor, "c h2 w2"]` in [0, 1], the degraded image: as large as the output, or `scale` times smaller.
+# - `mask`: `Float[Tensor, "1 h2 w2"]`, 1 in the hole and 0 where the image is known; or `None` if all of it is known.
+# - `scale`: a whole number: how many times larger the output is than the given image; 1 for noise and holes.
+#   The camera downscales as `resize` does.
+# - returns a tensor without axes.
+#   Degrade the output as the camera did, subtract the given image, set the difference to 0 in the hole, and take the mean of its squares over all values.
 #
 # Expected run time: under a second.
 
@@ -804,32 +825,32 @@ check.damage_loss(damage_loss)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Do to the drawing what was done to the image, and only then compare.
-# Nothing has to be undone.
+# Do to the output what was done to the image, and then compare.
+# You need not undo anything.
 #
 # </details>
 #
 # <details><summary>Hint 2</summary>
 #
 # `1 - mask` is 1 where the image is known.
-# Multiply the *difference* by it, not the drawing alone.
+# Multiply the *difference* by it, not the output alone.
 #
 # </details>
 #
 # <details><summary>Hint 3</summary>
 #
-# `resize(drawn, 1 / scale)` is the small camera's picture.
-# Leave it alone where `scale` is 1.
-# Then the square, then `mean()`; no `item()`, for a gradient has to come through.
+# `resize(drawn, 1 / scale)` downscales the output.
+# Skip it if `scale` is 1.
+# Then take the square and `mean()`; do not call `item()`, because the gradient must pass.
 #
 # </details>
 
 # %% [markdown]
 # ## Experiment 4: swap the loss
 #
-# Now three damages, one network.
-# First a hole of your own: paint on the picture with the pointer, or with the sliders and buttons below it, then select the next cell and *Run > Run Selected Cell and All Below*.
-# Slanted scratches are there to begin with.
+# We now restore three kinds of degraded image with one network.
+# For the first, paint a hole on the picture with the pointer, or with the sliders and buttons below it; then select the next cell and *Run > Run Selected Cell and All Below*.
+# Slanted scratches are already painted.
 
 # %%
 from dil_teach.notebook import paint
@@ -839,8 +860,8 @@ scratches = ((y - x) % (24 * side // 64) < 5 * side // 64)[None].float()
 painter = paint(truth, "hole", mask=scratches)
 
 # %% [markdown]
-# Striped is what gets lost.
-# Then half the resolution, and a JPEG file of quality 10:
+# The striped pixels are removed.
+# The other two images have half the resolution, and JPEG compression of quality 10:
 
 # %%
 from dil_teach.image.augment import jpeg
@@ -850,15 +871,15 @@ low = resize(truth, scale=0.5).clamp(0, 1)
 blocky = jpeg(truth, quality=10)
 show(
     {"scratched": (1 - hole) * truth, "half as large": low, "JPEG": blocky},
-    alt="Three spoilt images: one with black scratches, one half as large, one with "
+    alt="Three degraded images: one with black scratches, one half as large, one with "
     "square blocks and false colours",
     zoom=4,
 )
 
 # %% [markdown]
-# Three tasks that other fields of research solve by three kinds of programs.
-# Here the method is the same, and the loss differs: on the known pixels alone; after shrinking; and the plain one, for JPEG's blocks are drawn late as noise is.
-# Compare them with your `damage_loss`:
+# Other fields of research solve these three tasks with three kinds of programs.
+# Here only the [degradation](glossary.md#degradation) $d$ in the loss $\lVert d(f_\theta(z)) - I \rVert^2$ differs: hide the hole; downscale; and the identity for JPEG, because the network fits JPEG's blocks late, like noise.
+# These are the library's degradations; compare them with your `damage_loss`:
 
 # %%
 from dil_teach.image.degradation import downsampled, hide, identity, masked
@@ -879,18 +900,19 @@ tasks = {
 }
 
 # %% [markdown]
-# (`fit_all` trains several methods side by side, as many at a time as your computer has cores.
-# The library lets the noise on the code grow over the first 300 steps, and takes less of it for holes and resolution, where no noise can be memorised. In so few steps as `quick` takes, a larger setting gives as much.)
+# (`fit_all` trains several methods in parallel, one for each core of your computer.
+# In the library the noise on the input grows during the first 300 steps, and is weaker for holes and low resolution, where there is no noise to memorise.
+# With so few steps as in `quick`, a larger setting gives the same noise.)
 #
-# To train with a loss of your own, set it before training: `tasks["inpainting"].loss = lambda drawn: damage_loss(drawn, (1 - hole) * truth, hole, 1)`.
-# Each has its control, which has no network: biharmonic interpolation for the hole [@damelin2018], the smoothest surface that meets its rim; bicubic interpolation; and the JPEG image as it is.
+# To train with a degradation of your own, pass any differentiable function of the output: `DeepImagePrior(image, lambda drawn: 1 - drawn)` restores a negative.
+# Each result has a [baseline](glossary.md#baseline) without a network: biharmonic interpolation for the hole [@damelin2018], the smoothest surface that meets its rim; bicubic interpolation; and the JPEG image itself.
 
 # %%
 from dil_teach import fit_all
 from dil_teach.classical.inpainting import biharmonic
 
 fit_all(tasks.values())
-controls = {
+baselines = {
     "inpainting": biharmonic((1 - hole) * truth, hole),
     "super-resolution": resize(low, scale=2).clamp(0, 1),
     "JPEG": blocky,
@@ -899,17 +921,17 @@ results = {name: task.result() for name, task in tasks.items()}
 gains = {}
 for name, result in results.items():
     where = hole if name == "inpainting" else torch.ones_like(hole)
-    ours, theirs = (psnr_in(where, i, truth) for i in (result, controls[name]))
+    ours, theirs = (psnr_in(where, i, truth) for i in (result, baselines[name]))
     gains[name] = ours - theirs
-    print(f"{name:17} {ours:6.2f} dB, control {theirs:6.2f} dB")
+    print(f"{name:17} {ours:6.2f} dB, baseline {theirs:6.2f} dB")
 
 # %%
 panels = {}
 for name, result in results.items():
-    panels |= {f"{name}: control": controls[name], f"{name}: network": result}
+    panels |= {f"{name}: baseline": baselines[name], f"{name}: network": result}
 show(
     panels,
-    alt="Three pairs, control and network: scratches filled with smears across the "
+    alt="Three pairs, baseline and network: scratches filled with smears across the "
     "petals, and filled plainly, the outline closed; enlarged softly, and a smooth "
     "disc with a fine lattice; the "
     "JPEG image with its blocks, and a smooth flower without blocks or petals",
@@ -918,22 +940,25 @@ show(
 )
 
 # %% [markdown]
-# One method against its controls:
+# We compare the method with its baselines:
 #
-# - **Scratches: the network wins.**
-#   Biharmonic interpolation continues brightness smoothly from the rim; the network continues *edges* too, for an outline that goes on is cheaper to draw than one that breaks off.
-#   (Where scratches are only two pixels wide, smooth is as good as it gets, and biharmonic interpolation was half a decibel ahead: try it with the brush.)
+# - **Scratches: the network is better.**
+#   Biharmonic interpolation continues the brightness smoothly from the rim.
+#   The network also continues *edges*, because it fits a continuous outline faster than a broken one.
+#   (Where scratches are only two pixels wide, smoothness is enough, and biharmonic interpolation was half a decibel better: try it with the brush.)
 # - **Scattered holes: it depends on the picture.**
-#   At `standard` and 128 pixels (`benchmarks/results/dip_inpaint.json`), with half of the pixels gone, the network is ahead by 1.2 dB on the coffee cup, by half a decibel on the astronaut and the pagoda, by less on this dahlia; and behind by 0.3 dB on the cat.
-#   Fur is fine, soft and much the same everywhere, which is what the smoothest surface is made for and what a network draws late (see *Texture* below).
-# - **JPEG: the network wins**, without having been told of blocks.
-#   They are drawn late, as noise is, though so are the petals, and at this quality both go together: the result is smoother than anyone would like, and nearer to the truth all the same.
-# - **Half the resolution: bicubic interpolation wins.**
-#   All is known but the finest detail, and the loss leaves that detail open.
-#   In so few steps the network has not drawn the petals either, which the small image does show; and it fills in what is open with what comes easily to it, here a fine lattice, which is not what was there.
-#   Super-resolution needs to be taught the lesson of chapter 09, what detail *this* image has; here nothing teaches it.
+#   At `standard` and 128 pixels (`benchmarks/results/dip_inpaint.json`), we removed half of the pixels.
+#   The network is better by 1.2 dB on the coffee cup, by half a decibel on the astronaut and the pagoda, and by less on this dahlia; on the cat it is 0.3 dB worse.
+#   Fur is fine, soft and similar everywhere: a smooth surface suits it, and the network fits it late (see *Texture* below).
+# - **JPEG: the network is better**, although nobody told it about blocks.
+#   It fits blocks late, like noise, but petals as well, and at this quality both are lost: the result is too smooth, and still nearer to the ground truth.
+# - **Half the resolution: bicubic interpolation is better.**
+#   Only the finest detail is unknown, and the loss does not determine it.
+#   In so few steps the network has not fitted the petals either, which the small image does show.
+#   It fills in a fine lattice, which is easy for it but was not in the picture.
+#   Super-resolution needs the lesson of chapter 09, the detail that *this* image has; here the network does not learn it.
 #
-# (`result()` for the hole keeps the known pixels exactly and takes the network's word only inside it.)
+# (For the hole, `result()` keeps the known pixels exactly and uses the network's output only inside the hole.)
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -949,9 +974,9 @@ check_claims(claims, own or own_hole)
 # ## When it fails
 #
 # **Texture.**
-# Grass is everywhere similar and nowhere the same.
+# Grass is similar everywhere, but nowhere the same.
 # (Photograph: linolafett, CC0.)
-# To the network it is closer to noise than to a flower, and it says so when it is asked to draw clean grass:
+# The network learns clean grass more slowly than a flower, almost like noise:
 
 # %%
 grass = photo("grass")[:, 200:264, 200:264].to(device())
@@ -982,12 +1007,13 @@ show(
 )
 
 # %% [markdown]
-# Two decibels, where the photograph gained six, and total variation does as well: blades and specks are drawn in nearly the same steps, so there is hardly a moment at which one is there and the other is not.
-# The hump is low, and the best stopping rule gains little there.
+# The network gains two decibels, where the photograph gained six, and total variation gains as much.
+# It fits blades and noise in nearly the same steps, so there is hardly a step with one but without the other.
+# The maximum is low, and even the best stopping rule gains little there.
 #
 # **A wide hole.**
-# What lies in its middle is far from all that is known.
-# (A street front, rendered, which is no photograph: the windows are in rows, and every reader knows what is missing.)
+# The middle of a wide hole is far from all known pixels.
+# (This street front is rendered, not photographed: its windows are in rows, and every reader knows what is missing.)
 
 # %%
 walls = {"given": broken, "biharmonic": biharmonic(broken, wide)}
@@ -1001,13 +1027,14 @@ show(
 )
 
 # %% [markdown]
-# The glow of the smoothest surface is farther off than the cloud in the wall's and the shutters' colours, but neither has built a window.
-# The network cannot *copy*: nothing in it says that this window is like that one, only that its filters are the same everywhere.
-# Methods that look up patches do copy (chapter 04, planned, is about them).
+# The smooth glow is farther from the ground truth than the cloud in the colours of wall and shutters, but neither shows a window.
+# The network cannot *copy*: its filters are the same everywhere, but nothing in it says that one window resembles another.
+# Methods that search for patches do copy (chapter 04, planned, is about them).
 #
-# **Nobody stops it.**
-# That was the first curve: at its right end the drawing has the noise back.
-# And a stopping rule is needed anew for each kind of damage; the library's holds for denoising, while for holes and resolution, where there is no noise to be learned, it trains to the end of its steps.
+# **No early stopping.**
+# The first curve showed it: at its right end the output contains the noise again.
+# Each kind of degradation needs its own stopping rule.
+# The library's rule is for denoising; for holes and low resolution, where there is no noise to overfit, it takes all of its steps.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -1025,16 +1052,17 @@ check_claims(claims, own)
 # %% [markdown]
 # ## Summary
 #
-# - An untrained network draws structure before noise.
-#   It is no limit of what it can draw, but of how fast; so it must be stopped, and two rules, the calm of the running variance and the distance to the given image, say when without knowing the truth.
-# - The reason is sharing: filters that work everywhere learn quickly what comes again everywhere.
-#   It is recurrence, built into a network instead of looked up.
-# - Another build is another prior: depth carries across holes, skips carry detail and noise, a smooth code draws smooth pictures.
-# - The loss alone says what the damage was.
-#   One network denoises, fills holes, enlarges and cleans JPEG.
-# - Ask the control each time.
-#   At white noise non-local means is nearly as good on a small picture, and far faster; fine texture and wide holes are beyond the network and the controls that we tried.
+# - An untrained network fits structure before noise.
+#   It can reproduce both, but at different speeds; so training must stop early.
+#   Two rules find the step without the ground truth: the moving variance, and the distance to the given image.
+# - The reason is weight sharing: filters that are used everywhere quickly learn what occurs everywhere.
+#   This is recurrence, built into a network instead of found by search.
+# - Another architecture is another prior: depth fills holes, skip connections transmit detail and noise, and a smooth input gives smooth pictures.
+# - The loss alone says how the image was degraded.
+#   One network denoises, fills holes, enlarges, and cleans JPEG.
+# - Always compare with the baseline.
+#   With white noise, non-local means is nearly as good on a small picture, and far faster; fine texture and wide holes are too difficult for the network and for the baselines that we tried.
 #
-# [Chapter 14](14_double_dip_layers.ipynb) lets two such networks draw one image together, and each takes the part that is easier for it.
+# [Chapter 14](14_double_dip_layers.ipynb) lets two such networks reproduce one image together; each takes the part that is easier for it.
 #
 # ## References
