@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dil_teach import photo, psnr
+from dil_teach import photo, psnr, resize, scene
 from dil_teach.classical.haze.dark_channel import (
     DarkChannelSettings,
     add_haze,
@@ -27,7 +27,7 @@ def window(values: torch.Tensor, y: int, x: int, radius: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("patch", [1, 3, 7])
-def test_dark_channel_is_the_least_of_each_patch(patch: int) -> None:
+def test_dark_channel_is_the_minimum_of_each_patch(patch: int) -> None:
     image = noise(2, 3, 9, 11)
     found = dark_channel(image, patch)
     for n in range(2):
@@ -37,7 +37,7 @@ def test_dark_channel_is_the_least_of_each_patch(patch: int) -> None:
                 assert found[n, 0, y, x] == least
 
 
-def test_haze_comes_off_exactly_by_its_own_transmission_and_airlight() -> None:
+def test_removing_haze_inverts_adding_it() -> None:
     clear, transmission = noise(2, 3, 12, 10), 0.2 + 0.8 * noise(2, 1, 12, 10, seed=1)
     for airlight in (noise(1, 3, 1, 1), noise(1, 3, 12, 10)):
         hazy = add_haze(clear, transmission, airlight)
@@ -49,7 +49,7 @@ def test_haze_comes_off_exactly_by_its_own_transmission_and_airlight() -> None:
     )
 
 
-def test_the_transmission_is_exact_where_every_patch_holds_black() -> None:
+def test_the_transmission_is_exact_if_every_patch_has_a_black_pixel() -> None:
     clear = noise(1, 3, 20, 20)
     clear[..., ::3, ::3] = 0
     airlight = torch.tensor([0.6, 0.65, 0.7]).reshape(1, 3, 1, 1)
@@ -58,7 +58,7 @@ def test_the_transmission_is_exact_where_every_patch_holds_black() -> None:
     assert torch.allclose(found, torch.full_like(found, 0.4), atol=1e-6)
 
 
-def test_airlight_is_found_where_haze_is_opaque_however_small_the_picture() -> None:
+def test_airlight_is_found_in_opaque_haze_of_a_small_picture() -> None:
     clear, airlight = 0.5 * noise(1, 3, 24, 24), torch.tensor([0.7, 0.75, 0.8])
     airlight = airlight.reshape(1, 3, 1, 1)
     depth = torch.linspace(0, 1, 24).reshape(1, 1, 24, 1)
@@ -75,6 +75,15 @@ def test_the_whole_method_makes_a_hazy_photograph_clearer() -> None:
     image, transmission, _ = remove_haze_by_dark_channel(hazy, airlight, settings)
     assert transmission.shape == (1, 1, 64, 64)
     assert psnr(image[0], clear[0]) > psnr(hazy[0], clear[0]) + 3
+
+
+def test_a_large_picture_is_inverted_at_its_own_size() -> None:
+    hazy = resize(scene("haze_alley").images["image"], size=(300, 400)).clamp(0, 1)
+    image, transmission, airlight = remove_haze_by_dark_channel(hazy[None])
+    assert image.shape == (1, 3, 300, 400) and transmission.shape == (1, 1, 300, 400)
+    again = to_srgb(add_haze(to_linear(image), transmission, to_linear(airlight)))[0]
+    inside = (image > 0).all(1) & (image < 1).all(1) & (transmission[:, 0] > 0.1)
+    assert torch.allclose(again[:, inside[0]], hazy[:, inside[0]], atol=1e-3)
 
 
 def test_settings_are_checked() -> None:
@@ -146,7 +155,7 @@ def test_upsampling_follows_the_large_guide() -> None:
     assert found[..., 22].mean() - found[..., 21].mean() > 0.7
 
 
-def test_what_the_guided_filter_cannot_use_is_refused() -> None:
+def test_the_guided_filter_refuses_bad_input() -> None:
     guide, source = noise(1, 3, 8, 8), noise(1, 1, 8, 9)
     with pytest.raises(ValueError, match="expected the guide's size"):
         guided_filter(guide, source, 2, 1e-3)

@@ -1,4 +1,4 @@
-"""Films: what is written is read again, and what is none is refused in a sentence."""
+"""Films: written files read back, and bad input is refused in one sentence."""
 
 import gc
 import os
@@ -30,8 +30,8 @@ from dil_teach.image.scenes import scene
 
 @pytest.fixture(scope="module", autouse=True)
 def little_garbage() -> Iterator[None]:
-    """imageio collects garbage whenever it closes a film: among all that a test run
-    has imported, that takes a second."""
+    """imageio collects garbage whenever it closes a film, which takes a second after
+    the many imports of a test run."""
     gc.freeze()
     yield
     gc.unfreeze()
@@ -44,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pan(height: int = 40, width: int = 56, frames: int = 5) -> Tensor:
-    """A camera that moves over the astronaut; whole levels of 255."""
+    """A camera that moves over the astronaut; whole grey levels."""
     wide = photo("astronaut", size=72).mul(255).round() / 255
     return torch.stack(
         [wide[:, t : t + height, 2 * t : 2 * t + width] for t in range(frames)]
@@ -55,10 +55,10 @@ def psnr(a: Tensor, b: Tensor) -> float:
     return float(-10 * (a - b).square().mean().log10())
 
 
-# ---- what is written is read again
+# ---- written and read back
 
 
-def test_mkv_and_folders_lose_nothing() -> None:
+def test_mkv_and_folders_are_lossless() -> None:
     video = scene("video_figure").images["frames"]
     save_film(video, "film.mkv", 12.5)
     save_frames(video, "frames")
@@ -73,7 +73,7 @@ def test_mkv_and_folders_lose_nothing() -> None:
     ("name", "size"),
     [("film.mp4", (40, 56)), ("FILM.MP4", (37, 51)), ("film.webm", (37, 51))],
 )
-def test_mp4_and_webm_are_near_and_of_the_same_size(
+def test_mp4_and_webm_are_close_and_keep_the_size(
     name: str, size: tuple[int, int]
 ) -> None:
     video = pan(*size)
@@ -94,7 +94,7 @@ def test_a_grey_film_is_read_as_colour() -> None:
     assert torch.equal(load_film("grey"), video)
 
 
-def test_an_animation_is_a_film() -> None:
+def test_an_animated_gif_is_a_film() -> None:
     frames = [Picture.fromarray(to_uint8(frame)) for frame in pan()]
     frames[0].save("film.gif", save_all=True, append_images=frames[1:], duration=100)
     again = load_film("film.gif")
@@ -103,10 +103,10 @@ def test_an_animation_is_a_film() -> None:
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_a_phones_film_is_turned_upright(turns: int) -> None:
+def test_a_film_is_rotated_as_its_metadata_says(turns: int) -> None:
     save_film(pan(), "film.mp4")
     content = Path("film.mp4").read_bytes()
-    # the track's matrix: so many quarter turns to the right, as a phone notes them
+    # the track's matrix: quarter turns to the right, as a phone writes them
     matrix = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
     at = content.index(matrix, content.index(b"tkhd"))
     cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turns]
@@ -118,7 +118,7 @@ def test_a_phones_film_is_turned_upright(turns: int) -> None:
     assert again.shape == upright.shape and psnr(again, upright) > 30
 
 
-def test_frames_come_in_natural_order_and_nothing_else_is_one() -> None:
+def test_frames_are_in_natural_order_and_other_files_are_ignored() -> None:
     Path("film").mkdir()
     for number in (10, 9, 1, 100):
         save_image(torch.full((1, 4, 6), number / 255), f"film/Shot {number}.png")
@@ -132,8 +132,8 @@ def test_frames_come_in_natural_order_and_nothing_else_is_one() -> None:
     assert values.round().tolist() == list(numbers)
 
 
-def test_frames_get_the_names_that_are_given(folder: Path) -> None:
-    Path("out").mkdir()  # an empty folder will do
+def test_frames_get_the_given_names(folder: Path) -> None:
+    Path("out").mkdir()  # an empty folder is accepted
     save_frames(pan()[:2], "out", ["night", "day"])
     assert sorted(os.listdir("out")) == ["day.png", "night.png"]
     assert torch.equal(load_image("out/night.png"), pan()[0])
@@ -141,15 +141,15 @@ def test_frames_get_the_names_that_are_given(folder: Path) -> None:
         save_frames(pan()[:2], "more", ["night", "night"])
 
 
-def test_what_is_taken_for_a_film() -> None:
+def test_is_film_by_suffix() -> None:
     assert all(map(is_film, ("a.mp4", "a.GIF", "a.webm", ".")))
     assert not any(map(is_film, ("a.png", "a.jpg", "a")))
 
 
-# ---- what is none
+# ---- bad input
 
 
-def test_what_is_no_film_is_refused_in_a_sentence(
+def test_files_that_are_not_films_are_refused_in_one_sentence(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(name: str, said: str, error: type[Exception] = ValueError) -> None:
@@ -187,7 +187,7 @@ def test_what_is_no_film_is_refused_in_a_sentence(
         refused(name, "which are 4 frames of 40 x 56, got more")
 
 
-def test_a_gif_keeps_a_film_of_few_colours_exactly(folder: Path) -> None:
+def test_a_gif_of_few_colours_is_lossless(folder: Path) -> None:
     film = torch.zeros(4, 3, 21, 34)
     for number, frame in enumerate(film):
         frame[number % 3, 3 : 9 + number, 5:20] = 1
@@ -196,7 +196,9 @@ def test_a_gif_keeps_a_film_of_few_colours_exactly(folder: Path) -> None:
     assert torch.equal(load_film("film.gif"), film)
 
 
-def test_what_cannot_be_written_is_refused_and_leaves_nothing(folder: Path) -> None:
+def test_films_that_cannot_be_written_leave_nothing(
+    folder: Path,
+) -> None:
     def refused(said: str, name: str, video: Tensor, rate: float = 24) -> None:
         with pytest.raises((ValueError, OSError), match=said):
             save_film(video, name, rate)
@@ -220,7 +222,7 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(folder: Path) -> N
     assert os.listdir() == ["folder.mp4"] and len(os.listdir("folder.mp4")) == 5
 
 
-def test_a_write_that_fails_leaves_what_was_there(
+def test_a_failed_write_keeps_the_old_file(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_film(pan(), "film.mp4")

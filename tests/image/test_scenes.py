@@ -1,4 +1,4 @@
-"""The rendered scenes: as listed, reproducible, and composed just as they say."""
+"""The rendered scenes: as listed, reproducible, and composed by their formulas."""
 
 import hashlib
 import json
@@ -34,16 +34,16 @@ def renderer() -> dict[str, Any]:
         return runpy.run_path(str(shipped("data/render_scenes.py")))
 
 
-# ---- what is listed
+# ---- the list
 
 
-def test_there_are_as_many_as_the_course_needs() -> None:
+def test_the_number_of_scenes_of_each_kind() -> None:
     assert {kind: len(scenes(kind)) for kind in COUNTS} == COUNTS
     assert len(scenes()) == len(set(scenes())) == sum(COUNTS.values())
 
 
 @pytest.mark.parametrize("entry", LISTED, ids=lambda entry: entry["name"])
-def test_the_list_says_what_the_files_are(entry: dict[str, Any]) -> None:
+def test_the_list_agrees_with_the_files(entry: dict[str, Any]) -> None:
     assert entry["rendered"] is True and "rendered" in entry["title"]
     assert entry["photographs"]
     for name, line in entry["photographs"].items():
@@ -58,14 +58,14 @@ def test_the_list_says_what_the_files_are(entry: dict[str, Any]) -> None:
         assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
 
 
-def test_the_folder_holds_what_is_listed_and_is_small() -> None:
+def test_the_folder_holds_the_listed_files_and_is_small() -> None:
     files = {f"scenes/{path.name}": path for path in shipped("data/scenes").iterdir()}
     assert set(files) == {file for entry in LISTED for file in entry["sha256"]}
     assert sum(path.stat().st_size for path in files.values()) < 2.5e6
 
 
 @pytest.mark.parametrize("name", scenes())
-def test_a_scene_loads_in_the_shapes_it_promises(name: str) -> None:
+def test_a_scene_has_the_documented_shapes(name: str) -> None:
     loaded = scene(name)
     assert loaded.name == name and name in scenes(loaded.kind)
     one_channel = ("mask", "hint", "transmission", "alpha")
@@ -80,7 +80,7 @@ def test_a_scene_loads_in_the_shapes_it_promises(name: str) -> None:
         assert images.min() >= 0 and images.max() <= 1
 
 
-def test_wrong_names_are_told_the_right_ones(tmp_path: Path) -> None:
+def test_an_error_lists_the_right_names(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"star, blob, .*video_haze, got 'moon'"):
         scene("moon")
     with pytest.raises(ValueError, match=r"composite, mixture, .*got 'smoke'"):
@@ -89,11 +89,11 @@ def test_wrong_names_are_told_the_right_ones(tmp_path: Path) -> None:
         scenes(folder=tmp_path)
 
 
-# ---- composed as they say
+# ---- composed by their formulas
 
 
 @of_kind("composite")
-def test_a_composite_is_its_layers_and_its_hints_are_true(name: str) -> None:
+def test_a_composite_equals_its_layers_and_its_hints_are_right(name: str) -> None:
     s = scene(name).images
     composed = s["mask"] * s["front"] + (1 - s["mask"]) * s["back"]
     assert (composed - s["image"]).abs().max() <= ROUNDING
@@ -114,7 +114,7 @@ def check_hints(mask: Tensor, foreground: Tensor, background: Tensor) -> None:
 
 
 @pytest.mark.parametrize("name", ["star", "grass_star"])
-def test_grey_alone_does_not_find_a_star(name: str) -> None:
+def test_star_and_background_have_the_same_mean_and_contrast(name: str) -> None:
     s = scene(name).images
     front, back = s["front"], s["back"]
     assert front.mean() == pytest.approx(float(back.mean()), abs=1e-3)
@@ -123,7 +123,7 @@ def test_grey_alone_does_not_find_a_star(name: str) -> None:
 
 
 @of_kind("mixture")
-def test_mixtures_are_mixed_as_they_say(name: str) -> None:
+def test_mixtures_have_their_coefficients(name: str) -> None:
     s = scene(name)
     one, two = s.images["layers"]
     for a, mixed in zip(s.known["coefficients"], s.images["mixtures"], strict=True):
@@ -163,7 +163,7 @@ def test_two_hazes_have_a_changing_airlight_and_two_a_sky() -> None:
     assert sum(one["sky"] for one in known) == 2
 
 
-def test_the_watermark_is_laid_over_as_it_says() -> None:
+def test_the_watermark_follows_its_formula() -> None:
     s = scene("watermark")
     alpha, clean = s.images["alpha"], s.images["clean"]
     colour = torch.tensor(s.known["colour"])[:, None, None]
@@ -180,7 +180,7 @@ def test_the_watermark_is_laid_over_as_it_says() -> None:
 # ---- films
 
 
-def test_the_figure_moves_and_turns_as_it_says() -> None:
+def test_the_foreground_moves_and_rotates_as_listed() -> None:
     s = scene("video_figure")
     masks = s.images["masks"][:, 0].numpy()
     check_hints(s.images["masks"][0], *map(s.images.get, HINTS))
@@ -200,7 +200,7 @@ def test_the_figure_moves_and_turns_as_it_says() -> None:
 HINTS = ("foreground_hint", "background_hint")
 
 
-def test_the_ground_behind_the_figure_moves_as_it_says() -> None:
+def test_the_background_moves_as_listed() -> None:
     s = scene("video_figure")
     frames, masks = s.images["frames"].numpy(), s.images["masks"][:, 0].numpy()
     for k in (1, 7):
@@ -217,7 +217,7 @@ def check_shift(first: Any, later: Any, step: list[float], where: Any) -> None:
     assert where.mean() > 0.2 and off < 0.3 * unmoved
 
 
-def test_haze_is_added_to_each_frame_and_the_scene_glides() -> None:
+def test_haze_is_added_to_each_frame_and_the_scene_moves() -> None:
     s = scene("video_haze")
     film = zip(*(s.images[k] for k in ("frames", "clear", "transmission")), strict=True)
     for frame, clear, t in film:
@@ -253,7 +253,7 @@ def rendered(renderer: dict[str, Any]) -> list[Any]:
     return list(renderer["shipped_scenes"]())
 
 
-def test_the_scenes_come_out_of_the_script(rendered: list[Any]) -> None:
+def test_the_script_renders_the_scenes(rendered: list[Any]) -> None:
     assert [one.name for one in rendered] == scenes()
     for one in rendered:
         check_same(one, scene(one.name))
@@ -281,7 +281,7 @@ def test_practice_scenes_load_from_their_folder(
 
 
 @pytest.mark.slow
-def test_practice_scenes_are_as_many_and_other_ones(renderer: dict[str, Any]) -> None:
+def test_practice_scenes_are_as_many_and_different(renderer: dict[str, Any]) -> None:
     practice = list(renderer["practice_scenes"]())
     kinds = [one.kind for one in practice]
     assert {kind: kinds.count(kind) for kind in COUNTS} == COUNTS | {"composite": 6}

@@ -53,8 +53,8 @@ and most are too low because nothing is black there."""
 EDGE = 0.1
 """Colour difference, summed over channels, at which the similarity is 1 / e."""
 TRUST = 0.65
-"""Weight of the mask in its geometric mean with the guided dark channel: the mask errs
-upwards, the dark channel downwards."""
+"""Weight of the mask in its geometric mean with the guided dark channel: one of the two
+tends to be too high, the other too low."""
 STATE = ("step", "dip")
 
 
