@@ -74,7 +74,7 @@ CORRELATION = 0.8
 PAIR_ERROR = 0.03
 """Linear light: pairs whose error exceeds this lose most of their weight."""
 PRIOR = 0.02 * (PAIR_ERROR / 0.2) ** 2
-"""Weight of the first estimate of the airlight, whose own error is about 0.2."""
+"""Weight of the first estimate, whose standard deviation is assumed to be 0.2."""
 
 # An airlight that varies
 VARYING_ROUNDS = 4
