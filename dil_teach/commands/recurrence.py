@@ -1,4 +1,4 @@
-"""dil-teach recurrence: where the patches of a photograph recur."""
+"""dil-teach recurrence: map where the patches of a photograph recur in it."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from tqdm import tqdm
 from dil_teach.commands.files import In, Out, check_input_is_kept, check_place, write
 
 MOST_PIXELS = 300_000
-"""Whose patches `recurrence` looks for: two minutes, and 3 GB of memory."""
+"""Most pixels of the photograph: two minutes, and 3 GB of memory."""
 
 
 def recurrence(
@@ -22,16 +22,17 @@ def recurrence(
 ) -> None:
     """Map where the patches of a photograph recur in it, at its own or another scale.
 
-    A pixel of the map stands for the patch whose top left corner it is. Its grey is
-    255 x matches / 16, rounded: black recurs nowhere, white 16 times or more. Figures
-    go beside it, as JSON. Transparency is left out of account.
+    Each pixel of the map is the top left corner of a patch. Its grey value is
+    255 x matches / 16, rounded: black has no match, white has 16 or more. A JSON file
+    beside the map holds the numbers. Transparency is ignored.
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        out: The map to write, a .png; the figures get the same name with .json.
-        scale: Where to look: 1 in the photograph itself, 0.5 in it at half the size.
-        patch_size: Pixels a side of a patch.
-        max_side: Make the photograph smaller first, to this many pixels a side.
+        out: The map to write, a .png; the numbers get the same name with .json.
+        scale: Size of the image that is searched: 1 is the photograph itself, 0.5 the
+            photograph at half its size.
+        patch_size: Side of a patch in pixels.
+        max_side: Downscale the photograph first, until no side has more pixels.
     """
     begin = time.perf_counter()
     figures_out = out.with_suffix(".json")
@@ -57,7 +58,9 @@ def recurrence(
     height, width = file_size = (colour.shape[-2], colour.shape[-1])
     if max_side is not None:
         if max_side < 1:
-            raise ValueError(f"--max-side: expected at least 1 pixel, got {max_side}")
+            raise ValueError(
+                f"--max-side: expected at least 1 pixel, got {max_side}; try 512"
+            )
         if max_side < max(height, width):
             smaller = max_side / max(height, width)
             height, width = (max(1, round(side * smaller)) for side in (height, width))
@@ -66,13 +69,13 @@ def recurrence(
         side = int(max(height, width) * math.sqrt(MOST_PIXELS / height / width))
         raise ValueError(
             f"{image}: expected at most {MOST_PIXELS} pixels, got {height} x {width}; "
-            f"cut a part out, or make it smaller with --max-side {side}"
+            f"crop it, or make it smaller with --max-side {side}"
         )
     maps = {}
     for each in tqdm(dict.fromkeys((scale, *SCALES)), "scales", leave=False):
         maps[each] = recurrence_map(colour, patch_size, each)
     counts = maps[scale]
-    # the mean that `recurrence_score` takes, of all patches: their maps are here
+    # as `recurrence_score`, but of all patches, because their maps exist already
     shares = [(maps[each] >= 1).double().mean().item() for each in SCALES]
     detail = detailed(colour, patch_size)
     parts = {"all": counts, "smooth": counts[~detail], "detailed": counts[detail]}

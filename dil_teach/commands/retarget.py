@@ -1,8 +1,7 @@
-"""dil-teach retarget: an image's patches at another size, by InGAN or its rivals."""
+"""dil-teach retarget: change an image's size by its patches, by seams or by InGAN."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -30,33 +29,28 @@ from dil_teach.commands.files import (
 
 if TYPE_CHECKING:
     from dil_teach.deep.ingan.ingan import InGAN
+    from dil_teach.deep.texture_expansion.texture_expansion import TextureExpansion
     from dil_teach.image.convention import Image, Video
 
 Method = Literal["gpnn", "bidirectional", "seam", "ingan", "expand"]
 MaskFile = Annotated[Path | None, tyro.conf.arg(metavar="PNG")]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 Draw = Callable[[float, float], "Image"]
+"""Draws the image at a scale of the height and a scale of the width."""
 
-MOST_COMPARED = 120_000
-"""Pixels of an image and its result, for methods that compare all their patches: about
-a minute."""
+MOST_TOGETHER = {
+    "gpnn": 120_000,
+    "bidirectional": 120_000,
+    "seam": MOST_PIXELS_IN_ALL,
+    "ingan": MOST_PIXELS,
+    "expand": MOST_PIXELS,
+}
+"""Most pixels of the photograph and the result together, by memory and time. The first
+two compare all patches of both: about a minute."""
 MOST_LEARNED = 120_000
-"""Pixels that InGAN learns from: more take hours without a GPU."""
+"""Most pixels of the photograph for InGAN: more take hours without a GPU."""
 RATE = 12.0
-"""Frames a second of a film."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the methods need beside the photograph."""
-
-    method: Method
-    protect: "Image | None"
-    remove: "Image | None"
-    checkpoint: Path | None
-    budget: Budget
-    seed: int
-    scales: tuple[float, float]
+"""Of a film, in frames per second."""
 
 
 def retarget(
@@ -76,209 +70,207 @@ def retarget(
     seed: int = 0,
     device: str = "cpu",
 ) -> None:
-    """Bring a photograph to another size, in its own patches instead of stretched.
+    """Change the size of a photograph without stretching what it shows.
 
-    Transparency is left out of account.
+    The result has no transparency.
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write: .png, .tif, .webp, .jpg or .bmp.
-        method: gpnn lays its patches anew, seconds, nothing learned; so does
-            bidirectional, which can protect and remove; seam takes out seams of pixels
-            or doubles them; ingan learns a network that remaps the photograph; expand
-            learns one that continues a texture. All but seam are for small pictures:
-            gpnn and bidirectional take 120,000 pixels with the result, ingan 120,000.
-        scale_y: Height of the result, as a multiple of the photograph's.
-        scale_x: Width likewise: 2 is twice as wide.
-        protect: A picture of the same size, white on what is to be kept as it is (seam,
+        method: gpnn and bidirectional rearrange patches, in seconds, without learning;
+            bidirectional can protect and remove parts. seam removes or duplicates
+            seams of pixels. ingan trains a network that remaps the photograph. expand
+            trains a network that continues a texture. gpnn and bidirectional take at
+            most 120,000 pixels in the photograph and the result together; ingan takes
+            a photograph of at most 120,000 pixels.
+        scale_y: Height of the result, relative to the photograph's.
+        scale_x: Width of the result, relative to the photograph's: 2 is twice as wide.
+        protect: A picture of the same size, white on parts to keep as they are (seam,
             bidirectional).
-        remove: White on what is to vanish (seam, bidirectional).
-        checkpoint: A file of --save-checkpoint for this photograph, instead of training
+        remove: A picture of the same size, white on parts to remove (seam,
+            bidirectional).
+        checkpoint: A file of --save-checkpoint for this photograph; replaces training
             (ingan).
-        save_checkpoint: Where to keep what was learned, .safetensors (ingan).
-        film: Where to write a film from the photograph to the result: .gif, .mp4,
-            .webm or .mkv.
-        frames: Of the film.
-        budget: How long to learn (ingan without a finished checkpoint, expand).
-        seed: Of all that is random: the same seed gives the same result.
-        device: Where to learn: cpu, cuda or mps.
+        save_checkpoint: The file for what was learned, .safetensors (ingan).
+        film: The file for a film from the photograph to the result: .gif, .mp4, .webm
+            or .mkv.
+        frames: Number of frames of the film.
+        budget: How long to train (expand, and ingan without a finished checkpoint).
+        seed: The same seed gives the same result.
+        device: Where to train: cpu, cuda or mps.
     """
     begin = time.perf_counter()
     check_seed(seed)
-    _check_options(method, protect or remove, checkpoint, save_checkpoint)
-    if film and frames < 1:
-        raise ValueError(f"--frames: expected at least 1, got {frames}; try 24")
+    _check_options(method, protect or remove, checkpoint or save_checkpoint)
 
     from dil_teach.image.convention import split_alpha
     from dil_teach.image.files import load_image, save_image
-    from dil_teach.image.scale import scale_and_size
     from dil_teach.training.checkpoint import save
 
     colour = split_alpha(load_image(image))[0]
-    size = (colour.shape[1], colour.shape[2])
-    for name, scale in (("--scale-y", scale_y), ("--scale-x", scale_x)):
-        if not 0 < scale * max(size) < float("inf"):
-            raise ValueError(f"{name}: expected a number above 0, got {scale}; try 1.5")
-    wanted = scale_and_size(size, (scale_y, scale_x), None)[1]
+    size = colour.shape[1], colour.shape[2]
+    wanted = _wanted_size(size, scale_y, scale_x)
     _check_pixels(method, image, size, wanted)
-    if film:
-        _check_film(frames, (max(size[0], wanted[0]), max(size[1], wanted[1])))
     check_output(out, image, wanted)
-    given = [file for file in (image, protect, remove, checkpoint) if file]
-    outs = [out]
-    for other, suffixes in ((film, _films()), (save_checkpoint, (".safetensors",))):
-        if other:
-            check_place(other, suffixes)
-            outs.append(other)
+    outs = [file for file in (out, film, save_checkpoint) if file]
+    if film:
+        _check_film(film, frames, (max(size[0], wanted[0]), max(size[1], wanted[1])))
+    if save_checkpoint:
+        check_place(save_checkpoint, (".safetensors",))
     check_different(outs)
-    for other in outs:
-        check_input_is_kept(other, *given)
+    for file in outs:
+        check_input_is_kept(file, *filter(None, (image, protect, remove, checkpoint)))
     check_device(device)
-    kept, gone = (
-        None if mask is None else load_mask(mask, size).to(device)
-        for mask in (protect, remove)
-    )
-    scales = scale_y, scale_x
-    options = Options(method, kept, gone, checkpoint, budget, seed, scales)
-    draw, ingan = _method(colour.to(device), options)
+    masks = [file and load_mask(file, size).to(device) for file in (protect, remove)]
+    colour = colour.to(device)
+
+    files: dict[Path, Callable[[Path], object]] = {}
+    if method == "ingan":
+        ingan = _ingan(colour, (scale_y, scale_x), checkpoint, budget, seed)
+        draw = ingan.retarget
+        if save_checkpoint:
+            files[save_checkpoint] = partial(save, ingan)
+    elif method == "expand":
+        draw = _at_scales(colour, _expansion(colour, wanted, budget, seed).result)
+    else:
+        draw = _at_scales(colour, partial(_without_training, method, colour, *masks))
     result = draw(scale_y, scale_x).cpu()
-    files: dict[Path, Callable[[Path], object]] = {out: partial(save_image, result)}
+    files[out] = partial(save_image, result)
     if film:
         files[film] = _film(draw, scale_y, scale_x, frames)
-    if save_checkpoint and ingan:
-        files[save_checkpoint] = partial(save, ingan)
     write(files)
     seconds = time.perf_counter() - begin
     height, width = result.shape[1:]
-    names = ", ".join(map(str, files))
+    names = ", ".join(map(str, outs))
     print(f"{names}: {height} x {width} pixels written in {seconds:.1f} s")
 
 
-def _check_options(
-    method: Method, mask: Path | None, checkpoint: Path | None, kept: Path | None
-) -> None:
+def _check_options(method: Method, mask: Path | None, learned: Path | None) -> None:
     if mask and method not in ("seam", "bidirectional"):
         raise ValueError(
             f"--protect, --remove: expected --method seam or bidirectional with them, "
             f"got {method}"
         )
-    if (checkpoint or kept) and method != "ingan":
+    if learned and method != "ingan":
         raise ValueError(
             f"--checkpoint, --save-checkpoint: expected --method ingan with them, got "
             f"{method}"
         )
 
 
+def _wanted_size(
+    size: tuple[int, int], scale_y: float, scale_x: float
+) -> tuple[int, int]:
+    from dil_teach.image.resize import scale_and_size
+
+    for name, scale in (("--scale-y", scale_y), ("--scale-x", scale_x)):
+        if not 0 < scale * max(size) < float("inf"):
+            raise ValueError(f"{name}: expected a number above 0, got {scale}; try 1.5")
+    return scale_and_size(size, (scale_y, scale_x), None)[1]
+
+
 def _check_pixels(
     method: Method, image: Path, size: tuple[int, int], wanted: tuple[int, int]
 ) -> None:
-    """Refuse what memory, or patience, is not enough for."""
-    most = {
-        "gpnn": MOST_COMPARED,
-        "bidirectional": MOST_COMPARED,
-        "seam": MOST_PIXELS_IN_ALL,
-    }
     if method == "ingan":
         check_pixels(image, size, most=MOST_LEARNED)
-    pixels = size[0] * size[1] + wanted[0] * wanted[1]
-    limit = most.get(method, MOST_PIXELS)
-    if pixels > limit:
+    if size[0] * size[1] + wanted[0] * wanted[1] > MOST_TOGETHER[method]:
         raise ValueError(
-            f"--scale-y, --scale-x: expected at most {limit} pixels in the photograph "
-            f"and the result together for {method}, got {size[0]} x {size[1]} and "
-            f"{wanted[0]} x {wanted[1]}; take smaller scales or a smaller photograph"
-        )
-
-
-def _check_film(frames: int, size: tuple[int, int]) -> None:
-    from dil_teach.image.films import MAX_MEGAPIXELS
-
-    most = int(MAX_MEGAPIXELS * 1e6) // (size[0] * size[1])
-    if frames > most:
-        raise ValueError(
-            f"--frames: expected at most {most} of {size[0]} x {size[1]} pixels, "
-            f"{MAX_MEGAPIXELS} megapixels in all, got {frames}; take fewer, or a "
+            f"--scale-y, --scale-x: expected at most {MOST_TOGETHER[method]} pixels in "
+            f"the photograph and the result together for {method}, got {size[0]} x "
+            f"{size[1]} and {wanted[0]} x {wanted[1]}; take smaller scales or a "
             "smaller photograph"
         )
 
 
-def _films() -> tuple[str, ...]:
-    from dil_teach.image.films import WRITTEN
+def _check_film(film: Path, frames: int, size: tuple[int, int]) -> None:
+    from dil_teach.image.films import MAX_MEGAPIXELS, WRITTEN
 
-    return WRITTEN
-
-
-def _method(image: "Image", options: Options) -> "tuple[Draw, InGAN | None]":
-    """What draws the photograph at any scales, once all is learned."""
-    if options.method == "ingan":
-        ingan = _ingan(image, options)
-        return ingan.retarget, ingan
-
-    def size(scale_y: float, scale_x: float) -> tuple[int, int]:
-        return round(scale_y * image.shape[1]), round(scale_x * image.shape[2])
-
-    if options.method == "expand":
-        from dil_teach.deep.texture_expansion.texture_expansion import (
-            TextureExpansion,
-            TextureExpansionSettings,
+    most = int(MAX_MEGAPIXELS * 1e6) // (size[0] * size[1])
+    if not 1 <= frames <= most:
+        raise ValueError(
+            f"--frames: expected 1 to {most} frames of {size[0]} x {size[1]} pixels "
+            f"({MAX_MEGAPIXELS} megapixels together), got {frames}; try 24, or take a "
+            "smaller photograph"
         )
-
-        settings = getattr(TextureExpansionSettings, options.budget)(seed=options.seed)
-        expansion = TextureExpansion(image, settings)
-        expansion.check_size(size(*options.scales))  # better refused now than later
-        train_with_bar(expansion)
-        return lambda y, x: expansion.result(size(y, x)), None
-    if options.method == "seam":
-        return lambda y, x: _by_seams(image, size(y, x), options), None
-    if options.method == "bidirectional":
-        from dil_teach.classical.retarget import bidirectional
-
-        importance = None if options.protect is None else 1 + 9 * options.protect
-        return lambda y, x: bidirectional.retarget(
-            image, size(y, x), importance, options.remove
-        ), None
-    from dil_teach.classical.retarget import patch_generation
-
-    return lambda y, x: patch_generation.retarget(image, size(y, x)), None
+    check_place(film, WRITTEN)
 
 
-def _by_seams(image: "Image", size: tuple[int, int], options: Options) -> "Image":
-    """At this size; an object wider than what the width gives up is taken out first."""
+def _at_scales(image: "Image", at_size: "Callable[[tuple[int, int]], Image]") -> Draw:
+    _, height, width = image.shape
+    return lambda scale_y, scale_x: at_size(
+        (round(scale_y * height), round(scale_x * width))
+    )
+
+
+def _without_training(
+    method: Method,
+    image: "Image",
+    protect: "Image | None",
+    remove: "Image | None",
+    size: tuple[int, int],
+) -> "Image":
+    from dil_teach.classical.retarget import bidirectional, patch_generation
     from dil_teach.classical.seams.seam_carving import carve, remove_object
 
-    protect = None if options.protect is None else options.protect[0]
-    if options.remove is None:
+    if method == "gpnn":
+        return patch_generation.retarget(image, size)
+    if method == "bidirectional":
+        importance = None if protect is None else 1 + 9 * protect
+        return bidirectional.retarget(image, size, importance, remove)
+    protect = None if protect is None else protect[0]
+    if remove is None:
         return carve(image, size, protect=protect)
-    remove = options.remove[0]
-    if image.shape[2] - size[1] >= remove.sum(1).max():
-        return carve(image, size, protect=protect, remove=remove)
-    return remove_object(image, remove > 0, protect, size)
+    if image.shape[2] - size[1] >= remove[0].sum(1).max():
+        return carve(image, size, protect=protect, remove=remove[0])
+    # the object is wider than the removed columns: it is removed first
+    return remove_object(image, remove[0] > 0, protect, size)
 
 
-def _ingan(image: "Image", options: Options) -> "InGAN":
+def _ingan(
+    image: "Image",
+    scales: tuple[float, float],
+    checkpoint: Path | None,
+    budget: Budget,
+    seed: int,
+) -> "InGAN":
     from dil_teach.deep.ingan.ingan import InGAN, InGANSettings
     from dil_teach.image.warp import resizing
     from dil_teach.training.checkpoint import resume
 
-    if options.checkpoint is None:
-        settings = getattr(InGANSettings, options.budget)(seed=options.seed)
-        ingan = InGAN(image, settings)
+    if checkpoint is None:
+        ingan = InGAN(image, getattr(InGANSettings, budget)(seed=seed))
     else:
-        ingan = resume(options.checkpoint, image)
+        ingan = resume(checkpoint, image)
         if not isinstance(ingan, InGAN):
             raise ValueError(
-                f"{options.checkpoint}: expected a checkpoint of InGAN, got one of "
+                f"{checkpoint}: expected a checkpoint of InGAN, got one of "
                 f"{type(ingan).__name__}; train one with --save-checkpoint"
             )
-    ingan.output_sizes(resizing(*options.scales))  # better refused now than later
+    ingan.output_sizes(resizing(*scales))  # raises an error before the training
     train_with_bar(ingan)
     return ingan
+
+
+def _expansion(
+    image: "Image", size: tuple[int, int], budget: Budget, seed: int
+) -> "TextureExpansion":
+    from dil_teach.deep.texture_expansion.texture_expansion import (
+        TextureExpansion,
+        TextureExpansionSettings,
+    )
+
+    settings = getattr(TextureExpansionSettings, budget)(seed=seed)
+    expansion = TextureExpansion(image, settings)
+    expansion.check_size(size)  # raises an error before the training
+    train_with_bar(expansion)
+    return expansion
 
 
 def _film(
     draw: Draw, scale_y: float, scale_x: float, frames: int
 ) -> Callable[[Path], object]:
-    """Writes a film whose scales go from 1 to the wanted ones, step by step alike."""
+    """Writes a film whose scales grow from 1 to the wanted ones by equal factors."""
     import torch
     import torch.nn.functional as F
 

@@ -13,21 +13,21 @@
 # %% [markdown]
 # # 01 · Patch recurrence: do patches recur, within and across scales?
 #
-# All methods of this course rest on one observation: small pieces of a photograph come again in the same photograph, many times, at their own size and at others.
-# Here you can touch it, measure it, and see where it ends.
+# All methods of this course rest on one observation: small pieces of a photograph recur in the same photograph, many times, at the same scale and at other scales.
+# In this chapter you explore this observation, measure it, and find its limits.
 #
 # **After this chapter you can**
 #
 # - find the matches of a [patch](glossary.md#patch), and the larger [parents](glossary.md#parent) that show it in more detail;
-# - say what 'similar' has to mean before anything can be counted, and what each choice does to the count;
-# - draw the curve of [recurrence](glossary.md#recurrence) against scale, for smooth and for detailed patches, beside the published one;
-# - predict on which images a method that learns from the inside will have nothing to learn.
+# - define when two patches are 'similar', and say how each choice in the definition changes the count;
+# - draw the curve of [recurrence](glossary.md#recurrence) against scale, for smooth and for detailed patches, beside the published curve;
+# - predict for which images an internal method has nothing to learn from.
 #
 # **What you need**: chapter [00](00_tour.ipynb).
 # No network is trained here, and no GPU is needed.
 # Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
-# Words are explained in the [glossary](glossary.md), symbols in the [notation](notation.md); stuck?
-# [Read this](if_you_are_stuck.md).
+# The [glossary](glossary.md) explains the terms, the [notation](notation.md) the symbols.
+# If something does not work, [read this](if_you_are_stuck.md).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -42,12 +42,12 @@ start(budget, seconds={"quick": 30, "standard": 45, "full": 80})
 
 # %% [markdown]
 # `budget` changes only the size of the photograph.
-# The [seed](glossary.md#seed) is used for noise alone; all else here is counting.
+# The [seed](glossary.md#seed) is only used to draw noise; everything else is counting.
 #
 # ## A photograph: ours, or yours
 #
-# Choose a file to take a photograph of your own, then select the cell below and *Run > Run Selected Cell and All Below*.
-# It stays on the computer where this notebook runs.
+# To use your own photograph, choose a file, then select the cell below and *Run > Run Selected Cell and All Below*.
+# The file stays on the computer where this notebook runs.
 
 # %%
 from dil_teach.notebook import upload
@@ -67,27 +67,28 @@ subject = "your photograph" if own else "a cup of coffee with its saucer and a s
 show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=2)
 
 # %% [markdown]
-# Ours is a cup on a wooden table (photograph: Rachel Michetti, CC0); chapter [09](09_zssr.ipynb) will learn from the same cup.
+# Ours is a cup on a wooden table (photograph: Rachel Michetti, CC0); chapter [09](09_zssr.ipynb) learns from the same cup.
 #
 # ## Predict first
 #
 # A patch here is 5 by 5 pixels, which is 75 numbers in colour.
-# Write down before you go on:
+# Write down your answers before you go on:
 #
 # 1.
 #    Take a patch on the rim of the cup.
-#    Where in the picture will its nearest matches lie?
-#    And in the picture at *half* the size?
+#    Where in the photograph are its nearest matches?
+#    And where are they in the photograph at *half* the size?
 # 2.
-#    Of all patches, how many percent have at least nine good matches in the same picture?
-#    And at 0.41 of its size?
+#    What percentage of all patches has at least nine good matches in the same photograph?
+#    And in the photograph at 0.41 of its size?
 # 3.
-#    Which patches will have none?
+#    Which patches have no good match?
 #
 # ## The smallest demo: click a patch
 #
-# A match at a smaller [scale](glossary.md#across-scale) is found in a smaller version of the photograph; the same place in the photograph itself is larger, and sharper than the patch has to be: the match's *parent*.
-# This finds the nearest matches of one patch:
+# A match at a smaller [scale](glossary.md#across-scale) is a patch of the downscaled photograph.
+# The same region of the original photograph is the match's *parent*: it has more pixels and shows more detail.
+# The next cell finds the nearest matches of one patch:
 
 # %%
 from functools import cache
@@ -101,7 +102,7 @@ def at_scale(scale):
 
 
 def corner(row, column, patch_size):
-    """The top left pixel of the patch round a pixel."""
+    """The top left pixel of the patch around a pixel."""
     top = min(max(row - patch_size // 2, 0), height - patch_size)
     return top, min(max(column - patch_size // 2, 0), width - patch_size)
 
@@ -112,7 +113,7 @@ from dil_teach.patches.search import nearest_patches
 
 @cache
 def matches_of(row, column, patch_size, k, scale):
-    """Distance and place of the k nearest patches of which no two overlap."""
+    """Distance and place of the k nearest patches that do not overlap."""
     top, left = corner(row, column, patch_size)
     asked = torch.zeros(height, width, dtype=torch.bool, device=photograph.device)
     asked[top : top + patch_size, left : left + patch_size] = True
@@ -137,8 +138,9 @@ def matches_of(row, column, patch_size, k, scale):
 
 # %% [markdown]
 # The search compares the patch with *every* patch at that scale (`exact=True`).
-# We keep only matches that do not overlap the patch or one another: otherwise the nearest ones of a straight outline would all be its own neighbours.
-# What is drawn for each match is the match, and under it its parent:
+# We keep only matches that do not overlap the patch or one another.
+# Otherwise, the nearest matches on a straight outline would all be shifted copies of the patch itself.
+# Each match is drawn above its parent:
 
 # %%
 import torch.nn.functional as F
@@ -189,7 +191,7 @@ def marks(row, column, patch_size, k, scale, threshold):
 
 # %% [markdown]
 # Click anywhere in the picture, or move *Row* and *Column* with the arrow keys.
-# Lower the scale: the matches get smaller, so their parents get larger.
+# At a lower scale, the parents are larger.
 
 # %%
 from dil_teach.notebook import Clickable, Slider, explore
@@ -215,24 +217,26 @@ clicked = explore(
 )
 
 # %% [markdown]
-# Left is the patch, with its bicubic enlargement below; then each match above its parent.
-# The number is the match's distance as a multiple of the *good distance*, which the next section explains: up to 1 it is a good match.
-# A patch of the saucer's edge finds the rim of the cup, the spoon, the ring in the coffee: not the same thing, nor the same colour, but the same small pattern.
-# A patch of the wood, in the second row of pictures, finds nothing that is near enough.
-# And look at the lower row: the parents show the edge with more pixels than the patch has, where bicubic interpolation has only smoothness to offer.
-# Whoever pastes parents has the first example-based super-resolution from one image [@glasner2009]; a network that learns from all of them is ZSSR (chapter [09](09_zssr.ipynb)).
+# The patch is on the left, above its bicubic enlargement; then each match is above its parent.
+# The number is the match's distance divided by the *good distance*, which the next section explains: up to 1, it is a good match.
+# A patch of the saucer's edge matches the rim of the cup, the spoon and the ring in the coffee: other objects, other colours, but the same small pattern.
+# A patch of the wood, in the second row of pictures, has no match that is near enough.
+# Compare the lower row: the parents show the edge with more pixels than the patch, while bicubic interpolation only makes it smooth.
+# If you paste the parents, you have the first example-based super-resolution from a single image [@glasner2009].
+# ZSSR is a network that learns from all parents (chapter [09](09_zssr.ipynb)).
 #
 # ## What 'similar' means
 #
-# **The mean is taken off.**
-# The same edge in sun and in shade should be one pattern.
-# So a distance of patches is the sum of squared differences (SSD) after each channel's mean over the patch has been removed.
+# **The mean is subtracted.**
+# The same edge in sunlight and in shadow should be the same pattern.
+# So the distance of two patches is the sum of squared differences (SSD) after the mean of each channel over the patch is subtracted.
 #
 # ## Exercise: mean-removed SSD
 #
 # Write `mean_removed_ssd(a, b)`.
-# `a` and `b` are patches, `Float[Tensor, "c h w"]` of one shape, in [0, 1]; the result is one number, the sum over all values of the squared difference, after the mean of each channel over the patch's pixels has been taken off each patch.
-# Expected run time: no time at all.
+# `a` and `b` are patches, `Float[Tensor, "c h w"]` of one shape, in [0, 1]; the result is one number.
+# First subtract from each patch the mean of each channel over its pixels, then sum the squared difference over all values.
+# Expected run time: a few milliseconds.
 
 
 # %% tags=["exercise"]
@@ -251,7 +255,7 @@ check.mean_removed_ssd(mean_removed_ssd)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Two patches that differ by a constant in each channel must come out 0 apart.
+# Two patches that differ only by a constant in each channel must have distance 0.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -261,16 +265,17 @@ check.mean_removed_ssd(mean_removed_ssd)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# `x.mean(dim=(1, 2), keepdim=True)` has shape (c, 1, 1), and can be taken off `x` as it is.
+# `x.mean(dim=(1, 2), keepdim=True)` has shape (c, 1, 1), so you can subtract it from `x` directly.
 #
 # </details>
 
 # %% [markdown]
-# **The patch itself says how far is far.**
-# One threshold for all patches would be absurd: any two bits of wall are nearer to each other than two sharp edges that you could not tell apart.
-# The paper's idea is to move the patch by *half a pixel*.
-# That is the largest misalignment which a search over whole pixels cannot avoid, so a match should be called good if it is no farther than that: the [good distance](glossary.md#half-pixel-threshold) of this patch.
-# Here it is for three patches: the least, the middle and the most contrast of the picture.
+# **Each patch has its own threshold.**
+# One threshold for all patches does not work: any two pieces of a wall are closer to each other than two sharp edges that look the same.
+# The paper moves the patch by *half a pixel*.
+# A search over whole pixels cannot avoid a misalignment of half a pixel.
+# So a match is good if its distance is at most that of the moved patch: this is the [good distance](glossary.md#half-pixel-threshold) of the patch.
+# Here it is for three patches: those with the least, the median and the most contrast.
 
 # %%
 from dil_teach.patches.recurrence import contrast, match_distances
@@ -285,8 +290,8 @@ for name, place in (("least", 0), ("middle", len(order) // 2), ("most", -1)):
     print(f"{name:6} contrast {contrasts[i]:8.4f}: good up to {good[i]:.4f}, {nearest}")
 
 # %% [markdown]
-# The thresholds differ a hundredfold and more.
-# The library's function leaves open nothing that the counting depends on:
+# The thresholds differ by a factor of more than a hundred.
+# The library's function defines the good distance completely:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -295,8 +300,8 @@ from dil_teach.notebook import show_source
 show_source(good_distance)
 
 # %% [markdown]
-# Two clauses are ours, not the paper's, and both are there for a reason that you can see.
-# We count the patches with at least one good match, in the photograph and in **white noise**, where nothing recurs:
+# Two of its limits are ours, not the paper's.
+# To see why they are needed, count the patches with at least one good match, in the photograph and in **white noise**, where nothing recurs:
 
 # %% tags=["algorithm"]
 from dil_teach.patches.recurrence import moved_by_half
@@ -326,17 +331,19 @@ for (name, here), there in zip(
     print(f"{name:32} {here:9.1%} {there:12.1%}")
 
 # %% [markdown]
-# With the half pixel alone, more than half of the patches of *noise* have a 'good' match: noise changes so much within half a pixel that 25 random numbers are often as near to 25 others.
-# Hence the first clause, a quarter of the patch's own contrast.
-# The second clause, two grey levels, is for the opposite case: in a plain wall or sky nothing is left but the camera's own noise, and nobody would say that such patches differ.
-# The other lines show how much the answer depends on the question.
-# **A percentage of recurrence without its definition says nothing.**
+# With the half pixel alone, more than half of the patches of *noise* have a 'good' match.
+# Noise changes so much within half a pixel that 25 random numbers are often just as close to 25 others.
+# Therefore the first limit is a quarter of the patch's own contrast.
+# The second limit, two grey levels, is for the opposite case: patches of a smooth wall or sky differ only by the camera's noise, so they should count as similar.
+# The other lines show how much the percentage depends on the definition.
+# **A percentage of recurrence means nothing without its definition.**
 # (More choices, on more photographs: `benchmarks/results/recurrence_choices.json`.)
 #
 # ## Within scale: where do patches recur?
 #
-# Now count for every patch: how many good matches does it have, itself excepted, up to 16?
-# To compare each patch with each other one by one takes a while (chapter 03 will care); a [KD-tree](glossary.md#kd-tree) on the principal components of the patches finds nearly the same in a fraction of the time, with distances up to 3% too large.
+# Now count the good matches of every patch, up to 16, without the patch itself.
+# Comparing all pairs of patches is slow (chapter 03 comes back to this).
+# A [KD-tree](glossary.md#kd-tree) on the principal components of the patches finds nearly the same matches in a fraction of the time; its distances are up to 3% too large.
 
 
 # %%
@@ -372,25 +379,26 @@ mapped = explore(
 )
 
 # %% [markdown]
-# White are two kinds of places: plain ones (the inside of the cup, the saucer), and long clean outlines, which recur along their own length.
-# Black are the spoon, the handle with its reflections, the grain of the table: detail that occurs once.
-# Make the patches larger, and the white recedes: the larger a patch, the less often it comes again.
-# That is why everything in this course works with *small* patches.
+# Two kinds of places are white: smooth ones (the inside of the cup, the saucer), and long clean outlines, which recur along their own length.
+# The spoon, the handle with its reflections and the grain of the table are black: their detail occurs only once.
+# With larger patches, less of the map is white: the larger a patch, the less often it recurs.
+# This is why the methods of this course use *small* patches.
 #
 # ## Across scales, and parents
 #
-# Now the right-hand picture of the pair above, at half the size: the *same* patches, as they are, searched for in a smaller photograph.
-# Nothing was shrunk but the place to look in.
-# Less is white, and yet much of the outlines still is.
-# An edge is an edge at any size; and things in a photograph come at many distances from the camera.
+# The second example above has scale 0.5: the *same* patches are searched for in the photograph at half its size.
+# Only the image that is searched was downscaled, not the patches.
+# Less of the map is white, but many outlines still are.
+# An edge looks the same at any scale, and objects in a photograph have many distances from the camera.
 #
-# Each of these matches has a parent, twice as large.
-# So for a large part of the photograph the photograph itself says what it would look like in more detail: **that is the whole secret of learning super-resolution from one image.**
+# Each of these matches has a parent that is twice as large.
+# So a large part of the photograph has examples of more detail in the photograph itself.
+# **This is the principle of learning super-resolution from one image.**
 #
 # ## Smooth and detailed patches apart
 #
-# Smooth patches recur everywhere, but there is little to learn from them.
-# So look at the quarter of the patches with most contrast separately.
+# Smooth patches recur everywhere, but a method can learn little from them.
+# So we look separately at the quarter of the patches with the most contrast.
 
 # %%
 from dil_teach.notebook import curves
@@ -413,7 +421,7 @@ def curve(patch_size, least, threshold):
 # %%
 curve_controls = {
     "patch_size": controls["patch_size"],
-    "least": Slider("At least so many good matches", 1, 16, 9, 1),
+    "least": Slider("Least number of good matches", 1, 16, 9, 1),
     "threshold": controls["threshold"],
 }
 as_paper = {"patch_size": 5, "least": 9, "threshold": 1.0}
@@ -427,17 +435,17 @@ drawn = explore(
 )
 
 # %% [markdown]
-# Both curves fall: a smaller picture holds fewer patches to find.
-# The smooth ones recur at all scales.
-# Of the detailed ones many have *a* good match within the scale, fewer have nine, and at 0.41 nearly none has nine.
-# Move *At least* and *Threshold*: the order stays, the heights do not.
+# Both curves fall with the scale, because a smaller image has fewer patches.
+# The smooth patches recur at all scales.
+# Many detailed patches have *one* good match at scale 1, fewer have nine, and at 0.41 almost none has nine.
+# Move *Least number* and *Threshold*: the order of the curves stays, their heights change.
 #
 # ## Exercise: percentage against scale
 #
 # Write `percentage_against_scale(image, scales, patch_size=5, least=9)`.
 # `image` is `Float[Tensor, "c h w"]` in [0, 1], `scales` a list of floats.
-# The result is a list of floats in percent, one for each scale: how many of the image's patches have at least `least` good matches at that scale.
-# `recurrence_map(image, patch_size, scale)` of the library gives the counts, an integer for each patch.
+# The result is a list of floats, one for each scale: the percentage of the image's patches that have at least `least` good matches at that scale.
+# The library's `recurrence_map(image, patch_size, scale)` returns the count of each patch, an integer.
 # Expected run time: under a second for each scale.
 
 # %% tags=["exercise"]
@@ -460,26 +468,27 @@ check.percentage_against_scale(percentage_against_scale)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# The map has one count for each patch of the *image*, whatever the scale: the scale says only where the matches were looked for.
+# At every scale, the map has one count for each patch of the *image*: only the image that is searched changes.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Compare the map with `least`: what is the mean of the trues and falses?
+# Compare the map with `least`: what is the mean of the resulting boolean values?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# 'At least' takes in those that have exactly so many, and percent are a hundred times a share.
-# `.item()` makes a float of a tensor that holds one.
+# 'At least' includes patches with exactly this number, and a percentage is a hundred times a share.
+# `.item()` converts a tensor with one value to a float.
 #
 # </details>
 
 # %% [markdown]
 # ## Beside the paper's figures
 #
-# The paper looked at 300 photographs of the Berkeley set, in grey, at 481 x 321 pixels, and reports that *more than* so many percent of the 5 x 5 patches have nine or more similar ones.
-# (Its text was not at hand when this was written: look the three figures up before you cite them.)
+# The paper measured 300 photographs of the Berkeley set, in grey, at 481 x 321 pixels.
+# It reports lower bounds for the percentage of 5 x 5 patches that have nine or more similar patches.
+# (We could not check the paper's text when we wrote this: look up the three figures before you cite them.)
 # Here is our one photograph, in colour and in grey:
 
 # %%
@@ -506,19 +515,24 @@ print(f"{'the paper, all patches':30}{'> 90':>8}{'> 80':>32}")
 print(f"{'the paper, detailed quarter':30}{'> 80':>8}{'> 70':>32}")
 
 # %% [markdown]
-# Ours are clearly lower, and not for one reason but for several, each of which you can try:
+# Our percentages are clearly lower, for several reasons, and you can test each of them:
 #
 # - **Size.**
-#   A photograph of this size has a seventh of the patches of the paper's, and so fewer places to find nine.
+#   A photograph of this size has a seventh of the patches of the paper's photographs, so nine matches are harder to find.
 # - **Colour.**
-#   Seventy-five values must agree, not twenty-five.
-# - **The clause on contrast**, without which noise would recur; and the paper's weights, a Gaussian over the patch whose width it does not state, which let the corners of a patch differ.
-# - **Which half pixel**, and by which interpolation: the paper does not say.
+#   75 values must agree, not 25.
+# - **The limit by contrast.**
+#   Without it, noise would recur.
+# - **Weights.**
+#   The paper weighs the patch's pixels by a Gaussian whose width it does not state, so the corners of a patch may differ.
+# - **The half pixel.**
+#   The paper does not state the direction or the interpolation.
 #
-# So what holds is the qualitative claim.
-# Here are eight of our photographs at 256 pixels (longer side), and Set5 in full (`benchmarks/results/recurrence_paper.json` has all, in colour too): patches recur, within and across scales, and with one exception less at each smaller scale.
-# Smooth patches mostly recur more than detailed ones, but not where the detail itself is what repeats: in our rendered facade, in gravel and grass, and in Set5's butterfly it is the other way round.
-# And much of the figure at small scales is plain sky and wall, which our two grey levels let pass. <!-- recurrence table -->
+# So only the qualitative claim holds: patches recur within and across scales, and (with one exception) less at each smaller scale.
+# The table has eight of our photographs at 256 pixels (longer side), and the whole of Set5 (`benchmarks/results/recurrence_paper.json` has all images, in colour as well).
+# Smooth patches usually recur more than detailed ones.
+# The exceptions are images whose detail itself repeats: our rendered facade, gravel, grass, and Set5's butterfly.
+# At small scales, most of the patches that recur are smooth sky and walls, which our limit of two grey levels accepts. <!-- recurrence table -->
 #
 # | grey, 5 x 5, 9 or more, % | 1 | 0.8 | 0.64 | 0.51 | 0.41 |
 # |---|---|---|---|---|---|
@@ -541,9 +555,9 @@ print(f"{'the paper, detailed quarter':30}{'> 80':>8}{'> 70':>32}")
 #
 # ## When it fails
 #
-# Noise, and a photograph of grass.
+# We test white noise and a photograph of grass.
 # Predict their maps before you run the cell.
-# And what will a little noise, 10 of 255 grey levels, do to the map of the cup?
+# How does weak noise, 10 of 255 grey levels, change the map of the cup?
 
 # %%
 grass = photo("grass", size=side).to(device())
@@ -566,14 +580,15 @@ show(
 
 # %% [markdown]
 # White noise has no good matches at all.
-# Grass is made of thousands of blades that look alike to us, and yet hardly a patch of it recurs: **alike is not the same.**
-# And a little noise takes away the recurrence of all that was plain: those patches now hold nothing but noise, each its own.
-# The strong outlines survive.
-# Methods that need recurrence therefore begin with clean images, or first ask what the noise is (chapters 03 and 09).
+# Grass has thousands of blades that look alike to us, but almost no patch of it recurs: **patches that look alike need not be close in distance.**
+# Weak noise removes the recurrence of everything that was smooth: each of these patches now contains only its own noise.
+# The strong outlines still recur.
+# Therefore methods that need recurrence start with clean images, or first estimate the noise (chapters 03 and 09).
 #
 # ## One number: the recurrence score
 #
-# For comparing results of methods later on, the course uses one number: the [recurrence score](glossary.md#recurrence-score) is the share of patches with at least one good match, averaged over the five scales.
+# Later chapters compare results of methods by one number.
+# The [recurrence score](glossary.md#recurrence-score) is the share of patches with at least one good match, averaged over the five scales.
 
 # %%
 from dil_teach.patches.recurrence import recurrence_score
@@ -587,8 +602,10 @@ for name, value in score.items():
     print(f"{name:24} {value:.2f}")
 
 # %% [markdown]
-# Read it as a thermometer, not as a mark: blur takes away detail and hardly moves the score, since what is left recurs at least as well, and a wallpaper of one corner scores high and is no photograph.
-# A result should score *as its ground truth does*.
+# A higher score does not mean a better image.
+# Blur removes detail, but it hardly changes the score, because the remaining patterns recur at least as well.
+# One corner, tiled, has a high score, but it is not a photograph.
+# A result should have the *same score as its ground truth*.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -608,17 +625,20 @@ check_claims(claims, own)  # on a photograph of yours they may not hold
 # %% [markdown]
 # ## On your own
 #
-# - Upload a photograph of print, of a brick wall, of a crowd, and one out of focus.
-#   Order them by score first.
+# - Upload photographs of printed text, of a brick wall, of a crowd, and one that is out of focus.
+#   Predict the order of their scores first.
 #   (Each takes half a minute.)
-# - On the command line: `dil-teach recurrence PHOTO.jpg map.png --scale 0.5` writes the map, and the figures beside it.
+# - On the command line, `dil-teach recurrence PHOTO.jpg map.png --scale 0.5` writes the map, and the numbers beside it.
 #
 # ## Summary
 #
-# - Small patches of a photograph recur in it, within their scale and across scales: plain ones everywhere, outlines along themselves and at other sizes.
-# - 'Similar' is a definition: mean removed, as far as half a pixel moves the patch, not farther than its contrast allows.
+# - Small patches of a photograph recur in it, within and across scales: smooth patches everywhere, outlines along their length and at other scales.
+# - 'Similar' needs a definition.
+#   Ours subtracts the mean, allows the change by half a pixel, and limits it by the patch's contrast.
 #   Another definition gives other percentages.
-# - A match at a smaller scale has a parent, which is the patch at a higher resolution: examples for super-resolution, from the inside.
-# - Texture, noise and detail that occurs once do not recur; there, nothing can be learned from the inside.
+# - A match at a smaller scale has a parent, which shows the patch at a higher resolution.
+#   Parents are internal examples for super-resolution.
+# - Texture, noise and unique detail do not recur.
+#   There, an internal method has nothing to learn from.
 #
 # ## References

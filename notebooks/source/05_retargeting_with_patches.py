@@ -13,16 +13,16 @@
 # %% [markdown]
 # # 05 · Retargeting with patches: what makes two images alike?
 #
-# A picture has to fit a place of another shape.
-# Squeeze it, and faces get thin; cut it, and somebody is missing.
-# This chapter asks what the new picture should have in common with the old one, writes it down as a number, and then shows how a picture can have a good number and be wrong.
+# An image must fit a frame of another shape.
+# If you squeeze it, faces become thin; if you crop it, somebody is missing.
+# This chapter defines what the new image should have in common with the old one, measures it as a number, and shows that an image can have a good number and still be wrong.
 #
 # **After this chapter you can**
 #
 # - find the [seam](glossary.md#seam) of least energy by dynamic programming, and say what [forward energy](glossary.md#forward-energy) changes;
-# - measure [completeness](glossary.md#completeness) and [coherence](glossary.md#coherence) of two pictures, and draw where each is bad;
-# - show that each of the two alone is satisfied by nonsense;
-# - name two [controls](glossary.md#control) that do well by both measures and are wrong, and say what the measures do not see.
+# - measure [completeness](glossary.md#completeness) and [coherence](glossary.md#coherence) of two images, and draw where each is bad;
+# - show that each of the two alone accepts useless results;
+# - name two [controls](glossary.md#control) that have good measures and are wrong, and say what the measures do not see.
 #
 # **What you need**: chapter [01](01_patch_recurrence.ipynb).
 # No network is trained here, and no GPU is needed.
@@ -41,13 +41,14 @@ start(budget, seconds={"quick": 25, "standard": 80, "full": 170})
 
 # %% [markdown]
 # `budget` changes only the size of the pictures.
-# The [seed](glossary.md#seed) is used for two experiments with noise; all else here draws nothing at random.
+# The [seed](glossary.md#seed) is used for two experiments with noise; nothing else here is random.
 #
 # ## A photograph: ours, or yours
 #
-# Choose a photograph of your own, then select the cell below and *Run > Run Selected Cell and All Below*.
-# It stays on the computer where this notebook runs.
-# It will work best with one or two things before a calm ground; with a crowd, a page of print or straight lines across the whole picture every method of this chapter is expected to fail, and below you see how.
+# To use your own photograph, choose a file, then select the cell below and *Run > Run Selected Cell and All Below*.
+# The file stays on the computer where this notebook runs.
+# One or two objects in front of a smooth background work best.
+# With a crowd, a page of text or straight lines across the whole image, expect every method of this chapter to fail; below you see how.
 
 # %%
 from dil_teach.notebook import upload
@@ -72,29 +73,29 @@ show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=3)
 
 # %% [markdown]
 # Ours has one face, one model of a rocket, one helmet and the stripes of a flag (Eileen Collins, photograph: NASA, public domain).
-# Count them: you will need the numbers.
+# Remember these numbers: you will need them.
 #
 # ## Predict first
 #
-# Write your answers down; each is tested below.
+# Write down your answers; each is tested below.
 #
 # 1.
-#    The picture shall be narrower.
-#    From each row one pixel is taken out, then another, always where the picture changes least.
-#    What will stay as it is, and what will bend?
+#    We want a narrower image.
+#    One pixel is removed from each row, then another, always where the image changes least.
+#    Which parts stay as they are, and which are distorted?
 # 2.
-#    A result holds every patch of the photograph.
-#    Another holds nothing but patches of the photograph.
-#    Can you think of a useless picture of either kind?
+#    One result contains every patch of the photograph.
+#    Another result contains only patches of the photograph.
+#    Find a useless image of each kind.
 # 3.
-#    One result has better figures for completeness *and* for coherence than another.
-#    Is it the better picture?
+#    One result has better completeness *and* better coherence than another.
+#    Is it the better image?
 #
 # ## The smallest demo: one pixel out of each row
 #
-# A [seam](glossary.md#seam) is a path from the top of the picture to the bottom: one pixel in each row, in each row at most one column beside the last.
-# Taking out a seam makes the picture one column narrower, and doubling it one column wider [@avidan2007].
-# Here the seams are found once, the cheapest first, and any width can then be had at once:
+# A [seam](glossary.md#seam) is a path from the top of the image to the bottom: one pixel in each row, at most one column away from the pixel in the row above.
+# Removing a seam makes the image one column narrower; duplicating it makes it one column wider [@avidan2007].
+# Here the seams are computed once, the cheapest first; then every width is available immediately:
 
 # %%
 from dil_teach import resize
@@ -132,21 +133,22 @@ width_slider = explore(
 )
 
 # %% [markdown]
-# Narrower (question 1), the seams take the wall, the table and the smooth parts of the suit, and the face keeps its shape where plain resizing makes it thin.
-# Nothing here knows what a face is; the helmet and the suit pay for it.
-# Only a fifth wider (move the slider), the wall and the black helmet are drawn out and the face stays as it was.
-# Half as wide again, the calm parts are used up: half of all pixels are doubled, those of the face too, and seams are hardly better than plain resizing.
+# In the narrower image (question 1), seams remove the wall, the table and the smooth parts of the suit.
+# The face keeps its shape, while plain resizing makes it thin.
+# The method does not know what a face is, and it distorts the helmet and the suit.
+# At 1.2 times the width (move the slider), the wall and the black helmet are stretched, and the face does not change.
+# At 1.5 times the width, the smooth parts are used up: half of all pixels are duplicated, in the face, too, and seams are hardly better than plain resizing.
 #
 # ## Seams: which path is the cheapest?
 #
-# Avidan and Shamir say what a pixel costs by its gradient, the [energy map](glossary.md#energy-map) $e = |\partial I/\partial x| + |\partial I/\partial y|$.
-# The best path need not go through the least pixel of each row, nor take the best step each time.
-# But whatever the path, its part down to a pixel must be the best way to *that* pixel.
-# So one table is enough, filled row by row:
+# Avidan and Shamir define the cost of a pixel by its gradient, the [energy map](glossary.md#energy-map) $e = |\partial I/\partial x| + |\partial I/\partial y|$.
+# The best path does not always contain the cheapest pixel of each row, or always take the cheapest step.
+# But the part of the best path down to any of its pixels must be the best path to *that* pixel.
+# So one table $M$ is enough, filled row by row:
 #
 # $$M(i, j) = e(i, j) + \min\bigl(M(i-1, j-1),\; M(i-1, j),\; M(i-1, j+1)\bigr).$$
 #
-# The last row of $M$ holds the costs of the best seams that end there.
+# The last row of $M$ contains the costs of the best seams that end at its pixels.
 
 # %%
 from dil_teach.classical.seams.seams import energy_map
@@ -164,15 +166,16 @@ show(
 )
 
 # %% [markdown]
-# The white outlines are what a seam pays for.
-# The seams wind through the dark parts, and where there is no dark way through a row, many of them share the narrowest gap.
+# The white outlines are expensive for a seam.
+# The seams follow the dark parts; where a row has no dark gap, many seams use the same narrow place.
 #
 # ## Exercise: the seam of least energy
 #
 # Write `least_seam(energy)`.
-# `energy` is `Float[Tensor, "h w"]`, of any values of 0 or more.
-# The result is `Int[Tensor, "h"]`: the column of the seam in each row, in pixels from the left, from the top row to the bottom row; neighbouring rows differ by at most one column, and the sum of the energies on the way is as small as it can be.
-# (Of equal seams any will do.)
+# `energy` is `Float[Tensor, "h w"]`, with values of at least 0.
+# The result is `Int[Tensor, "h"]`: the column of the seam in each row, in pixels from the left, from the top row to the bottom row.
+# Neighbouring rows differ by at most one column, and the sum of the energies along the seam is minimal.
+# (If several seams are equal, return any of them.)
 # Expected run time: well under a second.
 
 
@@ -200,29 +203,30 @@ check.least_seam(least_seam)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Two passes: downwards fill the table, upwards read the way off it.
-# Where does the way up begin?
+# Use two passes: downwards fill the table, upwards trace the seam back.
+# Where does the trace start?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# A row of sums with infinity on either side has three neighbours for every pixel: three slices of it, one column apart.
+# Pad a row of sums with infinity on both sides: then every pixel has three neighbours above it, in three slices of this row, one column apart.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# On the way up look at the *sums* of the (at most) three pixels above, not at their energies.
-# At the end the list is from bottom to top.
+# In the trace, compare the *sums* of the (at most) three pixels above, not their energies.
+# The resulting list goes from bottom to top.
 #
 # </details>
 
 # %% [markdown]
 # ## Forward energy: what will the picture look like afterwards?
 #
-# The gradient is that of the picture *before* the seam goes.
-# What one sees is the picture after it: two pixels have become neighbours that were none. @rubinstein2008 let a seam pay for the differences that it makes.
-# Which pixels meet depends on where the seam comes from, so there are three costs.
-# This is the whole method, with the table in view:
+# The gradient describes the image *before* the seam is removed.
+# But we see the image afterwards: pixels now lie side by side though they did not before.
+# The forward energy [@rubinstein2008] is the cost of these new differences.
+# Which pixels become neighbours depends on where the seam comes from, so there are three costs.
+# This is the whole method, with its table:
 
 
 # %% tags=["algorithm"]
@@ -251,8 +255,8 @@ def forward_seam(grey):
 
 
 # %% [markdown]
-# The library does the same, and after each seam computes only the costs that have changed.
-# Here our seam and the library's are compared, and both energies take out four columns of ten:
+# The library does the same, but after each seam it recomputes only the costs that changed.
+# Here we compare our seam with the library's, and remove four of ten columns with both energies:
 
 # %%
 from dil_teach.classical.seams.seam_carving import carve
@@ -264,7 +268,7 @@ seam_sums = [
     seam_energy(forward_costs, seam)
     for seam in (forward_seam(luma(photograph)[0].float()), find_seam(forward_costs))
 ]
-print("our seam pays {:.4f}, the library's {:.4f}".format(*seam_sums))
+print("energy of our seam {:.4f}, of the library's {:.4f}".format(*seam_sums))
 narrower = {
     f"{name} energy": carve(photograph, (height, narrow), energy=name)
     for name in ("backward", "forward")
@@ -279,22 +283,22 @@ show(
 )
 
 # %% [markdown]
-# Backward energy makes steps where a seam has crossed a slanted outline: the rim of the flag, the chest, the edge of the helmet.
-# Forward energy refuses the crossings that would show, and takes a little more of the smooth suit instead.
+# Backward energy creates steps where seams cross a slanted outline: the rim of the flag, the chest, the edge of the helmet.
+# Forward energy avoids visible crossings and removes a little more of the smooth suit instead.
 # It is the library's default.
 #
 # ## Protect, and remove
 #
 # A person knows more than a gradient.
-# Brush what is to be *protected*, and seams go elsewhere as long as there is an elsewhere.
-# Brush what is to be *removed*, and they go through it until it is gone.
+# Paint a part that should be *protected*: seams avoid it as long as they can.
+# Paint a part that should be *removed*: seams go through it until it is gone.
 # Then run the cells below again.
-# (We begin with the face, and with the model.)
+# (At first, the face is protected and the model is removed.)
 
 
 # %%
 def ellipse(top, left, bottom, right):
-    """A mask, 1 inside an ellipse whose box is given in shares of the sides."""
+    """A mask, 1 inside an ellipse; its box is given as shares of the sides."""
     y = (torch.arange(height) + 0.5)[:, None] / height
     x = (torch.arange(width) + 0.5) / width
     down = (2 * y - top - bottom) / (bottom - top)
@@ -313,7 +317,7 @@ protected = paint(photograph, "protected part", mask=face)
 removed = paint(photograph, "part to remove", mask=thing)
 
 # %% [markdown]
-# Stripes show what is painted: in ours the head is to be kept, and the model of the rocket to go.
+# Stripes show the painted parts: in our photograph, the head is protected and the model of the rocket is removed.
 
 # %%
 from dil_teach.classical.seams.seam_carving import remove_object
@@ -335,28 +339,30 @@ show(
 )
 
 # %% [markdown]
-# Without protection less than half the width leaves the face squeezed; with it the face is whole, and all else gives way.
-# On the right the model is gone.
-# But a seam goes on to the bottom of the picture: what stood *below* the model, half of the helmet, went with it, and at the edge of the table a step shows where the halves did not fit.
-# (Given a `size`, `remove_object` brings the width back by seams elsewhere.)
+# At 0.45 of the width, the face is squeezed if it is not protected; if it is, the face keeps its shape and everything else is distorted.
+# On the right, the model is gone.
+# But a seam continues to the bottom of the image: half of the helmet, *below* the model, was removed as well.
+# At the edge of the table, a step shows where the two halves do not fit.
+# (With a `size`, `remove_object` restores the width by seams elsewhere.)
 #
 # ## Alike, both ways
 #
-# What should a result have in common with its photograph? @simakov2008 ask two questions of its patches, here 7 x 7 pixels.
-# Is every patch of the source $S$ still somewhere in the target $T$ (**completeness**)?
-# And is every patch of the target somewhere in the source (**coherence**)?
+# What should a result have in common with its photograph? @simakov2008 ask two questions about patches, here of 7 x 7 pixels.
+# Does the target $T$ contain every patch of the source $S$ (**completeness**)?
+# Does the source contain every patch of the target (**coherence**)?
 #
 # $$d(S, T) = \underbrace{\frac{1}{N_S}\sum_{p \in S} \min_{q \in T} D(p, q)}_{\text{completeness}} \;+\; \underbrace{\frac{1}{N_T}\sum_{q \in T} \min_{p \in S} D(p, q)}_{\text{coherence}}$$
 #
 # Both are errors: 0 is best.
-# The distance of two patches is the plain mean of squared differences; unlike in chapter 01 no mean is taken off, for a dark wall is not a bright one:
+# The distance of two patches is the mean squared difference.
+# Unlike in chapter 01, the patches' means are not subtracted, because a dark wall is not a bright wall:
 
 # %%
 from dil_teach.patches.extract import extract_patches
 
 
 def patch_distances(patch, image):
-    """From one patch, as a row of values, to each patch of an image."""
+    """Distances from one patch, as a row of values, to each patch of an image."""
     return (extract_patches(image, 7) - patch).square().mean(dim=1)
 
 
@@ -367,15 +373,15 @@ for row, column in ((0, 0), (height // 4, int(0.38 * width))):
     print(f"patch at {row}, {column}: its nearest is {255 * nearest:.1f} levels away")
 
 # %% [markdown]
-# The sum is the [bidirectional similarity](glossary.md#bidirectional-similarity), which is a distance, its name notwithstanding.
-# Places do not occur in it: a patch may be found anywhere.
+# The sum is the [bidirectional similarity](glossary.md#bidirectional-similarity); despite its name, it is a distance.
+# It ignores positions: the nearest patch may be anywhere.
 #
 # ## Exercise: the similarity score
 #
 # Write `similarity(source, target, patch_size=7)`.
-# `source` and `target` are images, `Float[Tensor, "c h w"]` of one number of channels with values in [0, 1], whose sizes may differ.
-# The result is two numbers, completeness and coherence in this order: the mean, over all patches, of the squared difference per value to the nearest patch over there.
-# `extract_patches(image, patch_size)` gives the patches as rows, `Float[Tensor, "patches values"]`.
+# `source` and `target` are images, `Float[Tensor, "c h w"]`, with the same number of channels and values in [0, 1]; their sizes may differ.
+# The result is two numbers, completeness and coherence in this order: the squared difference per value to the nearest patch of the other image, averaged over all patches.
+# `extract_patches(image, patch_size)` returns the patches as rows, `Float[Tensor, "patches values"]`.
 # Expected run time: about a second.
 
 
@@ -408,14 +414,14 @@ check.similarity(similarity)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Square it, divide by the number of values in a patch, take the minimum along one axis, and then the mean of what is left.
+# Square it, divide by the number of values in a patch, take the minimum along one axis, and average the minima.
 #
 # </details>
 
 # %% [markdown]
 # ## Each question alone
 #
-# Two useless pictures (question 2), at half the size.
+# Here are two useless images (question 2), at half the size.
 # One is a corner of the photograph.
 # The other is the photograph pasted into noise.
 
@@ -442,13 +448,15 @@ for name, (missing, made_up) in alone_errors.items():
     print(f"{name:20} completeness {missing:.5f}, coherence {made_up:.5f}")
 
 # %% [markdown]
-# The corner has a coherence of exactly 0, for nothing in it is made up, and most of the photograph is missing.
-# The picture in noise has a completeness of exactly 0, for nothing is missing, and half of it is rubbish.
-# **Each term alone is satisfied by nonsense.**
+# The corner has a coherence error of exactly 0, because it has no new patches, but most of the photograph is missing.
+# The photograph in noise has a completeness error of exactly 0, because nothing is missing, but half of the image is noise.
+# **Each term alone accepts useless results.**
 #
-# It is the same when a method works on one term alone.
-# This is the update of the paper: every patch of the target votes for its nearest in the source, every patch of the source votes for itself at its nearest place in the target, and each pixel becomes the mean of its votes.
-# `alpha` shares out the weight: 0 is coherence alone, 1 completeness alone.
+# The same happens if a method minimises only one term.
+# In the paper's update, every patch of the target votes for its nearest patch in the source.
+# Every patch of the source votes for itself, at the place of its nearest patch in the target.
+# Each pixel becomes the mean of its votes.
+# `alpha` weighs the two terms: 0 is coherence only, 1 is completeness only.
 
 # %%
 from dil_teach.classical.retarget.bidirectional import update
@@ -457,7 +465,7 @@ from dil_teach.notebook import show_source
 show_source(update)
 
 # %% [markdown]
-# We start from pure noise, so that nothing but the update can bring the picture in:
+# We start from pure noise, so only the update can create the image:
 
 # %%
 noise = torch.rand(channels, rows, 2 * columns, generator=rng)
@@ -485,16 +493,16 @@ for words, (missing, made_up) in noise_errors.items():
     print(f"{words:20} completeness {missing:.5f}, coherence {made_up:.5f}")
 
 # %% [markdown]
-# Coherence alone settles on a few places of the photograph, here the wall and the hair, and repeats them.
-# Completeness alone puts every piece somewhere and leaves the noise in between.
-# Both together have pieces of everything and no rubbish, and still no astronaut: patches of 7 pixels do not know the order of things.
-# So the update needs a good *start*.
+# Coherence alone repeats a few parts of the photograph, here the wall and the hair.
+# Completeness alone places every piece somewhere and leaves noise in between.
+# Both together give pieces of everything and no noise, but no astronaut: patches of 7 pixels do not contain the arrangement of objects.
+# So the update needs a good *initialisation*.
 #
 # ## Gradual resizing
 #
-# The paper's start is the picture itself.
-# Change its width by a little, so that it is nearly right; repair it by updates; again.
-# The result at each width is the start for the next one, so the way there is a result for every width.
+# The paper starts from the source itself.
+# It changes the width by a few pixels, improves the image by updates, and repeats both.
+# The result at each width initialises the next one, so there is a result for every width on the way.
 # (Photograph: vultilion, CC BY 2.0, as scikit-learn ships it.)
 
 # %%
@@ -503,7 +511,7 @@ little = resize(flower, size=(40, 40)).clamp(0, 1)
 
 
 def gradually(source, width, updates=2):
-    """The target at each width on the way, as {width: picture}."""
+    """The target at each width on the way, as {width: image}."""
     target, reached = source, {source.shape[2]: source}
     step = 2 if width > source.shape[2] else -2
     for now in range(source.shape[2] + step, width + step, step):
@@ -540,13 +548,14 @@ gradual_slider = explore(
 )
 
 # %% [markdown]
-# Gradual resizing ends nearly where plain resizing ends.
-# Narrower, the flower is an oval and softer than it was; wider, it is lopsided, with petals added at one side.
-# Each step was so small that no patch had to complain, and roundness is in no patch.
-# Seams do better narrower, as the calm ground goes first, and no better wider.
+# The results of gradual resizing are close to those of plain resizing.
+# The narrower flower is an oval and softer than before; the wider one is asymmetric, with petals added on one side.
+# Each step was so small that the patches hardly changed, and no patch contains the flower's round shape.
+# Seams are better for the narrower image, because they remove the smooth background first; for the wider image they are not.
 #
-# The library works from coarse to fine, for at 20 pixels a patch of 7 sees a third of the picture.
-# And it does two things that the paper does not: it starts from a stretch which leaves busy columns as wide as they are, and it draws patches to where that start has put them.
+# The library works from coarse to fine: in an image of 20 pixels, a patch of 7 pixels covers a third of the width.
+# It differs from the paper in two ways.
+# It starts from a stretch that keeps the width of columns with much detail, and it prefers patches near the position where this start has put them.
 
 # %%
 from dil_teach.classical.retarget import bidirectional
@@ -566,15 +575,16 @@ show(
 )
 
 # %% [markdown]
-# Wider, the patches have kept the dahlia round and drawn more ground, while the seams have made it an oval.
-# Narrower, both keep it nearly round; the patches' flower is a little flat at its left side, and the ground to its sides is almost gone.
+# In the wider image, the patches keep the dahlia round and add background, while the seams make it an oval.
+# In the narrower image, both keep it nearly round.
+# With patches, the flower is a little flat on its left side, and the background beside it is almost gone.
 #
 # ## Where is it bad? Two heatmaps
 #
-# Before the sums are taken, each patch has its own distance to its nearest.
-# Drawn where the patch lies, the distances say *what* is missing, on the photograph, and *what* was made up, on the result.
+# Before the average is taken, each patch has its own distance to its nearest patch.
+# Drawn at the position of the patch, these distances show what is *missing*, on the photograph, and what is *new*, on the result.
 # We make the photograph narrower and wider in several ways.
-# Two of them are [controls](glossary.md#control) that learn nothing and understand nothing: the photograph **tiled** beside itself, and a **column warp**, which repeats or leaves out runs of whole columns, cutting where it shows least.
+# Two of them are [controls](glossary.md#control) that learn nothing: the photograph **tiled** beside itself, and a **column warp**, which repeats or leaves out runs of whole columns, with cuts where they are least visible.
 
 # %%
 from dil_teach.classical.retarget import patch_generation
@@ -600,20 +610,20 @@ from dil_teach.patches.search import nearest_patches
 
 
 def errors(asking, answering):
-    """Of each patch, squared, to its nearest; at its top left corner."""
+    """Squared error of each patch to its nearest, at its top left corner."""
     found = nearest_patches(asking, answering, 7, exact=True)
     return found.distance[..., 0] / (49 * len(asking))
 
 
 @cache
 def heat(name):
-    """What is missing, on the photograph, and what was made up, on the result."""
+    """What is missing, on the photograph, and what is new, on the result."""
     return errors(photograph, results[name]), errors(results[name], photograph)
 
 
 # %%
 def as_picture(distances):
-    """White from 51 grey levels on; a patch's value lies at its middle."""
+    """White from 51 grey levels; the value of a patch is at its centre."""
     picture = (distances.sqrt() / 0.2).clamp(0, 1)[None]
     return torch.nn.functional.pad(picture, (3, 3, 3, 3))
 
@@ -634,7 +644,7 @@ from dil_teach.notebook import Choice
 heat_choice = explore(
     render_heat,
     {"name": Choice("Result", tuple(results), "plain resizing, narrower")},
-    "Two heatmaps, bright where a patch has no likeness: of the photograph's patches "
+    "Two heatmaps, bright where no patch is similar: of the photograph's patches "
     "in the result, and of the result's in the photograph; beside them, {name}",
     examples=[
         {"name": name}
@@ -647,18 +657,18 @@ heat_choice = explore(
 )
 
 # %% [markdown]
-# The first map lies over the photograph, the second over the result.
-# Plain resizing is bad in both wherever there is an outline that was squeezed: the stripes, the collar, the helmet.
-# The crop has a black second map, for it made nothing up, and a first one that is bright at the two sides, which it cut off.
-# The patches' second map is much darker, on the mean a seventh of plain resizing's: little in that narrow picture was made up.
-# But its lightest streak runs down the face.
-# Look there in the picture itself: it is nobody's face.
-# **The map says where to look; its mean over the picture hides it.**
+# The first map belongs to the photograph, the second to the result.
+# For plain resizing, both maps are bright at outlines that were squeezed: the stripes, the collar, the helmet.
+# For the crop, the second map is black, because the crop has no new patches; the first map is bright at the two sides, which were cut off.
+# For patches, the second map is much darker: its mean is a seventh of plain resizing's, so the narrow image has few new patches.
+# But its brightest streak runs down the face.
+# Look at the face in the image itself: it is distorted.
+# **The map shows where to look; its mean hides it.**
 #
 # ## Importance weights
 #
-# Whoever knows what matters can say it: patches of large weight count more in both terms, [importance weights](glossary.md#importance-weights).
-# The protected part that was painted above gets 10, the rest 1.
+# If you know which parts matter, you can set [importance weights](glossary.md#importance-weights): patches of large weight count more in both terms.
+# The protected part that was painted above has weight 10, the rest 1.
 
 # %%
 importance = 1 + 9 * keep[None]
@@ -666,8 +676,8 @@ weighted = bidirectional.retarget(photograph, sizes["narrower"], importance=impo
 pair = {"without weights": results["patches, narrower"], "with weights": weighted}
 show(
     pair,
-    alt=f"{subject} at six tenths of the width by patches, the face spoilt; and with "
-    "ten times the weight on the painted part",
+    alt=f"{subject} at six tenths of the width by patches, the face distorted; and "
+    "with ten times the weight on the painted part",
     zoom=2,
 )
 kept_face = {
@@ -678,17 +688,18 @@ for name, missing in kept_face.items():
     print(f"{name:16} completeness of the painted part {missing:.5f}")
 
 # %% [markdown]
-# Without weights the face is smeared.
-# With them it is there as in the photograph, and what is left of the flag pays; the model and the helmet were cut by the border before.
-# It is not far from a crop.
-# Weights do not make room; they say who gives way.
+# Without weights, the face is smeared.
+# With weights, the face is as in the photograph, and the rest of the flag is distorted instead.
+# In both, the model and the helmet are cut by the border.
+# The result is almost a crop.
+# Weights do not create space; they select the parts that lose it.
 #
 # ## Reshuffling: put something elsewhere
 #
-# The same update obeys a constraint.
-# We cut the lower flower out, fill its place softly, lay it down at the left, and hold it there while the rest is updated, with two values of `alpha`.
-# What would you like to happen?
-# What do the two terms ask for?
+# The same update can keep a constraint.
+# We cut out the lower flower, fill its place smoothly, paste it further to the left, and keep it fixed while the rest is updated, with two values of `alpha`.
+# Which result would you like?
+# Which result do the two terms prefer?
 
 # %%
 from dil_teach.classical.retarget.layouts import move_object
@@ -708,17 +719,17 @@ show(
 )
 
 # %% [markdown]
-# The lower flower lies where we held it, and the joint round it has been mended.
-# But it has come back at its old place as well: three flowers where there were two.
-# Completeness did not ask for that, since every patch of the flower is kept at the left; and it happens with hardly any completeness.
-# What is round the gap still leads into a flower, and the most coherent filling is what was there.
-# Neither term minds that a thing is told twice.
+# The lower flower is where we fixed it, and its surroundings fit.
+# But it is back at its old place as well: now there are three flowers instead of two.
+# Completeness does not require this, because every patch of the flower exists at the left; and it also happens with almost no completeness.
+# The surroundings of the hole still continue into a flower, so the most coherent filling is the original content.
+# Neither term penalises a repeated object.
 #
 # ## Results that cheat
 #
-# All that we can measure of the wider pictures, and then the pictures (but for plain resizing, which you know).
-# *Moved* is how far patches lie from where they came from, in shares of the width (a thing that is drawn twice must move).
-# The last column is the [recurrence score](glossary.md#recurrence-score) of chapter 01, the thread of the course.
+# The table has all measures of the wider images; then come the images (without plain resizing, which you know).
+# *Moved* is the mean distance between the positions of a patch and of its nearest patch in the photograph, as a share of the width (an object that appears twice must move).
+# The last column is the [recurrence score](glossary.md#recurrence-score) of chapter 01.
 
 # %%
 from concurrent.futures import ThreadPoolExecutor
@@ -735,7 +746,7 @@ def measured(name):
 
 compared = [name for name in results if "wider" in name]
 table = {"photograph": (0.0, 0.0, 0.0, recurrence_score(photograph))}
-with ThreadPoolExecutor(2) as pool:  # two pictures at a time
+with ThreadPoolExecutor(2) as pool:  # two images at a time
     table |= zip(compared, pool.map(measured, compared), strict=True)
 print(f"{'':24} completeness  coherence  moved  recurrence")
 for name, (missing, made_up, far, recurs) in table.items():
@@ -751,25 +762,24 @@ show(
 )
 
 # %% [markdown]
-# Read the figures first.
-# By completeness the two controls are perfect, for nearly all runs of columns as wide as a patch are still there, and by coherence they are no worse than the methods.
-# Now count.
+# First read the measures.
+# The two controls have almost perfect completeness, because nearly all runs of columns as wide as a patch still exist, and their coherence is no worse than that of the methods.
+# Now count the objects.
 # **Tiled**: two astronauts, the second cut off, and two flags.
-# **Column warp**: half an astronaut, cut along a straight edge, before a whole one, and at the right a second piece of model and helmet.
-# **Patches** and **GPNN** [@granot2022] have one astronaut, but a helmet with two humps, a piece of a second model at the right border, and a face that is not hers.
-# **Seams** have one of each thing, collar and helmet drawn out, and much worse figures.
-# So the answer to question 3 is no: *the measures of patches can be cheated, and those who look at nothing else are cheated.*
+# **Column warp**: half an astronaut, cut along a straight edge, beside a whole one, and at the right a second piece of the model and the helmet.
+# **Patches** and **GPNN** [@granot2022] have one astronaut, but a helmet with two humps, a piece of a second model at the right border, and a distorted face.
+# **Seams** have one of each object, with the collar and the helmet stretched, and much worse measures.
+# So the answer to question 3 is no: *a wrong image can have good patch measures, so never rely on them alone.*
 #
-# *Moved* finds the tiled picture out, though not the column warp, whose copies lie near their originals.
-# And the recurrence score?
-# It is higher for every wider picture than for the photograph: what is drawn longer recurs more.
-# It sorts nothing out here.
-# The nearest to the photograph is plain resizing, which nobody would choose for that reason.
-# No single number replaces looking.
+# *Moved* detects the tiled image, but not the column warp, whose copies are close to their originals.
+# The recurrence score of every wider image is higher than that of the photograph, because stretched and repeated parts recur more.
+# So the score does not separate good from bad results here.
+# Plain resizing has the closest score, but it is not the best result.
+# No single number replaces looking at the image.
 #
 # ## When it fails: where everything matters
 #
-# Coins (Greek coins from Pompeii, photograph: Brooklyn Museum, no known copyright restrictions) leave seams no calm column to go through, and patches cannot count.
+# In this image of coins (Greek coins from Pompeii, photograph: Brooklyn Museum, no known copyright restrictions), seams have no smooth column to go through, and patches cannot count objects.
 
 # %%
 coins = photo("coins", size=side).to(device())
@@ -786,11 +796,11 @@ show(
 )
 
 # %% [markdown]
-# Narrower, seams keep all the coins and make thin lenses of those that they go through.
-# Patches keep most of the coins round and leave some out: a coin that looks like another one counts as kept.
-# Wider, seams draw coins out to long loaves; patches make more of them, whole ones, small ovals, and a few that have grown together.
-# Which of these is right depends on what the picture is for, and neither energy nor patches know.
-# On *your* photograph look for what occurs more than once, for straight lines across the picture, and for faces: there you will see it first.
+# In the narrower image, seams keep all coins but make thin lenses of those that they cross.
+# Patches keep most coins round and leave some out: if two coins look alike, one of them is enough for completeness.
+# In the wider image, seams stretch the coins; patches create more coins: whole ones, small ovals, and a few that have merged.
+# The purpose of the image decides which result is right; neither energy nor patches know it.
+# In *your* photograph, look at repeated objects, at straight lines across the image, and at faces: errors are most visible there.
 
 # %%
 wider = {n.removesuffix(", wider"): row for n, row in table.items() if "wider" in n}
@@ -798,11 +808,11 @@ sums = {name: sum(row[:2]) for name, row in wider.items()}
 lost, invented = ({n: e[i] for n, e in noise_errors.items()} for i in (0, 1))
 missing, added = ({n: e[i] for n, e in alone_errors.items()} for i in (0, 1))
 claims = {
-    "our seam pays what the library's pays": abs(seam_sums[0] - seam_sums[1]) < 1e-4,
-    "a corner makes nothing up": added["a corner"] < 1e-9,
-    "and much of the picture is missing": missing["a corner"] > 0.005,
-    "pasted into noise nothing is missing": missing["pasted into noise"] < 1e-9,
-    "and much is made up": added["pasted into noise"] > 0.01,
+    "our seam has the energy of the library's": abs(seam_sums[0] - seam_sums[1]) < 1e-4,
+    "a corner has nothing new": added["a corner"] < 1e-9,
+    "but much of the photograph is missing": missing["a corner"] > 0.005,
+    "pasted into noise, nothing is missing": missing["pasted into noise"] < 1e-9,
+    "but much is new": added["pasted into noise"] > 0.01,
     "coherence alone loses over three times as much as both": (
         lost["coherence alone"] > 3 * lost["both"]
     ),
@@ -810,17 +820,17 @@ claims = {
 
 # %%
 claims |= {
-    "completeness alone makes up over 1.5 times as much as both": (
+    "completeness alone adds over 1.5 times as much as both": (
         invented["completeness alone"] > 1.5 * invented["both"]
     ),
     "wider, patches have under half the error of plain resizing": (
         sums["patches"] < sums["plain resizing"] / 2
     ),
-    "tiled and column warp have less than patches": (
+    "tiled and column warp have less error than patches": (
         max(sums["tiled"], sums["column warp"]) < sums["patches"]
     ),
-    "tiled patches lie over 0.2 widths from home": wider["tiled"][2] > 0.2,
-    "those of the column warp under 0.15": wider["column warp"][2] < 0.15,
+    "patches of the tiled image have moved over 0.2 widths": wider["tiled"][2] > 0.2,
+    "those of the column warp under 0.15 widths": wider["column warp"][2] < 0.15,
 }
 
 # %%
@@ -838,22 +848,22 @@ check_claims(claims, own)  # on a photograph of yours they may not hold
 # %% [markdown]
 # ## On your own
 #
-# - Upload a group of people, a page of print, a bird before the sky.
-#   Order them first: on which will seams fail, on which patches?
-# - Paint the helmet instead of the face, and run the cells from there on.
-#   Is there room for both?
+# - Upload a group of people, a page of text, a bird in front of the sky.
+#   Predict first: for which will seams fail, for which patches?
+# - Paint the helmet instead of the face, and run the cells below it again.
+#   Is there space for both?
 # - On the command line: `dil-teach retarget PHOTO.jpg wide.png --method seam --scale-x 1.5`, or `--method bidirectional`.
 #
 # ## Summary
 #
-# - The best seam is found with one table, row by row.
-#   Forward energy pays for what will be seen afterwards.
-#   Seams bend what they go through, and where all is busy they go through everything.
-# - Completeness asks what is missing, coherence what was made up.
-#   Each alone is satisfied by nonsense; together they still need a good start.
-# - Heatmaps say where a result is bad, importance weights who gives way.
-# - A tiled copy and a column warp do well by both measures.
-#   Patches know nothing of places and numbers: look at the picture, and count.
-#   Chapter [12](12_ingan.ipynb) asks what a network that learns the patches' distribution adds.
+# - Dynamic programming finds the best seam with one table, row by row.
+#   Forward energy is the cost of the differences that appear when the seam is removed.
+#   Seams distort what they cross, and in an image full of detail they cross objects.
+# - Completeness measures what is missing, coherence what is new.
+#   Each alone accepts useless results; together they still need a good initialisation.
+# - Heatmaps show where a result is bad; importance weights select the parts that are kept.
+# - A tiled copy and a column warp have good completeness and coherence.
+#   Patches contain neither positions nor numbers of objects: look at the image, and count.
+#   Chapter [12](12_ingan.ipynb) shows what a network that learns the distribution of patches adds.
 #
 # ## References

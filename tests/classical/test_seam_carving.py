@@ -1,4 +1,4 @@
-"""Seam carving against seams that are found the slow way, and what masks promise."""
+"""Seam carving against all seams and against the plain version; masks; any size."""
 
 import itertools
 
@@ -7,13 +7,21 @@ import pytest
 import torch
 from torch import Tensor
 
+from dil_teach import photo
+from dil_teach.classical.seams.fast_seams import fast_seams_in_turn
 from dil_teach.classical.seams.seam_carving import (
     at_width,
     carve,
     remove_object,
     seam_order,
 )
-from dil_teach.classical.seams.seams import ENERGIES, energy_map, find_seam, seam_energy
+from dil_teach.classical.seams.seams import (
+    ENERGIES,
+    energy_map,
+    find_seam,
+    seam_energy,
+    seams_in_turn,
+)
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -71,12 +79,27 @@ def neighbours(grey: Tensor) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("energy", ENERGIES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_order_is_that_of_a_map_computed_anew_each_time(energy, channels) -> None:
+@pytest.mark.parametrize("biased", [False, True])
+def test_the_fast_seams_are_the_plain_ones(energy, channels, biased) -> None:
     image = noise(channels, 20, 18)
+    bias = 80 * (noise(20, 18, seed=1).round() - noise(20, 18, seed=2).round())
+    given = image, 17, energy, biased * bias.double()
+    assert torch.equal(fast_seams_in_turn(*given), seams_in_turn(*given))
+
+
+@pytest.mark.parametrize("energy", ENERGIES)
+def test_the_fast_seams_are_the_plain_ones_on_a_photograph(energy) -> None:
+    image = photo("coffee", size=48)  # smooth parts, where energies nearly tie
+    given = image, 30, energy, torch.zeros(image.shape[1:])
+    assert torch.equal(fast_seams_in_turn(*given), seams_in_turn(*given))
+
+
+@pytest.mark.parametrize("energy", ENERGIES)
+def test_the_order_removes_the_seams_in_turn(energy) -> None:
+    image = noise(3, 20, 18)
     order = seam_order(image, 17, energy=energy)
     left, column = image, torch.arange(18).expand(20, 18)
-    for i in range(17):
-        seam = find_seam(energy_map(left, energy))
+    for i, seam in enumerate(seams_in_turn(image, 17, energy, torch.zeros(20, 18))):
         gone = column.gather(1, seam[:, None])
         assert (order.gather(1, gone) == i).all()
         left, column = without(left, seam), without(column, seam)

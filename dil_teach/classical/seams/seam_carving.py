@@ -1,19 +1,29 @@
-"""Seam carving: Avidan and Shamir, 'Seam carving for content-aware image resizing',
-SIGGRAPH 2007. The control of every retargeting here. Seams themselves are in `seams`.
+"""Seam carving: Avidan and Shamir, "Seam carving for content-aware image resizing",
+SIGGRAPH 2007. The baseline of all retargeting methods here.
+
+A seam is one pixel in each row; its columns differ by at most one between rows. To make
+an image narrower, remove the seam of least energy, again and again. To make it wider,
+duplicate the seams that would be removed first. :mod:`.seams` finds seams.
+
+Departures: columns are carved before rows, instead of the optimal order of both
+("Retargeting with optimal seams-order"); the default is the forward energy of
+Rubinstein, Shamir and Avidan, SIGGRAPH 2008.
 """
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from dil_teach.classical.seams.seams import Energy, seams_in_turn
+from dil_teach.classical.seams.fast_seams import fast_seams_in_turn
+from dil_teach.classical.seams.seams import Energy
 from dil_teach.image.convention import Image, check_image
 
 Mask = Bool[Tensor, "_h _w"] | Float[Tensor, "_h _w"]
 
 MOST_AT_ONCE = 0.5
-"""Share of the width that is inserted in one round: beyond it seams run out, and what
-is left to double is what matters (Avidan and Shamir, "Image enlarging")."""
+"""Share of the width that is inserted in one round. Beyond it, the seams of low energy
+run out and important parts would be duplicated (Avidan and Shamir, "Image enlarging").
+"""
 
 
 def carve(
@@ -24,11 +34,7 @@ def carve(
     protect: Mask | None = None,
     remove: Mask | None = None,
 ) -> Image:
-    """Bring an image to any size by seams taken out or put in, columns first.
-
-    A seam is one pixel in each row, each at most one column beside the last. Smaller:
-    the seam of least energy is taken out, again and again. Larger: the seams that would
-    be taken out first are doubled, at most half the width in a round.
+    """Change the size of an image by removing or inserting seams.
 
     Parameters
     ----------
@@ -37,10 +43,11 @@ def carve(
     size : (int, int)
         Height and width of the result, in pixels.
     energy : {"forward", "backward"}
-        What is least: the differences that a seam makes, or those that lie under it.
+        Minimise the differences that a seam's removal creates, or those under the seam.
     protect, remove : Bool or Float[Tensor, "h w"], optional
-        1 where seams do not go as long as they can go elsewhere, and 1 where they go
-        first (in a direction that grows they keep off both). Values between weigh less.
+        1 on pixels that seams avoid as long as possible, and 1 on pixels that seams
+        remove first. (If the image grows in a direction, seams avoid both.) Values
+        between 0 and 1 have less weight.
 
     Returns
     -------
@@ -51,19 +58,19 @@ def carve(
     ------
     ValueError
         If a side of the size is below 1, or a mask has another size than the image or
-        leaves [0, 1].
+        values outside [0, 1].
 
     References
     ----------
-    Avidan and Shamir 2007; the order of directions is the simplest, not the best that
-    their "Retargeting with optimal seams-order" finds.
+    Avidan and Shamir 2007.
     """
     check_image(image, min_side=2)
     if min(size) < 1:
         raise ValueError(
-            f"size: expected a height and width of at least 1 pixel, got {size}"
+            f"size: expected a height and width of at least 1 pixel, got {size}; try "
+            f"{tuple(image.shape[1:])}"
         )
-    masks = _masks(image, protect, remove)
+    masks = _stack_masks(image, protect, remove)
     for width in (size[1], size[0]):
         image, masks = _to_width(image, masks, width, energy)
         image, masks = image.mT, masks.mT  # rows are the columns of the transpose
@@ -73,17 +80,17 @@ def carve(
 def _to_width(
     image: Image, masks: Float[Tensor, "2 _h _w"], width: int, energy: Energy
 ) -> tuple[Image, Float[Tensor, "2 _h2 _w2"]]:
-    while (now := image.shape[2]) > width:
-        image, masks = _without_seams(image, masks, now - width, energy)
+    if image.shape[2] > width:
+        return _remove_seams(image, masks, image.shape[2] - width, energy)
     while (now := image.shape[2]) < width:
         count = min(width - now, round(MOST_AT_ONCE * now))
-        # what should go is not doubled either
+        # pixels that should be removed are not duplicated either
         order = seam_order(image, count, energy=energy, protect=masks.amax(0))
         image, masks = (at_width(x, order, now + count) for x in (image, masks))
     return image, masks
 
 
-def _without_seams(
+def _remove_seams(
     image: Image, masks: Float[Tensor, "2 _h _w"], count: int, energy: Energy
 ) -> tuple[Image, Float[Tensor, "2 _h2 _w2"]]:
     protect, remove = masks
@@ -100,7 +107,7 @@ def remove_object(
     *,
     energy: Energy = "forward",
 ) -> Image:
-    """Take an object out by seams through it.
+    """Remove an object by removing seams through it.
 
     Parameters
     ----------
@@ -111,7 +118,7 @@ def remove_object(
     protect : Bool or Float[Tensor, "h w"], optional
         As in :func:`carve`.
     size : (int, int), optional
-        Height and width that seams elsewhere bring the rest to, such as the image's.
+        Height and width of the result, such as the image's: the rest is carved to it.
     energy : {"forward", "backward"}
         As in :func:`carve`.
 
@@ -119,27 +126,27 @@ def remove_object(
     ------
     ValueError
         If a mask has another size than the image, the object fills a whole line, or
-        protected pixels keep every seam from it.
+        protected pixels keep all seams away from it.
 
     References
     ----------
     Avidan and Shamir 2007, "Object removal".
     """
     check_image(image)
-    masks = _masks(image, protect, remove.bool())
+    masks = _stack_masks(image, protect, remove.bool())
     rows, columns = remove.any(1).sum(), remove.any(0).sum()
     across = bool(columns > rows)
     if across:
         image, masks = image.mT, masks.mT
     while left := int(masks[1].sum()):
-        # a seam takes one pixel of each row: so many are needed at least
+        # a seam removes one pixel of each row: the longest row needs this many
         count = int(masks[1].sum(1).max())
         if count > image.shape[2] - 2:
             raise ValueError(
                 f"remove: expected an object that leaves 2 pixels of each line, got "
                 f"one that fills {count} of {image.shape[2]}; carve to a smaller size"
             )
-        image, masks = _without_seams(image, masks, count, energy)
+        image, masks = _remove_seams(image, masks, count, energy)
         if masks[1].sum() == left:
             raise ValueError(
                 "protect: expected a way for seams to the object, got pixels that "
@@ -152,30 +159,87 @@ def remove_object(
     return carve(image, size, energy=energy, protect=masks[0])
 
 
+def seam_order(
+    image: Image,
+    count: int,
+    *,
+    energy: Energy = "forward",
+    protect: Mask | None = None,
+    remove: Mask | None = None,
+) -> Int[Tensor, "h w"]:
+    """The number of the seam that removes each pixel: the first is 0.
+
+    Parameters
+    ----------
+    image : Image
+        Float[Tensor, "c h w"], grey or RGB.
+    count : int
+        Number of seams, from top to bottom, that are removed: 1 to w - 1.
+    energy, protect, remove
+        As in :func:`carve`.
+
+    Returns
+    -------
+    Int[Tensor, "h w"]
+        0 on the first seam, and so on; ``count`` on pixels that stay.
+
+    Raises
+    ------
+    ValueError
+        If there are not enough columns, or a mask does not fit.
+
+    References
+    ----------
+    Avidan and Shamir 2007, "Multi-size images": the index map.
+    """
+    check_image(image)
+    height, width = image.shape[-2:]
+    if not 1 <= count < width:
+        raise ValueError(
+            f"count: expected 1 to {width - 1} seams of an image {width} pixels wide, "
+            f"got {count}; take fewer"
+        )
+    protected, removed = _stack_masks(image, protect, remove).double()
+    # one pixel to remove outweighs the energy of any seam; one to protect, all of those
+    bias = 4 * height * ((height + 1) * protected - removed)
+    places = _in_the_image(fast_seams_in_turn(image, count, energy, bias))
+    turns = torch.arange(count, device=image.device).expand(height, count)
+    order = turns.new_full((height, width), count)
+    return order.scatter(1, places.T, turns)
+
+
+def _in_the_image(seams: Int[Tensor, "count h"]) -> Int[Tensor, "count h"]:
+    """Columns of the whole image, from columns without the earlier seams."""
+    places = seams.clone()
+    for i in range(len(seams) - 1, 0, -1):  # put the earlier seams back, last first
+        places[i:] += places[i:] >= seams[i - 1]
+    return places
+
+
 def at_width(
     image: Float[Tensor, "*c h w"], order: Int[Tensor, "h w"], width: int
 ) -> Float[Tensor, "*c h w2"]:
-    """An image at any width that the order of its seams reaches, at once.
+    """An image at any width that its seam order allows, without new computation.
 
     Parameters
     ----------
     image : Image
         Float[Tensor, "c h w"]; or a mask.
     order : Int[Tensor, "h w"]
-        From :func:`seam_order`. Of rows: of the transposed image, and transpose back.
+        From :func:`seam_order`. To change the height: of the transposed image.
     width : int
-        In pixels: narrower or wider than the image by at most the number of seams.
+        In pixels; narrower or wider than the image by at most the number of seams.
 
     Returns
     -------
     Float[Tensor, "c h width"]
-        Narrower: without the seams that go first. Wider: with a new pixel to the right
-        of each that goes first, the mean of the two beside it.
+        Narrower: without the first seams. Wider: to the right of each pixel of the
+        first seams, a new one, the mean of the two beside it.
 
     Raises
     ------
     ValueError
-        If the order does not reach that width, or is of another size than the image.
+        If the order has too few seams, or another size than the image.
 
     References
     ----------
@@ -184,9 +248,9 @@ def at_width(
     now, count = order.shape[1], int(order.max())
     if image.shape[-2:] != order.shape or abs(width - now) > count:
         raise ValueError(
-            f"width: expected {now - count} to {now + count}, as far as {count} seams "
-            f"of {order.shape[0]} x {now} pixels reach, got {width}; ask seam_order "
-            "for more"
+            f"width: expected {now - count} to {now + count}, the range of {count} "
+            f"seams of {order.shape[0]} x {now} pixels, got {width}; compute more "
+            "seams in seam_order"
         )
     rows = image.shape[:-1]
     if width <= now:
@@ -199,64 +263,7 @@ def at_width(
     )
 
 
-def seam_order(
-    image: Image,
-    count: int,
-    *,
-    energy: Energy = "forward",
-    protect: Mask | None = None,
-    remove: Mask | None = None,
-) -> Int[Tensor, "h w"]:
-    """In which order the pixels of each row go: those of the first seam, the second...
-
-    Parameters
-    ----------
-    image : Image
-        Float[Tensor, "c h w"], grey or RGB.
-    count : int
-        How many seams, from top to bottom, are taken out: 1 to w - 1.
-    energy, protect, remove
-        As in :func:`carve`.
-
-    Returns
-    -------
-    Int[Tensor, "h w"]
-        0 where the first seam is, and so on; ``count`` where a pixel stays.
-
-    Raises
-    ------
-    ValueError
-        If there are not so many columns, or a mask does not fit.
-
-    References
-    ----------
-    Avidan and Shamir 2007, "Multi-size images": the index map.
-    """
-    check_image(image)
-    height, width = image.shape[-2:]
-    if not 1 <= count < width:
-        raise ValueError(
-            f"count: expected 1 to {width - 1} seams of an image {width} pixels wide, "
-            f"got {count}; ask for fewer"
-        )
-    protected, removed = _masks(image, protect, remove).double()
-    # a pixel to remove outweighs all that a seam can meet, one to protect even that
-    bias = 4 * height * ((height + 1) * protected - removed)
-    places = _places(seams_in_turn(image, count, energy, bias))
-    turns = torch.arange(count, device=image.device).expand(height, count)
-    order = turns.new_full((height, width), count)
-    return order.scatter(1, places.T, turns)
-
-
-def _places(seams: Int[Tensor, "count h"]) -> Int[Tensor, "count h"]:
-    """Columns of the image, from columns of what earlier seams had left."""
-    places = seams.clone()
-    for i in range(len(seams) - 1, 0, -1):  # put the earlier seams back, last first
-        places[i:] += places[i:] >= seams[i - 1]
-    return places
-
-
-def _masks(
+def _stack_masks(
     image: Image, protect: Mask | None, remove: Mask | None
 ) -> Float[Tensor, "2 _h _w"]:
     size = image.shape[-2:]

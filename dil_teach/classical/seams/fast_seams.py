@@ -1,0 +1,124 @@
+"""The seams of :func:`.seams.seams_in_turn`, found faster.
+
+Three tricks, each measured. After a seam is removed, costs are computed again only for
+the pixels beside it. Pixels are moved by memoryviews, in half of the time that NumPy
+needs. The rows of M are filled by NumPy, because torch needs four times as long to
+start an operation, and the views of all rows are made once.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from dil_teach.classical.seams.seams import (
+    Energy,
+    check_energy,
+    grey_values,
+    pixel_costs,
+)
+from dil_teach.image.convention import Image
+
+
+def fast_seams_in_turn(
+    image: Image, count: int, energy: Energy, bias: Float[Tensor, "h w"]
+) -> Int[Tensor, "count h"]:
+    """As :func:`.seams.seams_in_turn`."""
+    check_energy(energy)
+    grey = grey_values(image).numpy()
+    # a bias has large numbers, which need double precision; without it, float is faster
+    biases = [bias.cpu().double().numpy()] if bias.any() else []
+    known = np.stack([grey, *biases])
+    height, width = grey.shape
+    rows, columns = np.arange(height)[:, None], np.arange(width)
+
+    # planes of the remaining image: grey values, bias and costs; infinity to the right
+    costs = _costs_at(energy, known, rows, columns)
+    planes = np.concatenate([known, costs])
+    planes = np.pad(planes, ((0, 0), (0, 0), (0, 1)), constant_values=np.inf)
+    # the planes of a row lie side by side in memory, as they are used together
+    planes = np.ascontiguousarray(planes.swapaxes(0, 1)).swapaxes(0, 1)
+    known, costs = planes[: len(known)], planes[len(known) :]
+    table = _Table(costs)
+    lines = [[plane[row].data for plane in planes] for row in range(height)]
+    seams = []
+    for left in range(width - 1, width - 1 - count, -1):
+        seam = table.least_seam()
+        seams.append(seam)
+        for column, lines_of_row in zip(seam.tolist(), lines, strict=True):
+            for line in lines_of_row:
+                line[column:-1] = line[column + 1 :]
+        # costs change only for the two pixels that are neighbours now
+        beside = np.clip(seam[:, None] - np.array([1, 0]), 0, left - 1)
+        costs[:, rows, beside] = _costs_at(energy, known[..., :left], rows, beside)
+    return torch.from_numpy(np.stack(seams)).to(image.device)
+
+
+def _costs_at(
+    energy: Energy, known: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Costs of some pixels, with their bias; ``known`` holds grey values and bias."""
+    grey, *biases = known
+    height, width = grey.shape
+    left = grey[rows, np.maximum(columns - 1, 0)]
+    right = grey[rows, np.minimum(columns + 1, width - 1)]
+    above = grey[np.maximum(rows - 1, 0), columns]
+    below = grey[np.minimum(rows + 1, height - 1), columns]
+    costs = np.stack(pixel_costs(energy, left, right, above, below))
+    return sum((bias[rows, columns] for bias in biases), costs)
+
+
+class _Table:
+    """The table M and its trace, for costs that may change between two seams."""
+
+    def __init__(self, costs: np.ndarray) -> None:  # [steps h w]
+        steps, height, width = costs.shape
+        self.costs, self.forward = costs, steps == 3
+        # infinity on both sides: no seam comes from outside
+        self.sums = np.full((height, width + 2), np.inf, costs.dtype)
+        self.room = np.empty((3, width), costs.dtype)
+        above = np.lib.stride_tricks.sliding_window_view(self.sums, width, axis=1)
+        self.above = list(above[:-1] if self.forward else map(tuple, above[:-1]))
+        self.step = list(costs.swapaxes(0, 1)[1:] if self.forward else costs[0, 1:])
+        self.here = list(self.sums[1:, 1:-1])
+        # memoryviews return single numbers faster than arrays
+        self.upwards = [
+            (self.sums[row - 1].data, [line.data for line in costs[:, row]])
+            for row in range(height - 1, 0, -1)
+        ]
+
+    def least_seam(self) -> np.ndarray:
+        self.sums[0, 1:-1] = self.costs[len(self.costs) // 2, 0]
+        (self.fill_forward if self.forward else self.fill_backward)()
+        return self.trace_back()
+
+    def fill_forward(self) -> None:
+        came, (left, straight, right) = self.room, self.room
+        for above, cost, here in zip(self.above, self.step, self.here, strict=True):
+            np.add(above, cost, came)
+            np.minimum(left, straight, out=straight)
+            np.minimum(straight, right, out=here)
+
+    def fill_backward(self) -> None:
+        least = self.room[0]
+        for above, cost, here in zip(self.above, self.step, self.here, strict=True):
+            left, straight, right = above
+            np.minimum(left, straight, out=least)
+            np.minimum(least, right, out=least)
+            np.add(least, cost, here)
+
+    def trace_back(self) -> np.ndarray:
+        column = int(self.sums[-1].argmin()) - 1
+        seam = [column]
+        for sums, costs in self.upwards:
+            left, straight, right = sums[column : column + 3]
+            if self.forward:
+                left += costs[0][column]
+                straight += costs[1][column]
+                right += costs[2][column]
+            if left < straight and left <= right:
+                column -= 1
+            elif right < straight:
+                column += 1
+            seam.append(column)
+        return np.array(seam[::-1])
