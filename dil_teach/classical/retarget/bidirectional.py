@@ -85,7 +85,7 @@ def update(
     pairs = list(zip(importances, sources, strict=True))
     patches = torch.cat([extract_patches(source, PATCH_SIZE) for source in sources])
     weights = torch.cat([patch_weights(*pair, PATCH_SIZE) for pair in pairs])
-    ours, theirs = search_rows(sources, target, where)
+    ours, theirs = search_rows(patches, size_of(sources[0]), target, where)
     used = weights > 0
     patches, weights, ours = patches[used], weights[used], ours[used]
 

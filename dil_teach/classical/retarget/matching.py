@@ -1,6 +1,5 @@
 """What the two patch methods share: the pyramid's sizes, and the rows they compare."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -77,17 +76,17 @@ def updates_at(level: int) -> int:
 
 
 def search_rows(
-    sources: Sequence[Image], target: Image, where: Places | None
+    patches: Rows, size: Size, target: Image, where: Places | None
 ) -> tuple[Rows, Rows]:
-    """Patches of the sources and of the target, as rows whose distance is compared.
+    """Patches of the source and of the target, as rows whose distance is compared.
 
     A row has the patch's first principal components; and its place, if ``where`` gives
-    the place in the (only) source that each pixel of the target should come from.
+    the place in the source (of this size) that each pixel of the target should come
+    from.
     """
-    patches = torch.cat([extract_patches(source, PATCH_SIZE) for source in sources])
     ours, theirs = project(patches, extract_patches(target, PATCH_SIZE))
     if where is not None:
-        places = own_places(size_of(sources[0])).to(target)
+        places = own_places(size).to(target)
         ours = torch.cat([ours, PLACE_WEIGHT * _patch_places(places)], 1)
         theirs = torch.cat([theirs, PLACE_WEIGHT * _patch_places(where)], 1)
     return ours, theirs

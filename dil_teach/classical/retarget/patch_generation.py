@@ -80,7 +80,8 @@ def nearest_patch_module(
     ----------
     Granot et al. 2022: the normalised score of their patch nearest neighbour module.
     """
-    keys, queries = search_rows([key], query, where)
+    keys = extract_patches(key, PATCH_SIZE)
+    keys, queries = search_rows(keys, size_of(key), query, where)
     nearest = nearest_rows(keys, queries)[0][:, 0]  # min_l D_lj
     weights = 1 / (alpha * len(query) * PATCH_SIZE**2 + nearest)
     best = nearest_rows(queries, keys, weights=weights)[1][:, 0]
