@@ -22,7 +22,7 @@ from dil_teach.course.build import (
     solution_notebook,
 )
 from dil_teach.course.check import Verdict, tour
-from dil_teach.course.check.engine import Case, Exercise, as_image
+from dil_teach.course.check.engine import LOOKS, Case, Exercise, as_image
 from dil_teach.course.exercises import (
     clear_solutions,
     exercises,
@@ -213,7 +213,7 @@ def noise_first(father, kernel, sigma, rng):
     return right("make_son", dirty, kernel, 0.0, rng)
 
 
-def fold(enlarge, low, orientations=range(8)):
+def fold(enlarge, low, orientations=tuple(range(8))):
     return torch.stack([orient_back(enlarge(orient(low, o)), o) for o in orientations])
 
 
@@ -407,6 +407,9 @@ PLANTED = {
             right("damage_loss", d, g, m, s) + 0.01 * (m is not None)
         ),
         "gradient reaches the hole": black_hole,
+        "wrong way round": lambda d, g, m, s: right(
+            "damage_loss", d, g, None if m is None else 1 - m, s
+        ),
         "no gradient": lambda *given: right("damage_loss", *given).item(),
         "RuntimeError": lambda d, g, m, s: right("damage_loss", d, g, m, 1),
     },
@@ -634,11 +637,7 @@ def test_the_engine_stops_at_the_first_thing_that_is_wrong():
 
 
 def test_a_verdict_shows_sign_and_state_in_both_forms():
-    for state, sign in {
-        "not done yet": "○",
-        "not yet right": "✗",
-        "passed": "✓",
-    }.items():
+    for state, (sign, _) in LOOKS.items():
         found = Verdict("son", state, "1 < 2, as `son` has it")
         assert repr(found) == f"{sign} son: {state}. 1 < 2, as `son` has it"
         html = found._repr_html_()

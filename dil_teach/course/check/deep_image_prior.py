@@ -91,20 +91,15 @@ stopping_step = Exercise(
 # ---- damage_loss
 
 
-def _known(mask: Any) -> Any:
-    return 1 if mask is None else 1 - mask
-
-
-def _camera(drawn: Tensor, scale: int, **options: Any) -> Tensor:
-    return resize(drawn, 1 / scale, **options) if scale > 1 else drawn
-
-
-def _difference(drawn: Tensor, given: Tensor, mask: Any, scale: int) -> Tensor:
-    return _known(mask) * (_camera(drawn, scale) - given)
-
-
-def _loss(*given: Any) -> Tensor:
-    return _difference(*given).square().mean()
+def _loss(
+    drawn: Tensor,
+    given: Tensor,
+    mask: Tensor | None,
+    scale: int,
+    measure: Callable = lambda difference: difference.square().mean(),
+) -> Tensor:
+    seen = resize(drawn, 1 / scale) if scale > 1 else drawn
+    return measure((1 if mask is None else 1 - mask) * (seen - given))
 
 
 def _seen(camera: Callable) -> Callable:
@@ -113,10 +108,9 @@ def _seen(camera: Callable) -> Callable:
 
 
 def _mean_over_known(got: float, *given: Any) -> bool:
-    mask = given[2]
-    if mask is None:
-        return False
-    return abs(float(got * (1 - mask.mean()) / _loss(*given)) - 1) < 1e-4
+    """Whether it is the mean over the known pixels alone, which is right as well."""
+    known = 1 if given[2] is None else float(1 - given[2].mean())
+    return abs(got * known / float(_loss(*given)) - 1) < 1e-4
 
 
 HOLE = torch.zeros(1, 8, 12)
@@ -148,19 +142,21 @@ damage_loss = Exercise(
     ],
     {
         "The differences are summed. Take the mean, or the learning rate would depend "
-        "on the size of the image.": lambda *given: _difference(*given).square().sum(),
-        "The differences are not squared.": lambda *given: (
-            _difference(*given).abs().mean()
+        "on the size of the image.": (
+            lambda *given: _loss(*given, measure=lambda d: d.square().sum())
         ),
-        "That is the root of the mean. Leave the root out.": lambda *given: _loss(
-            *given
-        ).sqrt(),
+        "The differences are not squared.": (
+            lambda *given: _loss(*given, measure=lambda d: d.abs().mean())
+        ),
+        "That is the root of the mean. Leave the root out.": (
+            lambda *given: _loss(*given).sqrt()
+        ),
         "The mask is the wrong way round: it is 1 in the hole, and the known pixels "
-        "count.": lambda d, g, m, s: _loss(d, g, _known(m), s),
+        "count.": lambda d, g, m, s: _loss(d, g, m if m is None else 1 - m, s),
         "The hole counts as well. The network then learns to draw what was put in "
         "it.": lambda d, g, m, s: _loss(d, g, None, s),
         "Only the drawing is masked. The given image still counts in the "
-        "hole.": lambda d, g, m, s: _loss(_known(m) * _camera(d, s), g, None, 1),
+        "hole.": lambda d, g, m, s: _loss(d if m is None else d * (1 - m), g, None, s),
         "Single pixels of the drawing are compared. A camera averages before it leaves "
         "pixels out: use `resize`.": _seen(lambda d, s: d[..., ::s, ::s]),
         "The drawing was averaged in squares. That is the blur of one camera only: use "
@@ -169,7 +165,7 @@ damage_loss = Exercise(
         "interpolation. Make the drawing "
         "smaller.": lambda d, g, m, s: _loss(d, resize(g, s) if s > 1 else g, m, 1),
         "The drawing was made smaller without antialiasing. Use `resize` as it "
-        "is.": _seen(lambda d, s: _camera(d, s, antialias=False)),
+        "is.": _seen(lambda d, s: resize(d, 1 / s, antialias=False)),
     },
     "One line distinguishes noise, a hole and lost resolution. The network, its input "
     "and the training are the same for all three.",

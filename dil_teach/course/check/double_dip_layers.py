@@ -133,8 +133,9 @@ exclusion = Exercise(
         "Only edges downwards are counted. What about those across?": _both(
             _product, (1,)
         ),
-        "Only edges across are counted, or the two directions were added. Take the "
-        "mean of the two.": _both(_product, (2,)),
+        "Only edges across are counted. What about those downwards?": _both(
+            _product, (2,)
+        ),
         "The two directions were added. Take their mean.": lambda a, b: (
             2 * _exclusion(a, b)
         ),

@@ -61,6 +61,13 @@ class NotYetRight(Exception):
     """The first thing that is wrong, in words for the learner."""
 
 
+def refuse(found: Mapping[str, Any]) -> None:
+    """Raise `NotYetRight` with the first diagnosis that is true."""
+    for diagnosis, true in found.items():
+        if true:
+            raise NotYetRight(diagnosis)
+
+
 # ---- what an answer returns
 
 
@@ -73,18 +80,18 @@ def as_image(result: Any, wanted: Tensor, *arguments: Any) -> Tensor:
         )
     if not isinstance(result, Tensor):
         raise NotYetRight(f"It returns {_kind(result)}; expected one torch tensor.")
-    if result.shape != wanted.shape:
-        raise NotYetRight(
+    kind = str(result.dtype).removeprefix("torch.")
+    refuse(
+        {
             f"The shape of the result should be {tuple(wanted.shape)}, got "
-            f"{tuple(result.shape)}."
-        )
-    if result.dtype != torch.float32:
-        raise NotYetRight(
-            f"It returns {str(result.dtype).removeprefix('torch.')}. The values may be "
-            "right, but images are float32 here. Where does the other type come from?"
-        )
-    if not result.isfinite().all():
-        raise NotYetRight("Some values are NaN or infinite: what is divided by zero?")
+            f"{tuple(result.shape)}.": result.shape != wanted.shape,
+            f"It returns {kind}. The values may be right, but images are float32 here. "
+            "Where does the other type come from?": result.dtype != torch.float32,
+            "Some values are NaN or infinite: what is divided by zero?": (
+                not result.isfinite().all()
+            ),
+        }
+    )
     return result
 
 
@@ -190,21 +197,21 @@ class Exercise:
         If several do, it is the one that also agrees with most of the later cases.
         """
         cases = [case for case in self.cases if isinstance(case, Case)]
-        trials = [(case.arguments, _attempt(answer, case.arguments)) for case in cases]
         until = cases.index(failed) + 1
-        alike = [
-            diagnosis
+
+        def trials(cases: Sequence[Case]) -> list[tuple]:
+            return [(c.arguments, _attempt(answer, c.arguments)) for c in cases]
+
+        first = trials(cases[:until][::-1])
+        alike = {
+            diagnosis: mistake
             for diagnosis, mistake in self.mistakes.items()
-            if all(self._alike(mistake, *trial) for trial in reversed(trials[:until]))
-        ]
+            if all(self._alike(mistake, *trial) for trial in first)
+        }
         if len(alike) < 2:
             return next(iter(alike), None)
-        return max(
-            alike,
-            key=lambda d: sum(
-                self._alike(self.mistakes[d], *t) for t in trials[until:]
-            ),
-        )
+        later = trials(cases[until:])
+        return max(alike, key=lambda d: sum(self._alike(alike[d], *t) for t in later))
 
     def _alike(self, mistake: Callable, arguments: tuple, result: Any) -> bool:
         """Whether the mistake gives the answer's result for these arguments."""
@@ -219,13 +226,6 @@ class Exercise:
         got, wanted = (torch.as_tensor(x, dtype=torch.float64) for x in (got, wanted))
         allowed = self.tolerance * max(float(wanted.abs().max()), SMALLEST)
         return float((got - wanted).abs().max()) <= allowed
-
-
-def refuse(found: Mapping[str, Any]) -> None:
-    """Raise `NotYetRight` with the first diagnosis that is true."""
-    for diagnosis, true in found.items():
-        if true:
-            raise NotYetRight(diagnosis)
 
 
 def rand(*shape: int, seed: int = 0) -> Tensor:

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 
 from dil_teach.classical.seams.seams import find_seam, seam_energy
-from dil_teach.course.check.engine import Case, Exercise, NotYetRight, as_number, rand
+from dil_teach.course.check.engine import (
+    Case,
+    Exercise,
+    NotYetRight,
+    as_number,
+    rand,
+    refuse,
+)
 from dil_teach.patches.extract import extract_patches
 
 ALL = (-1, 0, 1)
@@ -30,30 +37,26 @@ def _as_seam(result: Any, wanted: Tensor, energy: Tensor) -> Tensor:
             "It returns one number: is it the energy of the seam? Return the columns "
             "that it goes through."
         )
-    if result.shape == energy.shape:
-        raise NotYetRight(
+    kind = str(result.dtype).removeprefix("torch.")
+    refuse(
+        {
             "It returns a value for each pixel: the table of sums, or a mask? Return "
-            "one column for each row."
-        )
-    if height != width and result.shape == (width,):
-        raise NotYetRight(
+            "one column for each row.": result.shape == energy.shape,
             "It returns a number for each column, a seam from left to right. This seam "
-            "goes from top to bottom and has a number for each row."
-        )
-    if result.shape != (height,):
-        raise NotYetRight(
+            "goes from top to bottom and has a number for each row.": (
+                height != width and result.shape == (width,)
+            ),
             f"For {height} rows the shape should be ({height},), got "
-            f"{tuple(result.shape)}."
-        )
-    if result.is_floating_point() or result.dtype == torch.bool:
+            f"{tuple(result.shape)}.": result.shape != (height,),
+            f"It returns {kind}. Columns are whole numbers, and are used as an "
+            "index.": kind == "bool" or result.is_floating_point(),
+        }
+    )
+    first, last = int(result.min()), int(result.max())
+    if first < 0 or last >= width:
         raise NotYetRight(
-            f"It returns {str(result.dtype).removeprefix('torch.')}. Columns are whole "
-            "numbers, and are used as an index."
-        )
-    if result.min() < 0 or result.max() >= width:
-        raise NotYetRight(
-            f"The columns run from {int(result.min())} to {int(result.max())}, and the "
-            f"picture has 0 to {width - 1}: what happens at its border?"
+            f"The columns run from {first} to {last}, and the picture has 0 to "
+            f"{width - 1}: what happens at its border?"
         )
     return result.long()
 

@@ -56,7 +56,7 @@ def _place(answer: Any) -> dict:
 
     stripes = (torch.arange(12) % 2).float().expand(1, 12, 12)
     slope = torch.arange(12.0).expand(1, 12, 12) / 20
-    found = {
+    found: dict[str, Any] = {
         "Black and white stripes, one pixel wide, come out black or white. A blur "
         "would make them grey: does each pixel of the son depend on all pixels under "
         "the kernel?": abs(inner(stripes, BOX) - 0.5).max() > 0.3
