@@ -532,6 +532,15 @@ def unmixed_by_solving(first, second, a1, a2):
     return torch.linalg.solve(matrix, both).view(2, *first.shape)
 
 
+def haze_channel_by_channel(clear, transmission, airlight):
+    channels = [
+        right("haze", clear[c : c + 1], transmission, airlight[c : c + 1])[0]
+        for c in range(len(clear))
+    ]
+    assert len(airlight) == len(clear) == 3
+    return torch.stack(channels)
+
+
 def front_with_the_mask_held(image, mask, back, floor):
     held = torch.maximum(mask, torch.tensor(floor))
     return (image - (1 - held) * back) / held
@@ -579,6 +588,7 @@ def loss_by_numpy(discriminator, picture, weights):
         ("compose", lambda f, b, m: torch.lerp(b, f, m.expand_as(b))),
         ("exclusion", excluded_with_a_detached_mean),
         ("solve_mixtures", unmixed_by_solving),
+        ("haze", haze_channel_by_channel),
         ("front_layer", front_with_the_mask_held),
         ("flicker", flicker_by_hand),
         ("invert", invert_by_a_third_row),

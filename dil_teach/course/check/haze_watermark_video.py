@@ -28,7 +28,11 @@ haze = Exercise(
     _haze,
     [
         Case(
-            (torch.full((3, 1, 2), 0.4), 0.25 * ONES[:, :1, :2], 0.9 * ONES[:, :1, :1]),
+            (
+                torch.full((3, 1, 2), 0.4),
+                0.25 * ONES[:, :1, :2],
+                torch.full((3, 1, 1), 0.9),
+            ),
             "0.4 is 0.133 in linear light, and 0.9 is 0.787. At a transmission of 0.25 "
             "they give 0.624, which is 0.812 in sRGB.",
         ),
