@@ -72,7 +72,7 @@ def composites() -> list[dict]:
                     "seed": seed,
                     "double-dip": iou(mask, truth),
                     "before the last cut": iou(learned.dip.layers().mask[0], truth),
-                    "its start, no network": iou(learned.start[0], truth),
+                    "its start, no network": iou(learned.start.mask[0], truth),
                     "no hints given": iou(unaided, truth),
                     "grab cut": iou(grab_cut(image, *hints, seed), truth),
                     "opencv's grab cut": None if other is None else iou(other, truth),

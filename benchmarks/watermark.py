@@ -31,7 +31,7 @@ def main() -> None:
     marked, clean = known.images["marked"], known.images["clean"]
     mark = known.images["alpha"][0] > 0
     box = tuple(known.known["box"])
-    cases = [("three images, no box", marked, clean, None)]
+    cases: list[tuple] = [("three images, no box", marked, clean, None)]
     cases.append(("three images, box", marked, clean, box))
     cases += [
         (f"image {i}, box", marked[i : i + 1], clean[i : i + 1], box) for i in range(3)

@@ -1,18 +1,18 @@
-"""Two layers from two mixtures of them: the coefficients at which edges meet least.
+"""Two layers from two mixtures: a search for the coefficients with least exclusion.
 
 After Sarel and Irani, 'Separating Transparent Layers through Layer Information
-Exchange', ECCV 2004: two pictures have nothing in common, so the separation is right
-where the layers' structures correlate least. Departures: one pair of coefficients for
-the whole image; structure is the exclusion of edges (Zhang, Ng and Chen, 'Single Image
-Reflection Separation with Perceptual Losses', CVPR 2018); all pairs are tried.
+Exchange', ECCV 2004: two pictures are independent, so the right separation is the one
+whose layers correlate least. Departures: one pair of coefficients for the whole image;
+the correlation is the exclusion loss of edges (Zhang, Ng and Chen, 'Single Image
+Reflection Separation with Perceptual Losses', CVPR 2018); the search is exhaustive.
 
-Of the mixtures I1 = a1 y1 + (1 - a1) y2 and I2 = a2 y1 + (1 - a2) y2, a1 > a2, each
-layer is a mixture with some of the mixtures' difference added or taken away:
+For the mixtures I1 = a1 y1 + (1 - a1) y2 and I2 = a2 y1 + (1 - a2) y2 with a1 > a2,
+each layer is a mixture plus or minus a multiple of the difference of the mixtures:
 
     y1 = I1 + p (I1 - I2),  p = (1 - a1) / (a1 - a2)
     y2 = I2 - q (I1 - I2),  q = a2 / (a1 - a2)
 
-Two numbers alone are unknown, and each moves one layer alone.
+The two unknown numbers p and q each change one layer only.
 """
 
 import torch
@@ -25,10 +25,16 @@ from dil_teach.image.convention import Image, Video, check_image
 from dil_teach.image.resize import resize
 
 LARGEST_SIDE = 256
-"""Of the pictures that are looked at: they are mixed alike at every size."""
+"""Longer side, in pixels, of the copies that are searched: the coefficients are the
+same at every size."""
 GRID = 48
+"""Values of p, and of q, in each round of the search."""
 ROUNDS = 4
-"""Grids of pairs, each round the best pair of the one before."""
+"""Rounds of the search: each grid lies around the best pair of the previous one."""
+ZOOM = 4
+"""Half the width of the next grid, in cells of the present one."""
+LARGEST = 20
+"""Largest p and q: at 20 the mixtures differ by a twentieth of the layers' contrast."""
 LEVELS = 3
 """Scales at which :func:`exclusion` compares edges, each half the size of the last."""
 LEAST_EDGE = 1e-4
@@ -41,16 +47,16 @@ def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
     Parameters
     ----------
     mixtures : Video
-        Float[Tensor, "2 c h w"] in [0, 1]: two pictures through one pane, say.
+        Float[Tensor, "2 c h w"] in [0, 1], such as two photographs through a window.
     blur : float
-        Standard deviation in pixels of a Gaussian on both mixtures before the search.
-        Noise has edges everywhere, and without a blur they decide.
+        Standard deviation, in pixels, of a Gaussian blur on both mixtures before the
+        search. Without a blur, the edges of noise decide the search.
 
     Returns
     -------
     tuple of float
         The first layer's share of each mixture, (a1, a2), each in [0, 1]. The first
-        layer is the one of which the first mixture has more: a1 > a2.
+        layer is the one with the larger share in the first mixture: a1 > a2.
 
     Raises
     ------
@@ -73,26 +79,27 @@ def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
 def _least_exclusion(
     first: Float[Tensor, " n"], second: Float[Tensor, " n"]
 ) -> tuple[float, float]:
-    """The p and q, each from 0 to 20, at which the two layers' edges meet least."""
-    # the grid is even in u = p / (1 + p): p near 0 moves the layer more than far ones
-    centre, reach = [10 / 21, 10 / 21], 10 / 21
+    """The p and q, each from 0 to ``LARGEST``, with the least exclusion."""
+    # the grid is uniform in u = p / (1 + p): small p change the layer more than large p
+    most = LARGEST / (1 + LARGEST)
+    centre, reach = [most / 2, most / 2], most / 2
     for _ in range(ROUNDS):
         grids = [
-            torch.linspace(max(c - reach, 0), min(c + reach, 20 / 21), GRID).to(first)
+            torch.linspace(max(c - reach, 0), min(c + reach, most), GRID).to(first)
             for c in centre
         ]
         p, q = (u / (1 - u) for u in grids)
         one = edge_strength(first + p[:, None] * (first - second))
         two = edge_strength(second - q[:, None] * (first - second))
-        # the product of all pairs at once: (p, pixels) times (pixels, q)
+        # all pairs at once: (p, pixels) times (pixels, q)
         row, column = divmod(int((one @ two.T).argmin()), GRID)
         centre = [float(grids[0][row]), float(grids[1][column])]
-        reach *= 4 / GRID
+        reach *= ZOOM / GRID
     return centre[0] / (1 - centre[0]), centre[1] / (1 - centre[1])
 
 
 def edges(image: Image) -> Float[Tensor, " _n"]:
-    """Differences of neighbouring pixels, down and across, in one row."""
+    """Differences of neighbouring pixels, down and across, in one vector."""
     return torch.cat([image.diff(dim=1).flatten(), image.diff(dim=2).flatten()])
 
 
@@ -144,7 +151,7 @@ def exclusion(
 
 
 def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
-    """The two layers in closed form, the 2 x 2 system of the model inverted.
+    """The two layers in closed form: the solution of the model's 2 x 2 system.
 
     Parameters
     ----------
@@ -161,13 +168,13 @@ def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
     Raises
     ------
     ValueError
-        If the coefficients are the same, so that nothing tells the layers apart.
+        If the coefficients are equal, so that the system has no unique solution.
     """
     a1, a2 = coefficients
     if a1 == a2:
         raise ValueError(
-            f"coefficients: expected two that differ, got {a1} twice; mixtures with "
-            "the same shares cannot be told apart: take another pair"
+            f"coefficients: expected two that differ, got {a1} twice; take mixtures in "
+            "which the layers have different shares"
         )
     difference = (mixtures[0] - mixtures[1]) / (a1 - a2)
     return torch.stack(
@@ -176,7 +183,7 @@ def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
 
 
 def check_two_mixtures(mixtures: Tensor) -> None:
-    """Refuse, in one sentence, what are not two different mixtures.
+    """Check that these are two different mixtures.
 
     Raises
     ------
@@ -192,6 +199,6 @@ def check_two_mixtures(mixtures: Tensor) -> None:
         check_image(mixture, "mixtures", min_side=2)
     if (mixtures[0] - mixtures[1]).abs().max() < 2 / 255:
         raise ValueError(
-            "mixtures: expected two that differ, got the same picture twice; take one "
-            "alone, or a second in which the layers have other shares"
+            "mixtures: expected two that differ, got the same picture twice; give only "
+            "one, or a second in which the layers have other shares"
         )

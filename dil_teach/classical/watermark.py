@@ -1,16 +1,16 @@
-"""Watermarks by total variation: after Dekel, Rubinstein, Liu and Freeman, CVPR 2017.
+"""Watermark estimation by total variation, after Dekel, Rubinstein, Liu and Freeman,
+'On the Effectiveness of Visible Watermarks', CVPR 2017.
 
-'On the Effectiveness of Visible Watermarks': a watermark is the same on all images, so
-its outline is what their gradients have in common, and once the outline is known, the
-mark is what has to be subtracted to leave smooth images behind. Each marked image is
-`(1 - a) clean + a colour`, with one opacity `a` a pixel and one colour.
+The model of each marked image is I = (1 - a) clean + a c, with an opacity a at each
+pixel and one colour c. The watermark is the same on all images, so the median of their
+gradients is the gradient of the watermark. Its integral is the start of the opacity.
+Opacity and colour then minimise
 
-Departures: the opacity of each pixel and the colour are found together by descent on
-the total variation of the images that are left, instead of by alternating least
-squares; the mark is not looked for among translations; one colour for all of it.
+    TV((I - a c) / (1 - a)) + opacity weight * TV(a) + 5 * (values outside [0, 1]).
+
+Departures: gradient descent on opacity and colour together, instead of alternating
+least squares; the mark lies at the same place in all images; one colour for all of it.
 """
-
-import math
 
 import numpy as np
 import torch
@@ -21,31 +21,41 @@ from skimage.filters import apply_hysteresis_threshold
 from torch import Tensor
 
 from dil_teach.image.convention import Video
+from dil_teach.training.schedules import schedule, set_learning_rate
 
 Box = tuple[int, int, int, int]
 """Row, column, height and width in pixels."""
 
 STEPS, RATE = 400, 0.05
+"""Steps of Adam, and its learning rate until half of them."""
+START_COLOUR, START_OPACITY, LEAST_START = 0.8, 0.3, 0.06
+"""The start of the descent: a grey, the opacity where the outline is 1, and the least
+outline, so that the opacity can grow everywhere."""
+OUTLINE_QUANTILE, OPACITY_QUANTILE = 0.98, 0.995
+"""The quantiles that count as the full outline and as the full opacity."""
 OPACITY_WEIGHT = 0.15
-"""Of the opacity's own variation, over the number of images: three leave the mark less
-room than one. 0.05 for three was best on practice images, of 0.05, 0.1 and 0.2."""
+"""Weight of the opacity's variation, divided by the number of images. Of 0.05, 0.1 and
+0.2 for three images, 0.05 was best on practice images."""
+RANGE_WEIGHT = 5
+"""Weight of the values of the clean images outside [0, 1]."""
+LEAST_LIGHT = 0.05
+"""Least 1 - opacity in the closed form, which divides by it."""
 SURE, LIKELY = 0.4, 0.15
-"""Shares of the mark's full opacity: a pixel is of the mark where it is sure, or likely
-and joined to one that is sure (all else is left untouched)."""
+"""Hysteresis thresholds, as shares of the full opacity: a pixel is in the mark if it is
+above the first, or above the second and connected to one above the first."""
 
 
 def watermark_by_total_variation(
     images: Video, box: Box | None = None
 ) -> tuple[Float[Tensor, "1 h w"], Float[Tensor, " c"]]:
-    """Find the opacity and the colour of the mark that a few images share.
+    """Estimate the opacity and the colour of the watermark that images share.
 
     Parameters
     ----------
     images : Video
-        Float[Tensor, "n c h w"] in [0, 1], all marked alike at one place.
+        Float[Tensor, "n c h w"] in [0, 1], with the same mark at the same place.
     box : (int, int, int, int), optional
-        Row, column, height and width around the mark. Where not given the mark may be
-        anywhere.
+        Row, column, height and width around the mark; by default the whole image.
 
     Returns
     -------
@@ -58,18 +68,17 @@ def watermark_by_total_variation(
     inside = torch.zeros_like(images[0, :1])
     inside[:, row : row + height, column : column + width] = 1
     shape = common_outline(images, (row, column, height, width))
-    colour = images.new_full((images.shape[1],), 0.8)
-    opacity, colour = _descend(images, 0.3 * shape.clamp(0.06, 1), colour, inside)
-    found = _mark(opacity)
-    return _descend(images, opacity, colour, inside * found)
+    colour = images.new_full((images.shape[1],), START_COLOUR)
+    start = START_OPACITY * shape.clamp(LEAST_START, 1)
+    opacity, colour = _descend(images, start, colour, inside)
+    return _descend(images, opacity, colour, inside * _mark(opacity))
 
 
 def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:
-    """What the images have in common, up to a factor: 0 on the box's border, about 1
-    in the mark.
+    """The outline of the mark up to a factor: 0 on the box's border, about 1 inside.
 
-    The median of their gradients is integrated (Dekel et al., section 3.1), and of the
-    channels the first singular vector is taken: a mark has one colour.
+    It is the integral of the median of the images' gradients (Dekel et al., section
+    3.1). The first singular vector reduces its channels to one: a mark has one colour.
     """
     row, column, height, width = box
     part = images[..., row : row + height, column : column + width].cpu()
@@ -79,10 +88,10 @@ def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:
     border = [drawn[:, 0], drawn[:, -1], drawn[:, :, 0], drawn[:, :, -1]]
     drawn = drawn - np.median(np.concatenate(border, 1), 1)[:, None, None]
     left, _, right = np.linalg.svd(drawn.reshape(len(drawn), -1), full_matrices=False)
-    # brighter than the images is what marks are; a dark one is found by the descent
+    # assume a mark that is brighter than the images; the descent also finds dark marks
     shape = right[0].reshape(height, width) * (1 if left[:, 0].sum() >= 0 else -1)
     outline = torch.zeros_like(images[0, :1])
-    scaled = shape / max(np.quantile(np.abs(shape), 0.98), 1e-6)
+    scaled = shape / max(np.quantile(np.abs(shape), OUTLINE_QUANTILE), 1e-6)
     outline[0, row : row + height, column : column + width] = torch.from_numpy(
         scaled
     ).to(images)
@@ -92,20 +101,20 @@ def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:
 def without_mark(
     images: Video, opacity: Float[Tensor, "1 h w"], colour: Float[Tensor, " c"]
 ) -> Video:
-    """The images under the mark: the model's inversion, `(I - a colour) / (1 - a)`."""
+    """The clean images in closed form: ``(I - a colour) / (1 - a)``."""
     colour = colour[:, None, None]
-    return (images - opacity * colour) / (1 - opacity).clamp_min(0.05)
+    return (images - opacity * colour) / (1 - opacity).clamp_min(LEAST_LIGHT)
 
 
 def mark_variation(
     images: Video, opacity: Float[Tensor, "1 h w"], colour: Float[Tensor, " c"]
 ) -> Float[Tensor, ""]:
-    """What a good opacity and colour make small: the total variation of what they leave
-    and of the opacity, and how far what is left lies outside [0, 1]."""
+    """The objective: total variation of the clean images and of the opacity, and the
+    distance of the clean images from [0, 1]."""
     left = without_mark(images, opacity, colour)
     outside = ((-left).relu() + (left - 1).relu()).mean()
     weight = OPACITY_WEIGHT / len(images)
-    return _variation(left) + weight * _variation(opacity) + 5 * outside
+    return _variation(left) + weight * _variation(opacity) + RANGE_WEIGHT * outside
 
 
 def _variation(image: Tensor) -> Tensor:
@@ -119,8 +128,7 @@ def _descend(
     logits = [x.clamp(0.02, 0.98).logit().requires_grad_() for x in (opacity, colour)]
     optimizer = torch.optim.Adam(logits, RATE, fused=images.device.type != "mps")
     for step in range(STEPS):
-        late = max(2 * step / STEPS - 1, 0)
-        optimizer.param_groups[0]["lr"] = RATE * (0.5 + 0.5 * math.cos(math.pi * late))
+        set_learning_rate(optimizer, RATE * schedule(step / STEPS, decay=0.5))
         loss = mark_variation(images, inside * logits[0].sigmoid(), logits[1].sigmoid())
         optimizer.zero_grad()
         loss.backward()
@@ -129,15 +137,16 @@ def _descend(
 
 
 def _mark(opacity: Float[Tensor, "1 h w"]) -> Float[Tensor, "1 h w"]:
-    """1 where the mark is, and one pixel round it, which it may cover in part."""
+    """1 in the mark and one pixel around it, which the mark may cover in part."""
     values = opacity[0].cpu().numpy()
-    full = float(np.quantile(values, 0.995))
+    full = float(np.quantile(values, OPACITY_QUANTILE))
     found = apply_hysteresis_threshold(values, LIKELY * full, SURE * full)
     return torch.from_numpy(binary_dilation(found))[None].to(opacity)
 
 
 def _integrate(across: Float[Tensor, "h w"], down: Float[Tensor, "h w"]) -> np.ndarray:
-    """The picture whose differences are nearest to these, by the cosine transform."""
+    """The picture whose differences are nearest to these, by the cosine transform: the
+    least-squares solution of the Poisson equation."""
     height, width = across.shape[-2:]
     divergence = across.numpy().astype(float) + down.numpy()
     divergence[:, 1:] -= across.numpy()[:, :-1]

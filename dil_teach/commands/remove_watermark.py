@@ -1,4 +1,4 @@
-"""dil-teach remove-watermark: a mark that pictures share, by Double-DIP."""
+"""dil-teach remove-watermark: removes a mark that pictures share, by Double-DIP."""
 
 import re
 import time
@@ -39,10 +39,10 @@ def remove_watermark(
     seed: int = 0,
     device: str = "cpu",
 ) -> None:
-    """Take a half-transparent mark off pictures that share it (Double-DIP).
+    """Remove a half-transparent mark that pictures share (Double-DIP).
 
-    What the mark does not cover stays as it is, and so does transparency. Pictures that
-    you have no right to use without their mark are not what this is for.
+    Pixels outside the mark and transparency stay as they are. Use it only for pictures
+    that you may use without their mark.
 
     Args:
         images: Pictures of one size with the mark at one place: PNG, JPEG, TIFF, ...

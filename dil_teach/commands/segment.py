@@ -1,4 +1,4 @@
-"""dil-teach segment: figure and ground, by Double-DIP."""
+"""dil-teach segment: foreground and background, by Double-DIP."""
 
 import time
 from pathlib import Path
@@ -31,18 +31,18 @@ def segment(
     seed: int = 0,
     device: str = "cpu",
 ) -> None:
-    """Tell figure from ground, in a photograph or in a film (Double-DIP).
+    """Separate foreground from background in a photograph or a film (Double-DIP).
 
-    The mask is white in the figure; of a film its edges are soft. Transparency is left
-    out of account.
+    The mask is white in the foreground. The edges of a film's masks are soft.
+    Transparency is ignored.
 
     Args:
         image: The photograph, a film or a folder of frames.
         mask_out: The mask to write: a picture, of a film a new folder of frames or
             .mkv, which keep it as it is, or .mp4, .webm, which do not.
-        foreground_hint: A picture of the same size, white on some of the figure; of a
-            film for its first frame. What is salient where not given.
-        background_hint: White on some of the ground. The border where not given.
+        foreground_hint: A picture of the same size, white on some of the foreground;
+            of a film for its first frame. By default the salient pixels.
+        background_hint: White on some of the background. By default the border.
         budget: How long to learn.
         seed: Of all that is random: the same seed gives the same result.
         device: Where to learn: cpu, cuda or mps.
@@ -50,8 +50,8 @@ def segment(
     begin = time.perf_counter()
     check_seed(seed)
 
+    from dil_teach.classical.segmentation.region_growing import SIDE
     from dil_teach.deep.double_dip.segmentation import (
-        SIDE,
         Segmentation,
         SegmentationSettings,
     )
@@ -74,4 +74,4 @@ def segment(
     write({mask_out: pictures.writer(mask, mask_out)})
     share = 100 * float(mask.mean())
     seconds = time.perf_counter() - begin
-    print(f"{mask_out}: {share:.0f}% is figure, written in {seconds:.1f} s")
+    print(f"{mask_out}: {share:.0f}% is foreground, written in {seconds:.1f} s")

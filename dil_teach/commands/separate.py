@@ -36,15 +36,15 @@ def separate(
     seed: int = 0,
     device: str = "cpu",
 ) -> None:
-    """Take a mixture of two pictures, such as a reflection, apart (Double-DIP).
+    """Separate a mixture of two pictures, such as a reflection (Double-DIP).
 
-    Two mixtures of the same two layers, in other shares, are enough to tell them apart.
-    One is not: its layers are one of many answers. Transparency is left out of account.
+    Two mixtures of the same layers with different shares are enough to find the layers.
+    For one mixture the result is one of many answers. Transparency is ignored.
 
     Args:
         mixture: A photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        second_mixture: Another of the same layers, which it must hold in other shares.
-        out_first: The layer to write of which the first mixture has more.
+        second_mixture: Another mixture of the same layers, with different shares.
+        out_first: The layer to write that has the larger share in the first mixture.
         out_second: The other layer to write.
         budget: How long to learn.
         seed: Of all that is random: the same seed gives the same result.

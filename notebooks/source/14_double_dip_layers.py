@@ -15,15 +15,16 @@
 #
 # Chapter 13 let one untrained network draw one picture.
 # Here two networks draw one picture together.
-# Under some conditions each of them takes one of the two things of which the picture is made; under others they do not, and the difference is the subject of this chapter.
+# Under some conditions each network draws one of the two layers of the picture; under others they do not.
+# This chapter shows which conditions these are.
 #
 # **After this chapter you can**
 #
-# - show by experiment that a [mixture](glossary.md#mixture) is harder for a network than its [layers](glossary.md#layer), and say for which pictures that is not so;
-# - write the one model of Double-DIP, and the penalties that make it separate anything;
-# - cut a figure out of its ground from a few brushed [hints](glossary.md#hint), and say when an older method does it better;
+# - show by experiment that a [mixture](glossary.md#mixture) is harder for a network than its [layers](glossary.md#layer), and name pictures for which it is not;
+# - write the model of Double-DIP, and the penalties that make it separate the layers;
+# - separate foreground and background from a few brushed [hints](glossary.md#hint), and say when an older method does it better;
 # - separate two mixtures, and explain why one mixture is [ill-posed](glossary.md#ill-posed);
-# - say why the result must not be chosen by its reconstruction error.
+# - explain why the reconstruction error must not choose the result.
 #
 # **What you need**: a training loop in PyTorch, and chapter [01](01_patch_recurrence.ipynb) for recurrence.
 # No GPU.
@@ -45,28 +46,29 @@ start(budget, seconds={"quick": 35, "standard": 150, "full": 500})
 # %% [markdown]
 # ## Predict first
 #
-# Write your answers down; each is tested below.
+# Write down your answers; each is tested below.
 #
 # 1.
-#    Two photographs of the same contrast are drawn, each by a network of its own.
-#    Then their sum, brought to that contrast again, is drawn by one such network.
-#    Is that easier, as hard as the two on average, or harder?
+#    Each of two photographs with the same contrast is drawn by its own network.
+#    Then one such network draws their sum, scaled to that contrast again.
+#    Is the sum easier, as hard as the two on average, or harder?
 #    And if the photographs are of grass and of gravel?
 # 2.
-#    Now *two* networks draw the sum, and nothing is said of who draws what.
-#    Does each find one of the photographs?
+#    Now *two* networks draw the sum, and no loss says which network draws what.
+#    Does each network find one of the photographs?
 # 3.
-#    Of two trainings on one image, one explains the image better.
-#    Are its layers the better ones?
+#    Two trainings on one image have different reconstruction errors.
+#    Does the one with the smaller error have the better layers?
 # 4.
-#    A graph cut of 2004 knows colours and outlines and nothing else.
-#    On what pictures does it beat two networks?
+#    A graph cut from 2004 uses only colours and edges.
+#    On which pictures does it beat two networks?
 #
 # ## The smallest demo: draw a picture, and a mixture
 #
-# Four textures, grey, and two mixtures of them.
-# A network draws a strong picture sooner than a pale one, whatever it shows, so that all six are brought to the *same* mean and contrast first.
-# (Without that, a mean of two pictures, which is paler than both, would look harder for this reason alone.)
+# We use four grey textures and two mixtures of them.
+# A network draws a picture of high contrast in fewer steps than one of low contrast.
+# So all six are first scaled to the *same* mean and contrast.
+# (Otherwise the mean of two pictures, which has less contrast, would look harder for this reason alone.)
 
 # %%
 from dil_teach import photo, resize
@@ -101,12 +103,12 @@ show(
 )
 
 # %% [markdown]
-# In the fifth picture you see both the wall and the coins, and could trace either.
-# In the sixth you see neither grass nor gravel, but one more texture.
+# In the fifth picture you can see both the wall and the coins.
+# In the sixth you see neither grass nor gravel, but a third texture.
 # (Photographs: bricks and gravel CC0Textures, grass linolafett, all CC0; coins Brooklyn Museum, no known copyright restrictions.)
 #
-# This draws a picture as the mean of so many networks.
-# Each is chapter 13's hourglass with a code of its own that stays as it is; the weights are all that is learned:
+# The next function draws a picture as the mean of the outputs of some networks.
+# Each is chapter 13's hourglass with its own fixed input; only the weights are learned:
 
 # %% tags=["algorithm"]
 from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
@@ -115,7 +117,7 @@ draw_steps = {"quick": 50, "standard": 120, "full": 250}[budget]
 
 
 def draw(picture, networks=1, widths=(16, 32, 32)):
-    """What each network draws, and at each step the share of contrast that lacks."""
+    """The networks' outputs, and the error of each step divided by the variance."""
     rng = torch.Generator().manual_seed(seed)
     codes = [
         draw_network_input(picture.shape[1:], rng).to(picture) for _ in range(networks)
@@ -156,7 +158,7 @@ from dil_teach.notebook import Choice, curves, explore
 
 
 def in_decibels(values):
-    """The mean over ten steps; -10 dB is a tenth of the contrast's square."""
+    """The mean over ten steps; -10 dB is a tenth of the variance."""
     steady = torch.tensor(values).unfold(0, 10, 5).mean(dim=1)
     return range(10, len(values) + 1, 5), (10 * steady.log10()).tolist()
 
@@ -180,10 +182,10 @@ chosen = explore(
 )
 
 # %% [markdown]
-# In the end wall and coins are each drawn far better than their mixture by the same network, although the wall is slow to begin.
-# Two networks draw the mixture about as well as the layers.
-# With grass and gravel there is nothing of the kind: the mixture is as hard as what it is made of.
-# In figures, as the error that is left at the end (the mean of the last ten steps), in percent of the picture's contrast squared:
+# In the end one network draws the wall and the coins far better than their mixture, although the wall's error falls slowly at first.
+# Two networks draw the mixture about as well as one network draws a layer.
+# Grass and gravel behave differently: their mixture is as hard as they are.
+# The numbers are the error at the end (the mean of the last ten steps), in percent of the picture's variance:
 
 # %%
 left = {name: sum(values[-10:]) / 10 for name, values in missing.items()}
@@ -207,12 +209,12 @@ claims = {
 check_claims(claims)
 
 # %% [markdown]
-# That is the experiment on which Double-DIP rests [@gandelsman2019].
-# The paper sums a hundred pairs of photographs and reports the loss of the sum to be larger than the losses of both together.
-# The line of the wide network is our control: it is not the number of weights.
+# Double-DIP rests on this experiment [@gandelsman2019].
+# The paper sums a hundred pairs of photographs and reports that the loss of the sum is larger than the losses of both together.
+# The wide network is our control: the number of weights does not explain the gain.
 #
-# So, did the two networks part (question 2)?
-# Here is what each of them drew:
+# Did the two networks separate the layers (question 2)?
+# These are their outputs:
 
 # %%
 likeness = {}
@@ -229,20 +231,21 @@ show(
 )
 
 # %% [markdown]
-# No. One leans to the wall and the other to the coins, but each shows both.
-# To their mean it is all the same: whatever one of them draws too bright, the other may draw too dark.
-# **That two networks explain an image easily does not say that they have explained it by its layers.**
-# The experiment says that the right split is a cheap one.
-# It does not say that it is the only cheap one, and something has to be added that rules out the others.
-# That is what the rest of this chapter is about.
+# No. One network draws more of the wall and the other more of the coins, but each draws both.
+# Their mean does not change if one network draws a region too bright and the other draws it too dark.
+# **Two networks can fit an image easily without finding its layers.**
+# The experiment shows that the correct split is easy to draw.
+# It does not show that it is the only such split, so the method needs penalties that exclude the others.
+# The rest of this chapter is about these penalties.
 #
 # ## Theory: two simple things make a complicated one
 #
-# Let the patches of one layer be of $n$ kinds, and those of the other of $m$ kinds.
-# Where the layers have nothing to do with one another, each kind of the first meets each of the second: the mixture has up to $n \cdot m$ kinds.
-# Their entropies add up.
-# An hourglass has one set of filters for the whole picture, so each kind of patch has to be learned once, and what [recurs](glossary.md#recurrence) comes free: $n$ kinds in one network and $m$ in another are cheaper than $n \cdot m$ in one.
-# Where nothing recurs to begin with, there is nothing to lose.
+# Let one layer have $n$ kinds of patches and the other $m$ kinds.
+# If the layers are independent, each kind of the first meets each kind of the second: the mixture has up to $n \cdot m$ kinds.
+# Their entropies add.
+# An hourglass uses the same filters in the whole picture, so it learns each kind of patch once, and patches that [recur](glossary.md#recurrence) cost nothing more.
+# $n$ kinds in one network and $m$ in another are cheaper than $n \cdot m$ in one.
+# If nothing recurs in the layers, there is no such difference.
 # The [recurrence score](glossary.md#recurrence-score) of chapter 01 shows both cases:
 
 # %%
@@ -253,15 +256,15 @@ for name, score in recurs.items():
     print(f"{name:15} recurrence score {score:.2f}")
 
 # %% [markdown]
-# Bricks and coins recur, their mixture less than either; grass and gravel hardly recur at all, mixed or not.
+# Bricks and coins recur, and their mixture recurs less than either; grass and gravel hardly recur, mixed or not.
 #
 # ## The method: one model
 #
 # $$I = m\,y_1 + (1 - m)\,y_2$$
 #
-# Front $y_1$, back $y_2$ and [mask](glossary.md#mask) $m$ are each drawn by something that is poor at drawing all else.
+# The front $y_1$, the back $y_2$ and the [mask](glossary.md#mask) $m$ are each drawn by a network or by a simpler function that prefers such layers.
 # If the mask is a picture of zeros and ones, this is a segmentation; if it is one number, a mixture; chapter [15](15_double_dip_haze_watermark_video.ipynb) has more.
-# The library's step, whole:
+# This is a whole training step of the library:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -284,7 +287,7 @@ show_source(Separation.train_step)
 # - `mask`: Float[Tensor, "1 h w"] in [0, 1], the front's share of each pixel.
 # - Returns the image, Float[Tensor, "c h w"].
 #
-# Expected run time: no time at all.
+# Expected run time: under a millisecond.
 
 
 # %% tags=["exercise"]
@@ -307,22 +310,23 @@ check.compose(compose)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# At 0.3 a pixel is three tenths front.
-# What is the rest?
+# At a mask of 0.3 the front has a share of three tenths.
+# What is the share of the back?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# A mask of one channel times a layer of three works as it stands: torch repeats the one.
+# torch broadcasts a mask of one channel to the three channels of a layer.
 #
 # </details>
 
 # %% [markdown]
 # ## Segmentation, by hand: hints and a mask penalty
 #
-# First as the paper has it: two networks draw the layers in colour, a third the mask.
-# What is known beside the image is two hints (a disk inside the figure, the picture's frame outside) and that a pixel belongs to one layer or the other.
-# The scene is rendered from photographs, so that its mask is known.
+# First we follow the paper: two networks draw the layers in colour, and a third network draws the mask.
+# Two hints are given: a disk inside the foreground, and the frame of the picture in the background.
+# We also know that each pixel belongs to one layer or the other.
+# The scene is rendered from photographs, so the true mask is known.
 # (Dahlia: vultilion, CC BY 2.0, as scikit-learn ships it; bricks CC0Textures, CC0.)
 
 # %% tags=["algorithm"]
@@ -332,7 +336,7 @@ from dil_teach.image.scenes import scene
 
 
 def small_scene(name, side):
-    """A rendered scene at another size, its hints with it."""
+    """A rendered scene and its hints at another size."""
     small = {}
     for part, whole in scene(name).images.items():
         if part.endswith("hint"):
@@ -350,7 +354,7 @@ def agreement(mask, truth):
 
 # %%
 def hint_loss(mask, front_hint, back_hint):
-    """Minus the log of the mask where it should be 1, and likewise where 0."""
+    """The cross-entropy of the mask in the hints: 1 in the front, 0 in the back."""
     sure = mask.clamp(1e-4, 1 - 1e-4)
     in_front = (sure.log() * front_hint).sum() / front_hint.sum()
     in_back = ((1 - sure).log() * back_hint).sum() / back_hint.sum()
@@ -374,8 +378,8 @@ def learn(dip, front_hint, back_hint, binary):
 
 # %% [markdown]
 # The second penalty is the *binarising* one: $m(1-m)$ is 0 at 0 and at 1 and largest at a half.
-# (The paper's is one over the sum of $|m - \frac12|$, which is infinite where the whole mask is a half, as at the start.)
-# Three trainings, with none of it, some and much:
+# (The paper uses one over the sum of $|m - \frac12|$, which is infinite if the whole mask is a half, as at the start.)
+# Here are three trainings with the weights 0, 0.1 and 1:
 
 # %%
 from dil_teach.deep.double_dip.double_dip import DoubleDIP, Network
@@ -433,11 +437,11 @@ mask_slider = explore(
 )
 
 # %% [markdown]
-# Without the penalty the mask is grey wherever both networks can draw the pixel, and they both can nearly everywhere.
-# With it the mask has to decide; whether it decides well is another matter, as the IoU shows.
-# Now compare the pictures on the right, or the first column of figures above: **the reconstruction is as good each time.**
-# It cannot tell a good mask from a bad one, since two networks that are free to draw any colours explain any mask.
-# ([Intersection over union](glossary.md#intersection-over-union), IoU, is 1 for the right mask; the next seed gives other masks, and the same errors.)
+# Without the penalty the mask is grey wherever both networks can draw the pixel, and that is nearly everywhere.
+# With the penalty the mask becomes nearly binary, but not necessarily correct, as the IoU shows.
+# Now compare the pictures on the right, or the reconstruction errors above: **the reconstruction is equally good each time.**
+# It does not distinguish a good mask from a bad one: two networks that may draw any colours can fit any mask.
+# ([Intersection over union](glossary.md#intersection-over-union), IoU, is 1 for the true mask; another seed gives other masks with the same errors.)
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -449,17 +453,17 @@ claims = {
 check_claims(claims)
 
 # %% [markdown]
-# ## Segmentation, as the library has it
+# ## Segmentation in the library
 #
-# Three changes, each for a reason that you have just seen:
+# The library makes three changes, each for a reason that you have just seen:
 #
 # - the networks draw **texture features** (their first ten [principal components](glossary.md#principal-components)) instead of colours: two textures of one colour are then as different as they look;
 # - the mask is a **small function of those features** at each pixel, not a third hourglass: it cannot memorise places;
-# - the hints **grow**: what looks like the marked pixels is added to them step by step, without any network, and that is where the mask starts.
-#   A last [graph cut](glossary.md#graph-cut) along the picture's edges makes it crisp.
+# - the hints **grow**: pixels that look like the marked pixels are added to them step by step, without any network, and the result is the start of the mask.
+#   A final [graph cut](glossary.md#graph-cut) along the picture's edges makes the mask binary.
 #
 # Choose a photograph of your own, select the cell below, and *Run > Run Selected Cell and All Below*.
-# Without one you get a blob of bricks on grass, both grey.
+# The default is a blob of bricks on grass, both grey.
 # (Rendered from photographs by CC0Textures and linolafett, CC0.)
 
 # %%
@@ -476,13 +480,13 @@ own = picture is not blob["image"]
 picture = picture.to(device())
 subject = "the photograph you chose" if own else "a blob of bricks on grass"
 to_begin = {} if own else blob
-figure = paint(picture, "figure hint", mask=to_begin.get("foreground_hint"))
-ground = paint(picture, "ground hint", mask=to_begin.get("background_hint"))
+figure = paint(picture, "foreground hint", mask=to_begin.get("foreground_hint"))
+ground = paint(picture, "background hint", mask=to_begin.get("background_hint"))
 
 # %% [markdown]
-# Brush other hints and run the next cells again: a stroke inside, a stroke outside.
-# Ours are a disk and the frame.
-# Hints that nobody has painted are computed: the frame is ground, and what stands out is figure.
+# Brush other hints, one stroke inside and one outside, and run the next cells again.
+# Our hints are a disk and the frame.
+# Missing hints are computed: the frame is background, and salient pixels are foreground.
 
 # %%
 from dataclasses import replace
@@ -504,9 +508,10 @@ for progress in train(cut, report_every=cut.total_steps // 3):
     panel.update(replace(progress, losses=losses), cut.dip.layers().mask[0])
 
 # %% [markdown]
-# The mask starts where the growing hints left it, and what the networks learn moves it.
-# Press stop and nothing is lost; run the cell again and it carries on.
-# Beside it stand three controls: nearness to a hint, the grown hints alone, and an older method of some fame [@rother2004]: **GrabCut** takes each layer for a mixture of a few *colours*, and finds the cheapest border between them.
+# The mask starts from the grown hints, and the networks change it.
+# You can press stop: run the cell again and training continues.
+# There are three controls: the nearer hint, the grown hints alone, and a well-known older method [@rother2004].
+# **GrabCut** models each layer as a mixture of a few *colours*, and finds the cheapest border between them.
 
 # %%
 from scipy.ndimage import distance_transform_edt
@@ -515,7 +520,7 @@ from dil_teach.classical.segmentation.grab_cut import grab_cut
 
 
 def nearer(front_hint, back_hint):
-    """1 where the figure's hint is nearer than the ground's: no look at the image."""
+    """1 where the foreground hint is nearer; this baseline ignores the image."""
     inside, outside = (
         torch.from_numpy(distance_transform_edt(1 - hint[0].cpu().numpy()))
         for hint in (front_hint, back_hint)
@@ -523,10 +528,10 @@ def nearer(front_hint, back_hint):
     return (inside < outside)[None].float().to(front_hint.device)
 
 
-marked = [cut.foreground[0], cut.background[0]]
+marked = [cut.start.foreground[0], cut.start.background[0]]
 masks = {"nearer to which hint": nearer(*marked)}
 masks["GrabCut"] = grab_cut(picture, *marked, seed=seed)
-masks["hints, grown"] = cut.start[0]
+masks["hints, grown"] = cut.start.mask[0]
 masks |= {"the networks' mask": cut.dip.layers().mask[0], "final": cut.mask()}
 
 # %%
@@ -542,15 +547,15 @@ show(
 )
 
 # %% [markdown]
-# (On a photograph of your own only the pictures are shown: nobody knows its true mask.)
-# GrabCut fails here for a reason that you can see: bricks and grass have the same greys, so that colours say nothing, and it cuts where a border is cheap.
-# Compare the last three rows of figures: **most of the work was done by the grown hints, before any network.**
-# The networks add next to nothing here, the last cut some hundredths.
-# Print that control, always.
+# (For your own photograph only the pictures are shown, because its true mask is unknown.)
+# GrabCut fails here: bricks and grass have the same greys, so colour gives no evidence, and GrabCut cuts where a border is cheap.
+# Compare the last three numbers: **the grown hints did most of the work, before any network.**
+# The networks add almost nothing here, the final cut a few hundredths.
+# Always print this control.
 #
-# ### Figure and ground: where GrabCut wins
+# ### Foreground and background: where GrabCut wins
 #
-# Now a scene in which colour does tell the layers apart: the astronaut on a green lawn.
+# In the next scene the layers differ in colour: the astronaut on a green lawn.
 # (Eileen Collins: NASA, public domain.
 # Grass: linolafett, CC0.)
 
@@ -574,15 +579,16 @@ show(
 )
 
 # %% [markdown]
-# GrabCut's mask is the better one, in a small part of the time (question 4); ours has lost a part of her head.
-# Where colour separates the layers, a model of colour is the right model: it looks at single pixels.
-# Texture has to be looked at through a window, and where the figure is narrow or smooth the window sees mostly what is round it.
-# *Ask what the layers differ in, before you choose a method.*
+# GrabCut's mask is better and takes a small part of the time (question 4); ours has lost a part of her head.
+# If colour separates the layers, a colour model is the right model: it looks at single pixels.
+# Texture needs a window, and where the foreground is narrow or smooth the window contains mostly background.
+# *Ask how the layers differ before you choose a method.*
 #
-# ### Hints that nobody gave
+# ### Computed hints
 #
-# The paper's hints came from another program, a [saliency](glossary.md#saliency) map [@goferman2012]: users could not repeat its results without it.
-# Here what stands out is computed from the image's own patches, by chapter 01's search: a patch is salient if its nearest patches are unlike it, or like it but close by.
+# The paper's hints came from another program, a [saliency](glossary.md#saliency) map [@goferman2012]; without that program users could not reproduce its results.
+# Here the saliency is computed from the image's own patches, by chapter 01's search.
+# A patch is salient if its nearest patches differ from it, or if they are similar but close by.
 
 # %%
 from dil_teach.classical.segmentation.saliency import saliency
@@ -590,7 +596,7 @@ from dil_teach.classical.segmentation.saliency import saliency
 bloom = small_scene("dahlia", side)
 unaided = fit(Segmentation(bloom["image"], settings=settings))
 found = {"salient": saliency(bloom["image"])}
-found["figure hint"] = unaided.foreground[0]
+found["foreground hint"] = unaided.start.foreground[0]
 found["final mask"] = unaided.mask()
 unaided_score = agreement(found["final mask"], bloom["mask"])
 print(f"without any given hint: IoU {unaided_score:.2f}")
@@ -602,8 +608,8 @@ show(
 )
 
 # %% [markdown]
-# One flower on a wall of equal bricks is the best case: what recurs is ground.
-# Where the figure recurs and the ground does not, saliency marks the wrong layer, and there you need the brush.
+# One flower on a wall of equal bricks is the best case: the background recurs.
+# If the foreground recurs and the background does not, saliency marks the wrong layer, and you have to paint the hints.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -620,13 +626,13 @@ check_claims(claims, own)
 # %% [markdown]
 # ## Two mixtures: exclusion
 #
-# A window shows the garden and the room's reflection at once.
-# Two photographs of it, taken when the room was dark and when it was bright, are two mixtures of the same layers:
+# A window shows the garden and a reflection of the room at once.
+# Two photographs of it, one with a dark and one with a bright room, are two mixtures of the same layers:
 #
 # $$I_1 = a_1 y_1 + (1 - a_1)\,y_2, \qquad I_2 = a_2 y_1 + (1 - a_2)\,y_2.$$
 #
-# Nobody knows $a_1$ and $a_2$.
-# But if somebody did, it would be two equations for two unknowns at each pixel.
+# The coefficients $a_1$ and $a_2$ are unknown.
+# If they were known, each pixel would have two equations for two unknowns.
 #
 # ## Exercise: two equations
 #
@@ -634,10 +640,10 @@ check_claims(claims, own)
 #
 # - `first`, `second`: Float[Tensor, "c h w"] in [0, 1], the mixtures.
 # - `a1`, `a2`: floats in [0, 1] that differ; either may be 0 or 1, and either the larger.
-# - Returns the tuple of the two layers, each Float[Tensor, "c h w"], first that of which `a1` and `a2` are the shares.
-#   Nothing is cut off at 0 or 1: that values leave [0, 1] is a sign of wrong coefficients.
+# - Returns the tuple of the two layers, each Float[Tensor, "c h w"]; `a1` and `a2` are the shares of the first one.
+#   Do not clamp the values: values outside [0, 1] are a sign of wrong coefficients.
 #
-# Expected run time: no time at all.
+# Expected run time: under a millisecond.
 
 
 # %% tags=["exercise"]
@@ -654,7 +660,7 @@ check.solve_mixtures(solve_mixtures)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Subtract one equation from the other: what is left of the layers?
+# Subtract one equation from the other: which combination of the layers is left?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -670,7 +676,7 @@ check.solve_mixtures(solve_mixtures)
 # </details>
 
 # %% [markdown]
-# So of all that is unknown two numbers remain.
+# So only two numbers remain unknown.
 # Move them.
 # (The layers: a dahlia by vultilion and a pagoda by danielbuechele, both CC BY 2.0, as scikit-learn ships them; mixed by us.)
 
@@ -694,7 +700,7 @@ middle = (8, 8, 48, 48)  # what the figures show
 
 # %%
 def meeting(y1, y2):
-    """How much the edges of two layers lie in the same places, from 0 to 1."""
+    """How strongly the edges of two layers coincide, from 0 to 1."""
     one, two = (edge_strength(edges(y)[None]) for y in (y1, y2))
     return float((one * two).mean())
 
@@ -726,14 +732,14 @@ shares = explore(
 )
 
 # %% [markdown]
-# At (0.6, 0.4) there is a dahlia and there is a pagoda; at (0.8, 0.2) each has a ghost of the other.
-# But look at the *largest error*, in grey levels: it is 0 everywhere.
-# **Every pair of coefficients explains both mixtures exactly**, so no reconstruction error will ever find the right one.
-# What does change is the number before it.
+# At (0.6, 0.4) the layers are a dahlia and a pagoda; at (0.8, 0.2) each layer contains a ghost of the other.
+# But look at the *largest error*, in grey levels: it is always 0.
+# **Every pair of coefficients explains both mixtures exactly**, so no reconstruction error can find the right pair.
+# The exclusion, the first number, does change.
 #
 # **[Exclusion](glossary.md#exclusion).**
-# The dahlia and the pagoda know nothing of one another; where both layers have an edge in the same place, one of them has probably got it from the other.
-# So ask for layers whose edges meet as little as possible [@sarel2004; @zhang2018].
+# The dahlia and the pagoda are independent pictures; if both layers have an edge at the same place, one of them is probably a ghost of the other.
+# So we want layers whose edges coincide as little as possible [@sarel2004; @zhang2018].
 #
 # ## Exercise: exclusion
 #
@@ -766,25 +772,27 @@ check.exclusion(exclusion)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# `layer.diff(dim=1)` has the differences downwards.
-# What are they in a layer that is the same everywhere, and what does that do to a division?
+# `layer.diff(dim=1)` returns the differences downwards.
+# What are they in a constant layer, and what happens when you divide by their mean?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# The division by the mean makes a pale reflection count like a strong one; `tanh` keeps one hard edge from outweighing all others.
+# The division by the mean gives a pale reflection the weight of a strong one; `tanh` limits the weight of a single hard edge.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# `.clamp_min(1e-6)` on what you divide by.
-# And no square root anywhere: at 0 its slope is infinite.
+# Use `.clamp_min(1e-6)` on the divisor.
+# Use no square root: its derivative at 0 is infinite.
 #
 # </details>
 
 # %% [markdown]
-# The library's loss is this one, averaged over three sizes of the layers.
-# Two methods look for its least value: the *classical search* tries pairs of coefficients and solves for the layers, which takes a tenth of a second and no network; *Double-DIP* draws both layers with networks; it takes the two coefficients from such a search on blurred mixtures, and learns to correct them, slowly, along with the weights.
+# The library uses the mean of this loss over three scales.
+# Two methods minimise it.
+# The *classical search* tries pairs of coefficients and solves for the layers; it takes a tenth of a second and no network.
+# *Double-DIP* draws both layers with networks; its two coefficients start from such a search on blurred mixtures, and change slowly along with the weights.
 # First without noise:
 
 # %%
@@ -803,8 +811,8 @@ for progress in train(from_clean, report_every=from_clean.total_steps // 4):
 fit(from_noisy)
 
 # %% [markdown]
-# The exclusion has so small a weight that its line lies on the axis, and yet it is what decides here.
-# Scrub through what the two networks drew:
+# The weight of the exclusion is so small that its curve lies on the axis, but it decides the result.
+# Move the slider to see what the two networks drew:
 
 # %%
 from dil_teach.notebook import scrub
@@ -816,9 +824,9 @@ history = scrub(
 )
 
 # %% [markdown]
-# Here they do part, early and while both are still blurred: the exclusion loss has ruled out most other cheap splits.
-# At this budget a red shadow of the dahlia is left on the pagoda.
-# What is blurred in the drawings need not be blurred in the answer, for once the coefficients are there the layers follow in [closed form](glossary.md#closed-form), with all the detail that the mixtures have.
+# Here the layers separate early, while both are still blurred: the exclusion loss excludes most other splits.
+# At this budget a red ghost of the dahlia is left on the pagoda.
+# The answer is not blurred: once the coefficients are known, the layers follow in [closed form](glossary.md#closed-form), with all the detail of the mixtures.
 
 # %% tags=["algorithm"]
 from dil_teach.image.metrics import psnr
@@ -855,18 +863,19 @@ for (words, how), (found, (first, second)) in answers.items():
 
 # %% [markdown]
 # Read the *clean* lines first.
-# The classical search wins by far: it finds the coefficients to two thousandths, in a tenth of a second.
-# Two unknown numbers and an exact formula: there is nothing here that a network could know better.
-# The networks start near by, and their own drawings are far below the closed form.
+# The classical search wins by far: it finds the coefficients to two thousandths in a tenth of a second.
+# For two unknown numbers and an exact formula a network has nothing to add.
+# The networks start near the solution, and their own layers are far below the closed form.
 #
-# In the *noisy* lines the search breaks.
-# Noise has edges everywhere, each layer is a sum of the same two noises, and the pair of coefficients at which *noise* meets least is not the right one.
+# In the *noisy* lines the search fails.
+# Noise has edges everywhere, both layers contain the same two noise images, and the pair with the least exclusion of the *noise* is not the right one.
 # **Blur both mixtures by a pixel or two before the search, and it works again.**
-# That is where the networks' coefficients come from, and it is a departure from the paper, which lets the networks find them.
-# Ours do so when they are let: they draw no noise to speak of, so the edges that their loss sees are those of the pictures.
-# But from starts that were off by one or two tenths they needed 800 steps, and on six scenes and three seeds ended off by 0.02 in the mean and by 0.08 at worst, for they follow edges that they have not drawn yet.
-# Whoever knows of the noise gets the two numbers more cheaply; what the networks bring is a drawing without grain.
-# Here are the second layers (the dB in a figure are those of the brightness, in the table those of all channels):
+# The networks' coefficients come from this search; that is a departure from the paper, in which the networks find them.
+# Our networks can find them too: they draw almost no noise, so their loss sees the edges of the pictures.
+# But from starts with errors of 0.1 or 0.2 they needed 800 steps.
+# On six scenes and three seeds the mean error was 0.02 and the largest 0.08, because the coefficients follow edges that the networks have not drawn yet.
+# If you know that there is noise, the blurred search finds the two numbers at a lower cost; the networks add layers without noise.
+# Here are the second layers (the dB below the pictures are those of the brightness, in the table those of all channels):
 
 # %%
 compared = {how: unmix(noisy, answers["noisy", how][0])[1] for how in tried}
@@ -882,9 +891,9 @@ show(
 )
 
 # %% [markdown]
-# The dahlia over the first pagoda is what a wrong coefficient looks like.
-# The second and the third are nearly the same picture, and their grain is that of the mixtures, made stronger by the division by $a_1 - a_2$.
-# The networks' own drawing has no grain, and little detail.
+# The dahlia over the first pagoda is the effect of a wrong coefficient.
+# The second and the third picture are nearly the same; their noise is that of the mixtures, amplified by the division by $a_1 - a_2$.
+# The networks' own layer has no noise, and little detail.
 
 # %%
 off = {
@@ -911,9 +920,9 @@ check_claims(claims)
 # %% [markdown]
 # ## One mixture: ill-posed
 #
-# Take away the second mixture.
-# At each pixel there is one equation for two unknowns [@levin2004]: whatever picture $h$ you like, $I + h$ and $I - h$ are two layers with the mean $I$.
-# Try it with the coins, which are in neither of the layers:
+# Now remove the second mixture.
+# Each pixel has one equation for two unknowns [@levin2004]: for any picture $h$, $I + h$ and $I - h$ are two layers with the mean $I$.
+# Try it with the coins, which are in neither layer:
 
 # %%
 lone = layers.mean(dim=0)
@@ -944,11 +953,11 @@ added = explore(
 
 # %% [markdown]
 # The coins cancel.
-# The mixture says nothing of the *difference* of its layers, and the difference is all that was asked for: brightness, colour and every edge may go to one layer, to the other, or in parts to both.
-# Only a prior can choose: 'both are easy to draw', 'their edges do not meet'.
-# Are those enough?
-# Two trainings, with the exclusion loss and without, each looked at twice.
-# The first two rows of the table are controls: the mixture itself for both layers (what you get for doing nothing), and the best split that moves one constant colour, which an [oracle](glossary.md#oracle) chose by the truth.
+# The mixture contains no information about the *difference* of its layers: brightness, colour and every edge may belong to one layer, to the other, or in parts to both.
+# Only a prior can choose, such as 'both are easy to draw' or 'their edges do not coincide'.
+# Are these enough?
+# We train twice, with the exclusion loss and without it, and score each training at half of its steps and at the end.
+# The first two rows of the table are controls: the mixture itself as both layers, and the best split by one constant colour, which an [oracle](glossary.md#oracle) chose with the ground truth.
 
 # %%
 small = resize(layers, size=(side, side)).clamp(0, 1)
@@ -960,7 +969,7 @@ lone_ways["nothing"] = Separation(mixture, replace(alone, exclusion=0))
 
 
 def split(difference):
-    """Mean PSNR of the layers, whichever way round, of the mixture plus and minus."""
+    """Mean PSNR of the mixture plus and minus a difference, in the better order."""
     ways = [(mixture[0] + d, mixture[0] - d) for d in (difference, -difference)]
     pairs = [zip(way, small, strict=True) for way in ways]
     return max(sum(psnr(y.clamp(0, 1), t) for y, t in p) / 2 for p in pairs)
@@ -992,14 +1001,14 @@ show(
 )
 
 # %% [markdown]
-# No win here.
-# A wrong difference takes the layers farther from the truth than no difference does, and that is where trainings mostly end, below doing nothing.
-# It is a matter of luck: with other seeds, or with another rounding of the same sums, we got layers between 11 and 15 dB, while the reconstruction came out within a decibel each time.
+# The networks do not win here.
+# A wrong difference is worse than no difference, and most trainings end below the first control.
+# The result depends on chance: with other seeds, or with other rounding errors, we got layers between 11 and 15 dB, while the reconstruction changed by less than a decibel.
 # A second mixture is worth more than any prior that we tried.
 #
-# And question 3: compare the rows of one training.
-# From half of the steps to the end **the reconstruction gets better by about three decibels, and the layers hardly change,** some of them for the worse.
-# Had we kept 'the best' step or the best training by its reconstruction error, as the published code does, it would have told us nothing.
+# For question 3, compare the two rows of one training.
+# From half of the steps to the end **the reconstruction improves by about three decibels, and the layers hardly change**; some become worse.
+# The published code keeps the step with the best reconstruction error; this choice would not help here.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -1018,8 +1027,8 @@ check_claims(claims)
 # ## When it fails
 #
 # **The same texture in both layers.**
-# Cut the blob out of grass and lay it on other grass.
-# You cannot see it; can anything else?
+# We cut the blob from grass and put it on other grass.
+# You cannot see it; can a method find it?
 
 # %%
 meadow = resize(photo("grass"), size=(256, 256)).clamp(0, 1).expand(3, -1, -1)
@@ -1044,14 +1053,13 @@ show(
 )
 
 # %% [markdown]
-# Both methods lose to a ruler.
-# 'Nearer to which hint' does not look at the image at all, and has the best mask of the three: there is nothing in the image to look at.
-# Two layers of one kind have no cheaper split than any other; that is grass and gravel again, in space.
+# Both methods lose to the baseline 'nearer to which hint', which ignores the image: the image has no information about this mask.
+# If both layers have the same texture, no split is easier to draw than another, as with grass and gravel.
 #
-# **Hints that give the answer away.**
-# How good a segmentation is depends on what it was told.
-# A common way of making hints for a test is to take the true mask, once made smaller and once larger.
-# What does the ruler make of those?
+# **Hints that contain the answer.**
+# The quality of a segmentation depends on its hints.
+# A common way to make hints for a test is to shrink and to enlarge the true mask.
+# How good is the baseline with such hints?
 
 # %%
 star = scene("star").images
@@ -1075,9 +1083,9 @@ show(
 )
 
 # %% [markdown]
-# The left mask is nearly perfect, and no method was involved.
-# A score from such hints measures the hints.
-# Ours are a disk and the frame throughout, and 'nearer to which hint' is printed beside: subtract it in your mind.
+# The left mask is nearly perfect without any method.
+# A score with such hints measures the hints.
+# Our hints are always a disk and the frame, and the baseline 'nearer to which hint' is always printed: compare with it.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -1098,17 +1106,17 @@ check_claims(claims)
 #
 # - On the command line: `dil-teach segment IN.png MASK.png`, and `dil-teach separate MIX1.png MIX2.png --out-first A.png --out-second B.png`.
 # - Photograph a window twice, with the light behind you on and off, the camera on a table.
-#   Does `separate` part what is outside from what is reflected?
-#   What in your two photographs is not in the model?
+#   Does `separate` find the outside and the reflection?
+#   Which parts of your two photographs does the model not describe?
 #
 # ## Summary
 #
-# - A mixture of two layers that recur is harder for one network than its layers are; where nothing recurs, it is not.
-#   Two networks draw it easily, which makes the right split a cheap one, not the only one.
-# - One model, $m\,y_1 + (1-m)\,y_2$, and one function of penalties for what else is known: hints, a mask of zeros and ones, edges that exclude one another.
-# - Where a formula gives the layers, take it: the few numbers in it are all that is to be found, and a classical search may find them best.
-# - The controls win where their model is the right one: GrabCut where colours differ, the exclusion search without noise.
-#   Grown hints do most of what the library's segmentation does.
-# - One mixture leaves the difference of the layers open, and reconstruction never tells a good split from a bad one.
+# - A mixture of two layers that recur is harder for one network than its layers; if nothing recurs, it is not.
+#   Two networks draw the mixture easily, but the correct split is not the only easy one.
+# - There is one model, $m\,y_1 + (1-m)\,y_2$, and each application adds penalties: hints, a binary mask, edges that do not coincide.
+# - If a formula gives the layers, use it: only its few parameters have to be found, and a classical search may find them best.
+# - The controls win where their model is right: GrabCut where colours differ, the exclusion search without noise.
+#   The grown hints do most of the work in the library's segmentation.
+# - One mixture leaves the difference of the layers undetermined, and the reconstruction error does not distinguish a good split from a bad one.
 #
 # ## References

@@ -167,7 +167,7 @@ def test_segment_writes_a_mask_of_the_pictures_size(
     make().save("in.png")
     assert main(["segment", "in.png", "mask.png"]) == 0
     line = said_once(capsys.readouterr().out)
-    assert re.match(r"mask.png: \d+% is figure, written in ", line)
+    assert re.match(r"mask.png: \d+% is foreground, written in ", line)
     with Picture.open("mask.png") as result:
         assert (result.mode, result.size) == ("L", (WIDTH, HEIGHT))
         mask = np.asarray(result)

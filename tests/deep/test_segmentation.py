@@ -39,10 +39,10 @@ def test_hints_are_computed_where_none_are_given(ring) -> None:
     mask = fit(Segmentation(ring["image"])).mask()
     assert iou(mask, ring["mask"]) > 0.7
     only_ground = Segmentation(ring["image"], None, ring["background_hint"], SHORT)
-    front = only_ground.foreground
+    front = only_ground.start.foreground
     assert front.any() and not (front * ring["background_hint"]).any()
     only_figure = Segmentation(ring["image"], ring["foreground_hint"], None, SHORT)
-    assert not (only_figure.background * ring["foreground_hint"]).any()
+    assert not (only_figure.start.background * ring["foreground_hint"]).any()
 
 
 def test_the_penalties_are_finite_where_the_mask_is_undecided_or_decided() -> None:

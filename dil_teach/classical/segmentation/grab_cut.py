@@ -1,5 +1,5 @@
 """GrabCut: Rother, Kolmogorov and Blake, '"GrabCut": interactive foreground extraction
-using iterated graph cuts', SIGGRAPH 2004. The control of every segmentation here: each
+using iterated graph cuts', SIGGRAPH 2004. The baseline of all segmentation here: each
 layer is a mixture of a few colours, and the mask is the cheapest cut between them."""
 
 from dataclasses import dataclass
@@ -16,22 +16,24 @@ from torch.distributions import MultivariateNormal
 from dil_teach.image.convention import Image, Video, check_image
 
 COMPONENTS = 5
+"""Gaussians in the mixture of a layer (paper, section 3.1)."""
 SMOOTHNESS = 50.0
-"""Gamma: what a border costs between two pixels of one colour, in nats."""
+"""Gamma: the cost, in nats, of a border between two pixels of one colour (paper)."""
 ROUNDS = 5
-"""The energy falls from round to round; hardly any pixel moves after so many."""
+"""Rounds of fitting and cutting; in later rounds the mask hardly changes."""
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
+"""Steps (dy, dx) to half of the eight neighbours; each pair of pixels counts once."""
 SURE = 1e4
-"""What it costs to go against a hint: more than all borders of a pixel together."""
+"""Cost of a pixel against its hint, in nats: more than all its borders together."""
 UNIT = 1e-3
-"""Costs are cut to whole multiples of this: the flow is one of whole numbers."""
+"""Resolution of the costs, in nats: the maximum flow needs integers."""
 SPREAD = 1e-4
-"""Least variance of a component: a grey level and a half, squared, is 3.5e-5."""
+"""Added to the variance of a component, of colours in [0, 1]: 2.5 grey levels."""
 
 Map = Float[Tensor, "*t h w"]
 Pairs = tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Float[Tensor, " n"]]
-"""Pixels, their partners, both numbered row by row and frame by frame, and what a
-border between the two costs."""
+"""Indices of pixels, indices of their partners, and the cost of a border between the
+two. Pixels are numbered row by row and frame by frame."""
 Colours = Float[Tensor, "n c"]
 
 
@@ -41,34 +43,34 @@ def grab_cut(
     background: Image | None,
     seed: int = 0,
 ) -> Image:
-    """Cut a picture into figure and ground by their colours and by edges.
+    """Separate foreground and background by their colours and by edges.
 
     The energy is ``sum U(mask, colour) + sum V(edges that the mask's border cuts)``: U
     is minus the log-likelihood of a pixel's colour in its layer's Gaussian mixture, V
-    is ``gamma / distance * exp(-beta |difference of colours|^2)``. Mixtures and cut are
-    found in turns; at first all that is not sure ground is figure, as in the paper.
+    is ``gamma / distance * exp(-beta |difference of colours|^2)``. Mixtures and cut
+    alternate. At first all pixels that are not marked as background are foreground, as
+    in the paper.
 
     Parameters
     ----------
     image : Image
-        Float[Tensor, "c h w"]. The cut takes 0.1 CPU seconds a round at 128 x 128, 3 at
-        256 x 256: make larger pictures smaller first.
+        Float[Tensor, "c h w"]. The cut takes 0.1 CPU seconds a round at 128 x 128 and 3
+        at 256 x 256: downscale larger pictures first.
     foreground, background : Image or None
         Float[Tensor, "1 h w"], above 0.5 where a pixel is known to belong there. At
         least one of them marks something.
     seed : int
-        Draws where the mixtures start.
+        Seed of the mixtures' k-means.
 
     Returns
     -------
     Image
-        Float[Tensor, "1 h w"]: 1 in the figure, 0 in the ground.
+        Float[Tensor, "1 h w"]: 1 in the foreground, 0 in the background.
 
     Raises
     ------
     ValueError
-        If a hint has another size, both mark nothing, or one marks all that the other
-        leaves.
+        If a hint has another size, both mark nothing, or one marks all pixels.
     """
     check_image(image)
     front, back = (_marked(hint, image) for hint in (foreground, background))
@@ -114,13 +116,13 @@ def _layers(mask: Bool[Tensor, "h w"]) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class ColourMixture:
-    """Gaussian components; each pixel belongs to that which explains it best."""
+    """A Gaussian mixture; each pixel belongs to its most likely component."""
 
     shares: list[float]
     components: list[MultivariateNormal]
 
     def likelihoods(self, colours: Colours) -> Float[Tensor, "n k"]:
-        """Logarithms of share times density, of each component."""
+        """Logarithms of the weight times the density of each component."""
         logs = [c.log_prob(colours) for c in self.components]
         return torch.stack(logs, 1) + torch.tensor(self.shares).log()
 
@@ -129,19 +131,19 @@ class ColourMixture:
         return -self.likelihoods(colours).amax(1)
 
     def fitted_again(self, colours: Colours) -> "ColourMixture":
-        """Each component fitted to the colours that it explains best so far."""
+        """The mixture with each component fitted to the colours that belong to it."""
         return _fitted(colours, self.likelihoods(colours).argmax(1))
 
 
 def fit_mixture(colours: Colours, seed: int) -> ColourMixture:
-    """A mixture to start from: k-means, then one Gaussian a cluster.
+    """The first mixture of a layer: k-means, then one Gaussian for each cluster.
 
     Parameters
     ----------
     colours : Float[Tensor, "n c"]
-        Of all pixels of a layer, at least one.
+        The colours of the layer's pixels, at least one.
     seed : int
-        Draws where k-means starts.
+        Seed of k-means.
     """
     different = len(colours.unique(dim=0))
     k_means = KMeans(min(COMPONENTS, different), random_state=seed)
@@ -160,14 +162,14 @@ def _fitted(colours: Colours, belongs: Tensor) -> ColourMixture:
 
 
 def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
-    """What the mask's border costs between neighbouring pixels.
+    """The cost of the mask's border between neighbouring pixels.
 
     Parameters
     ----------
     image : Image or Video
         Float[Tensor, "*t c h w"]: colours, or any other features.
     smoothness : float
-        Gamma.
+        Gamma, in nats.
 
     Returns
     -------
@@ -192,7 +194,7 @@ def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
 
 
 def _there(image: Tensor, d: tuple[int, int]) -> Tensor:
-    """The values of the neighbours at (dy, dx), wrapped round at the border."""
+    """The values of the neighbours at (dy, dx), periodic at the border."""
     return image.roll((-d[0], -d[1]), (-2, -1))
 
 
@@ -204,22 +206,22 @@ def _exists(height: int, width: int, d: tuple[int, int]) -> Bool[Tensor, "h w"]:
 def min_cut(
     cost_in: Map, cost_out: Map, edges: list[Map], links: Pairs | None = None
 ) -> Bool[Tensor, "*t h w"]:
-    """The mask that costs least, of all there are (Boykov and Jolly, ICCV 2001).
+    """The cheapest of all masks (Boykov and Jolly, ICCV 2001).
 
     Parameters
     ----------
     cost_in, cost_out : Float[Tensor, "*t h w"]
-        What a pixel of a picture, or of a film's frames, costs in the mask and out of
-        it.
+        Costs of a pixel inside and outside the mask, of a picture or of a film's
+        frames.
     edges : list of Float[Tensor, "*t h w"]
-        What a border costs between neighbours, as :func:`edge_weights` has them.
+        Costs of a border between neighbours, from :func:`edge_weights`.
     links : Pairs, optional
-        Pixels of different frames that belong together.
+        Pairs of pixels of different frames that show the same point.
 
     Returns
     -------
     Bool[Tensor, "*t h w"]
-        True in the mask. Where several cost the same, the smallest of them.
+        True in the mask; the smallest one if several have the least cost.
     """
     height, width = cost_in.shape[-2:]
     pixels = cost_in.numel()

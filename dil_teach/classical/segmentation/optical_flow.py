@@ -1,6 +1,7 @@
 """Optical flow: Zach, Pock and Bischof, 'A duality based approach for realtime TV-L1
-optical flow', DAGM 2007, by scikit-image. It parts a film by what moves together; a cut
-through a film follows it, and masks of neighbouring frames are averaged along it.
+optical flow', DAGM 2007, computed by scikit-image. Motion is a feature of a film's
+pixels. A cut through a film follows the flow, and masks of neighbouring frames are
+averaged along it.
 """
 
 import numpy as np
@@ -18,20 +19,23 @@ where there is no such frame."""
 
 NEXT, BEFORE = 0, 1
 UNLIKE = 0.05
-"""Where a frame that was carried over differs by this, it counts exp(-1/2) times."""
+"""Standard deviation, in [0, 1], of the weight of a warped frame: at this difference
+from the frame itself, its weight is exp(-1/2)."""
 PIXEL = 0.7
-"""Deviation, in pixels, of a camera's pixel: how soft the edges of a mask are made."""
+"""Standard deviation, in pixels, of the blur that makes a mask's edges soft."""
+CONFIDENCE_BLUR = 1.5
+"""Standard deviation, in pixels, of the blur on the squared difference of frames."""
 STILL = 0.25
-"""Motion that deviates less than this, in pixels a frame, tells nothing apart."""
+"""Least standard deviation of the motion, in pixels a frame, that separates layers."""
 
 
 def optical_flows(frames: Float[Tensor, "t _c h w"]) -> Flows:
-    """Where each pixel of a film comes from and goes to.
+    """The optical flow from each frame of a film to both its neighbours.
 
     Parameters
     ----------
     frames : Video
-        Float[Tensor, "t c h w"] in [0, 1]; their mean over the channels is looked at.
+        Float[Tensor, "t c h w"] in [0, 1]; their mean over the channels is used.
 
     Returns
     -------
@@ -46,17 +50,17 @@ def optical_flows(frames: Float[Tensor, "t _c h w"]) -> Flows:
 
 
 def motion(flows: Flows) -> Float[Tensor, "t 2 h w"]:
-    """How each pixel moves, down and right: mean 0 and deviation 1 over the film.
+    """The motion of each pixel, down and right, with mean 0 and standard deviation 1.
 
     Parameters
     ----------
     flows : Float[Tensor, "t 2 2 h w"]
-        Of :func:`optical_flows`.
+        From :func:`optical_flows`.
 
     Returns
     -------
     Float[Tensor, "t 2 h w"]
-        Less than a deviation of 1 where hardly anything moves.
+        The standard deviation is below 1 where hardly anything moves.
     """
     moved = (flows[:, NEXT] - flows[:, BEFORE]) / 2
     moved[[0, -1]] *= 2  # they have one neighbour
@@ -72,15 +76,15 @@ def links(frames: Float[Tensor, "t _c h w"], flows: Flows, smoothness: float) ->
     frames : Video
         Float[Tensor, "t c h w"] in [0, 1].
     flows : Float[Tensor, "t 2 2 h w"]
-        Of :func:`optical_flows`.
+        From :func:`optical_flows`.
     smoothness : float
-        What it costs that one of a pair is figure and the other ground, where they look
-        the same.
+        Cost, in nats, of a pair of equal pixels with one in the foreground and one in
+        the background.
 
     Returns
     -------
     Pairs
-        As :func:`dil_teach.classical.segmentation.grab_cut.min_cut` takes them.
+        For :func:`dil_teach.classical.segmentation.grab_cut.min_cut`.
     """
     count, _, height, width = frames.shape
     place = torch.arange(count * height * width).view(count, height, width)
@@ -96,7 +100,7 @@ def links(frames: Float[Tensor, "t _c h w"], flows: Flows, smoothness: float) ->
         unlike = frames[k][:, inside] - frames[k + 1][:, y, x]
         here.append(place[k][inside])
         there.append(place[k + 1][y, x])
-        costs.append(smoothness * _trust(unlike.square().mean(0)))
+        costs.append(smoothness * _confidence(unlike.square().mean(0)))
     return torch.cat(here), torch.cat(there), torch.cat(costs)
 
 
@@ -105,17 +109,17 @@ def steady(
     frames: Float[Tensor, "t _c h w"],
     flows: Flows,
 ) -> Float[Tensor, "t 1 h w"]:
-    """The masks of a film with less flicker, edges as soft as a camera's.
+    """The masks of a film with less flicker and soft edges.
 
-    Each is averaged with those of the frame before and the frame after, carried along
-    the flow and trusted where the frames agree.
+    Each mask is averaged with those of the previous and the next frame. They are warped
+    along the flow, and weighted by how well the frames agree.
 
     Parameters
     ----------
     masks, frames : Video
         Float[Tensor, "t 1 h w"] and Float[Tensor, "t c h w"], in [0, 1].
     flows : Float[Tensor, "t 2 2 h w"]
-        Of :func:`optical_flows`.
+        From :func:`optical_flows`.
 
     Returns
     -------
@@ -132,16 +136,17 @@ def steady(
             if not 0 <= there < len(soft):
                 continue
             at = grid + flows[here, which].cpu().double().numpy()
-            carried = [_sample(channel, at) for channel in colours[there]]
-            unlike = np.square(np.stack(carried) - colours[here]).mean(0)
-            weight = _trust(torch.from_numpy(gaussian_filter(unlike, 1.5))).numpy()
+            warped = [_sample(channel, at) for channel in colours[there]]
+            unlike = np.square(np.stack(warped) - colours[here]).mean(0)
+            unlike = gaussian_filter(unlike, CONFIDENCE_BLUR)
+            weight = _confidence(torch.from_numpy(unlike)).numpy()
             total += weight * _sample(soft[there], at)
             weights += weight
         averaged.append(total / weights)
     return torch.from_numpy(np.stack(averaged))[:, None].clamp(0, 1).to(masks)
 
 
-def _trust(squared: Float[Tensor, "*_n"]) -> Float[Tensor, "*_n"]:
+def _confidence(squared: Float[Tensor, "*_n"]) -> Float[Tensor, "*_n"]:
     return torch.exp(-squared / (2 * UNLIKE**2))
 
 

@@ -1,6 +1,6 @@
-"""Context-aware saliency: Goferman, Zelnik-Manor and Tal, CVPR 2010 (PAMI 2012). What
-stands out is what does not recur: patches whose nearest patches, elsewhere in the same
-picture, are still unlike them, or like them but close by."""
+"""Context-aware saliency: Goferman, Zelnik-Manor and Tal, CVPR 2010 (PAMI 2012). A
+patch is salient if its nearest patches in the same picture differ from it, or if they
+are similar but close by."""
 
 import torch
 import torch.nn.functional as F
@@ -12,30 +12,34 @@ from dil_teach.image.resize import resize
 from dil_teach.patches.search import nearest_patches
 
 SIDE = 64
-"""Pixels of the longer side at which patches are compared."""
+"""Longer side, in pixels, of the copy whose patches are compared."""
 PATCH_SIZE = 7
+"""Side of a patch, in pixels (paper)."""
 NEIGHBOURS = 64
-"""As in the paper."""
+"""Nearest patches of each patch (paper)."""
 PLACE = 3.0
-"""How much a distance in place counts: the paper's c in equation 1."""
+"""Weight of the distance in place: c in equation 1 of the paper."""
+ATTENTION = 4
+"""The longer side divided by the standard deviation of the weight around the centre of
+attention."""
 
 
 def saliency(image: Image) -> Float[Tensor, "1 h w"]:
-    """How much each place of a picture stands out from the rest.
+    """The saliency of each pixel of a picture.
 
-    The mean over the 64 nearest patches of ``d_colour / (1 + 3 d_place)``, the
-    paper's equation 1, then weighted towards the middle of what stands out most, as
-    its section 3.3 does by the distance to the places of attention.
+    The mean of ``d_colour / (1 + 3 d_place)`` over the 64 nearest patches (paper,
+    equation 1), times a weight that falls with the distance to the centre of the most
+    salient pixels (section 3.3 of the paper uses the nearest such pixel).
 
     Parameters
     ----------
     image : Image
-        Float[Tensor, "c h w"]; patches are compared at 64 pixels a side.
+        Float[Tensor, "c h w"]; patches are compared on a copy of ``SIDE`` pixels.
 
     Returns
     -------
     Float[Tensor, "1 h w"]
-        In [0, 1], as large as the image.
+        In [0, 1], of the image's size.
 
     Raises
     ------
@@ -63,7 +67,7 @@ def saliency(image: Image) -> Float[Tensor, "1 h w"]:
     total = weight.sum().clamp_min(1e-6)
     middle = [(weight * at).sum() / total for at in (y[:, None], x[None, :])]
     far = (y[:, None] - middle[0]).square() + (x[None, :] - middle[1]).square()
-    near = torch.exp(-far / (2 * (max(size) / 4) ** 2))
+    near = torch.exp(-far / (2 * (max(size) / ATTENTION) ** 2))
     result = (distinct * near)[None]
     return resize(result / result.amax().clamp_min(1e-6), size=(height, width)).clamp(
         0, 1

@@ -1,8 +1,8 @@
 """Texture features: Malik, Belongie, Leung and Shi, 'Contour and texture analysis for
-image segmentation', IJCV 2001. How strongly filters of several scales and directions
-answer, averaged over a window. As in Varma and Zisserman (IJCV 2005) the directions are
-put in order of strength, so that a turned texture stays the same: a few hints show it
-in few directions."""
+image segmentation', IJCV 2001. The features are the responses of filters of several
+scales and directions, averaged over a window. The directions are sorted by strength, as
+in Varma and Zisserman (IJCV 2005): a rotated texture keeps its features, and a few
+hints show a texture in few directions only."""
 
 import math
 
@@ -15,22 +15,24 @@ from torch import Tensor
 from dil_teach.patches.extract import extract_patches
 
 WAVELENGTHS = (2.5, 4.0, 6.5)
-"""Of the oriented filters, in pixels."""
+"""Wavelengths of the oriented filters, in pixels."""
 DIRECTIONS = 6
+"""Directions of the oriented filters, over 180 degrees."""
 SPOTS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
-"""Deviations of the filters that answer to light and dark spots, in pixels."""
+"""Standard deviations of the filters for light and dark spots, in pixels."""
 FLOOR = 1e-4
-"""An answer below this, squared, is noise."""
+"""Added to squared responses: a response of 0.01 is noise."""
 
 PATCH_SIZE, PATCH_COMPONENTS, MIXTURE = 5, 12, 4
-"""Patches, less their mean, by their principal components; Gaussians in a mixture."""
-TAUGHT = 1000
-"""Patches, drawn by chance, from which a mixture is learned: more cost time and change
-nothing."""
+"""Side of a patch, in pixels; principal components of a patch without its mean;
+Gaussians in a mixture."""
+TRAINING_PATCHES = 1000
+"""Random patches that a mixture learns from. More patches cost time and do not change
+the result."""
 BLOCK = 16
-"""Sides of the blocks, in pixels, of which every other teaches the mixtures."""
+"""Side, in pixels, of the blocks of the chessboard that splits the patches."""
 SHRINKAGE = 0.4
-"""Of the features' covariance, towards a multiple of the identity."""
+"""Share of a multiple of the identity in the covariance of the features."""
 
 Maps = Float[Tensor, "n _k h w"]
 Where = Bool[Tensor, "n 1 h w"]
@@ -39,23 +41,23 @@ Where = Bool[Tensor, "n 1 h w"]
 def texture_features(
     images: Float[Tensor, "n _c h w"], window: float = 4.0
 ) -> Float[Tensor, "n features h w"]:
-    """What tells textures and colours apart, at each pixel.
+    """Features of texture and colour at each pixel.
 
     Parameters
     ----------
     images : Video
         Float[Tensor, "n c h w"] in [0, 1], grey or in colour.
     window : float
-        Deviation of the Gaussian window, in pixels.
+        Standard deviation of the Gaussian window, in pixels.
 
     Returns
     -------
     Float[Tensor, "n features h w"]
-        Logarithms of mean squared answers: of oriented filters (18, in order of
-        strength at each wavelength), of light and of dark spots (12), mean and contrast
-        of brightness and how much more of it is light than dark (3), and the colours,
-        three times: as they are, and blurred (3 c). Over all images each has mean 0 and
-        deviation 1.
+        Logarithms of mean squared responses of oriented filters (18, sorted at each
+        wavelength) and of light and dark spots (12); mean and contrast of the
+        brightness, and the difference of its light and dark parts (3); the colours,
+        sharp and blurred twice (3 c). Over all images each feature has mean 0 and
+        standard deviation 1.
     """
     grey = images.mean(1, keepdim=True)
     energies = [_oriented(grey, wavelength) for wavelength in WAVELENGTHS]
@@ -70,13 +72,13 @@ def texture_features(
 
 
 def standardised(maps: Maps) -> Maps:
-    """Each channel with mean 0 and deviation 1 over all images and pixels."""
+    """Each channel with mean 0 and standard deviation 1 over all images and pixels."""
     mean = maps.mean((0, 2, 3), keepdim=True)
     return (maps - mean) / (maps.std((0, 2, 3), keepdim=True) + 1e-6)
 
 
 def blur(maps: Maps, sigma: float) -> Maps:
-    """A Gaussian blur; beyond the border the picture is mirrored."""
+    """A Gaussian blur with a mirrored border."""
     reach = max(1, round(3 * sigma))
     x = torch.arange(-reach, reach + 1.0, device=maps.device)
     line = torch.exp(-x.square() / (2 * sigma**2))
@@ -87,7 +89,7 @@ def blur(maps: Maps, sigma: float) -> Maps:
 
 
 def _mirrored(maps: Maps, rows: int, columns: int) -> Tensor:
-    """Mirrored beyond the border; a small picture as often as it takes."""
+    """The maps with a mirrored border, which may be wider than the maps."""
     for axis, reach in ((-2, rows), (-1, columns)):
         side = maps.shape[axis]
         place = torch.arange(-reach, side + reach, device=maps.device)
@@ -99,7 +101,7 @@ def _mirrored(maps: Maps, rows: int, columns: int) -> Tensor:
 def _oriented(
     grey: Float[Tensor, "n 1 h w"], wavelength: float
 ) -> Float[Tensor, "n directions h w"]:
-    """Squared answers of pairs of Gabor filters, even and odd."""
+    """Squared responses of pairs of Gabor filters, even and odd."""
     sigma = wavelength / 2
     reach = math.ceil(2.5 * sigma)
     x = torch.arange(-reach, reach + 1.0, device=grey.device)
@@ -111,16 +113,16 @@ def _oriented(
         phase = 2 * math.pi / wavelength * phase
         for wave in (phase.cos(), phase.sin()):
             f = window * wave
-            f = f - window * (f.sum() / window.sum())  # a flat picture answers nothing
+            f = f - window * (f.sum() / window.sum())  # no response to a constant
             filters.append(f / f.norm())
-    answers = F.conv2d(_mirrored(grey, reach, reach), torch.stack(filters)[:, None])
-    return answers.square().unflatten(1, (DIRECTIONS, 2)).sum(2)
+    responses = F.conv2d(_mirrored(grey, reach, reach), torch.stack(filters)[:, None])
+    return responses.square().unflatten(1, (DIRECTIONS, 2)).sum(2)
 
 
-def _light_and_dark(answers: Maps, window: float) -> list[Tensor]:
+def _light_and_dark(responses: Maps, window: float) -> list[Tensor]:
     return [
         _log(blur(part.square(), window))
-        for part in (answers.clamp_min(0), answers.clamp_max(0))
+        for part in (responses.clamp_min(0), responses.clamp_max(0))
     ]
 
 
@@ -131,19 +133,19 @@ def _log(energy: Tensor) -> Tensor:
 def discriminant(
     features: Maps, inside: Where, outside: Where
 ) -> Float[Tensor, "n 1 h w"]:
-    """Fisher's linear discriminant: evidence for one texture and against another.
+    """Fisher's linear discriminant: the evidence for one of two textures.
 
     Parameters
     ----------
     features : Float[Tensor, "n k h w"]
-        As :func:`texture_features` returns them.
+        For example from :func:`texture_features`.
     inside, outside : Bool[Tensor, "n 1 h w"]
-        Where a pixel is known to be of the one, of the other.
+        The pixels known to be of the first and of the second texture.
 
     Returns
     -------
     Float[Tensor, "n 1 h w"]
-        The logarithm of the ratio of their likelihoods, were the features Gaussian.
+        The logarithm of the ratio of likelihoods, for Gaussian features.
     """
     values = features.transpose(0, 1).flatten(1).T.cpu().double()
     known = [values[where.flatten().cpu()] for where in (inside, outside)]
@@ -159,27 +161,28 @@ def discriminant(
 def patch_evidence(
     images: Maps, inside: Where, outside: Where, seed: int
 ) -> Float[Tensor, "n 1 h w"]:
-    """What mixtures of patches, one for each of two textures, say of each patch.
+    """The evidence of Gaussian mixtures of patches, one for each of two textures.
 
-    Mixtures of Gaussians describe patches well (Zoran and Weiss, ICCV 2011). They look
-    at fewer pixels than a window of filters, and see a border more sharply. Each is
-    learned from every other block of the picture, a chessboard, and asked about the
-    rest: else it would confirm whatever it was taught.
+    Mixtures of Gaussians describe patches well (Zoran and Weiss, ICCV 2011). A patch
+    has fewer pixels than the window of the filters, so the evidence changes more
+    sharply at a border. The picture is split into the blocks of a chessboard. Mixtures
+    from the black blocks judge the white ones, and the reverse: on its own training
+    patches a mixture would confirm its labels.
 
     Parameters
     ----------
     images : Float[Tensor, "n c h w"]
-        Their mean over the channels is looked at.
+        Their mean over the channels is used.
     inside, outside : Bool[Tensor, "n 1 h w"]
         As for :func:`discriminant`.
     seed : int
-        Draws where the mixtures start.
+        Seed of the mixtures and of their training patches.
 
     Returns
     -------
     Float[Tensor, "n 1 h w"]
-        Logarithms of ratios of likelihoods; 0 where one of the textures has too few
-        patches to learn from.
+        Logarithms of ratios of likelihoods; 0 where a texture has too few training
+        patches.
     """
     half = PATCH_SIZE // 2
     grey = _mirrored(images.mean(1, keepdim=True), half, half)
@@ -192,9 +195,9 @@ def patch_evidence(
     black = ((y[:, None] + x) % 2 == 0).expand_as(inside).flatten()
     evidence = torch.zeros(len(patches), dtype=torch.double)
     order = torch.randperm(len(patches), generator=torch.Generator().manual_seed(seed))
-    for taught in (black, ~black):
+    for training in (black, ~black):
         layers = [
-            order[(taught & where.flatten().cpu())[order]][:TAUGHT]
+            order[(training & where.flatten().cpu())[order]][:TRAINING_PATCHES]
             for where in (inside, outside)
         ]
         if min(map(len, layers)) < 2 * PATCH_COMPONENTS:
@@ -207,5 +210,5 @@ def patch_evidence(
             )
             for layer in layers
         )
-        evidence = torch.where(taught, evidence, first - second)
+        evidence = torch.where(training, evidence, first - second)
     return evidence.view_as(inside).to(images)

@@ -24,17 +24,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dil_teach.classical.segmentation.hints import (
-    SMOOTHNESS,
-    SMOOTHNESS_OF_TEXTURE,
-    best_cut,
-    colour_evidence,
-    grow,
+from dil_teach.classical.segmentation.region_growing import (
+    final_cut,
     scaled,
+    start_segmentation,
 )
-from dil_teach.classical.segmentation.optical_flow import optical_flows, steady
-from dil_teach.classical.segmentation.saliency import saliency
-from dil_teach.classical.segmentation.texture import blur
 from dil_teach.deep.double_dip.double_dip import (
     DoubleDIP,
     Layers,
@@ -42,20 +36,13 @@ from dil_teach.deep.double_dip.double_dip import (
     Noise,
 )
 from dil_teach.image.convention import Image, Video, check_image, check_images
-from dil_teach.image.guided_filter import guided_upsample
-from dil_teach.image.resize import resize
 from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.networks import SLOPE, convolution
 
 WIDTHS = (16, 32, 32)
 """Channels of the networks at each scale, from the finest."""
-SIDE = 192
-"""Pixels of the longer side at which larger pictures are taken apart."""
 COMPONENTS = 10
-FRAME = 16
-"""The frame that is taken for ground is this part of the shorter side."""
-SALIENT = 0.08
-"""The share of the picture that is taken for figure where nothing is given."""
+"""Principal components that the networks draw."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +102,8 @@ class Segmentation:
 
     Attributes
     ----------
-    foreground, background : Video
-        All hints, given and computed, Float[Tensor, "n 1 h w"], at the size at which
-        the networks learn.
-    start : Video
-        The mask from which training starts, found without a network, of that size.
+    start : Start
+        The segmentation without networks from which training starts, with all hints.
 
     Raises
     ------
@@ -138,25 +122,21 @@ class Segmentation:
         film = not isinstance(image, Tensor) or image.ndim != 3
         pictures = image if film else image[None]
         check_images(pictures, "image")
-        check_image(pictures[0], "image", min_side=2 * 2 ** len(WIDTHS))
-        self.image, self.pictures = image.detach(), pictures.detach()
-        self.given, self.settings = (foreground, background), settings
+        min_side = 2 * 2 ** len(WIDTHS)
+        check_image(pictures[0], "image", min_side=min_side)
+        self.image, self.hints = image.detach(), (foreground, background)
+        self.settings = settings
         self.step, self.total_steps = 0, settings.steps
-        hints = _hints(pictures, foreground, background)
-        size = _small_size(pictures)
-        self.small = torch.stack([resize(p, size=size).clamp(0, 1) for p in pictures])
-        self.foreground, self.background = (_small_hint(hint, size) for hint in hints)
-        self.flows = optical_flows(self.small) if len(pictures) > 1 else None
-        self.start, features = grow(
-            self.small, self.foreground, self.background, settings.seed, self.flows
+        self.start = start_segmentation(
+            pictures.detach(), foreground, background, settings.seed, min_side
         )
-        components = principal_components(features)
+        components = principal_components(self.start.features)
         rng = torch.Generator().manual_seed(settings.seed)
         self.dip = DoubleDIP(
             components,
             front=Network(components, rng, each=True, widths=WIDTHS),
             back=Network(components, rng, each=True, widths=WIDTHS),
-            mask=FeatureMask(features, rng),
+            mask=FeatureMask(self.start.features, rng),
             rng=rng,
             steps=settings.steps,
             learning_rate=settings.learning_rate,
@@ -172,9 +152,10 @@ class Segmentation:
         progress, weight = self.step / self.total_steps, self.settings
         layers = self.dip.draw()
         reconstruction, mask = self.dip.reconstruction(layers), layers.mask
-        hint = binary_cross_entropy(mask, self.foreground, self.background)
-        start = binary_cross_entropy(mask, self.start, 1 - self.start)
-        length = border(mask, self.small)
+        known = self.start
+        hint = binary_cross_entropy(mask, known.foreground, known.background)
+        start = binary_cross_entropy(mask, known.mask, 1 - known.mask)
+        length = border(mask, known.small)
         greyness = (mask * (1 - mask)).mean()
         losses = {
             "reconstruction": reconstruction,
@@ -197,25 +178,12 @@ class Segmentation:
             [0, 1]: 1 is foreground. A film is cut through all frames at once, and its
             masks are averaged along the motion, so that their edges are soft.
         """
-        small, hints = self.small, (self.foreground, self.background)
-        evidence = _evidence(self.dip.image, self.dip.layers())
-        mask = best_cut(evidence, small, *hints, SMOOTHNESS_OF_TEXTURE, self.flows)
-        if self.flows is None:
-            for _ in range(2):
-                inside = mask > 0
-                colours = colour_evidence(small, inside, ~inside, self.settings.seed)
-                mask = best_cut(evidence + colours, small, *hints, SMOOTHNESS)
-        else:  # motion says more than colours, which the background may share
-            mask = steady(mask, small, self.flows)
-        if small.shape != self.pictures.shape:
-            radius = max(1, min(mask.shape[-2:]) // 32)
-            mask = guided_upsample(self.pictures, small, mask, radius, 1e-3)
-        mask = mask.clamp(0, 1)
+        mask = final_cut(self.start, _evidence(self.dip.image, self.dip.layers()))
         return mask if self.image.ndim == 4 else mask[0]
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments, without the image."""
-        foreground, background = self.given
+        foreground, background = self.hints
         return {
             "foreground": foreground,
             "background": background,
@@ -242,7 +210,7 @@ def binary_cross_entropy(
 
 
 def border(mask: Video, picture: Video) -> Float[Tensor, ""]:
-    """The length of the mask's border, which costs less along the picture's edges."""
+    """The length of the mask's border, weighted low along the picture's edges."""
     steps = [picture.diff(dim=axis).square().sum(1, keepdim=True) for axis in (-1, -2)]
     mean = torch.cat([step.flatten() for step in steps]).mean().clamp_min(1e-12)
     lengths = [
@@ -253,20 +221,20 @@ def border(mask: Video, picture: Video) -> Float[Tensor, ""]:
 
 
 def _evidence(image: Video, layers: Layers) -> Float[Tensor, "n 1 h w"]:
-    """For the figure and against the ground: the mask's, and by how much better the
-    figure's network explains a pixel."""
+    """Evidence for the foreground: from the mask, and from the difference between the
+    errors of the two networks at a pixel."""
     logit = layers.mask.clamp(1e-3, 1 - 1e-3).logit()
     errors = [
         (layer - image).square().sum(1, keepdim=True)
         for layer in (layers.back, layers.front)
     ]
-    return scaled(scaled(logit) + scaled(errors[0] - errors[1]))
+    return scaled(logit) + scaled(errors[0] - errors[1])
 
 
 def principal_components(
     features: Float[Tensor, "n _k h w"],
 ) -> Float[Tensor, "n components h w"]:
-    """The first ten, each brought to [0, 1]: three deviations reach its ends."""
+    """The first ten components, in [0, 1]: 3 standard deviations reach 0 and 1."""
     values = features - features.mean((0, 2, 3), keepdim=True)
     values = values.cpu().double()  # MPS has no double
     rows = values.transpose(0, 1).flatten(1)
@@ -309,68 +277,3 @@ class FeatureMask(nn.Module):
     def forward(self, noise: Noise) -> Tensor:
         x = self.features + self.noise_gain * noise(self.features.shape)
         return self.last(F.leaky_relu(self.first(x), SLOPE)).sigmoid()
-
-
-def _hints(
-    pictures: Video,
-    foreground: Image | Video | None,
-    background: Image | Video | None,
-) -> tuple[Video, Video]:
-    """Hints for all frames, zeros and ones; those that lack are computed."""
-    front = _given_hint("foreground", foreground, pictures)
-    back = _given_hint("background", background, pictures)
-    if front is not None and back is not None:
-        both = (front * back) > 0
-        front, back = front.where(~both, 0), back.where(~both, 0)
-    elif front is None:
-        salient = torch.stack([blur(saliency(p)[None], 2.0)[0] for p in pictures])
-        if back is not None:
-            salient = salient.where(back == 0, 0)
-        least = salient.flatten(1).quantile(1 - SALIENT, dim=1).view(-1, 1, 1, 1)
-        front = (salient > least).float()
-    if back is None:
-        wide = max(1, min(pictures.shape[-2:]) // FRAME)
-        back = torch.ones_like(front)
-        back[..., wide:-wide, wide:-wide] = 0
-        back = back.where(front == 0, 0)
-    for name, hint in (("foreground", front), ("background", back)):
-        if not hint.any():
-            raise ValueError(
-                f"{name}: expected some pixels that the other hint does not mark, got "
-                "none; mark different places in the two"
-            )
-    return front, back
-
-
-def _given_hint(name: str, hint: Image | Video | None, pictures: Video) -> Video | None:
-    if hint is None:
-        return None
-    size = tuple(pictures.shape[-2:])
-    whole = hint[None] if hint.ndim == 3 else hint
-    if whole.shape[1:] != (1, *size) or len(whole) not in (1, len(pictures)):
-        raise ValueError(
-            f"{name}: expected one channel of {size[0]} x {size[1]} pixels, the "
-            f"image's size, got shape {tuple(hint.shape)}; make the hint from that "
-            "image"
-        )
-    marked = (whole > 0.5).to(pictures)
-    if not marked.any() or marked.all():
-        raise ValueError(
-            f"{name}: expected a hint that marks a part of the picture, got one that "
-            f"marks {'all' if marked.any() else 'nothing'}; paint a part of it white"
-        )
-    unknown = marked.new_zeros(len(pictures) - len(marked), *marked.shape[1:])
-    return torch.cat([marked, unknown])
-
-
-def _small_size(pictures: Video) -> tuple[int, int]:
-    height, width = pictures.shape[-2:]
-    scale = min(1.0, SIDE / max(height, width))
-    stride = 2 * 2 ** len(WIDTHS)
-    return max(round(scale * height), stride), max(round(scale * width), stride)
-
-
-def _small_hint(hint: Video, size: tuple[int, int]) -> Video:
-    if tuple(hint.shape[-2:]) == size:
-        return hint
-    return F.adaptive_max_pool2d(hint, size)

@@ -1,0 +1,247 @@
+"""Segmentation without networks: hints grow over the pixels that look like them.
+
+Discriminant analysis of the features of the marked pixels gives evidence for each
+pixel. A minimal cut (Boykov and Jolly, ICCV 2001) along the picture's edges turns the
+evidence into a mask. The next round learns from the pixels of that mask. Colours are
+modelled as in GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004). In a film, motion
+is one of the features, and one cut goes through all frames.
+
+Callers use two functions: :func:`start_segmentation` gives a first mask and the
+features, :func:`final_cut` the mask for better evidence.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from dil_teach.classical.segmentation.grab_cut import (
+    SURE,
+    edge_weights,
+    fit_mixture,
+    min_cut,
+)
+from dil_teach.classical.segmentation.hints import complete_hints
+from dil_teach.classical.segmentation.optical_flow import (
+    Flows,
+    links,
+    motion,
+    optical_flows,
+    steady,
+)
+from dil_teach.classical.segmentation.texture import (
+    blur,
+    discriminant,
+    patch_evidence,
+    standardised,
+    texture_features,
+)
+from dil_teach.image.convention import Image, Video
+from dil_teach.image.guided_filter import guided_upsample
+from dil_teach.image.resize import resize
+
+SIDE = 192
+"""Longer side, in pixels, of the copies from which larger pictures are segmented."""
+MAX_COLOUR_EVIDENCE, MAX_PATCH_EVIDENCE = 8.0, 20.0
+"""Limits of the evidence, in nats, while the mask grows: a mixture is overconfident
+about pixels that it has not seen."""
+EVIDENCE = 2.0
+"""Mean absolute evidence of a pixel, in nats; the cut weighs it against the edges."""
+SMOOTHNESS, SMOOTHNESS_OF_TEXTURE = 5.0, 4.0
+"""Costs, in nats, of a border between two pixels of one colour, when colours count and
+when they do not. GrabCut's 50 would cut off the tips of a star."""
+ROUNDS = 5
+"""Rounds of learning and cutting; in later rounds the mask hardly changes."""
+PATCH_ROUNDS = (1, 2)
+"""Rounds in which patch mixtures are fitted: the hints alone have too few patches, and
+later little changes."""
+COLOUR_BLUR, PATCH_BLURS = 2.0, (1.5, 3.0)
+"""Standard deviations, in pixels, of the blurred copies of the evidence."""
+MOTION = 3
+"""Copies of the motion among the features; colours have as many."""
+
+Where = Bool[Tensor, "n 1 h w"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A segmentation without networks, and what it was computed from.
+
+    All but ``pictures`` have the size of ``small``: at most ``SIDE`` pixels.
+    """
+
+    pictures: Video
+    """The given frames."""
+    small: Video
+    foreground: Video
+    """Zeros and ones, Float[Tensor, "n 1 h w"]: the given or computed hint."""
+    background: Video
+    flows: Flows | None
+    """The optical flow of a film."""
+    mask: Video
+    """1 in the foreground, 0 in the background."""
+    features: Float[Tensor, "n _k h w"]
+    """The features of the last cut: texture, motion, and the evidence of colour and
+    patch mixtures."""
+    seed: int
+
+
+def start_segmentation(
+    pictures: Video,
+    foreground: Image | Video | None,
+    background: Image | Video | None,
+    seed: int,
+    min_side: int,
+) -> Start:
+    """Segment pictures from hints alone: learn, cut, and learn again.
+
+    Parameters
+    ----------
+    pictures, foreground, background
+        As for :func:`dil_teach.classical.segmentation.hints.complete_hints`.
+    seed : int
+        Seed of the mixtures.
+    min_side : int
+        The small copies have at least this many pixels a side.
+
+    Raises
+    ------
+    ValueError
+        If a hint cannot be used.
+    """
+    hints = complete_hints(pictures, foreground, background)
+    scale = min(1.0, SIDE / max(pictures.shape[-2:]))
+    size = (
+        max(round(scale * pictures.shape[-2]), min_side),
+        max(round(scale * pictures.shape[-1]), min_side),
+    )
+    small = torch.stack([resize(p, size=size).clamp(0, 1) for p in pictures])
+    front, back = (F.adaptive_max_pool2d(hint, size) for hint in hints)
+    flows = optical_flows(small) if len(small) > 1 else None
+    mask, features = grow(small, front, back, seed, flows)
+    return Start(pictures, small, front, back, flows, mask, features, seed)
+
+
+def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
+    """The mask for some evidence, cut along edges, at the pictures' own size.
+
+    Parameters
+    ----------
+    start : Start
+        Of :func:`start_segmentation`.
+    evidence : Float[Tensor, "n 1 h w"]
+        For the foreground, in any unit: it is scaled to a mean of ``EVIDENCE`` nats.
+
+    Returns
+    -------
+    Video
+        Float[Tensor, "n 1 h w"] in [0, 1]. The masks of a film are averaged along the
+        motion.
+    """
+    small, hints = start.small, (start.foreground, start.background)
+    evidence = scaled(evidence)
+    mask = best_cut(evidence, small, *hints, SMOOTHNESS_OF_TEXTURE, start.flows)
+    if start.flows is None:
+        for _ in range(2):
+            colours = colour_evidence(small, mask > 0, mask == 0, start.seed)
+            mask = best_cut(evidence + colours, small, *hints, SMOOTHNESS)
+    else:  # in a film, motion says more than colours, which the layers may share
+        mask = steady(mask, small, start.flows)
+    if small.shape != start.pictures.shape:
+        radius = max(1, min(mask.shape[-2:]) // 32)
+        mask = guided_upsample(start.pictures, small, mask, radius, 1e-3)
+    return mask.clamp(0, 1)
+
+
+def grow(
+    pictures: Video, front: Video, back: Video, seed: int, flows: Flows | None = None
+) -> tuple[Video, Float[Tensor, "n _k h w"]]:
+    """The mask and the features after ``ROUNDS`` rounds, as in :class:`Start`."""
+    texture = texture_features(pictures)
+    if flows is not None:
+        texture = torch.cat([texture, motion(flows).repeat(1, MOTION, 1, 1)], 1)
+    mask, features = front, texture
+    inside, outside = front > 0, back > 0
+    patches = None
+    for k in range(ROUNDS):
+        limit = MAX_COLOUR_EVIDENCE
+        colours = colour_evidence(pictures, inside, outside, seed).clamp(-limit, limit)
+        votes = [colours, blur(colours, COLOUR_BLUR)]
+        if k in PATCH_ROUNDS:
+            limit = MAX_PATCH_EVIDENCE
+            patches = patch_evidence(pictures, inside, outside, seed)
+            patches = patches.clamp(-limit, limit)
+        if patches is not None:
+            votes += [blur(patches, sigma) for sigma in PATCH_BLURS]
+        features = torch.cat([texture, standardised(torch.cat(votes, 1))], 1)
+        evidence = scaled(discriminant(features, inside, outside))
+        mask = best_cut(evidence, pictures, front, back, SMOOTHNESS_OF_TEXTURE, flows)
+        inside, outside = mask > 0, mask == 0
+    return mask, features
+
+
+def colour_evidence(
+    pictures: Video, inside: Where, outside: Where, seed: int
+) -> Float[Tensor, "n 1 h w"]:
+    """The evidence of GrabCut's two mixtures of colours, one for each layer.
+
+    Parameters
+    ----------
+    pictures : Video
+        Float[Tensor, "n c h w"] in [0, 1].
+    inside, outside : Bool[Tensor, "n 1 h w"]
+        The pixels from which the two mixtures are fitted.
+    seed : int
+        Seed of the mixtures.
+
+    Returns
+    -------
+    Float[Tensor, "n 1 h w"]
+        For the foreground, in nats: the logarithm of a ratio of likelihoods. 0 where a
+        layer has fewer than two pixels.
+    """
+    colours = pictures.transpose(0, 1).flatten(1).T.cpu().double()
+    layers = [where.flatten().cpu() for where in (inside, outside)]
+    if min(int(layer.sum()) for layer in layers) < 2:
+        return torch.zeros_like(pictures[:, :1])
+    front, back = (fit_mixture(colours[w], seed).costs(colours) for w in layers)
+    return (back - front).view_as(inside).to(pictures)
+
+
+def best_cut(
+    evidence: Video,
+    pictures: Video,
+    front: Video,
+    back: Video,
+    smoothness: float,
+    flows: Flows | None = None,
+) -> Video:
+    """The cheapest mask of a picture or a film; borders along edges are cheap.
+
+    Parameters
+    ----------
+    evidence : Video
+        Float[Tensor, "n 1 h w"], for the foreground, in nats.
+    pictures, front, back, flows : Video
+        The ``small``, ``foreground``, ``background`` and ``flows`` of a :class:`Start`.
+    smoothness : float
+        Cost of a border between two pixels of one colour, in nats. In a film, also the
+        cost of a point that is foreground in one frame and background in the next.
+
+    Returns
+    -------
+    Video
+        Float[Tensor, "n 1 h w"] of zeros and ones.
+    """
+    evidence = evidence.where(front == 0, SURE).where(back == 0, -SURE).cpu().double()
+    across = None if flows is None else links(pictures, flows, smoothness)
+    costs = (-evidence[:, 0]).clamp_min(0), evidence[:, 0].clamp_min(0)
+    mask = min_cut(*costs, edge_weights(pictures, smoothness), across)
+    return mask[:, None].to(pictures)
+
+
+def scaled(evidence: Tensor) -> Tensor:
+    """The evidence in nats, scaled to a mean absolute value of ``EVIDENCE``."""
+    return EVIDENCE * evidence / evidence.abs().mean().clamp_min(1e-9)
