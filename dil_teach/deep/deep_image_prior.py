@@ -26,24 +26,28 @@ from torch import Tensor, nn
 
 from dil_teach.classical.denoising import noise_level
 from dil_teach.image.convention import Image, check_image
-from dil_teach.image.degradation import Degradation, check_mask, hide, identity
+from dil_teach.image.degradation import (
+    Degradation,
+    check_mask,
+    check_not_flat,
+    hide,
+    identity,
+)
 from dil_teach.image.scale import scale_and_size
 from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.networks import Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
 
 INPUT_CHANNELS = 8
-"""Channels of the network input: half as many as in Double-DIP, because each step draws
-new noise for all of them, which takes time."""
+"""Channels of the network input; few, because each step draws noise for all of them."""
 NOISE_GROWS = 300
 """Steps over which the noise on the network input grows to its full size (measured)."""
 LESS_NOISE = 0.3
 """Share of that noise which is used where the image has no noise to overfit."""
 TOO_NEAR, TOO_FAR = 0.85, 1.2
 """Bounds on the answer's mean squared distance from the image, as shares of the
-estimated noise variance. Below the first, the network has fitted noise; above the
-second, detail is missing. The bounds are wide because the estimate also counts texture,
-and misses noise that is not white."""
+estimated noise variance: below the first, the network has fitted noise; above the
+second, detail is missing. The estimate counts texture as noise, so they are wide."""
 STATE = (
     "step",
     "inputs",
@@ -149,8 +153,7 @@ class DeepImagePrior:
         self.image = self.target = image = image.detach()
         self.degradation, self.settings = degradation, settings
         known, size = image, (image.shape[-2], image.shape[-1])
-        # what masked() or downsampled() was given
-        given = getattr(degradation, "keywords", {})
+        given = getattr(degradation, "keywords", {})  # the mask, or the scale
         self.mask: Tensor | None = given.get("mask")
         if self.mask is not None:
             check_mask(self.mask, image)
@@ -161,25 +164,20 @@ class DeepImagePrior:
         if "scale" in given:
             self.degradation = partial(degradation, size=size)
             size = scale_and_size(size, given["scale"], None)[1]
-        _check_content(known, size, 2 ** len(settings.widths))
+        stride = 2 ** len(settings.widths)
+        if min(size) <= stride:
+            raise ValueError(
+                f"image: expected more than {stride} pixels a side, the network's "
+                f"stride, got {size[0]} x {size[1]}; use a larger image"
+            )
+        check_not_flat(known)
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)
-        inputs = [
-            draw_network_input(size, self.rng, INPUT_CHANNELS)
-            for _ in range(settings.networks)
-        ]
+        count = range(settings.networks)
+        inputs = [draw_network_input(size, self.rng, INPUT_CHANNELS) for _ in count]
         self.inputs = torch.cat(inputs).to(image.device)
-        networks = [
-            Hourglass(
-                INPUT_CHANNELS,
-                len(image),
-                settings.widths,
-                settings.skip,
-                self.rng,
-                upsample="nearest",
-            )
-            for _ in inputs
-        ]
+        shape = INPUT_CHANNELS, len(image), settings.widths, settings.skip
+        networks = [Hourglass(*shape, self.rng, upsample="nearest") for _ in count]
         colour = known.flatten(1).mean(1).cpu().clamp(0.01, 0.99)
         for network in networks:
             # without it, very dark and very light pictures would need more steps
@@ -278,14 +276,10 @@ class DeepImagePrior:
         return self.average.clone()
 
     def result(self) -> Image:
-        """The restored image after the steps taken so far.
+        """The restored image after the steps taken so far, "c h2 w2" in [0, 1].
 
-        Returns
-        -------
-        Image
-            Float[Tensor, "c h2 w2"] in [0, 1]: the moving average of the outputs. For
-            denoising it is the one at the minimum of the variance. For inpainting only
-            the hole is replaced; the known pixels stay exactly.
+        It is the moving average of the outputs; for denoising, the one at the minimum
+        of the variance. Inpainting replaces only the hole, and keeps known pixels.
         """
         if self.stops_early and self.best_step:
             return self.best.clone()
@@ -304,16 +298,3 @@ class DeepImagePrior:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
         load_state(self, STATE, state)
-
-
-def _check_content(known: Tensor, size: tuple[int, int], stride: int) -> None:
-    if min(size) <= stride:
-        raise ValueError(
-            f"image: expected more than {stride} pixels a side, the network's stride, "
-            f"got {size[0]} x {size[1]}; take a larger picture or fewer widths"
-        )
-    if known.flatten(1).amin(1).equal(known.flatten(1).amax(1)):
-        raise ValueError(
-            "image: expected a picture, got one colour everywhere; "
-            "take an image with some detail to learn from"
-        )

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.image.convention import Image, check_image
+from dil_teach.image.degradation import check_not_flat
 from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.networks import convolution
 from dil_teach.training.precision import autocast
@@ -95,11 +96,7 @@ class ZSN2N:
     ) -> None:
         check_image(image, min_side=MIN_SIDE)
         self.image = image = image.detach()
-        if image.flatten(1).amin(1).equal(image.flatten(1).amax(1)):
-            raise ValueError(
-                "image: expected a picture, got one colour everywhere; "
-                "take an image with some detail to learn from"
-            )
+        check_not_flat(image)
         self.settings = settings
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)

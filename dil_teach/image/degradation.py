@@ -177,3 +177,12 @@ def check_mask(mask: Tensor, image: Image) -> None:
             f"mask: expected 1 in the hole and 0 elsewhere, got {found}; paint the "
             "hole white and the known pixels black"
         )
+
+
+def check_not_flat(values: Float[Tensor, "c *_size"]) -> None:
+    """Refuse an image of one colour, from which nothing can be learned."""
+    if values.flatten(1).amin(1).equal(values.flatten(1).amax(1)):
+        raise ValueError(
+            "image: expected a picture, got one colour everywhere; take an image with "
+            "some detail to learn from"
+        )
