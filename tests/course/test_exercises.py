@@ -217,6 +217,10 @@ def fold(enlarge, low, orientations=tuple(range(8))):
     return torch.stack([orient_back(enlarge(orient(low, o)), o) for o in orientations])
 
 
+def centred(patch):
+    return patch - patch.mean((1, 2), keepdim=True)
+
+
 def normalised(a, b):
     a, b = (x - x.mean((1, 2), keepdim=True) for x in (a, b))
     return (a / a.std() - b / b.std()).square().sum()
@@ -364,6 +368,9 @@ PLANTED = {
         "divide by the contrast": normalised,
         "over which axes": lambda a, b: (a - b).square().sum((1, 2)),
         "its own mean": lambda a, b: right("mean_removed_ssd", a, b) + len(a) - 1.0,
+        "A square root": lambda a, b: torch.dist(centred(a), centred(b)),
+        "absolute differences": lambda a, b: (centred(a) - centred(b)).abs().sum(),
+        "averaged, not summed": lambda a, b: F.mse_loss(centred(a), centred(b)),
     },
     "percentage_against_scale": {
         "Without these": lambda i, s, p=7, n=9: right(

@@ -21,8 +21,8 @@ from dil_teach.deep.double_dip.double_dip import (
     Layers,
     Network,
     Smooth,
-    check_images,
 )
+from dil_teach.image.convention import check_images
 
 
 @pytest.fixture(scope="module")
