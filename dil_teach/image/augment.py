@@ -51,9 +51,8 @@ def allowed_orientations(
         Height and width of the image and of the result. If the result ends inside a
         pixel of the image, on one side only, no other orientation is allowed.
     """
-    if any(
-        abs(s * n - m) > 1e-6 for s, n, m in zip(scale, low_size, size, strict=True)
-    ):
+    sides = zip(scale, low_size, size, strict=True)
+    if any(abs(s * low - high) > 1e-6 for s, low, high in sides):
         return [0]
     orientations = ORIENTATIONS[:: 1 if scale[0] == scale[1] else 2]
     if isinstance(kernel, str):

@@ -61,7 +61,7 @@ def load_film(path: str | Path) -> Video:
     Returns
     -------
     Video
-        In [0, 1]. A film file is RGB; a folder's frames are as ``load_image`` gives.
+        RGB for a file; for a folder, the channels that ``load_image`` returns.
 
     Raises
     ------
@@ -80,12 +80,8 @@ def load_film(path: str | Path) -> Video:
 def frame_files(folder: str | Path) -> list[Path]:
     """The pictures of a folder in natural order: frame 9 before frame 10.
 
-    Hidden files and files that are not pictures (by their suffix) are ignored.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds no picture.
+    Hidden files and files that are not pictures (by their suffix) are ignored. A
+    ValueError is raised if no picture is left.
     """
     folder = Path(folder)
     if not (files := [file for file in folder.iterdir() if _is_picture(file)]):
@@ -93,7 +89,7 @@ def frame_files(folder: str | Path) -> list[Path]:
             f"{folder}: expected a folder of frames, got no picture in it; put them "
             "there as .png or .jpg"
         )
-    return sorted(files, key=_natural)
+    return sorted(files, key=_natural_order)
 
 
 def _is_picture(file: Path) -> bool:
@@ -102,8 +98,7 @@ def _is_picture(file: Path) -> bool:
     return readable and suffix not in READ and file.name[0] != "." and file.is_file()
 
 
-def _natural(file: Path) -> tuple[list[tuple[int, str]], str]:
-    """A sort key that compares the numbers in a name by value."""
+def _natural_order(file: Path) -> tuple[list[tuple[int, str]], str]:
     parts = re.findall(r"(\d+)|(\D+)", file.name.lower())
     return [(int(n) if n else -1, text) for n, text in parts], file.name
 
@@ -164,7 +159,7 @@ def _check_same_shape(name: str | Path, image: Image, other: str, first: Image) 
 
 
 def _quarter_turns(metadata: dict[str, Any]) -> int:
-    """Anticlockwise quarter turns that a phone's display matrix asks for."""
+    """Anticlockwise quarter turns, from a phone's display matrix."""
     if "DISPLAYMATRIX" not in metadata:
         return 0
     cosine, sine = np.frombuffer(metadata["DISPLAYMATRIX"], np.int32)[:2]
@@ -194,7 +189,7 @@ def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None
     Parameters
     ----------
     video : Video
-        Float[Tensor, "t c h w"], grey or RGB; values outside [0, 1] are clamped.
+        Grey or RGB; values outside [0, 1] are clamped.
     path : str or Path
         ``.mkv`` (FFV1, RGB) is lossless; ``.mp4`` (H.264) and ``.webm`` (VP9) are not.
         An ``.mp4`` of odd height or width keeps its colours at full resolution, which
@@ -258,7 +253,7 @@ def save_frames(
     Parameters
     ----------
     video : Video
-        Float[Tensor, "t c h w"] with 1 to 4 channels.
+        With 1 to 4 channels.
     folder : str or Path
         A new folder, or an empty one.
     names : sequence of str, optional

@@ -24,17 +24,13 @@ def guided_filter(
     guide : Float[Tensor, "n c h w"]
         In [0, 1], grey or in colour.
     source : Float[Tensor, "n k h w"]
-        For example a transmission or a mask.
+        For example a transmission or a mask. The result, which is not clamped, may
+        leave its range slightly.
     radius : int
         The windows are 2 * radius + 1 pixels a side, cropped at the border. Scale it
         with the image.
     eps : float
         Edges of the guide with a variance below this are smoothed.
-
-    Returns
-    -------
-    Float[Tensor, "n k h w"]
-        Not clamped: it may leave the range of ``source`` slightly.
 
     Raises
     ------
@@ -53,24 +49,8 @@ def guided_upsample(
 ) -> Float[Tensor, "n k _h _w"]:
     """Smooth a source and upscale it to the size of a guide, along the guide's edges.
 
-    Parameters
-    ----------
-    guide : Float[Tensor, "n c H W"]
-        In [0, 1].
-    small_guide : Float[Tensor, "n c h w"]
-        The guide at the size of ``source``.
-    source, radius, eps
-        As in :func:`guided_filter`; ``radius`` in pixels of ``source``.
-
-    Returns
-    -------
-    Float[Tensor, "n k H W"]
-        Not clamped.
-
-    Raises
-    ------
-    ValueError
-        As in :func:`guided_filter`.
+    As :func:`guided_filter`; ``small_guide`` is the guide at the size of ``source``,
+    in whose pixels ``radius`` is.
     """
     if small_guide.shape[-2:] != source.shape[-2:]:
         raise ValueError(
@@ -82,13 +62,11 @@ def guided_upsample(
             "radius, eps: expected a radius of at least 1 pixel and an eps above 0, "
             f"got {radius} and {eps}"
         )
-    size = (guide.shape[-2], guide.shape[-1])
     slope, offset = _coefficients(small_guide, source, radius, eps)
-    slope = slope.flatten(1, 2)
-    if size != tuple(source.shape[-2:]):
-        slope, offset = (
-            F.interpolate(x, size, mode="bilinear") for x in (slope, offset)
-        )
+    size = [*guide.shape[-2:]]
+    if size != [*source.shape[-2:]]:
+        slope = F.interpolate(slope, size, mode="bilinear")
+        offset = F.interpolate(offset, size, mode="bilinear")
     result = offset
     for c, channel in enumerate(slope.unflatten(1, (guide.shape[1], -1)).unbind(1)):
         result = result + channel * guide[:, c : c + 1]
@@ -96,29 +74,25 @@ def guided_upsample(
 
 
 def _coefficients(
-    guide: Float[Tensor, "n c h w"],
-    source: Float[Tensor, "n k h w"],
-    radius: int,
-    eps: float,
-) -> tuple[Float[Tensor, "n c k h w"], Float[Tensor, "n k h w"]]:
+    guide: Tensor, source: Tensor, radius: int, eps: float
+) -> tuple[Float[Tensor, "n ck h w"], Float[Tensor, "n k h w"]]:
     """Equations 19 and 20: a and b of q = a . I + b, averaged over the windows."""
     # double precision: a variance is a small difference of two means
     guide, wanted = guide.double(), source.double()
-    channels = guide.shape[1]
     mean_guide, mean_source = box(guide, radius), box(wanted, radius)
-    products = guide[:, :, None] * guide[:, None]  # n c c h w
-    variance = box(products.flatten(1, 2), radius).unflatten(1, (channels, channels))
-    variance = variance - mean_guide[:, :, None] * mean_guide[:, None]
-    products = guide[:, :, None] * wanted[:, None]  # n c k h w
-    covariance = box(products.flatten(1, 2), radius).unflatten(1, (channels, -1))
-    covariance = covariance - mean_guide[:, :, None] * mean_source[:, None]
-    ridge = eps * torch.eye(channels, dtype=torch.float64, device=guide.device)
+
+    def covariance(other: Tensor, mean: Tensor) -> Float[Tensor, "n h w c k"]:
+        products = guide[:, :, None] * other[:, None]
+        means = box(products.flatten(1, 2), radius).unflatten(1, products.shape[1:3])
+        return (means - mean_guide[:, :, None] * mean[:, None]).permute(0, 3, 4, 1, 2)
+
+    ridge = eps * torch.eye(guide.shape[1], dtype=torch.float64, device=guide.device)
     slope = torch.linalg.solve(
-        variance.permute(0, 3, 4, 1, 2) + ridge, covariance.permute(0, 3, 4, 1, 2)
+        covariance(guide, mean_guide) + ridge, covariance(wanted, mean_source)
     ).permute(0, 3, 4, 1, 2)
     offset = mean_source - (slope * mean_guide[:, :, None]).sum(1)
-    slope = box(slope.flatten(1, 2), radius).unflatten(1, (channels, -1))
-    return slope.to(source.dtype), box(offset, radius).to(source.dtype)
+    averages = box(slope.flatten(1, 2), radius), box(offset, radius)
+    return averages[0].to(source.dtype), averages[1].to(source.dtype)
 
 
 def box(values: Float[Tensor, "n k h w"], radius: int) -> Float[Tensor, "n k h w"]:

@@ -9,20 +9,8 @@ from dil_teach.image.resize import resize
 def pyramid(image: Image, scales: Sequence[float], min_side: int = 1) -> list[Image]:
     """The image at each of the given scales, antialiased bicubic, clamped to [0, 1].
 
-    Parameters
-    ----------
-    image : Image
-        Float[Tensor, "c h w"].
-    scales : sequence of float
-        Output over input size of each level; 1 is the image itself.
-    min_side : int
-        Levels with a shorter side are left out; if that leaves none, the largest level
-        stays.
-
-    Returns
-    -------
-    list of Image
-        In the order of ``scales``.
+    Levels with a side under ``min_side`` are left out; if that leaves none, the largest
+    level stays.
     """
     levels = [resize(image, scale).clamp(0, 1) for scale in scales]
     large_enough = [level for level in levels if min(level.shape[-2:]) >= min_side]

@@ -67,21 +67,11 @@ def scenes(kind: str | None = None, folder: str | Path | None = None) -> list[st
     Parameters
     ----------
     kind : {"composite", "mixture", "haze", "watermark", "video"}, optional
-        Default: all.
+        Default: all. A ValueError names the kinds if there is no such one.
     folder : str or Path, optional
         Where ``data/render_scenes.py --practice`` wrote. Default: the scenes that ship.
-
-    Returns
-    -------
-    list of str
-        In the order of ``scenes.json``.
-
-    Raises
-    ------
-    ValueError
-        If the kind does not exist.
     """
-    entries = _entries(folder)
+    entries = _list_scenes(folder)[1]
     kinds = list(dict.fromkeys(entry["kind"] for entry in entries.values()))
     if kind is not None and kind not in kinds:
         raise ValueError(
@@ -101,10 +91,6 @@ def scene(name: str, folder: str | Path | None = None) -> Scene:
     folder : str or Path, optional
         As in :func:`scenes`.
 
-    Returns
-    -------
-    Scene
-
     Raises
     ------
     ValueError
@@ -112,31 +98,22 @@ def scene(name: str, folder: str | Path | None = None) -> Scene:
     FileNotFoundError
         If the folder holds no ``scenes.json``, or a file is missing.
     """
-    entries = _entries(folder)
+    root, entries = _list_scenes(folder)
     if name not in entries:
         raise ValueError(
             f"name: expected one of {', '.join(entries)}, got '{name}'; "
             "scenes() lists them"
         )
     entry = entries[name]
-    root = _root(folder)
-    return Scene(
-        name=name,
-        kind=entry["kind"],
-        title=entry["title"],
-        attribution=entry["attribution"],
-        images={key: _read(root, key, files) for key, files in entry["files"].items()},
-        known=entry["known"],
-    )
+    images = {key: _read(root, key, files) for key, files in entry["files"].items()}
+    given = (entry[key] for key in ("kind", "title", "attribution"))
+    return Scene(name, *given, images=images, known=entry["known"])
 
 
-def _root(folder: str | Path | None) -> Path:
-    return shipped("data") if folder is None else Path(folder)
-
-
-def _entries(folder: str | Path | None) -> dict[str, dict[str, Any]]:
-    listed = json.loads((_root(folder) / "scenes.json").read_text(encoding="utf-8"))
-    return {entry["name"]: entry for entry in listed}
+def _list_scenes(folder: str | Path | None) -> tuple[Path, dict[str, dict[str, Any]]]:
+    root = shipped("data") if folder is None else Path(folder)
+    listed = json.loads((root / "scenes.json").read_text(encoding="utf-8"))
+    return root, {entry["name"]: entry for entry in listed}
 
 
 def _read(root: Path, key: str, files: str | list[str]) -> Tensor:

@@ -11,8 +11,11 @@ from dil_teach.classical.haze.airlight import (
     haziest_part,
     vary_airlight,
 )
-from dil_teach.classical.haze.dark_channel import add_haze
-from dil_teach.classical.haze.estimate import guided_dark_channel, transmission_bound
+from dil_teach.classical.haze.dark_channel import (
+    add_haze,
+    guided_dark_channel,
+    transmission_bound,
+)
 from dil_teach.deep.double_dip.dehazing import (
     envelope,
     neighbour_similarity,

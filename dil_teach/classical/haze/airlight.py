@@ -20,22 +20,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.classical.haze.dark_channel import (
+    LEAST,
+    Airlight,
     DarkChannelSettings,
+    Frames,
     brightest_haze,
     dark_channel,
     guided_transmission,
     remove_haze,
+    resample_airlight,
 )
 from dil_teach.image.colour import to_linear, to_srgb
-from dil_teach.image.convention import Image, Video
+from dil_teach.image.convention import Image
 from dil_teach.image.guided_filter import box
 from dil_teach.image.resize import resize
 from dil_teach.patches.extract import extract_patches
-
-Airlight = Float[Tensor, "1 3 1 1"]
-
-LEAST = 0.05
-"""Lower limit of an airlight (linear or sRGB) and of a transmission: both divide."""
 
 # Brightness, from the haziest part
 ROUNDS = 3
@@ -55,6 +54,8 @@ haze, which does more harm than one that is too bright."""
 SKY_CONTRAST, SCENE_CONTRAST = 0.035, 0.055
 """Relative contrast of the haziest part: at most the first in the sky of practice
 scenes, at least the second on their farthest walls."""
+OPAQUE_CONTRAST = 0.2
+"""Relative contrast of the haziest part above which its haze is far from opaque."""
 
 # Tint, from recurring patches
 SIDE = 128
@@ -90,21 +91,48 @@ CELLS = 9
 """Grid points of the airlight along each side."""
 
 
-def estimate_airlight(frames: Video) -> Airlight:
-    """Estimate the colour of opaque haze, in linear light.
-
-    The tint comes from recurring patches and the brightness from the haziest part.
-    Where that part seems to be sky, the brightness comes from the patches as well.
+def find_airlight(
+    frames: Frames,
+    known: Sequence[float] | Image | None = None,
+    non_uniform: bool = False,
+) -> Airlight:
+    """The airlight, estimated or known: one pixel, or a grid from corner to corner.
 
     Parameters
     ----------
-    frames : Video
-        Float[Tensor, "n 3 h w"] in [0, 1], sRGB-encoded, under one haze.
+    known : three numbers or Image, optional
+        sRGB-encoded in (0, 1]: one colour, or a picture of it.
+    non_uniform : bool
+        Whether one colour, known or estimated, is fitted to change over the picture.
 
-    Returns
-    -------
-    Float[Tensor, "1 3 1 1"]
-        In linear light, above 0 and at most 1.
+    Raises
+    ------
+    ValueError
+        If the known airlight is not a colour.
+    """
+    if known is None:
+        airlight = estimate_airlight(frames)
+    else:
+        airlight = torch.as_tensor(known, dtype=torch.float32, device=frames.device)
+        if airlight.ndim == 1:
+            airlight = airlight[:, None, None]
+        colour = airlight.ndim == 3 and len(airlight) == 3
+        if not colour or not 0 < airlight.min() <= airlight.max() <= 1:
+            raise ValueError(
+                "airlight: expected red, green and blue above 0 and at most 1, in sRGB,"
+                f" got {known}; divide levels of 255 by 255"
+            )
+        airlight = resample_airlight(to_linear(airlight)[None], (CELLS, CELLS))
+    if non_uniform and airlight.shape[-1] == 1:
+        return vary_airlight(frames, airlight)
+    return airlight
+
+
+def estimate_airlight(frames: Frames) -> Float[Tensor, "1 3 1 1"]:
+    """Estimate the colour of opaque haze, in linear light, within [0.05, 1].
+
+    The tint comes from recurring patches and the brightness from the haziest part.
+    Where that part seems to be sky, the brightness comes from the patches as well.
     """
     linear = to_linear(frames)
     start = brightest_haze(linear)
@@ -126,26 +154,15 @@ def estimate_airlight(frames: Video) -> Airlight:
 
 
 def haziest_part(
-    frames: Video, airlight: Float[Tensor, "_n 3 _h _w"]
+    frames: Frames, airlight: Airlight
 ) -> tuple[Float[Tensor, "3"], Float[Tensor, ""], Float[Tensor, "3"]]:
     """Measure the haziest 2 % of the pixels, and the near part of the scene.
 
-    Parameters
-    ----------
-    frames : Video
-        Float[Tensor, "n 3 h w"] in [0, 1], sRGB-encoded.
-    airlight : Float[Tensor, "n 3 h w"]
-        In linear light; an axis may be 1.
-
     Returns
     -------
-    haze : Float[Tensor, "3"]
-        Mean colour of the haziest part, in linear light.
-    contrast : Float[Tensor, ""]
-        Contrast of the haziest part, relative to that of the near part without haze;
-        at most 0.6.
-    near : Float[Tensor, "3"]
-        Mean colour of the near part without haze, in linear light.
+    haze, contrast, near : Tensor
+        The mean colour of the haziest part; its contrast, relative to that of the near
+        part without haze; and the mean colour of that near part. In linear light.
     """
     linear = to_linear(frames)
     dark = dark_channel(linear, 15).flatten()
@@ -163,33 +180,37 @@ def haziest_part(
 
 
 def contrast_confidence(contrast: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """Confidence that the haziest part is not sky, from 0 to 1.
-
-    Parameters
-    ----------
-    contrast : Float[Tensor, ""]
-        Relative contrast, from :func:`haziest_part`.
-    """
+    """Confidence, from 0 to 1, that a haziest part of this contrast is not sky."""
     return ((contrast - SKY_CONTRAST) / (SCENE_CONTRAST - SKY_CONTRAST)).clamp(0, 1)
 
 
-def estimate_airlight_from_recurrence(linear: Image, start: Airlight) -> Airlight:
+def doubt(frames: Frames, airlight: Airlight, estimated: bool) -> str | None:
+    """The reason, in one sentence, why dehazing may fail on this picture.
+
+    ``estimated``: whether the airlight was estimated; otherwise it is known.
+    """
+    _, contrast, _ = haziest_part(frames, airlight)
+    if contrast_confidence(contrast) < 0.5:
+        return (
+            "the haziest part of the picture is smooth: it may be sky, whose distance "
+            "and colour cannot be estimated"
+        )
+    if estimated and contrast > OPAQUE_CONTRAST:
+        return (
+            "even the haziest part of the picture is far from opaque, so the estimate "
+            "of the airlight is uncertain"
+        )
+    return None
+
+
+def estimate_airlight_from_recurrence(
+    linear: Image, start: Float[Tensor, "1 3 1 1"]
+) -> Float[Tensor, "1 3 1 1"]:
     """Estimate the airlight from pairs of similar patches of different contrast.
 
     For a pair, (1 - ratio) * airlight = mean of the fainter - ratio * mean of the
-    stronger, where ratio is that of their contrasts.
-
-    Parameters
-    ----------
-    linear : Image
-        Float[Tensor, "3 h w"], in linear light.
-    start : Float[Tensor, "1 3 1 1"]
-        First estimate, in linear light; returned where no patches match.
-
-    Returns
-    -------
-    Float[Tensor, "1 3 1 1"]
-        In linear light, within [0.05, 1].
+    stronger, where ratio is that of their contrasts. Everything is in linear light.
+    ``start`` is the first estimate, returned where no patches match.
     """
     scale = min(1, SIDE / max(linear.shape[-2:]))
     patches = torch.cat(
@@ -203,7 +224,7 @@ def estimate_airlight_from_recurrence(linear: Image, start: Airlight) -> Airligh
     pattern = (patches - mean[:, :, None]).flatten(1)
     contrast = pattern.square().mean(1).sqrt()
     textured = contrast > LEAST_CONTRAST
-    mean, pattern, contrast = mean[textured], pattern[textured], contrast[textured]
+    mean, pattern, contrast = (x[textured] for x in (mean, pattern, contrast))
     if len(mean) <= MATCHES:
         return start
     pattern = F.normalize(pattern, dim=1)
@@ -215,7 +236,7 @@ def estimate_airlight_from_recurrence(linear: Image, start: Airlight) -> Airligh
     similar = correlation > CORRELATION
     if not similar.any():
         return start
-    target, rest, correlation = target[similar], rest[similar], correlation[similar]
+    target, rest, correlation = (x[similar] for x in (target, rest, correlation))
     airlight = start.flatten()
     for _ in range(20):  # iteratively reweighted least squares
         error = (target - rest[:, None] * airlight).square().sum(1)
@@ -225,24 +246,14 @@ def estimate_airlight_from_recurrence(linear: Image, start: Airlight) -> Airligh
     return airlight.clamp(LEAST, 1).reshape(1, 3, 1, 1)
 
 
-def vary_airlight(frames: Video, airlight: Airlight) -> Float[Tensor, "1 3 9 9"]:
+def vary_airlight(
+    frames: Frames, airlight: Float[Tensor, "1 3 1 1"]
+) -> Float[Tensor, "1 3 9 9"]:
     """Fit an airlight that is a quadratic function of the position.
 
     Regularised least squares of hazy = (1 - t) * airlight + t * mean of the scene,
-    weighted towards thick haze. The prior is the uniform airlight.
-
-    Parameters
-    ----------
-    frames : Video
-        Float[Tensor, "n 3 h w"] in [0, 1], sRGB-encoded.
-    airlight : Float[Tensor, "1 3 1 1"]
-        The uniform one, in linear light.
-
-    Returns
-    -------
-    Float[Tensor, "1 3 9 9"]
-        On a grid from corner to corner of the picture, in linear light, within
-        [0.05, 0.99].
+    weighted towards thick haze. The prior is the given, uniform airlight. The result is
+    a grid from corner to corner of the picture, within [0.05, 0.99].
     """
     linear = to_linear(frames)
     basis = _quadratic_basis(linear.shape[-2:]).to(linear)
@@ -266,7 +277,7 @@ def vary_airlight(frames: Video, airlight: Airlight) -> Float[Tensor, "1 3 9 9"]
 
 
 def _quadratic_basis(size: Sequence[int]) -> Float[Tensor, "1 6 h w"]:
-    y, x = (torch.linspace(-1, 1, n) for n in size)
-    y, x = torch.meshgrid(y, x, indexing="ij")
-    one = torch.ones_like(x)
-    return torch.stack([one, x, y, x * x - 1 / 3, y * y - 1 / 3, x * y])[None]
+    sides = (torch.linspace(-1, 1, n) for n in size)
+    y, x = torch.meshgrid(*sides, indexing="ij")
+    terms = [torch.ones_like(x), x, y, x * x - 1 / 3, y * y - 1 / 3, x * y]
+    return torch.stack(terms)[None]

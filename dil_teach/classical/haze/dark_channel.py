@@ -12,6 +12,7 @@ edges.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch.nn.functional as F
@@ -19,12 +20,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.image.colour import to_linear, to_srgb
-from dil_teach.image.convention import Video, check_images
+from dil_teach.image.convention import check_images
 from dil_teach.image.guided_filter import guided_filter, guided_upsample
 from dil_teach.image.resize import resize
 
+Frames = Float[Tensor, "n 3 _h _w"]
+"""Pictures under one haze: sRGB-encoded in [0, 1], unless they are called linear."""
+Airlight = Float[Tensor, "_n 3 _h _w"]
+"""The colour of opaque haze, in linear light. An axis may be 1."""
+Transmission = Float[Tensor, "n 1 _h _w"]
+"""The share of the scene's light that reaches the camera."""
+
 FLOOR = 0.1
-"""Transmission: lower values are raised to it before a division (t0 in the paper)."""
+"""Transmission: lower values are raised to it before a division (t0 in the paper), so
+that noise in thick haze is not amplified."""
+LEAST = 0.05
+"""Lower limit of an estimated airlight or transmission: both divide."""
 WORK_SIDE = 256
 """Pixels: the transmission is found on a copy whose longer side is at most this."""
 
@@ -51,6 +62,10 @@ class DarkChannelSettings:
             )
 
 
+GUIDED = DarkChannelSettings(patch=7, omega=0.98, radius=4, eps=1e-2)
+"""The settings that did best on the practice scenes of ``data/render_scenes.py``."""
+
+
 class HazeFree(NamedTuple):
     """Frames without haze, and the haze that was removed."""
 
@@ -58,30 +73,23 @@ class HazeFree(NamedTuple):
     """sRGB-encoded in [0, 1]."""
     transmission: Float[Tensor, "n 1 h w"]
     """In [0, 1]."""
-    airlight: Float[Tensor, "_n 3 _h _w"]
+    airlight: Airlight
     """sRGB-encoded: (1, 3, 1, 1), or of the frames' size where it is not uniform."""
 
 
 def remove_haze_by_dark_channel(
-    frames: Video,
-    airlight: Float[Tensor, "_n 3 _h _w"] | None = None,
+    frames: Frames,
+    airlight: Airlight | None = None,
     settings: DarkChannelSettings = DarkChannelSettings(),
 ) -> HazeFree:
     """Remove haze: airlight, transmission, refinement and inversion of the model.
 
     Parameters
     ----------
-    frames : Video
-        Float[Tensor, "n 3 h w"] in [0, 1], sRGB-encoded, under one haze; of any size.
-    airlight : Float[Tensor, "n 3 h w"], optional
-        In linear light, of any shape that broadcasts to the working copy. Default: the
-        estimate of :func:`brightest_haze`.
-    settings : DarkChannelSettings
-        Patch, omega and refinement.
-
-    Returns
-    -------
-    HazeFree
+    frames : Frames
+        Of any size.
+    airlight : Airlight, optional
+        Default: the estimate of :func:`brightest_haze`.
 
     Raises
     ------
@@ -97,24 +105,9 @@ def remove_haze_by_dark_channel(
 
 
 def guided_transmission(
-    frames: Video, airlight: Float[Tensor, "_n 3 _h _w"], settings: DarkChannelSettings
-) -> Float[Tensor, "n 1 h w"]:
-    """The dark channel's transmission, smoothed along the edges of the picture.
-
-    Parameters
-    ----------
-    frames : Video
-        Float[Tensor, "n 3 h w"] in [0, 1], sRGB-encoded.
-    airlight : Float[Tensor, "n 3 h w"]
-        In linear light; an axis may be 1.
-    settings : DarkChannelSettings
-        Patch, omega and refinement.
-
-    Returns
-    -------
-    Float[Tensor, "n 1 h w"]
-        Not clamped.
-    """
+    frames: Frames, airlight: Airlight, settings: DarkChannelSettings
+) -> Transmission:
+    """The dark channel's transmission, smoothed along the picture's edges."""
     transmission = dark_channel_transmission(
         to_linear(frames), airlight, settings.patch, settings.omega
     )
@@ -122,6 +115,21 @@ def guided_transmission(
         return transmission
     radius = settings.radius or max(1, min(frames.shape[-2:]) // 8)
     return guided_filter(frames, transmission, radius, settings.eps)
+
+
+def guided_dark_channel(frames: Frames, airlight: Airlight) -> Transmission:
+    """The guided dark channel's transmission by ``GUIDED``, within [0.05, 0.98]."""
+    return guided_transmission(frames, airlight, GUIDED).clamp(LEAST, 0.98)
+
+
+def transmission_bound(frames: Frames, airlight: Airlight) -> Transmission:
+    """A lower bound on the transmission: 1 - min over channels of hazy / airlight.
+
+    It holds because the clear picture is not negative: the boundary constraint of Meng
+    et al., ICCV 2013, which Berman et al., CVPR 2016, use as well. The minimum is taken
+    over 3 x 3 pixels, in which the transmission hardly changes, with an omega of 0.99.
+    """
+    return dark_channel_transmission(to_linear(frames), airlight, patch=3, omega=0.99)
 
 
 def dark_channel(
@@ -141,109 +149,66 @@ def dark_channel(
     return -F.max_pool2d(rows, (1, patch), 1, (0, patch // 2))
 
 
-def brightest_haze(
-    linear: Float[Tensor, "n c h w"], patch: int = 15
-) -> Float[Tensor, "1 c 1 1"]:
-    """Estimate the airlight: the brightest of the 0.1 % haziest pixels.
-
-    Parameters
-    ----------
-    linear : Float[Tensor, "n c h w"]
-        Pictures under one haze, in linear light.
-    patch : int
-        Side of the dark channel's patches in pixels.
-
-    Returns
-    -------
-    Float[Tensor, "1 c 1 1"]
-        In linear light.
-    """
+def brightest_haze(linear: Frames, patch: int = 15) -> Float[Tensor, "1 3 1 1"]:
+    """Estimate the airlight: the brightest of the 0.1 % haziest pixels."""
     haze = dark_channel(linear, patch).flatten()
     # at least one: 0.1 % of a small picture rounds to zero pixels
     haziest = haze.topk(max(1, round(0.001 * haze.numel()))).indices
     colours = linear.transpose(0, 1).flatten(1)[:, haziest]
-    return colours[:, colours.sum(0).argmax()].reshape(1, -1, 1, 1)
+    return colours[:, colours.sum(0).argmax()].reshape(1, 3, 1, 1)
 
 
 def dark_channel_transmission(
-    linear: Float[Tensor, "n c h w"],
-    airlight: Float[Tensor, "_n c _h _w"],
-    patch: int = 15,
-    omega: float = 0.95,
-) -> Float[Tensor, "n 1 h w"]:
+    linear: Frames, airlight: Airlight, patch: int = 15, omega: float = 0.95
+) -> Transmission:
     """Equation 12: 1 - omega * dark channel of (hazy / airlight)."""
     return 1 - omega * dark_channel(linear / airlight.clamp_min(1e-3), patch)
 
 
-def add_haze(
-    linear: Float[Tensor, "n c h w"],
-    transmission: Float[Tensor, "_n 1 h w"],
-    airlight: Float[Tensor, "_m c _h _w"],
-) -> Float[Tensor, "n c h w"]:
+def add_haze(linear: Frames, transmission: Transmission, airlight: Airlight) -> Frames:
     """The model of haze, equation 1, in linear light."""
     return transmission * linear + (1 - transmission) * airlight
 
 
 def remove_haze(
-    linear: Float[Tensor, "n c h w"],
-    transmission: Float[Tensor, "_n 1 h w"],
-    airlight: Float[Tensor, "_m c _h _w"],
-    floor: float = FLOOR,
-) -> Float[Tensor, "n c h w"]:
-    """The inverse of :func:`add_haze`, equation 22.
-
-    Parameters
-    ----------
-    linear : Float[Tensor, "n c h w"]
-        Hazy, in linear light.
-    transmission, airlight : Tensor
-        As in :func:`add_haze`.
-    floor : float
-        Lower limit of the divisor, so that noise in thick haze is not amplified.
-
-    Returns
-    -------
-    Float[Tensor, "n c h w"]
-        In linear light, not clamped.
-    """
-    return (linear - airlight) / transmission.clamp_min(floor) + airlight
+    linear: Frames, transmission: Transmission, airlight: Airlight
+) -> Frames:
+    """The inverse of :func:`add_haze`, equation 22, in linear light, not clamped."""
+    return (linear - airlight) / transmission.clamp_min(FLOOR) + airlight
 
 
-def working_copy(frames: Video) -> Video:
+def working_copy(frames: Frames) -> Frames:
     """The frames, downscaled to a longer side of ``WORK_SIDE`` where it is longer."""
     scale = WORK_SIDE / max(frames.shape[-2:])
     return frames if scale >= 1 else resize(frames, scale).clamp(0, 1)
 
 
+def resample_airlight(airlight: Airlight, size: Sequence[int]) -> Airlight:
+    """A picture of the airlight at another size; one colour stays one pixel."""
+    if airlight.shape[-1] == 1:
+        return airlight
+    return F.interpolate(airlight, [*size], mode="bilinear", align_corners=True)
+
+
 def invert_haze(
-    frames: Video,
-    small: Video,
-    transmission: Float[Tensor, "n 1 _h _w"],
-    airlight: Float[Tensor, "_n 3 _k _l"],
+    frames: Frames, small: Frames, transmission: Transmission, airlight: Airlight
 ) -> HazeFree:
-    """Remove haze that is known on a working copy from the frames themselves.
+    """Remove the haze that was found on a working copy from the frames themselves.
 
     Parameters
     ----------
-    frames : Video
-        Float[Tensor, "n 3 H W"] in [0, 1], sRGB-encoded.
-    small : Video
-        Float[Tensor, "n 3 h w"]: their :func:`working_copy`.
-    transmission : Float[Tensor, "n 1 h w"]
-        Upscaled along the edges of the frames.
-    airlight : Float[Tensor, "n 3 h w"]
-        In linear light, one colour or a picture of any size.
-
-    Returns
-    -------
-    HazeFree
+    frames, small : Frames
+        The frames and their :func:`working_copy`.
+    transmission : Transmission
+        Of the working copy; it is upscaled along the edges of the frames.
+    airlight : Airlight
+        One colour, or a picture of any size.
     """
-    size = [*frames.shape[-2:]]
-    if small.shape[-2:] != frames.shape[-2:]:
+    size = frames.shape[-2:]
+    if small.shape[-2:] != size:
         radius = max(1, max(small.shape[-2:]) // 32)
         transmission = guided_upsample(frames, small, transmission, radius, eps=1e-3)
-    if airlight.shape[-1] > 1:
-        airlight = F.interpolate(airlight, size, mode="bilinear", align_corners=True)
+    airlight = resample_airlight(airlight, size)
     transmission = transmission.clamp(0, 1)
     image = to_srgb(remove_haze(to_linear(frames), transmission, airlight))
     return HazeFree(image, transmission, to_srgb(airlight))

@@ -31,12 +31,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.classical.haze.dark_channel import HazeFree, invert_haze, working_copy
-from dil_teach.classical.haze.estimate import (
-    doubt,
-    estimate_haze,
+from dil_teach.classical.haze.airlight import doubt, find_airlight
+from dil_teach.classical.haze.dark_channel import (
+    HazeFree,
     guided_dark_channel,
+    invert_haze,
+    resample_airlight,
     transmission_bound,
+    working_copy,
 )
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, Smooth
 from dil_teach.image.colour import to_linear
@@ -126,25 +128,26 @@ class Dehazing:
         frames = image[None] if one else image
         _check_frames(frames)
         self.image, self.frames = image.detach(), frames.detach()
-        self.given, self.settings = (airlight, non_uniform), settings
+        self.given = {"airlight": airlight, "non_uniform": non_uniform}
+        self.settings = settings
         self.step, self.total_steps = 0, settings.steps
         self.small = small = working_copy(self.frames)
-        start = estimate_haze(small, airlight, non_uniform)
-        height, width = small.shape[-2:]
+        size = small.shape[-2], small.shape[-1]
+        airlight = find_airlight(small, airlight, non_uniform)
         # frozen: if it were learned, the penalties would pull it from the estimate
-        if start.airlight.shape[-1] == 1:
-            back = Constant(start.airlight, rate=0)
+        if airlight.shape[-1] == 1:
+            back = Constant(airlight, rate=0)
         else:
-            back = Smooth(start.airlight, (height, width), rate=0)
-        cell = max(height, width) / GRID
-        cells = (max(2, round(height / cell)), max(2, round(width / cell)))
-        coarse = F.adaptive_avg_pool2d(start.transmission, cells)
+            back = Smooth(airlight, size, rate=0)
+        start = guided_dark_channel(small, resample_airlight(airlight, size))
+        cells = [max(2, round(side / (max(size) / GRID))) for side in size]
+        coarse = F.adaptive_avg_pool2d(start, cells)
         linear, rng = to_linear(small), torch.Generator().manual_seed(settings.seed)
         self.dip = DoubleDIP(
             linear,
             front=Network(linear, rng, each=True),
             back=back,
-            mask=Smooth(coarse, (height, width), rate=5),
+            mask=Smooth(coarse, size, rate=5),
             rng=rng,
             steps=settings.steps,
         )
@@ -191,19 +194,14 @@ class Dehazing:
 
     def doubts(self) -> str | None:
         """The reason why the result should not be trusted, if there is one."""
-        return doubt(self.small, self.air, estimated=self.given[0] is None)
+        return doubt(self.small, self.air, estimated=self.given["airlight"] is None)
 
     def _as_given(self, frames: Video) -> Image | Video:
         return frames if self.image.ndim == 4 else frames[0]
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments, without the image."""
-        airlight, non_uniform = self.given
-        return {
-            "airlight": airlight,
-            "non_uniform": non_uniform,
-            "settings": self.settings,
-        }
+        return {**self.given, "settings": self.settings}
 
     def state_dict(self) -> dict[str, Any]:
         """The whole state that training changes."""
@@ -227,12 +225,8 @@ def roughness(
 ) -> Float[Tensor, ""]:
     """The mean change of depth between similar neighbours, in space and time.
 
-    Parameters
-    ----------
-    transmission : Float[Tensor, "n 1 h w"]
-        Its negative logarithm is the depth times the density of the haze.
-    similarity : list of (int, Tensor)
-        From :func:`neighbour_similarity`.
+    The negative logarithm of the transmission is the depth times the density of the
+    haze. ``similarity`` is from :func:`neighbour_similarity`.
     """
     depth = -transmission.clamp_min(1e-3).log()
     rough = depth.new_zeros(())
