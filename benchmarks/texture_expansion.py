@@ -33,11 +33,6 @@ PICTURES = (
     ("coins", 96),
     ("coins", 64),
 )
-BUDGETS = {
-    "quick": TextureExpansionSettings.quick,
-    "standard": TextureExpansionSettings.standard,
-    "full": TextureExpansionSettings.full,
-}
 MARGIN = 4
 SHOWN = 192
 
@@ -51,7 +46,8 @@ def detail(image: Image) -> float:
 def compare(name: str, size: int, budget: str, seed: int) -> tuple[dict, Image]:
     """The row of one photograph, and its three pictures side by side."""
     image, start = photo(name, size), time.process_time()
-    method = fit(TextureExpansion(image, BUDGETS[budget](seed=seed)))
+    settings = getattr(TextureExpansionSettings, budget)(seed=seed)
+    method = fit(TextureExpansion(image, settings))
     seconds = time.process_time() - start
     expanded, enlarged = method.result(), resize(image, 2).clamp(0, 1)
     row = {

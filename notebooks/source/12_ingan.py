@@ -14,20 +14,22 @@
 # # 12 · InGAN: can one network remap an image to any shape?
 #
 # Stretch a photograph of coins to twice its width, and the coins become ovals.
-# What one would rather have is *more coins*: a picture of another size whose small pieces are those of the photograph.
-# Here a network learns to make it, from the one photograph and nothing else [@shocher2019].
+# We would like to have *more coins* instead: a picture of another size whose patches are those of the photograph.
+# In this chapter a network learns to make such a picture from one photograph and nothing else [@shocher2019].
 #
 # **After this chapter you can**
 #
-# - say what it means that two pictures of different size have the same [distribution of patches](glossary.md#distribution-of-patches), at all scales;
-# - explain how a [generator](glossary.md#generator) and a [discriminator](glossary.md#discriminator) learn it against each other, and what the inverse [transformation](glossary.md#geometric-transformation) is for;
+# - say what it means that two pictures of different size have the same [distribution of patches](glossary.md#distribution-of-patches) at all scales;
+# - explain how a [generator](glossary.md#generator) and a [discriminator](glossary.md#discriminator) are trained against each other, and why the inverse [transformation](glossary.md#geometric-transformation) is needed;
+# - write the training loop yourself;
 # - measure a result by its patches, and say why a perfect score may be worth nothing;
-# - tell on which photographs the method fails, and which older method is better there.
+# - say on which photographs the method fails, and which older method is better there.
 #
 # **What you need**: [patches and their recurrence](01_patch_recurrence.ipynb).
 # No GPU.
 # Reading takes 45 minutes, computing less than 40 seconds (*Run > Run All Cells*).
-# The networks of the first part were trained beforehand and ship with the course; a small one you train yourself.
+# The networks of the first part were trained beforehand and ship with the course.
+# You train two small ones yourself.
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -42,26 +44,30 @@ start(budget, seconds={"quick": 25, "standard": 70, "full": 200})
 
 # %% [markdown]
 # `budget` changes sizes and numbers of steps, never the method.
-# The [seed](glossary.md#seed) is stated: run the chapter twice on one computer and you get the same pictures, bit for bit.
+# The [seed](glossary.md#seed) is fixed: two runs of the chapter on one computer give the same pictures, bit for bit.
 #
 # ## Predict first
 #
-# Write your answers down; each is tested below.
+# Write your answers down.
+# Each is tested below.
 #
 # 1.
 #    There are 24 coins in the photograph.
 #    How many should there be at twice its width?
-#    And by which method do you expect that number?
+#    Which method do you expect to reach that number?
 # 2.
-#    A copy of the photograph beside itself is twice as wide as well.
-#    What would a measure that only looks at small patches say of it?
+#    Two copies of the photograph, side by side, are twice as wide, too.
+#    What would a measure that only looks at small patches say about them?
 # 3.
-#    A single flower, in the middle, at twice the width: should there be one wide flower, two flowers, or one flower in a wide garden?
-#    What can a network that has seen one picture know of that?
+#    A photograph shows a single flower in the middle.
+#    At twice the width, should there be one wide flower, two flowers, or one flower in a wide garden?
+#    What can a network that has seen only this picture know about that?
 #
 # ## The smallest demo: another height, another width
 #
-# Three photographs (coins: Brooklyn Museum, no known copyright restrictions; bricks: CC0Textures, CC0; a part of the Hubble eXtreme Deep Field: NASA, public domain) and a street front (rendered for this course, CC0), and the networks that learned from each alone:
+# We use three photographs and one rendered street front (made for this course, CC0).
+# The photographs show coins (Brooklyn Museum, no known copyright restrictions), bricks (CC0Textures, CC0) and a part of the Hubble eXtreme Deep Field (NASA, public domain).
+# For each there is a network that learned from this picture alone:
 
 # %%
 from dil_teach import load_image, resume
@@ -113,7 +119,7 @@ size_slider = explore(
         "width": Slider("Width (times)", 0.5, 2.0, 2.0, 0.25),
     },
     "The photograph ({photograph}), {height} times as high and {width} times as wide: "
-    "left stretched, with what is in it out of shape; right by InGAN",
+    "left stretched, with its objects out of shape; right by InGAN",
     examples=[
         {"photograph": name, "height": 1.0, "width": 2.0}
         for name in ("coins", "facade", "hubble")
@@ -121,60 +127,72 @@ size_slider = explore(
 )
 
 # %% [markdown]
-# Left, the coins become ovals and the windows grow wide.
-# Right there are *more* coins, and they are about as large and as round as in the photograph, in the same four rows.
-# The street front has more windows, each between its shutters, under a cornice that still falls to the right; only at the left edge some windows are narrower than they should be.
-# In the deep field the galaxies stay round, and the small ones points; but hardly one is new: they stand farther apart, and some of the faintest are gone.
-# Nothing in the picture says that there should be more of what stands alone.
+# On the left the coins become ovals and the windows become wide.
+# On the right there are *more* coins, about as large and as round as in the photograph, in the same four rows.
+# The street front has more windows, each between its shutters, under a cornice that still falls to the right.
+# Only at the left edge some windows are too narrow.
+# In the deep field the galaxies stay round, and the small ones stay points.
+# But hardly any galaxy is new: they are farther apart, and some of the faintest are gone.
+# Nothing in the picture says that there should be more of an object that stands alone.
 #
-# Choose the bricks, and half the width: the bricks keep theirs, though some joints begin or end where no mason would have let them; of the coins about half as many are left, and some at the edge are cut.
+# Choose the bricks and half the width: the bricks keep their width, but some joints begin or end in the middle of a brick.
+# With the coins, about half of them are left, and some at the edge are cut.
 #
-# The network was never told what a coin is, nor that coins should be round.
-# Move the sliders: it is one network, and it draws any size in a fraction of a second.
+# The network was never told what a coin is, nor that coins are round.
+# Move the sliders: one network draws any size in a fraction of a second.
 #
 # ## Theory: the same patches, at all scales
 #
-# What is asked for?
-# That the result's patches be the photograph's, and that none be missing: the two *distributions* of patches should be the same, for patches of 7 x 7 pixels in the picture itself and in smaller copies of it, in which the same 7 x 7 pixels hold a whole coin.
-# This one sentence is what the paper calls the 'DNA' of an image.
+# The result should contain only patches of the photograph, and all of them.
+# In other words, the two *distributions* of patches should be the same.
+# This should hold for patches of 7 x 7 pixels in the picture itself, and in downscaled copies, where 7 x 7 pixels hold a whole coin.
+# The paper calls this distribution the 'DNA' of an image.
 #
 # Chapter 1 compared patches one by one.
-# Here nothing is looked up.
-# Two networks play against each other, a [GAN](glossary.md#gan):
+# Here there is no search for similar patches.
+# Instead two networks are trained against each other, as a [GAN](glossary.md#gan):
 #
-# - the **discriminator** $D$ sees patches and says of each whether it comes from the photograph.
-#   It has no other way to tell than to learn how the photograph's patches are distributed.
-#   It sees no more than a patch at a time, a [patch GAN](glossary.md#patch-gan): so it cannot ask where in the picture a patch lies, and a picture of any size will do;
-# - the **generator** $G$ gets the photograph $x$ and a geometric transformation $T$, and draws $y = G(x; T)$ so that $D$ takes $y$'s patches for real.
+# - The **discriminator** $D$ sees patches and decides for each whether it comes from the photograph.
+#   To do so it must learn the distribution of the photograph's patches.
+#   It sees only one patch at a time, as in a [patch GAN](glossary.md#patch-gan).
+#   So it does not know where a patch lies, and it can judge a picture of any size.
+# - The **generator** $G$ gets the photograph $x$ and a geometric transformation $T$.
+#   It draws $y = G(x; T)$ such that $D$ takes the patches of $y$ for real ones.
 #
-# The paper's [adversarial loss](glossary.md#adversarial-loss) is least squares [@mao2017]: $D$ should answer 1 for the photograph's patches and 0 for drawn ones, while $G$ wants 1 for its own,
+# The paper's [adversarial loss](glossary.md#adversarial-loss) is least squares [@mao2017].
+# $D$ should answer 1 for the photograph's patches and 0 for generated ones, while $G$ tries to make $D$ answer 1:
 #
 # $$\mathcal L_D = \tfrac12 \bigl(D(x) - 1\bigr)^2 + \tfrac12\, D(y)^2, \qquad \mathcal L_G = \bigl(D(y) - 1\bigr)^2,$$
 #
 # averaged over all patches.
-# That alone could be satisfied by *any* picture made of the photograph's patches, even by one coin over and over.
-# Therefore $y$ has to be enough to get the photograph back, by the inverse transformation and the same network:
+# *Any* picture made of the photograph's patches would satisfy this loss, even one that repeats a single coin.
+# Therefore the same network must be able to restore the photograph from $y$ by the inverse transformation:
 #
 # $$\mathcal L = \mathcal L_G(y) + \lambda\, \bigl\lVert G\bigl(G(x; T);\, T^{-1}\bigr) - x \bigr\rVert_1 .$$
 #
-# Four more parts of the paper:
+# The paper has four more parts:
 #
 # - A **geometric layer**.
-#   $T$ is no weight that is learned: the generator moves what it has by $T$, and repairs afterwards.
-#   So one network serves all shapes.
-# - A **multi-scale discriminator**: it looks at $y$ and at smaller copies of it, as many as the size of $y$ allows.
+#   $T$ is not learned: a layer of the generator applies it, and the other layers repair the result.
+#   So one network can draw all shapes.
+# - A **multi-scale discriminator**.
+#   It judges $y$ and downscaled copies of $y$, as many as its size allows.
 #   That is your second exercise.
-# - Its **weights adapt**: the coarse scales count most at first and the fine ones last.
-# - A **[curriculum](glossary.md#curriculum)**: the transformations are weak at first and grow to full strength.
+# - **Adaptive weights of the scales**.
+#   At first the coarse scales count most, at the end the fine ones.
+# - A **[curriculum](glossary.md#curriculum)**.
+#   The transformations are weak at first and grow to full strength.
 #
 # ## Exercise: there and back
 #
 # The reconstruction needs $T^{-1}$.
-# The simplest transformations are affine: the place $(x, y)$ goes to $A\,(x, y)^\top + b$, with (0, 0) in the middle of the picture and its edges at -1 and 1.
+# The simplest transformations are affine: they map the place $(x, y)$ to $A\,(x, y)^\top + b$.
+# The centre of the picture is (0, 0), and its edges are at -1 and 1.
 # Write `invert(affine)`.
 #
-# - `affine`: Float[Tensor, "2 3"], $A$ in the first two columns and $b$ in the last; no limits such as [0, 1], but $A$ can be inverted.
-# - Returns the map that takes each place back: Float[Tensor, "2 3"] again.
+# - `affine`: Float[Tensor, "2 3"], with $A$ in the first two columns and $b$ in the last.
+#   Its values can be any numbers; $A$ is invertible.
+# - Returns the inverse map, again Float[Tensor, "2 3"].
 #
 # Expected run time: a few milliseconds.
 
@@ -195,20 +213,21 @@ check.invert(invert)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# First it was multiplied, then it was moved.
-# In which order are the two undone?
+# The map first multiplies by $A$ and then adds $b$.
+# In which order must you undo the two?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
 # Solve $q = A p + b$ for $p$.
-# What stands before $q$, and what is left over?
+# Which factor does $q$ have, and which constant remains?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
 # $p = A^{-1} q - A^{-1} b$.
-# `torch.linalg.inv` and `torch.cat` are all you need; `affine[:, 2:]` keeps the last column a column.
+# You need only `torch.linalg.inv` and `torch.cat`.
+# `affine[:, 2:]` keeps the last column as a column.
 #
 # </details>
 
@@ -217,11 +236,11 @@ check.invert(invert)
 #
 # Write `multi_scale_loss(discriminator, picture, weights)`, the generator's least-squares loss.
 #
-# - `discriminator`: a function that takes Float[Tensor, "c h w"] to Float[Tensor, "1 h2 w2"], one value for each patch.
+# - `discriminator`: a function from Float[Tensor, "c h w"] to Float[Tensor, "1 h2 w2"], one value for each patch.
 # - `picture`: Float[Tensor, "c h w"] in [0, 1].
 # - `weights`: a list of floats, one for each scale, the finest first.
-#   Scale $s$ = 0, 1, ... is the picture made smaller by $1.5^s$: `resize(picture, 1 / 1.5**s)`.
-# - Returns one number: the sum over the scales of weight times the mean of $(D - 1)^2$ over the patches of that scale.
+#   Scale $s$ = 0, 1, ... is the picture downscaled by $1.5^s$: `resize(picture, 1 / 1.5**s)`.
+# - Returns one number: the weighted sum over the scales of the mean of $(D - 1)^2$ over the patches of a scale.
 #
 # Expected run time: a few milliseconds.
 
@@ -243,58 +262,184 @@ check.multi_scale_loss(multi_scale_loss)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# The discriminator does not change from scale to scale.
-# What does?
+# The discriminator is the same at all scales.
+# What changes?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# One loop over the weights.
-# Make each smaller picture of the picture itself, not of the last one.
+# Loop over the weights.
+# Downscale the original picture each time, not the result of the previous scale.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
 # A coarser scale has fewer patches.
-# With a mean at each scale the weights alone decide how much it counts.
+# If you take the mean at each scale, only the weights decide how much it counts.
 #
 # </details>
 
 # %% [markdown]
-# ## The method, as the library has it
+# ## The whole method in twenty lines
 #
-# A step of training, and how one level is drawn:
+# Now put the parts together, at one scale and without a pyramid.
+# We take the left half of the coins, 32 pixels high and 20 wide: twelve coins.
+# At this size a patch of 7 x 7 pixels holds a whole coin.
+# The library gives us the two networks and the transformation `resizing`.
+# The generator starts with `warp`: untrained, it only stretches.
+
+# %%
+import copy
+
+from dil_teach.deep.ingan.networks import Discriminator, Generator
+
+few = source_at(trained["coins"], 0)[:, :, :20]
+x = ((few - few.mean()) / few.std())[None]
+rng = torch.Generator().manual_seed(seed)
+generator, discriminator = Generator(1, 1, rng), Discriminator(1, 3, rng)
+averaged = copy.deepcopy(generator)
+adam = {"betas": (0.5, 0.9), "fused": True}
+adam_g = torch.optim.Adam(generator.parameters(), 5e-4, **adam)
+adam_d = torch.optim.Adam(discriminator.parameters(), 1e-3, **adam)
+losses = {"generator": [], "discriminator": []}
+
+
+# %%
+def draw(network, width):
+    """The coins at another width, normalised as x is."""
+    return network([x], resizing(1, width / 20), [(32, width)])
+
+
+# %% [markdown]
+# Each step draws a random width between 20 and 40 pixels.
+# We use the hinge loss: $D$ should answer above 1 for the photograph's patches and below -1 for generated ones.
+# Instead of the reconstruction we use a simpler loss, the identity: at the photograph's own width $G$ should return the photograph.
+# The results are drawn with an exponential moving average of the generator's weights, because the weights themselves never come to rest.
+
+# %% tags=["algorithm"]
+from torch.nn.functional import relu
+
+from dil_teach.training.schedules import update_average
+
+for _ in range({"quick": 250, "standard": 300, "full": 350}[budget]):
+    width = int(torch.randint(20, 41, (), generator=rng))  # the transformation T
+    y = draw(generator, width)
+    adversarial = -discriminator(y).mean()
+    identity = (draw(generator, 20) - x).abs().mean()
+    generator_loss = adversarial + 2 * identity
+    adam_g.zero_grad()
+    generator_loss.backward()
+    adam_g.step()
+
+    on_fake, on_real = discriminator(y.detach()), discriminator(x)
+    discriminator_loss = relu(1 + on_fake).mean() + relu(1 - on_real).mean()
+    adam_d.zero_grad()
+    discriminator_loss.backward()
+    adam_d.step()
+
+    update_average(averaged, generator, keep=0.98)
+    losses["generator"].append(generator_loss.item())
+    losses["discriminator"].append(discriminator_loss.item())
+
+# %%
+from dil_teach.notebook import show
+
+
+def in_grey(drawn):
+    return (drawn.detach()[0] * few.std() + few.mean()).clamp(0, 1)
+
+
+wide = in_grey(draw(averaged, 40))
+stretched = resize(few, size=(32, 40)).clamp(0, 1)
+drawn_widths = {"twelve coins": few, "stretched": stretched, "your generator": wide}
+drawn_widths["1.5 times as wide"] = in_grey(draw(averaged, 30))
+show(
+    drawn_widths,
+    alt="Twelve coins in four rows; at twice the width stretched to ovals; drawn by "
+    "your generator, about 24 nearly round coins; and 1.5 times as wide",
+    zoom=4,
+)
+
+# %%
+from dil_teach.image.metrics import count_objects
+
+tenth = len(losses["generator"]) // 10
+print("mean loss of each tenth of the steps")
+for name, values in losses.items():
+    means = torch.tensor(values)[: 10 * tenth].view(10, tenth).mean(1)
+    print(f"{name:15}" + "".join(f"{mean:7.2f}" for mean in means.tolist()))
+for name in ("stretched", "your generator"):
+    number, shape = count_objects(drawn_widths[name])
+    print(f"{name:15}{number:4d} coins, width / height {shape:.2f}")
+
+# %% [markdown]
+# The stretched coins are twelve ovals.
+# Your generator drew about 24 coins, and they are nearly round.
+# Nobody told it what a coin is: the discriminator has seen no patch with an oval, so it rejects ovals.
+# The large coins of the lowest row divide last.
+# Larger pictures need more: several scales, finer networks, and thousands of steps.
+#
+# The two losses do not fall as those of other chapters do.
+# The success of one network is the failure of the other, and a constant loss may mean that both are learning.
+# So you cannot judge the result by the losses, and training stops after a fixed number of steps.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+from dil_teach import coherence, completeness
+
+number, shape = count_objects(wide)
+nearer = [
+    measure(few, wide) / measure(few, stretched)
+    for measure in (completeness, coherence)
+]
+claims = {
+    "stretched coins are wide": count_objects(stretched)[1] > 1.7,
+    "your generator's are rounder": shape < 1.5,
+    "and there are at least 18 of them": number >= 18,
+    "its patches are nearer to the photograph's, both ways": max(nearer) < 0.9,
+}
+check_claims(claims)
+
+# %% [markdown]
+# ## The method in the library
+#
+# Compare your loop with a training step of the library, and see how it draws one level of the pyramid:
 
 # %%
 from dil_teach.deep.ingan.ingan import InGAN, InGANSettings
-from dil_teach.deep.ingan.networks import Generator
 from dil_teach.notebook import show_source
 
 show_source(InGAN.train_step)
 show_source(Generator.draw_level)
 
 # %% [markdown]
-# The paper's network needs hours on a GPU.
-# Ours runs on a laptop, and is not the same; you should know in what:
+# The paper's network needs hours on a GPU; ours runs on a laptop.
+# You should know how ours differs:
 #
-# - **A [pyramid](glossary.md#pyramid) of small networks**, trained one after another from coarse to fine, as in SinGAN [@shaham2019], instead of one large network at full size.
-#   The first arranges, in a picture 32 pixels high in which a coin has five; the others add detail to what it arranged.
-# - The transformation acts on the input, not inside the network, and the network is told **where each pixel comes from** and how much is stretched there, in six further channels.
-# - **No normalisation layers**; and the hinge loss in place of least squares; in the one run that we compared, both did about as well.
-# - Where nothing is stretched, a level begins with the **image's own detail**.
-#   A transformation that changes nothing should change nothing.
-# - **One discriminator** looks at two scales, 1.5 times apart; the authors have one for each of many.
-# - **A loss of our own beside it.**
-#   `patch_distance` is added: how far patches are from the nearest of the other picture, both ways.
-#   That is *the measure by which we compare below*.
-#   So InGAN's figures, but for the flower's, are those of a method that was trained on them, as those of bidirectional similarity and GPNN are too; seam carving and the controls were not.
+# - **A [pyramid](glossary.md#pyramid) of small networks** replaces one large network at full size.
+#   They are trained one after another from coarse to fine, as in SinGAN [@shaham2019].
+#   The first arranges the objects, in a picture 32 pixels high in which a coin has five pixels.
+#   The others add detail to its output.
+# - The transformation acts on the input, not inside the network.
+#   Six more channels tell the network **where each pixel comes from** and how much is stretched there.
+# - There are **no normalisation layers**, and the hinge loss replaces least squares.
+#   In the one run that we compared, both losses did about as well.
+# - Where nothing is stretched, a level starts with the **image's own detail**.
+#   An **identity loss** is added, too: a transformation that changes nothing should change nothing.
+# - **One discriminator** judges two scales, 1.5 times apart; the authors have one for each of many scales.
+# - **A patch loss of our own** is added: `patch_distance` measures how far patches are from the nearest patch of the other picture, in both directions.
+#   It is *the measure by which we compare below*.
+#   So InGAN was trained on these figures, as bidirectional similarity and GPNN are; seam carving and the controls were not.
+#   The flower is the exception: its network was trained by the discriminator alone.
+# - An **exponential moving average** of the generator's weights draws the results.
 #
 # ## Train one yourself
 #
 # Choose a photograph of your own, then select the cell below the button and *Run > Run Selected Cell and All Below*.
 # Without one you get the coins.
-# What to expect: things that *repeat*, such as fruit on a stall, windows, books on a shelf, and that are at least five pixels wide in a picture 32 pixels high.
-# A portrait stays a stretched portrait.
+# Choose a photograph of things that *repeat*, such as fruit on a stall, windows, or books on a shelf.
+# They should be at least five pixels wide in a picture 32 pixels high.
+# A portrait remains a stretched portrait.
 
 # %%
 from dil_teach.notebook import upload
@@ -314,7 +459,7 @@ subject = "your photograph" if own else "the coins"
 # %%
 from dil_teach.notebook import LivePanel
 
-steps = {"quick": 40, "standard": 600, "full": 2500}[budget]
+steps = {"quick": 20, "standard": 600, "full": 2500}[budget]
 settings = InGANSettings.quick(steps=steps, seed=seed)
 mine = InGAN(small, settings)
 panel = LivePanel(alt=f"What the network makes of {subject} at twice the width")
@@ -326,16 +471,14 @@ for progress in train(mine, report_every=steps // 2):
     panel.update(progress, mine.retarget(1, 2))
 
 # %% [markdown]
-# With `quick` there are no more coins than before: the ovals are still there.
-# That is what so few steps are worth.
-# Round coins that stand apart appear after about 2000 steps, in the upper rows first, which takes some minutes; `budget = "full"` trains that long.
+# With `quick` there are no more coins than before: the ovals remain, because 20 steps are far too few.
+# On the whole photograph, round coins that stand apart appear after about 2000 steps, in the upper rows first.
+# That takes some minutes; `budget = "full"` trains that long.
 #
-# Press stop while it trains and nothing is lost; the same cell carries on.
-# The two losses do not fall as those of other chapters do: each network's success is the other's failure, and a level line may mean that both are learning.
-# So there is no reading the result off the losses, and the stopping rule is a number of steps.
+# If you press stop during the training, nothing is lost: run the same cell again and it continues.
 #
-# The shipped network of the coins had 6000 steps at this level.
-# Scrub through what it drew:
+# The shipped network of the coins was trained for 6000 steps at this level.
+# Move the slider to see its pictures during the training:
 
 # %%
 from dil_teach.notebook import scrub
@@ -349,16 +492,18 @@ learning = scrub(
 )
 
 # %% [markdown]
-# At first the network changes nothing, and the ovals are plain stretching.
-# After 1500 steps they begin to part; after 2000 those of the upper rows have divided in two, and the lowest row, where the largest lie, follows 1500 steps later.
-# From then on little moves, but each coin gets crisper.
+# At first the network only stretches, and the coins are ovals.
+# After 1500 steps the ovals begin to divide; after 2000 those of the upper rows have become two coins each.
+# The lowest row, with the largest coins, follows 1500 steps later.
+# After that the arrangement hardly changes, but each coin becomes sharper.
 # At the end the coins stand in four rows, and all are round.
 #
 # ## Not only resizing
 #
-# Nothing in the losses knows that $T$ was a resizing.
-# A [homography](glossary.md#homography) brings the corners of the picture to four other places, as a camera does that is turned; a smooth warp moves each place a little.
-# Outside the shape there is nothing to judge: those patches are left out, and shown black.
+# The losses do not assume that $T$ is a resizing.
+# A [homography](glossary.md#homography) moves the corners of the picture to four other places, as if the camera were turned.
+# A smooth warp moves each place a little.
+# The discriminator ignores patches outside the shape; there the picture is black.
 
 # %%
 import math
@@ -370,7 +515,7 @@ AT = torch.linspace(-1, 1, 9)
 
 # %%
 def transformation_of(shape, strength):
-    """From a name and a strength, 0 to 1, at 1.5 times the size."""
+    """A transformation by name, of strength 0 to 1, to 1.5 times the size."""
     larger = (1.5, 1.5)
     if shape == "waves":
         up = 0.1 * strength * torch.sin(math.pi * AT) * torch.ones(9, 1)
@@ -413,12 +558,14 @@ shape_slider = explore(
 )
 
 # %% [markdown]
-# On the left, coins turn into ovals where the shape stretches them, and shrink where it narrows.
-# On the right they keep their size: where the picture is narrow there are simply fewer, and the black edge cuts through them, for outside it nothing is judged.
-# Not all is well: some coins bulge, touch or fade.
-# The columns of bricks follow the waves and keep their width, but many cross joints are lost: some bricks are several times as long as their neighbours.
+# On the left, coins become ovals where the shape stretches them, and shrink where it narrows.
+# On the right they keep their size: where the picture is narrow there are fewer coins.
+# The black edge cuts through coins, because nothing is judged outside it.
+# There are faults: some coins bulge, touch or fade.
+# The columns of bricks follow the waves and keep their width.
+# But many cross joints are lost, and some bricks are several times as long as their neighbours.
 #
-# Pull a corner yourself: click where the nearest corner of the photograph should go, or set its row and its column with the keyboard.
+# Move a corner yourself: click where the nearest corner of the photograph should go, or set its row and its column with the keyboard.
 
 # %%
 from dil_teach.notebook import Clickable
@@ -432,7 +579,7 @@ def render_corner(row, column):
     side = torch.where(place < 0, -1.0, 1.0)
     pulled = SQUARE.clone()
     nearest = (SQUARE == side).all(1)
-    pulled[nearest] = side * place.abs().clamp_min(0.2)  # else the shape would fold
+    pulled[nearest] = side * place.abs().clamp_min(0.2)  # or the shape folds
     return remapped_and_warped("coins", homography(pulled, (1.5, 1.5)))
 
 
@@ -450,23 +597,28 @@ corner_click = explore(
 )
 
 # %% [markdown]
-# Here the lower left corner was pulled inwards.
-# Warped, the coins lean and shrink towards it; remade, the rows bend with the shape, and near the corner there are fewer.
-# They are not all round: where the map turns and stretches at once some are drawn long, and at the top two have grown together.
-# Every place of the corner is a new transformation that the network never trained on, and is drawn in a tenth of a second.
+# Here the lower left corner was moved inwards.
+# In the warped picture the coins lean and shrink towards it.
+# In InGAN's picture the rows bend with the shape, and near the corner there are fewer coins.
+# Not all are round: some are long where the transformation both turns and stretches, and at the top two have grown together.
+# Each position of the corner is a transformation on which the network was never trained, and it is drawn in a tenth of a second.
 #
 # ## Twice as wide: eight methods
 #
-# Now the comparison, with [controls](glossary.md#control) that learn nothing.
+# Now we compare InGAN with other methods, and with [controls](glossary.md#control) that learn nothing.
 # *Bicubic* stretches.
-# *Tiled* is the photograph beside itself.
-# The *column warp* repeats whole columns wherever a cut is seen least.
-# *Seam carving* [@avidan2007] repeats connected paths of pixels of which the picture can best bear another.
-# *Bidirectional similarity* [@simakov2008] and *GPNN* [@granot2022] rebuild the picture of nearest patches.
-# *Texture expansion* [@zhou2018] is a network as well: it learns to draw the block of twice the size round a crop.
-# It always doubles height and width, so that the rows in its middle are shown; training it takes half a minute a photograph, so its pictures ship with the course (`benchmarks/ingan.py`, section `expanded`).
+# *Tiled* is two copies of the photograph, side by side.
+# The *column warp* repeats whole columns where a cut is least visible.
+# *Seam carving* [@avidan2007] repeats connected paths of pixels where a repetition is least visible.
+# *Bidirectional similarity* [@simakov2008] and *GPNN* [@granot2022] rebuild the picture from nearest patches.
+# *Texture expansion* [@zhou2018] also trains a network: it learns to expand a crop to the block of twice its size.
+# It always doubles both height and width, so we show the middle rows of its result.
+# Its training takes half a minute for each photograph, so its pictures ship with the course (`benchmarks/ingan.py`, section `expanded`).
 #
-# Four pictures: the coins, the bricks and the street front, 50 and 48 pixels high; and a dahlia (photograph: vultilion, CC BY 2.0), 32 pixels high, on which InGAN's coarsest level was trained for 4000 steps by the discriminator alone.
+# There are four pictures.
+# The coins, the bricks and the street front are 50 and 48 pixels high.
+# The fourth is a dahlia (photograph: vultilion, CC BY 2.0), 32 pixels high.
+# On the dahlia, InGAN's coarsest level was trained for 4000 steps by the discriminator alone.
 
 # %%
 from dil_teach import photo
@@ -506,14 +658,16 @@ def all_methods(name):
 
 
 # %% [markdown]
-# Under each picture stand three numbers: its [completeness](glossary.md#completeness) and its [coherence](glossary.md#coherence), as shares of bicubic's (lower is better, 1.00 is no better than stretching), and its [recurrence score](glossary.md#recurrence-score).
+# Below each picture are three numbers.
+# The first two are [completeness](glossary.md#completeness) and [coherence](glossary.md#coherence), divided by those of bicubic: lower is better, and 1.00 is no better than stretching.
+# The third is the [recurrence score](glossary.md#recurrence-score).
 
 # %%
-from dil_teach import coherence, completeness, recurrence_score
+from dil_teach import recurrence_score
 
 
 def drawn_and_scored(name):
-    """One photograph by all methods, and the three numbers of each picture."""
+    """The pictures of all methods, and the three numbers of each."""
     source, pictures = compared[name], all_methods(name)
     lost = completeness(source, pictures["bicubic"])
     added = coherence(source, pictures["bicubic"])
@@ -551,8 +705,6 @@ ALTS = {
 }
 
 # %%
-from dil_teach.notebook import show
-
 for name, pictures in results.items():
     panels = {f"the photograph ({name})": compared[name]}
     for method, picture in pictures.items():
@@ -561,43 +713,44 @@ for name, pictures in results.items():
     show(panels, alt=ALTS[name], zoom=2)
 
 # %% [markdown]
-# **The tiled copy and the column warp have the best numbers everywhere**, and nothing in them is new: all patches are there, and nearly none is wrong.
+# **The tiled copy and the column warp have the best numbers on all photographs**, but they contain nothing new: all patches are there, and almost no patch is wrong.
 # That answers question 2.
-# Where a copy is what you want, take it.
-# The numbers are there to find fault with the other pictures.
+# If you only need a copy, use one.
+# The numbers can only show faults of the other pictures.
 #
 # *Coins.*
-# Bicubic and seam carving leave 24 wide things.
-# Bidirectional similarity, GPNN and InGAN all draw many round coins, the first two with the better numbers, for their patches are copies: InGAN's coins have less relief.
-# But its rows are the most even, and of the two largest coins, which GPNN draws twice, grown together, it draws each once.
+# Bicubic and seam carving keep 24 wide objects.
+# Bidirectional similarity, GPNN and InGAN all draw many round coins.
+# The first two have better numbers, because their patches are copies; InGAN's coins have less relief.
+# But InGAN's rows are the most even.
+# It draws the two largest coins once each; GPNN draws them twice, grown together.
 # The column warp has dark cuts between some coins.
 #
 # *Bricks.*
-# InGAN's are about as complete as GPNN's, less so than those of bidirectional similarity, and a little more coherent than both.
+# InGAN's bricks are about as complete as GPNN's, less complete than those of bidirectional similarity, and slightly more coherent than both.
 # Seam carving bends the joints.
 #
 # *Flower.*
-# Seam carving, bidirectional similarity and GPNN keep one round flower in a wider garden, which is what most people want.
-# The controls make two.
-# InGAN's is as wide as the stretched one, and as far from the photograph's patches.
+# Seam carving, bidirectional similarity and GPNN keep one round flower in a wider garden, as most people would want.
+# The controls make two flowers.
+# InGAN's flower is as wide as the stretched one, and as far from the photograph's patches.
 # It saw one whole flower and the rim of a second, and never the rest of the garden (question 3).
 #
 # *Street front.*
-# Again the two methods of nearest patches have the better numbers, and again InGAN has the more even picture: more windows side by side, and lines that stay straight.
-# Bidirectional similarity breaks the cornice, and GPNN smears what lies at the right.
+# Again the two methods of nearest patches have better numbers, and InGAN's picture is more even: it has more windows side by side, and straight lines.
+# Bidirectional similarity breaks the cornice, and GPNN blurs the right side.
 #
-# *Texture expansion* does what it is for: its bricks look right, though by the numbers they are behind those of nearest patches and InGAN.
-# Its coins are dented; its flower and its street front, which are no textures, are smears under a grid of dots, and two to six times farther from the photograph than stretching is.
-# Each method has a picture on which it is the right one.
+# *Texture expansion* works on textures: its bricks look right, although their numbers are worse than those of nearest patches and InGAN.
+# Its coins are dented.
+# Its flower and its street front are not textures: they become a blur under a grid of dots, two to six times farther from the photograph than stretching is.
+# Each method has a picture on which it is the best choice.
 #
 # ## Count the coins
 #
-# Patches are not the goal; coins are.
-# How many are there, and how much wider than high is the usual one?
+# The goal is coins, not patches.
+# How many are there, and how much wider than high is the median coin?
 
 # %%
-from dil_teach.image.metrics import count_objects
-
 counted = {"photograph": count_objects(compared["coins"])}
 counted |= {name: count_objects(p) for name, p in results["coins"].items()}
 print("                    coins  width / height")
@@ -605,15 +758,18 @@ for name, (number, shape) in counted.items():
     print(f"{name:18}{number:7d}{shape:16.2f}")
 
 # %% [markdown]
-# Twice the width should hold about 48 coins (question 1), and what is wrong with each picture is now easier to say:
+# At twice the width there should be about 48 coins (question 1).
+# Now we can say what is wrong with each picture:
 #
-# - *bicubic* and *seam carving*: 24, each about twice as wide as high;
-# - *tiled*: 48 round ones, but the largest stand in the middle of the picture, at a cut;
-# - *column warp*: 48, because it repeats whole columns, and with them the same coins in all four rows;
-# - *bidirectional similarity* and *GPNN*: about 50, most of them copies of a neighbour; some touch, and the counter takes two for one or one for two;
-# - *texture expansion*: many and dented, and the rows are lost: it shows the middle of a picture twice as high;
-# - *InGAN*: about 50 as well, those counted that the edge cuts, round and in four rows.
-#   But some of its coins are in no photograph: no two halves of one coin have to belong together, for no patch is as large as a coin in the fine levels.
+# - *Bicubic* and *seam carving* have 24 coins, each about twice as wide as high.
+# - *Tiled* has 48 round coins, but the largest stand in the middle of the picture, at a cut.
+# - The *column warp* has 48 coins, because it repeats whole columns and with them the same coins in all four rows.
+# - *Bidirectional similarity* and *GPNN* have about 50 coins, most of them copies of a neighbour.
+#   Some touch, so the counter takes two coins for one, or one for two.
+# - *Texture expansion* has many dented coins without rows: it shows the middle of a picture twice as high.
+# - *InGAN* has about 50 round coins in four rows, including coins that the edge cuts.
+#   But some of its coins are in no photograph.
+#   At the fine levels no patch is as large as a coin, so the two halves of a coin need not belong together.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -633,8 +789,13 @@ check_claims(claims)
 # %% [markdown]
 # ## What each part is for
 #
-# The coins once more, by the discriminator alone (no patch loss), 32 pixels high; then without the reconstruction; then without a pyramid, in one network that is given the coins 76 pixels high and a discriminator of one scale (and, to spare time, no warps, and one side scaled at a time).
-# One seed each, 4500, 4500 and 6000 steps, pictures as trained beforehand (`benchmarks/ingan.py`, section `ablations`).
+# An [ablation](glossary.md#ablation) leaves out one part at a time.
+# All pictures are made by the discriminator alone, without the patch loss.
+# The first has all other parts, at 32 pixels of height.
+# The second has no reconstruction loss.
+# The third has no scales: one network sees the coins 76 pixels high, and its discriminator judges one scale.
+# (To save time, it learned without warps, and scaled one side at a time.)
+# They were trained beforehand with one seed, for 4500, 4500 and 6000 steps (`benchmarks/ingan.py`, section `ablations`).
 
 # %%
 left_out = {
@@ -646,7 +807,8 @@ left_out = {
 
 def render_ablation(without):
     picture = left_out[without]
-    return resize(picture, size=(76, round(76 / picture.shape[1] * picture.shape[2])))
+    times = 96 // picture.shape[1]
+    return picture.repeat_interleave(times, 1).repeat_interleave(times, 2)
 
 
 ablation_choice = explore(
@@ -658,15 +820,17 @@ ablation_choice = explore(
 )
 
 # %% [markdown]
-# With all parts there are four rows of round coins, also where the discriminator is the only teacher; a few in the lowest row still melt into their neighbours.
-# Without the reconstruction it is much the same: at this size it matters less than one might think, and one seed proves no more than that.
-# Without the scales *every* coin stays an oval, only its edge and its grain are crisp.
-# A patch of 7 x 7 pixels at this size shows a piece of a coin's edge, and a piece of an oval's edge looks just like it.
-# What is never seen whole cannot be missed.
+# With all parts there are four rows of round coins, although only the discriminator teaches.
+# A few coins of the lowest row still merge with their neighbours.
+# Without the reconstruction the picture is much the same: at this size it matters less than expected, but this is only one seed.
+# Without the scales *every* coin remains an oval; only its edge and its grain are sharp.
+# At this size a patch of 7 x 7 pixels shows a piece of a coin's edge, and a piece of an oval's edge looks the same.
+# A discriminator that never sees a whole coin cannot reject an oval.
 #
 # ## When it fails
 #
-# Three photographs at twice their width, at the coarsest level (a pagoda: danielbuechele, CC BY 2.0; the dahlia; gravel: CC0Textures, CC0), by the discriminator alone, which looks at the gravel with patches of 9 x 9 at three scales:
+# Here are three photographs at twice their width, at the coarsest level: a pagoda (danielbuechele, CC BY 2.0), the dahlia, and gravel (CC0Textures, CC0).
+# Again only the discriminator teaches; on the gravel it sees patches of 9 x 9 pixels at three scales.
 
 # %%
 show(
@@ -679,18 +843,19 @@ show(
 # %% [markdown]
 # *Nothing repeats.*
 # There is one pagoda and one whole dahlia.
-# At the coarsest level a patch of 7 x 7 pixels, or 10 x 10 at the second scale, holds a third of a flower, and every such patch is there once.
-# To draw a second flower the network would have to pass through pictures that the discriminator rejects; to stretch costs less.
-# So it stretches, with crisper petals.
-# The paper's results are on fruit, façades, crowds and rows of things.
+# At the coarsest level a patch of 7 x 7 pixels, or 10 x 10 at the second scale, holds a third of a flower, and each such patch occurs once.
+# On the way to a second flower the network would have to draw pictures that the discriminator rejects; stretching costs less.
+# So it stretches, with sharper petals.
+# The paper shows results on fruit, façades, crowds and rows of objects.
 #
-# *What repeats is too small.*
-# The stones are two or three pixels wide at this coarsest level, 32 pixels high.
-# There they are noise, and the network learns noise of the right grain, slanted, and can arrange nothing.
-# A larger coarsest level (`InGANSettings.coarsest`) helps where things then have five pixels and more, and costs its square: the street front, whose shutters are narrow, was trained at 48.
+# *The repeating objects are too small.*
+# At the coarsest level, 32 pixels high, the stones are two or three pixels wide.
+# There they look like noise, so the network learns noise of the right grain, slanted, and cannot arrange anything.
+# A larger coarsest level (`InGANSettings.coarsest`) helps if the objects then have at least five pixels; its cost grows with the square.
+# The street front, with its narrow shutters, was trained at 48 pixels.
 #
-# Neither failure shows in the losses.
-# It shows in the picture, and in completeness and coherence that stay near 1 or above.
+# The losses show neither failure.
+# You see it in the picture, and in a completeness and a coherence near 1 or above.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -712,7 +877,7 @@ check_claims(claims)
 # ## The thread of the course: the recurrence score
 #
 # Does a remapped picture have the internal statistics of its photograph?
-# The third number under each picture, beside the photograph's own:
+# We compare the third number below each picture with that of the photograph:
 
 # %%
 shown = ("bicubic", "bidirectional", "GPNN", "InGAN")
@@ -724,24 +889,26 @@ for name, source in compared.items():
     print(f"{name:9}{own_recurrence[name]:10.2f}{line}")
 
 # %% [markdown]
-# Stretching *raises* the score on all four pictures: a stretched patch is smoother, and smooth patches have matches everywhere.
-# A high score is therefore no praise.
-# What counts is how near a picture comes to its photograph, and there InGAN is nearer than bicubic on all four, by little on the coins and the flower.
-# Methods of nearest patches are nearer than InGAN on the bricks, farther on the street front and the flower, and level on the coins.
-# GPNN's flower is the farthest: the garden that it adds is plain, and plain ground recurs.
+# Stretching *raises* the score on all four pictures: a stretched patch is smoother, and smooth patches have many matches.
+# So a high score is not a sign of quality.
+# A good picture has a score close to that of its photograph.
+# InGAN is closer than bicubic on all four pictures, but only slightly on the coins and the flower.
+# Methods of nearest patches are closer than InGAN on the bricks, farther on the street front and the flower, and about equal on the coins.
+# GPNN's flower is the farthest: the garden that it adds is plain, and plain patches recur.
 #
 # ## Summary
 #
-# - InGAN asks that a picture of another shape have the photograph's patches at all scales.
-#   A discriminator that sees patches alone learns what that means; the way back by the inverse transformation is to keep anything from getting lost; in our ablation it mattered little.
-# - One network then remaps to *any* size and shape, in a fraction of a second.
-# - For a copy beside a copy completeness is perfect, and coherence nearly.
-#   They find what is wrong with a picture; they do not say that one is right.
+# - InGAN draws a picture of another shape with the photograph's patches at all scales.
+#   A discriminator that sees only patches teaches it.
+#   The reconstruction by the inverse transformation is meant to keep all content; in our ablation it mattered little.
+# - Afterwards one network draws *any* size and shape in a fraction of a second.
+# - Two copies side by side have a perfect completeness and an almost perfect coherence.
+#   These measures find faults; they do not prove that a picture is good.
 #   Count the coins.
-# - Ours is a pyramid of small networks with a patch loss beside the discriminator; not the paper's network.
+# - Our network is not the paper's: it is a pyramid of small networks, with a patch loss beside the discriminator.
 #   It arranges coins, bricks and windows.
-#   Where nothing repeats at its coarsest level it stretched, like bicubic, in the runs that we have, by the discriminator alone.
+#   In our runs with the discriminator alone it only stretched where nothing repeats at the coarsest level, like bicubic.
 # - Nearest patches, which learn nothing, are more complete on all four pictures, as @granot2022 argue.
-#   What speaks for a network: once trained it draws any size in a fraction of a second, and shapes that no seam can follow.
+#   The advantage of a network: once trained, it draws any size in a fraction of a second, and shapes that no seam can follow.
 #
 # ## References
