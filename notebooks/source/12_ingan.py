@@ -191,7 +191,7 @@ size_slider = explore(
 # Write `invert(affine)`.
 #
 # - `affine`: Float[Tensor, "2 3"], with $A$ in the first two columns and $b$ in the last.
-#   Its values can be any numbers; $A$ is invertible.
+#   Its values are not limited to [0, 1]; $A$ is invertible.
 # - Returns the inverse map, again Float[Tensor, "2 3"].
 #
 # Expected run time: a few milliseconds.
@@ -360,6 +360,11 @@ show(
     zoom=4,
 )
 
+# %% [markdown]
+# The stretched coins are twelve ovals.
+# Your generator drew about 24 coins, and they are nearly round.
+# The large coins of the lowest row divide last.
+
 # %%
 from dil_teach.image.metrics import count_objects
 
@@ -373,10 +378,8 @@ for name in ("stretched", "your generator"):
     print(f"{name:15}{number:4d} coins, width / height {shape:.2f}")
 
 # %% [markdown]
-# The stretched coins are twelve ovals.
-# Your generator drew about 24 coins, and they are nearly round.
-# Nobody told it what a coin is: the discriminator has seen no patch with an oval, so it rejects ovals.
-# The large coins of the lowest row divide last.
+# Nobody told the generator what a coin is.
+# The photograph has no patch with an oval, so the discriminator learns to reject ovals.
 # Larger pictures need more: several scales, finer networks, and thousands of steps.
 #
 # The two losses do not fall as those of other chapters do.
@@ -798,6 +801,8 @@ check_claims(claims)
 # They were trained beforehand with one seed, for 4500, 4500 and 6000 steps (`benchmarks/ingan.py`, section `ablations`).
 
 # %%
+from dil_teach.notebook import enlarged
+
 left_out = {
     "nothing": shipped_picture("ablation", "all"),
     "the reconstruction": shipped_picture("ablation", "no_reconstruction"),
@@ -806,9 +811,7 @@ left_out = {
 
 
 def render_ablation(without):
-    picture = left_out[without]
-    times = 96 // picture.shape[1]
-    return picture.repeat_interleave(times, 1).repeat_interleave(times, 2)
+    return enlarged(left_out[without], 96 // left_out[without].shape[1])
 
 
 ablation_choice = explore(
