@@ -25,16 +25,13 @@ def extract_patches(
     ----------
     image : Image
         Float[Tensor, "c h w"].
-    patch_size : int
-        Side of a patch in pixels.
-    stride : int
-        Distance between neighbouring patches in pixels.
+    patch_size, stride : int
+        Side of a patch, and distance between neighbouring patches, in pixels.
 
     Returns
     -------
     Float[Tensor, "patches values"]
-        Patches row by row from the top left; each is c * patch_size**2 values, channel
-        by channel.
+        Row by row from the top left; c * patch_size**2 values, channel by channel.
 
     Raises
     ------
@@ -75,11 +72,9 @@ def gather_patches(
         The patch_size**2 values of each channel, row by row.
     """
     side = torch.arange(patch_size, device=corners.device)
-    widths = torch.as_tensor(width, device=corners.device).view(-1, 1)
-    rows = corners[:, None] + side * widths
+    rows = corners[:, None] + side * torch.as_tensor(width).to(corners).view(-1, 1)
     inside = rows[:, :, None] + side  # n, patch_size, patch_size
-    values = pixels[:, inside.flatten()]
-    return values.view(len(pixels), len(corners), patch_size**2).transpose(0, 1)
+    return pixels[:, inside.flatten(1)].transpose(0, 1)
 
 
 def average_patches(
@@ -90,23 +85,15 @@ def average_patches(
 ) -> Image:
     """Put patches back at their places; overlapping patches are averaged.
 
-    The inverse of :func:`extract_patches`. Pixels that no patch covers are 0.
-
-    Parameters
-    ----------
-    patches : Float[Tensor, "patches values"]
-        As :func:`extract_patches` returns them.
-    image_size : (int, int)
-        Height and width of the image in pixels.
-    patch_size, stride : int
-        As they were extracted.
+    The inverse of :func:`extract_patches`, whose parameters it shares. ``image_size``
+    is the height and width in pixels. Pixels that no patch covers are 0.
     """
     columns = patches.T[None]
-    total = F.fold(columns, image_size, patch_size, stride=stride)
-    count = F.fold(
-        columns.new_ones(columns.shape), image_size, patch_size, stride=stride
+    total, count = (
+        F.fold(each, image_size, patch_size, stride=stride)[0]
+        for each in (columns, torch.ones_like(columns))
     )
-    return (total / count.clamp_min(1))[0]
+    return total / count.clamp_min(1)
 
 
 def patches_inside(
@@ -119,7 +106,10 @@ def patches_inside(
 
 @dataclass(frozen=True)
 class PatchBag:
-    """The patches of several images; values are extracted only when they are used."""
+    """The patches of several images as rows, which are extracted when they are used.
+
+    ``bag[index]`` has the rows of :func:`extract_patches`.
+    """
 
     pixels: Float[Tensor, "c pixels"]
     """Of all images, one after another."""
@@ -135,10 +125,9 @@ class PatchBag:
     def __len__(self) -> int:
         return len(self.corner)
 
-    def values(
+    def __getitem__(
         self, index: Int[Tensor, "n"] | slice
     ) -> Float[Tensor, "patches values"]:
-        """Patches as rows, as :func:`extract_patches` returns them."""
         corner, width = self.corner[index], self.width[index]
         values = gather_patches(self.pixels, corner, width, self.patch_size)
         if self.remove_mean:
@@ -148,7 +137,7 @@ class PatchBag:
     def blocks(self) -> Iterator[Float[Tensor, "patches values"]]:
         """All rows, ``BLOCK`` at a time; one empty block if there are none."""
         for first in range(0, max(len(self), 1), BLOCK):
-            yield self.values(slice(first, first + BLOCK))
+            yield self[first : first + BLOCK]
 
 
 def bag_of(
@@ -156,8 +145,8 @@ def bag_of(
     masks: Sequence[Mask | None] | None,
     patch_size: int,
     remove_mean: bool,
+    name: str,
     stride: int = 1,
-    name: str = "images",
 ) -> PatchBag:
     """The patches of images, or those that lie wholly inside of masks.
 
@@ -207,9 +196,13 @@ def bag_of(
             )
         if mask is None:
             mask = torch.ones(height, width, dtype=torch.bool, device=image.device)
-        _check_mask(mask, image, f"{name}_mask")
-        inside = patches_inside(mask, patch_size)[::stride, ::stride]
-        place = stride * inside.nonzero()
+        if mask.dtype != torch.bool or mask.shape != (height, width):
+            raise ValueError(
+                f"{name}_mask: expected booleans of its image's size, {height} x "
+                f"{width}, got {' x '.join(map(str, mask.shape))} of {mask.dtype}; "
+                "make the mask from that image, and compare it: > 0.5"
+            )
+        place = stride * patches_inside(mask, patch_size)[::stride, ::stride].nonzero()
         corners.append(first + width * place[:, 0] + place[:, 1])
         widths.append(torch.full_like(corners[-1], width))
         places.append(F.pad(place, (1, 0), value=number))
@@ -217,16 +210,3 @@ def bag_of(
     pixels = torch.cat([image.flatten(1) for image in images], 1)
     corner, width, place = torch.cat(corners), torch.cat(widths), torch.cat(places)
     return PatchBag(pixels, corner, width, place, patch_size, remove_mean)
-
-
-def _check_mask(mask: Mask, image: Image, name: str) -> None:
-    if mask.dtype != torch.bool:
-        raise ValueError(
-            f"{name}: expected a boolean mask, got {mask.dtype}; compare it: > 0.5"
-        )
-    if mask.shape != image.shape[-2:]:
-        raise ValueError(
-            f"{name}: expected the size of its image, {image.shape[-2]} x "
-            f"{image.shape[-1]}, got {' x '.join(map(str, mask.shape))}; "
-            "make the mask from that image"
-        )

@@ -6,6 +6,7 @@ benchmarks/results/recurrence_choices.json holds the effect of each.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from math import isqrt
 
 import torch
@@ -18,7 +19,7 @@ from dil_teach.image.resize import resize
 from dil_teach.patches.search import nearest_patches
 
 SCALES = (1.0, 0.8, 0.64, 0.51, 0.41)
-"""Scales of the paper's figure: each is 1.25 times smaller than the one before."""
+"""Scales of the paper's figure: each is 1.25 times smaller than the one before it."""
 MOST = 16
 """The largest number of good matches that is counted."""
 LEAST = 9
@@ -26,14 +27,14 @@ LEAST = 9
 HALF_PIXEL = (-1 / 16, 9 / 16, 9 / 16, -1 / 16)
 """Bicubic weights half-way between two pixels (Keys 1981, a = -1/2)."""
 CONTRAST = 0.25
-"""Largest distance of a good match, as a share of the patch's own squared contrast.
-Measured: without it, more than half of the patches of white noise would recur."""
+"""Largest distance of a good match, as a share of the patch's own squared contrast. In
+grey white noise, 61% of the patches would have a good match without this limit
+(benchmarks/results/recurrence_choices.json)."""
 UNSEEN = (2 / 255) ** 2
-"""Squared distance per value that is always good: two grey levels, which are not
-visible between patches."""
+"""Squared distance per value that is always good: two grey levels are not visible."""
 ENOUGH = 4000
-"""Number of patches, evenly spread, that give a photograph's recurrence score within
-0.01 (measured)."""
+"""Number of evenly spread patches that give a photograph's recurrence score within 0.01
+(tests/patches/test_recurrence.py checks it on three)."""
 
 
 def recurrence_map(
@@ -41,11 +42,10 @@ def recurrence_map(
 ) -> Int[Tensor, "h w"]:
     """Count the good matches of each patch in its image at a scale, up to 16.
 
-    Patches are compared by the sum of squared differences after the mean of each
+    Patches are compared by the sum of squared differences, after the mean of each
     channel over the patch is subtracted. A match is *good* if its distance is at most
-    :func:`good_distance`. The patch itself does not count: every patch less than one
-    pixel (of the image at that scale) from its own place is left out. Matches may
-    overlap the patch, and one another.
+    :func:`good_distance`. The patch itself does not count, nor does any patch less than
+    one pixel (of the image at that scale) from its place. Matches may overlap.
 
     Parameters
     ----------
@@ -54,14 +54,13 @@ def recurrence_map(
     patch_size : int
         Side of a patch in pixels.
     scale : float
-        Size of the image that is searched, relative to the image: 1 is the image
-        itself; below 1 it is downscaled (bicubic, antialiased).
+        Relative size of the image that is searched: 1 is the image itself; below 1 it
+        is downscaled (bicubic, antialiased).
 
     Returns
     -------
     Int[Tensor, "h w"]
-        0 to 16, at the top left corner of each patch: (h - patch_size + 1,
-        w - patch_size + 1).
+        0 to 16, at the top left corner of each patch.
 
     Raises
     ------
@@ -82,7 +81,7 @@ def match_distances(
 ) -> Float[Tensor, "h w k"]:
     """Squared distances from each patch to its nearest matches at a scale.
 
-    :func:`recurrence_map` counts those that are small enough.
+    :func:`recurrence_map`, whose errors it shares, counts those that are small enough.
 
     Parameters
     ----------
@@ -98,31 +97,17 @@ def match_distances(
     Returns
     -------
     Float[Tensor, "h w k"]
-        Nearest first. Sums over all c * patch_size**2 values, the mean of each channel
-        subtracted; infinite where a small image has fewer matches.
-
-    Raises
-    ------
-    ValueError
-        As :func:`recurrence_map`.
+        Nearest first; infinite where a small image has fewer matches.
     """
-    check_recurs(image, patch_size, scale)
+    _check(image, patch_size, scale)
     searched = image if scale == 1 else resize(image, scale).clamp(0, 1)
     height, width = (side - patch_size + 1 for side in searched.shape[-2:])
     k = min(most, height * width - (1 if scale == 1 else 4))
     if k < 1:  # there are no other patches
         height, width = ((n - patch_size) // stride + 1 for n in image.shape[-2:])
         return image.new_full((height, width, most), torch.inf)
-    found = nearest_patches(
-        image,
-        searched,
-        patch_size,
-        k,
-        stride=stride,
-        exact=exact,
-        remove_mean=True,
-        exclude_self=True,
-    )
+    find = partial(nearest_patches, remove_mean=True, exclude_self=True)
+    found = find(image, searched, patch_size, k, stride=stride, exact=exact)
     return F.pad(found.distance, (0, most - k), value=torch.inf)
 
 
@@ -135,22 +120,11 @@ def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     directions may be missed.)
 
     Two limits are added. It is at most a quarter of the patch's own squared contrast:
-    in noise, half a pixel changes a patch more than that, and the threshold would
-    accept patches that are not similar. It is at least two grey levels (of 255) a
-    value, which are not visible: the noise of a clear sky should not make its patches
-    differ.
+    half a pixel changes noise by more, and patches that are not similar would pass. It
+    is at least two grey levels (of 255) a value, which are not visible: the noise of a
+    clear sky should not make its patches differ.
 
-    Parameters
-    ----------
-    image : Image
-        Float[Tensor, "c h w"].
-    patch_size : int
-        Side of a patch in pixels.
-
-    Returns
-    -------
-    Float[Tensor, "h w"]
-        At the top left corner of each patch.
+    Parameters and places as in :func:`recurrence_map`.
     """
     moved = [contrast(half - image, patch_size) for half in moved_by_half(image)]
     farthest = torch.stack(moved).amax(0)
@@ -171,9 +145,9 @@ def detailed(image: Image, patch_size: int = 5) -> Bool[Tensor, "h w"]:
     """Mark the quarter of the patches with the most contrast; the others are smooth."""
     contrasts = contrast(image, patch_size)
     order = contrasts.flatten().argsort(descending=True, stable=True)
-    quarter = torch.zeros_like(order, dtype=torch.bool)
-    quarter[order[: max(len(order) // 4, 1)]] = True
-    return quarter.view(contrasts.shape)
+    quarter = torch.zeros_like(contrasts, dtype=torch.bool)
+    quarter.view(-1)[order[: max(len(order) // 4, 1)]] = True
+    return quarter
 
 
 def recurrence_curve(
@@ -187,19 +161,12 @@ def recurrence_curve(
 
     Parameters
     ----------
-    image, patch_size
+    image, patch_size, scales
         As in :func:`recurrence_map`.
-    scales : sequence of float
-        By default those of the paper's figure.
     least : int
         1 to 16.
     among : Bool[Tensor, "h w"], optional
         The patches that are counted, such as :func:`detailed`; by default all.
-
-    Returns
-    -------
-    list of float
-        0 to 100, one for each scale.
 
     Raises
     ------
@@ -218,12 +185,10 @@ def recurrence_curve(
             f"got {int(among.sum())} of {' x '.join(map(str, among.shape))}; "
             "detailed() makes such a mask"
         )
-    percentages = []
-    for scale in scales:
-        enough = match_distances(image, patch_size, scale, most=least)[..., -1] <= good
-        chosen = enough if among is None else enough[among]
-        percentages.append(100 * chosen.cpu().double().mean().item())
-    return percentages
+    chosen = ... if among is None else among
+    found = (match_distances(image, patch_size, s, most=least) for s in scales)
+    enough = [(distances[..., -1] <= good)[chosen] for distances in found]
+    return [100 * each.cpu().double().mean().item() for each in enough]
 
 
 def recurrence_score(image: Image, patch_size: int = 5) -> float:
@@ -232,21 +197,13 @@ def recurrence_score(image: Image, patch_size: int = 5) -> float:
     The share of patches with at least one good match, averaged over the five scales
     from 1 to 0.41. The chapters use this number to compare results with a photograph.
 
-    In images of more than 16,000 patches only some are searched for, evenly spread, at
-    least 4000: on photographs the score is within 0.01 of that of all patches. It can
+    In an image of more than 16,000 patches, only 4000 or more evenly spread ones are
+    searched for: on photographs the score is within 0.01 of that of all patches. It can
     be wrong by more than 0.1 if a pattern repeats at the same spacing.
 
-    Parameters
-    ----------
-    image, patch_size
-        As in :func:`recurrence_map`.
-
-    Raises
-    ------
-    ValueError
-        As :func:`recurrence_map`.
+    Parameters and errors as in :func:`recurrence_map`.
     """
-    check_recurs(image, patch_size, min(SCALES))
+    _check(image, patch_size, min(SCALES))
     good = good_distance(image, patch_size)
     stride = max(isqrt(good.numel() // ENOUGH), 1)
     good = good[::stride, ::stride]
@@ -257,8 +214,7 @@ def recurrence_score(image: Image, patch_size: int = 5) -> float:
     return torch.stack(shares).cpu().double().mean().item()
 
 
-def check_recurs(image: Image, patch_size: int, scale: float) -> None:
-    """Refuse an image whose recurrence cannot be measured."""
+def _check(image: Image, patch_size: int, scale: float) -> None:
     check_image(image, in_range=False)
     height, width = image.shape[-2:]
     smaller = min(height, width)
@@ -295,6 +251,5 @@ def moved_by_half(image: Image) -> list[Image]:
         lines = image.transpose(axis, 2)
         padded = F.pad(lines, (2, 2), mode="replicate")
         between = padded.unfold(2, 4, 1) @ weights  # one more than there are pixels
-        moved += [between[..., 1:].transpose(axis, 2)]
-        moved += [between[..., :-1].transpose(axis, 2)]
+        moved += [x.transpose(axis, 2) for x in (between[..., 1:], between[..., :-1])]
     return moved

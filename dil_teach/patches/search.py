@@ -6,26 +6,24 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 from torch import Tensor
 
 from dil_teach.image.convention import Image
-from dil_teach.patches.extract import BLOCK, PatchBag, bag_of
+from dil_teach.patches.extract import BLOCK, Mask, PatchBag, bag_of
 
-Mask = Bool[Tensor, "_h _w"]
 Rows = Float[Tensor, "_n values"]
 
 COMPONENTS = 24
-"""Principal components that the KD-tree compares. Measured: they hold nearly all of the
-variance of a patch."""
+"""Principal components that the KD-tree compares. Chosen by hand, like the tree's other
+settings; benchmarks/recurrence.py measures the speed and error of the whole search."""
 EPS, EPS_OF_TEXTURE = 1.75, 2.5
 """The KD-tree's eps: it prunes branches that cannot improve the best distance by a
-factor of 1 + EPS. In texture, all distances are similar. There the larger value is
-faster and, measured, no less accurate."""
+factor of 1 + EPS. In texture all distances are similar, so more can be pruned."""
 TEXTURE = 0.1
 """An image is texture if its patches have more than this share of their variance beyond
-the first 8 components. Tuned on photographs of texture (benchmarks/recurrence.py)."""
+the first 8 components. Tuned on the photographs that benchmarks/recurrence.py names."""
 LEAF = 64
 """Patches in a leaf of the KD-tree; they are compared one by one."""
 SPARE, SPARE_EXACT = 8, 2
@@ -34,8 +32,7 @@ exact search needs them only because its distances are rounded."""
 SAMPLE = 20000
 """Patches from which the principal components are computed."""
 ROWS, COLUMNS, GROUP = 512, 4096, 16
-"""Height and width of a tile of distances (8 MB; measured: faster than smaller tiles),
-and the number of columns in a group of it."""
+"""Height and width of a tile of distances (8 MB), and the columns of a group in it."""
 
 
 class Neighbours(NamedTuple):
@@ -82,11 +79,10 @@ def nearest_patches(
     stride : int
         Distance between neighbouring query patches, in pixels.
     exact : bool
-        Compare each patch with every other, tile by tile. Otherwise a KD-tree on the
-        first 24 principal components proposes candidates and their true distances are
-        compared: on photographs the distances found are 1 to 3% above the smallest,
-        for a fraction of the time (benchmarks/results/recurrence_speed.json). On a GPU
-        the search is always exact.
+        Compare each patch with every other; always so on a GPU. Otherwise a KD-tree on
+        the first 24 principal components proposes candidates, and their true distances
+        are compared: on photographs they are 0.2 to 2.5% above the smallest, in 1/4 to
+        1/14 of the time (benchmarks/results/recurrence_speed.json).
     remove_mean : bool
         Subtract the mean of each channel over the patch before patches are compared.
     exclude_self : bool
@@ -111,8 +107,8 @@ def nearest_patches(
     """
     levels = [database] if isinstance(database, Tensor) else list(database)
     masks = [database_mask] if isinstance(database_mask, Tensor) else database_mask
-    asking = bag_of([query], [query_mask], patch_size, remove_mean, stride, "query")
-    known = bag_of(levels, masks, patch_size, remove_mean, name="database")
+    asking = bag_of([query], [query_mask], patch_size, remove_mean, "query", stride)
+    known = bag_of(levels, masks, patch_size, remove_mean, "database")
     if len(known.pixels) != len(query):
         raise ValueError(
             f"database: expected {len(query)} channels as in the query, got "
@@ -147,7 +143,11 @@ def nearest_patches(
 
 
 def nearest_rows(
-    queries: Rows, keys: Rows, k: int = 1, weights: Float[Tensor, "_m"] | None = None
+    queries: Rows,
+    keys: Rows | PatchBag,
+    k: int = 1,
+    weights: Float[Tensor, "_m"] | None = None,
+    centre: Float[Tensor, "values"] | float = 0.0,
 ) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
     """Find the k keys of the smallest squared distance to each query, by all distances.
 
@@ -159,23 +159,26 @@ def nearest_rows(
         Number of keys to find, at most as many as there are.
     weights : Float[Tensor, "m"], optional
         The distance to each key is multiplied by its weight, which is positive.
+    centre : Float[Tensor, "values"]
+        Is subtracted from all rows.
 
     Returns
     -------
     distance : Float[Tensor, "n k"]
         The weighted squared distances, smallest first. They are rounded to about 1e-6
-        of the squares of the rows, so subtract a common mean from both first.
+        of the squares of the rows, so a common mean should be subtracted.
     index : Int[Tensor, "n k"]
         The number of the key. For k = 1, the first of equal ones.
     """
     # w |q - d|^2 = (q, 1, |q|^2) . (-2 w d, w |d|^2, w): one matrix product
+    queries = queries - centre
     squares = queries.square().sum(1, keepdim=True)
     queries = torch.cat([queries, torch.ones_like(squares), squares], 1)
     best = queries.new_full((len(queries), k), torch.inf)
     index = torch.zeros_like(best, dtype=torch.long)
     memory = queries.new_empty(ROWS * (COLUMNS + GROUP))  # reused: new pages cost time
     for first in range(0, len(keys), COLUMNS):
-        tile = keys[first : first + COLUMNS]
+        tile = keys[first : first + COLUMNS] - centre
         squares = tile.square().sum(1, keepdim=True)
         tile = torch.cat([-2 * tile, squares, torch.ones_like(squares)], 1)
         if weights is not None:
@@ -216,17 +219,14 @@ def _smallest(
 
 def _exact(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n count"]:
     """Candidates by all distances."""
-    # small numbers keep their digits: subtract what all patches have in common
     centre = next(known.blocks()).mean(0)
-    keys = torch.cat([block - centre for block in known.blocks()])
-    return torch.cat(
-        [nearest_rows(block - centre, keys, count)[1] for block in asking.blocks()]
-    )
+    found = [nearest_rows(b, known, count, centre=centre) for b in asking.blocks()]
+    return torch.cat([index for _, index in found])
 
 
 def _by_tree(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n count"]:
     """Candidates by a KD-tree on the first principal components of the database."""
-    sample = known.values(slice(0, None, len(known) // SAMPLE + 1)).double()
+    sample = known[:: len(known) // SAMPLE + 1].double()
     covariance = torch.atleast_2d(sample.T.cov(correction=0))
     variances, directions = torch.linalg.eigh(covariance)  # in rising order
     directions = directions[:, -COMPONENTS:].float()
@@ -235,7 +235,7 @@ def _by_tree(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n co
         torch.cat([block @ directions for block in bag.blocks()]).numpy()
         for bag in (known, asking)
     )
-    # measured: splitting boxes in the middle, not at the median, searches faster
+    # boxes are split in the middle, not at the median: the tree is built faster
     tree = KDTree(database, LEAF, balanced_tree=False)
     eps = EPS_OF_TEXTURE if texture else EPS
     _, index = tree.query(queries, count, eps=eps, workers=torch.get_num_threads())
@@ -254,13 +254,11 @@ def _rank(
     indices = [candidates[:0, :k]]
     size = max(BLOCK // candidates.shape[1], 1)
     # rows are faster to fetch than pixels, if there is memory for them
-    whole = known.values(slice(None)) if len(known) <= BLOCK else None
+    rows = known[:] if len(known) <= BLOCK else known
     for first in range(0, len(asking), size):
         chosen = candidates[first : first + size].sort(1).values
-        flat = chosen.flatten()
-        query = asking.values(slice(first, first + size))
-        answers = known.values(flat) if whole is None else whole[flat]
-        answers = answers.view(*chosen.shape, -1)
+        answers = rows[chosen.flatten()].view(*chosen.shape, -1)
+        query = asking[first : first + size]
         distance = (answers - query[:, None]).square().sum(2)
         if own is not None:
             place = known.place[chosen]  # level, row and column

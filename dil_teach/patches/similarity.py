@@ -61,8 +61,7 @@ def completeness(
     ----------
     Simakov et al. 2008, equation 1, its first term.
     """
-    check_importance(importance, source, patch_size)
-    weights = patch_weights(importance, source, patch_size)
+    weights = check_importance(importance, source, patch_size)
     found = nearest_patches(source, target, patch_size, exact=True)
     return _mean_error(found.distance, weights, source, patch_size)
 
@@ -79,8 +78,7 @@ def coherence(
     ----------
     Simakov et al. 2008, equation 1, its second term.
     """
-    check_importance(importance, source, patch_size)
-    weights = patch_weights(importance, source, patch_size)
+    weights = check_importance(importance, source, patch_size)
     found = nearest_patches(target, source, patch_size, exact=True)
     columns = source.shape[-1] - patch_size + 1
     nearest = found.row[..., 0] * columns + found.column[..., 0]
@@ -90,8 +88,7 @@ def coherence(
 def _mean_error(
     distance: Tensor, weights: Tensor, source: Image, patch_size: int
 ) -> float:
-    distance, weights = distance.flatten().cpu().double(), weights.flatten()
-    weights = weights.cpu().double()
+    distance, weights = (x.flatten().cpu().double() for x in (distance, weights))
     mean = (weights * distance).sum() / weights.sum().clamp_min(1e-30)
     return mean.item() / (len(source) * patch_size**2)
 
@@ -99,41 +96,29 @@ def _mean_error(
 def patch_weights(
     importance: Map | None, image: Image, patch_size: int
 ) -> Float[Tensor, " n"]:
-    """The weight of each patch of an image, row by row: the mean of its pixels'.
-
-    0 if any pixel in the patch has weight 0; all 1 without an importance. As in
-    :func:`completeness`.
-    """
+    """The weight of each patch, as in :func:`completeness`; all 1 for None."""
     if importance is None:
         importance = torch.ones_like(image[:1])
     mean = F.avg_pool2d(importance, patch_size, stride=1)
     return (mean * patches_inside(importance[0] > 0, patch_size)).flatten()
 
 
-def check_importance(importance: Map | None, image: Image, patch_size: int) -> None:
-    """Refuse importance weights that do not fit an image, or leave no patch of it.
-
-    Raises
-    ------
-    ValueError
-        As :func:`check_map`; or if each patch has a pixel of weight 0.
-    """
+def check_importance(
+    importance: Map | None, image: Image, patch_size: int
+) -> Float[Tensor, " n"]:
+    """As :func:`patch_weights`, or an error if all are 0 or the map does not fit."""
     check_map("importance", importance, image)
-    if not patch_weights(importance, image, patch_size).any():
+    weights = patch_weights(importance, image, patch_size)
+    if not weights.any():
         raise ValueError(
             "importance: expected a patch without a pixel of weight 0, got none; give "
             "the rest a small weight such as 0.1"
         )
+    return weights
 
 
 def check_map(name: str, weights: Map | None, image: Image) -> None:
-    """Refuse weights that do not fit the pixels of an image.
-
-    Raises
-    ------
-    ValueError
-        If they have another size than the image, or are negative or not finite.
-    """
+    """Refuse weights of another size than an image, negative or not finite ones."""
     if weights is None:
         return
     height, width = image.shape[-2:]
@@ -152,23 +137,12 @@ def check_map(name: str, weights: Map | None, image: Image) -> None:
 def relative_location(source: Image, target: Image, patch_size: int = 7) -> float:
     """How far patches have moved sideways, in shares of the width.
 
-    Parameters
-    ----------
-    source, target, patch_size
-        As in :func:`completeness`.
+    The mean difference between the horizontal position of a patch of the target and
+    that of the nearest patch in the source (by the exact search; the first of equal
+    ones). Positions go from 0 at the left border to 1 at the right one. It is 0 if all
+    patches keep their places, and 1/4 for an image beside a copy of itself.
 
-    Returns
-    -------
-    float
-        Mean difference between the horizontal position of a patch of the target and
-        that of the nearest patch in the source (by the exact search; the first of equal
-        ones). Positions go from 0 at the left border to 1 at the right one. It is 0 if
-        all patches keep their places, and 1/4 for an image beside a copy of itself.
-
-    Raises
-    ------
-    ValueError
-        As :func:`completeness`.
+    Parameters and errors as in :func:`completeness`.
     """
     found = nearest_patches(target, source, patch_size, exact=True)
     half = patch_size / 2

@@ -21,34 +21,28 @@ exact search on principal components.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
 
-from dil_teach.classical.retarget.layouts import (
-    check_edited,
-    check_size,
-    fill_softly,
-    stretch,
-)
+from dil_teach.classical.retarget.layouts import Map, fill_softly, stretch
 from dil_teach.classical.retarget.matching import (
     COARSEST,
     PATCH_SIZE,
     Places,
+    check_edited,
+    check_sizes,
     coarse_to_fine,
     search_rows,
     size_of,
     updates_at,
 )
-from dil_teach.image.convention import Image, check_image
+from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
 from dil_teach.patches.extract import extract_patches
 from dil_teach.patches.search import nearest_rows
 from dil_teach.patches.similarity import check_importance, check_map, patch_weights
-
-Map = Float[Tensor, "1 _h _w"]
 
 REMOVED = 0.25
 """A pixel of a coarse level has weight 0 if this share of it has weight 0."""
@@ -72,7 +66,7 @@ def update(
     importances : sequence of Float[Tensor, "1 h w"] or None
         Of each source, at least 0. Patches with a pixel of weight 0 are not used.
     alpha : float
-        0 uses coherence only, 1 completeness only.
+        From 0, coherence only, to 1, completeness only.
     where : Float[Tensor, "2 h w"], optional
         The place in the (only) source that each pixel of the target should come from,
         as shares of its sides.
@@ -99,9 +93,10 @@ def update(
     votes.index_add_(0, nearest, patches * complete[:, None])
     weight = weight.index_add(0, nearest, complete)
 
-    total = F.fold(votes.T[None], size_of(target), PATCH_SIZE)[0]
-    weight = weight.expand(1, PATCH_SIZE**2, -1)
-    weight = F.fold(weight, size_of(target), PATCH_SIZE)[0]
+    total, weight = (
+        F.fold(each, size_of(target), PATCH_SIZE)[0]
+        for each in (votes.T[None], weight.expand(1, PATCH_SIZE**2, -1))
+    )
     return torch.where(weight > 0, total / weight.clamp_min(1e-30), target)
 
 
@@ -126,7 +121,7 @@ def retarget(
     remove : Float[Tensor, "1 h w"], optional
         1 on what should not be in the result, 0 elsewhere.
     alpha : float
-        From 0, coherence only, to 1, completeness only.
+        As in :func:`update`.
 
     Returns
     -------
@@ -139,11 +134,9 @@ def retarget(
         If a side of the image or the result is shorter than 8 pixels, a map has
         another size or wrong values, or no patch is left to use.
     """
-    check_image(image, min_side=PATCH_SIZE + 1)
-    check_size(size, PATCH_SIZE)
+    check_sizes(image, size)
     check_importance(importance, image, PATCH_SIZE)
     check_map("remove", remove, image)
-    _check_alpha(alpha)
     weights = torch.ones_like(image[:1]) if importance is None else importance
     source = image
     if remove is not None:
@@ -163,15 +156,13 @@ def reshuffle(image: Image, edited: Image, fixed: Map, alpha: float = 0.5) -> Im
 
     Parameters
     ----------
-    image : Image
-        Float[Tensor, "c h w"] in [0, 1].
+    image, alpha
+        As in :func:`retarget`.
     edited : Image
         Float[Tensor, "c h2 w2"]: a rough layout, such as that of
         :func:`~.layouts.move_object`.
     fixed : Float[Tensor, "1 h2 w2"]
         1 where pixels of the layout are kept exactly, 0 where they are only the start.
-    alpha : float
-        From 0, coherence only, to 1, completeness only.
 
     Returns
     -------
@@ -184,10 +175,8 @@ def reshuffle(image: Image, edited: Image, fixed: Map, alpha: float = 0.5) -> Im
         As :func:`retarget`; or if the layout has other channels, or ``fixed`` another
         size.
     """
-    check_image(image, min_side=PATCH_SIZE + 1)
-    check_edited(edited, image, PATCH_SIZE)
+    check_edited(edited, image)
     check_map("fixed", fixed, edited)
-    _check_alpha(alpha)
     return _refine([image], [None], edited, alpha, fixed=fixed)
 
 
@@ -204,7 +193,7 @@ def collage(
         Height and width of the result in pixels. The start image has the images side by
         side, each in an equal share of the width.
     alpha : float
-        From 0, coherence only, to 1, completeness only.
+        As in :func:`update`.
 
     Returns
     -------
@@ -222,9 +211,7 @@ def collage(
             f"{[len(image) for image in images]}; make all grey or all colour"
         )
     for image in images:
-        check_image(image, "images", min_side=PATCH_SIZE + 1)
-    check_size(size, PATCH_SIZE)
-    _check_alpha(alpha)
+        check_sizes(image, size, "images")
     if size[1] < len(images):
         raise ValueError(
             f"size: expected at least a column for each of {len(images)} images, got "
@@ -233,7 +220,7 @@ def collage(
     edges = [round(k * size[1] / len(images)) for k in range(len(images) + 1)]
     shares = [
         resize(image, size=(size[0], right - left)).clamp(0, 1)
-        for image, left, right in zip(images, edges[:-1], edges[1:], strict=True)
+        for image, (left, right) in zip(images, pairwise(edges), strict=True)
     ]
     return _refine(images, [None] * len(images), torch.cat(shares, 2), alpha)
 
@@ -247,18 +234,18 @@ def _refine(
     fixed: Map | None = None,
 ) -> Image:
     """Update from the coarsest level to the finest, which has the size of the start."""
+    if not 0 <= alpha <= 1:
+        raise ValueError(
+            f"alpha: expected 0 (coherence only) to 1 (completeness only), got "
+            f"{alpha}; 0.5 weighs both the same"
+        )
     smallest = min(sources, key=lambda image: min(size_of(image)))
     target = start
     levels = coarse_to_fine(size_of(smallest), size_of(start), COARSEST)
     for k, level in enumerate(levels):
-        small = list(sources)
-        if level.source != size_of(smallest):
-            scale = level.source[0] / smallest.shape[-2]
-            small = [resize(each, scale).clamp(0, 1) for each in sources]
-        weights = [
-            _shrink_weights(each, image)
-            for each, image in zip(importances, small, strict=True)
-        ]
+        scale = level.source[0] / smallest.shape[-2]
+        small = [resize(each, scale).clamp(0, 1) for each in sources]
+        weights = list(map(_shrink_weights, importances, small))
         # where a large object is removed, a coarse level may have no patch left
         pairs = zip(weights, small, strict=True)
         if not any(patch_weights(*pair, PATCH_SIZE).any() for pair in pairs):
@@ -268,30 +255,16 @@ def _refine(
         for _ in range(updates_at(k)):
             target = update(target, small, weights, alpha, places)
             if fixed is not None:
-                hold = _at_size(fixed, level.target, kernel="area") > 0.5
-                target = torch.where(hold, _at_size(start, level.target), target)
+                hold = resize(fixed, size=level.target, kernel="area") > 0.5
+                layout = resize(start, size=level.target).clamp(0, 1)
+                target = torch.where(hold, layout, target)
     return target.clamp(0, 1)
-
-
-def _at_size(image: Image, size: tuple[int, int], kernel: str = "bicubic") -> Image:
-    """The image at a size; itself if it has that size."""
-    if size_of(image) == size:
-        return image
-    return resize(image, size=size, kernel=kernel).clamp(0, 1)
 
 
 def _shrink_weights(importance: Map | None, image: Image) -> Map | None:
     """Importance weights at the size of a coarse image; weights of 0 stay 0."""
-    if importance is None or size_of(importance) == size_of(image):
-        return importance
+    if importance is None:
+        return None
     size = size_of(image)
     lost = resize((importance == 0).float(), size=size, kernel="area") > REMOVED
     return resize(importance, size=size, kernel="area").clamp_min(1e-6) * ~lost
-
-
-def _check_alpha(alpha: float) -> None:
-    if not 0 <= alpha <= 1:
-        raise ValueError(
-            f"alpha: expected 0 (coherence only) to 1 (completeness only), got "
-            f"{alpha}; 0.5 weighs both the same"
-        )

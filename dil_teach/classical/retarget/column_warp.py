@@ -12,6 +12,10 @@ from torch import Tensor
 
 from dil_teach.image.convention import Image, check_image
 
+Table = Float[Tensor, "_places _places"]
+"""Row: from a place; column: to a place. Place 0 is before the image, 1 to w are its
+columns, w + 1 is after it."""
+
 WINDOW = 7
 """Columns that are compared at a cut, in pixels: the side of the patches that measure
 completeness and coherence."""
@@ -56,10 +60,8 @@ def column_sequence(image: Image, width: int) -> Int[Tensor, "width"]:
 
     Parameters
     ----------
-    image : Image
-        Float[Tensor, "c h w"], grey or RGB.
-    width : int
-        Of the result, in pixels.
+    image, width
+        As in :func:`column_warp`.
 
     Raises
     ------
@@ -71,24 +73,14 @@ def column_sequence(image: Image, width: int) -> Int[Tensor, "width"]:
         raise ValueError(
             f"width: expected at least 1 pixel, got {width}; try {image.shape[2]}"
         )
-    distances = column_distances(image)
     costs = wider_costs if width > image.shape[2] else narrower_costs
-    cost = costs(distances)
-    return cheapest_sequence(cost, width)
+    return cheapest_sequence(costs(column_distances(image)), width)
 
 
-def column_distances(image: Image) -> Float[Tensor, "places places"]:
+def column_distances(image: Image) -> Table:
     """Mean squared difference of the windows around two columns, for all pairs.
 
-    Parameters
-    ----------
-    image : Image
-        Float[Tensor, "c h w"]; the border columns are repeated outside.
-
-    Returns
-    -------
-    Float[Tensor, "places places"]
-        Place 0 is before the image, 1 to w are its columns, w + 1 is after it.
+    Outside the image, its border columns are repeated.
     """
     beyond = WINDOW // 2 + 1
     columns = F.pad(image, (beyond, beyond), mode="replicate").flatten(0, 1).double()
@@ -98,21 +90,11 @@ def column_distances(image: Image) -> Float[Tensor, "places places"]:
     return windows.diagonal(dim1=2, dim2=3).mean(2).clamp_min(0)
 
 
-def wider_costs(
-    distances: Float[Tensor, "places places"],
-) -> Float[Tensor, "places places"]:
-    """Cost of each step from one place to another, for a wider result.
+def wider_costs(distances: Table) -> Table:
+    """Cost of each step for a wider result, from :func:`column_distances`.
 
-    Parameters
-    ----------
-    distances : Float[Tensor, "places places"]
-        From :func:`column_distances`.
-
-    Returns
-    -------
-    Float[Tensor, "places places"]
-        Infinite for steps that are not allowed: by more than one to the right. The
-        sequence starts with the first column and ends with the last.
+    Infinite for steps by more than one to the right. The sequence starts with the first
+    column and ends with the last.
     """
     place = torch.arange(len(distances), device=distances.device)
     cost = _cost_of_cuts(distances)
@@ -122,20 +104,10 @@ def wider_costs(
     return cost
 
 
-def narrower_costs(
-    distances: Float[Tensor, "places places"],
-) -> Float[Tensor, "places places"]:
-    """Cost of each step from one place to another, for a narrower result.
+def narrower_costs(distances: Table) -> Table:
+    """Cost of each step for a narrower result, from :func:`column_distances`.
 
-    Parameters
-    ----------
-    distances : Float[Tensor, "places places"]
-        From :func:`column_distances`.
-
-    Returns
-    -------
-    Float[Tensor, "places places"]
-        Infinite for steps to the left. The sequence may start and end anywhere.
+    Infinite for steps to the left. The sequence may start and end anywhere.
     """
     place = torch.arange(len(distances), device=distances.device)
     known = F.pad(distances[1:-1, 1:-1], (1, 1, 1, 1), value=torch.inf)
@@ -150,9 +122,7 @@ def narrower_costs(
     return cost
 
 
-def _cost_of_cuts(
-    distances: Float[Tensor, "places places"],
-) -> Float[Tensor, "places places"]:
+def _cost_of_cuts(distances: Table) -> Table:
     """Cost of a jump from each place to each: the mismatch on both sides of the cut.
 
     After a jump from a to b, b replaces the column after a, and a the column before b.
@@ -161,23 +131,11 @@ def _cost_of_cuts(
     return F.pad((after + before) / 2, (1, 1, 1, 1))
 
 
-def cheapest_sequence(
-    cost: Float[Tensor, "places places"], width: int
-) -> Int[Tensor, "width"]:
+def cheapest_sequence(cost: Table, width: int) -> Int[Tensor, "width"]:
     """The sequence of ``width`` columns of least cost, by dynamic programming.
 
-    Parameters
-    ----------
-    cost : Float[Tensor, "places places"]
-        From :func:`wider_costs` or :func:`narrower_costs`.
-    width : int
-        Number of columns. Each also costs ``PLACE`` times its squared distance from the
-        place that uniform stretching would give it.
-
-    Returns
-    -------
-    Int[Tensor, "width"]
-        0 to w - 1.
+    Steps cost as in :func:`wider_costs` or :func:`narrower_costs`. Each column also
+    costs ``PLACE`` times its squared distance from its place by uniform stretching.
     """
     columns = len(cost) - 2
     step, ending = cost[1:-1, 1:-1], cost[1:-1, -1]

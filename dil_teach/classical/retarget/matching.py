@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.image.convention import Image
+from dil_teach.image.convention import Image, check_image
 from dil_teach.patches.extract import extract_patches
 
 Rows = Float[Tensor, "_n _values"]
@@ -20,14 +20,13 @@ COARSEST = 20
 """Smallest side of the coarsest level, in pixels: a patch covers a third of it."""
 UPDATES = (20, 6, 4, 3)
 """Updates at the levels, coarsest first; the last number holds for all finer levels.
-Measured: later updates change little. (GPNN's paper has 10 at each level.)"""
+Chosen by hand. (GPNN's paper has 10 at each level.)"""
 PLACE_WEIGHT = 3.0
 """Weight of a patch's distance from the place in the start image, as a share of the
 sides. Its square is added to the squared distance of the values. Our departure: the
-papers keep places by the start image alone."""
+papers keep places by the start image alone. Chosen by hand."""
 COMPONENTS = 32
-"""Principal components that are compared. Measured: they hold nearly all of a patch's
-variance."""
+"""Principal components that are compared, of 147 values in colour. Chosen by hand."""
 SAMPLE = 4000
 """Patches from which the components are computed."""
 
@@ -44,13 +43,31 @@ def size_of(image: Tensor) -> Size:
     return image.shape[-2], image.shape[-1]
 
 
+def check_sizes(image: Image, size: Size, name: str = "image") -> None:
+    """Raise a ValueError unless the image and the result are larger than a patch."""
+    check_image(image, name, min_side=PATCH_SIZE + 1)
+    if min(size) <= PATCH_SIZE:
+        raise ValueError(
+            f"size: expected a height and a width of at least {PATCH_SIZE + 1} pixels, "
+            f"got {size}; make the result larger"
+        )
+
+
+def check_edited(edited: Image, image: Image) -> None:
+    """Raise a ValueError unless the layout can be made of the image's patches."""
+    check_image(image, min_side=PATCH_SIZE + 1)
+    check_image(edited, "edited", min_side=PATCH_SIZE + 1)
+    if len(edited) != len(image):
+        raise ValueError(
+            f"edited: expected {len(image)} channels as in the image, got "
+            f"{len(edited)}; make both grey or both colour"
+        )
+
+
 def coarse_to_fine(
     source: Size, target: Size, least: int, factor: float = 0.75
 ) -> list[Level]:
     """Sizes of a source and a target that shrink together, coarsest first.
-
-    :func:`~dil_teach.image.pyramid.pyramid` returns one image at given scales. Here the
-    target does not exist yet, so only sizes are returned, for both images.
 
     Parameters
     ----------
@@ -65,7 +82,7 @@ def coarse_to_fine(
     scale = factor
     while scale * min(*source, *target) >= least:
         small = [(round(scale * h), round(scale * w)) for h, w in (source, target)]
-        levels.append(Level(small[0], small[1]))
+        levels.append(Level(*small))
         scale *= factor
     return levels[::-1]
 
@@ -81,8 +98,7 @@ def search_rows(
     """Patches of the source and of the target, as rows whose distance is compared.
 
     A row has the patch's first principal components; and its place, if ``where`` gives
-    the place in the source (of this size) that each pixel of the target should come
-    from.
+    the place in the source, of this size, for each pixel of the target.
     """
     ours, theirs = project(patches, extract_patches(target, PATCH_SIZE))
     if where is not None:
@@ -103,10 +119,8 @@ def project(source: Rows, target: Rows) -> tuple[Rows, Rows]:
 
 def own_places(size: Size) -> Float[Tensor, "2 h w"]:
     """The place of each pixel of an image: down and right, as shares of its sides."""
-    height, width = size
-    y = (torch.arange(height) + 0.5) / height
-    x = (torch.arange(width) + 0.5) / width
-    return torch.stack(torch.meshgrid(y, x, indexing="ij"))
+    shares = ((torch.arange(side) + 0.5) / side for side in size)
+    return torch.stack(torch.meshgrid(*shares, indexing="ij"))
 
 
 def _patch_places(where: Places) -> Float[Tensor, "n 2"]:

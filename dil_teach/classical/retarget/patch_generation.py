@@ -21,17 +21,19 @@ sizes and the noise differ, too; see the constants.
 
 import torch
 
-from dil_teach.classical.retarget.layouts import check_edited, check_size, stretch
+from dil_teach.classical.retarget.layouts import stretch
 from dil_teach.classical.retarget.matching import (
     COARSEST,
     PATCH_SIZE,
     Places,
+    check_edited,
+    check_sizes,
     coarse_to_fine,
     search_rows,
     size_of,
     updates_at,
 )
-from dil_teach.image.convention import Image, check_image
+from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
 from dil_teach.patches.extract import average_patches, extract_patches
 from dil_teach.patches.search import nearest_rows
@@ -62,8 +64,7 @@ def nearest_patch_module(
     query : Image
         Float[Tensor, "c h w"].
     key, value : Image
-        Float[Tensor, "c h2 w2"], of one size: the source as blurred as the query, and
-        the source itself.
+        Float[Tensor, "c h2 w2"]: the source as blurred as the query, and the source.
     alpha : float
         Squared difference per value, above 0. A large value gives the plain nearest
         patch.
@@ -112,7 +113,7 @@ def retarget(image: Image, size: tuple[int, int], alpha: float = ALPHA) -> Image
         If a side of the image or the result is shorter than 8 pixels, or ``alpha`` is
         not above 0.
     """
-    _check(image, size, alpha)
+    check_sizes(image, size)
     start, where = stretch(image, size)
     return _refine(image, start, size, COARSEST, alpha, where)
 
@@ -128,8 +129,8 @@ def generate(
 
     Parameters
     ----------
-    image : Image
-        Float[Tensor, "c h w"] in [0, 1].
+    image, alpha
+        As in :func:`retarget`; with alpha = 1, patches may be left out.
     rng : torch.Generator
         Draws the noise.
     size : (int, int), optional
@@ -137,8 +138,6 @@ def generate(
     noise : float
         Standard deviation of the noise at the coarsest level, relative to the image's.
         Below 3, most results equal the image.
-    alpha : float
-        Smaller is more complete; at 1, patches may be left out.
 
     Returns
     -------
@@ -151,7 +150,7 @@ def generate(
         As :func:`retarget`; or if ``noise`` is negative.
     """
     size = size_of(image) if size is None else size
-    _check(image, size, alpha)
+    check_sizes(image, size)
     if not noise >= 0:
         raise ValueError(
             f"noise: expected at least 0, got {noise}; {NOISE:g} changes the layout"
@@ -168,13 +167,11 @@ def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
 
     Parameters
     ----------
-    image : Image
-        Float[Tensor, "c h w"] in [0, 1].
+    image, alpha
+        As in :func:`retarget`.
     edited : Image
         Float[Tensor, "c h2 w2"]: objects moved or drawn, such as by
         :func:`~.layouts.move_object`. Its layout is kept; its details are not.
-    alpha : float
-        Smaller is more complete.
 
     Returns
     -------
@@ -186,8 +183,7 @@ def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
     ValueError
         As :func:`retarget`; or if channels differ.
     """
-    check_edited(edited, image, PATCH_SIZE)
-    _check(image, size_of(edited), alpha)
+    check_edited(edited, image)
     return _refine(image, edited, size_of(edited), COARSEST, alpha)
 
 
@@ -200,6 +196,10 @@ def _refine(
     where: Places | None = None,
 ) -> Image:
     """Apply the module from the coarsest level to the finest."""
+    if not alpha > 0:
+        raise ValueError(
+            f"alpha: expected above 0, got {alpha}; 0.005 keeps all patches, 1 does not"
+        )
     target, coarser = start, None
     for k, level in enumerate(coarse_to_fine(size_of(image), size, coarsest)):
         source = resize(image, size=level.source).clamp(0, 1)
@@ -212,12 +212,3 @@ def _refine(
             key = source
         coarser = source
     return target.clamp(0, 1)
-
-
-def _check(image: Image, size: tuple[int, int], alpha: float) -> None:
-    check_image(image, min_side=PATCH_SIZE + 1)
-    check_size(size, PATCH_SIZE)
-    if not alpha > 0:
-        raise ValueError(
-            f"alpha: expected above 0, got {alpha}; 0.005 keeps all patches, 1 does not"
-        )

@@ -19,6 +19,8 @@ from dil_teach.classical.seams.seams import Energy
 from dil_teach.image.convention import Image, check_image
 
 Mask = Bool[Tensor, "_h _w"] | Float[Tensor, "_h _w"]
+Masks = Float[Tensor, "2 _h _w"]
+"""What is protected, and what is removed."""
 
 MOST_AT_ONCE = 0.5
 """Share of the width that is inserted in one round. Beyond it, the seams of low energy
@@ -49,20 +51,11 @@ def carve(
         remove first. (If the image grows in a direction, seams avoid both.) Values
         between 0 and 1 have less weight.
 
-    Returns
-    -------
-    Image
-        Float[Tensor, "c h2 w2"].
-
     Raises
     ------
     ValueError
         If a side of the size is below 1, or a mask has another size than the image or
         values outside [0, 1].
-
-    References
-    ----------
-    Avidan and Shamir 2007.
     """
     check_image(image, min_side=2)
     if min(size) < 1:
@@ -71,15 +64,15 @@ def carve(
             f"{tuple(image.shape[1:])}"
         )
     masks = _stack_masks(image, protect, remove)
-    for width in (size[1], size[0]):
+    for width in reversed(size):
         image, masks = _to_width(image, masks, width, energy)
         image, masks = image.mT, masks.mT  # rows are the columns of the transpose
     return image.contiguous()
 
 
 def _to_width(
-    image: Image, masks: Float[Tensor, "2 _h _w"], width: int, energy: Energy
-) -> tuple[Image, Float[Tensor, "2 _h2 _w2"]]:
+    image: Image, masks: Masks, width: int, energy: Energy
+) -> tuple[Image, Masks]:
     if image.shape[2] > width:
         return _remove_seams(image, masks, image.shape[2] - width, energy)
     while (now := image.shape[2]) < width:
@@ -91,8 +84,8 @@ def _to_width(
 
 
 def _remove_seams(
-    image: Image, masks: Float[Tensor, "2 _h _w"], count: int, energy: Energy
-) -> tuple[Image, Float[Tensor, "2 _h2 _w2"]]:
+    image: Image, masks: Masks, count: int, energy: Energy
+) -> tuple[Image, Masks]:
     protect, remove = masks
     order = seam_order(image, count, energy=energy, protect=protect, remove=remove)
     left = image.shape[2] - count
@@ -111,16 +104,12 @@ def remove_object(
 
     Parameters
     ----------
-    image : Image
-        Float[Tensor, "c h w"], grey or RGB.
+    image, protect, energy
+        As in :func:`carve`.
     remove : Bool[Tensor, "h w"]
         The object. Seams run along its longer side, so that fewer are needed.
-    protect : Bool or Float[Tensor, "h w"], optional
-        As in :func:`carve`.
     size : (int, int), optional
         Height and width of the result, such as the image's: the rest is carved to it.
-    energy : {"forward", "backward"}
-        As in :func:`carve`.
 
     Raises
     ------
@@ -171,12 +160,10 @@ def seam_order(
 
     Parameters
     ----------
-    image : Image
-        Float[Tensor, "c h w"], grey or RGB.
+    image, energy, protect, remove
+        As in :func:`carve`.
     count : int
         Number of seams, from top to bottom, that are removed: 1 to w - 1.
-    energy, protect, remove
-        As in :func:`carve`.
 
     Returns
     -------
@@ -202,18 +189,12 @@ def seam_order(
     protected, removed = _stack_masks(image, protect, remove).double()
     # one pixel to remove outweighs the energy of any seam; one to protect, all of those
     bias = 4 * height * ((height + 1) * protected - removed)
-    places = _in_the_image(fast_seams_in_turn(image, count, energy, bias))
+    places = fast_seams_in_turn(image, count, energy, bias)
+    for i in range(count - 1, 0, -1):  # columns of the whole image: put seams back
+        places[i:] += places[i:] >= places[i - 1]
     turns = torch.arange(count, device=image.device).expand(height, count)
     order = turns.new_full((height, width), count)
     return order.scatter(1, places.T, turns)
-
-
-def _in_the_image(seams: Int[Tensor, "count h"]) -> Int[Tensor, "count h"]:
-    """Columns of the whole image, from columns without the earlier seams."""
-    places = seams.clone()
-    for i in range(len(seams) - 1, 0, -1):  # put the earlier seams back, last first
-        places[i:] += places[i:] >= seams[i - 1]
-    return places
 
 
 def at_width(
@@ -258,14 +239,11 @@ def at_width(
     right = torch.cat([image[..., 1:], image[..., -1:]], -1)
     pairs = torch.stack([image, (image + right) / 2], -1)
     doubled = order < width - now
-    return pairs[..., torch.stack([torch.ones_like(doubled), doubled], -1)].view(
-        *rows, width
-    )
+    both = torch.stack([torch.ones_like(doubled), doubled], -1)
+    return pairs[..., both].view(*rows, width)
 
 
-def _stack_masks(
-    image: Image, protect: Mask | None, remove: Mask | None
-) -> Float[Tensor, "2 _h _w"]:
+def _stack_masks(image: Image, protect: Mask | None, remove: Mask | None) -> Masks:
     size = image.shape[-2:]
     masks = []
     for name, mask in (("protect", protect), ("remove", remove)):

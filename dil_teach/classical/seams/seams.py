@@ -46,13 +46,9 @@ def energy_map(image: Image, energy: Energy = "backward") -> Costs:
     Returns
     -------
     Float[Tensor, "h w"] or Float[Tensor, "3 h w"]
-        Backward: the energy of each pixel. Forward: the costs if the seam comes from
-        the upper left, from above and from the upper right.
-
-    References
-    ----------
-    Avidan and Shamir 2007: the gradient energy e_1; Rubinstein, Shamir and Avidan 2008,
-    "Forward energy": C_L, C_U and C_R.
+        Backward: the energy e_1 of Avidan and Shamir. Forward: the costs C_L, C_U and
+        C_R of Rubinstein et al., if the seam comes from the upper left, from above and
+        from the upper right.
     """
     check_image(image)
     check_energy(energy)
@@ -66,10 +62,7 @@ def energy_map(image: Image, energy: Energy = "backward") -> Costs:
 def pixel_costs(
     energy: Energy, left: Any, right: Any, above: Any, below: Any
 ) -> tuple[Any, ...]:
-    """The formula of the energies, from the grey values of a pixel's four neighbours.
-
-    Arrays or tensors of one shape. Backward: one cost; forward: C_L, C_U and C_R.
-    """
+    """One cost (backward) or three (forward), from the neighbours' grey values."""
     if energy == "backward":
         return (abs(right - left) + abs(below - above),)
     beside = abs(right - left)
@@ -103,11 +96,6 @@ def find_seam(costs: Costs) -> Int[Tensor, "h"]:
     -------
     Int[Tensor, "h"]
         Its column in each row. Of equal seams, one that ends farthest to the left.
-
-    References
-    ----------
-    Avidan and Shamir 2007: the cumulative energy M; Rubinstein et al. 2008, the same
-    with forward energy.
     """
     steps = (costs if costs.ndim == 3 else costs.expand(3, -1, -1)).cpu()
     height, width = steps.shape[1:]
@@ -134,20 +122,11 @@ def find_seam(costs: Costs) -> Int[Tensor, "h"]:
 
 
 def seam_energy(costs: Costs, seam: Int[Tensor, "h"]) -> float:
-    """The energy of a seam: the sum of the costs along it.
-
-    Parameters
-    ----------
-    costs : Float[Tensor, "h w"] or Float[Tensor, "3 h w"]
-        As in :func:`find_seam`.
-    seam : Int[Tensor, "h"]
-        Its column in each row.
-    """
+    """The energy of a seam: the sum of the costs along it, as in :func:`find_seam`."""
     row = torch.arange(len(seam), device=seam.device)
-    if costs.ndim == 2:
-        return costs[row, seam].double().sum().item()
+    steps = costs if costs.ndim == 3 else costs.expand(3, -1, -1)
     came_from = 1 - seam.diff(prepend=seam[:1])  # 0 left, 1 above, 2 right
-    return costs[came_from, row, seam].double().sum().item()
+    return steps[came_from, row, seam].double().sum().item()
 
 
 def seams_in_turn(
@@ -157,12 +136,10 @@ def seams_in_turn(
 
     Parameters
     ----------
-    image : Image
-        Float[Tensor, "c h w"], grey or RGB.
+    image, energy
+        As in :func:`energy_map`.
     count : int
         Number of seams: 1 to w - 1.
-    energy : {"backward", "forward"}
-        As in :func:`energy_map`.
     bias : Float[Tensor, "h w"]
         Added to the cost of each pixel: above 0 to protect it, below 0 to remove it.
 
