@@ -26,8 +26,7 @@ from dil_teach import photo, photos
 from dil_teach.image.convention import Image
 from dil_teach.image.metrics import luma
 from dil_teach.image.photos import benchmark_pairs
-from dil_teach.image.pyramid import pyramid
-from dil_teach.image.resize import resize
+from dil_teach.image.resize import pyramid, resize
 from dil_teach.patches.recurrence import (
     CONTRAST,
     LEAST,
@@ -126,7 +125,7 @@ ALONE = """
 import resource, sys, torch
 sys.path.insert(0, {folder!r})
 from recurrence import colour
-from dil_teach.image.pyramid import pyramid
+from dil_teach.image.resize import pyramid
 from dil_teach.image.resize import resize
 from dil_teach.patches.search import nearest_patches
 torch.set_num_threads(1)

@@ -52,13 +52,14 @@ class Pictures:
 
     def check_output(self, out: Path, transparent: bool = False) -> None:
         """Raise an error if the result cannot be written to ``out``."""
+        from dil_teach.image.films import WRITTEN, check_new_folder
+
         if not self.film:
             check_output(out, self.path, self.size, transparent)
         elif out.suffix == "" or out.is_dir():
-            _check_new_folder(out)
+            check_new_folder(out)
+            check_parent(out)
         else:
-            from dil_teach.image.films import WRITTEN
-
             check_place(out, WRITTEN)
             if transparent:
                 raise ValueError(
@@ -96,12 +97,3 @@ def load_pictures(path: Path) -> Pictures:
     if video.shape[1] in (2, 4):
         return Pictures(path, film, video[:, :-1], video[:, -1:])
     return Pictures(path, film, video, None)
-
-
-def _check_new_folder(out: Path) -> None:
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise ValueError(
-            f"{out}: expected a new or an empty folder for the frames, got one that is "
-            "not empty; name another"
-        )
-    check_parent(out)

@@ -14,41 +14,30 @@ Video = Float[Tensor, "_t _c _h _w"]
 
 def from_uint8(array: UInt8[np.ndarray, "h w *c"]) -> Image:
     """Convert eight-bit values of shape (h, w) or (h, w, c) to an image."""
-    if array.ndim == 2:
-        array = array[:, :, None]
-    return (
-        torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))).float() / 255
-    )
+    planes = np.ascontiguousarray(np.atleast_3d(array).transpose(2, 0, 1))
+    return torch.from_numpy(planes).float() / 255
 
 
 def to_uint8(image: Image) -> UInt8[np.ndarray, "h w *c"]:
     """Round an image to eight bits: (h, w, c), or (h, w) if it is grey."""
     # in place after the first copy, because large results fill the memory
     values = image.detach().cpu().clamp(0, 1).mul_(255).round_()
-    array = values.to(torch.uint8).numpy()
-    return (
-        array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))
-    )
+    array = values.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    return array[:, :, 0] if len(image) == 1 else array
 
 
 def check_images(
-    images: Tensor, name: str = "images", channels: tuple[int, ...] = (1, 3)
+    images: Tensor,
+    name: str = "images",
+    channels: tuple[int, ...] = (1, 3),
+    min_side: int = 1,
+    in_range: bool = True,
+    constant: bool = False,
 ) -> None:
-    """Check a batch: each image by :func:`check_image`, and that none is constant.
+    """Check each image of a batch by :func:`check_image`, with the same parameters.
 
-    Parameters
-    ----------
-    images : Video
-        Expected: Float[Tensor, "n c h w"] in [0, 1], with n at least 1.
-    name : str
-        The argument's name in the error message.
-    channels : tuple of int
-        The accepted numbers of channels.
-
-    Raises
-    ------
-    ValueError
-        If it is not such a tensor, or an image is the same at all pixels.
+    A ValueError is also raised if ``images`` is not Float[Tensor, "n c h w"] with n at
+    least 1, or if an image is the same at all pixels and ``constant`` is false.
     """
     if not isinstance(images, Tensor) or images.ndim != 4 or len(images) == 0:
         what = tuple(images.shape) if hasattr(images, "shape") else type(images)
@@ -57,8 +46,9 @@ def check_images(
             f"got {what}; torch.stack makes one of images of one size"
         )
     for image in images:
-        check_image(image, name, channels)
-        if (image.amax((1, 2)) - image.amin((1, 2))).max() < 2 / 255:
+        check_image(image, name, channels, min_side, in_range)
+        span = (image.amax((1, 2)) - image.amin((1, 2))).max()
+        if not constant and span < 2 / 255:
             raise ValueError(
                 f"{name}: expected a picture with something in it, got one that is the "
                 "same at all pixels; take another"
@@ -79,23 +69,10 @@ def check_image(
 ) -> None:
     """Raise a ValueError unless ``image`` follows the convention of this module.
 
-    Parameters
-    ----------
-    image : Image
-        Expected: Float[Tensor, "c h w"], float32, finite, in [0, 1].
-    name : str
-        The caller's name for it, for the message.
-    channels : tuple of int
-        The numbers of channels that the caller accepts.
-    min_side : int
-        The smallest height and width that the caller accepts, in pixels.
-    in_range : bool
-        Whether values must be in [0, 1], up to rounding.
-
-    Raises
-    ------
-    ValueError
-        If one of these conditions does not hold.
+    That is Float[Tensor, "c h w"], float32, finite, and in [0, 1] up to rounding unless
+    ``in_range`` is false. ``channels`` are the accepted numbers of channels,
+    ``min_side`` is the least height and width in pixels, and the message starts with
+    ``name``.
     """
     if not isinstance(image, Tensor) or image.ndim != 3:
         what = tuple(image.shape) if hasattr(image, "shape") else type(image).__name__

@@ -27,30 +27,15 @@ def identity(images: Batch) -> Batch:
 
 
 def masked(mask: Float[Tensor, "1 h w"]) -> Degradation:
-    """Set the pixels of a hole to 0: d(x) = (1 - mask) x.
-
-    Parameters
-    ----------
-    mask : Float[Tensor, "1 h w"]
-        1 (white) in the hole, 0 where the image is known.
-    """
+    """Set the pixels of a hole to 0: d(x) = (1 - mask) x; the mask is 1 in the hole."""
     return partial(hide, mask=mask)
 
 
 def downsampled(scale: Scale, kernel: str | Kernel2d = "bicubic") -> Degradation:
     """Blur the images and make them ``scale`` times smaller.
 
-    Parameters
-    ----------
-    scale : float or (float, float)
-        How many times smaller they become in height and width, each at least 1.
-    kernel : str or Float["kh kw"]
-        As in :func:`dil_teach.image.resize.blur_and_subsample`.
-
-    Raises
-    ------
-    ValueError
-        If the scale or the kernel cannot be used.
+    As :func:`dil_teach.image.resize.blur_and_subsample`; a ValueError is raised if a
+    scale is below 1 or the kernel cannot be used.
     """
     scales = per_axis(scale)
     check_enlarging(scales)
@@ -61,25 +46,13 @@ def downsampled(scale: Scale, kernel: str | Kernel2d = "bicubic") -> Degradation
 def compressed(quality: int) -> Degradation:
     """Compress the images as JPEG files; the gradient passes straight through.
 
-    Rounding has no useful gradient, so that of the identity replaces it. Deep Image
-    Prior does not always gain by it: at quality 10, with the budget `quick`, it beat
-    :func:`identity` on three of five photographs of 128 pixels; the mean was 0.2 dB
-    lower.
+    Rounding has no useful gradient, so that of the identity replaces it: the
+    straight-through estimator of Bengio, Leonard and Courville, "Estimating or
+    propagating gradients through stochastic neurons", 2013. Deep Image Prior does not
+    always gain by it: at quality 10, with the budget `quick`, it beat :func:`identity`
+    on three of five photographs of 128 pixels; the mean was 0.2 dB lower.
 
-    Parameters
-    ----------
-    quality : int
-        From 1 to 95.
-
-    Raises
-    ------
-    ValueError
-        If the quality is out of range.
-
-    References
-    ----------
-    Bengio, Leonard and Courville, "Estimating or propagating gradients through
-    stochastic neurons", 2013: the straight-through estimator.
+    ``quality`` is from 1 to 95; otherwise a ValueError is raised.
     """
     if not 1 <= quality <= 95:
         raise ValueError(f"quality: expected 1 to 95, got {quality}; 75 is common")
@@ -104,11 +77,9 @@ def degrade(
     images, kernel, scale
         As in :func:`dil_teach.image.resize.blur_and_subsample`.
     noise : float
-        Standard deviation in units of [0, 1]; 0 for none.
+        Standard deviation in units of [0, 1], drawn by ``rng``; 0 for none.
     jpeg_quality : int, optional
         From 1 to 95.
-    rng : torch.Generator
-        Draws the noise.
     """
     degraded = blur_and_subsample(images, kernel, scale)
     if noise > 0:
@@ -145,20 +116,9 @@ def compress_straight_through(images: Batch, quality: int) -> Batch:
 
 
 def check_mask(mask: Tensor, image: Image) -> None:
-    """Check that a mask marks a hole in an image.
+    """Raise a ValueError unless a mask, 1 in the hole and 0 elsewhere, fits an image.
 
-    Parameters
-    ----------
-    mask : Float[Tensor, "1 h w"]
-        1 in the hole, 0 elsewhere.
-    image : Image
-        Of the same size.
-
-    Raises
-    ------
-    ValueError
-        If the mask has another size or other values, or if the hole is empty or covers
-        the whole image.
+    It needs the image's size, a hole, and pixels outside the hole.
     """
     height, width = image.shape[-2:]
     if mask.shape != (1, height, width):

@@ -24,8 +24,8 @@ def load_image(path: str | Path) -> Image:
     Parameters
     ----------
     path : str or Path
-        A PNG, JPEG, TIFF, WebP or any other file that Pillow reads. The EXIF
-        orientation is applied. An animation gives its first frame.
+        Any file that Pillow reads. The EXIF orientation is applied. An animation gives
+        its first frame.
 
     Returns
     -------
@@ -53,8 +53,13 @@ def load_image(path: str | Path) -> Image:
             # our own limit below replaces Pillow's warning about large pictures
             warnings.simplefilter("ignore", Picture.DecompressionBombWarning)
             with Picture.open(path) as picture:
-                _check_megapixels(*picture.size)
-                return _from_picture(_in_known_mode(ImageOps.exif_transpose(picture)))
+                width, height = picture.size
+                if width * height > MAX_MEGAPIXELS * 1e6:
+                    raise _Refused(
+                        f"expected at most {MAX_MEGAPIXELS} megapixels, got {width} x "
+                        f"{height} = {width * height / 1e6:.0f}; make it smaller first"
+                    )
+                return _decode(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError:
         raise ValueError(
             f"{path}: expected a picture (PNG, JPEG, TIFF, ...), got a file in another "
@@ -78,49 +83,29 @@ class _Refused(ValueError):
     """Raised for a valid picture that load_image does not accept."""
 
 
-def _check_megapixels(width: int, height: int) -> None:
-    if width * height > MAX_MEGAPIXELS * 1e6:
-        raise _Refused(
-            f"expected at most {MAX_MEGAPIXELS} megapixels, got {width} x {height} = "
-            f"{width * height / 1e6:.0f}; make it smaller first"
-        )
-
-
-def _in_known_mode(picture: Picture.Image) -> Picture.Image:
-    """Convert a picture to L, LA, RGB or RGBA; 16-bit grey stays as it is."""
-    if picture.mode.startswith("I"):
-        return picture
+def _decode(picture: Picture.Image) -> Image:
+    if picture.mode.startswith("I"):  # 16 bits
+        values = np.asarray(picture, dtype=np.int64).clip(0, 65535)
+        return torch.from_numpy(values.astype(np.float32) / 65535)[None]
     if picture.mode == "F":
         raise _Refused(
             "expected 8 or 16 bits a channel, got floating-point values of unknown "
             "range; export it as a 16-bit PNG"
         )
-    alpha = picture.has_transparency_data
-    if picture.mode in ("1", "L", "LA"):
-        return picture.convert("LA" if alpha else "L")
-    return picture.convert("RGBA" if alpha else "RGB")
-
-
-def _from_picture(picture: Picture.Image) -> Image:
-    """Convert a Pillow picture in mode L, LA, RGB, RGBA or I (16 bits) to an image."""
-    if picture.mode.startswith("I"):
-        values = np.asarray(picture, dtype=np.int64).clip(0, 65535)
-        return torch.from_numpy(values.astype(np.float32) / 65535)[None]
-    return from_uint8(np.array(picture))
+    mode = "L" if picture.mode in ("1", "L", "LA") else "RGB"
+    alpha = "A" if picture.has_transparency_data else ""
+    return from_uint8(np.array(picture.convert(mode + alpha)))
 
 
 def save_image(image: Image, path: str | Path) -> None:
     """Write an image with eight bits per channel; the suffix selects the format.
 
-    Values outside [0, 1] are clamped. The file is complete or absent, as in
-    :func:`written_whole`.
-
     Parameters
     ----------
     image : Image
-        Float[Tensor, "c h w"] with 1 to 4 channels.
+        With 1 to 4 channels; values outside [0, 1] are clamped.
     path : str or Path
-        The file to write; ``.png`` is lossless.
+        ``.png`` is lossless. The file is written by :func:`written_whole`.
 
     Raises
     ------
@@ -150,23 +135,10 @@ def save_image(image: Image, path: str | Path) -> None:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary place for a file or folder, and rename it when the block ends.
 
-    If the block fails, the temporary place is removed and an existing file stays as it
-    was, so a half-written file never has the final name.
-
-    Parameters
-    ----------
-    path : Path
-        The final place. An empty folder there is replaced.
-
-    Yields
-    ------
-    Path
-        A path with the same name, in a hidden folder beside ``path``.
-
-    Raises
-    ------
-    OSError
-        If the folder does not exist or cannot be written.
+    The place has the same name, in a hidden folder beside ``path``. If the block fails,
+    it is removed and an existing file stays as it was, so a half-written file never has
+    the final name. An empty folder at ``path`` is replaced. An OSError says why nothing
+    can be written there.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder; create it first")

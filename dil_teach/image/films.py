@@ -19,9 +19,8 @@ import torch
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from PIL import Image as Picture
-from torch import Tensor
 
-from dil_teach.image.convention import Image, Video, check_image, from_uint8, to_uint8
+from dil_teach.image.convention import Image, Video, check_images, from_uint8, to_uint8
 from dil_teach.image.files import load_image, save_image, written_whole
 
 Frames = list[UInt8[np.ndarray, "h w c"]]
@@ -68,8 +67,8 @@ def load_film(path: str | Path) -> Video:
     FileNotFoundError
         If the path does not exist.
     ValueError
-        If it is not a film, holds no frames or frames of different sizes, or all frames
-        together have over ``MAX_MEGAPIXELS``.
+        If it is not a film, or holds no frames, frames of different sizes, or over
+        ``MAX_MEGAPIXELS`` in all.
     """
     path = Path(path)
     if not path.exists():
@@ -197,16 +196,11 @@ def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None
     rate : float
         Frames per second.
 
-    Raises
-    ------
-    ValueError
-        If a value is not finite, the rate is not in (0, 1000], or the suffix is not in
-        ``WRITTEN``.
-    OSError
-        If the folder does not exist or cannot be written.
+    A ValueError is raised if a value is not finite, the rate is not in (0, 1000], or
+    the suffix is not in ``WRITTEN``.
     """
     path = Path(path)
-    _check_video(video, channels=(1, 3))
+    check_images(video, "video", (1, 3), in_range=False, constant=True)
     suffix = path.suffix.lower()
     if suffix not in WRITTEN:
         raise ValueError(
@@ -259,36 +253,25 @@ def save_frames(
     names : sequence of str, optional
         A name for each frame, without suffix. Default: numbers from 0001.
 
-    Raises
-    ------
-    ValueError
-        If a value is not finite, the folder is not empty, or the names are not one for
-        each frame, all different.
-    OSError
-        If the folder cannot be made.
+    A ValueError is raised if a value is not finite, the folder is not empty, or the
+    names are not one for each frame, all different.
     """
     folder = Path(folder)
-    _check_video(video, channels=(1, 2, 3, 4))
-    digits = max(4, len(str(len(video))))
-    names = names or [f"{number:0{digits}}" for number in range(1, len(video) + 1)]
+    check_images(video, "video", (1, 2, 3, 4), in_range=False, constant=True)
+    names = names or [f"{number + 1:04}" for number in range(len(video))]
     if len(set(names)) != len(video):
         raise ValueError(f"names: expected {len(video)} different ones, got {names}")
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise ValueError(
-            f"{folder}: expected a new or an empty folder, got one that holds "
-            "something; name another"
-        )
+    check_new_folder(folder)
     with written_whole(folder) as place:
         place.mkdir()
         for frame, name in zip(video, names, strict=True):
             save_image(frame, place / f"{name}.png")
 
 
-def _check_video(video: Tensor, channels: tuple[int, ...]) -> None:
-    if video.ndim != 4 or len(video) == 0:
+def check_new_folder(folder: Path) -> None:
+    """Raise a ValueError unless the folder is empty or does not exist."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ValueError(
-            "video: expected a tensor of shape (frames, channels, height, width), got "
-            f"{tuple(video.shape)}; torch.stack makes one of images of one size"
+            f"{folder}: expected a new or an empty folder for the frames, got one that "
+            "is not empty; name another"
         )
-    for frame in video:
-        check_image(frame, "video", channels, in_range=False)

@@ -27,15 +27,10 @@ def guided_filter(
         For example a transmission or a mask. The result, which is not clamped, may
         leave its range slightly.
     radius : int
-        The windows are 2 * radius + 1 pixels a side, cropped at the border. Scale it
-        with the image.
+        At least 1: the windows are 2 * radius + 1 pixels a side, cropped at the border.
+        Scale it with the image.
     eps : float
-        Edges of the guide with a variance below this are smoothed.
-
-    Raises
-    ------
-    ValueError
-        If the sizes differ, ``radius`` is below 1 or ``eps`` not positive.
+        Positive: edges of the guide with a variance below this are smoothed.
     """
     return guided_upsample(guide, guide, source, radius, eps)
 

@@ -24,7 +24,7 @@ Kernel2d = Float[Tensor, "_kh _kw"] | Float[np.ndarray, "_kh _kw"]
 def gaussian_kernel(
     sigmas: tuple[float, float], angle: float = 0.0, size: int = 13
 ) -> Float[Tensor, "size size"]:
-    """An anisotropic Gaussian.
+    """An anisotropic Gaussian, float64, with sum 1, centred in its array.
 
     Parameters
     ----------
@@ -33,17 +33,7 @@ def gaussian_kernel(
     angle : float
         Of the first axis against the image's x axis, in radians.
     size : int
-        Side of the array in pixels.
-
-    Returns
-    -------
-    Float[Tensor, "size size"]
-        float64, sum 1, centred in its array.
-
-    Raises
-    ------
-    ValueError
-        If a sigma or the size is not positive.
+        Side of the array in pixels, positive.
     """
     if min(sigmas) <= 0 or size < 1:
         raise ValueError(
@@ -69,27 +59,16 @@ def random_kernel(seed: int, size: int = 13) -> Float[Tensor, "size size"]:
 
 
 def load_kernel(path: str | Path, scale: Scale) -> Float[Tensor, "_kh _kw"]:
-    """Read a kernel from a file, normalise it and centre it for a scale.
+    """Read a kernel from a file, normalise it and centre it: :func:`centre_kernel`.
 
     Parameters
     ----------
     path : str or Path
         ``.npy``; ``.mat`` (the variable ``Kernel``, or the only matrix in it); or a
-        picture, whose brightness gives the weights.
+        picture, whose brightness gives the weights. A ValueError says why a file holds
+        no usable kernel.
     scale : float or (float, float)
         The scale at which it will be used.
-
-    Returns
-    -------
-    Float[Tensor, "_kh _kw"]
-        As :func:`centre_kernel` returns it.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file cannot be read, or holds no usable kernel.
     """
     path = Path(path)
     if not path.is_file():
@@ -111,11 +90,7 @@ def load_kernel(path: str | Path, scale: Scale) -> Float[Tensor, "_kh _kw"]:
 def _only_matrix(variables: dict) -> np.ndarray:
     if "Kernel" in variables:
         return np.asarray(variables["Kernel"])
-    matrices = [
-        value
-        for name, value in variables.items()
-        if not name.startswith("__") and np.ndim(value) == 2 and np.size(value) > 1
-    ]
+    matrices = [v for v in variables.values() if np.ndim(v) == 2 and np.size(v) > 1]
     if len(matrices) != 1:
         raise ValueError(
             f"expected a variable 'Kernel', or only one matrix, got {len(matrices)}"
@@ -136,20 +111,14 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     Parameters
     ----------
     kernel : Float["kh kw"]
-        Correlation weights.
+        Correlation weights, finite, with a positive sum; otherwise a ValueError.
     scale : float or (float, float)
         The scale at which it will be used.
 
     Returns
     -------
     Float[Tensor, "_kh _kw"]
-        float64, sum 1, centred to within 0.001 pixel, or unchanged if it was within
-        0.01.
-
-    Raises
-    ------
-    ValueError
-        If it is not a finite 2-D array with a positive sum.
+        float64, sum 1, centred to within 0.001 pixel, or unchanged if within 0.01.
     """
     weights = check_kernel(kernel)
     factors = per_axis(scale)

@@ -20,12 +20,12 @@ def psnr(a: Image, b: Image) -> float:
     Parameters
     ----------
     a, b : Image
-        Two images of the same shape, in [0, 1] (the peak is 1).
+        Of the same shape, in [0, 1] (the peak is 1).
 
     Raises
     ------
     ValueError
-        If their shapes differ.
+        If their shapes differ or a value is not finite.
     """
     _check_same_shape(a, b)
     error = (a.double() - b.double()).square().mean().item()
@@ -49,15 +49,15 @@ def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
     Parameters
     ----------
     a, b : Image
-        Two images of the same shape, grey or RGB, in [0, 1]. For published tables,
-        round the result to eight bits first.
+        As in :func:`psnr`, grey or RGB. For published tables, round the result to eight
+        bits first.
     shave : int
         Width of the ignored border in pixels; usually the scale factor.
 
     Raises
     ------
     ValueError
-        If their shapes differ, or no pixel is left inside the border.
+        As in :func:`psnr`, or if no pixel is left inside the border.
     """
     _check_same_shape(a, b)
     if shave < 0 or 2 * shave >= min(a.shape[-2:]):
@@ -72,31 +72,18 @@ def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
 def ssim(a: Image, b: Image) -> float:
     """Structural similarity (Wang et al. 2004), from -1 to 1, mean over the channels.
 
-    Computed by scikit-image with Gaussian windows of sigma 1.5, as in the paper.
-
-    Parameters
-    ----------
-    a, b : Image
-        Two images of the same shape, in [0, 1], at least 11 x 11 pixels.
-
-    Raises
-    ------
-    ValueError
-        If their shapes differ or are too small.
+    Computed by scikit-image with Gaussian windows of sigma 1.5, as in the paper. As in
+    :func:`psnr`, but each side needs at least 11 pixels.
     """
     _check_same_shape(a, b)
     if min(a.shape[-2:]) < 11:
         raise ValueError(
             f"ssim: expected at least 11 x 11 pixels, got {a.shape[-2]} x {a.shape[-1]}"
         )
+    first, second = (x.double().cpu().numpy() for x in (a, b))
+    how: Any = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     similarity: Any = structural_similarity(
-        a.double().cpu().numpy(),
-        b.double().cpu().numpy(),
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-        data_range=1.0,
-        channel_axis=0,
+        first, second, data_range=1, channel_axis=0, **how
     )
     return float(similarity)
 
@@ -118,11 +105,6 @@ def count_objects(image: Image) -> tuple[int, float]:
     Holes are filled and thin connections cut. Objects below a quarter of the median
     area are ignored.
 
-    Parameters
-    ----------
-    image : Image
-        Float[Tensor, "c h w"] in [0, 1].
-
     Returns
     -------
     int, float
@@ -135,8 +117,7 @@ def count_objects(image: Image) -> tuple[int, float]:
     bright = grey > ndimage.gaussian_filter(grey, side / 6) + 1 / 16
     bright = ndimage.binary_fill_holes(bright)
     bright = ndimage.binary_opening(bright, iterations=max(1, round(side / 76)))
-    labels = measure.label(bright, connectivity=1)
-    objects = measure.regionprops(labels)
+    objects = measure.regionprops(measure.label(bright, connectivity=1))
     if not objects:
         return 0, math.nan
     least = 0.25 * float(np.median([found.area for found in objects]))

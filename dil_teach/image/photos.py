@@ -13,16 +13,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pooch
-from jaxtyping import Float
-from torch import Tensor
 
 from dil_teach.image.convention import Image
 from dil_teach.image.files import load_image
 from dil_teach.image.resize import resize
 from dil_teach.image.shipped import shipped
 
-# An axis that starts with _ may differ between the two images.
-Pair = tuple[str, Float[Tensor, "_c _h _w"], Float[Tensor, "_c _h _w"]]
+Pair = tuple[str, Image, Image]
+"""Stem (``"img_001"``), high-resolution and low-resolution image."""
 
 
 @dataclass(frozen=True)
@@ -64,22 +62,13 @@ class Photo:
 
 
 def photos() -> dict[str, Photo]:
-    """All photographs by name, in the order of ``data/photos.json``.
-
-    Returns
-    -------
-    dict[str, Photo]
-        Records without pixels; :func:`photo` loads those.
-    """
+    """The records of all photographs by name, in the order of ``data/photos.json``."""
     entries = json.loads(shipped("data/photos.json").read_text(encoding="utf-8"))
-    return {
-        entry["name"]: Photo(**{**entry, "size": tuple(entry["size"])})
-        for entry in entries
-    }
+    return {e["name"]: Photo(**e | {"size": tuple(e["size"])}) for e in entries}
 
 
 def photo(name: str, size: int | None = None) -> Image:
-    """Load a photograph of the course.
+    """Load a photograph of the course: three channels, or one if it is grey.
 
     Parameters
     ----------
@@ -88,11 +77,6 @@ def photo(name: str, size: int | None = None) -> Image:
     size : int, optional
         Side in pixels. The central square is cropped and downscaled with antialiased
         bicubic interpolation. By default the whole photograph is returned.
-
-    Returns
-    -------
-    Image
-        Float[Tensor, "c h w"] in [0, 1]: three channels, or one if it is grey.
 
     Raises
     ------
@@ -122,7 +106,7 @@ def photo(name: str, size: int | None = None) -> Image:
 
 
 def benchmark_pairs(name: str, scale: int) -> list[Pair]:
-    """Load a benchmark set, such as Set5, Set14, BSD100 or Urban100.
+    """Load a benchmark set, such as Set5, Set14, BSD100 or Urban100, sorted by stem.
 
     The environment variable ``DIL_TEACH_DATASETS`` names the folder that holds the
     sets. Each set is a folder of pairs such as ``Set5/img_001_x2_HR.png`` and
@@ -136,12 +120,6 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
         Folder of the set.
     scale : int
         The factor in the file names: the LR image is ``scale`` times smaller.
-
-    Returns
-    -------
-    list[tuple[str, Image, Image]]
-        Stem (``"img_001"``), HR and LR image of each pair, sorted by stem; grey or
-        colour as in the files.
 
     Raises
     ------
@@ -181,9 +159,7 @@ def _download(name: str, scale: int) -> Path:
     for file, sha256 in listed["sha256"].items():
         stem, _, ending = Path(file).name.partition(f"_x{scale}_")
         if Path(file).parent.name == name and ending:
-            kind = ending.removesuffix(".png")
-            where = listed["address"].format(
-                set=name, scale=scale, stem=stem, kind=kind
-            )
-            pooch.retrieve(where, sha256, Path(file).name, folder / name)
+            parts = {"stem": stem, "kind": ending.removesuffix(".png")}
+            address = listed["address"].format(set=name, scale=scale, **parts)
+            pooch.retrieve(address, sha256, Path(file).name, folder / name)
     return folder

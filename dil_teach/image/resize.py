@@ -6,9 +6,9 @@ convention of MATLAB's ``imresize``, which the published tables of super-resolut
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +23,9 @@ Border = Literal["clamp", "mirror"]
 
 
 def _cubic(x: np.ndarray) -> np.ndarray:
-    x = abs(x)  # Keys 1981, a = -1/2
+    # Keys, "Cubic convolution interpolation for digital image processing", 1981,
+    # with a = -1/2
+    x = abs(x)
     return np.where(
         x <= 1,
         1.5 * x**3 - 2.5 * x**2 + 1,
@@ -83,10 +85,6 @@ def resize(
     ValueError
         If neither scale nor size is given, one is not positive, or the name of the
         kernel is unknown.
-
-    References
-    ----------
-    R. Keys, "Cubic convolution interpolation for digital image processing", 1981.
     """
     in_size = (image.shape[-2], image.shape[-1])
     scales, out_size = scale_and_size(in_size, scale, size)
@@ -95,10 +93,9 @@ def resize(
         return blur_and_subsample(image, kernel, factors, border, out_size)
     check_name(kernel)
     out = (image.double() * 255).round() if exact_uint8 else image
-    for axis in (0, 1):
-        out = _resize_axis(
-            out, axis - 2, scales[axis], out_size[axis], kernel, border, antialias
-        )
+    for k in (0, 1):
+        axis = _Axis(in_size[k], out_size[k], scales[k], kernel, border, antialias)
+        out = _resize_axis(out, k - 2, axis)
         if exact_uint8:
             out = (out + 0.5).floor().clamp(0, 255)  # halves go up, as in MATLAB
     return (out / 255).to(image.dtype) if exact_uint8 else out
@@ -113,23 +110,24 @@ def check_name(kernel: str) -> None:
         )
 
 
-def _resize_axis(
-    x: Tensor,
-    dim: int,
-    scale: float,
-    out_length: int,
-    kernel: str,
-    border: Border,
-    antialias: bool,
-) -> Tensor:
-    length = x.shape[dim]
-    if scale == 1 and out_length == length:
+class _Axis(NamedTuple):
+    """How one axis is resampled."""
+
+    length: int
+    out_length: int
+    scale: float
+    kernel: str
+    border: Border
+    antialias: bool
+
+
+def _resize_axis(x: Tensor, dim: int, axis: _Axis) -> Tensor:
+    if axis.scale == 1 and axis.out_length == axis.length:
         return x
     if x.is_cuda:  # on a GPU one product is faster than one launch for each tap
-        matrix = _matrix(length, out_length, scale, kernel, border, antialias, x.device)
-        matrix = matrix.to(x.dtype)
+        matrix = _matrix(axis, x.device).to(x.dtype)
         return matrix @ x if dim == -2 else x @ matrix.T
-    taps, weights = _taps(length, out_length, scale, kernel, border, antialias)
+    taps, weights = _taps(axis)
     taps_t = torch.from_numpy(taps).to(x.device)
     weights_t = torch.from_numpy(weights).to(x.device, x.dtype)
     if dim == -2:
@@ -141,42 +139,26 @@ def _resize_axis(
 
 
 @lru_cache(1024)
-def _matrix(
-    length: int,
-    out_length: int,
-    scale: float,
-    kernel: str,
-    border: Border,
-    antialias: bool,
-    device: torch.device,
-) -> Float[Tensor, "out length"]:
+def _matrix(axis: _Axis, device: torch.device) -> Float[Tensor, "out length"]:
     """The weights as a matrix: one row for each output pixel."""
-    taps, weights = _taps(length, out_length, scale, kernel, border, antialias)
-    matrix = np.zeros((out_length, length))
-    for tap, weight in zip(taps, weights, strict=True):
-        np.add.at(matrix, (np.arange(out_length), tap), weight)
+    matrix = np.zeros((axis.out_length, axis.length))
+    for tap, weight in zip(*_taps(axis), strict=True):
+        np.add.at(matrix, (np.arange(axis.out_length), tap), weight)
     return torch.from_numpy(matrix).to(device)
 
 
 @lru_cache(1024)
-def _taps(
-    length: int,
-    out_length: int,
-    scale: float,
-    kernel: str,
-    border: Border,
-    antialias: bool,
-) -> tuple[np.ndarray, np.ndarray]:
+def _taps(axis: _Axis) -> tuple[np.ndarray, np.ndarray]:
     """Input pixels and weights of each output pixel, as two (taps, out) arrays."""
-    function, reach = INTERPOLATION[kernel]
-    widen = max(1 / scale, 1.0) if antialias else 1.0
-    centre = (np.arange(out_length) + 0.5) / scale - 0.5
+    function, reach = INTERPOLATION[axis.kernel]
+    widen = max(1 / axis.scale, 1.0) if axis.antialias else 1.0
+    centre = (np.arange(axis.out_length) + 0.5) / axis.scale - 0.5
     first = np.floor(centre - reach * widen).astype(np.int64)
     taps = first[None] + np.arange(math.ceil(2 * reach * widen) + 2)[:, None]
     weights = function((centre[None] - taps) / widen)
     weights /= weights.sum(0)
     used = (weights != 0).any(1)
-    return fold_border(taps[used], length, border), weights[used]
+    return fold_border(taps[used], axis.length, axis.border), weights[used]
 
 
 def fold_border(index: np.ndarray, length: int, border: Border) -> np.ndarray:
@@ -198,6 +180,8 @@ def blur_and_subsample(
 ) -> Float[Tensor, "*batch h2 w2"]:
     """The low-resolution image: LR = (HR * kernel), of which every s-th pixel is kept.
 
+    LR pixel i is centred at HR coordinate s*i + (s-1)/2.
+
     Parameters
     ----------
     image : Float[Tensor, "*batch h w"]
@@ -212,11 +196,6 @@ def blur_and_subsample(
         As in :func:`resize`.
     size : (int, int), optional
         Size of the LR image in pixels, ``round(HR size / scale)`` if not given.
-
-    Returns
-    -------
-    Float[Tensor, "*batch h2 w2"]
-        LR pixel i is centred at HR coordinate s*i + (s-1)/2.
 
     Raises
     ------
@@ -238,12 +217,8 @@ def blur_and_subsample(
     whole = all(f == int(f) for f in factors)
     stride = (int(factors[0]), int(factors[1])) if whole else (1, 1)
     sampled = size if whole else in_size
-    rows, columns = (
-        _window(length, n, step, taps, border)
-        for length, n, step, taps in zip(
-            in_size, sampled, stride, weights.shape, strict=True
-        )
-    )
+    sides = zip(in_size, sampled, stride, weights.shape, strict=True)
+    rows, columns = (_window(*side, border) for side in sides)
     padded = image[..., rows, :][..., :, columns]
     planes = padded.reshape(-1, 1, *padded.shape[-2:])
     blurred = F.conv2d(planes, weights[None, None], stride=stride)
@@ -266,3 +241,16 @@ def prepare_kernel(kernel: str | Kernel2d, scale: Scale) -> str | Tensor:
         return centre_kernel(kernel, scale)
     check_name(kernel)
     return kernel
+
+
+def pyramid(
+    image: Float[Tensor, "c h w"], scales: Sequence[float], min_side: int = 1
+) -> list[Float[Tensor, "c _h _w"]]:
+    """The image at each of the given scales, antialiased bicubic, clamped to [0, 1].
+
+    Levels with a side under ``min_side`` are left out; if that leaves none, the largest
+    level stays.
+    """
+    levels = [resize(image, scale).clamp(0, 1) for scale in scales]
+    large_enough = [level for level in levels if min(level.shape[-2:]) >= min_side]
+    return large_enough or [max(levels, key=lambda level: level.shape[-1])]

@@ -20,19 +20,9 @@ def scale_and_size(
 ) -> tuple[tuple[float, float], tuple[int, int]]:
     """The scale of each axis and the size of the output; one follows from the other.
 
-    Parameters
-    ----------
-    in_size : (int, int)
-        Height and width of the input in pixels.
-    scale : Scale, optional
-    size : (int, int), optional
-        Height and width of the output in pixels, ``round(scale * in_size)`` if not
-        given.
-
-    Raises
-    ------
-    ValueError
-        If neither is given, one is not positive, or the output would have no pixel.
+    Sizes are height and width in pixels. Without ``size``, the output has
+    ``round(scale * in_size)`` pixels. A ValueError is raised if neither is given, one
+    is not positive, or the output would have no pixel.
     """
     if size is not None:
         if len(size) != 2 or min(size) < 1 or any(n != int(n) for n in size):

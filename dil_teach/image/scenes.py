@@ -91,12 +91,8 @@ def scene(name: str, folder: str | Path | None = None) -> Scene:
     folder : str or Path, optional
         As in :func:`scenes`.
 
-    Raises
-    ------
-    ValueError
-        If the scene does not exist.
-    FileNotFoundError
-        If the folder holds no ``scenes.json``, or a file is missing.
+    A ValueError is raised if the scene does not exist, and a FileNotFoundError if the
+    folder holds no ``scenes.json`` or a file is missing.
     """
     root, entries = _list_scenes(folder)
     if name not in entries:

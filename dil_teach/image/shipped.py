@@ -6,23 +6,10 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def shipped(relative: str) -> Path:
-    """Return the path of a shipped file or folder, in a checkout or an installed wheel.
+    """The path of a shipped file or folder, in a checkout or an installed wheel.
 
-    Parameters
-    ----------
-    relative : str
-        Path relative to the root of the repository, such as ``"data/photos.json"`` or
-        ``"notebooks"``.
-
-    Returns
-    -------
-    Path
-        The existing file or folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is neither in the checkout nor in the wheel.
+    ``relative`` is relative to the root of the repository: ``"data/photos.json"``. A
+    FileNotFoundError is raised if nothing is there.
     """
     for root in (_PACKAGE / "_shipped", _PACKAGE.parent):
         if (root / relative).exists():

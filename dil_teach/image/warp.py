@@ -15,6 +15,7 @@ from dil_teach.image.resize import resize
 from dil_teach.image.scale import per_axis
 
 Places = Float[Tensor, "_h _w 2"]
+Mask = Bool[Tensor, "_h _w"]
 
 SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 """The corners of the image: top left, top right, bottom right, bottom left."""
@@ -45,32 +46,21 @@ class Transformation:
 
     def size_of(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width of the output in pixels, for an image of this size."""
-        height, width = (
-            max(1, round(scale * side))
-            for scale, side in zip(self.scales, size, strict=True)
-        )
-        return height, width
+        (y, x), (height, width) = self.scales, size
+        return max(1, round(y * height)), max(1, round(x * width))
 
     def places(self, size: tuple[int, int], device: torch.device) -> Places:
         """The place in the image of each pixel of an output of this size."""
         centres = pixel_centres(size, device)
         if self.source is None:
             return centres
-        nodes = self.source.to(device).permute(2, 0, 1)[None]
-        found = F.grid_sample(
-            nodes, centres[None], padding_mode="border", align_corners=True
-        )
-        return found[0].permute(1, 2, 0)
+        return _interpolate(self.source.to(device).permute(2, 0, 1), centres)
 
-    def inside(
-        self, size: tuple[int, int], device: torch.device
-    ) -> Bool[Tensor, "h w"]:
+    def inside(self, size: tuple[int, int], device: torch.device) -> Mask:
         """True where a pixel of an output of this size comes from inside the image."""
         return (self.places(size, device).abs() <= 1).all(-1)
 
-    def shape(
-        self, size: tuple[int, int], device: torch.device
-    ) -> Bool[Tensor, "h w"] | None:
+    def shape(self, size: tuple[int, int], device: torch.device) -> Mask | None:
         """:meth:`inside`; None for resizing, which leaves nothing outside."""
         return None if self.source is None else self.inside(size, device)
 
@@ -82,18 +72,7 @@ def pixel_centres(size: tuple[int, int], device: torch.device) -> Places:
 
 
 def resizing(scale_y: float, scale_x: float) -> Transformation:
-    """Plain resizing of the height and the width.
-
-    Parameters
-    ----------
-    scale_y, scale_x : float
-        Output over input; 1 keeps a side, 2 doubles it.
-
-    Raises
-    ------
-    ValueError
-        If a scale is not positive and finite.
-    """
+    """Plain resizing of the height and the width; 2 doubles a side."""
     return Transformation(per_axis((scale_y, scale_x)))
 
 
@@ -102,24 +81,17 @@ def homography(
 ) -> Transformation:
     """The homography that moves the image's corners to these places of the output.
 
+    Four points determine its eight numbers: R. Hartley and A. Zisserman, "Multiple View
+    Geometry", 2004, section 4.1.
+
     Parameters
     ----------
     corners : Float[Tensor, "4 2"]
         (x, y) of the top left, top right, bottom right and bottom left corner; -1 to 1
-        is inside the output. Pixels outside this quadrilateral come from outside the
-        image: see :meth:`Transformation.inside`.
+        is inside the output. Pixels outside this quadrilateral, which must be convex,
+        come from outside the image: see :meth:`Transformation.inside`.
     scales : (float, float)
         Height and width of the output, as multiples of the image's.
-
-    Raises
-    ------
-    ValueError
-        If the corners, in this order, are not those of a convex quadrilateral.
-
-    References
-    ----------
-    R. Hartley and A. Zisserman, "Multiple View Geometry", 2004, section 4.1: four
-    points determine the eight numbers of a homography.
     """
     scales = per_axis(scales)
     if tuple(corners.shape) != (4, 2) or not _convex(corners):
@@ -130,11 +102,9 @@ def homography(
         )
     forward = _homography_matrix(SQUARE.double(), corners.detach().cpu().double())
     nodes = _nodes().double()
-    return Transformation(
-        scales,
-        _apply_homography(torch.linalg.inv(forward), nodes).float(),
-        _apply_homography(forward, nodes).float(),
-    )
+    source = _apply_homography(torch.linalg.inv(forward), nodes)
+    output = _apply_homography(forward, nodes)
+    return Transformation(scales, source.float(), output.float())
 
 
 def smooth_warp(
@@ -148,12 +118,10 @@ def smooth_warp(
         At n x n nodes that are spread evenly over the output, edges included: the place
         in the image minus the place of the node, (x, y). Bicubic in between.
     scales : (float, float)
-        Height and width of the output, as multiples of the image's.
+        As in :func:`homography`.
 
-    Raises
-    ------
-    ValueError
-        If the warp folds, or changes so fast that its inverse is not found.
+    A ValueError is raised if the warp folds, or changes so fast that its inverse is not
+    found.
     """
     scales = per_axis(scales)
     coarse = displacement.detach().cpu().float().permute(2, 0, 1)[None]
@@ -169,10 +137,7 @@ def smooth_warp(
         )
     before = output = nodes
     for _ in range(INVERSIONS):  # find the place q with q + moved(q) = node
-        there = F.grid_sample(
-            moved, output[None], padding_mode="border", align_corners=True
-        )
-        before, output = output, nodes - there[0].permute(1, 2, 0)
+        before, output = output, nodes - _interpolate(moved[0], output)
     if (output - before).abs().max() > SETTLED:
         raise ValueError(
             "displacement: expected one that changes slowly from place to place, got a "
@@ -219,12 +184,15 @@ def warp(
     if transformation.source is None:
         return resized
     places = transformation.places(size, image.device)[None].to(image.dtype)
-    return F.grid_sample(
-        resized,
-        places.expand(len(image), -1, -1, -1),
-        padding_mode="border",
-        align_corners=False,
-    )
+    places = places.expand(len(image), -1, -1, -1)
+    return F.grid_sample(resized, places, padding_mode="border", align_corners=False)
+
+
+def _interpolate(values: Float[Tensor, "2 nodes nodes"], places: Places) -> Places:
+    """Values between the nodes, at these places."""
+    values, places = values[None], places[None]
+    found = F.grid_sample(values, places, padding_mode="border", align_corners=True)
+    return found[0].permute(1, 2, 0)
 
 
 def _nodes() -> Places:

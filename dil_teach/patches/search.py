@@ -71,7 +71,7 @@ def nearest_patches(
         Float[Tensor, "c h w"]; a search is made for each of its patches.
     database : Image or sequence of Image
         Where to search: an image or several, such as a
-        :func:`~dil_teach.image.pyramid.pyramid`, with the query's channels and device.
+        :func:`~dil_teach.image.resize.pyramid`, with the query's channels and device.
     patch_size : int
         Side of a patch in pixels.
     k : int

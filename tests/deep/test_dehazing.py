@@ -188,7 +188,7 @@ def test_bad_input_is_refused(alley) -> None:
     hazy = small(alley)
     for frames, complaint in (
         (torch.full((1, 3, 32, 32), 0.4), "the same at all pixels"),
-        (hazy[..., :12], "at least 16 pixels a side, got 32 x 12"),
+        (hazy[..., :12], "at least 16 x 16 pixels, got 32 x 12"),
         (hazy[:, :1], r"got 1 \(grey\)"),
     ):
         with pytest.raises(ValueError, match=complaint) as caught:

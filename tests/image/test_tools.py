@@ -40,7 +40,7 @@ from dil_teach.image.kernel import (
     random_kernel,
 )
 from dil_teach.image.metrics import luma
-from dil_teach.image.pyramid import pyramid
+from dil_teach.image.resize import pyramid
 from dil_teach.patches.extract import average_patches, extract_patches
 
 # ---------------------------------------------------------------- image files

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dil_teach import photo, resize
 from dil_teach.image.convention import Image
-from dil_teach.image.pyramid import pyramid
+from dil_teach.image.resize import pyramid
 from dil_teach.patches import extract, search
 from dil_teach.patches.extract import extract_patches
 from dil_teach.patches.search import Neighbours, nearest_patches, nearest_rows

@@ -140,7 +140,8 @@ class Dehazing:
         else:
             back = Smooth(airlight, size, rate=0)
         start = guided_dark_channel(small, resample_airlight(airlight, size))
-        cells = [max(2, round(side / (max(size) / GRID))) for side in size]
+        cell = max(size) / GRID
+        cells = max(2, round(size[0] / cell)), max(2, round(size[1] / cell))
         coarse = F.adaptive_avg_pool2d(start, cells)
         linear, rng = to_linear(small), torch.Generator().manual_seed(settings.seed)
         self.dip = DoubleDIP(
@@ -251,9 +252,4 @@ def _check_frames(frames: Video) -> None:
             "image: expected 3 channels, because haze differs from paint by its lack "
             "of colour, got 1 (grey); take the picture in colour"
         )
-    check_images(frames, "image", (3,))
-    if min(frames.shape[-2:]) < MIN_SIDE:
-        raise ValueError(
-            f"image: expected at least {MIN_SIDE} pixels a side, got "
-            f"{frames.shape[-2]} x {frames.shape[-1]}; take a larger picture"
-        )
+    check_images(frames, "image", (3,), MIN_SIDE)

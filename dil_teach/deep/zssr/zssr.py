@@ -33,8 +33,7 @@ from dil_teach.image.augment import (
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.degradation import degrade, kernel_at
 from dil_teach.image.kernel import Kernel2d
-from dil_teach.image.pyramid import pyramid
-from dil_teach.image.resize import prepare_kernel, resize
+from dil_teach.image.resize import prepare_kernel, pyramid, resize
 from dil_teach.image.scale import Scale, check_enlarging, scale_and_size
 from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.schedules import schedule, set_learning_rate
