@@ -62,11 +62,13 @@ Method = TypeVar("Method", bound=SingleImageMethod)
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """A report of the loop: the step, and the losses of that step."""
+    """A report of the training loop."""
 
     step: int
     total_steps: int
     losses: dict[str, float]
+    """The latest value of each loss since the last report. A method may alternate
+    between losses, so one step does not always have all of them."""
     done: bool
 
 
@@ -94,11 +96,13 @@ def train(method: SingleImageMethod, report_every: int = 50) -> Iterator[Progres
     """
     if report_every < 1:
         raise ValueError(f"report_every: expected at least 1 step, got {report_every}")
+    losses: dict[str, Tensor] = {}
     while not method.done:
         with _interrupts_held_back():
-            losses = method.train_step()
+            losses |= method.train_step()
         if method.done or method.step % report_every == 0:
             values = {name: float(loss) for name, loss in losses.items()}
+            losses = {}
             yield Progress(method.step, method.total_steps, values, method.done)
 
 

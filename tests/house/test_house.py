@@ -110,6 +110,8 @@ def test_wheel_and_sdist_hold_data_and_notebooks(built: Path) -> None:
     below = "dil_teach/_shipped/"
     inside = {name.removeprefix(below) for name in names if name.startswith(below)}
     assert inside == shipped_files()
+    widget = {f"dil_teach/notebook/touch.{ending}" for ending in ("py", "js", "css")}
+    assert widget <= set(names)
     outside = {name.split("/")[0] for name in names}
     info = f"dil_teach-{PROJECT['version']}.dist-info"
     assert outside == {"dil_teach", info}

@@ -200,6 +200,23 @@ def test_an_interrupt_never_leaves_half_a_step():
     assert fit(method).step == 5 and method.half_steps == 10
 
 
+class AlternatingMethod(SlowMethod):
+    """Odd steps have one loss, even steps another; step 1 has a third."""
+
+    total_steps = 6
+
+    def train_step(self) -> dict[str, torch.Tensor]:
+        self.step += 1
+        first = {"start": torch.tensor(0.0)} if self.step == 1 else {}
+        name = "even" if self.step % 2 == 0 else "odd"
+        return first | {name: torch.tensor(float(self.step))}
+
+
+def test_a_report_has_the_latest_value_of_each_loss_since_the_last_report():
+    reports = [progress.losses for progress in train(AlternatingMethod(), 4)]
+    assert reports == [{"start": 0, "odd": 3, "even": 4}, {"odd": 5, "even": 6}]
+
+
 def test_it_trains_outside_the_main_thread_too():
     method = SlowMethod()
     method.half_steps = 100  # no interrupt
