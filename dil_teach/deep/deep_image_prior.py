@@ -34,7 +34,6 @@ from dil_teach.image.degradation import (
     identity,
 )
 from dil_teach.image.scale import scale_and_size
-from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.networks import Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
 
@@ -48,19 +47,6 @@ TOO_NEAR, TOO_FAR = 0.85, 1.2
 """Bounds on the answer's mean squared distance from the image, as shares of the
 estimated noise variance: below the first, the network has fitted noise; above the
 second, detail is missing. The estimate counts texture as noise, so they are wide."""
-STATE = (
-    "step",
-    "inputs",
-    "networks",
-    "optimizer",
-    "rng",
-    "average",
-    "variance",
-    "best",
-    "best_step",
-    "least",
-    "too_near",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +129,20 @@ class DeepImagePrior:
         If an argument cannot be used.
     """
 
+    STATE = (
+        "step",
+        "inputs",
+        "networks",
+        "optimizer",
+        "rng",
+        "average",
+        "variance",
+        "best",
+        "best_step",
+        "least",
+        "too_near",
+    )
+
     def __init__(
         self,
         image: Image,
@@ -171,6 +171,7 @@ class DeepImagePrior:
                 f"stride, got {size[0]} x {size[1]}; use a larger image"
             )
         check_not_flat(known)
+        self.arguments = {"degradation": self.degradation, "settings": settings}
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)
         count = range(settings.networks)
@@ -286,15 +287,3 @@ class DeepImagePrior:
         if self.mask is not None:
             return torch.where(self.mask > 0.5, self.average, self.image)
         return self.averaged()
-
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments beside the image."""
-        return {"degradation": self.degradation, "settings": self.settings}
-
-    def state_dict(self) -> dict[str, Any]:
-        """A copy of everything that training changes."""
-        return state_of(self, STATE)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` returned."""
-        load_state(self, STATE, state)

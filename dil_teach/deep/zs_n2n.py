@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.degradation import check_not_flat
-from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.networks import convolution
 from dil_teach.training.precision import autocast
 from dil_teach.training.schedules import set_learning_rate
@@ -32,7 +31,6 @@ SLOPE = 0.2
 """Slope of the leaky ReLU, as in the authors' network."""
 DIAGONALS = ((0.0, 0.5), (0.5, 0.0)), ((0.5, 0.0), (0.0, 0.5))
 """The filters D1 and D2: means of the diagonals of a 2 x 2 block (paper, section 3)."""
-STATE = ("step", "network", "optimizer", "rng")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +87,8 @@ class ZSN2N:
         If the image cannot be used.
     """
 
+    STATE = ("step", "network", "optimizer", "rng")
+
     def __init__(
         self,
         image: Image,
@@ -98,6 +98,7 @@ class ZSN2N:
         self.image = image = image.detach()
         check_not_flat(image)
         self.settings = settings
+        self.arguments = {"settings": settings}
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)
         width = settings.width
@@ -149,18 +150,6 @@ class ZSN2N:
         """The denoised image, Float[Tensor, "c h w"] in [0, 1]."""
         with torch.no_grad():
             return self._clean(self.image[None])[0].clamp(0, 1)
-
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments beside the image."""
-        return {"settings": self.settings}
-
-    def state_dict(self) -> dict[str, Any]:
-        """A copy of everything that training changes."""
-        return state_of(self, STATE)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` returned."""
-        load_state(self, STATE, state)
 
 
 def pair_downsample(

@@ -31,55 +31,60 @@ UNREADABLE = (
 """Errors that damaged files, and files from other versions, can cause."""
 
 
-def state_of(method: Any, names: Sequence[str]) -> dict[str, Any]:
-    """A copy of a method's attributes, for its ``state_dict``.
+def state_of(part: Any) -> Any:
+    """A copy of all that training changes in a method, or in a part of a method.
 
     Parameters
     ----------
-    method : SingleImageMethod
-    names : sequence of str
-        Attributes that training changes: networks and optimizers (copied by their own
-        ``state_dict``), random generators, tensors, and plain values.
+    part : object
+        Its own ``state_dict`` is called if it has one, as networks and optimizers have.
+        Of an object with ``STATE``, such as a method, these attributes are copied.
+        Otherwise it is a random generator, a tensor, or plain values.
 
     Returns
     -------
     dict of str to Any
         Nested dicts and lists of tensors, numbers, strings and None.
     """
-    state = {}
-    for name in names:
-        value = getattr(method, name)
-        if isinstance(value, torch.Generator):
-            value = value.get_state()
-        elif hasattr(value, "state_dict"):
-            value = value.state_dict()
-        state[name] = value
-    return copy.deepcopy(state)  # torch returns the tensors themselves, not copies
+    if isinstance(part, torch.Generator):
+        return part.get_state()
+    if hasattr(part, "state_dict"):
+        part = part.state_dict()  # the tensors themselves, not copies
+    elif hasattr(part, "STATE"):
+        return {name: state_of(getattr(part, name)) for name in part.STATE}
+    return copy.deepcopy(part)
 
 
-def load_state(method: Any, names: Sequence[str], state: dict[str, Any]) -> None:
-    """Restore a method's attributes from what :func:`state_of` returned.
+def load_state(part: Any, state: dict[str, Any]) -> None:
+    """Restore a method, or a part with a state of its own, as :func:`state_of` saw it.
 
     Parameters
     ----------
-    method : SingleImageMethod
-        Its attributes change.
-    names : sequence of str
-        As in :func:`state_of`.
+    part : object
+        It changes: by its own ``load_state_dict`` if it has one, otherwise attribute by
+        attribute.
     state : dict of str to Any
         As :func:`state_of` returned it; it may be on another device.
 
     Raises
     ------
     KeyError
-        If one of the names is missing in the state.
+        If an attribute is missing in the state.
     """
+    if hasattr(part, "load_state_dict"):
+        part.load_state_dict(state)
+    else:
+        load_attributes(part, state, part.STATE)
+
+
+def load_attributes(method: Any, state: dict[str, Any], names: Sequence[str]) -> None:
+    """Restore some attributes of a method; otherwise as :func:`load_state`."""
     for name in names:
         value, saved = getattr(method, name), copy.deepcopy(state[name])
         if isinstance(value, torch.Generator):
             value.set_state(saved)
-        elif hasattr(value, "load_state_dict"):
-            value.load_state_dict(saved)
+        elif hasattr(value, "load_state_dict") or hasattr(value, "STATE"):
+            load_state(value, saved)
         else:
             setattr(method, name, _on_device(saved, method.image.device))
 
@@ -120,8 +125,8 @@ def save(
     tree = {
         "method": f"{type(method).__module__}:{type(method).__qualname__}",
         "image": _fingerprint(method.image),
-        "arguments": _without_tensors(method.arguments(), "arguments", tensors),
-        "state": _without_tensors(method.state_dict(), "state", tensors),
+        "arguments": _without_tensors(method.arguments, "arguments", tensors),
+        "state": _without_tensors(state_of(method), "state", tensors),
     }
     about = {**(provenance or {}), "dil_teach": json.dumps(tree)}
     with written_whole(Path(path)) as place:
@@ -167,7 +172,7 @@ def resume(path: str | Path, image: Image | Video) -> Any:
             expected = "that this version of dil_teach can read, got another"
             arguments = _with_tensors(tree["arguments"], tensors)
             method = _named(tree["method"], type)(image, **arguments)
-            method.load_state_dict(_with_tensors(tree["state"], tensors))
+            load_state(method, _with_tensors(tree["state"], tensors))
             return method
     except (*UNREADABLE, ValueError) as error:
         why = str(error).partition("\n")[0].rstrip(":")  # torch lists every weight

@@ -13,7 +13,7 @@ import dataclasses
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -26,7 +26,11 @@ from dil_teach.image.convention import Image, Video
 
 @runtime_checkable
 class SingleImageMethod(Protocol):
-    """What the loop needs of a method. Methods do not inherit from it."""
+    """What the loop and checkpoints need of a method. Methods do not inherit from it.
+
+    A method that must do more to load a state has ``load_state_dict(state)``, and one
+    whose state is more than attributes has ``state_dict()``, as networks have.
+    """
 
     image: Image | Video
     """The image that it learns from, or several that share a layer."""
@@ -35,6 +39,14 @@ class SingleImageMethod(Protocol):
     total_steps: int
     """The most steps; it may stop earlier."""
 
+    arguments: dict[str, Any]
+    """The constructor's arguments beside the image, by name."""
+
+    @property
+    def STATE(self) -> Sequence[str]:
+        """Names of the attributes that training changes; a constant of the class."""
+        ...
+
     @property
     def done(self) -> bool:
         """Whether training has ended: its stopping rule."""
@@ -42,18 +54,6 @@ class SingleImageMethod(Protocol):
 
     def train_step(self) -> dict[str, Tensor]:
         """Take one step (data, loss, update) and return the losses by name."""
-        ...
-
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments beside the image, by name."""
-        ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """A copy of everything that training changes: nested dicts and lists."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` returned."""
         ...
 
 

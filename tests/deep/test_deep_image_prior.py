@@ -11,6 +11,7 @@ from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettin
 from dil_teach.image.augment import add_noise, jpeg
 from dil_teach.image.convention import from_uint8, to_uint8
 from dil_teach.image.degradation import compressed, downsampled, identity, masked
+from dil_teach.training.checkpoint import load_state, state_of
 
 TINY = DeepImagePriorSettings(steps=6, networks=2, widths=(4, 8), skip=2)
 SMALL = DeepImagePriorSettings(steps=150, widths=(16, 32, 32), average=0.9)
@@ -157,11 +158,11 @@ def test_resuming_equals_never_stopping(task, noisy, mask, tmp_path):
     for _ in range(7):
         dip.train_step()
     save(dip, tmp_path / "half.safetensors")
-    state = dip.state_dict()
+    state = state_of(dip)
     dip.train_step()  # must not change the state returned
     resumed = resume(tmp_path / "half.safetensors", noisy)
     taken_up = DeepImagePrior(noisy, given, settings)
-    taken_up.load_state_dict(state)
+    load_state(taken_up, state)
     for carried_on in (fit(resumed), fit(taken_up)):
         assert carried_on.step == whole.step
         assert carried_on.stopped_at == whole.stopped_at

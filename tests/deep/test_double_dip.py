@@ -23,6 +23,7 @@ from dil_teach.deep.double_dip.double_dip import (
     Smooth,
 )
 from dil_teach.image.convention import check_images
+from dil_teach.training.checkpoint import load_state, state_of
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ def test_its_state_carries_on_where_it_stopped(mixtures) -> None:
     whole, part, carried = made(mixtures), made(mixtures), made(mixtures, seed=1)
     trained(whole)
     trained(part, end=3)
-    carried.load_state_dict(part.state_dict())
+    load_state(carried, state_of(part))
     trained(part, start=3)  # the state is a copy
     trained(carried, start=3)
     assert equal(carried.layers(), whole.layers())

@@ -29,6 +29,7 @@ from dil_teach import (
     photo,
     scene,
 )
+from dil_teach.training.checkpoint import load_state, state_of
 
 SMALL_PRIOR = DeepImagePriorSettings(steps=6, networks=2, widths=(4, 8), skip=2)
 METHODS: dict[str, Callable] = {
@@ -62,7 +63,7 @@ def test_training_keeps_global_randomness_and_the_sign_of_losses(
         losses = method.train_step()
         if name not in ("InGAN", "TextureExpansion"):  # a discriminator's have both
             assert all(loss >= 0 for loss in losses.values())
-    method.load_state_dict(method.state_dict())
+    load_state(method, state_of(method))
     assert global_state() == before
 
 

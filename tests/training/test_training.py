@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+from typing import ClassVar
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from dil_teach import (
     save,
     train,
 )
+from dil_teach.training.checkpoint import load_state, state_of
 
 SETTINGS = ZSSRSettings(steps=14, width=8, depth=3, crop=8)
 
@@ -161,8 +163,10 @@ def test_a_function_from_outside_the_library_is_not_saved(zssr, tmp_path):
 class SlowMethod:
     """A method in whose step an interrupt arrives."""
 
+    STATE = ("step",)
     total_steps = 5
     image = torch.rand(1, 2, 2)
+    arguments: ClassVar[dict] = {}
 
     def __init__(self) -> None:
         self.step = self.half_steps = 0
@@ -179,15 +183,6 @@ class SlowMethod:
         self.half_steps += 1
         self.step += 1
         return {"loss": torch.tensor(1.0)}
-
-    def arguments(self) -> dict:
-        return {}
-
-    def state_dict(self) -> dict:
-        return {"step": self.step}
-
-    def load_state_dict(self, state: dict) -> None:
-        self.step = state["step"]
 
 
 def test_an_interrupt_never_leaves_half_a_step():
@@ -271,9 +266,9 @@ def test_a_state_is_a_snapshot(zssr):
     other = ZSSR(zssr.image, settings=SETTINGS)
     for _ in range(3):
         zssr.train_step()
-    state = zssr.state_dict()
-    other.load_state_dict(state)
+    state = state_of(zssr)
+    load_state(other, state)
     whole = fit(zssr).super_resolve()
     assert torch.equal(fit(other).super_resolve(), whole)
-    zssr.load_state_dict(state)
+    load_state(zssr, state)
     assert torch.equal(fit(zssr).super_resolve(), whole)

@@ -43,7 +43,6 @@ from dil_teach.classical.haze.dark_channel import (
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, Smooth
 from dil_teach.image.colour import to_linear
 from dil_teach.image.convention import Image, Video, check_images
-from dil_teach.training.checkpoint import load_state, state_of
 
 MIN_SIDE = 16
 """Shorter side in pixels: the stride of the network."""
@@ -57,7 +56,6 @@ EDGE = 0.1
 TRUST = 0.65
 """Weight of the mask in its geometric mean with the guided dark channel: one of the two
 tends to be too high, the other too low."""
-STATE = ("step", "dip")
 
 
 @dataclass(frozen=True)
@@ -117,6 +115,8 @@ class Dehazing:
         airlight is not a colour.
     """
 
+    STATE = ("step", "dip")
+
     def __init__(
         self,
         image: Image | Video,
@@ -128,8 +128,12 @@ class Dehazing:
         frames = image[None] if one else image
         _check_frames(frames)
         self.image, self.frames = image.detach(), frames.detach()
-        self.given = {"airlight": airlight, "non_uniform": non_uniform}
         self.settings = settings
+        self.arguments = {
+            "airlight": airlight,
+            "non_uniform": non_uniform,
+            "settings": settings,
+        }
         self.step, self.total_steps = 0, settings.steps
         self.small = small = working_copy(self.frames)
         size = small.shape[-2], small.shape[-1]
@@ -195,22 +199,11 @@ class Dehazing:
 
     def doubts(self) -> str | None:
         """The reason why the result should not be trusted, if there is one."""
-        return doubt(self.small, self.air, estimated=self.given["airlight"] is None)
+        estimated = self.arguments["airlight"] is None
+        return doubt(self.small, self.air, estimated=estimated)
 
     def _as_given(self, frames: Video) -> Image | Video:
         return frames if self.image.ndim == 4 else frames[0]
-
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, without the image."""
-        return {**self.given, "settings": self.settings}
-
-    def state_dict(self) -> dict[str, Any]:
-        """The whole state that training changes."""
-        return state_of(self, STATE)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Set the state that :meth:`state_dict` returned."""
-        load_state(self, STATE, state)
 
 
 def envelope(

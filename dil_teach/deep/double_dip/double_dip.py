@@ -24,7 +24,6 @@ separated.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +31,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.image.convention import Video
-from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
 from dil_teach.training.schedules import schedule
@@ -46,7 +44,6 @@ SKIP = 4
 """Channels of a network's skip connections."""
 INPUT_MEAN = 0.05
 """Mean of :func:`dil_teach.training.networks.draw_network_input`."""
-STATE = ("modules", "optimizer", "rng", "average")
 
 Noise = Callable[[torch.Size], Tensor | float]
 """A function from a tensor's shape to the noise that is added to the tensor."""
@@ -197,6 +194,8 @@ class DoubleDIP:
         If there is no step to take.
     """
 
+    STATE = ("modules", "optimizer", "rng", "average")
+
     def __init__(
         self,
         image: Video,
@@ -274,11 +273,3 @@ class DoubleDIP:
     def _noise(self, shape: torch.Size) -> Tensor:
         noise = torch.randn(shape, generator=self.rng) * self.input_noise
         return noise.to(self.image.device)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The whole state that training changes."""
-        return state_of(self, STATE)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Set the state that :meth:`state_dict` returned."""
-        load_state(self, STATE, state)

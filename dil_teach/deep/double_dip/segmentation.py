@@ -36,7 +36,6 @@ from dil_teach.deep.double_dip.double_dip import (
     Noise,
 )
 from dil_teach.image.convention import Image, Video, check_image, check_images
-from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.networks import SLOPE, convolution
 
 WIDTHS = (16, 32, 32)
@@ -81,9 +80,6 @@ class SegmentationSettings:
         return cls(**{"steps": 600, "learning_rate": 2e-2, **changes})
 
 
-STATE = ("step", "dip")
-
-
 class Segmentation:
     """Separates the foreground of an image, or of a film, from its background.
 
@@ -112,6 +108,8 @@ class Segmentation:
         nothing, or leaves no pixel to the other hint.
     """
 
+    STATE = ("step", "dip")
+
     def __init__(
         self,
         image: Image | Video,
@@ -124,8 +122,12 @@ class Segmentation:
         check_images(pictures, "image")
         min_side = 2 * 2 ** len(WIDTHS)
         check_image(pictures[0], "image", min_side=min_side)
-        self.image, self.hints = image.detach(), (foreground, background)
-        self.settings = settings
+        self.image, self.settings = image.detach(), settings
+        self.arguments = {
+            "foreground": foreground,
+            "background": background,
+            "settings": settings,
+        }
         self.step, self.total_steps = 0, settings.steps
         self.start = start_segmentation(
             pictures.detach(), foreground, background, settings.seed, min_side
@@ -180,23 +182,6 @@ class Segmentation:
         """
         mask = final_cut(self.start, _evidence(self.dip.image, self.dip.layers()))
         return mask if self.image.ndim == 4 else mask[0]
-
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, without the image."""
-        foreground, background = self.hints
-        return {
-            "foreground": foreground,
-            "background": background,
-            "settings": self.settings,
-        }
-
-    def state_dict(self) -> dict[str, Any]:
-        """The whole state that training changes."""
-        return state_of(self, STATE)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Set the state that :meth:`state_dict` returned."""
-        load_state(self, STATE, state)
 
 
 def binary_cross_entropy(

@@ -39,7 +39,6 @@ from dil_teach.deep.double_dip.double_dip import (
 )
 from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.image.resize import resize
-from dil_teach.training.checkpoint import load_state, state_of
 
 LEARNING_RATE, INPUT_NOISE = 0.02, 0.003
 """Rate of Adam, and standard deviation of the noise on the network inputs."""
@@ -103,9 +102,6 @@ class SeparatedLayers:
     mixtures."""
 
 
-STATE = ("step", "dip")
-
-
 class Separation:
     """Separates the two layers of a mixture, or of two mixtures of the same layers.
 
@@ -126,6 +122,8 @@ class Separation:
         If there are not one or two mixtures, or they are constant, equal or too small.
     """
 
+    STATE = ("step", "dip")
+
     def __init__(
         self,
         mixtures: Video,
@@ -140,6 +138,7 @@ class Separation:
         if len(mixtures) == 2:
             check_two_mixtures(mixtures)
         self.image, self.settings = mixtures.detach(), settings
+        self.arguments = {"settings": settings}
         self.step, self.total_steps = 0, settings.steps
         largest = max(mixtures.shape[-2:])
         small = self.image
@@ -201,15 +200,3 @@ class Separation:
             layers = unmix(mixtures, (shares[0], shares[1]))
         layers = layers.clamp(0, 1)
         return SeparatedLayers(layers[0], layers[1], tuple(shares), own[0], own[1])
-
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, without the mixtures."""
-        return {"settings": self.settings}
-
-    def state_dict(self) -> dict[str, Any]:
-        """The whole state that training changes."""
-        return state_of(self, STATE)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Set the state that :meth:`state_dict` returned."""
-        load_state(self, STATE, state)

@@ -36,7 +36,6 @@ from dil_teach.deep.double_dip.double_dip import (
     Smooth,
 )
 from dil_teach.image.convention import Video, check_images
-from dil_teach.training.checkpoint import load_state, state_of
 
 MIN_SIDE = 16
 """Shorter side, in pixels, below which there is too little to see a mark."""
@@ -71,9 +70,6 @@ class WatermarkSettings:
         return cls(**{"steps": 1000, **changes})
 
 
-STATE = ("step", "dip")
-
-
 class WatermarkRemoval:
     """Removes the watermark that images share, or that one image has in a box.
 
@@ -99,6 +95,8 @@ class WatermarkRemoval:
         If the images or the box cannot be used, or no mark is found.
     """
 
+    STATE = ("step", "dip")
+
     def __init__(
         self,
         images: Video,
@@ -106,7 +104,8 @@ class WatermarkRemoval:
         settings: WatermarkSettings = WatermarkSettings.quick(),  # noqa: B008 (frozen)
     ) -> None:
         _check(images, box)
-        self.image, self.box, self.settings = images.detach(), box, settings
+        self.image, self.settings = images.detach(), settings
+        self.arguments = {"box": box, "settings": settings}
         self.step, self.total_steps = 0, settings.steps
         self.start = opacity, colour = watermark_by_total_variation(self.image, box)
         if not opacity.any():
@@ -172,18 +171,6 @@ class WatermarkRemoval:
     def _solved(self, opacity: Tensor, colour: Tensor) -> Video:
         clean = without_mark(self.image, opacity, colour).clamp(0, 1)
         return torch.where(opacity > 0, clean, self.image)
-
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, without the images."""
-        return {"box": self.box, "settings": self.settings}
-
-    def state_dict(self) -> dict[str, Any]:
-        """The whole state that training changes."""
-        return state_of(self, STATE)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Set the state that :meth:`state_dict` returned."""
-        load_state(self, STATE, state)
 
 
 def _check(images: Video, box: Box | None) -> None:

@@ -67,7 +67,7 @@ from dil_teach.image.warp import (
     random_smooth_warp,
     resizing,
 )
-from dil_teach.training.checkpoint import load_state, state_of
+from dil_teach.training.checkpoint import load_attributes, state_of
 from dil_teach.training.precision import autocast, without_cudnn
 from dil_teach.training.schedules import (
     schedule,
@@ -219,6 +219,7 @@ class InGAN:
     ) -> None:
         check_image(image)
         self.image, self.settings = image.detach(), settings
+        self.arguments = {"settings": settings}
         coarsest_scale = SCALE_FACTOR ** (settings.discriminator_scales - 1)
         largest_patch = settings.patch_size * coarsest_scale
         if min(image.shape[1:]) < largest_patch:
@@ -485,22 +486,19 @@ class InGAN:
         """Draw the image at another size: :meth:`remap` with plain resizing."""
         return self.remap(resizing(scale_y, scale_x))
 
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments except the image."""
-        return {"settings": self.settings}
-
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to carry on; once done, the averaged generator alone."""
         if self.done:
             return {"step": self.step, "averaged": self._half_precision()}
-        return state_of(self, ("step", "averaged", *LEARNING))
+        names = ("step", "averaged", *LEARNING)
+        return {name: state_of(getattr(self, name)) for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state that :meth:`state_dict` returned."""
-        load_state(self, ("step", "averaged"), state)
+        load_attributes(self, state, ("step", "averaged"))
         if not self.done:
             self._create_optimizers()
-            load_state(self, LEARNING, state)
+            load_attributes(self, state, LEARNING)
             self._set_learning_rates()
 
     def _half_precision(self) -> dict[str, Tensor]:

@@ -44,7 +44,6 @@ from dil_teach.deep.texture_expansion.networks import (
 from dil_teach.deep.texture_expansion.style import Batch, random_filters, style_loss
 from dil_teach.image.augment import random_crop
 from dil_teach.image.convention import Image, check_image
-from dil_teach.training.checkpoint import load_state, state_of
 from dil_teach.training.schedules import (
     schedule,
     set_learning_rate,
@@ -70,15 +69,6 @@ AVERAGE = 0.99
 and D never come to rest."""
 MOST_DOUBLINGS = 3
 """Of the image, in a result; each repeats the network's faults."""
-STATE = (
-    "step",
-    "rng",
-    "generator",
-    "averaged",
-    "discriminator",
-    "generator_optimizer",
-    "discriminator_optimizer",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +126,16 @@ class TextureExpansion:
         If the image has one colour everywhere, or is smaller than two crops.
     """
 
+    STATE = (
+        "step",
+        "rng",
+        "generator",
+        "averaged",
+        "discriminator",
+        "generator_optimizer",
+        "discriminator_optimizer",
+    )
+
     def __init__(
         self,
         image: Image,
@@ -154,6 +154,7 @@ class TextureExpansion:
             )
         self.image = image = image.detach()
         self.settings = settings
+        self.arguments = {"settings": settings}
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)
         channels, device = len(image), image.device
@@ -283,18 +284,6 @@ class TextureExpansion:
                 f"size: expected at least 1 pixel and at most {most} times the image's "
                 f"{height} x {width}, got {size[0]} x {size[1]}; take a smaller size"
             )
-
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments except the image."""
-        return {"settings": self.settings}
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that is needed to carry on."""
-        return state_of(self, STATE)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore a state that :meth:`state_dict` returned."""
-        load_state(self, STATE, state)
 
 
 def crop_pair(image: Image, crop: int, rng: torch.Generator) -> tuple[Image, Image]:

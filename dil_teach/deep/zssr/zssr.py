@@ -35,14 +35,13 @@ from dil_teach.image.degradation import degrade, kernel_at
 from dil_teach.image.kernel import Kernel2d
 from dil_teach.image.resize import prepare_kernel, pyramid, resize
 from dil_teach.image.scale import Scale, check_enlarging, scale_and_size
-from dil_teach.training.checkpoint import load_state, state_of
+from dil_teach.training.checkpoint import load_attributes
 from dil_teach.training.schedules import schedule, set_learning_rate
 
 MIN_SIDE = 16
 """Fewest pixels a side of the given image."""
 WARM_UP = 0.15
 """Share of a stage's steps in which the learning rate rises."""
-STATE = ("step", "network", "optimizer", "rng", "images")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +136,8 @@ class ZSSR:
         If an argument cannot be used, or the result would need too much memory.
     """
 
+    STATE = ("step", "network", "optimizer", "rng", "images")
+
     def __init__(
         self,
         image: Image,
@@ -164,6 +165,8 @@ class ZSSR:
         clean = settings.noise == 0 and settings.jpeg_quality is None
         self.back_projections = settings.back_projections if clean else 0
         self.settings, self.step, self.total_steps = settings, 0, settings.steps
+        names = ("scale", "kernel", "settings", "size")
+        self.arguments = {name: getattr(self, name) for name in names}
         self.rng = torch.Generator().manual_seed(settings.seed)
         self.network = ResidualNetwork(
             len(image),
@@ -279,18 +282,9 @@ class ZSSR:
             tile.paste(high.clamp(0, 1), result)
         return result
 
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments beside the image."""
-        names = ("scale", "kernel", "settings", "size")
-        return {name: getattr(self, name) for name in names}
-
-    def state_dict(self) -> dict[str, Any]:
-        """A copy of everything that training changes."""
-        return state_of(self, STATE)
-
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` returned."""
-        load_state(self, STATE, state)
+        """Restore a state, and with it the fathers."""
+        load_attributes(self, state, self.STATE)
         self.fathers = self._fathers()
 
 
