@@ -101,14 +101,8 @@ DECAY, LAST_RATE = 0.5, 0.05
 that is left at its end."""
 AVERAGE = 0.995
 """Decay of the exponential moving average of the generator's weights."""
-LEARNING = (
-    "generator",
-    "discriminator",
-    "generator_optimizer",
-    "discriminator_optimizer",
-    "rng",
-)
-"""Part of the state that is needed only until the training is done."""
+FINAL = ("step", "averaged")
+"""The part of the state that is needed when training is done."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,6 +205,15 @@ class InGAN:
         If the image is smaller than the largest patch that the discriminator sees, or
         has one colour everywhere.
     """
+
+    STATE = (
+        *FINAL,
+        "generator",
+        "discriminator",
+        "generator_optimizer",
+        "discriminator_optimizer",
+        "rng",
+    )
 
     def __init__(
         self,
@@ -490,15 +493,14 @@ class InGAN:
         """All that is needed to carry on; once done, the averaged generator alone."""
         if self.done:
             return {"step": self.step, "averaged": self._half_precision()}
-        names = ("step", "averaged", *LEARNING)
-        return {name: state_of(getattr(self, name)) for name in names}
+        return {name: state_of(getattr(self, name)) for name in self.STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state that :meth:`state_dict` returned."""
-        load_attributes(self, state, ("step", "averaged"))
+        load_attributes(self, state, FINAL)
         if not self.done:
             self._create_optimizers()
-            load_attributes(self, state, LEARNING)
+            load_attributes(self, state, self.STATE)
             self._set_learning_rates()
 
     def _half_precision(self) -> dict[str, Tensor]:
