@@ -6,6 +6,7 @@ from torch import Tensor
 
 from dil_teach import Segmentation, SegmentationSettings, fit, resume, save
 from dil_teach.classical.segmentation.grab_cut import grab_cut
+from dil_teach.classical.segmentation.hints import complete_hints
 from dil_teach.deep.double_dip.segmentation import (
     binary_cross_entropy,
     border,
@@ -13,7 +14,9 @@ from dil_teach.deep.double_dip.segmentation import (
 )
 from dil_teach.image.scenes import scene
 
-SHORT = SegmentationSettings(steps=4)
+SHORT = SegmentationSettings(steps=10)
+LESSON = pytest.param(SegmentationSettings.quick(), marks=pytest.mark.slow)
+HINTS = "foreground_hint", "background_hint"
 
 
 def iou(a: Tensor, b: Tensor) -> float:
@@ -27,22 +30,27 @@ def ring() -> dict[str, Tensor]:
     return {k: images[k][..., ::2, ::2].contiguous() for k in images}  # 64 pixels
 
 
-def test_a_ring_is_found_and_hints_are_kept(ring) -> None:
-    hints = ring["foreground_hint"], ring["background_hint"]
-    mask = fit(Segmentation(ring["image"], *hints)).mask()
+@pytest.mark.parametrize("settings", [SHORT, LESSON])
+def test_a_ring_is_found_and_hints_are_kept(ring, settings) -> None:
+    hints = [ring[k] for k in HINTS]
+    mask = fit(Segmentation(ring["image"], *hints, settings)).mask()
     assert mask.shape == (1, 64, 64) and mask.min() >= 0 and mask.max() <= 1
     assert iou(mask, ring["mask"]) > 0.9
     assert (mask[hints[0] > 0.5] == 1).all() and (mask[hints[1] > 0.5] == 0).all()
 
 
-def test_hints_are_computed_where_none_are_given(ring) -> None:
-    mask = fit(Segmentation(ring["image"])).mask()
+@pytest.mark.parametrize("settings", [SHORT, LESSON])
+def test_hints_are_computed_where_none_are_given(ring, settings) -> None:
+    mask = fit(Segmentation(ring["image"], settings=settings)).mask()
     assert iou(mask, ring["mask"]) > 0.7
-    only_ground = Segmentation(ring["image"], None, ring["background_hint"], SHORT)
-    front = only_ground.start.foreground
-    assert front.any() and not (front * ring["background_hint"]).any()
-    only_figure = Segmentation(ring["image"], ring["foreground_hint"], None, SHORT)
-    assert not (only_figure.start.background * ring["foreground_hint"]).any()
+
+
+def test_a_computed_hint_leaves_out_the_given_one(ring) -> None:
+    image, front, back = (ring[k][None] for k in ("image", *HINTS))
+    computed, _ = complete_hints(image, None, back)
+    assert computed.any() and not (computed * back).any()
+    _, computed = complete_hints(image, front, None)
+    assert computed.any() and not (computed * front).any()
 
 
 def test_the_penalties_are_finite_where_the_mask_is_undecided_or_decided() -> None:
@@ -77,7 +85,7 @@ def test_principal_components_are_uncorrelated() -> None:
 def test_the_same_seed_gives_the_same_bits_and_resuming_equals_it(
     ring, tmp_path
 ) -> None:
-    hints = ring["foreground_hint"], ring["background_hint"]
+    hints = [ring[k] for k in HINTS]
     state = torch.random.get_rng_state()
     first = fit(Segmentation(ring["image"], *hints, SHORT))
     part = Segmentation(ring["image"], *hints, SHORT)
@@ -89,22 +97,26 @@ def test_the_same_seed_gives_the_same_bits_and_resuming_equals_it(
     assert torch.equal(state, torch.random.get_rng_state())
 
 
-def test_a_film_has_a_mask_a_frame(ring) -> None:
-    frames = torch.stack([ring["image"].roll(k, -1) for k in range(3)])
-    hints = ring["foreground_hint"], ring["background_hint"]
-    mask = fit(Segmentation(frames, *hints)).mask()
-    assert mask.shape == (3, 1, 64, 64)
-    assert iou(mask[0], ring["mask"]) > 0.8
-    assert iou(mask[2], ring["mask"].roll(2, -1)) > 0.8
+@pytest.mark.parametrize("settings", [SHORT, LESSON])
+def test_a_film_has_a_mask_a_frame(ring, settings) -> None:
+    frames = torch.stack([ring["image"].roll(k, -1) for k in range(2)])
+    hints = [ring[k] for k in HINTS]
+    mask = fit(Segmentation(frames, *hints, settings)).mask()
+    assert mask.shape == (2, 1, 64, 64)
+    for k in range(2):
+        assert iou(mask[k], ring["mask"].roll(k, -1)) > 0.8
 
 
-def test_a_large_picture_gets_a_mask_of_its_size(ring) -> None:
-    large = ring["image"].repeat_interleave(4, 1).repeat_interleave(5, 2)
-    mask = Segmentation(large, settings=SHORT).mask()
-    assert mask.shape == (1, 256, 320) and mask.isfinite().all()
+def test_a_large_picture_gets_a_mask_of_its_size(ring, monkeypatch) -> None:
+    monkeypatch.setattr("dil_teach.classical.segmentation.region_growing.SIDE", 48)
+    large = ring["image"].repeat_interleave(2, 1).repeat_interleave(3, 2)
+    segmentation = Segmentation(large, settings=SHORT)
+    assert segmentation.start.small.shape == (1, 3, 32, 48)
+    mask = segmentation.mask()
+    assert mask.shape == (1, 128, 192) and mask.isfinite().all()
 
 
-def test_what_cannot_be_taken_apart_is_refused(ring) -> None:
+def test_bad_pictures_and_hints_are_refused(ring) -> None:
     image, dot = ring["image"], ring["foreground_hint"]
     empty, full = torch.zeros_like(dot), torch.ones_like(dot)
     for complaint, arguments in {
@@ -125,7 +137,7 @@ def test_what_cannot_be_taken_apart_is_refused(ring) -> None:
 def test_texture_alone_finds_a_star(name: str, least: float) -> None:
     """Inside and outside have one mean and contrast: colours find less of it."""
     images = scene(name).images
-    hints = images["foreground_hint"], images["background_hint"]
+    hints = [images[k] for k in HINTS]
     mask = fit(Segmentation(images["image"], *hints)).mask()
     control = grab_cut(images["image"], *hints)
     assert iou(mask, images["mask"]) > least > iou(control, images["mask"]) + 0.1

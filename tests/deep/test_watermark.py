@@ -1,6 +1,7 @@
 """Watermarks: what is left without them, what stays untouched, what is refused."""
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -14,6 +15,16 @@ from dil_teach.classical.watermark import (
 from dil_teach.image.scenes import scene
 
 SHORT = WatermarkSettings(steps=20)
+
+
+STEPS = "dil_teach.classical.watermark.STEPS"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_steps() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(STEPS, 60)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +55,17 @@ def test_the_mark_is_mostly_gone_without_a_box(marked, result) -> None:
     assert psnr_in(where, result.clean_by_start(), marked["clean"]) > before + 10
 
 
-def test_all_else_is_untouched(marked, result) -> None:
+def test_pixels_outside_the_mark_are_unchanged(marked, result) -> None:
     outside = result.opacity()[0] == 0
     assert torch.equal(result.clean()[:, :, outside], marked["marked"][:, :, outside])
-    assert outside[marked["alpha"][0] == 0].float().mean() > 0.9
+    assert outside[marked["alpha"][0] == 0].float().mean() > 0.8
+
+
+@pytest.mark.slow
+def test_with_all_steps_hardly_a_clean_pixel_changes(marked, monkeypatch) -> None:
+    monkeypatch.setattr(STEPS, 400)
+    opacity = fit(WatermarkRemoval(marked["marked"], settings=SHORT)).opacity()[0]
+    assert (opacity[marked["alpha"][0] == 0] == 0).float().mean() > 0.9
 
 
 def test_nothing_outside_the_box_changes(marked) -> None:
@@ -64,10 +82,7 @@ def test_the_outline_is_what_the_images_share(marked) -> None:
     assert outline[alpha > 0.3].median() > outline[alpha == 0].median() + 0.3
 
 
-def test_the_same_seed_gives_the_same_bits_and_resuming_too(
-    marked, tmp_path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dil_teach.classical.watermark.STEPS", 40)
+def test_the_same_seed_gives_the_same_bits_and_resuming_too(marked, tmp_path) -> None:
     images, few = marked["marked"][..., 32:96, 32:96], WatermarkSettings(steps=4)
     whole, part = (WatermarkRemoval(images, settings=few) for _ in range(2))
     part.train_step()
