@@ -34,26 +34,26 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name.
 
-    Torch gets one thread, unless ``OMP_NUM_THREADS`` says otherwise or torch is already
+    Torch gets one thread, unless ``OMP_NUM_THREADS`` is set or torch is already
     imported.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        The words after ``dil-teach``; by default those of the command line.
+        The words after ``dil-teach``; by default from the command line.
 
     Returns
     -------
     int
-        The exit status: 0 on success; 2 if the input cannot be used, with one line on
-        standard error that says why; 130 if interrupted.
+        The exit status: 0 on success; 2 if the input cannot be used, which one line on
+        standard error explains; 130 if interrupted.
     """
-    # Torch reads this when a command first imports it. One image hardly fills one core,
-    # so on a busy machine a second thread mostly waits for the first.
+    # Torch reads this when a command imports it. One image hardly fills one core, so on
+    # a busy machine a second thread mostly waits for the first.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         with warnings.catch_warnings():
-            # warnings are for programmers; what a user should know is an error
+            # warnings are for programmers; users get errors
             warnings.simplefilter("ignore")
             tyro.extras.subcommand_cli_from_dict(
                 COMMANDS,
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise  # our own mistake; torch reports a lack of memory in this class too
+            raise  # our own mistake; torch also reports a lack of memory like this
         return _refuse("not enough memory; try a smaller image, scale or size")
     except KeyboardInterrupt:
         return _refuse("interrupted", status=130)

@@ -9,6 +9,7 @@ outputs. Without names it builds every chapter.
 import hashlib
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import jupytext
@@ -23,32 +24,19 @@ from dil_teach.course.references import with_references
 from dil_teach.image.files import written_whole
 from dil_teach.image.shipped import shipped
 
-MAX_BYTES = 1_000_000  # of a built chapter: larger ones open slowly, and bloat git
-CELL_SECONDS = 600  # a cell that runs longer fails
+MAX_BYTES = 1_000_000  # size of a built chapter; a larger one opens slowly
+CELL_SECONDS = 600  # time limit of a cell
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
 METADATA = {
-    "kernelspec": {
-        "name": "python3",
-        "display_name": "Python 3 (ipykernel)",
-        "language": "python",
-    },
+    "kernelspec": KERNEL | {"language": "python"},
     "language_info": {"name": "python"},
 }
 
 
 def learner_notebook(name: str) -> NotebookNode:
-    """The chapter for learners: without solutions and without outputs.
+    """The chapter for learners, such as ``"00_tour"``, without solutions and outputs.
 
-    The result is deterministic, cell ids included.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``"00_tour"``.
-
-    Returns
-    -------
-    NotebookNode
-        Version 4.5.
+    The result is deterministic, including the ids of the cells.
     """
     return with_ids(clear_solutions(marked_notebook(name)))
 
@@ -59,7 +47,7 @@ def solution_notebook(name: str) -> NotebookNode:
 
 
 def marked_notebook(name: str) -> NotebookNode:
-    """The chapter with all that the build adds, and with marked solutions."""
+    """The chapter with everything that the build adds, and with marked solutions."""
     notebook = with_references(fold_solutions(read_source(name)), name)
     return one_click(notebook, name)
 
@@ -71,24 +59,24 @@ def read_source(name: str) -> NotebookNode:
 
 
 def with_ids(notebook: NotebookNode) -> NotebookNode:
-    """Each cell's id is a hash of its text; jupytext draws new ones at each reading."""
-    seen: dict[str, int] = {}
+    """Make each cell's id a hash of its text, because jupytext draws random ids."""
+    seen: Counter[str] = Counter()
     for cell in notebook.cells:
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode())
         cell.id = digest.hexdigest()[:12]
-        seen[cell.id] = seen.get(cell.id, 0) + 1
+        seen[cell.id] += 1
         if seen[cell.id] > 1:
             cell.id += f"-{seen[cell.id]}"
     return notebook
 
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
-    """Run all cells in a new kernel and keep the outputs that a page can show.
+    """Run all cells in a new kernel, and keep the outputs that a static page can show.
 
     Parameters
     ----------
     notebook : NotebookNode
-        Changed in place, and returned.
+        It is changed in place and returned.
     folder : Path
         The kernel's working folder.
 
@@ -116,38 +104,31 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
 
 
 def build(name: str) -> Path:
-    """Build one chapter; the old file is replaced only when the new one is complete.
+    """Build one chapter, such as ``"00_tour"``, and return the path of its notebook.
 
-    Parameters
-    ----------
-    name : str
-        Such as ``"00_tour"``.
-
-    Returns
-    -------
-    Path
-        The learner's notebook.
+    The old file is replaced only when the new one is complete.
 
     Raises
     ------
     ValueError
-        If it is larger than 1 MB, or as in :func:`execute`.
+        If the notebook is larger than 1 MB, or as in :func:`execute`.
     """
     folder = shipped("notebooks")
-    text = nbformat.writes(execute(learner_notebook(name), folder)) + "\n"
-    if len(text.encode()) > MAX_BYTES:
-        raise ValueError(
-            f"{name}.ipynb: expected at most {MAX_BYTES:,} bytes, got "
-            f"{len(text.encode()):,}; show smaller or fewer crops"
-        )
     target = folder / f"{name}.ipynb"
+    text = nbformat.writes(execute(learner_notebook(name), folder)) + "\n"
+    size = len(text.encode())
+    if size > MAX_BYTES:
+        raise ValueError(
+            f"{target.name}: expected at most {MAX_BYTES:,} bytes, got {size:,}; show "
+            "smaller or fewer crops"
+        )
     with written_whole(target) as place:
         place.write_text(text, encoding="utf-8", newline="\n")
     return target
 
 
 def chapters() -> list[str]:
-    """Names of all chapters that have a source, in reading order."""
+    """The names of all chapters that have a source, in reading order."""
     return sorted(path.stem for path in shipped("notebooks/source").glob("[0-9]*.py"))
 
 

@@ -17,22 +17,17 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def find_chapter(wanted: str) -> str:
-    """The full name of a chapter.
+    """The full name of a chapter, such as ``"01_patch_recurrence"``.
 
     Parameters
     ----------
     wanted : str
-        ``"1"``, ``"01"``, ``"patch_recurrence"`` or ``"01_patch_recurrence"``.
-
-    Returns
-    -------
-    str
-        Such as ``"01_patch_recurrence"``.
+        Its number, its title, or both: ``"1"``, ``"01"`` or ``"patch_recurrence"``.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If there is no such chapter.
     """
     names = sorted(path.stem for path in shipped("notebooks").glob("[0-9]*.ipynb"))
     for name in names:
@@ -45,14 +40,18 @@ def find_chapter(wanted: str) -> str:
 
 
 def learner_chapter(name: str, budget: str) -> NotebookNode:
-    """The built chapter at another budget, without its badges and Colab's cell."""
+    """The built chapter at another budget, without badges and without Colab's cell."""
     notebook = nbformat.read(shipped(f"notebooks/{name}.ipynb"), as_version=4)
-    notebook.cells = [cell for cell in notebook.cells if not _tagged(cell, "one-click")]
+    kept = []
     for cell in notebook.cells:
-        if _tagged(cell, "parameters"):
+        tags = cell.metadata.get("tags", [])
+        if "parameters" in tags:
             cell.source = f'budget = "{budget}"'
-        if cell.cell_type == "markdown":  # badges are pictures from the network
+        if cell.cell_type == "markdown":  # a badge's picture would need a download
             cell.source = re.sub(r"\[!\[([^]]*)\]\([^)]*\)\]", r"[\1]", cell.source)
+        if "one-click" not in tags:
+            kept.append(cell)
+    notebook.cells = kept
     return notebook
 
 
@@ -62,14 +61,14 @@ def run_cells(notebook: NotebookNode, name: str) -> Iterator[int]:
     Parameters
     ----------
     notebook : NotebookNode
-        Its outputs are changed in place.
+        The outputs of its cells are changed in place.
     name : str
-        The chapter's name in error messages.
+        The chapter's name for error messages.
 
     Yields
     ------
     int
-        The number of the cell that has run, from 1.
+        The number of the cell that has just run, starting at 1.
 
     Raises
     ------
@@ -101,27 +100,19 @@ def run_cells(notebook: NotebookNode, name: str) -> Iterator[int]:
 
 
 def without_widgets(notebook: NotebookNode) -> NotebookNode:
-    """The same notebook, without the outputs that only a running kernel can show.
-
-    The chapters show static examples beside each widget.
-    """
+    """Remove the widgets, which need a kernel. Chapters also have static examples."""
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [
-                o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})
-            ]
+        if outputs := cell.get("outputs"):
+            shown = (o for o in outputs if WIDGET_VIEW not in o.get("data", {}))
+            cell.outputs = list(shown)
     return notebook
 
 
 def page(notebook: NotebookNode) -> str:
-    """The chapter as one HTML page that contains its pictures and styles.
+    """An executed chapter as one HTML page that contains its pictures and styles.
 
-    Only MathJax, which sets the formulas, is loaded from the network.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-        With its outputs, from which widgets are removed in place.
+    The browser downloads only MathJax, which renders the formulas. Widgets are removed
+    from the notebook in place.
     """
     prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     title = prose[0].split("\n")[0].lstrip("# ")
@@ -132,7 +123,3 @@ def page(notebook: NotebookNode) -> str:
     if "$" in "".join(prose):
         scripts = scripts.replace("https?:", "(?!.*mathjax)https?:")
     return re.sub(scripts, "", html)
-
-
-def _tagged(cell: NotebookNode, tag: str) -> bool:
-    return tag in cell.metadata.get("tags", [])

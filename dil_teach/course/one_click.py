@@ -1,8 +1,8 @@
-"""What a chapter needs to open and run on Colab and Binder.
+"""The badges and the first cell with which a chapter opens on Colab and Binder.
 
 The repository's address is only in pyproject.toml, ``[project.urls] Repository``. A
-fork changes it there and runs ``make notebooks``, which writes it into the chapters
-and, by ``python -m dil_teach.course.one_click``, into README.md.
+fork changes it there and runs ``make notebooks``. This writes it into the chapters and,
+with ``python -m dil_teach.course.one_click``, into README.md.
 """
 
 import re
@@ -15,8 +15,8 @@ from nbformat.v4 import new_code_cell
 from dil_teach.image.shipped import shipped
 
 BRANCH = "main"
-# Pinning the installed versions keeps pip from replacing them: another torch takes
-# minutes, and another numpy or ipywidgets breaks the running kernel.
+# The installed versions are pinned, so that pip does not replace them: another torch
+# takes minutes, and another numpy or ipywidgets breaks the running kernel.
 INSTALL = """\
 # @title On Google Colab alone: install the course, and keep the torch that is there
 import importlib.util
@@ -37,12 +37,9 @@ README_BADGES = re.compile(r"(?<=<!-- badges -->\n).*?(?=<!-- end of badges -->)
 
 
 def repository() -> str:
-    """The repository's address, from pyproject.toml or the wheel's metadata.
+    """The repository's address, such as ``"https://github.com/OWNER/NAME"``.
 
-    Returns
-    -------
-    str
-        Such as ``"https://github.com/OWNER/NAME"``.
+    It comes from pyproject.toml, or from the metadata of an installed wheel.
 
     Raises
     ------
@@ -50,8 +47,8 @@ def repository() -> str:
         If it is not on GitHub, the only host that both Colab and Binder open.
     """
     try:
-        project = tomllib.loads(shipped("pyproject.toml").read_text("utf-8"))["project"]
-        urls = project["urls"]
+        text = shipped("pyproject.toml").read_text("utf-8")
+        urls = tomllib.loads(text)["project"]["urls"]
     except FileNotFoundError:
         lines = package_metadata("dil_teach").get_all("Project-URL", [])
         urls = dict(line.split(", ", 1) for line in lines)
@@ -65,17 +62,10 @@ def repository() -> str:
 
 
 def badges(name: str) -> str:
-    """One line of Markdown: a chapter's Colab and Binder links, as pictures.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``"00_tour"``.
-    """
+    """A chapter's links to Colab and Binder: two pictures in one line of Markdown."""
     place = repository().removeprefix("https://github.com/")
     path = f"notebooks/{name}.ipynb"
-    colab = "https://colab.research.google.com"
-    binder = "https://mybinder.org"
+    colab, binder = "https://colab.research.google.com", "https://mybinder.org"
     return (
         f"[![Open in Colab]({colab}/assets/colab-badge.svg)]"
         f"({colab}/github/{place}/blob/{BRANCH}/{path}) "
@@ -92,14 +82,14 @@ def one_click(notebook: NotebookNode, name: str) -> NotebookNode:
     Parameters
     ----------
     notebook : NotebookNode
-        Its first cell begins with the heading. Changed in place, and returned.
+        It is changed in place and returned.
     name : str
-        Such as ``"00_tour"``.
+        The chapter's name, such as ``"00_tour"``.
 
     Raises
     ------
     ValueError
-        If there is no heading.
+        If the first cell does not begin with a heading.
     """
     first = notebook.cells[0]
     heading, *rest = first.source.split("\n")
@@ -120,11 +110,10 @@ def one_click(notebook: NotebookNode, name: str) -> NotebookNode:
 
 
 def stamp_readme() -> None:
-    """Write the tour's badges between README's two markers."""
-    readme = shipped("README.md")
-    line = badges("00_tour") + "\n"
-    text = readme.read_text("utf-8")
-    readme.write_text(README_BADGES.sub(lambda _: line, text), "utf-8", newline="\n")
+    """Write the tour's badges between the two markers in README.md."""
+    readme, line = shipped("README.md"), badges("00_tour") + "\n"
+    text = README_BADGES.sub(lambda _: line, readme.read_text("utf-8"))
+    readme.write_text(text, "utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 In a chapter's text, ``[@glasner2009]``, ``[@a; @b]`` and ``[@a, section 3]`` become
 links in brackets, and ``@glasner2009`` becomes the authors' names with a link. The
-works are in ``notebooks/references.bib``. The cited ones are listed below the chapter's
-last heading, ``## References``.
+cited works, from ``notebooks/references.bib``, are listed below the chapter's last
+heading, ``## References``.
 """
 
 import re
@@ -17,8 +17,8 @@ from pybtex.richtext import Text
 
 from dil_teach.image.shipped import shipped
 
-ANCHOR = "references"  # of the list; JupyterLab's own for the heading is `References`
-MOST_NAMES = 3  # in the text; the list at the end has all authors
+ANCHOR = "references"  # the list's id; JupyterLab gives the heading `References`
+MOST_NAMES = 3  # largest number of authors named in the text; the list names all
 
 _CITATION = re.compile(
     r"""
@@ -41,37 +41,37 @@ class Work:
 
     surnames: tuple[str, ...]
     authors: tuple[str, ...]
-    """With their initials."""
+    """All authors, with their initials."""
     fields: dict[str, str]
-    """Such as title, journal or booktitle, year, pages and doi."""
+    """BibTeX fields, such as title, journal, year, pages and doi."""
 
     @property
     def when(self) -> str:
-        """The year, or without one the kind of the work, such as 'talk'."""
+        """The year, or if there is none, the kind of work, such as 'talk'."""
         return self.fields.get("year") or self.fields.get("howpublished", "no year")
 
 
 def with_references(
     notebook: NotebookNode, chapter: str, bibliography: Path | None = None
 ) -> NotebookNode:
-    """Turn a chapter's citations into links and list the cited works.
+    """Turn a chapter's citations into links, and list the cited works.
 
     Code cells, fenced code and code within a line do not change.
 
     Parameters
     ----------
     notebook : NotebookNode
-        Changed in place, and returned.
+        It is changed in place and returned.
     chapter : str
-        Its name for error messages, such as ``"00_tour"``.
+        The chapter's name for error messages, such as ``"00_tour"``.
     bibliography : Path, optional
-        A BibTeX file, instead of ``notebooks/references.bib``.
+        A BibTeX file to read instead of ``notebooks/references.bib``.
 
     Raises
     ------
     ValueError
         If a cited work is not in the bibliography, a citation cannot be read, or works
-        are cited and no cell ends with the heading ``## References``.
+        are cited but no cell ends with the heading ``## References``.
     """
     works = read_bibliography(bibliography)
     cited: dict[str, Work] = {}
@@ -116,22 +116,25 @@ def with_references(
                 f"'## References', for the list of works, got {len(ends)}; write the "
                 "heading once, as the last line of the chapter"
             )
-        works_cited = sorted(cited.values(), key=_alphabetically)
-        lines = [f'<a id="{ANCHOR}"></a>', "", *(f"- {_full(w)}" for w in works_cited)]
-        ends[0].source = ends[0].source.rstrip() + "\n\n" + "\n".join(lines)
+        entries = "".join(
+            f"\n- {_full(work)}" for work in sorted(cited.values(), key=_alphabetically)
+        )
+        before = ends[0].source.rstrip()
+        ends[0].source = f'{before}\n\n<a id="{ANCHOR}"></a>\n{entries}'
     return notebook
 
 
 def read_bibliography(path: Path | None = None) -> dict[str, Work]:
-    """All works by their key in lower case, in the order of the file."""
+    """The works by their keys in lower case, in the order of the file."""
     source = path or shipped("notebooks/references.bib")
     works = {}
     for key, entry in parse_file(str(source), bib_format="bibtex").entries.items():
         people = (entry.persons or {}).get("author", [])
+        fields = (entry.fields or {}).items()
         works[key.lower()] = Work(
             tuple(_name(person) for person in people),
             tuple(_name(person, initials=True) for person in people),
-            {k.lower(): _plain(v) for k, v in (entry.fields or {}).items()},
+            {name.lower(): str(Text.from_latex(value)) for name, value in fields},
         )
     return works
 
@@ -143,7 +146,7 @@ def _names(work: Work) -> str:
 
 
 def _full(work: Work) -> str:
-    """The work as the list at the end shows it."""
+    """The work's entry in the list of references."""
     of = work.fields
     parts = [_and(work.authors), f"'{of['title']}'"]
     if "journal" in of:
@@ -154,13 +157,12 @@ def _full(work: Work) -> str:
     parts.append(work.when)
     if "pages" in of:
         parts.append(f"pp. {of['pages']}")
-    remark = f" ({of['note']})" if "note" in of else ""
-    where = ""
+    entry = ", ".join(parts)
+    if "note" in of:
+        entry += f" ({of['note']})"
     if "doi" in of:
-        where = f" [doi:{of['doi']}](https://doi.org/{quote(of['doi'])})"
-    elif "url" in of:
-        where = f" <{of['url']}>"
-    return f"{', '.join(parts)}{remark}.{where}"
+        return f"{entry}. [doi:{of['doi']}](https://doi.org/{quote(of['doi'])})"
+    return f"{entry}. <{of['url']}>" if "url" in of else f"{entry}."
 
 
 def _alphabetically(work: Work) -> tuple[list[str], str, str]:
@@ -175,8 +177,3 @@ def _name(person: Person, initials: bool = False) -> str:
 
 def _and(names: tuple[str, ...]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
-def _plain(latex: str) -> str:
-    """Plain characters for LaTeX's accents, dashes and braces."""
-    return str(Text.from_latex(latex))

@@ -9,9 +9,9 @@ def check_claims(claims: Mapping[str, object], own_photograph: bool = False) -> 
     Parameters
     ----------
     claims : mapping of str to bool
-        The claim in words, and whether it holds.
+        Each claim in words, and whether it holds.
     own_photograph : bool
-        Whether the reader uses another photograph, for which a claim may fail.
+        Whether the reader uses another photograph; then a claim may fail.
 
     Raises
     ------

@@ -7,6 +7,7 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 from IPython.display import Markdown, display
@@ -21,11 +22,11 @@ Picture = Image | Mapping[str, Image] | Figure
 Crop = tuple[int, int, int, int]
 
 MIN_ALT_CHARACTERS = 20
-PAGE_WIDTH = 900  # CSS pixels: a JupyterLab cell on a laptop, without scaling
+PAGE_WIDTH = 900  # CSS pixels: the width of a JupyterLab cell on a laptop
 MAX_PANEL = 512  # CSS pixels: the largest width of a single enlarged photograph
-MAX_PNG_BYTES = 60_000  # a larger figure may become JPEG; a chapter has at most 1 MB
-GAP, LINE_HEIGHT = 10, 15  # CSS pixels: between two panels, and for a line of title
-STYLES = (  # Okabe and Ito's colours, each with its own dash: never colour alone
+MAX_PNG = 80_000  # characters: a larger figure may be JPEG; a chapter has 1 MB at most
+GAP, LINE_HEIGHT = 10, 15  # CSS pixels: between two panels; for a line of a title
+STYLES = (  # Okabe and Ito's colours; curves also differ in their dashes
     ("#0072B2", "-"),
     ("#D55E00", "--"),
     ("#009E73", "-."),
@@ -33,13 +34,7 @@ STYLES = (  # Okabe and Ito's colours, each with its own dash: never colour alon
 )
 
 
-def show(
-    picture: Picture,
-    alt: str,
-    truth: Image | None = None,
-    crop: Crop | None = None,
-    zoom: int | None = None,
-) -> None:
+def show(picture: Picture, alt: str, **options: Any) -> None:
     """Display a figure below the running cell.
 
     Parameters
@@ -48,31 +43,30 @@ def show(
         :func:`strip` places images side by side.
     alt : str
         What can be seen, in at least 20 characters, for a reader who cannot see it.
-    truth, crop, zoom
-        As in :func:`strip`; for images only.
+    **options
+        `crop`, `zoom` and `truth`, as in :func:`strip`; only for images.
 
     Raises
     ------
     ValueError
         If `alt` is too short, or as in :func:`strip`.
     """
-    if not isinstance(picture, Figure):
-        picture = strip(picture, crop=crop, zoom=zoom, truth=truth)
-    elif truth is not None or crop is not None or zoom is not None:
+    if isinstance(picture, Figure) and options:
         raise ValueError(
-            "truth, crop and zoom: expected none of them with a finished Figure, got "
-            "one; pass them to strip(images, ...), which makes the figure"
+            f"{', '.join(options)}: expected no options with a finished Figure; pass "
+            "them to strip(images, ...), which makes the figure"
         )
-    display_html(figure_html(picture, alt), alt)
+    figure = picture if isinstance(picture, Figure) else strip(picture, **options)
+    display_html(figure_html(figure, alt), alt)
 
 
 def display_html(html: str, plain: str) -> None:
-    """Display HTML together with its plain text."""
+    """Display HTML, and plain text where HTML cannot be shown."""
     display({"text/html": html, "text/plain": plain}, raw=True)
 
 
 def figure_html(picture: Picture, alt: str) -> str:
-    """One HTML ``<img>`` that contains the pixels and the required alt text.
+    """One HTML ``<img>`` with the pixels and the alt text in it.
 
     Parameters
     ----------
@@ -99,27 +93,25 @@ def figure_html(picture: Picture, alt: str) -> str:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = PillowImage.fromarray(np.array(canvas.buffer_rgba())[..., :3])
-    kind, data = "png", _encode(pixels, "PNG")
-    if len(data) > MAX_PNG_BYTES:
-        # JPEG with full-resolution chroma: colours must not be blurred.
-        jpeg = _encode(pixels, "JPEG", quality=90, subsampling=0)
-        if len(jpeg) < len(data):
-            kind, data = "jpeg", jpeg
+    address = _address(pixels, "png")
+    if len(address) > MAX_PNG:
+        # Chroma has full resolution, so that colours are not blurred.
+        jpeg = _address(pixels, "jpeg", quality=90, subsampling=0)
+        address = min(address, jpeg, key=len)
     width = round(figure.get_figwidth() * 100)
     return (
         f'<img alt="{escape(alt)}" width="{width}" style="max-width:100%;height:auto" '
-        f'src="data:image/{kind};base64,{base64.b64encode(data).decode()}">'
+        f'src="{address}">'
     )
 
 
 def png_address(image: Image) -> str:
     """The image's pixels as a PNG in a ``data:`` address."""
-    data = _encode(PillowImage.fromarray(to_uint8(image)), "PNG")
-    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    return _address(PillowImage.fromarray(to_uint8(image)), "png")
 
 
 def side_by_side(blocks: Iterable[str]) -> str:
-    """Blocks of HTML in a row; a narrow page wraps them."""
+    """Blocks of HTML in a row, which wraps on a narrow page."""
     items = "".join(f'<div style="flex:1 1 12em">{block}</div>' for block in blocks)
     return f'<div style="display:flex;flex-wrap:wrap;gap:1em">{items}</div>'
 
@@ -135,16 +127,15 @@ def strip(
     Parameters
     ----------
     images : Image or dict of title to Image
-        Sizes may differ unless `crop` is given. All images are enlarged by the same
-        factor, so a smaller image looks smaller.
+        All are enlarged by the same factor, so a smaller image looks smaller.
     crop : (top, left, height, width), optional
-        The part to show, in pixels.
+        The part of each image to show, in pixels.
     zoom : int, optional
         Side of the square that shows a pixel; by default the largest that fits, up to
         8.
     truth : Image, optional
-        The ground truth. It is shown last, and the PSNR on Y of each image of the same
-        size is printed above it; the PSNR ignores a border of 2 pixels.
+        The ground truth, shown last. Each image of its size gets its PSNR on Y in the
+        title, without a border of 2 pixels.
 
     Returns
     -------
@@ -154,23 +145,21 @@ def strip(
     Raises
     ------
     ValueError
-        If there is no image, a value is not an image, or the crop is not inside all.
+        If there is no image, a value is not an image, or `crop` is not inside each.
     """
     panels = dict(images) if isinstance(images, Mapping) else {"": images}
     if not panels:
         raise ValueError("images: expected at least one image, got none; add one")
     for title, image in panels.items():
-        check_image(
-            image, name=f"images[{title!r}]" if title else "images", in_range=False
-        )
+        name = f"images[{title!r}]" if title else "images"
+        check_image(image, name, in_range=False)
     captions = [_caption(title, image, truth) for title, image in panels.items()]
     if truth is not None:
         panels["ground truth"] = truth
         captions.append("ground truth")
     pixels = [to_uint8(_cut(image, crop)) for image in panels.values()]
 
-    height = max(p.shape[0] for p in pixels)
-    width = max(p.shape[1] for p in pixels)
+    height, width = (max(p.shape[axis] for p in pixels) for axis in (0, 1))
     if zoom is None:
         room = PAGE_WIDTH - GAP * (len(pixels) - 1)
         fitting = min(room // (width * len(pixels)), MAX_PANEL // width)
@@ -189,15 +178,13 @@ def strip(
         row, column = divmod(index, columns)
         left = column * (width + GAP) / total_width
         top = row * (height + title_height + GAP) + title_height
-        panel_height, panel_width = panel.shape[0] * zoom, panel.shape[1] * zoom
-        bottom = 1 - (top + panel_height) / total_height
-        axes = figure.add_axes(
-            (left, bottom, panel_width / total_width, panel_height / total_height)
-        )
+        high, wide = panel.shape[0] * zoom, panel.shape[1] * zoom
+        bottom = 1 - (top + high) / total_height
+        place = (left, bottom, wide / total_width, high / total_height)
+        axes = figure.add_axes(place)
         axes.set_axis_off()
-        axes.imshow(
-            panel, cmap="gray", vmin=0, vmax=255, aspect="auto", interpolation="nearest"
-        )
+        greys = {"cmap": "gray", "vmin": 0, "vmax": 255}
+        axes.imshow(panel, **greys, aspect="auto", interpolation="nearest")
         title_bottom = 1 - (top - 4) / total_height
         figure.text(left, title_bottom, caption, fontsize=8.5, va="bottom")
     return figure
@@ -215,7 +202,7 @@ def curves(
     lines : dict of name to (x values, y values)
         At most four.
     xlabel, ylabel : str
-        With their units.
+        What the axes show, with units.
 
     Returns
     -------
@@ -235,8 +222,7 @@ def curves(
     axes = figure.add_subplot()
     for (name, (x, y)), (colour, dash) in zip(lines.items(), STYLES, strict=False):
         axes.plot(x, y, label=name, color=colour, linestyle=dash)
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
     if lines:
@@ -272,12 +258,14 @@ def _cut(image: Image, crop: Crop | None) -> Image:
     if min(height, width) < 1 or part.shape[1:] != (height, width):
         raise ValueError(
             "crop: expected (top, left, height, width) inside every image, got "
-            f"{crop} for one of {image.shape[1]}x{image.shape[2]}; make it smaller"
+            f"{crop} for an image of {image.shape[1]} x {image.shape[2]} pixels; make "
+            "it smaller"
         )
     return part
 
 
-def _encode(pixels: PillowImage.Image, kind: str, **options: int) -> bytes:
+def _address(pixels: PillowImage.Image, kind: str, **options: int) -> str:
+    """The pixels as a file of this kind in a ``data:`` address."""
     file = io.BytesIO()
     pixels.save(file, kind, **options)
-    return file.getvalue()
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

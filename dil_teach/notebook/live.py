@@ -14,17 +14,17 @@ PREVIEW_WIDTH = 300  # CSS pixels: fits beside the losses
 
 
 class LivePanel:
-    """Shows a training loop below its cell; it does not train.
+    """Shows the progress of training below the running cell.
 
     ``for progress in train(zssr): panel.update(progress, zssr.super_resolve())``
 
-    Make it in the cell that makes the method, not in the cell that trains. When that
-    cell is stopped and run again, the panel continues too.
+    Make it in the cell that makes the method, not in the cell that trains. Then it
+    continues when the training cell is stopped and run again.
 
     Parameters
     ----------
     alt : str
-        What the preview shows, in at least 20 characters; the step is appended.
+        What the preview shows, in at least 20 characters. The step is appended.
 
     Attributes
     ----------
@@ -53,8 +53,7 @@ class LivePanel:
         self.history = [*kept, (progress.step, preview.detach().cpu())]
         for name, value in progress.losses.items():
             self._losses.setdefault(name, {})[progress.step] = value
-        shell = get_ipython()
-        if shell is None:
+        if (shell := get_ipython()) is None:
             return  # a script has no cell
         bundle = {
             "text/html": self._html(progress, preview),
@@ -69,7 +68,7 @@ class LivePanel:
     def _html(self, progress: Progress, preview: Image) -> str:
         """A progress bar with its values in words, the losses and the preview."""
         lines = {
-            name: (sorted(values), [values[step] for step in sorted(values)])
+            name: tuple(zip(*sorted(values.items()), strict=True))
             for name, values in self._losses.items()
         }
         steps = [step for x, _ in lines.values() for step in x]
@@ -79,12 +78,10 @@ class LivePanel:
         for name, (_, y) in lines.items():
             words += f", {name} {y[-1]:.4g}"
             loss_alt += f"; {name} went from {y[0]:.4g} to {y[-1]:.4g}"
-        zoom = max(PREVIEW_WIDTH // preview.shape[2], 1)
+        shown = strip(preview, zoom=max(PREVIEW_WIDTH // preview.shape[2], 1))
         pictures = (
             figure_html(curves(lines, "training step", "loss"), loss_alt),
-            figure_html(
-                strip(preview, zoom=zoom), f"{self.alt}, at step {progress.step}"
-            ),
+            figure_html(shown, f"{self.alt}, at step {progress.step}"),
         )
         return (
             f'<progress value="{progress.step}" max="{progress.total_steps}" '
@@ -99,9 +96,9 @@ def scrub(history: Sequence[tuple[int, Image]], alt: str) -> Explorer:
     Parameters
     ----------
     history : list of (int, Image)
-        As in ``panel.history``.
+        The panel's `history`.
     alt : str
-        What the pictures show; ``{step}`` in it becomes the step.
+        What the pictures show. ``{step}`` is replaced by the step.
 
     Returns
     -------
@@ -123,11 +120,7 @@ def scrub(history: Sequence[tuple[int, Image]], alt: str) -> Explorer:
         return [image for at, image in history if at <= step][-1]
 
     stride = max(steps[1] - steps[0], 1) if len(steps) > 1 else 1
+    slider = Slider("Training step", steps[0], steps[-1], steps[-1], stride)
     shown = sorted({steps[0], steps[len(steps) // 2], steps[-1]})
-    return explore(
-        render,
-        {"step": Slider("Training step", steps[0], steps[-1], steps[-1], stride)},
-        alt,
-        examples=[{"step": step} for step in shown],
-        live=True,
-    )
+    examples = [{"step": step} for step in shown]
+    return explore(render, {"step": slider}, alt, examples, live=True)

@@ -23,7 +23,7 @@ DASHES = {"-": "", "--": "6 3", "-.": "8 3 2 3", ":": "2 3"}  # matplotlib to SV
 
 @dataclass(frozen=True)
 class Mark:
-    """A rectangle over a picture, in its pixels; `style` selects colour and dash."""
+    """A rectangle over a picture, in pixels, with a label."""
 
     top: float
     left: float
@@ -31,6 +31,7 @@ class Mark:
     width: float
     label: str = ""
     style: int = 0
+    """Index of its colour and dash."""
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) <= 0:
@@ -40,11 +41,11 @@ class Mark:
             )
 
     def look(self) -> tuple[str, str]:
-        """Colour and dash; marks never differ in colour alone."""
+        """Colour and dash. Marks never differ only in colour."""
         return STYLES[self.style % len(STYLES)]
 
     def state(self) -> dict[str, Any]:
-        """The mark as the widget's JavaScript reads it."""
+        """The mark for the widget's JavaScript."""
         colour, dash = self.look()
         return asdict(self) | {"colour": colour, "dash": DASHES[dash]}
 
@@ -60,7 +61,7 @@ class Clickable:
     marks : function of the controls' values, optional
         Pure: values in, list of `Mark` out. By default the pixel itself is marked.
     alt : str
-        What the picture shows; the point and the marks' labels are appended.
+        What the picture shows. The point and the marks' labels are appended.
     """
 
     image: Image
@@ -70,78 +71,68 @@ class Clickable:
     def __post_init__(self) -> None:
         check_image(self.image, in_range=False)
 
-    def marks_at(self, values: Mapping[str, Any]) -> list[Mark]:
-        """The marks over the picture at these values."""
-        if self.marks is None:
-            return [Mark(values["row"], values["column"], 1, 1)]
-        marks = self.marks(**values)
+    def state(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Point, marks and alt text of the widget at these values."""
+        marks, alt = self._marks_and_alt(values)
+        point = {"row": values["row"], "column": values["column"]}
+        return point | {"marks": [mark.state() for mark in marks], "alt": alt}
+
+    def html(self, values: Mapping[str, Any]) -> str:
+        """The picture with its marks as HTML, for a reader without a kernel."""
+        marks, alt = self._marks_and_alt(values)
+        return figure_html(marked(self.image, marks), alt)
+
+    def _marks_and_alt(self, values: Mapping[str, Any]) -> tuple[list[Mark], str]:
+        row, column = values["row"], values["column"]
+        marks = self.marks(**values) if self.marks else [Mark(row, column, 1, 1)]
         if not all(isinstance(mark, Mark) for mark in marks):
             raise ValueError(
                 f"marks: expected a function that returns a list of Mark, got {marks}; "
                 "make each by Mark(top, left, height, width, label)"
             )
-        return marks
-
-    def state(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Point, marks and alt text of the widget at these values."""
-        marks = self.marks_at(values)
-        return {
-            "row": values["row"],
-            "column": values["column"],
-            "marks": [mark.state() for mark in marks],
-            "alt": self._alt(values, marks),
-        }
-
-    def html(self, values: Mapping[str, Any]) -> str:
-        """The picture with its marks as HTML, for a reader without a kernel."""
-        marks = self.marks_at(values)
-        return figure_html(marked(self.image, marks), self._alt(values, marks))
-
-    def _alt(self, values: Mapping[str, Any], marks: Sequence[Mark]) -> str:
-        labels = [mark.label for mark in marks if mark.label]
-        words = f"{self.alt}, at row {values['row']}, column {values['column']}"
-        return f"{words}, marked: {', '.join(labels)}" if labels else words
+        labels = ", ".join(mark.label for mark in marks if mark.label)
+        alt = f"{self.alt}, at row {row}, column {column}"
+        return marks, f"{alt}, marked: {labels}" if labels else alt
 
 
 def marked(image: Image, marks: Sequence[Mark]) -> Figure:
-    """The image with its marks, as the widget draws them."""
+    """The image with its marks, drawn as in the widget."""
     figure = strip(image)
     axes = figure.axes[0]
     for mark in marks:
         colour, dash = mark.look()
-        left, top = mark.left - 0.5, mark.top - 0.5  # of the pixel, not its centre
+        left, top = mark.left - 0.5, mark.top - 0.5  # the pixel's corner
         lines = (("k", 3.2, "-"), ("w", 2.2, "-"), (colour, 1.5, dash))
         for edge, thick, line in lines:
             box = Rectangle((left, top), mark.width, mark.height, fill=False)
             box.set(edgecolor=edge, linewidth=thick, linestyle=line)
             axes.add_patch(box)
-        below = top * figure.get_figheight() * 100 < 14 * image.shape[1]
+        above = top * figure.get_figheight() * 100 >= 14 * image.shape[1]
+        at, shift, va = (top, 3, "bottom") if above else (top + mark.height, -3, "top")
+        outline = [withStroke(linewidth=2.2, foreground="k")]
         axes.annotate(
             mark.label,
-            (left, top + mark.height if below else top),
-            xytext=(0, -3 if below else 3),
+            (left, at),
+            xytext=(0, shift),
             textcoords="offset points",
-            va="top" if below else "bottom",
-            color="w",
-            weight="bold",
-            fontsize=9,
-            path_effects=[withStroke(linewidth=2.2, foreground="k")],
+            va=va,
+            **{"color": "w", "weight": "bold", "fontsize": 9, "path_effects": outline},
         )
     return figure
 
 
 class Painter:
-    """A mask and the controls that paint it; `paint` shows one.
+    """A mask and the controls that paint it, as `paint` shows them.
 
     Attributes
     ----------
     mask : Float[Tensor, "1 h w"]
-        1 where painted and 0 elsewhere; can be read and set.
+        1 where painted and 0 elsewhere. It can be set.
     """
 
     def __init__(self, image: Image, label: str, mask: Tensor | None) -> None:
         check_image(image, in_range=False)
-        self.image, self.label = image, label
+        self.image = image
         height, width = image.shape[1:]
         self.touch = Touch("paint", image, row=height // 2, column=width // 2)
         self.mask = torch.zeros(1, height, width) if mask is None else mask
@@ -156,7 +147,7 @@ class Painter:
         }
         for trait, control in controls.items():
             ipywidgets.link((self.touch, trait), (control, "value"))
-        # In the browser too: the next stroke does not wait for the kernel.
+        # Also linked in the browser: the next stroke does not wait for the kernel.
         ipywidgets.jslink((controls["erase"], "value"), (self.touch, "erase"))
         buttons = [
             _button("Paint", "Press the brush at row and column", self._press, 1),
@@ -223,13 +214,13 @@ def paint(image: Image, label: str = "mask", mask: Tensor | None = None) -> Pain
     label : str
         The name of the mask, such as ``"hole"``.
     mask : Tensor, optional
-        The initial mask, zeros and ones of shape (1, h, w); empty by default. A
-        notebook that runs without a reader uses it as it is.
+        The initial mask, zeros and ones of shape (1, h, w); by default zeros. Without a
+        reader, such as in a test, the mask stays like this.
 
     Returns
     -------
     Painter
-        Its `mask` can be read and set.
+        Its `mask` is what is painted so far.
 
     Raises
     ------
@@ -246,7 +237,7 @@ def paint(image: Image, label: str = "mask", mask: Tensor | None = None) -> Pain
 
 
 def striped(image: Image, mask: Float[Tensor, "1 h w"]) -> Image:
-    """The image under its mask; the mask's stripes are visible on any photograph."""
+    """The image under its mask, as stripes that are visible on any photograph."""
     image, mask = image.detach().cpu().expand(3, -1, -1), mask.cpu()
     row, column = (torch.arange(side) for side in image.shape[1:])
     stripe = (row[:, None] + column) % 4 // 2
@@ -256,7 +247,7 @@ def striped(image: Image, mask: Float[Tensor, "1 h w"]) -> Image:
 
 
 def look(label: str) -> dict[str, Any]:
-    """Options that all controls of the course share."""
+    """The options that all controls of the course have."""
     return {
         "description": label,
         "style": {"description_width": "initial"},

@@ -8,11 +8,9 @@ import torch
 
 import dil_teach
 
-BUDGETS = ("quick", "standard", "full")
-
 
 def device() -> torch.device:
-    """The device of a chapter's images, and so of all its computations."""
+    """The device for a chapter's images; all computations run where they are."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -24,26 +22,26 @@ def start(budget: str, seconds: Mapping[str, int]) -> None:
     Parameters
     ----------
     budget : {"quick", "standard", "full"}
-        It changes sizes and numbers of steps, never the method.
+        It changes image sizes and numbers of steps, never the method.
     seconds : dict of budget to int
-        Time of the whole chapter on two CPU cores.
+        Expected time of the whole chapter on two CPU cores.
 
     Raises
     ------
     ValueError
-        If the budget is none of these.
+        If there is no such budget.
     """
-    if budget not in BUDGETS:
+    if budget not in ("quick", "standard", "full"):
         raise ValueError(
-            f"budget: expected one of {', '.join(BUDGETS)}, got {budget!r}; change it "
+            f"budget: expected one of quick, standard, full, got {budget!r}; change it "
             "in the cell above"
         )
     where = device()
     if where.type == "cuda":
         name = torch.cuda.get_device_name(where)
     else:
-        # The small batches of one image hardly fill one core. A second thread mostly
-        # waits for the first, on a busy machine ten times longer than it computes.
+        # The small batches of one image hardly fill one core, so a second thread
+        # mostly waits; on a busy machine it waits ten times longer than it computes.
         torch.set_num_threads(1)
         name = f"one thread of {os.cpu_count()} cores"
     print(

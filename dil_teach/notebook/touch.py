@@ -1,7 +1,7 @@
 """One widget for three uses: click on a pixel, drag a divider, paint a mask.
 
-Its JavaScript is in touch.js. Everything that the pointer does can also be done from
-the keyboard, with the sliders and buttons beside the widget.
+Its JavaScript is in touch.js. The keyboard can do everything that the pointer can, with
+the sliders and buttons beside the widget.
 """
 
 from pathlib import Path
@@ -14,7 +14,8 @@ import traitlets
 from dil_teach.image.convention import Image
 from dil_teach.notebook.figures import MAX_PANEL, png_address
 
-STRIPES = ((213, 94, 0, 0.8), (255, 255, 255, 0.6))  # a mask: red, green, blue, opacity
+# The two colours of a mask's stripes: red, green, blue (0 to 255) and opacity.
+STRIPES = ((213, 94, 0, 0.8), (255, 255, 255, 0.6))
 
 
 class Touch(anywidget.AnyWidget):
@@ -25,16 +26,16 @@ class Touch(anywidget.AnyWidget):
     mode = traitlets.Enum(("click", "divide", "paint")).tag(sync=True)
     size = traitlets.List().tag(sync=True)  # height, width
     zoom = traitlets.Int(1).tag(sync=True)
-    picture = traitlets.Unicode().tag(sync=True)  # as a data: address, like `other`
+    picture = traitlets.Unicode().tag(sync=True)  # a data: address, as is `other`
     alt = traitlets.Unicode().tag(sync=True)
     # click and paint
     row = traitlets.Int().tag(sync=True)
     column = traitlets.Int().tag(sync=True)
     marks = traitlets.List().tag(sync=True)
-    # divide: `picture` is right of the divider, `other` left of it
+    # divide: `other` is left of the divider, `picture` right of it
     other = traitlets.Unicode().tag(sync=True)
     position = traitlets.Float(0.5).tag(sync=True)
-    # paint: run lengths of the mask, row by row: zeros, ones, zeros, ...
+    # paint: `runs` are the mask's run lengths, row by row: zeros, ones, zeros, ...
     runs = traitlets.List().tag(sync=True)
     brush = traitlets.Int(1).tag(sync=True)
     erase = traitlets.Bool(False).tag(sync=True)
@@ -43,11 +44,10 @@ class Touch(anywidget.AnyWidget):
     def __init__(
         self, mode: str, image: Image, zoom: int | None = None, **state: Any
     ) -> None:
-        zoom = min(max(MAX_PANEL // image.shape[2], 1), 8) if zoom is None else zoom
+        if zoom is None:
+            zoom = min(max(MAX_PANEL // image.shape[2], 1), 8)
         if zoom < 1:
-            raise ValueError(
-                f"zoom: expected an integer of at least 1, got {zoom}; leave it out"
-            )
+            raise ValueError(f"zoom: expected at least 1, got {zoom}; leave it out")
         super().__init__(
             mode=mode,
             size=list(image.shape[1:]),

@@ -28,12 +28,12 @@ from dil_teach.notebook.overlay import Clickable, look
 from dil_teach.notebook.touch import Touch
 
 Values = dict[str, Any]
-POINT = ("row", "column")  # the controls that a click sets
+POINT = ("row", "column")  # names of the controls that a click sets
 
 
 @dataclass(frozen=True)
 class Slider:
-    """A number from `low` to `high`; an integer if `step` is an integer."""
+    """A number from `low` to `high`. It is an integer if `step` is one."""
 
     label: str
     low: int | float
@@ -47,15 +47,12 @@ class Slider:
         return self.low, self.high
 
     def widget(self, live: bool) -> ipywidgets.DOMWidget:
-        integer = isinstance(self.step, int)
-        return (ipywidgets.IntSlider if integer else ipywidgets.FloatSlider)(
-            value=self.default,
-            min=self.low,
-            max=self.high,
-            step=self.step,
-            continuous_update=live,
-            **look(self.label),
-        )
+        kind = ipywidgets.FloatSlider
+        if isinstance(self.step, int):
+            kind = ipywidgets.IntSlider
+        span = {"min": self.low, "max": self.high, "step": self.step}
+        options = span | look(self.label)
+        return kind(value=self.default, continuous_update=live, **options)
 
 
 @dataclass(frozen=True)
@@ -67,9 +64,8 @@ class Choice:
     default: str
 
     def widget(self, live: bool) -> ipywidgets.DOMWidget:
-        return ipywidgets.Dropdown(
-            options=self.options, value=self.default, **look(self.label)
-        )
+        options = {"options": self.options, "value": self.default}
+        return ipywidgets.Dropdown(**options, **look(self.label))
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ Control = Slider | Choice | Toggle
 
 
 def corners(controls: Mapping[str, Control]) -> list[Values]:
-    """The defaults, then all combinations of the options, of sliders the extremes.
+    """The defaults, then all combinations of the options and the sliders' extremes.
 
     Tests call ``render`` with each of them.
     """
@@ -99,7 +95,7 @@ def corners(controls: Mapping[str, Control]) -> list[Values]:
 
 @dataclass(frozen=True)
 class Explorer:
-    """A displayed panel: the pure function, its controls and its alt text."""
+    """The parts of a displayed panel: a pure function, its controls, its alt text."""
 
     render: Callable[..., Picture]
     controls: Mapping[str, Control]
@@ -111,13 +107,13 @@ class Explorer:
         return figure_html(self.render(**values), self.alt.format(**values))
 
     def static_html(self, values: Values) -> str:
-        """The picture and, if there is one, the clickable picture with its marks."""
+        """The picture, beside the clickable picture if there is one."""
         if self.click is None:
             return self.html(values)
         return side_by_side([self.click.html(values), self.html(values)])
 
     def try_corners(self) -> int:
-        """Draw at all `corners`, raising any error; returns how many were drawn."""
+        """Draw the panel at all `corners`, and return their number."""
         return len([self.static_html(values) for values in corners(self.controls)])
 
 
@@ -129,7 +125,7 @@ def explore(
     live: bool = False,
     click: Clickable | None = None,
 ) -> Explorer:
-    """Show controls, the picture that they change, and static examples below.
+    """Show controls, the picture that they change, and static examples below it.
 
     Parameters
     ----------
@@ -138,18 +134,18 @@ def explore(
     controls : dict of argument name to Slider, Choice or Toggle
         Each has a label and can be used from the keyboard.
     alt : str
-        What can be seen; a field such as ``{scale}`` becomes that control's value.
+        What can be seen. A field such as ``{scale}`` becomes that control's value.
     examples : list of dict
         Values of the static examples, for a reader without a kernel.
     live : bool
-        Redraw while a slider moves; only if `render` takes well under a second.
+        Whether to redraw while a slider moves, if `render` takes well under a second.
     click : Clickable, optional
-        A picture with marks; a click on it sets the sliders `row` and `column`.
+        A picture with marks. A click on it sets the sliders `row` and `column`.
 
     Returns
     -------
     Explorer
-        The pure function with its controls. Assign it, so that tests find it.
+        Assign it to a variable, so that tests find it.
 
     Raises
     ------
@@ -170,26 +166,23 @@ def explore(
                         setattr(touch, name, value)
             area.value = explorer.html(values)
         except Exception:
-            # A kernel only logs an error of a callback: show it to the reader too.
+            # A kernel only logs errors of callbacks, so show them to the reader too.
             area.value = f"<pre>{escape(traceback.format_exc())}</pre>"
             raise
-
-    def watch(on: bool) -> None:
-        for shell in shells.values():
-            (shell.observe if on else shell.unobserve)(redraw, names="value")
 
     def clicked(_change: object, touch: Touch) -> None:
         goal = {name: _nearest(shells[name], getattr(touch, name)) for name in POINT}
         moved = any(shells[name].value != at for name, at in goal.items())
-        watch(False)  # two sliders move, but the picture is drawn once
-        for name, at in goal.items():
+        for name, at in goal.items():  # two sliders move, but the picture is drawn once
+            shells[name].unobserve(redraw, "value")
             shells[name].value = at
-        watch(True)
+            shells[name].observe(redraw, "value")
         touch.row, touch.column = goal.values()
         if moved:
             redraw()
 
-    watch(True)
+    for shell in shells.values():
+        shell.observe(redraw, "value")
     redraw()
     panel = [*shells.values(), area]
     if touch:
@@ -210,7 +203,7 @@ def before_after(
     Parameters
     ----------
     before, after : Image
-        Of the same shape; `before` is left of the divider.
+        Two images of the same shape. `before` is left of the divider.
     names : (str, str)
         Their names, such as ``("bicubic", "ZSSR")``.
     zoom : int
@@ -239,8 +232,7 @@ def before_after(
         edge = round(position * width)
         picture = torch.cat([left[:, :, :edge], right[:, :, edge:]], dim=2)
         if 0 < edge < width:
-            # Black next to white is visible on any photograph.
-            picture[:, :, edge - 1] = 0
+            picture[:, :, edge - 1] = 0  # black next to white is always visible
             picture[:, :, edge] = 1
         return picture
 
@@ -251,15 +243,10 @@ def before_after(
         f"{{position:.0%}} of the width and {names[1]} right of it"
     )
     explorer = Explorer(render, {"position": divider}, alt)
-    touch = Touch(
-        "divide",
-        after,
-        zoom,
-        other=png_address(before),
-        alt=alt.replace("{position:.0%}", "{position}"),
-    )
+    touch = Touch("divide", after, zoom, other=png_address(before))
+    touch.alt = alt.replace("{position:.0%}", "{position}")
     slider = divider.widget(live=True)
-    # In the browser: the divider moves even while the kernel is busy.
+    # Linked in the browser, so that the divider moves while the kernel is busy.
     ipywidgets.jslink((touch, "position"), (slider, "value"))
     display(ipywidgets.VBox([touch, slider]))
     _show_examples(explorer, [{"position": 1.0}, {"position": 0.0}])
@@ -272,13 +259,10 @@ def enlarged(image: Image, zoom: int) -> Image:
 
 
 def upload(label: str) -> ipywidgets.FileUpload:
-    """Show a button to upload one picture; `uploaded_image` reads its value."""
-    button = ipywidgets.FileUpload(
-        accept="image/*",
-        multiple=False,
-        description=label,
-        layout=ipywidgets.Layout(width="auto", max_width="20em"),
-    )
+    """Show a button to upload one picture. `uploaded_image` reads its value."""
+    layout = ipywidgets.Layout(width="auto", max_width="20em")
+    options = {"accept": "image/*", "multiple": False}
+    button = ipywidgets.FileUpload(description=label, layout=layout, **options)
     display(button)
     return button
 
@@ -291,14 +275,14 @@ def uploaded_image(value: Any, default: Image, max_side: int = 2048) -> Image:
     value : FileUpload.value
         A dict of file name to file in ipywidgets 7, a tuple of files in 8.
     default : Image
-        Returned unchanged if there is no upload.
+        The image to return if nothing was uploaded.
     max_side : int
-        A larger photograph is downscaled to this side, in pixels, with a message.
+        Largest side in pixels. A larger photograph is downscaled, with a message.
 
     Returns
     -------
     Image
-        Grey or RGB; the transparency channel is dropped.
+        Grey or RGB, without an alpha channel.
 
     Raises
     ------
@@ -313,14 +297,14 @@ def uploaded_image(value: Any, default: Image, max_side: int = 2048) -> Image:
         path.write_bytes(bytes(files[-1]["content"]))
         image, _alpha = split_alpha(load_image(path))
     side = max(image.shape[1:])
-    if side > max_side:
-        small = resize(image, scale=max_side / side).clamp(0, 1)
-        print(
-            f"Your photograph of {image.shape[2]} x {image.shape[1]} pixels was "
-            f"downscaled to {small.shape[2]} x {small.shape[1]}, to keep this short."
-        )
-        image = small
-    return image
+    if side <= max_side:
+        return image
+    small = resize(image, scale=max_side / side).clamp(0, 1)
+    print(
+        f"Your photograph of {image.shape[2]} x {image.shape[1]} pixels was downscaled "
+        f"to {small.shape[2]} x {small.shape[1]}, to save time."
+    )
+    return small
 
 
 def _clickable(click: Clickable, controls: Mapping[str, Control]) -> Touch:
@@ -339,7 +323,7 @@ def _clickable(click: Clickable, controls: Mapping[str, Control]) -> Touch:
 
 
 def _nearest(slider: ipywidgets.IntSlider, value: int) -> int:
-    """The slider's possible value that is nearest to this one."""
+    """The value of the slider that is nearest to `value`."""
     to = slider.min + slider.step * round((value - slider.min) / slider.step)
     return min(max(to, slider.min), slider.max)
 
@@ -350,9 +334,8 @@ def _show_examples(explorer: Explorer, examples: Sequence[Values]) -> None:
         settings = (f"{explorer.controls[n].label}: {v}" for n, v in values.items())
         caption = escape(", ".join(settings))
         blocks.append(f"{caption}<br>{explorer.static_html(values)}")
+    rows = "".join(f"<div>{block}</div>" for block in blocks)
     if explorer.click is None:
         rows = side_by_side(blocks)
-    else:
-        rows = "".join(f"<div>{block}</div>" for block in blocks)
     note = "Examples at fixed settings, for reading without a running kernel:"
     display_html(f"{note}{rows}", note)

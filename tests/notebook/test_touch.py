@@ -218,10 +218,10 @@ def test_a_bad_mark_or_picture_is_rejected():
     with pytest.raises(ValueError, match="image: expected float32"):
         Clickable(IMAGE.double())
     with pytest.raises(ValueError, match="a list of Mark"):
-        Clickable(IMAGE, marks=lambda **_: [(1, 2, 3, 4)]).marks_at({})  # pyright: ignore
-    with pytest.raises(
-        ValueError, match="zoom: expected an integer of at least 1, got 0"
-    ):
+        Clickable(IMAGE, marks=lambda **_: [(1, 2, 3, 4)]).state(  # pyright: ignore
+            {"row": 1, "column": 1}
+        )
+    with pytest.raises(ValueError, match="zoom: expected at least 1, got 0"):
         Touch("click", IMAGE, 0)
 
 
