@@ -1,5 +1,7 @@
 """Checks of the exercises: ``check.NAME(answer)`` says what is wrong first, and why."""
 
+# ruff: noqa: F401
+
 from dil_teach.course.check.deep_image_prior import damage_loss, stopping_step
 from dil_teach.course.check.double_dip_layers import compose, exclusion, solve_mixtures
 from dil_teach.course.check.engine import Verdict
@@ -17,27 +19,3 @@ from dil_teach.course.check.zssr import (
     eight_fold,
     make_son,
 )
-
-__all__ = [
-    "Verdict",
-    "allowed_orientations",
-    "compose",
-    "control",
-    "damage_loss",
-    "eight_fold",
-    "exclusion",
-    "flicker",
-    "front_layer",
-    "haze",
-    "invert",
-    "least_seam",
-    "make_son",
-    "mean_removed_ssd",
-    "multi_scale_loss",
-    "percentage_against_scale",
-    "similarity",
-    "solve_mixtures",
-    "stopping_step",
-    "what_to_learn_from",
-    "where_it_wins",
-]

@@ -17,6 +17,7 @@ from dil_teach.course.check.engine import (
 
 FRONT, BACK = rand(2, 3, 5, 6)
 MASK = rand(1, 5, 6, seed=1)
+ROW, PIXEL = torch.ones(1, 1, 4), torch.ones(1, 1, 1)
 
 
 def _compose(front: Tensor, back: Tensor, mask: Tensor | float) -> Tensor:
@@ -28,30 +29,22 @@ compose = Exercise(
     _compose,
     [
         Case(
-            (
-                torch.ones(1, 1, 4),
-                torch.full((1, 1, 4), 0.2),
-                torch.tensor([[[1.0, 0.0, 0.5, 0.25]]]),
-            ),
+            (ROW, 0.2 * ROW, torch.tensor([[[1.0, 0.0, 0.5, 0.25]]])),
             wanted=torch.tensor([[[1.0, 0.2, 0.6, 0.4]]]),
         ),
-        Case(
-            (BACK, BACK, MASK),
-            "If front and back are the same image, so is the result. Do the two shares "
-            "of each pixel add up to 1?",
-        ),
+        Case((BACK, BACK, MASK), "Do the two shares of each pixel add up to 1?"),
         Case((FRONT, BACK, MASK)),
     ],
     {
         "Front and back have changed places. Where the mask is 1, you should see the "
         "front.": lambda f, b, m: _compose(b, f, m),
-        "The back shines through where the front should cover it. The front has the "
-        "share `mask`: what share has the back?": lambda f, b, m: m * f + b,
+        "The back shines through where the front should cover it: what share has the "
+        "back?": lambda f, b, m: m * f + b,
         "Where is the back? A pixel outside the mask is not black.": lambda f, b, m: (
             m * f
         ),
-        "The mask was rounded to 0 or 1. A pixel on an outline, or behind glass, "
-        "belongs to both layers.": lambda f, b, m: _compose(f, b, (m > 0.5).float()),
+        "The mask was rounded to 0 or 1. A pixel on an outline belongs to both "
+        "layers.": lambda f, b, m: _compose(f, b, (m > 0.5).float()),
         "Both layers have the same share. How much is left for the "
         "back?": lambda f, b, m: m * (f + b),
     },
@@ -71,16 +64,11 @@ def _product(x: Tensor, y: Tensor) -> Tensor:
     return _strength(x) * _strength(y)
 
 
-def _both(
-    measure: Callable[[Tensor, Tensor], Tensor], axes: tuple = (1, 2)
-) -> Callable:
+def _both(measure: Callable, axes: tuple = (1, 2)) -> Callable[..., Tensor]:
     """The mean over the directions of a measure of the differences of neighbours."""
-
-    def exclusion(a: Tensor, b: Tensor) -> Tensor:
-        values = [measure(a.diff(dim=axis), b.diff(dim=axis)).mean() for axis in axes]
-        return torch.stack(values).mean()
-
-    return exclusion
+    return lambda a, b: torch.stack(
+        [measure(a.diff(dim=axis), b.diff(dim=axis)).mean() for axis in axes]
+    ).mean()
 
 
 _exclusion = _both(_product)
@@ -91,7 +79,7 @@ def _one_mean(a: Tensor, b: Tensor) -> Tensor:
     return _product(x, y).mean()
 
 
-ROW = torch.tensor([0.0, 0.0, 0.7, 0.7, 0.7, 0.0, 0.0, 0.0]).expand(1, 3, 8)
+EDGES = torch.tensor([0.0, 0.0, 0.7, 0.7, 0.7, 0.0, 0.0, 0.0]).expand(1, 3, 8)
 WEAK = 0.8 * FRONT[:, :, :1] + 0.2 * (FRONT > 0.8)  # few edges across, and weak ones
 FLAT = "Pixels that have no edge between them should get no gradient."
 
@@ -100,34 +88,28 @@ exclusion = Exercise(
     _exclusion,
     [
         Case(
-            (ROW, ROW),
+            (EDGES, EDGES),
             "Each row of both is [0, 0, .7, .7, .7, 0, 0, 0]. Across, two of seven "
             "edges are .7 and their mean is .2, so tanh(.7 / .4) is .941 and the mean "
             "of the squares .253. Downwards there are no edges, which gives 0.",
         ),
         Case((WEAK, BACK)),
         Case((0.25 * WEAK, BACK), "Here a has only a quarter of the contrast."),
-        Case(
-            (torch.full_like(BACK, 0.5), BACK),
-            "A layer of one colour has no edges that could meet those of the other.",
-            leak=FLAT,
-        ),
+        Case((0 * BACK + 0.5, BACK), "A layer of one colour has no edges.", leak=FLAT),
         Case((WEAK, BACK), leak=FLAT),
     ],
     {
-        "The edges are used as they are, so a pale reflection counts less. Divide the "
-        "edges of each layer by twice their own "
-        "mean.": _both(lambda x, y: (x * y).abs()),
-        "The edges were passed to `tanh`, but not divided by twice their mean first. A "
-        "pale layer then has hardly any "
-        "edges.": _both(lambda x, y: (x.tanh() * y.tanh()).abs()),
-        "The edges are divided by their mean, but not passed to `tanh`. The strongest "
-        "edge of the layer then outweighs all others.": _both(
+        "The edges are used as they are, so a pale layer counts less. Divide by twice "
+        "their mean.": _both(lambda x, y: (x * y).abs()),
+        "The edges were passed to `tanh`, but not divided by twice their mean "
+        "first.": _both(lambda x, y: (x.tanh() * y.tanh()).abs()),
+        "The edges are divided by their mean, but not passed to `tanh`: the strongest "
+        "one outweighs all.": _both(
             lambda x, y: (x * y).abs() / (4 * x.abs().mean() * y.abs().mean() + 1e-9)
         ),
-        "The edges are divided by their mean. Divide by twice the mean, so that an "
-        "average edge does not yet count in "
-        "full.": _both(lambda x, y: _strength(x, 1) * _strength(y, 1)),
+        "The edges are divided by their mean. Divide by twice the mean.": _both(
+            lambda x, y: _strength(x, 1) * _strength(y, 1)
+        ),
         "The products are summed. Take the mean, which does not depend on the size of "
         "the layers.": _both(lambda x, y: _product(x, y).sum()),
         "Only edges downwards are counted. What about those across?": _both(
@@ -140,11 +122,10 @@ exclusion = Exercise(
             2 * _exclusion(a, b)
         ),
         "All edges of a layer were divided by one mean. Edges down and across each "
-        "have their own mean here.": _one_mean,
+        "have their own.": _one_mean,
         "The sign is left in. A rising edge in one layer and a falling one in the "
-        "other then cancel.": _both(lambda x, y: (x * y).sign() * _product(x, y)),
-        "The strengths were added, but an edge in one layer alone is no fault. Which "
-        "operation gives 0 unless both are "
+        "other cancel.": _both(lambda x, y: (x * y).sign() * _product(x, y)),
+        "The strengths were added. Which operation gives 0 unless both are "
         "there?": _both(lambda x, y: _strength(x) + _strength(y)),
         "A root was taken at the end. The result is the mean itself.": lambda a, b: (
             _exclusion(a, b).sqrt()
@@ -160,10 +141,8 @@ exclusion = Exercise(
 # ---- solve_mixtures
 
 
-def _solve(
-    first: Tensor, second: Tensor, a1: float, a2: float, divisor: float | None = None
-) -> tuple[Tensor, Tensor]:
-    difference = (first - second) / (divisor or a1 - a2)
+def _solve(first: Tensor, second: Tensor, a1: float, a2: float, by: Any = None) -> Any:
+    difference = (first - second) / (by or a1 - a2)
     return first + (1 - a1) * difference, second - a2 * difference
 
 
@@ -176,8 +155,8 @@ def _as_layers(result: Any, wanted: Any, *arguments: Any) -> Tensor:
     return torch.stack([as_image(*pair) for pair in zip(result, wanted, strict=True)])
 
 
-def _mixed(a1: float, a2: float) -> tuple[Tensor, Tensor]:
-    return _compose(FRONT, BACK, a1), _compose(FRONT, BACK, a2)
+def _mixed(*shares: float) -> tuple:
+    return (*(_compose(FRONT, BACK, share) for share in shares), *shares)
 
 
 solve_mixtures = Exercise(
@@ -185,19 +164,15 @@ solve_mixtures = Exercise(
     _solve,
     [
         Case(
-            (torch.full((1, 1, 1), 0.65), torch.full((1, 1, 1), 0.5), 0.75, 0.5),
+            (0.65 * PIXEL, 0.5 * PIXEL, 0.75, 0.5),
             "The equations are 0.75 x + 0.25 y = 0.65 and 0.5 x + 0.5 y = 0.5.",
-            wanted=torch.tensor([0.8, 0.2])[:, None, None, None],
+            wanted=(0.8 * PIXEL, 0.2 * PIXEL),
         ),
         *(
-            Case(
-                (*_mixed(*shares), *shares),
-                "Put your layers into both equations: which one fails?",
-                wanted=(FRONT, BACK),
-            )
+            Case(_mixed(*shares), "Which of the two equations fails?", (FRONT, BACK))
             for shares in ((0.7, 0.35), (0.2, 0.9), (1.0, 0.5), (0.5, 1.0), (0.6, 0.0))
         ),
-        Case((*_mixed(0.7, 0.35), 0.6, 0.45), "The coefficients are slightly wrong."),
+        Case((FRONT, BACK, 0.6, 0.45), "The coefficients are slightly wrong."),
     ],
     {
         "The two layers have changed places. First comes x, whose shares are `a1` and "
@@ -207,19 +182,19 @@ solve_mixtures = Exercise(
         "a1 and a2 have changed places.": lambda f, s, a1, a2: _solve(f, s, a2, a1),
         "The difference is divided by a1 + a2. What is first - second in terms of x "
         "and y?": lambda f, s, a1, a2: _solve(f, s, a1, a2, a1 + a2),
-        "Only x comes back: y needs a correction as well.": lambda f, s, *shares: (
-            _solve(f, s, *shares)[0],
+        "Only x comes back: y needs a correction as well.": lambda f, s, *a: (
+            _solve(f, s, *a)[0],
             s,
         ),
-        "Only y comes back: x needs a correction as well.": lambda f, s, *shares: (
+        "Only y comes back: x needs a correction as well.": lambda f, s, *a: (
             f,
-            _solve(f, s, *shares)[1],
+            _solve(f, s, *a)[1],
         ),
-        "These are the mixtures: no layer was removed from "
-        "either.": lambda f, s, *shares: (f, s),
-        "The layers are cut off at 0 and 1. Values outside the range are your only "
-        "sign of wrong coefficients, so leave them "
-        "visible.": lambda *given: [layer.clamp(0, 1) for layer in _solve(*given)],
+        "These are the mixtures: no layer was removed from either.": (
+            lambda f, s, *a: (f, s)
+        ),
+        "The layers are cut off at 0 and 1. Values outside are your only sign of wrong "
+        "coefficients.": lambda *given: [x.clamp(0, 1) for x in _solve(*given)],
     },
     "No network is needed for this. Division by a1 - a2 also multiplies the noise: "
     "for 0.7 and 0.35 by up to 2.2.",

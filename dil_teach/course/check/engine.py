@@ -10,7 +10,8 @@ import random
 import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial, wraps
 from html import escape
@@ -30,6 +31,13 @@ SMALLEST = 1e-2
 """Tolerances are relative to the largest expected value, but at least to this one."""
 PRINTED = 12
 """Messages print tensors with at most this number of values."""
+RESTORED: tuple[tuple[Callable, Callable], ...] = (
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_num_threads, torch.set_num_threads),
+    (random.getstate, random.setstate),
+    (np.random.get_state, np.random.set_state),
+)
+"""How each state that an answer might change is read and set."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,9 +55,8 @@ class Verdict:
         sign, border = LOOKS[self.state]
         message = re.sub("`([^`]+)`", r"<code>\1</code>", escape(self.message))
         return (
-            f'<div style="border-left:{border};padding:0.2em 0.8em">'
-            f"<strong>{sign} {self.state}</strong>: <code>{self.exercise}</code>"
-            f"<br>{message}</div>"
+            f'<div style="border-left:{border};padding:0.2em 0.8em"><strong>{sign} '
+            f"{self.state}</strong>: <code>{self.exercise}</code><br>{message}</div>"
         )
 
 
@@ -74,22 +81,19 @@ def refuse(found: Mapping[str, Any]) -> None:
 def as_image(result: Any, wanted: Tensor, *arguments: Any) -> Tensor:
     """The result, if it is a finite float32 tensor of the same shape as `wanted`."""
     if isinstance(result, np.ndarray):
-        raise NotYetRight(
-            "It returns a NumPy array. The values may be right, but images are torch "
-            "tensors here: use torch's functions from start to end."
-        )
+        raise NotYetRight("It returns a NumPy array. Use torch from start to end.")
     if not isinstance(result, Tensor):
-        raise NotYetRight(f"It returns {_kind(result)}; expected one torch tensor.")
+        raise NotYetRight(f"It returns {_shown(result)}; expected one torch tensor.")
     kind = str(result.dtype).removeprefix("torch.")
+    shapes = f"{tuple(wanted.shape)}, got {tuple(result.shape)}"
     refuse(
         {
-            f"The shape of the result should be {tuple(wanted.shape)}, got "
-            f"{tuple(result.shape)}.": result.shape != wanted.shape,
-            f"It returns {kind}. The values may be right, but images are float32 here. "
-            "Where does the other type come from?": result.dtype != torch.float32,
-            "Some values are NaN or infinite: what is divided by zero?": (
-                not result.isfinite().all()
-            ),
+            f"The shape of the result should be {shapes}.": result.shape
+            != wanted.shape,
+            f"It returns {kind}, but images are float32 here. Where does the other "
+            "type come from?": result.dtype != torch.float32,
+            "Some values are NaN or infinite: what is divided by "
+            "zero?": not result.isfinite().all(),
         }
     )
     return result
@@ -105,10 +109,21 @@ def as_number(result: Any, *others: Any) -> float:
     try:
         number = float(result)
     except (TypeError, ValueError):
-        raise NotYetRight(f"It returns {_kind(result)}; expected one number.") from None
+        found = f"It returns {_shown(result)}; expected one number."
+        raise NotYetRight(found) from None
     if not np.isfinite(number):
         raise NotYetRight("The result is NaN or infinite: what is divided by zero?")
     return number
+
+
+def as_numbers(result: Any, wanted: Sequence, *arguments: Any) -> Tensor:
+    """The result as a tensor, if it is as many finite numbers as `wanted`."""
+    if not isinstance(result, tuple | list):
+        as_number(result)
+        raise NotYetRight(f"It returns one number; expected a list of {len(wanted)}.")
+    if len(result) != len(wanted):
+        raise NotYetRight(f"Expected {len(wanted)} numbers, got {len(result)}.")
+    return torch.tensor([as_number(value) for value in result])
 
 
 # ---- an exercise
@@ -166,12 +181,12 @@ class Exercise:
         return self.praise
 
     def _ask(self, answer: Any, case: Case) -> None:
-        wanted = case.wanted
+        given, wanted = case.arguments, case.wanted
         if wanted is None:
-            wanted = call(self.reference, *case.arguments)
-        got = self.returns(call(answer, *case.arguments), wanted, *case.arguments)
-        wanted = self.returns(wanted, wanted, *case.arguments)
-        if not (self._close(got, wanted) or self.accepts(got, *case.arguments)):
+            wanted = call(self.reference, *given)
+        got = self.returns(call(answer, *given), wanted, *given)
+        wanted = self.returns(wanted, wanted, *given)
+        if not (self._close(got, wanted) or self.accepts(got, *given)):
             if diagnosis := self._mistake(answer, case):
                 raise NotYetRight(diagnosis)
             if callable(case.hint):
@@ -180,16 +195,17 @@ class Exercise:
             raise NotYetRight(_difference(names, case, got, wanted))
         if case.leak:
             got, wanted = (
-                call(wraps(function)(partial(_gradient, function)), *case.arguments)
+                call(wraps(function)(partial(_gradient, function)), *given)
                 for function in (answer, self.reference)
             )
-            if not got.isfinite().all():
-                raise NotYetRight(
+            refuse(
+                {
                     "The loss is finite, but its gradient is not, and one NaN destroys "
-                    "every weight: is a root taken, or anything divided, at 0?"
-                )
-            if got[wanted == 0].any():
-                raise NotYetRight(case.leak)
+                    "every weight: is a root taken, or anything divided, at "
+                    "0?": not got.isfinite().all(),
+                    case.leak: got[wanted == 0].any(),
+                }
+            )
 
     def _mistake(self, answer: Any, failed: Case) -> str | None:
         """The known mistake that gives the answer's results up to this case.
@@ -197,30 +213,23 @@ class Exercise:
         If several do, it is the one that also agrees with most of the later cases.
         """
         cases = [case for case in self.cases if isinstance(case, Case)]
-        until = cases.index(failed) + 1
+        later = cases.index(failed) + 1
 
-        def trials(cases: Sequence[Case]) -> list[tuple]:
-            return [(c.arguments, _attempt(answer, c.arguments)) for c in cases]
+        def agree(diagnosis: str, cases: list[Case]) -> Iterator[bool]:
+            mistake = self.mistakes[diagnosis]
+            return (self._alike(mistake, answer, *case.arguments) for case in cases)
 
-        first = trials(cases[:until][::-1])
-        alike = {
-            diagnosis: mistake
-            for diagnosis, mistake in self.mistakes.items()
-            if all(self._alike(mistake, *trial) for trial in first)
-        }
-        if len(alike) < 2:
-            return next(iter(alike), None)
-        later = trials(cases[until:])
-        return max(alike, key=lambda d: sum(self._alike(alike[d], *t) for t in later))
+        alike = [d for d in self.mistakes if all(agree(d, cases[:later][::-1]))]
+        return max(alike, key=lambda d: sum(agree(d, cases[later:])), default=None)
 
-    def _alike(self, mistake: Callable, arguments: tuple, result: Any) -> bool:
+    def _alike(self, mistake: Callable, answer: Any, *arguments: Any) -> bool:
         """Whether the mistake gives the answer's result for these arguments."""
         try:
             wrong = call(mistake, *arguments)
-            pair = [self.returns(x, wrong, *arguments) for x in (result, wrong)]
+            both = (wrong, call(answer, *arguments))
+            return self._close(*(self.returns(x, wrong, *arguments) for x in both))
         except (NotDone, NotYetRight):
             return False
-        return self._close(*pair)
 
     def _close(self, got: float | Tensor, wanted: float | Tensor) -> bool:
         got, wanted = (torch.as_tensor(x, dtype=torch.float64) for x in (got, wanted))
@@ -268,9 +277,9 @@ def call(answer: Any, *arguments: Any) -> Any:
     if not callable(answer):
         raise NotYetRight(
             "The check calls your function itself: pass the function's name without "
-            f"brackets, not {_kind(answer)}."
+            f"brackets, not {_shown(answer)}."
         )
-    copies = [_copy(argument) for argument in arguments]
+    copies = [a.clone() if isinstance(a, Tensor) else deepcopy(a) for a in arguments]
     try:
         with _restored_state():
             result = answer(*copies)
@@ -294,52 +303,28 @@ def call(answer: Any, *arguments: Any) -> Any:
     return result.detach().cpu() if isinstance(result, Tensor) else result
 
 
-def _attempt(function: Callable, arguments: tuple) -> Any:
-    """The result of the function, or None if it has none."""
-    try:
-        return call(function, *arguments)
-    except (NotDone, NotYetRight):
-        return None
-
-
 def _gradient(answer: Callable, first: Tensor, *others: Any) -> Tensor:
     """The gradient of the answer's result with respect to its first argument."""
-    with torch.enable_grad():
-        loss = answer(first.requires_grad_(), *others)
-        if not isinstance(loss, Tensor) or not loss.requires_grad:
-            raise NotYetRight(
-                "The value is right, but no gradient comes through it, and training "
-                "needs one. Use torch's functions from start to end, without `.item()`,"
-                " `float()`, `.detach()` or NumPy."
-            )
-        return torch.autograd.grad(loss, first, torch.ones_like(loss))[0]
+    loss = answer(first.requires_grad_(), *others)
+    if not isinstance(loss, Tensor) or not loss.requires_grad:
+        raise NotYetRight(
+            "The value is right, but no gradient comes through it, and training needs "
+            "one. Use torch's functions from start to end, without `.item()`, "
+            "`float()`, `.detach()` or NumPy."
+        )
+    return torch.autograd.grad(loss, first, torch.ones_like(loss))[0]
 
 
 @contextmanager
 def _restored_state() -> Iterator[None]:
     """float32 and one thread inside; random states and defaults restored afterwards."""
-    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
-    grad = torch.is_grad_enabled()
-    of_numpy, of_python = np.random.get_state(), random.getstate()  # noqa: NPY002
-    torch.set_default_dtype(torch.float32)
-    torch.set_num_threads(1)  # a second thread would only wait in such small problems
-    try:
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            yield
-    finally:
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(grad)
-        torch.set_num_threads(threads)
-        np.random.set_state(of_numpy)  # noqa: NPY002
-        random.setstate(of_python)
-
-
-def _copy(argument: Any) -> Any:
-    if isinstance(argument, torch.Generator):
-        return argument.clone_state()
-    if isinstance(argument, Tensor):
-        return argument.clone()
-    return list(argument) if isinstance(argument, list) else argument
+    devices = range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices), torch.enable_grad(), ExitStack() as stack:
+        for read, restore in RESTORED:
+            stack.callback(restore, read())
+        torch.set_default_dtype(torch.float32)
+        torch.set_num_threads(1)  # a second thread would only wait in small problems
+        yield
 
 
 # ---- words
@@ -347,8 +332,7 @@ def _copy(argument: Any) -> Any:
 
 def _failure(answer: Callable, error: Exception) -> str:
     """The exception in one sentence, with the line of the learner's own code."""
-    first, *_ = str(error).splitlines() or [""]
-    what = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    what = ": ".join([type(error).__name__, *str(error).splitlines()[:1]]).rstrip(".")
     # all cells of a notebook share one namespace
     own = getattr(inspect.unwrap(answer), "__globals__", None)
     lines = [
@@ -361,39 +345,30 @@ def _failure(answer: Callable, error: Exception) -> str:
             f"It cannot be called ({what}): do the names and number of its arguments "
             "agree with the exercise?"
         )
-    file, number = lines[-1]
-    text = linecache.getline(file, number).strip()
-    where = f"line {number}, `{text}`" if text else f"line {number}"
-    return f"It stops at {where}, with {what.rstrip('.')}."
+    text = linecache.getline(*lines[-1]).strip()
+    return f"It stops at line {lines[-1][1]}, `{text}`, with {what}."
 
 
 def _difference(names: Mapping, case: Case, got: Any, wanted: Any) -> str:
     """For which arguments the answer gives which wrong value."""
     given = ", ".join(
-        f"{name} = {_shown(argument)}".replace("= of", "of")
+        f"{name} = {_shown(argument)}"
         for name, argument in zip(names, case.arguments, strict=False)
         if not callable(argument) and not isinstance(argument, torch.Generator)
     )
+    words = f"the result should be {_shown(wanted)}; yours is {_shown(got)}."
     if torch.as_tensor(got).numel() > PRINTED:
         largest = float((torch.as_tensor(got) - wanted).abs().max())
         words = f"the result is wrong by up to {largest:.3g}."
-    else:
-        words = f"the result should be {_shown(wanted)}; yours is {_shown(got)}."
     return f"For {given}, {words} {case.hint}".rstrip()
 
 
 def _shown(value: Any) -> str:
+    """A value as a message shows it, in at most 80 characters or 12 numbers."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if not isinstance(value, Tensor):
-        return str(value)
+        return repr(value)[:80]
     if value.numel() > PRINTED:
-        return f"of shape {tuple(value.shape)}"
-    values = str(value.double().numpy().round(4).tolist())
-    return values.replace(".0,", ",").replace(".0]", "]")
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
-    return f"{type(value).__name__} {value!r}"[:80]
+    return str(value.double().round(decimals=4).tolist())

@@ -22,26 +22,18 @@ def _haze(clear: Tensor, transmission: Tensor, airlight: Tensor) -> Tensor:
 
 CLEAR, BLUISH = rand(3, 6, 9), torch.tensor([0.8, 0.84, 0.9])[:, None, None]
 ONES = torch.ones(1, 6, 9)
+WHITE, PIXEL = torch.ones(3, 1, 1), torch.ones(1, 1, 1)
 
 haze = Exercise(
     "haze",
     _haze,
     [
         Case(
-            (
-                torch.full((3, 1, 2), 0.4),
-                0.25 * ONES[:, :1, :2],
-                torch.full((3, 1, 1), 0.9),
-            ),
+            (0.4 * WHITE.expand(3, 1, 2), 0.25 * ONES[:, :1, :2], 0.9 * WHITE),
             "0.4 is 0.133 in linear light, and 0.9 is 0.787. At a transmission of 0.25 "
             "they give 0.624, which is 0.812 in sRGB.",
         ),
-        Case(
-            (CLEAR, ONES, BLUISH),
-            "At a transmission of 1 there is no haze, so the result is the clear "
-            "picture.",
-            wanted=CLEAR,
-        ),
+        Case((CLEAR, ONES, BLUISH), "At a transmission of 1 there is no haze.", CLEAR),
         Case(
             (CLEAR, 0 * ONES, BLUISH),
             "At a transmission of 0 nothing but the airlight is seen.",
@@ -66,8 +58,7 @@ haze = Exercise(
         "anything.": lambda j, t, a: to_srgb(_mix(j, t, to_linear(a))),
         "The airlight was added in full. How much of it lies between a near object and "
         "the camera?": lambda j, t, a: to_srgb(t * to_linear(j) + to_linear(a)),
-        "A power of 2.2 is not exactly sRGB, which is linear near black. Use "
-        "`to_linear` and "
+        "A power of 2.2 is not exactly sRGB. Use `to_linear` and "
         "`to_srgb`.": lambda j, t, a: _mix(j**2.2, t, a**2.2) ** (1 / 2.2),
         "The two functions have changed places: sRGB was taken for linear light and "
         "the reverse.": lambda j, t, a: to_linear(_mix(to_srgb(j), t, to_srgb(a))),
@@ -86,51 +77,40 @@ def _front(image: Tensor, mask: Tensor, back: Tensor, floor: float) -> Tensor:
 
 
 FRONT, BACK, MASK = rand(3, 5, 8), rand(3, 1, 1, seed=1), 0.3 + 0.7 * rand(1, 5, 8)
-PIXEL = torch.ones(1, 1, 1)
+TWO = torch.tensor([[[0.5, 0.9]]]), torch.tensor([[[0.5, 0.25]]])
 
 front_layer = Exercise(
     "front_layer",
     _front,
     [
         Case(
-            (
-                torch.tensor([[[0.5, 0.9]]]),
-                torch.tensor([[[0.5, 0.25]]]),
-                0.8 * PIXEL,
-                0.2,
-            ),
+            (*TWO, 0.8 * PIXEL, 0.2),
             "The equations are 0.5 = 0.5 * front + 0.5 * 0.8 and 0.9 = 0.25 * front + "
             "0.75 * 0.8.",
             wanted=torch.tensor([[[0.2, 1.2]]]),
         ),
         Case(
             (0.4 * PIXEL, 0.1 * PIXEL, 0.8 * PIXEL, 0.2),
-            "The mask is below the floor, so the result is twice as near to the back "
-            "as without the floor.",
+            "The floor makes the result twice as near to the back as without it.",
             wanted=-1.2 * PIXEL,
         ),
         Case(
             (_mix(FRONT, MASK, BACK), MASK, BACK, 0.2),
-            "The mask is above the floor everywhere, so composing the result with it "
-            "should give the image again.",
+            "Composing the result with this mask should give the image again.",
             wanted=FRONT,
         ),
         Case(
             (BACK.expand(3, 5, 8), 0 * MASK, BACK, 0.1),
-            "Where the mask is 0 nothing of the front is seen, and the result should "
-            "be the back layer.",
+            "Where the mask is 0 the result should be the back layer.",
         ),
         Case((FRONT, rand(1, 5, 8, seed=1), BACK, 0.4)),
     ],
     {
-        "The result is cut off at 0 and 1. Do that at the very end only: in linear "
-        "light, or before a mean, it would hide "
-        "errors.": lambda *given: _front(*given).clamp(0, 1),
-        "Where the mask is small your layer turns black. You remove the back's whole "
-        "share but restore only a part of the front's. The back layer should stay "
+        "The result is cut off at 0 and 1. Do that at the very end only: here it would "
+        "hide errors.": lambda *given: _front(*given).clamp(0, 1),
+        "Where the mask is small your layer turns black. The back layer should stay "
         "there.": lambda i, m, b, f: (i - (1 - m) * b) / m.clamp_min(f),
-        "The floor is added to the mask, which changes the result everywhere. It "
-        "should act only where the mask is "
+        "The floor is added to the mask. It should act only where the mask is "
         "smaller.": lambda i, m, b, f: b + (i - b) / (m + f),
         "Without a floor the smallest error is divided by almost nothing. Where do you "
         "use `floor`?": lambda i, m, b, f: b + (i - b) / m,
@@ -175,20 +155,19 @@ def _flicker(
     return flicker
 
 
-COLUMNS = torch.tensor([1.0, 1.0, 0.0])
-HIGH = torch.tensor([1.0, 1.0, 0.0, 0.0])[:, None] * COLUMNS
-STILL = torch.stack([HIGH, HIGH])[:, None]
+def _since_the_first(motion: list) -> list:
+    return [*accumulate(motion, lambda a, b: (a[0] + b[0], a[1] + b[1]))]
+
+
+HIGH = torch.tensor([[1.0, 1.0, 0.0]] * 2 + [[0.0] * 3] * 2)
+STILL, MOVING = (torch.stack([HIGH, HIGH.roll(by, 0)])[:, None] for by in (0, 1))
 
 flicker = Exercise(
     "flicker",
     _flicker(),
     [
         Case((STILL, [(0, 0)]), "The film is still, and so is the mask.", wanted=0.0),
-        Case(
-            (torch.stack([HIGH, HIGH.roll(1, 0)])[:, None], [(1, 0)]),
-            "The mask moves down by one pixel with the film.",
-            wanted=0.0,
-        ),
+        Case((MOVING, [(1, 0)]), "The mask moves down with the film.", wanted=0.0),
         Case(
             (STILL, [(1, 0)]),
             "The mask fills two of 4 rows and two of 3 columns. It stays where it is "
@@ -199,16 +178,12 @@ flicker = Exercise(
         Case((rand(4, 1, 10, 14), [(1, 3), (-2, 0), (0, -4)])),
     ],
     {
-        "The masks were compared without moving them, so a mask that moves with the "
-        "film flickers. Which pixels of two frames show the same "
-        "thing?": _flicker(align=lambda before, after, moved: after - before),
+        "The masks were compared without moving them. Which pixels of two frames show "
+        "the same thing?": _flicker(align=lambda before, after, moved: after - before),
         "The motion goes the wrong way: what lies at row y lies at row y + down in the "
-        "next "
-        "frame.": _flicker(motion_of=lambda m: [(-down, -right) for down, right in m]),
-        "What leaves the picture on one side comes in again on the other. Leave out "
-        "pixels that only one of the two frames shows.": _flicker(
-            align=lambda before, after, moved: after - before.roll(moved, (-2, -1))
-        ),
+        "next frame.": _flicker(motion_of=lambda m: [(-a, -b) for a, b in m]),
+        "What leaves the picture on one side comes in again on the other. Leave such "
+        "pixels out.": _flicker(align=lambda a, b, moved: b - a.roll(moved, (-2, -1))),
         "The squares were averaged. Use absolute differences.": _flicker(
             lambda change: change.square().mean()
         ),
@@ -220,14 +195,10 @@ flicker = Exercise(
         "The pixels were added up, not averaged. A larger film would flicker "
         "more.": _flicker(lambda change: change.abs().sum()),
         "Down and right have changed places.": _flicker(
-            motion_of=lambda motion: [(right, down) for down, right in motion]
+            motion_of=lambda m: [(b, a) for a, b in m]
         ),
         "The motion goes from each frame to the next, and you added it up since the "
-        "first.": _flicker(
-            motion_of=lambda motion: [
-                *accumulate(motion, lambda a, b: (a[0] + b[0], a[1] + b[1]))
-            ]
-        ),
+        "first.": _flicker(motion_of=_since_the_first),
     },
     "A mask that moves with the film does not flicker, so a right mask cannot raise "
     "this number.",

@@ -14,12 +14,11 @@ from dil_teach.course.check.engine import (
     Exercise,
     NotYetRight,
     as_number,
+    as_numbers,
     rand,
     refuse,
 )
 from dil_teach.patches.extract import extract_patches
-
-ALL = (-1, 0, 1)
 
 # ---- least_seam
 
@@ -27,29 +26,21 @@ ALL = (-1, 0, 1)
 def _as_seam(result: Any, wanted: Tensor, energy: Tensor) -> Tensor:
     height, width = energy.shape
     if isinstance(result, np.ndarray | list | tuple):
-        raise NotYetRight(
-            f"It returns a {type(result).__name__}. The columns may be right, but the "
-            "result should be one torch tensor of whole numbers."
-        )
+        kind = type(result).__name__
+        raise NotYetRight(f"It returns a {kind}; expected one torch tensor.")
     if not isinstance(result, Tensor) or result.ndim == 0:
         as_number(result)
-        raise NotYetRight(
-            "It returns one number: is it the energy of the seam? Return the columns "
-            "that it goes through."
-        )
-    kind = str(result.dtype).removeprefix("torch.")
+        raise NotYetRight("It returns one number. Return the columns of the seam.")
     refuse(
         {
             "It returns a value for each pixel: the table of sums, or a mask? Return "
             "one column for each row.": result.shape == energy.shape,
-            "It returns a number for each column, a seam from left to right. This seam "
-            "goes from top to bottom and has a number for each row.": (
-                height != width and result.shape == (width,)
-            ),
+            "It returns a number for each column, a seam from left to right. Return "
+            "one for each row.": height != width and result.shape == (width,),
             f"For {height} rows the shape should be ({height},), got "
             f"{tuple(result.shape)}.": result.shape != (height,),
-            f"It returns {kind}. Columns are whole numbers, and are used as an "
-            "index.": kind == "bool" or result.is_floating_point(),
+            f"It returns {result.dtype}. Columns are whole numbers, and are used as an "
+            "index.": result.dtype == torch.bool or result.is_floating_point(),
         }
     )
     first, last = int(result.min()), int(result.max())
@@ -67,48 +58,41 @@ def _is_least(seam: Tensor, energy: Tensor) -> bool:
 
 
 def _not_least(energy: Tensor, seam: Tensor) -> str:
-    for row, (a, b) in enumerate(zip(seam[:-1].tolist(), seam[1:].tolist())):  # noqa: B905
-        if abs(a - b) > 1:
-            return (
-                f"Between rows {row} and {row + 1} your seam jumps from column {a} to "
-                f"{b}, but it may move by one at most. Can it leave the picture on one "
-                "side and come in on the other?"
-            )
-    height, width = energy.shape
+    for row in (seam.diff().abs() > 1).nonzero().flatten().tolist():
+        a, b = seam[row : row + 2].tolist()
+        return (
+            f"Between rows {row} and {row + 1} your seam jumps from column {a} to {b}. "
+            "Can it leave the picture on one side and come in on the other?"
+        )
     least = seam_energy(energy, find_seam(energy))
     return (
-        f"For an energy of {height} rows and {width} columns the best seam pays "
-        f"{least:.3g}; yours pays {seam_energy(energy, seam):.3g}, by the columns "
-        f"{seam.tolist()}. From which pixels of the row above can you reach a pixel?"
+        f"For an energy of {len(energy)} rows the best seam pays {least:.3g}; yours "
+        f"pays {seam_energy(energy, seam):.3g}, by the columns {seam.tolist()}. From "
+        "which pixels of the row above can you reach a pixel?"
     )
 
 
-def _table(energy: Tensor, steps: tuple[int, ...] = ALL) -> Tensor:
+def _table(energy: Tensor, *steps: int) -> Tensor:
     """The least sums down to each pixel, if only these steps may be taken."""
     sums = energy.clone()
-    width = energy.shape[1]
     for i in range(1, len(energy)):
-        above = torch.full((width + 2,), torch.inf)
-        above[1:-1] = sums[i - 1]
-        sums[i] += torch.stack([above[1 + s : 1 + s + width] for s in steps]).amin(0)
+        above = torch.nn.functional.pad(sums[i - 1], (1, 1), value=torch.inf)
+        ways = above.unfold(0, energy.shape[1], 1)  # upper left, above, upper right
+        sums[i] += ways[[1 + step for step in steps or (-1, 0, 1)]].amin(0)
     return sums
 
 
-def _back(rows: Tensor, start: Tensor, steps: tuple[int, ...] = ALL) -> Tensor:
+def _back(rows: Tensor, start: Tensor, *steps: int) -> Tensor:
     """From a column of the last row up, each time to the least value."""
     seam = [int(start)]
     for row in rows[:-1].flip(0):
-        inside = [seam[-1] + s for s in steps if 0 <= seam[-1] + s < len(row)]
-        seam.append(min(inside, key=lambda column: float(row[column])))
+        ways = (seam[-1] + step for step in steps or (-1, 0, 1))
+        seam.append(min((x for x in ways if 0 <= x < len(row)), key=row.__getitem__))
     return torch.tensor(seam[::-1])
 
 
 def _stepping(*steps: int) -> Callable:
-    def seam(energy: Tensor) -> Tensor:
-        table = _table(energy, steps)
-        return _back(table, table[-1].argmin(), steps)
-
-    return seam
+    return lambda e: _back(_table(e, *steps), _table(e, *steps)[-1].argmin(), *steps)
 
 
 def _trap() -> Tensor:
@@ -134,18 +118,15 @@ least_seam = Exercise(
         "That is the smallest pixel of each row. A seam is a path: from row to row it "
         "moves by one column at most.": lambda e: e.argmin(1),
         "That is the best next step each time. A cheap beginning may lead to an "
-        "expensive end: what does the table know that a step does "
-        "not?": lambda e: _back(e.flip(0), e[0].argmin()).flip(0),
-        "You use the table for the end of the seam, but the energies on the way up. "
-        "Which of the pixels above has the smallest "
-        "*sum*?": lambda e: _back(e, _table(e)[-1].argmin()),
+        "expensive end.": lambda e: _back(e.flip(0), e[0].argmin()).flip(0),
+        "You use the energies on the way up. Which of the pixels above has the "
+        "smallest *sum*?": lambda e: _back(e, _table(e)[-1].argmin()),
         "Your seam begins at the smallest energy of the last row. Which numbers say "
         "where the best seam ends?": lambda e: _back(_table(e), e[-1].argmin()),
         "The columns are in the order in which you found them, from the bottom "
-        "up.": lambda e: _stepping(*ALL)(e).flip(0),
+        "up.": lambda e: find_seam(e).flip(0),
         "That is the smallest sum of each row of the table. The path must be "
-        "connected: it comes from one of three pixels "
-        "above.": lambda e: _table(e).argmin(1),
+        "connected.": lambda e: _table(e).argmin(1),
         "That is the most expensive seam. It follows outlines instead of avoiding "
         "them.": lambda e: find_seam(-e),
         "That is the best straight column. A seam may move by one column from row to "
@@ -166,21 +147,10 @@ least_seam = Exercise(
 # ---- similarity
 
 
-def _as_pair(result: Any, *others: Any) -> Tensor:
+def _as_pair(result: Any, wanted: tuple, *arguments: Any) -> Tensor:
     if isinstance(result, Tensor | np.ndarray) and result.ndim == 1:
         result = tuple(result)
-    if not isinstance(result, tuple | list):
-        as_number(result)
-        raise NotYetRight(
-            "It returns one number. Return two, completeness and coherence in this "
-            "order: which of the two is bad says what is wrong."
-        )
-    if len(result) != 2:
-        raise NotYetRight(
-            "The result should be two numbers, completeness and coherence, got "
-            f"{len(result)}."
-        )
-    return torch.tensor([as_number(value) for value in result])
+    return as_numbers(result, wanted)
 
 
 def _score(
@@ -192,15 +162,13 @@ def _score(
     """A score that reads a table of distances forth and back.
 
     `forth` takes the distances of each patch to each other, and the values of a patch.
-    `back` is by default the same, the other way round.
+    `back` takes the same table; by default, `forth` reads it the other way round.
     """
 
     def similarity(source: Tensor, target: Tensor, patch_size: int = 7) -> Any:
         a, b = bag(source, patch_size).double(), bag(target, patch_size).double()
-        apart, values = distance(a[:, None] - b[None]), a.shape[1]
-        return forth(apart, values), (back or forth)(
-            apart if back else apart.mT, values
-        )
+        d, n = distance(a[:, None] - b[None]), a.shape[1]
+        return forth(d, n), back(d, n) if back else forth(d.mT, n)
 
     return similarity
 
@@ -210,19 +178,20 @@ def _less_mean(image: Tensor, patch_size: int) -> Tensor:
     return (rows - rows.mean(2, keepdim=True)).flatten(1)
 
 
+def _mean_of_nearest(axis: int) -> Callable:
+    return lambda d, n: d.amin(axis).mean()
+
+
 WHOLE = rand(2, 9, 12)
 PART = WHOLE[:, 1:8, 3:10]
+ROWS = torch.tensor([[[0.0, 0.0, 0.2, 0.6]]]), torch.tensor([[[0.0, 0.2, 1.0]]])
 
 similarity = Exercise(
     "similarity",
     _score(),
     [
         Case(
-            (
-                torch.tensor([[[0.0, 0.0, 0.2, 0.6]]]),
-                torch.tensor([[[0.0, 0.2, 1.0]]]),
-                1,
-            ),
+            (*ROWS, 1),
             "The patches of the source are 0, 0, 0 and 0.4 from their nearest, those "
             "of the target 0, 0 and 0.4.",
             wanted=(0.04, 0.16 / 3),
@@ -233,13 +202,12 @@ similarity = Exercise(
         Case((rand(1, 12, 13), rand(1, 14, 12, seed=1), 5)),
         Case(
             (rand(1, 10, 11), rand(1, 10, 11, seed=1)),
-            "Without this argument patch_size should be 7: what does the first line of "
-            "your function say?",
+            "Without this argument patch_size should be 7.",
         ),
     ],
     {
-        "The two have changed places. Completeness asks for each patch of the *source* "
-        "whether it is still there.": lambda s, t, *size: _score()(t, s, *size),
+        "The two have changed places. Completeness is about the patches of the "
+        "*source*.": lambda s, t, *size: _score()(t, s, *size),
         "The distances were summed over the patches. A larger picture would be less "
         "similar.": _score(lambda d, n: d.amin(1).sum()),
         "The squares were summed over a patch. Take their mean, so that you can "
@@ -247,9 +215,9 @@ similarity = Exercise(
         "A square root was taken of each distance. Use the squared difference "
         "itself.": _score(lambda d, n: d.amin(1).sqrt().mean()),
         "Both were measured in the direction of completeness. Coherence asks for the "
-        "target's patches.": _score(back=lambda d, n: d.amin(1).mean()),
+        "target's patches.": _score(back=_mean_of_nearest(1)),
         "Both were measured in the direction of coherence. Completeness asks for the "
-        "source's patches.": _score(*2 * [lambda d, n: d.amin(0).mean()]),
+        "source's patches.": _score(_mean_of_nearest(0), _mean_of_nearest(0)),
         "Each patch was compared with all others, and all distances count. Only the "
         "nearest should.": _score(lambda d, n: d.mean()),
         "Only the worst patch decides. Take the mean over all of them.": _score(

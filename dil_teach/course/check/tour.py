@@ -27,31 +27,27 @@ def _one_of(answer: object, options: Iterable[str]) -> str:
     return answer.strip().lower()
 
 
-def _grey_levels(one: Image, other: Image) -> float:
-    return 255 * float((one - other).abs().mean())
-
-
 @prediction
 def what_to_learn_from(answer: object, small: Image) -> str:
     """Which pairs of input and target, made from the given image, teach something."""
-    small = small.detach()
-    halved = resize(small, scale=0.5).clamp(0, 1)
-    again = resize(halved, scale=2, size=(small.shape[1], small.shape[2]))
-    detail = _grey_levels(small, again)
+    again = resize(
+        resize(small, 0.5).clamp(0, 1), 2, size=(small.shape[1], small.shape[2])
+    )
+    detail = f"{255 * float((small - again).abs().mean()):.1f}"
     zero = (
         "is 0.0 grey levels of 255 in the mean. In one of the other two pairs it is "
-        f"{detail:.1f}."
+        f"{detail}."
     )
     messages = {
-        "itself to itself": "This is a reasonable idea, since it is the only image "
-        "there is. But then a network that returns its input is perfect, and it would "
-        f"return the next image too. What is missing between input and target {zero}",
-        "itself to bicubic": "This is a reasonable idea, since the target has the size "
-        "that we want. But it holds nothing that interpolation does not know, so a "
-        f"network that interpolates is perfect. What is missing {zero}",
+        "itself to itself": "It is the only image there is. But then a network that "
+        "returns its input is perfect, and it would return the next image too. What "
+        f"is missing between input and target {zero}",
+        "itself to bicubic": "The target has the size that we want. But it holds "
+        "nothing that interpolation does not know, so a network that interpolates is "
+        f"perfect. What is missing {zero}",
         "halved to itself": "The target holds what its halved copy has lost: "
-        f"interpolation differs from it by {detail:.1f} grey levels of 255 in the "
-        "mean. That is all there is to learn, and in the other two pairs it is 0.",
+        f"interpolation differs from it by {detail} grey levels of 255 in the mean. "
+        "That is all there is to learn, and in the other two pairs it is 0.",
     }
     choice = _one_of(answer, messages)
     if choice != "halved to itself":
@@ -71,23 +67,18 @@ def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> 
     )
     found = {name: here for name, here in maps.items() if here.float().mean() > ENOUGH}
     if choice not in found:
-        raise NotYetRight(
-            f"This photograph holds hardly any {choice}: less than {ENOUGH:.0%} of it. "
-            "The question can be answered for the other regions only."
-        )
+        raise NotYetRight(f"Less than {ENOUGH:.0%} of this photograph is {choice}.")
     gain = {
         name: float(10 * torch.log10(before[here].mean() / after[here].mean()))
         for name, here in found.items()
     }
-    measured = " Gain over bicubic interpolation in this photograph: " + ", ".join(
-        f"{name} {decibels:.1f} dB" for name, decibels in gain.items()
-    )
+    listed = ", ".join(f"{name} {decibels:.1f} dB" for name, decibels in gain.items())
     error = f"{255 * float(before[found[choice]].mean().sqrt()):.1f} grey levels"
     right, wrong = {
         "smooth parts": (
             "You are right, and that is unusual: there is mostly little to gain there.",
-            "Smooth parts are easy, so nearly all of them comes out right. But bicubic "
-            f"interpolation was wrong there by {error} only: there is little to gain.",
+            f"Smooth parts are easy: bicubic interpolation was wrong by {error} only, "
+            "so there is little to gain.",
         ),
         "outlines": (
             "An outline recurs along its length and across scales, so the network had "
@@ -97,14 +88,14 @@ def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> 
         ),
         "fine detail": (
             "You are right, and that is unusual: this detail must recur.",
-            f"Detail is where bicubic interpolation is worst (by {error}), so there is "
-            "most to gain. But the network needs examples: does such a detail occur "
-            "again, larger?",
+            f"Bicubic interpolation is worst at detail (by {error}), so there is most "
+            "to gain. But does such a detail occur again, larger?",
         ),
     }[choice]
-    if choice != max(gain, key=lambda name: gain[name]):
-        raise NotYetRight(wrong + measured + ".")
-    return right + measured + "."
+    measured = f" Gain over bicubic interpolation in this photograph: {listed}."
+    if gain[choice] < max(gain.values()):
+        raise NotYetRight(wrong + measured)
+    return right + measured
 
 
 def _regions(image: Image) -> dict[str, Tensor]:

@@ -38,8 +38,7 @@ def _son(father: Tensor, kernel: Tensor, sigma: float, rng: torch.Generator) -> 
 def _grey(son: Tensor) -> str:
     if abs(son[:, 1:-1, 1:-1] - 0.5).max() > 1e-4:
         return (
-            "The son of a uniform grey father has another grey: do the weights still "
-            "sum to 1?"
+            "The son of a uniform grey father is not as grey: do the weights sum to 1?"
         )
     return (
         "The son of a uniform grey father has an edge at the border. What does your "
@@ -57,23 +56,17 @@ def _place(answer: Any) -> dict:
     stripes = (torch.arange(12) % 2).float().expand(1, 12, 12)
     slope = torch.arange(12.0).expand(1, 12, 12) / 20
     found: dict[str, Any] = {
-        "Black and white stripes, one pixel wide, come out black or white. A blur "
-        "would make them grey: does each pixel of the son depend on all pixels under "
-        "the kernel?": abs(inner(stripes, BOX) - 0.5).max() > 0.3
+        "Stripes one pixel wide come out black or white: does each pixel of the son "
+        "depend on all under the kernel?": abs(inner(stripes, BOX) - 0.5).max() > 0.3
     }
     for kernel in (BOX, WIDE):
         right, down = inner(slope, kernel), inner(slope.mT, kernel).mT
-        for son, sides in (
-            (right, ("left of", "right of")),
-            (down, ("above", "below")),
-        ):
+        for son, *sides in (right, "left of", "right of"), (down, "above", "below"):
             shift = float((20 * son[1:3, 1:3] - torch.tensor([4.5, 6.5])).mean())
-            names = {"0.5": "half a pixel", "1.0": "one pixel"}
-            away = names.get(f"{abs(shift):.1f}", f"{abs(shift):.2f} pixels")
             found[
-                f"Your son is {away} off: it shows what lies {sides[shift > 0]} its "
-                "place, in pixels of the father. Is the kernel centred between the two "
-                "pixels that become one?"
+                f"Your son is {abs(shift):.1f} pixels off: it shows what lies "
+                f"{sides[shift > 0]} its place in the father. Is the kernel centred "
+                "between the two pixels that become one?"
             ] = abs(shift) >= 0.02
     return found
 
@@ -95,14 +88,11 @@ def _noise(answer: Any) -> dict:
         "The noise makes the son brighter or darker in the mean. Is it drawn from both "
         "sides of 0?": abs(first.mean()) > 0.1 * spread,
         "The noise makes black brighter and white darker: is the son cut off at 0 and "
-        "1? Leave values outside as they "
-        "are.": abs(first[:, :32].mean()) > 0.1 * spread,
+        "1?": abs(first[:, :32].mean()) > 0.1 * spread,
         "The noise is half as strong as it should be, because the blur has averaged "
-        "it. Which of the two does the camera do first?": abs(spread - 0.05) < 0.005,
-        "At sigma = 0.1 the noise should have a standard deviation of 0.1, got "
-        f"{spread:.3g}. Is it Gaussian, and sigma in the units of [0, 1]?": (
-            abs(spread - 0.1) > 0.005
-        ),
+        "it. Which of the two comes first?": abs(spread - 0.05) < 0.005,
+        f"The noise should have a standard deviation of 0.1, got {spread:.3g}. Is "
+        "sigma in the units of [0, 1]?": abs(spread - 0.1) > 0.005,
         "The same `rng` with the same seed gives other noise each time. Is the noise "
         "drawn from `rng`?": not torch.equal(first, noise(1)),
         "The noise is the same for another seed of `rng`. Is it drawn from "
@@ -125,21 +115,19 @@ make_son = Exercise(
         _noise,
     ],
     {
-        "No blur can be seen: fine stripes of the father become coarse ones. Apply the "
-        "kernel before you leave pixels "
-        "out.": lambda f, k, s, r: resize(f, 0.5, antialias=False),
+        "No blur can be seen: fine stripes become coarse ones. Apply the kernel "
+        "first.": lambda f, k, s, r: resize(f, 0.5, antialias=False),
         "Each two by two pixels are averaged. That is the blur of one camera only: use "
         "the given kernel.": lambda f, k, s, r: F.avg_pool2d(f, 2),
         "The father was made smaller by bicubic interpolation: use the given "
         "kernel.": lambda f, k, s, r: resize(f, 0.5),
-        "The kernel is upside down. Lay the weights on the pixels as they are "
-        "(correlation), without turning them "
-        "(convolution).": lambda f, k, s, r: _son(f, k.flip(0, 1), s, r),
+        "The kernel is upside down. Use correlation, which does not turn it, not "
+        "convolution.": lambda f, k, s, r: _son(f, k.flip(0, 1), s, r),
         "The kernel's rows and columns have changed places.": lambda f, k, s, r: _son(
             f, k.mT, s, r
         ),
-        "The channels were mixed: blur each by itself.": lambda f, k, s, r: (
-            _son(f, k, s, r).mean(0, keepdim=True).expand(len(f), -1, -1)
+        "The channels were mixed: blur each by itself.": lambda f, k, s, r: _son(
+            f.mean(0).expand_as(f), k, s, r
         ),
     },
     "Blurred, sampled at the right places, and as noisy as the camera. The given image "
@@ -150,31 +138,25 @@ make_son = Exercise(
 # ---- eight_fold
 
 
-def _turned_back(
-    enlarge: Callable, low: Tensor, back: Callable = orient_back
-) -> Tensor:
+def _turned(enlarge: Callable, low: Tensor, back: Callable = orient_back) -> Tensor:
     return torch.stack([back(enlarge(orient(low, o)), o) for o in ORIENTATIONS])
 
 
-def _eight_fold(enlarge: Callable, low: Tensor) -> Tensor:
-    return _turned_back(enlarge, low).mean(0)
+def _turn_undone_first(image: Tensor, o: int) -> Tensor:
+    return (image.flip(-1) if o > 3 else image).rot90(-(o % 4), (-2, -1))
 
 
 def _double(image: Any) -> Tensor:
     if not isinstance(image, Tensor) or image.ndim != 3:
         kind = getattr(image, "shape", type(image).__name__)
-        raise NotYetRight(
-            f"`enlarge` takes one image of shape (c, h, w), got {kind}: call it once "
-            "for each orientation."
-        )
+        raise NotYetRight(f"`enlarge` takes one image of shape (c, h, w), got {kind}.")
     return image.repeat_interleave(2, -1).repeat_interleave(2, -2)
 
 
 def _lopsided(image: Any) -> Tensor:
     """Doubles as well, and adds a light that is not the same on all sides."""
     big = _double(image)
-    light = F.interpolate(rand(1, 1, 6, 6), (big.shape[1], big.shape[2]))
-    return big * light[0]
+    return big * F.interpolate(rand(1, 1, 6, 6), big.shape[1:])[0]
 
 
 def _orientations(answer: Any) -> dict:
@@ -187,8 +169,7 @@ def _orientations(answer: Any) -> dict:
     lacking = "mirrorings" if {o % 4 for o in asked} == {0, 1, 2, 3} else "turns"
     return {
         "`enlarge` was never called: how is the image enlarged?": not seen,
-        "`enlarge` got none of the eight orientations of `low`: what does it "
-        "get?": not asked,
+        "`enlarge` got none of the eight orientations of `low`.": not asked,
         f"`enlarge` got one orientation only, in {len(seen)} calls. The mean of equal "
         "answers is that answer.": len(asked) == 1,
         f"`enlarge` got {len(asked)} orientations of the image, and a square has "
@@ -198,14 +179,13 @@ def _orientations(answer: Any) -> dict:
 
 eight_fold = Exercise(
     "eight_fold",
-    _eight_fold,
+    lambda enlarge, low: _turned(enlarge, low).mean(0),
     [
         _orientations,
         Case(
             (_double, rand(1, 4, 4)),
-            "Here `enlarge` makes a square of each pixel, which has no direction. So "
-            "the mean should be equal to each single answer. Is each answer brought "
-            "back to the orientation of `low`?",
+            "Here `enlarge` makes a square of each pixel, so all answers agree. Is "
+            "each brought back to the orientation of `low`?",
         ),
         Case(
             (_lopsided, rand(3, 5, 5)),
@@ -216,20 +196,17 @@ eight_fold = Exercise(
     ],
     {
         "The answers were not turned back: you average eight pictures in eight "
-        "orientations.": lambda e, x: _turned_back(e, x, lambda a, o: a).mean(0),
+        "orientations.": lambda e, x: _turned(e, x, lambda a, o: a).mean(0),
         "Some answers come back upside down. A quarter turn to the left is undone by "
-        "one to the right, and the last step is undone "
-        "first.": lambda e, x: _turned_back(e, x, orient).mean(0),
-        "Some answers come back upside down. If you turn last, undo the turn first, "
-        "then the mirroring.": lambda e, x: _turned_back(
-            e, x, lambda a, o: (a.flip(-1) if o > 3 else a).rot90(-(o % 4), (-2, -1))
-        ).mean(0),
+        "one to the right.": lambda e, x: _turned(e, x, orient).mean(0),
+        "Some answers come back upside down. If you turn last, undo the turn "
+        "first.": lambda e, x: _turned(e, x, _turn_undone_first).mean(0),
         "The eight answers were added. Take their mean: this is far too "
-        "bright.": lambda e, x: _turned_back(e, x).sum(0),
+        "bright.": lambda e, x: _turned(e, x).sum(0),
         "That is the median, as in the paper. Take the mean here, which uses all "
-        "eight.": lambda e, x: _turned_back(e, x).median(0).values,
+        "eight.": lambda e, x: _turned(e, x).median(0).values,
         "That is the mean of the two values in the middle. Take the mean of all "
-        "eight.": lambda e, x: _turned_back(e, x).quantile(0.5, dim=0),
+        "eight.": lambda e, x: _turned(e, x).quantile(0.5, dim=0),
     },
     "If `enlarge` prefers left or right, up or down, the mean removes it. What all "
     "eight answers agree on stays.",
@@ -244,17 +221,14 @@ def allowed_orientations(chosen: Any, kernel: Tensor) -> str:
     """Which orientations of the given image its own camera could have taken."""
     numbers = isinstance(chosen, set | list | tuple)
     if not numbers or not all(o in ORIENTATIONS for o in chosen):
-        raise NotYetRight(
-            f"Expected a set of orientations, each from 0 to 7, got {chosen!r}."
-        )
-    differences = [abs(orient(kernel, o) - kernel).max() for o in ORIENTATIONS]
-    change = [float(difference / kernel.abs().max()) for difference in differences]
-    allowed = {o for o in ORIENTATIONS if change[o] < 0.01}
+        raise NotYetRight(f"Expected a set of numbers from 0 to 7, got {chosen!r}.")
+    change = [float(abs(orient(kernel, o) - kernel).max()) for o in ORIENTATIONS]
+    allowed = {o for o in ORIENTATIONS if change[o] < 0.01 * kernel.abs().max()}
     wrong = min({*chosen} - allowed, default=0)
     turned = (
         f"Orientation {wrong} turns the blur with the image. The turned blur differs "
-        f"from the camera's by {change[wrong]:.0%} of its largest weight, and the "
-        "network has never seen such an image."
+        f"from the camera's by {change[wrong] / kernel.abs().max():.0%} of its largest "
+        "weight, and the network has never seen such an image."
     )
     everything = " Eight are allowed only where the blur is the same in all."
     refuse(
@@ -293,14 +267,6 @@ def _rounds(change: Callable[[Tensor, Tensor], Tensor]) -> Callable:
     return control
 
 
-def _first_only(low: Tensor, kernel: Any, rounds: int) -> Tensor:
-    return resize(low, 2) + rounds * (_control(low, kernel, 1) - resize(low, 2))
-
-
-def _transposed(low: Tensor, kernel: Any, rounds: int) -> Tensor:
-    return _control(low, kernel if isinstance(kernel, str) else kernel.mT, rounds)
-
-
 KERNEL = gaussian_kernel((1.6, 1.0), angle=0.5)
 LOW = blur_and_subsample(rand(3, 24, 32), KERNEL, 2)
 
@@ -310,13 +276,12 @@ def _explains(high: Tensor) -> str:
         255 * float((LOW - blur_and_subsample(image, KERNEL, 2)).abs().mean())
         for image in (resize(LOW, 2), high)
     )
+    cause = "is the correction of each round that of the result so far?"
+    if after > before:
+        cause = "it diverges. Do you add the correction with the right sign?"
     return (
-        "Blurred and made smaller again, the result differs from the given image by "
-        f"{after:.1f} grey levels; without any round it would be {before:.1f}. "
-    ) + (
-        "It diverges: do you add the correction with the right sign?"
-        if after > before
-        else "Is the correction of each round that of the result so far?"
+        f"Made smaller again, the result differs from the given image by {after:.1f} "
+        f"grey levels, without any round by {before:.1f}: {cause}"
     )
 
 
@@ -324,17 +289,10 @@ control = Exercise(
     "control",
     _control,
     [
-        Case(
-            (LOW, KERNEL, 0),
-            "Without rounds the result is the bicubic interpolation and nothing else. "
-            "What does yours begin with?",
-        ),
+        Case((LOW, KERNEL, 0), "What does yours begin with?"),
         Case((LOW, KERNEL, 1), _explains),
         Case((LOW, KERNEL, 5), _explains),
-        Case(
-            (rand(1, 9, 6), "bicubic", 20),
-            "Do you round or cut off anything, or fix a value that was given?",
-        ),
+        Case((rand(1, 9, 6), "bicubic", 20), "Do you round, cut off or fix a value?"),
     ],
     {
         "With rounds = 0 one round was done all the same.": lambda x, k, n: _control(
@@ -344,17 +302,18 @@ control = Exercise(
         "end.": lambda *given: _control(*given).clamp(0, 1),
         "That is bicubic interpolation: you forgot the back-projection, or do not keep "
         "its correction.": lambda x, k, n: resize(x, 2),
-        "The correction has the wrong sign. Add what is missing: with each round yours "
-        "misses more.": _rounds(lambda high, missing: high - missing),
-        "That is the wrong kernel. The result was made smaller by bicubic "
-        "interpolation, not as the given image "
-        "was.": lambda x, k, n: _control(x, "bicubic", n),
+        "The correction has the wrong sign. Add what is missing.": _rounds(
+            lambda high, missing: high - missing
+        ),
+        "That is the wrong kernel. The given image was not made by bicubic "
+        "interpolation.": lambda x, k, n: _control(x, "bicubic", n),
         "The first correction is added again and again. Measure in each round what is "
-        "missing.": _first_only,
-        "The result is cut off at 0 and 1 in each round. Values outside may still be "
-        "needed: cut them off at the "
+        "missing.": lambda x, k, n: (1 - n) * resize(x, 2) + n * _control(x, k, 1),
+        "The result is cut off at 0 and 1 in each round. Cut it off at the "
         "end.": _rounds(lambda high, missing: (high + missing).clamp(0, 1)),
-        "The kernel is upside down or its axes have changed places.": _transposed,
+        "The kernel is upside down or its axes have changed places.": lambda x, k, n: (
+            _control(x, getattr(k, "mT", k), n)
+        ),
     }
     | {
         f"It stops after {n} round{'s' * (n > 1)}, but `rounds` says more.": (
