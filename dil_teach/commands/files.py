@@ -66,13 +66,10 @@ def check_pixels(
 
 def check_alike(files: Sequence[Path], images: "Sequence[Image]") -> None:
     """Raise a ValueError unless all images have the same shape."""
+    from dil_teach.image.convention import check_same_shape
+
     for file, image in zip(files, images, strict=True):
-        if image.shape != images[0].shape:
-            wanted, got = (" x ".join(map(str, x.shape)) for x in (images[0], image))
-            raise ValueError(
-                f"{file}: expected {wanted} (channels x height x width) as in "
-                f"{files[0]}, got {got}; all pictures must have the same size and kind"
-            )
+        check_same_shape(image, images[0], file, files[0])
 
 
 def check_output(

@@ -10,22 +10,20 @@ from torch import Tensor
 
 from dil_teach.image.convention import Image, from_uint8, to_uint8
 
+Images = Float[Tensor, "... _h _w"]
+
 ORIENTATIONS = range(8)
 """The symmetries of the square: orientation k mirrors if k > 3, and then turns by k % 4
 quarters."""
 
 
-def orient(
-    image: Float[Tensor, "*batch h w"], orientation: int
-) -> Float[Tensor, "*batch h2 w2"]:
+def orient(image: Images, orientation: int) -> Images:
     """The image in one of its eight orientations; 0 leaves it unchanged."""
     mirrored = image.flip(-1) if orientation >= 4 else image
     return mirrored.rot90(orientation % 4, (-2, -1))
 
 
-def orient_back(
-    image: Float[Tensor, "*batch h w"], orientation: int
-) -> Float[Tensor, "*batch h2 w2"]:
+def orient_back(image: Images, orientation: int) -> Images:
     """The inverse of :func:`orient`."""
     turned = image.rot90(-(orientation % 4), (-2, -1))
     return turned.flip(-1) if orientation >= 4 else turned
@@ -81,9 +79,7 @@ def random_below(n: int, rng: torch.Generator) -> int:
     return int(torch.randint(n, (), generator=rng))
 
 
-def add_noise(
-    image: Float[Tensor, "*batch h w"], sigma: float, rng: torch.Generator
-) -> Float[Tensor, "*batch h w"]:
+def add_noise(image: Images, sigma: float, rng: torch.Generator) -> Images:
     """The image with white Gaussian noise of standard deviation sigma, not clamped."""
     noise = torch.randn(image.shape, generator=rng, dtype=image.dtype)
     return image + sigma * noise.to(image.device)

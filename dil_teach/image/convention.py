@@ -1,5 +1,7 @@
 """The image convention: float32 tensors (c, h, w) in [0, 1], sRGB-encoded."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -101,4 +103,16 @@ def check_image(
         raise ValueError(
             f"{name}: expected values in [0, 1], got {image.min():.3g} to "
             f"{image.max():.3g}; divide by the largest possible value"
+        )
+
+
+def check_same_shape(
+    image: Image, first: Image, name: str | Path = "b", other: str | Path = "a"
+) -> None:
+    """Raise a ValueError unless two images have the same shape."""
+    if image.shape != first.shape:
+        got, wanted = (" x ".join(map(str, x.shape)) for x in (image, first))
+        raise ValueError(
+            f"{name}: expected {wanted} (channels x height x width) as in {other}, got "
+            f"{got}; all must have the same size and kind"
         )

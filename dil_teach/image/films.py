@@ -20,7 +20,14 @@ from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from PIL import Image as Picture
 
-from dil_teach.image.convention import Image, Video, check_images, from_uint8, to_uint8
+from dil_teach.image.convention import (
+    Image,
+    Video,
+    check_images,
+    check_same_shape,
+    from_uint8,
+    to_uint8,
+)
 from dil_teach.image.files import load_image, save_image, written_whole
 
 Frames = list[UInt8[np.ndarray, "h w c"]]
@@ -118,7 +125,7 @@ def _load_folder(folder: Path) -> Video:
     frames: list[Image] = []
     for file in files:
         frames.append(load_image(file))
-        _check_same_shape(file, frames[-1], files[0].name, frames[0])
+        check_same_shape(frames[-1], frames[0], file, files[0].name)
         _check_megapixels(folder, len(files), *frames[0].shape[1:])
     return torch.stack(frames)
 
@@ -143,18 +150,9 @@ def _load_file(path: Path) -> Video:
     video = first.new_empty(len(frames), *first.shape)
     for number, frame in enumerate(frames):
         image = from_uint8(np.rot90(frame, turns))
-        _check_same_shape(f"{path}, frame {number + 1}", image, "the first", first)
+        check_same_shape(image, first, f"{path}, frame {number + 1}", "the first")
         video[number] = image
     return video
-
-
-def _check_same_shape(name: str | Path, image: Image, other: str, first: Image) -> None:
-    if image.shape != first.shape:
-        got, wanted = (" x ".join(map(str, x.shape)) for x in (image, first))
-        raise ValueError(
-            f"{name}: expected {wanted} (channels x height x width) as in {other}, got "
-            f"{got}; make all frames of one size and kind"
-        )
 
 
 def _quarter_turns(metadata: dict[str, Any]) -> int:
@@ -213,15 +211,12 @@ def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None
         raise ValueError(f"{path}: expected a file to write, got a folder; name a file")
     with written_whole(path) as place:
         frames = [to_uint8(frame.expand(3, *frame.shape[1:])) for frame in video]
-        write = _write_gif if suffix == GIF else _write_encoded
-        write(frames, place, suffix, rate)
-
-
-def _write_gif(frames: Frames, path: Path, suffix: str, rate: float) -> None:
-    first, *others = (Picture.fromarray(frame) for frame in frames)
-    duration = max(round(1000 / rate), 20)  # ms; browsers slow down shorter ones
-    options = {"save_all": True, "append_images": others, "loop": 0}
-    first.save(path, format="GIF", duration=duration, **options)
+        if suffix == GIF:
+            # milliseconds: browsers slow down frames under 20
+            duration = max(round(1000 / rate), 20)
+            imageio.imwrite(place, frames, plugin="pillow", duration=duration, loop=0)
+        else:
+            _write_encoded(frames, place, suffix, rate)
 
 
 def _write_encoded(frames: Frames, path: Path, suffix: str, rate: float) -> None:

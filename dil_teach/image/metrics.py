@@ -11,7 +11,7 @@ from skimage import measure
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from dil_teach.image.convention import Image, check_image
+from dil_teach.image.convention import Image, check_image, check_same_shape
 
 
 def psnr(a: Image, b: Image) -> float:
@@ -27,7 +27,7 @@ def psnr(a: Image, b: Image) -> float:
     ValueError
         If their shapes differ or a value is not finite.
     """
-    _check_same_shape(a, b)
+    _check_pair(a, b)
     error = (a.double() - b.double()).square().mean().item()
     return math.inf if error == 0 else -10 * math.log10(error)
 
@@ -59,7 +59,7 @@ def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
     ValueError
         As in :func:`psnr`, or if no pixel is left inside the border.
     """
-    _check_same_shape(a, b)
+    _check_pair(a, b)
     if shave < 0 or 2 * shave >= min(a.shape[-2:]):
         raise ValueError(
             f"shave: expected 0 to {(min(a.shape[-2:]) - 1) // 2} for "
@@ -75,7 +75,7 @@ def ssim(a: Image, b: Image) -> float:
     Computed by scikit-image with Gaussian windows of sigma 1.5, as in the paper. As in
     :func:`psnr`, but each side needs at least 11 pixels.
     """
-    _check_same_shape(a, b)
+    _check_pair(a, b)
     if min(a.shape[-2:]) < 11:
         raise ValueError(
             f"ssim: expected at least 11 x 11 pixels, got {a.shape[-2]} x {a.shape[-1]}"
@@ -88,12 +88,8 @@ def ssim(a: Image, b: Image) -> float:
     return float(similarity)
 
 
-def _check_same_shape(a: Tensor, b: Tensor) -> None:
-    if a.shape != b.shape:
-        raise ValueError(
-            f"metrics: expected two images of the same shape, got {tuple(a.shape)} and "
-            f"{tuple(b.shape)}; resize or crop one of them"
-        )
+def _check_pair(a: Image, b: Image) -> None:
+    check_same_shape(b, a)
     if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
         raise ValueError("metrics: expected finite values, got NaN or infinity")
 

@@ -130,7 +130,7 @@ def smooth_warp(
     source = nodes + moved[0].permute(1, 2, 0)
     rows, columns = source.diff(dim=0)[:, :-1], source.diff(dim=1)[:-1]
     turned = columns[..., 0] * rows[..., 1] - columns[..., 1] * rows[..., 0]
-    if not bool((turned > 0).all()):
+    if not (turned > 0).all():
         raise ValueError(
             "displacement: expected a warp without folds, got one in which places "
             "change their order; make it smaller or smoother"
@@ -204,7 +204,7 @@ def _convex(corners: Float[Tensor, "4 2"]) -> bool:
     sides = corners.roll(-1, 0) - corners
     after = sides.roll(-1, 0)
     turns = sides[:, 0] * after[:, 1] - sides[:, 1] * after[:, 0]
-    return bool(torch.isfinite(corners).all() and (turns > 1e-3).all())
+    return bool(corners.isfinite().all() and (turns > 1e-3).all())
 
 
 def _homography_matrix(

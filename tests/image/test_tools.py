@@ -441,5 +441,5 @@ def test_psnr_y_leaves_the_border_out():
     assert psnr_y(a, b, 1) == math.inf and psnr_y(a, b, 0) < 30
     with pytest.raises(ValueError, match="shave"):
         psnr_y(a, b, 10)
-    with pytest.raises(ValueError, match="same shape"):
+    with pytest.raises(ValueError, match="the same size"):
         psnr(a, b[:, 1:])
