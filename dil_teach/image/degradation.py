@@ -15,7 +15,7 @@ from dil_teach.image.augment import add_noise, jpeg
 from dil_teach.image.convention import Image
 from dil_teach.image.kernel import Kernel2d
 from dil_teach.image.resize import blur_and_subsample, prepare_kernel, resize
-from dil_teach.image.scale import Scale, check_enlarging, per_axis
+from dil_teach.image.scale import Scale, per_axis
 
 Batch = Float[Tensor, "n c _h _w"]
 Degradation = Callable[..., Batch]
@@ -38,7 +38,6 @@ def downsampled(scale: Scale, kernel: str | Kernel2d = "bicubic") -> Degradation
     scale is below 1 or the kernel cannot be used.
     """
     scales = per_axis(scale)
-    check_enlarging(scales)
     kernel = prepare_kernel(kernel, scales)
     return partial(blur_and_subsample, kernel=kernel, scale=scales)
 

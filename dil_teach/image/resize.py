@@ -235,10 +235,18 @@ def _window(length: int, samples: int, step: int, taps: int, border: Border) -> 
     return torch.from_numpy(fold_border(index, length, border))
 
 
-def prepare_kernel(kernel: str | Kernel2d, scale: Scale) -> str | Tensor:
-    """A checked name, or the array as :func:`centre_kernel` returns it."""
+def prepare_kernel(kernel: str | Kernel2d, scales: tuple[float, float]) -> str | Tensor:
+    """The kernel that makes images ``scales`` times smaller, each at least 1.
+
+    A checked name, or the array as :func:`centre_kernel` returns it.
+    """
+    if min(scales) < 1:
+        raise ValueError(
+            f"scale: expected at least 1 for height and width, got {scales}; resize "
+            "makes images smaller"
+        )
     if not isinstance(kernel, str):
-        return centre_kernel(kernel, scale)
+        return centre_kernel(kernel, scales)
     check_name(kernel)
     return kernel
 

@@ -44,12 +44,3 @@ def scale_and_size(
             "take a larger scale"
         )
     return scales, out
-
-
-def check_enlarging(scales: tuple[float, float]) -> None:
-    """Refuse scales below 1, for methods that only make images larger."""
-    if min(scales) < 1:
-        raise ValueError(
-            f"scale: expected at least 1 for height and width, got {scales}; resize "
-            "makes images smaller"
-        )

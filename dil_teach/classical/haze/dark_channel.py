@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.image.colour import to_linear, to_srgb
-from dil_teach.image.convention import check_images
+from dil_teach.image.convention import Video, check_images
 from dil_teach.image.guided_filter import guided_filter, guided_upsample
 from dil_teach.image.resize import resize
 
@@ -78,7 +78,7 @@ class HazeFree(NamedTuple):
 
 
 def remove_haze_by_dark_channel(
-    frames: Frames,
+    frames: Video,
     airlight: Airlight | None = None,
     settings: DarkChannelSettings = DarkChannelSettings(),
 ) -> HazeFree:
@@ -86,8 +86,8 @@ def remove_haze_by_dark_channel(
 
     Parameters
     ----------
-    frames : Frames
-        Of any size.
+    frames : Video
+        Under one haze, in colour, of any size.
     airlight : Airlight, optional
         Default: the estimate of :func:`brightest_haze`.
 

@@ -34,7 +34,7 @@ from dil_teach.image.convention import Image, check_image
 from dil_teach.image.degradation import degrade, kernel_at
 from dil_teach.image.kernel import Kernel2d
 from dil_teach.image.resize import prepare_kernel, pyramid, resize
-from dil_teach.image.scale import Scale, check_enlarging, scale_and_size
+from dil_teach.image.scale import Scale, scale_and_size
 from dil_teach.training.checkpoint import load_attributes
 from dil_teach.training.schedules import schedule, set_learning_rate
 
@@ -151,9 +151,8 @@ class ZSSR:
         self.scale, self.size = scale_and_size(
             _size(image), scale if size is None else None, size
         )
-        check_enlarging(self.scale)
-        check_memory(image, self.scale, self.size, settings.width)
         self.kernel = prepare_kernel(kernel, self.scale)
+        check_memory(image, self.scale, self.size, settings.width)
         steps = [(k + 1) / settings.gradual for k in range(settings.gradual - 1)]
         rows, columns = self.scale
         between = [(1 + t * (rows - 1), 1 + t * (columns - 1)) for t in steps]
