@@ -23,7 +23,7 @@
 # - distinguish a *[father](glossary.md#father)* from its *[son](glossary.md#son)*, and say which is the network's input and which its target;
 # - predict in which parts of a photograph this helps, and in which it cannot.
 #
-# **What you need**: to know what a pixel is, and that training a network means making a [loss](glossary.md#loss) smaller.
+# **What you need**: you know what a pixel is, and that training a network makes a [loss](glossary.md#loss) smaller.
 # You do not need a GPU.
 # The [glossary](glossary.md) explains new terms, and [notation](notation.md) the symbols.
 # If something does not run, see [if you are stuck](if_you_are_stuck.md).
@@ -73,12 +73,13 @@ show(truth, alt=f"The photograph in full detail, {width} x {height} pixels: {sub
 # The methods do not see it; we use it at the end to score them.
 # (Our photograph shows Eileen Collins; NASA, public domain.
 # Your photograph is downscaled, to keep this short.
-# Downscaling also makes it sharp and removes noise, which is the ideal case: see *When it fails*.)
+# Downscaling also makes it sharp and removes noise; this is the ideal case, as *When it fails* explains.)
 #
 # ## Predict first
 #
 # We will remove three of every four pixels, and let two methods restore them.
-# One is [bicubic interpolation](glossary.md#bicubic), which learns nothing; the other is a network that has seen only the small image.
+# One is [bicubic interpolation](glossary.md#bicubic), which learns nothing.
+# The other is a network that has seen only the small image.
 # Choose your answers before you continue.
 # After the pictures, a check tells you why an answer is right or wrong.
 # You can leave an exercise as `...`; the chapter still runs.
@@ -105,7 +106,7 @@ what_to_learn_from = "halved to itself"
 # %% [markdown]
 # ## Exercise: where does it win?
 #
-# In which parts will the network remove the largest share of the error of bicubic interpolation?
+# In which parts will the network remove the largest fraction of the error of bicubic interpolation?
 # Set `where_it_wins` to one of three strings:
 #
 # - `"smooth parts"`, such as the grey backdrop;
@@ -123,8 +124,8 @@ where_it_wins = "outlines"
 # %% [markdown]
 # ## The smallest demo
 #
-# Halving the size is our *[forward model](glossary.md#forward-model)*: the step that loses the detail.
-# Bicubic interpolation is the simplest way to upscale again.
+# Our *[forward model](glossary.md#forward-model)* halves the size of the image; this step loses the detail.
+# Bicubic interpolation is the simplest way to upscale the small image again.
 
 # %%
 from dil_teach import resize
@@ -133,23 +134,23 @@ small = resize(truth, scale=0.5).clamp(0, 1)
 bicubic = resize(small, scale=2).clamp(0, 1)
 show(
     {"ground truth": truth, "given: half the size": small, "bicubic": bicubic},
-    alt=f"Three versions of {subject}: full detail, half the size, and the half-size "
-    "one upscaled by bicubic interpolation, which is blurred along every edge",
+    alt=f"Three versions of {subject}: full detail; half the size; and the half-size "
+    "version upscaled by bicubic interpolation, with blur along every edge",
 )
 
 # %% [markdown]
 # Bicubic interpolation fits a smooth surface through the given pixels.
-# So every edge in the result is blurred: smoothness is its only assumption about images.
+# So every edge in the result is blurred, because this method assumes only that images are smooth.
 #
 # ## The idea: patches recur
 #
-# Look at small pieces, 5 by 5 pixels or so.
-# A piece of the flag's border appears again along the whole border.
+# Look at small pieces of about 5 by 5 pixels.
+# A piece of the flag's edge appears again along the whole edge.
 # A piece of a *wide* edge in the foreground looks like an upscaled piece of a *thin* edge farther back.
 # Small [patches](glossary.md#patch) of a natural image [recur](glossary.md#recurrence) in it many times, at its own scale and at coarser scales [@glasner2009].
 # So the image contains examples of how a small, blurred structure looks when it is large and sharp: **the training set is inside the image.**
 #
-# To get this training set, we apply to the given image the step that was applied to the unknown one.
+# To get this training set, we degrade the given image in the same way as the unknown image was degraded.
 # We halve its size:
 
 # %%
@@ -166,7 +167,7 @@ show(
 # For father and son we know the answer.
 # So we train a network to turn **sons into fathers**, and then apply it to the given image to estimate the unknown one.
 # This is ZSSR, '[zero-shot](glossary.md#zero-shot)' super-resolution [@shocher2018].
-# What did you predict?
+# The next cell checks your first prediction.
 
 # %%
 from dil_teach.course import check
@@ -195,7 +196,8 @@ check.what_to_learn_from(what_to_learn_from, small)
 # ## The method
 #
 # This is one training step, from the library of the course.
-# It crops fathers from the given image and makes their sons, applies the network to the sons, and updates the weights to make the difference to the fathers smaller.
+# It crops fathers from the given image, makes their sons, and applies the network to the sons.
+# Then it updates the weights, so that the outputs differ less from the fathers.
 # Chapter 09 explains each line.
 
 # %%
@@ -207,10 +209,10 @@ show_source(ZSSR.train_step)
 
 # %% [markdown]
 # **When does it stop?**
-# After a number of steps that the budget fixes in advance.
-# The ground truth does not influence it.
+# It stops after a number of steps that the budget fixes in advance.
+# The ground truth does not influence this number.
 #
-# The training is in a cell of its own.
+# The training has its own cell.
 # If you stop it with the stop button, nothing is lost; run the cell again, and it continues.
 
 # %%
@@ -226,7 +228,7 @@ for progress in train(zssr, report_every=zssr.total_steps // 10):
     panel.update(progress, zssr.raw())
 
 # %% [markdown]
-# The loss fluctuates, because each [batch](glossary.md#batch) contains other crops of the image at other sizes, and some are harder.
+# The loss fluctuates, because each [batch](glossary.md#batch) contains different crops at different sizes, and some crops are harder.
 # The picture shows the progress better: its outlines become sharp within the first reports, and later changes are small.
 #
 # ## What came out
@@ -247,7 +249,8 @@ for name in shown:
 
 # %% [markdown]
 # These are [peak signal-to-noise ratios](glossary.md#psnr) of the [luma](glossary.md#luma): higher is better, and 3 dB more means half the [squared error](glossary.md#squared-error).
-# The second line is the **[control](glossary.md#control)**: bicubic interpolation, followed by *[back-projection](glossary.md#back-projection)* [@irani1991], which corrects the upscaled image until halving it gives the small image again.
+# The second line is the **[control](glossary.md#control)**: bicubic interpolation, followed by *[back-projection](glossary.md#back-projection)* [@irani1991].
+# Back-projection corrects the upscaled image until halving it gives the small image again.
 # ZSSR also ends with back-projection, but the control contains no network.
 # So only what ZSSR gains **beyond the control** was learned from the image.
 #
@@ -276,12 +279,12 @@ def error(image):
 
 show(
     {f"error of {name}": error(image) for name, image in shown.items()},
-    alt="Three error maps, bright where the error is large: bicubic has errors at all "
-    "outlines, the control smaller ones; in ZSSR's map mostly the letters remain",
+    alt="Three error maps, bright where the error is large: bicubic's map shows all "
+    "outlines, the control's shows them darker, and ZSSR's shows mostly the letters",
 )
 
 # %% [markdown]
-# Smooth parts are black in all three maps: there was nothing to gain.
+# Smooth parts are black in all three maps, because no method could gain anything there.
 # Bicubic's map shows all outlines.
 # In ZSSR's map the long outlines have almost disappeared: they recur along their own length and across scales, so the network had many examples.
 # The check measures this on the current photograph.
@@ -293,7 +296,8 @@ check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Where nothing was lost, nothing can be gained: which part is dark in *all* maps?
+# A method cannot gain anything where no detail was lost.
+# Which part is dark in *all* maps?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -310,7 +314,7 @@ check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)
 
 # %% [markdown]
 # For a closer look, we find the part of the picture where ZSSR removed most of bicubic's error and left little.
-# (The ground truth selects what we look at; no method has seen it.)
+# (We use the ground truth only to select this part; no method has seen it.)
 
 # %%
 import torch.nn.functional as F
@@ -332,8 +336,8 @@ def crop_at_largest(values):
 before, after = window_errors(shown["bicubic"]), window_errors(shown["ZSSR"])
 show(
     shown,
-    alt="The part where ZSSR gains most: outlines are blurred with bicubic, rippled in "
-    "the control, and with ZSSR nearly as clean as in the ground truth beside it",
+    alt="The part where ZSSR gains most: the outlines are blurred in bicubic's result, "
+    "have ripples in the control, and are nearly as clean as the truth in ZSSR's",
     truth=truth,
     crop=crop_at_largest(before - 2 * after),
 )
@@ -349,46 +353,48 @@ show(
 # %%
 show(
     shown,
-    alt="The part where ZSSR's error is largest: fine detail that occurs only once is "
-    "visible in the ground truth and blurred with bicubic, the control and ZSSR",
+    alt="The part where ZSSR's error is largest: the ground truth shows fine detail "
+    "that occurs only once; it is blurred in the results of all three methods",
     truth=truth,
     crop=crop_at_largest(after),
 )
 
 # %% [markdown]
-# In our photograph it is the emblem and the zip.
+# In our photograph, this part contains the emblem and the zip.
 # Fine letters and small parts occur only once, at one size.
 # The image contains no larger copy of them, so the network cannot learn how they look, and it does not invent them.
 # An [internal](glossary.md#internal) method cannot restore such detail; here, networks that were trained on many images have an advantage (chapter 10).
 #
 # ZSSR also gains little or nothing where no detail was lost, as in a smooth or blurred photograph.
-# And it can fail: noise and compression artefacts recur too, and if the camera's blur is not the assumed one, the two downscaling steps differ.
+# It can also fail.
+# Noise and compression artefacts recur, too.
+# If the camera's blur is not the assumed one, the sons are not made as the given image was.
 # Chapter 09 shows all these cases, and what helps.
-# A photograph directly from a phone is such a case; your photograph is not, because it was downscaled here.
+# A full-size photograph from a phone is such a case; yours is not, because it was downscaled here.
 
 # %%
 # NBVAL_CHECK_OUTPUT
-removed = (1 - after / before).flatten()  # the share of bicubic's error
+removed = (1 - after / before).flatten()  # fraction of bicubic's error
 at_best = removed[(before - 2 * after).argmax()]
 at_worst = removed[after.argmax()]
 claims = {
     "ZSSR beats bicubic by more than 2 dB": score["ZSSR"] - score["bicubic"] > 2,
-    "and its control by more than 1 dB": score["ZSSR"] - score["control"] > 1,
-    "it removes over 70% of bicubic's error where it is best": at_best > 0.7,
-    "and under 65% where it is most wrong": at_worst < 0.65,
+    "ZSSR beats its control by more than 1 dB": score["ZSSR"] - score["control"] > 1,
+    "where ZSSR is best, it removes over 70% of bicubic's error": at_best > 0.7,
+    "where it is worst, it removes under 65%": at_worst < 0.65,
 }
 check_claims(claims, own)  # they may not hold for your own photograph
 
 # %% [markdown]
 # ## On your own: predict, then try
 #
-# Take one photograph with a long straight outline and one without (a lawn, a cloud).
+# Take one photograph with a long straight outline, and one without any, such as a lawn or a cloud.
 # Before you run the chapter on them, write down for each: will ZSSR beat the control by more than 1 dB?
 # In which part will its error be largest?
 # Then compare with the pictures.
 # Expected run time: half a minute each.
 #
-# ## What the course holds
+# ## What the course contains
 #
 # The course follows a talk by Michal Irani [@irani_talk].
 #
@@ -396,15 +402,15 @@ check_claims(claims, own)  # they may not hold for your own photograph
 # |---|---|---|
 # | [00 tour](00_tour.ipynb) | what can one image teach? | you are here |
 # | [01 patch recurrence](01_patch_recurrence.ipynb) | do patches recur, within and across scales? | ready |
-# | 02 internal statistics | is the inside better than the outside? | planned |
-# | 03 denoising | how far do recurring patches carry? | planned |
+# | 02 internal statistics | are internal patches better examples than external ones? | planned |
+# | 03 denoising | how well can recurring patches remove noise? | planned |
 # | 04 completion | can an image fill its own hole? | planned |
 # | [05 retargeting with patches](05_retargeting_with_patches.ipynb) | what makes two images alike? | ready |
 # | 06 fractals and classical super-resolution | is an image its own codebook? | planned |
 # | 07 blur | which kernel made this image? | planned |
 # | 08 haze | what does fog do to recurrence? | planned |
 # | [09 ZSSR](09_zssr.ipynb) | can a network learn from one image alone? | ready |
-# | 10 inside against outside | who wins, and when? | planned |
+# | 10 inside against outside | which is better, and when? | planned |
 # | 11 KernelGAN | can a GAN find the kernel? | planned |
 # | [12 InGAN](12_ingan.ipynb) | can one network remap an image to any shape? | ready |
 # | [13 deep image prior](13_deep_image_prior.ipynb) | why does an untrained network like images? | ready |

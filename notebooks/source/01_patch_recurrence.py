@@ -42,7 +42,7 @@ start(budget, seconds={"quick": 30, "standard": 45, "full": 80})
 
 # %% [markdown]
 # `budget` changes only the size of the photograph.
-# The [seed](glossary.md#seed) is only used to draw noise; everything else is counting.
+# The [seed](glossary.md#seed) is only used to generate noise; nothing else here is random.
 #
 # ## A photograph: ours, or yours
 #
@@ -71,7 +71,7 @@ show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=2)
 #
 # ## Predict first
 #
-# A patch here is 5 by 5 pixels, which is 75 numbers in colour.
+# A patch here has 5 by 5 pixels, so it has 75 values in colour.
 # Write down your answers before you go on:
 #
 # 1.
@@ -79,8 +79,8 @@ show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=2)
 #    Where in the photograph are its nearest matches?
 #    And where are they in the photograph at *half* the size?
 # 2.
-#    What percentage of all patches has at least nine good matches in the same photograph?
-#    And in the photograph at 0.41 of its size?
+#    What percentage of all patches have at least nine good matches in the same photograph?
+#    What is the percentage in the photograph at 0.41 of its size?
 # 3.
 #    Which patches have no good match?
 #
@@ -113,7 +113,7 @@ from dil_teach.patches.search import nearest_patches
 
 @cache
 def matches_of(row, column, patch_size, k, scale):
-    """Distance and place of the k nearest patches that do not overlap."""
+    """Distances and positions of the k nearest patches that do not overlap."""
     top, left = corner(row, column, patch_size)
     asked = torch.zeros(height, width, dtype=torch.bool, device=photograph.device)
     asked[top : top + patch_size, left : left + patch_size] = True
@@ -128,7 +128,7 @@ def matches_of(row, column, patch_size, k, scale):
         query_mask=asked,
     )
     distances, _, rows, columns = (field[top, left].tolist() for field in found)
-    chosen = [(0, top * scale, left * scale)]  # the patch itself: none may overlap it
+    chosen = [(0, top * scale, left * scale)]  # no match may overlap the patch
     for match in zip(distances, rows, columns, strict=True):
         apart = [max(abs(match[1] - y), abs(match[2] - x)) for _, y, x in chosen]
         if min(apart) >= patch_size and len(chosen) <= k:
@@ -138,9 +138,9 @@ def matches_of(row, column, patch_size, k, scale):
 
 # %% [markdown]
 # The search compares the patch with *every* patch at that scale (`exact=True`).
-# We keep only matches that do not overlap the patch or one another.
+# We keep only matches that overlap neither the patch nor one another.
 # Otherwise, the nearest matches on a straight outline would all be shifted copies of the patch itself.
-# Each match is drawn above its parent:
+# The pictures show each match above its parent:
 
 # %%
 import torch.nn.functional as F
@@ -154,7 +154,7 @@ def cut(image, top, left, size):
 
 
 def above(match, parent):
-    """The match above its parent, on white."""
+    """One image, which shows the match above its parent on white."""
     room = max(parent.shape[2] - match.shape[2], 0)
     match = F.pad(match, (0, room, 0, 1), value=1)
     return torch.cat([match, parent], dim=1)
@@ -202,7 +202,7 @@ controls = {
     "patch_size": Slider("Patch size (pixels)", 3, 9, 5, 2),
     "k": Slider("Matches k", 1, 6, 5, 1),
     "scale": Slider("Scale of the search", 0.41, 1.0, 0.64, 0.01),
-    "threshold": Slider("Threshold (times the good distance)", 0.25, 4.0, 1.0, 0.25),
+    "threshold": Slider("Threshold (factor)", 0.25, 4.0, 1.0, 0.25),
 }
 
 # %%
@@ -217,19 +217,21 @@ clicked = explore(
 )
 
 # %% [markdown]
-# The patch is on the left, above its bicubic enlargement; then each match is above its parent.
-# The number is the match's distance divided by the *good distance*, which the next section explains: up to 1, it is a good match.
-# A patch of the saucer's edge matches the rim of the cup, the spoon and the ring in the coffee: other objects, other colours, but the same small pattern.
-# A patch of the wood, in the second row of pictures, has no match that is near enough.
-# Compare the lower row: the parents show the edge with more pixels than the patch, while bicubic interpolation only makes it smooth.
-# If you paste the parents, you have the first example-based super-resolution from a single image [@glasner2009].
-# ZSSR is a network that learns from all parents (chapter [09](09_zssr.ipynb)).
+# The left column shows the patch above its bicubic enlargement; the other columns show each match above its parent.
+# The number of a match is its distance divided by the patch's *half-pixel threshold*, which the next section explains.
+# If the number is at most 1, the match is good.
+# A patch of the saucer's edge matches the rim of the cup, the spoon and the ring in the coffee: these are different objects in different colours, but they contain the same small pattern.
+# The patch of the wood, in the second row of pictures, has no match that is near enough.
+# Below the patches, the parents show the edge with more detail, but bicubic interpolation only makes it smooth.
+# The first example-based super-resolution from a single image pastes such parents into the result [@glasner2009].
+# ZSSR trains a network on all parents (chapter [09](09_zssr.ipynb)).
 #
 # ## What 'similar' means
 #
 # **The mean is subtracted.**
-# The same edge in sunlight and in shadow should be the same pattern.
-# So the distance of two patches is the sum of squared differences (SSD) after the mean of each channel over the patch is subtracted.
+# An edge in sunlight and the same edge in shadow should count as the same pattern.
+# So we first subtract from each patch the mean of each channel.
+# The distance between two patches is then the sum of squared differences (SSD).
 #
 # ## Exercise: mean-removed SSD
 #
@@ -272,10 +274,10 @@ check.mean_removed_ssd(mean_removed_ssd)
 # %% [markdown]
 # **Each patch has its own threshold.**
 # One threshold for all patches does not work: any two pieces of a wall are closer to each other than two sharp edges that look the same.
-# The paper moves the patch by *half a pixel*.
 # A search over whole pixels cannot avoid a misalignment of half a pixel.
-# So a match is good if its distance is at most that of the moved patch: this is the [good distance](glossary.md#half-pixel-threshold) of the patch.
-# Here it is for three patches: those with the least, the median and the most contrast.
+# So the paper measures the distance from the patch to itself after a shift by *half a pixel*.
+# A match is good if its distance is at most this one, the [half-pixel threshold](glossary.md#half-pixel-threshold) of the patch.
+# Here are the thresholds of three patches: with the lowest, the median and the highest contrast.
 
 # %%
 from dil_teach.patches.recurrence import contrast, match_distances
@@ -284,14 +286,14 @@ contrasts = contrast(photograph).flatten()
 good = good_distance(photograph).flatten()
 found = match_distances(photograph).flatten(0, 1)
 order = contrasts.argsort()
-for name, place in (("least", 0), ("middle", len(order) // 2), ("most", -1)):
+for name, place in (("lowest", 0), ("median", len(order) // 2), ("highest", -1)):
     i = order[place]
     nearest = f"its nearest match is {found[i, 0]:.4f} away"
-    print(f"{name:6} contrast {contrasts[i]:8.4f}: good up to {good[i]:.4f}, {nearest}")
+    print(f"{name:7} contrast {contrasts[i]:8.4f}: good up to {good[i]:.4f}, {nearest}")
 
 # %% [markdown]
 # The thresholds differ by a factor of more than a hundred.
-# The library's function defines the good distance completely:
+# The library's function `good_distance` computes them:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -300,8 +302,8 @@ from dil_teach.notebook import show_source
 show_source(good_distance)
 
 # %% [markdown]
-# Two of its limits are ours, not the paper's.
-# To see why they are needed, count the patches with at least one good match, in the photograph and in **white noise**, where nothing recurs:
+# It adds a maximum and a minimum, which the paper does not have.
+# To see why they are needed, we count the patches with at least one good match, in the photograph and in **white noise**, where nothing recurs:
 
 # %% tags=["algorithm"]
 from dil_teach.patches.recurrence import moved_by_half
@@ -315,11 +317,11 @@ def shares(image):
     nearest = match_distances(image)[..., 0]
     good = good_distance(image)
     limits = {
-        "as the library has it": good,
-        "the half pixel alone": moved.amax(0),
-        "the mean of four directions": torch.minimum(moved.mean(0), good),
-        "half that distance": good / 2,
-        "one distance for all patches": good.median().expand_as(good),
+        "the library's threshold": good,
+        "without maximum and minimum": moved.amax(0),
+        "mean of the four directions": torch.minimum(moved.mean(0), good),
+        "half the library's threshold": good / 2,
+        "one threshold for all patches": good.median().expand_as(good),
     }
     return {name: (nearest <= limit).float().mean() for name, limit in limits.items()}
 
@@ -331,18 +333,18 @@ for (name, here), there in zip(
     print(f"{name:32} {here:9.1%} {there:12.1%}")
 
 # %% [markdown]
-# With the half pixel alone, more than half of the patches of *noise* have a 'good' match.
-# Noise changes so much within half a pixel that 25 random numbers are often just as close to 25 others.
-# Therefore the first limit is a quarter of the patch's own contrast.
-# The second limit, two grey levels, is for the opposite case: patches of a smooth wall or sky differ only by the camera's noise, so they should count as similar.
+# Without the maximum and the minimum, more than half of the patches of *noise* have a 'good' match.
+# A shift by half a pixel changes noise so much that the nearest unrelated patch is often just as close.
+# Therefore the maximum of the threshold is a quarter of the patch's own contrast.
+# The minimum, two grey levels, is for the opposite case: patches of a smooth wall or sky differ only by the camera's noise, so they should count as similar.
 # The other lines show how much the percentage depends on the definition.
-# **A percentage of recurrence means nothing without its definition.**
-# (More choices, on more photographs: `benchmarks/results/recurrence_choices.json`.)
+# **A percentage of recurrence means nothing without the definition of a good match.**
+# (`benchmarks/results/recurrence_choices.json` has more definitions and more photographs.)
 #
 # ## Within scale: where do patches recur?
 #
 # Now count the good matches of every patch, up to 16, without the patch itself.
-# Comparing all pairs of patches is slow (chapter 03 comes back to this).
+# Comparing all pairs of patches is slow.
 # A [KD-tree](glossary.md#kd-tree) on the principal components of the patches finds nearly the same matches in a fraction of the time; its distances are up to 3% too large.
 
 
@@ -372,7 +374,7 @@ at_first = {"patch_size": 5, "scale": 1.0, "threshold": 1.0}
 mapped = explore(
     map_of_matches,
     map_controls,
-    "The photograph beside its map of recurrence at patch size {patch_size}, scale "
+    "The photograph and its map of recurrence at patch size {patch_size}, scale "
     "{scale}, threshold {threshold}: white where a patch has 16 good matches, black "
     "where it has none",
     examples=[at_first, at_first | {"scale": 0.5}],
@@ -381,21 +383,21 @@ mapped = explore(
 # %% [markdown]
 # Two kinds of places are white: smooth ones (the inside of the cup, the saucer), and long clean outlines, which recur along their own length.
 # The spoon, the handle with its reflections and the grain of the table are black: their detail occurs only once.
-# With larger patches, less of the map is white: the larger a patch, the less often it recurs.
+# With larger patches, less of the map is white, because larger patches recur less often.
 # This is why the methods of this course use *small* patches.
 #
 # ## Across scales, and parents
 #
-# The second example above has scale 0.5: the *same* patches are searched for in the photograph at half its size.
-# Only the image that is searched was downscaled, not the patches.
+# The second example above has scale 0.5: we search for the *same* patches in the photograph at half its size.
+# We downscale only the image that is searched, not the patches.
 # Less of the map is white, but many outlines still are.
-# An edge looks the same at any scale, and objects in a photograph have many distances from the camera.
+# An edge looks the same at any scale, and objects in a photograph are at many distances from the camera.
 #
 # Each of these matches has a parent that is twice as large.
-# So a large part of the photograph has examples of more detail in the photograph itself.
+# So for a large part of the photograph, the photograph itself contains examples with more detail.
 # **This is the principle of learning super-resolution from one image.**
 #
-# ## Smooth and detailed patches apart
+# ## Smooth and detailed patches
 #
 # Smooth patches recur everywhere, but a method can learn little from them.
 # So we look separately at the quarter of the patches with the most contrast.
@@ -404,7 +406,7 @@ mapped = explore(
 from dil_teach.notebook import curves
 from dil_teach.patches.recurrence import SCALES, detailed
 
-PAPER = ([1.0, 0.41, 0.26], [90, 80, 70])  # 'more than', all patches, 9 or more
+PAPER = ([1.0, 0.41, 0.26], [90, 80, 70])  # lower bounds, in percent
 
 
 def curve(patch_size, least, threshold):
@@ -421,7 +423,7 @@ def curve(patch_size, least, threshold):
 # %%
 curve_controls = {
     "patch_size": controls["patch_size"],
-    "least": Slider("Least number of good matches", 1, 16, 9, 1),
+    "least": Slider("Minimum number of good matches", 1, 16, 9, 1),
     "threshold": controls["threshold"],
 }
 as_paper = {"patch_size": 5, "least": 9, "threshold": 1.0}
@@ -430,7 +432,7 @@ drawn = explore(
     curve_controls,
     "Percentage of patches of {patch_size} pixels with at least {least} good matches "
     "against scale, for smooth and for detailed patches, and the paper's three points: "
-    "all fall as the scale gets smaller, ours lie lower",
+    "all curves fall towards small scales, and ours are lower than the paper's",
     examples=[as_paper, as_paper | {"least": 1}],
 )
 
@@ -438,7 +440,7 @@ drawn = explore(
 # Both curves fall with the scale, because a smaller image has fewer patches.
 # The smooth patches recur at all scales.
 # Many detailed patches have *one* good match at scale 1, fewer have nine, and at 0.41 almost none has nine.
-# Move *Least number* and *Threshold*: the order of the curves stays, their heights change.
+# If you move *Minimum number* and *Threshold*, the order of the curves stays, but their heights change.
 #
 # ## Exercise: percentage against scale
 #
@@ -478,18 +480,18 @@ check.percentage_against_scale(percentage_against_scale)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# 'At least' includes patches with exactly this number, and a percentage is a hundred times a share.
+# 'At least' includes patches with exactly this number, and a percentage is a hundred times a fraction.
 # `.item()` converts a tensor with one value to a float.
 #
 # </details>
 
 # %% [markdown]
-# ## Beside the paper's figures
+# ## Comparison with the paper
 #
 # The paper measured 300 photographs of the Berkeley set, in grey, at 481 x 321 pixels.
 # It reports lower bounds for the percentage of 5 x 5 patches that have nine or more similar patches.
 # (We could not check the paper's text when we wrote this: look up the three figures before you cite them.)
-# Here is our one photograph, in colour and in grey:
+# Here are the percentages of our photograph, in colour and in grey:
 
 # %%
 from dil_teach.image.metrics import luma
@@ -508,31 +510,33 @@ rows = {
 }
 
 # %%
-print(f"{'9 or more, in percent; scale':30}" + "".join(f"{s:8}" for s in SCALES))
+print(f"{'9 or more, in %, at scale':30}" + "".join(f"{s:8}" for s in SCALES))
 for name, percent in rows.items():
     print(f"{name:30}" + "".join(f"{p:8.1f}" for p in percent))
 print(f"{'the paper, all patches':30}{'> 90':>8}{'> 80':>32}")
 print(f"{'the paper, detailed quarter':30}{'> 80':>8}{'> 70':>32}")
 
 # %% [markdown]
-# Our percentages are clearly lower, for several reasons, and you can test each of them:
+# Our percentages are clearly lower.
+# There are several possible reasons, and you can test each of them:
 #
 # - **Size.**
 #   A photograph of this size has a seventh of the patches of the paper's photographs, so nine matches are harder to find.
 # - **Colour.**
-#   75 values must agree, not 25.
-# - **The limit by contrast.**
+#   In colour, 75 values must agree; in grey, only 25.
+# - **The maximum of the threshold.**
 #   Without it, noise would recur.
 # - **Weights.**
-#   The paper weighs the patch's pixels by a Gaussian whose width it does not state, so the corners of a patch may differ.
-# - **The half pixel.**
-#   The paper does not state the direction or the interpolation.
+#   The paper weights the patch's pixels by a Gaussian, so its patches may differ at the corners. It does not state the width.
+# - **The shift by half a pixel.**
+#   The paper does not state its direction or its interpolation.
 #
-# So only the qualitative claim holds: patches recur within and across scales, and (with one exception) less at each smaller scale.
-# The table has eight of our photographs at 256 pixels (longer side), and the whole of Set5 (`benchmarks/results/recurrence_paper.json` has all images, in colour as well).
+# So we confirm only the qualitative claim: patches recur within and across scales, and (with one exception) less at each smaller scale.
+# The table shows eight of our photographs at 256 pixels (longer side), and the mean of Set5.
+# (`benchmarks/results/recurrence_paper.json` has all images, also in colour.)
 # Smooth patches usually recur more than detailed ones.
 # The exceptions are images whose detail itself repeats: our rendered facade, gravel, grass, and Set5's butterfly.
-# At small scales, most of the patches that recur are smooth sky and walls, which our limit of two grey levels accepts. <!-- recurrence table -->
+# At small scales, most of the patches that recur are smooth sky and walls, which our minimum of two grey levels accepts. <!-- recurrence table -->
 #
 # | grey, 5 x 5, 9 or more, % | 1 | 0.8 | 0.64 | 0.51 | 0.41 |
 # |---|---|---|---|---|---|
@@ -557,7 +561,7 @@ print(f"{'the paper, detailed quarter':30}{'> 80':>8}{'> 70':>32}")
 #
 # We test white noise and a photograph of grass.
 # Predict their maps before you run the cell.
-# How does weak noise, 10 of 255 grey levels, change the map of the cup?
+# How does weak noise, with a standard deviation of 10 grey levels, change the map of the cup?
 
 # %%
 grass = photo("grass", size=side).to(device())
@@ -573,9 +577,9 @@ show(
         name: above(counted[name].expand(3, -1, -1), image.expand(3, -1, -1))
         for name, image in fails.items()
     },
-    alt="White noise, grass, and the photograph with a little noise, each below its "
-    "map of recurrence: the maps of noise and of grass are black, and in the "
-    "third only some strong outlines are left white",
+    alt="White noise, grass, and the photograph with weak noise, each below its map "
+    "of recurrence: the maps of noise and grass are black, and in the third only "
+    "some strong outlines are white",
 )
 
 # %% [markdown]
@@ -587,15 +591,15 @@ show(
 #
 # ## One number: the recurrence score
 #
-# Later chapters compare results of methods by one number.
-# The [recurrence score](glossary.md#recurrence-score) is the share of patches with at least one good match, averaged over the five scales.
+# Later chapters compare the results of methods by one number.
+# The [recurrence score](glossary.md#recurrence-score) is the fraction of patches with at least one good match, averaged over the five scales.
 
 # %%
 from dil_teach.patches.recurrence import recurrence_score
 
 blurred = resize(resize(photograph, 0.5), size=(height, width)).clamp(0, 1)
 tiled = photograph[:, :24, :24].repeat(1, height // 24, width // 24)
-scored = {"photograph": photograph, "halved, enlarged again": blurred}
+scored = {"photograph": photograph, "downscaled and upscaled": blurred}
 scored |= fails | {"one corner, tiled": tiled}
 score = {name: recurrence_score(image) for name, image in scored.items()}
 for name, value in score.items():
@@ -604,7 +608,7 @@ for name, value in score.items():
 # %% [markdown]
 # A higher score does not mean a better image.
 # Blur removes detail, but it hardly changes the score, because the remaining patterns recur at least as well.
-# One corner, tiled, has a high score, but it is not a photograph.
+# The tiled corner has a high score, but it is not a photograph.
 # A result should have the *same score as its ground truth*.
 
 # %%
@@ -612,29 +616,30 @@ for name, value in score.items():
 all_patches, at_grey, detail = rows.values()
 claims = {
     "white noise: at most 1% of the patches recur": score["white noise"] <= 0.01,
-    "the photograph: over a third, over all scales": score["photograph"] > 0.33,
-    "grass recurs less than half as much": score["grass"] < score["photograph"] / 2,
-    "noise on the photograph lowers its score by over a third": (
+    "the photograph: over a third recur on average": score["photograph"] > 0.33,
+    "grass has less than half of its score": score["grass"] < score["photograph"] / 2,
+    "noise lowers the photograph's score by over a third": (
         score["the cup with noise"] < 0.67 * score["photograph"]
     ),
-    "the detailed quarter recurs less than all": detail[0] < at_grey[0],
+    "detailed patches recur less than all patches": detail[0] < at_grey[0],
     "fewer patches recur at 0.41 than at 1": at_grey[-1] < at_grey[0],
 }
-check_claims(claims, own)  # on a photograph of yours they may not hold
+check_claims(claims, own)  # they may not hold for your own photograph
 
 # %% [markdown]
 # ## On your own
 #
 # - Upload photographs of printed text, of a brick wall, of a crowd, and one that is out of focus.
-#   Predict the order of their scores first.
+#   First predict the order of their scores.
 #   (Each takes half a minute.)
-# - On the command line, `dil-teach recurrence PHOTO.jpg map.png --scale 0.5` writes the map, and the numbers beside it.
+# - On the command line, `dil-teach recurrence PHOTO.jpg map.png --scale 0.5` writes the map to `map.png` and its values to `map.json`.
 #
 # ## Summary
 #
-# - Small patches of a photograph recur in it, within and across scales: smooth patches everywhere, outlines along their length and at other scales.
+# - Small patches of a photograph recur in it, within and across scales.
+#   Smooth patches recur everywhere; outlines recur along their length and at other scales.
 # - 'Similar' needs a definition.
-#   Ours subtracts the mean, allows the change by half a pixel, and limits it by the patch's contrast.
+#   Ours subtracts the means and allows the difference that a shift by half a pixel makes, up to a maximum set by the patch's contrast.
 #   Another definition gives other percentages.
 # - A match at a smaller scale has a parent, which shows the patch at a higher resolution.
 #   Parents are internal examples for super-resolution.

@@ -14,7 +14,7 @@
 # # 05 · Retargeting with patches: what makes two images alike?
 #
 # An image must fit a frame of another shape.
-# If you squeeze it, faces become thin; if you crop it, somebody is missing.
+# If you squeeze it, faces become thin; if you crop it, somebody may be cut off.
 # This chapter defines what the new image should have in common with the old one, measures it as a number, and shows that an image can have a good number and still be wrong.
 #
 # **After this chapter you can**
@@ -22,7 +22,7 @@
 # - find the [seam](glossary.md#seam) of least energy by dynamic programming, and say what [forward energy](glossary.md#forward-energy) changes;
 # - measure [completeness](glossary.md#completeness) and [coherence](glossary.md#coherence) of two images, and draw where each is bad;
 # - show that each of the two alone accepts useless results;
-# - name two [controls](glossary.md#control) that have good measures and are wrong, and say what the measures do not see.
+# - name two [baselines](glossary.md#baseline) with good measures and bad images, and say what the measures cannot detect.
 #
 # **What you need**: chapter [01](01_patch_recurrence.ipynb).
 # No network is trained here, and no GPU is needed.
@@ -41,14 +41,15 @@ start(budget, seconds={"quick": 25, "standard": 80, "full": 170})
 
 # %% [markdown]
 # `budget` changes only the size of the pictures.
-# The [seed](glossary.md#seed) is used for two experiments with noise; nothing else here is random.
+# The [seed](glossary.md#seed) sets the noise of two experiments; nothing else here is random.
 #
 # ## A photograph: ours, or yours
 #
 # To use your own photograph, choose a file, then select the cell below and *Run > Run Selected Cell and All Below*.
 # The file stays on the computer where this notebook runs.
 # One or two objects in front of a smooth background work best.
-# With a crowd, a page of text or straight lines across the whole image, expect every method of this chapter to fail; below you see how.
+# Every method of this chapter fails on a crowd, a page of text or straight lines across the whole image.
+# You will see below how they fail.
 
 # %%
 from dil_teach.notebook import upload
@@ -72,16 +73,16 @@ subject = (
 show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=3)
 
 # %% [markdown]
-# Ours has one face, one model of a rocket, one helmet and the stripes of a flag (Eileen Collins, photograph: NASA, public domain).
-# Remember these numbers: you will need them.
+# Ours shows one face, one model of a rocket, one helmet and the stripes of a flag (Eileen Collins, photograph: NASA, public domain).
+# Remember how often each object occurs: you will need it.
 #
 # ## Predict first
 #
-# Write down your answers; each is tested below.
+# Write down your answers; the chapter tests each of them.
 #
 # 1.
 #    We want a narrower image.
-#    One pixel is removed from each row, then another, always where the image changes least.
+#    From each row we remove one pixel after another, always where the image changes least.
 #    Which parts stay as they are, and which are distorted?
 # 2.
 #    One result contains every patch of the photograph.
@@ -91,11 +92,11 @@ show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=3)
 #    One result has better completeness *and* better coherence than another.
 #    Is it the better image?
 #
-# ## The smallest demo: one pixel out of each row
+# ## The smallest demo: remove one pixel from each row
 #
 # A [seam](glossary.md#seam) is a path from the top of the image to the bottom: one pixel in each row, at most one column away from the pixel in the row above.
 # Removing a seam makes the image one column narrower; duplicating it makes it one column wider [@avidan2007].
-# Here the seams are computed once, the cheapest first; then every width is available immediately:
+# We compute the seams once, in order of increasing cost; then every width is available immediately:
 
 # %%
 from dil_teach import resize
@@ -105,7 +106,7 @@ order = seam_order(photograph, width // 2)
 
 
 def coloured(image, seams):
-    """The image with those seams in cyan."""
+    """The image with the marked pixels in cyan."""
     cyan = torch.tensor([0.0, 1.0, 1.0], device=image.device)[:, None, None]
     return torch.where(seams, cyan, image.expand(3, -1, -1))
 
@@ -114,7 +115,7 @@ def render_width(target):
     gone = order < abs(target - width)
     pictures = {
         "seams": coloured(photograph, gone),
-        "seams out, or doubled": at_width(photograph, order, target),
+        "seams removed or duplicated": at_width(photograph, order, target),
         "plain resizing": resize(photograph, size=(height, target)).clamp(0, 1),
     }
     return strip(pictures, zoom=2)
@@ -126,25 +127,26 @@ from dil_teach.notebook import Slider, explore
 width_slider = explore(
     render_width,
     {"target": Slider("Width (pixels)", width - width // 2, width * 3 // 2, narrow, 1)},
-    f"{subject} with seams drawn in, and brought to {{target}} pixels' width by seams "
-    "and by plain resizing, which squeezes or stretches all alike",
+    f"{subject} with its seams in cyan, and resized to a width of {{target}} pixels by "
+    "seams and by plain resizing, which squeezes or stretches every part equally",
     examples=[{"target": narrow}, {"target": width * 3 // 2}],
     live=True,
 )
 
 # %% [markdown]
-# In the narrower image (question 1), seams remove the wall, the table and the smooth parts of the suit.
+# In the narrower image (question 1), the seams were removed from the wall, the table and the smooth parts of the suit.
 # The face keeps its shape, while plain resizing makes it thin.
 # The method does not know what a face is, and it distorts the helmet and the suit.
 # At 1.2 times the width (move the slider), the wall and the black helmet are stretched, and the face does not change.
-# At 1.5 times the width, the smooth parts are used up: half of all pixels are duplicated, in the face, too, and seams are hardly better than plain resizing.
+# At 1.5 times the width, the smooth parts are used up.
+# Half of all pixels are duplicated, also in the face, so seams are hardly better than plain resizing.
 #
-# ## Seams: which path is the cheapest?
+# ## Seams: which path has the minimum cost?
 #
-# Avidan and Shamir define the cost of a pixel by its gradient, the [energy map](glossary.md#energy-map) $e = |\partial I/\partial x| + |\partial I/\partial y|$.
-# The best path does not always contain the cheapest pixel of each row, or always take the cheapest step.
-# But the part of the best path down to any of its pixels must be the best path to *that* pixel.
-# So one table $M$ is enough, filled row by row:
+# Avidan and Shamir define the cost of a pixel as its gradient; all costs form the [energy map](glossary.md#energy-map) $e = |\partial I/\partial x| + |\partial I/\partial y|$.
+# The best path does not always contain the cheapest pixel of a row, and it does not always take the cheapest step.
+# But for each of its pixels, its part from the top to this pixel is the best path to *this* pixel.
+# So it is enough to fill one table $M$, row by row:
 #
 # $$M(i, j) = e(i, j) + \min\bigl(M(i-1, j-1),\; M(i-1, j),\; M(i-1, j+1)\bigr).$$
 #
@@ -160,14 +162,14 @@ show(
         "energy map": (energy / energy.quantile(0.98)).clamp(0, 1)[None],
         "the first quarter of the seams": coloured(photograph, cheapest < width // 4),
     },
-    alt="The energy map, white on outlines and black in plain parts; and the "
-    "photograph with the seams that go first in cyan, winding between the outlines",
+    alt="The energy map, white on outlines and black in smooth parts; and the "
+    "photograph with its first seams in cyan, which wind between the outlines",
     zoom=2,
 )
 
 # %% [markdown]
-# The white outlines are expensive for a seam.
-# The seams follow the dark parts; where a row has no dark gap, many seams use the same narrow place.
+# White outlines have a high cost, so the seams follow the dark parts.
+# Where a row has few dark pixels, many seams pass through the same narrow gap.
 #
 # ## Exercise: the seam of least energy
 #
@@ -203,13 +205,14 @@ check.least_seam(least_seam)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Use two passes: downwards fill the table, upwards trace the seam back.
+# Use two passes: fill the table downwards, then trace the seam back upwards.
 # Where does the trace start?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Pad a row of sums with infinity on both sides: then every pixel has three neighbours above it, in three slices of this row, one column apart.
+# Pad a row of sums with infinity on both sides.
+# Then every pixel has three neighbours above it, and three slices of the padded row contain them.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -220,12 +223,12 @@ check.least_seam(least_seam)
 # </details>
 
 # %% [markdown]
-# ## Forward energy: what will the picture look like afterwards?
+# ## Forward energy: what will the image look like afterwards?
 #
 # The gradient describes the image *before* the seam is removed.
-# But we see the image afterwards: pixels now lie side by side though they did not before.
-# The forward energy [@rubinstein2008] is the cost of these new differences.
-# Which pixels become neighbours depends on where the seam comes from, so there are three costs.
+# But we see the image afterwards, when other pixels are neighbours.
+# The forward energy [@rubinstein2008] is the sum of the differences between these new neighbours.
+# Which pixels become neighbours depends on the direction from which the seam comes, so there are three costs.
 # This is the whole method, with its table:
 
 
@@ -234,7 +237,7 @@ def forward_seam(grey):
     """The seam after which neighbouring pixels differ least; grey is [h w]."""
     replicated = torch.cat([grey[:, :1], grey, grey[:, -1:]], dim=1)
     left, right = replicated[:, :-2], replicated[:, 2:]
-    meet = (right - left).abs()  # these two become neighbours in the row
+    meet = (right - left).abs()  # neighbours in the row afterwards
     total, came = meet[0], []
     for i in range(1, len(grey)):
         above, edge = grey[i - 1], total.new_full((1,), torch.inf)
@@ -277,28 +280,28 @@ narrower = {
 # %%
 show(
     narrower,
-    alt=f"{subject}, at six tenths of the width by both energies: with backward "
-    "energy outlines come out jagged, with forward energy they stay smooth",
+    alt=f"{subject} at 0.6 of the width: with backward energy the outlines are "
+    "jagged, with forward energy they are smooth",
     zoom=3,
 )
 
 # %% [markdown]
-# Backward energy creates steps where seams cross a slanted outline: the rim of the flag, the chest, the edge of the helmet.
-# Forward energy avoids visible crossings and removes a little more of the smooth suit instead.
+# Backward energy creates steps where seams cross an oblique outline: at the rim of the flag, the chest and the edge of the helmet.
+# Forward energy avoids visible crossings, and removes a little more of the smooth suit.
 # It is the library's default.
 #
 # ## Protect, and remove
 #
-# A person knows more than a gradient.
-# Paint a part that should be *protected*: seams avoid it as long as they can.
-# Paint a part that should be *removed*: seams go through it until it is gone.
+# You know better than a gradient which parts matter.
+# Paint a part that should be *protected*: seams avoid it as long as possible.
+# Paint a part that should be *removed*: seams pass through it until it is gone.
 # Then run the cells below again.
 # (At first, the face is protected and the model is removed.)
 
 
 # %%
 def ellipse(top, left, bottom, right):
-    """A mask, 1 inside an ellipse; its box is given as shares of the sides."""
+    """A mask, 1 inside an ellipse; its box is in fractions of height and width."""
     y = (torch.arange(height) + 0.5)[:, None] / height
     x = (torch.arange(width) + 0.5) / width
     down = (2 * y - top - bottom) / (bottom - top)
@@ -333,29 +336,31 @@ masked = {
 # %%
 show(
     masked,
-    alt=f"{subject} at less than half its width, the face squeezed; the same with "
-    "the face protected; and the photograph with the painted thing taken out",
+    alt=f"{subject} at less than half its width with the face squeezed; the same "
+    "with the face protected; and the photograph without the painted object",
     zoom=2,
 )
 
 # %% [markdown]
-# At 0.45 of the width, the face is squeezed if it is not protected; if it is, the face keeps its shape and everything else is distorted.
+# At 0.45 of the width, an unprotected face is squeezed.
+# A protected face keeps its shape, but everything else is distorted.
 # On the right, the model is gone.
-# But a seam continues to the bottom of the image: half of the helmet, *below* the model, was removed as well.
+# But each seam continues to the bottom of the image, so half of the helmet, *below* the model, was removed as well.
 # At the edge of the table, a step shows where the two halves do not fit.
 # (With a `size`, `remove_object` restores the width by seams elsewhere.)
 #
-# ## Alike, both ways
+# ## Bidirectional similarity
 #
-# What should a result have in common with its photograph? @simakov2008 ask two questions about patches, here of 7 x 7 pixels.
+# What should a result have in common with its photograph?
+# @simakov2008 ask two questions about patches, here of 7 x 7 pixels.
 # Does the target $T$ contain every patch of the source $S$ (**completeness**)?
 # Does the source contain every patch of the target (**coherence**)?
 #
 # $$d(S, T) = \underbrace{\frac{1}{N_S}\sum_{p \in S} \min_{q \in T} D(p, q)}_{\text{completeness}} \;+\; \underbrace{\frac{1}{N_T}\sum_{q \in T} \min_{p \in S} D(p, q)}_{\text{coherence}}$$
 #
-# Both are errors: 0 is best.
-# The distance of two patches is the mean squared difference.
-# Unlike in chapter 01, the patches' means are not subtracted, because a dark wall is not a bright wall:
+# Both are errors, so 0 is best.
+# The distance between two patches is the mean squared difference.
+# Unlike in chapter 01, we do not subtract the patches' means, because a dark wall should differ from a bright one:
 
 # %%
 from dil_teach.patches.extract import extract_patches
@@ -370,7 +375,7 @@ narrowed = resize(photograph, size=(height, narrow)).clamp(0, 1)
 for row, column in ((0, 0), (height // 4, int(0.38 * width))):
     one = extract_patches(photograph[:, row : row + 7, column : column + 7], 7)
     nearest = patch_distances(one, narrowed).min().sqrt()
-    print(f"patch at {row}, {column}: its nearest is {255 * nearest:.1f} levels away")
+    print(f"patch at {row}, {column}: nearest is {255 * nearest:.1f} grey levels away")
 
 # %% [markdown]
 # The sum is the [bidirectional similarity](glossary.md#bidirectional-similarity); despite its name, it is a distance.
@@ -380,7 +385,8 @@ for row, column in ((0, 0), (height // 4, int(0.38 * width))):
 #
 # Write `similarity(source, target, patch_size=7)`.
 # `source` and `target` are images, `Float[Tensor, "c h w"]`, with the same number of channels and values in [0, 1]; their sizes may differ.
-# The result is two numbers, completeness and coherence in this order: the squared difference per value to the nearest patch of the other image, averaged over all patches.
+# The result is two numbers, first completeness, then coherence.
+# Each is the mean squared difference from a patch to its nearest patch in the other image, averaged over all patches.
 # `extract_patches(image, patch_size)` returns the patches as rows, `Float[Tensor, "patches values"]`.
 # Expected run time: about a second.
 
@@ -403,13 +409,13 @@ check.similarity(similarity)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# One table holds the distance of each source patch to each target patch.
-# Completeness and coherence are read from it along its two axes.
+# One table contains the distance from each source patch to each target patch.
+# Compute completeness along one axis of it and coherence along the other.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `torch.cdist(a, b)` gives the *root* of the summed squares, for each row of `a` against each row of `b`.
+# For each row of `a` and each row of `b`, `torch.cdist(a, b)` gives the *root* of the sum of squared differences.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -419,9 +425,9 @@ check.similarity(similarity)
 # </details>
 
 # %% [markdown]
-# ## Each question alone
+# ## Each term alone
 #
-# Here are two useless images (question 2), at half the size.
+# Here are two useless images (question 2), made from the photograph at half the size.
 # One is a corner of the photograph.
 # The other is the photograph pasted into noise.
 
@@ -440,8 +446,8 @@ alone = {"a corner": corner, "pasted into noise": pasted}
 alone_errors = {n: bidirectional_similarity(small, i) for n, i in alone.items()}
 show(
     alone,
-    alt=f"A corner of {subject}, and the whole of it between two broad stripes of "
-    "coloured noise",
+    alt=f"A corner of {subject}; and the whole photograph between two broad stripes "
+    "of coloured noise",
     zoom=3,
 )
 for name, (missing, made_up) in alone_errors.items():
@@ -453,10 +459,11 @@ for name, (missing, made_up) in alone_errors.items():
 # **Each term alone accepts useless results.**
 #
 # The same happens if a method minimises only one term.
-# In the paper's update, every patch of the target votes for its nearest patch in the source.
-# Every patch of the source votes for itself, at the place of its nearest patch in the target.
+# In the paper's update, pixels receive votes.
+# For every target patch, its nearest source patch votes at the position of the target patch.
+# Every source patch votes at the position of its nearest target patch.
 # Each pixel becomes the mean of its votes.
-# `alpha` weighs the two terms: 0 is coherence only, 1 is completeness only.
+# `alpha` weights the two terms: 0 is coherence only, 1 is completeness only.
 
 # %%
 from dil_teach.classical.retarget.bidirectional import update
@@ -465,7 +472,7 @@ from dil_teach.notebook import show_source
 show_source(update)
 
 # %% [markdown]
-# We start from pure noise, so only the update can create the image:
+# We start from pure noise, so everything in the result comes from the update:
 
 # %%
 noise = torch.rand(channels, rows, 2 * columns, generator=rng)
@@ -484,9 +491,9 @@ for words, alpha in {
 # %%
 show(
     {"source": small} | from_noise,
-    alt="A small photograph; what coherence alone makes of noise, one material spread "
-    "over all; what both make, pieces of everything without their order; and what "
-    "completeness alone makes, scattered pieces with noise left between them",
+    alt="A small photograph and three results from noise: coherence alone repeats a "
+    "few parts; both terms give all parts in a wrong order; completeness alone gives "
+    "scattered pieces with noise between them",
     zoom=2,
 )
 for words, (missing, made_up) in noise_errors.items():
@@ -495,14 +502,15 @@ for words, (missing, made_up) in noise_errors.items():
 # %% [markdown]
 # Coherence alone repeats a few parts of the photograph, here the wall and the hair.
 # Completeness alone places every piece somewhere and leaves noise in between.
-# Both together give pieces of everything and no noise, but no astronaut: patches of 7 pixels do not contain the arrangement of objects.
+# Both terms together give pieces of everything without noise.
+# But they do not give an astronaut, because patches of 7 pixels do not contain the arrangement of objects.
 # So the update needs a good *initialisation*.
 #
 # ## Gradual resizing
 #
 # The paper starts from the source itself.
-# It changes the width by a few pixels, improves the image by updates, and repeats both.
-# The result at each width initialises the next one, so there is a result for every width on the way.
+# It changes the width by a few pixels, improves the image by updates, and repeats both steps.
+# The result at each width initialises the next one, so there is a result for every width in between.
 # (Photograph: vultilion, CC BY 2.0, as scikit-learn ships it.)
 
 # %%
@@ -511,7 +519,7 @@ little = resize(flower, size=(40, 40)).clamp(0, 1)
 
 
 def gradually(source, width, updates=2):
-    """The target at each width on the way, as {width: image}."""
+    """The result at each width from source to target, as {width: image}."""
     target, reached = source, {source.shape[2]: source}
     step = 2 if width > source.shape[2] else -2
     for now in range(source.shape[2] + step, width + step, step):
@@ -541,7 +549,7 @@ def render_gradually(now):
 gradual_slider = explore(
     render_gradually,
     {"now": Slider("Width (pixels)", 24, 64, 40, 2)},
-    "A dahlia of 40 pixels brought to {now} pixels' width by gradual resizing, by "
+    "A dahlia of 40 pixels resized to a width of {now} pixels by gradual resizing, by "
     "seams and by plain resizing",
     examples=[{"now": 24}, {"now": 64}],
     live=True,
@@ -553,9 +561,10 @@ gradual_slider = explore(
 # Each step was so small that the patches hardly changed, and no patch contains the flower's round shape.
 # Seams are better for the narrower image, because they remove the smooth background first; for the wider image they are not.
 #
-# The library works from coarse to fine: in an image of 20 pixels, a patch of 7 pixels covers a third of the width.
+# The library works from coarse to fine, because in an image of 20 pixels, a patch of 7 pixels covers a third of the width.
 # It differs from the paper in two ways.
-# It starts from a stretch that keeps the width of columns with much detail, and it prefers patches near the position where this start has put them.
+# Its initial image is the photograph stretched so that columns with much detail keep their width.
+# And among similar patches it prefers those near the position that they have in the initial image.
 
 # %%
 from dil_teach.classical.retarget import bidirectional
@@ -568,9 +577,9 @@ for words, wanted in {"narrower": 0.6, "wider": 1.6}.items():
     flowers[f"patches, {words}"] = bidirectional.retarget(flower, size)
 show(
     flowers,
-    alt="A round dahlia; by seams and by patches at six tenths of the width, round and "
-    "nearly round; and at sixteen tenths, an oval with pointed sides by seams and "
-    "round by patches",
+    alt="A round dahlia; at 0.6 of the width, round by seams and nearly round by "
+    "patches; at 1.6 times the width, an oval with pointed sides by seams and round "
+    "by patches",
     zoom=2,
 )
 
@@ -581,10 +590,13 @@ show(
 #
 # ## Where is it bad? Two heatmaps
 #
-# Before the average is taken, each patch has its own distance to its nearest patch.
-# Drawn at the position of the patch, these distances show what is *missing*, on the photograph, and what is *new*, on the result.
+# Each patch has its own distance to its nearest patch.
+# We draw this distance at the position of the patch, before we take the average.
+# On the photograph, these distances show what is *missing*; on the result, they show what is *new*.
 # We make the photograph narrower and wider in several ways.
-# Two of them are [controls](glossary.md#control) that learn nothing: the photograph **tiled** beside itself, and a **column warp**, which repeats or leaves out runs of whole columns, with cuts where they are least visible.
+# Two of them are simple [baselines](glossary.md#baseline).
+# **Tiled** places copies of the photograph side by side.
+# The **column warp** repeats or omits groups of neighbouring columns, and cuts where the joint is least visible.
 
 # %%
 from dil_teach.classical.retarget import patch_generation
@@ -610,7 +622,7 @@ from dil_teach.patches.search import nearest_patches
 
 
 def errors(asking, answering):
-    """Squared error of each patch to its nearest, at its top left corner."""
+    """Squared error of each patch to its nearest patch in the other image."""
     found = nearest_patches(asking, answering, 7, exact=True)
     return found.distance[..., 0] / (49 * len(asking))
 
@@ -623,7 +635,7 @@ def heat(name):
 
 # %%
 def as_picture(distances):
-    """White from 51 grey levels; the value of a patch is at its centre."""
+    """A picture of the distances, white from 51 grey levels on."""
     picture = (distances.sqrt() / 0.2).clamp(0, 1)[None]
     return torch.nn.functional.pad(picture, (3, 3, 3, 3))
 
@@ -644,8 +656,8 @@ from dil_teach.notebook import Choice
 heat_choice = explore(
     render_heat,
     {"name": Choice("Result", tuple(results), "plain resizing, narrower")},
-    "Two heatmaps, bright where no patch is similar: of the photograph's patches "
-    "in the result, and of the result's in the photograph; beside them, {name}",
+    "Two heatmaps, bright where a patch has no similar patch in the other image: one "
+    "of the photograph, one of the result; beside them the result: {name}",
     examples=[
         {"name": name}
         for name in (
@@ -659,16 +671,16 @@ heat_choice = explore(
 # %% [markdown]
 # The first map belongs to the photograph, the second to the result.
 # For plain resizing, both maps are bright at outlines that were squeezed: the stripes, the collar, the helmet.
-# For the crop, the second map is black, because the crop has no new patches; the first map is bright at the two sides, which were cut off.
-# For patches, the second map is much darker: its mean is a seventh of plain resizing's, so the narrow image has few new patches.
-# But its brightest streak runs down the face.
-# Look at the face in the image itself: it is distorted.
-# **The map shows where to look; its mean hides it.**
+# For the crop, the second map is black, because the crop has no new patches.
+# Its first map is bright at the two sides, which were cut off.
+# For patches, the mean of the second map is a seventh of plain resizing's, so the narrow image has few new patches.
+# But the brightest line of this map runs down the face, and the face in the image is distorted.
+# **The map shows the place of the error; its mean does not.**
 #
 # ## Importance weights
 #
-# If you know which parts matter, you can set [importance weights](glossary.md#importance-weights): patches of large weight count more in both terms.
-# The protected part that was painted above has weight 10, the rest 1.
+# If you know which parts matter, you can set [importance weights](glossary.md#importance-weights): patches with a large weight count more in both terms.
+# The protected part, which was painted above, has weight 10; the rest has weight 1.
 
 # %%
 importance = 1 + 9 * keep[None]
@@ -676,8 +688,8 @@ weighted = bidirectional.retarget(photograph, sizes["narrower"], importance=impo
 pair = {"without weights": results["patches, narrower"], "with weights": weighted}
 show(
     pair,
-    alt=f"{subject} at six tenths of the width by patches, the face distorted; and "
-    "with ten times the weight on the painted part",
+    alt=f"{subject} at 0.6 of the width by patches: without weights the face is "
+    "distorted; with ten times the weight on it, it is not",
     zoom=2,
 )
 kept_face = {
@@ -688,16 +700,17 @@ for name, missing in kept_face.items():
     print(f"{name:16} completeness of the painted part {missing:.5f}")
 
 # %% [markdown]
-# Without weights, the face is smeared.
-# With weights, the face is as in the photograph, and the rest of the flag is distorted instead.
-# In both, the model and the helmet are cut by the border.
-# The result is almost a crop.
-# Weights do not create space; they select the parts that lose it.
+# Without weights, the face is distorted.
+# With weights, the face is as in the photograph, but the rest of the flag is distorted.
+# In both results, the border cuts the model and the helmet.
+# The result with weights is almost a crop.
+# Weights do not create space; they select which parts lose it.
 #
-# ## Reshuffling: put something elsewhere
+# ## Reshuffling: move an object
 #
-# The same update can keep a constraint.
-# We cut out the lower flower, fill its place smoothly, paste it further to the left, and keep it fixed while the rest is updated, with two values of `alpha`.
+# The same update can work under a constraint.
+# We cut out the lower flower, fill the hole smoothly, and paste the flower further to the left.
+# The flower stays fixed there, while the update changes the rest; we try two values of `alpha`.
 # Which result would you like?
 # Which result do the two terms prefer?
 
@@ -713,22 +726,24 @@ for words, alpha in {"mostly coherence": 0.05, "both": 0.5}.items():
     moved[words] = bidirectional.reshuffle(flower, edited, fixed, alpha)
 show(
     moved,
-    alt="A dahlia above a second one that was cut out and laid down further "
-    "left; and two results in which the surroundings have been made to fit",
+    alt="A dahlia above a second one that was cut out and pasted further to the "
+    "left; and two results whose surroundings fit the pasted flower",
     zoom=2,
 )
 
 # %% [markdown]
 # The lower flower is where we fixed it, and its surroundings fit.
-# But it is back at its old place as well: now there are three flowers instead of two.
-# Completeness does not require this, because every patch of the flower exists at the left; and it also happens with almost no completeness.
-# The surroundings of the hole still continue into a flower, so the most coherent filling is the original content.
+# But it is also back at its old position, so there are three flowers instead of two.
+# Completeness does not cause this, because every patch of the flower exists at the left.
+# It also happens when completeness has almost no weight.
+# The cause is coherence: parts of the flower remain around the hole, so the most coherent filling is the original content.
 # Neither term penalises a repeated object.
 #
-# ## Results that cheat
+# ## Good values, bad images
 #
-# The table has all measures of the wider images; then come the images (without plain resizing, which you know).
-# *Moved* is the mean distance between the positions of a patch and of its nearest patch in the photograph, as a share of the width (an object that appears twice must move).
+# The table has all measures of the wider images; below it are the images (without plain resizing, which you have seen).
+# *Moved* is the mean distance between the positions of a patch and of its nearest patch in the photograph, as a fraction of the width.
+# (If an object appears twice, at least one copy has moved.)
 # The last column is the [recurrence score](glossary.md#recurrence-score) of chapter 01.
 
 # %%
@@ -755,21 +770,22 @@ for name, (missing, made_up, far, recurs) in table.items():
 # %%
 show(
     {name: results[name] for name in list(table)[2:]},
-    alt=f"{subject} at sixteen tenths of the width in five ways: drawn out "
-    "by seams; by patches and by GPNN, with some things doubled; tiled; and by the "
-    "column warp, with cuts where the picture begins again",
+    alt=f"{subject} at 1.6 times the width in five ways: stretched by seams; by "
+    "patches and by GPNN, with some objects repeated; tiled; and by the column "
+    "warp, with visible cuts between repeated parts",
     zoom=2,
 )
 
 # %% [markdown]
 # First read the measures.
-# The two controls have almost perfect completeness, because nearly all runs of columns as wide as a patch still exist, and their coherence is no worse than that of the methods.
+# The two baselines have almost perfect completeness, because they contain nearly all patches of the photograph.
+# Their coherence is no worse than that of the methods.
 # Now count the objects.
-# **Tiled**: two astronauts, the second cut off, and two flags.
-# **Column warp**: half an astronaut, cut along a straight edge, beside a whole one, and at the right a second piece of the model and the helmet.
-# **Patches** and **GPNN** [@granot2022] have one astronaut, but a helmet with two humps, a piece of a second model at the right border, and a distorted face.
-# **Seams** have one of each object, with the collar and the helmet stretched, and much worse measures.
-# So the answer to question 3 is no: *a wrong image can have good patch measures, so never rely on them alone.*
+# **Tiled** shows two astronauts, the second cut off, and two flags.
+# The **column warp** shows half an astronaut, cut along a straight edge, beside a whole one; at the right there is a second piece of the model and the helmet.
+# **Patches** and **GPNN** [@granot2022] show one astronaut, but a helmet with two humps, a piece of a second model at the right border, and a distorted face.
+# **Seams** show each object once, with the collar and the helmet stretched, and have much worse measures.
+# So the answer to question 3 is no: *a bad image can have good patch measures, so never rely on them alone.*
 #
 # *Moved* detects the tiled image, but not the column warp, whose copies are close to their originals.
 # The recurrence score of every wider image is higher than that of the photograph, because stretched and repeated parts recur more.
@@ -779,7 +795,8 @@ show(
 #
 # ## When it fails: where everything matters
 #
-# In this image of coins (Greek coins from Pompeii, photograph: Brooklyn Museum, no known copyright restrictions), seams have no smooth column to go through, and patches cannot count objects.
+# This image shows coins (Greek coins from Pompeii, photograph: Brooklyn Museum, no known copyright restrictions).
+# It has no smooth column for seams, and patches cannot count objects.
 
 # %%
 coins = photo("coins", size=side).to(device())
@@ -790,17 +807,18 @@ for words, wanted in {"narrower": 0.6, "wider": 1.6}.items():
     fails[f"patches, {words}"] = bidirectional.retarget(coins, size)
 show(
     fails,
-    alt="Four rows of coins; narrower by seams they are thin lenses, by patches there "
-    "are fewer of them; wider by seams they are long, by patches there are more",
+    alt="Four rows of coins; in the narrower image, seams make them thin and patches "
+    "leave some out; in the wider image, seams make them long and patches add some",
     zoom=2,
 )
 
 # %% [markdown]
-# In the narrower image, seams keep all coins but make thin lenses of those that they cross.
-# Patches keep most coins round and leave some out: if two coins look alike, one of them is enough for completeness.
-# In the wider image, seams stretch the coins; patches create more coins: whole ones, small ovals, and a few that have merged.
-# The purpose of the image decides which result is right; neither energy nor patches know it.
-# In *your* photograph, look at repeated objects, at straight lines across the image, and at faces: errors are most visible there.
+# In the narrower image, seams keep all coins, but the coins that they cross become thin ovals.
+# Patches keep most coins round and leave some out, because one of two similar coins is enough for completeness.
+# In the wider image, seams stretch the coins.
+# Patches add coins: whole ones, small ovals, and a few that have merged.
+# Which result is right depends on the purpose of the image, which neither method knows.
+# In *your* photograph, look at repeated objects, at straight lines across the image, and at faces, where errors are most visible.
 
 # %%
 wider = {n.removesuffix(", wider"): row for n, row in table.items() if "wider" in n}
@@ -810,9 +828,9 @@ missing, added = ({n: e[i] for n, e in alone_errors.items()} for i in (0, 1))
 claims = {
     "our seam has the energy of the library's": abs(seam_sums[0] - seam_sums[1]) < 1e-4,
     "a corner has nothing new": added["a corner"] < 1e-9,
-    "but much of the photograph is missing": missing["a corner"] > 0.005,
-    "pasted into noise, nothing is missing": missing["pasted into noise"] < 1e-9,
-    "but much is new": added["pasted into noise"] > 0.01,
+    "but it misses much of the photograph": missing["a corner"] > 0.005,
+    "the photograph in noise has nothing missing": missing["pasted into noise"] < 1e-9,
+    "but much of it is new": added["pasted into noise"] > 0.01,
     "coherence alone loses over three times as much as both": (
         lost["coherence alone"] > 3 * lost["both"]
     ),
@@ -829,8 +847,8 @@ claims |= {
     "tiled and column warp have less error than patches": (
         max(sums["tiled"], sums["column warp"]) < sums["patches"]
     ),
-    "patches of the tiled image have moved over 0.2 widths": wider["tiled"][2] > 0.2,
-    "those of the column warp under 0.15 widths": wider["column warp"][2] < 0.15,
+    "tiled: patches have moved by over 0.2 widths": wider["tiled"][2] > 0.2,
+    "column warp: by under 0.15 widths": wider["column warp"][2] < 0.15,
 }
 
 # %%
@@ -839,31 +857,31 @@ claims |= {
     "weights leave under a third of the painted part's error": (
         kept_face["with weights"] < kept_face["without weights"] / 3
     ),
-    "every wider picture recurs more than the photograph": (
+    "every wider image has a higher recurrence score": (
         min(row[3] for row in wider.values()) > table["photograph"][3]
     ),
 }
-check_claims(claims, own)  # on a photograph of yours they may not hold
+check_claims(claims, own)  # they may not hold for your own photograph
 
 # %% [markdown]
 # ## On your own
 #
 # - Upload a group of people, a page of text, a bird in front of the sky.
-#   Predict first: for which will seams fail, for which patches?
+#   First predict: on which of them will seams fail, and on which patches?
 # - Paint the helmet instead of the face, and run the cells below it again.
-#   Is there space for both?
+#   Is there enough space for the face and the helmet?
 # - On the command line: `dil-teach retarget PHOTO.jpg wide.png --method seam --scale-x 1.5`, or `--method bidirectional`.
 #
 # ## Summary
 #
 # - Dynamic programming finds the best seam with one table, row by row.
-#   Forward energy is the cost of the differences that appear when the seam is removed.
-#   Seams distort what they cross, and in an image full of detail they cross objects.
+#   Forward energy measures the differences that appear when the seam is removed.
+#   Seams distort the objects that they cross, and in an image full of detail they must cross objects.
 # - Completeness measures what is missing, coherence what is new.
 #   Each alone accepts useless results; together they still need a good initialisation.
 # - Heatmaps show where a result is bad; importance weights select the parts that are kept.
 # - A tiled copy and a column warp have good completeness and coherence.
-#   Patches contain neither positions nor numbers of objects: look at the image, and count.
+#   Patches contain neither the positions nor the number of the objects, so look at the image and count.
 #   Chapter [12](12_ingan.ipynb) shows what a network that learns the distribution of patches adds.
 #
 # ## References
