@@ -18,7 +18,6 @@ larger, and grows.
 
 import dataclasses
 from functools import partial
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -36,6 +35,7 @@ from dil_teach.image.degradation import (
 from dil_teach.image.scale import scale_and_size
 from dil_teach.training.networks import Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
+from dil_teach.training.settings import budget, check_settings
 
 INPUT_CHANNELS = 8
 """Channels of the network input; few, because each step draws noise for all of them."""
@@ -78,31 +78,25 @@ class DeepImagePriorSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.networks, self.patience) < 1 or not self.widths:
+        check_settings(self, steps=1, networks=1, patience=1)
+        check_settings(self, learning_rate=1e-6, input_noise=0)
+        if not self.widths or not 0 <= self.average < 1:
             raise ValueError(
-                "settings: expected at least 1 for steps, networks and patience, and "
-                f"one width, got {self}"
-            )
-        if self.learning_rate <= 0 or self.input_noise < 0 or not 0 <= self.average < 1:
-            raise ValueError(
-                "settings: expected a learning_rate above 0, input_noise at least 0 "
-                f"and an average in [0, 1), got {self}"
+                "settings: expected at least one width and an average in [0, 1), got "
+                f"{self.widths} and {self.average}"
             )
 
-    @classmethod
-    def quick(cls, **changes: Any) -> "DeepImagePriorSettings":
-        """For a lesson: about 10 CPU seconds for a 128 x 128 image."""
-        return cls(**changes)
-
-    @classmethod
-    def standard(cls, **changes: Any) -> "DeepImagePriorSettings":
-        """For a result: at most 60 CPU seconds for a 128 x 128 image."""
-        return cls(**{"steps": 560, "networks": 3, **changes})
-
-    @classmethod
-    def full(cls, **changes: Any) -> "DeepImagePriorSettings":
-        """The best quality known; denoising usually stops before the last step."""
-        return cls(**{"steps": 1200, "networks": 6, **changes})
+    quick = budget("For a lesson: about 10 CPU seconds at 128 x 128.")
+    standard = budget(
+        "For a result: at most 60 CPU seconds at 128 x 128.",
+        steps=560,
+        networks=3,
+    )
+    full = budget(
+        "The best quality known; denoising usually stops before the last step.",
+        steps=1200,
+        networks=6,
+    )
 
 
 class DeepImagePrior:

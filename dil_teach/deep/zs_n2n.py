@@ -12,7 +12,6 @@ one image from the other: it predicts the picture, which both share.
 """
 
 import dataclasses
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +23,7 @@ from dil_teach.image.degradation import check_not_flat
 from dil_teach.training.networks import convolution
 from dil_teach.training.precision import autocast
 from dil_teach.training.schedules import set_learning_rate
+from dil_teach.training.settings import budget, check_settings
 
 MIN_SIDE = 8
 """Fewest pixels a side of the noisy image."""
@@ -48,26 +48,11 @@ class ZSN2NSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.width < 1 or self.learning_rate <= 0:
-            raise ValueError(
-                "settings: expected at least 1 for steps and width, and a "
-                f"learning_rate above 0, got {self}"
-            )
+        check_settings(self, steps=1, width=1, learning_rate=1e-6)
 
-    @classmethod
-    def quick(cls, **changes: Any) -> "ZSN2NSettings":
-        """For a lesson."""
-        return cls(**changes)
-
-    @classmethod
-    def standard(cls, **changes: Any) -> "ZSN2NSettings":
-        """For a result."""
-        return cls(**{"steps": 2000, **changes})
-
-    @classmethod
-    def full(cls, **changes: Any) -> "ZSN2NSettings":
-        """The best quality known."""
-        return cls(**{"steps": 3000, **changes})
+    quick = budget("For a lesson.")
+    standard = budget("For a result.", steps=2000)
+    full = budget("The best quality known.", steps=3000)
 
 
 class ZSN2N:

@@ -392,9 +392,9 @@ def test_a_shipped_checkpoint_is_nearer_to_the_patches_than_resizing(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"steps": 0}, "settings: expected at least 1 for steps"),
-        ({"finer_steps": 0}, "settings: expected at least 1 for steps"),
-        ({"discriminator_scales": 0}, "settings: expected at least 1 for steps"),
+        ({"steps": 0}, "settings: expected steps at least 1"),
+        ({"finer_steps": 0}, "settings: expected finer_steps at least 1"),
+        ({"discriminator_scales": 0}, "expected discriminator_scales at least 1"),
         ({"coarsest": 12}, "coarsest: expected at least 14 pixels for patches of 7"),
     ],
 )

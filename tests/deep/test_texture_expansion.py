@@ -232,5 +232,5 @@ def test_sizes_out_of_range_raise(texture, size):
 
 
 def test_a_budget_without_steps_raises():
-    with pytest.raises(ValueError, match="steps: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="settings: expected steps at least 1, got 0"):
         TextureExpansionSettings.quick(steps=0)

@@ -24,7 +24,6 @@ time for the same quality. The airlight is that of ``classical/haze/airlight.py`
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -43,6 +42,7 @@ from dil_teach.classical.haze.dark_channel import (
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, Smooth
 from dil_teach.image.colour import to_linear
 from dil_teach.image.convention import Image, Video, check_images
+from dil_teach.training.settings import budget
 
 MIN_SIDE = 16
 """Shorter side in pixels: the stride of the network."""
@@ -73,20 +73,9 @@ class DehazingSettings:
     seed: int = 0
     """Seed of the weights, the network inputs and their noise."""
 
-    @classmethod
-    def quick(cls, **changes: Any) -> "DehazingSettings":
-        """For a lesson: about 5 CPU seconds for a 128 x 128 image."""
-        return cls(**changes)
-
-    @classmethod
-    def standard(cls, **changes: Any) -> "DehazingSettings":
-        """For a result: about 13 CPU seconds for a 128 x 128 image."""
-        return cls(**{"steps": 400, **changes})
-
-    @classmethod
-    def full(cls, **changes: Any) -> "DehazingSettings":
-        """The best result: about 30 CPU seconds for a 128 x 128 image."""
-        return cls(**{"steps": 1000, **changes})
+    quick = budget("For a lesson: about 5 CPU seconds at 128 x 128.")
+    standard = budget("For a result: about 13 CPU seconds at 128 x 128.", steps=400)
+    full = budget("The best result: about 30 CPU seconds at 128 x 128.", steps=1000)
 
 
 class Dehazing:

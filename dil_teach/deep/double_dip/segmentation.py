@@ -17,7 +17,6 @@ film, motion is one of the features, and the graph cuts go through all frames.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +36,7 @@ from dil_teach.deep.double_dip.double_dip import (
 )
 from dil_teach.image.convention import Image, Video, check_image, check_images
 from dil_teach.training.networks import SLOPE, convolution
+from dil_teach.training.settings import budget
 
 WIDTHS = (16, 32, 32)
 """Channels of the networks at each scale, from the finest."""
@@ -64,20 +64,9 @@ class SegmentationSettings:
     seed: int = 0
     """Seed of the start, the weights, the network inputs and their noise."""
 
-    @classmethod
-    def quick(cls, **changes: Any) -> "SegmentationSettings":
-        """For a lesson."""
-        return cls(**changes)
-
-    @classmethod
-    def standard(cls, **changes: Any) -> "SegmentationSettings":
-        """For a result: 2.5 times the steps of ``quick()``."""
-        return cls(**{"steps": 150, **changes})
-
-    @classmethod
-    def full(cls, **changes: Any) -> "SegmentationSettings":
-        """More and smaller steps."""
-        return cls(**{"steps": 600, "learning_rate": 2e-2, **changes})
+    quick = budget("For a lesson.")
+    standard = budget("For a result: 2.5 times the steps of ``quick()``.", steps=150)
+    full = budget("More and smaller steps.", steps=600, learning_rate=2e-2)
 
 
 class Segmentation:

@@ -21,7 +21,6 @@ return one of many answers.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,6 +38,7 @@ from dil_teach.deep.double_dip.double_dip import (
 )
 from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.image.resize import resize
+from dil_teach.training.settings import budget
 
 LEARNING_RATE, INPUT_NOISE = 0.02, 0.003
 """Rate of Adam, and standard deviation of the noise on the network inputs."""
@@ -64,20 +64,9 @@ class SeparationSettings:
     seed: int = 0
     """Seed of the weights, the network inputs and their noise."""
 
-    @classmethod
-    def quick(cls, **changes: Any) -> "SeparationSettings":
-        """For a lesson: about 14 CPU seconds for 128 x 128 mixtures."""
-        return cls(**changes)
-
-    @classmethod
-    def standard(cls, **changes: Any) -> "SeparationSettings":
-        """For a result: about 56 CPU seconds for 128 x 128 mixtures."""
-        return cls(**{"steps": 800, **changes})
-
-    @classmethod
-    def full(cls, **changes: Any) -> "SeparationSettings":
-        """The best result: about 140 CPU seconds for 128 x 128 mixtures."""
-        return cls(**{"steps": 2000, **changes})
+    quick = budget("For a lesson: about 14 CPU seconds at 128 x 128.")
+    standard = budget("For a result: about 56 CPU seconds at 128 x 128.", steps=800)
+    full = budget("The best result: about 140 CPU seconds at 128 x 128.", steps=2000)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ alone: the networks add little to it.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -36,6 +35,7 @@ from dil_teach.deep.double_dip.double_dip import (
     Smooth,
 )
 from dil_teach.image.convention import Video, check_images
+from dil_teach.training.settings import budget
 
 MIN_SIDE = 16
 """Shorter side, in pixels, below which there is too little to see a mark."""
@@ -54,20 +54,9 @@ class WatermarkSettings:
     seed: int = 0
     """Seed of the weights, the network inputs and their noise."""
 
-    @classmethod
-    def quick(cls, **changes: Any) -> "WatermarkSettings":
-        """For a lesson."""
-        return cls(**changes)
-
-    @classmethod
-    def standard(cls, **changes: Any) -> "WatermarkSettings":
-        """For a result: five times the steps of ``quick()``."""
-        return cls(**{"steps": 300, **changes})
-
-    @classmethod
-    def full(cls, **changes: Any) -> "WatermarkSettings":
-        """More steps than change the result."""
-        return cls(**{"steps": 1000, **changes})
+    quick = budget("For a lesson.")
+    standard = budget("For a result: five times the steps of ``quick()``.", steps=300)
+    full = budget("More steps than change the result.", steps=1000)
 
 
 class WatermarkRemoval:

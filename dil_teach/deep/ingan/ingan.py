@@ -75,6 +75,7 @@ from dil_teach.training.schedules import (
     update,
     update_average,
 )
+from dil_teach.training.settings import budget, check_settings
 
 LEVEL_FACTOR = 1.55
 """Approximate ratio between the sizes of neighbouring levels of the pyramid."""
@@ -148,19 +149,8 @@ class InGANSettings:
     """Former settings, which checkpoints still name, with their fixed values."""
 
     def __post_init__(self) -> None:
-        counts = (
-            self.steps,
-            self.finer_steps,
-            self.discriminator_layers,
-            self.discriminator_scales,
-            self.patch_samples,
-        )
-        if min(counts) < 1:
-            raise ValueError(
-                "settings: expected at least 1 for steps, finer_steps, "
-                f"discriminator_layers, discriminator_scales and patch_samples, got "
-                f"{self}"
-            )
+        check_settings(self, steps=1, finer_steps=1, patch_samples=1)
+        check_settings(self, discriminator_layers=1, discriminator_scales=1)
         if SMALLEST * self.coarsest < self.patch_size:
             raise ValueError(
                 f"coarsest: expected at least {math.ceil(self.patch_size / SMALLEST)} "
@@ -173,20 +163,9 @@ class InGANSettings:
         """Side of the discriminator's patches in pixels."""
         return 2 * self.discriminator_layers + 1
 
-    @classmethod
-    def quick(cls, **changes: Any) -> "InGANSettings":
-        """For a lesson."""
-        return cls(**changes)
-
-    @classmethod
-    def standard(cls, **changes: Any) -> "InGANSettings":
-        """For a result."""
-        return cls(**{"steps": 4000, "finer_steps": 2500, **changes})
-
-    @classmethod
-    def full(cls, **changes: Any) -> "InGANSettings":
-        """Twice as long as ``standard()``."""
-        return cls(**{"steps": 8000, "finer_steps": 5000, **changes})
+    quick = budget("For a lesson.")
+    standard = budget("For a result.", steps=4000, finer_steps=2500)
+    full = budget("Twice as long as ``standard()``.", steps=8000, finer_steps=5000)
 
 
 class InGAN:

@@ -50,6 +50,7 @@ from dil_teach.training.schedules import (
     update,
     update_average,
 )
+from dil_teach.training.settings import budget, check_settings
 
 CROP = 16
 """k, the side of a crop in pixels; the paper's is 128."""
@@ -91,23 +92,11 @@ class TextureExpansionSettings:
     """Former settings, which checkpoints still name, with their fixed values."""
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps: expected at least 1, got {self.steps}; try 700")
+        check_settings(self, steps=1)
 
-    @classmethod
-    def quick(cls, **changes: Any) -> "TextureExpansionSettings":
-        """For a lesson: about 25 CPU seconds, at any size of image."""
-        return cls(**changes)
-
-    @classmethod
-    def standard(cls, **changes: Any) -> "TextureExpansionSettings":
-        """For a result: about two and a half CPU minutes."""
-        return cls(**{"steps": 4000, **changes})
-
-    @classmethod
-    def full(cls, **changes: Any) -> "TextureExpansionSettings":
-        """Three times as long as ``standard()``."""
-        return cls(**{"steps": 12000, **changes})
+    quick = budget("For a lesson: about 25 CPU seconds, at any size of image.")
+    standard = budget("For a result: about two and a half CPU minutes.", steps=4000)
+    full = budget("Three times as long as ``standard()``.", steps=12000)
 
 
 class TextureExpansion:

@@ -37,6 +37,7 @@ from dil_teach.image.resize import prepare_kernel, pyramid, resize
 from dil_teach.image.scale import Scale, scale_and_size
 from dil_teach.training.checkpoint import load_attributes
 from dil_teach.training.schedules import schedule, set_learning_rate
+from dil_teach.training.settings import budget, check_settings
 
 MIN_SIDE = 16
 """Fewest pixels a side of the given image."""
@@ -80,12 +81,8 @@ class ZSSRSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        whole = (self.steps, self.gradual, self.width, self.crop, self.batch)
-        if min(whole) < 1 or self.depth < 2 or self.back_projections < 0:
-            raise ValueError(
-                "settings: expected at least 1 for steps, gradual, width, crop and "
-                f"batch, 2 for depth and 0 for back_projections, got {self}"
-            )
+        check_settings(self, steps=1, gradual=1, width=1, crop=1, batch=1)
+        check_settings(self, depth=2, back_projections=0)
         quality = 95 if self.jpeg_quality is None else self.jpeg_quality
         if not 0 <= self.noise <= 1 or not 1 <= quality <= 95:
             raise ValueError(
@@ -93,20 +90,12 @@ class ZSSRSettings:
                 f"jpeg_quality in 1 to 95, got {self.noise} and {self.jpeg_quality}"
             )
 
-    @classmethod
-    def quick(cls, **changes: Any) -> "ZSSRSettings":
-        """For a lesson: about 8 CPU seconds for a 128 x 128 image."""
-        return cls(**changes)
-
-    @classmethod
-    def standard(cls, **changes: Any) -> "ZSSRSettings":
-        """For a result: about 20 CPU seconds for a 128 x 128 image."""
-        return cls(**{"steps": 1600, **changes})
-
-    @classmethod
-    def full(cls, **changes: Any) -> "ZSSRSettings":
-        """The best quality known: about 50 CPU seconds for a 128 x 128 image."""
-        return cls(**{"steps": 4000, **changes})
+    quick = budget("For a lesson: about 8 CPU seconds at 128 x 128.")
+    standard = budget("For a result: about 20 CPU seconds at 128 x 128.", steps=1600)
+    full = budget(
+        "The best quality known: about 50 CPU seconds at 128 x 128.",
+        steps=4000,
+    )
 
 
 class ZSSR:
