@@ -14,15 +14,15 @@
 # # 12 · InGAN: can one network remap an image to any shape?
 #
 # Stretch a photograph of coins to twice its width, and the coins become ovals.
-# We would like to have *more coins* instead: a picture of another size whose patches are those of the photograph.
-# In this chapter a network learns to make such a picture from one photograph and nothing else [@shocher2019].
+# We would like to have *more coins* instead: a picture of another size with the same patches.
+# In this chapter a network learns to make such a picture from one photograph alone [@shocher2019].
 #
 # **After this chapter you can**
 #
 # - say what it means that two pictures of different size have the same [distribution of patches](glossary.md#distribution-of-patches) at all scales;
 # - explain how a [generator](glossary.md#generator) and a [discriminator](glossary.md#discriminator) are trained against each other, and why the inverse [transformation](glossary.md#geometric-transformation) is needed;
 # - write the training loop yourself;
-# - measure a result by its patches, and say why a perfect score may be worth nothing;
+# - measure a result by its patches, and say why a perfect score does not prove a good result;
 # - say on which photographs the method fails, and which older method is better there.
 #
 # **What you need**: [patches and their recurrence](01_patch_recurrence.ipynb).
@@ -56,8 +56,8 @@ start(budget, seconds={"quick": 25, "standard": 70, "full": 200})
 #    How many should there be at twice its width?
 #    Which method do you expect to reach that number?
 # 2.
-#    Two copies of the photograph, side by side, are twice as wide, too.
-#    What would a measure that only looks at small patches say about them?
+#    Two copies of the photograph, side by side, are also twice as wide.
+#    What score do they get from a measure that compares only small patches?
 # 3.
 #    A photograph shows a single flower in the middle.
 #    At twice the width, should there be one wide flower, two flowers, or one flower in a wide garden?
@@ -67,7 +67,7 @@ start(budget, seconds={"quick": 25, "standard": 70, "full": 200})
 #
 # We use three photographs and one rendered street front (made for this course, CC0).
 # The photographs show coins (Brooklyn Museum, no known copyright restrictions), bricks (CC0Textures, CC0) and a part of the Hubble eXtreme Deep Field (NASA, public domain).
-# For each there is a network that learned from this picture alone:
+# Each has a network that was trained on this picture alone:
 
 # %%
 from dil_teach import load_image, resume
@@ -95,7 +95,7 @@ drawn_height = {"quick": 76, "standard": 122, "full": 192}[budget]
 
 
 def drawn_level(ingan):
-    """The level of the pyramid at which the pictures below are drawn."""
+    """The level of the pyramid that generates the pictures below."""
     heights = [abs(height - drawn_height) for height, _ in ingan.sizes]
     return heights.index(min(heights))
 
@@ -119,7 +119,7 @@ size_slider = explore(
         "width": Slider("Width (times)", 0.5, 2.0, 2.0, 0.25),
     },
     "The photograph ({photograph}), {height} times as high and {width} times as wide: "
-    "left stretched, with its objects out of shape; right by InGAN",
+    "left stretched, with distorted objects; right by InGAN",
     examples=[
         {"photograph": name, "height": 1.0, "width": 2.0}
         for name in ("coins", "facade", "hubble")
@@ -129,23 +129,24 @@ size_slider = explore(
 # %% [markdown]
 # On the left the coins become ovals and the windows become wide.
 # On the right there are *more* coins, about as large and as round as in the photograph, in the same four rows.
-# The street front has more windows, each between its shutters, under a cornice that still falls to the right.
+# The street front has more windows, each between its shutters, and the cornice still slopes down to the right.
 # Only at the left edge some windows are too narrow.
 # In the deep field the galaxies stay round, and the small ones stay points.
-# But hardly any galaxy is new: they are farther apart, and some of the faintest are gone.
-# Nothing in the picture says that there should be more of an object that stands alone.
+# But there are almost no new galaxies: they are farther apart, and some of the faintest are gone.
+# Nothing in the photograph tells the network to repeat an object that stands alone.
 #
 # Choose the bricks and half the width: the bricks keep their width, but some joints begin or end in the middle of a brick.
-# With the coins, about half of them are left, and some at the edge are cut.
+# With the coins, about half of them remain, and the edge cuts some of them.
 #
 # The network was never told what a coin is, nor that coins are round.
-# Move the sliders: one network draws any size in a fraction of a second.
+# Move the sliders: one network generates any size in a fraction of a second.
 #
 # ## Theory: the same patches, at all scales
 #
 # The result should contain only patches of the photograph, and all of them.
 # In other words, the two *distributions* of patches should be the same.
-# This should hold for patches of 7 x 7 pixels in the picture itself, and in downscaled copies, where 7 x 7 pixels hold a whole coin.
+# This should hold for patches of 7 x 7 pixels in the picture itself and in downscaled copies.
+# In a small copy, 7 x 7 pixels contain a whole coin.
 # The paper calls this distribution the 'DNA' of an image.
 #
 # Chapter 1 compared patches one by one.
@@ -157,16 +158,16 @@ size_slider = explore(
 #   It sees only one patch at a time, as in a [patch GAN](glossary.md#patch-gan).
 #   So it does not know where a patch lies, and it can judge a picture of any size.
 # - The **generator** $G$ gets the photograph $x$ and a geometric transformation $T$.
-#   It draws $y = G(x; T)$ such that $D$ takes the patches of $y$ for real ones.
+#   It generates $y = G(x; T)$ and tries to make $D$ classify the patches of $y$ as real.
 #
-# The paper's [adversarial loss](glossary.md#adversarial-loss) is least squares [@mao2017].
+# The paper uses the least-squares [adversarial loss](glossary.md#adversarial-loss) [@mao2017].
 # $D$ should answer 1 for the photograph's patches and 0 for generated ones, while $G$ tries to make $D$ answer 1:
 #
 # $$\mathcal L_D = \tfrac12 \bigl(D(x) - 1\bigr)^2 + \tfrac12\, D(y)^2, \qquad \mathcal L_G = \bigl(D(y) - 1\bigr)^2,$$
 #
 # averaged over all patches.
 # *Any* picture made of the photograph's patches would satisfy this loss, even one that repeats a single coin.
-# Therefore the same network must be able to restore the photograph from $y$ by the inverse transformation:
+# Therefore the same network must also restore the photograph from $y$ with the inverse transformation:
 #
 # $$\mathcal L = \mathcal L_G(y) + \lambda\, \bigl\lVert G\bigl(G(x; T);\, T^{-1}\bigr) - x \bigr\rVert_1 .$$
 #
@@ -174,19 +175,19 @@ size_slider = explore(
 #
 # - A **geometric layer**.
 #   $T$ is not learned: a layer of the generator applies it, and the other layers repair the result.
-#   So one network can draw all shapes.
+#   So one network can generate all shapes.
 # - A **multi-scale discriminator**.
-#   It judges $y$ and downscaled copies of $y$, as many as its size allows.
-#   That is your second exercise.
+#   It judges $y$ and as many downscaled copies of $y$ as its size allows.
+#   This is your second exercise.
 # - **Adaptive weights of the scales**.
-#   At first the coarse scales count most, at the end the fine ones.
+#   At first the coarse scales have the largest weights, and at the end the fine scales.
 # - A **[curriculum](glossary.md#curriculum)**.
 #   The transformations are weak at first and grow to full strength.
 #
 # ## Exercise: there and back
 #
 # The reconstruction needs $T^{-1}$.
-# The simplest transformations are affine: they map the place $(x, y)$ to $A\,(x, y)^\top + b$.
+# The simplest transformations are affine: they map the position $(x, y)$ to $A\,(x, y)^\top + b$.
 # The centre of the picture is (0, 0), and its edges are at -1 and 1.
 # Write `invert(affine)`.
 #
@@ -263,7 +264,7 @@ check.multi_scale_loss(multi_scale_loss)
 # <details><summary>Hint 1</summary>
 #
 # The discriminator is the same at all scales.
-# What changes?
+# What is different at each scale?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -275,18 +276,18 @@ check.multi_scale_loss(multi_scale_loss)
 # <details><summary>Hint 3</summary>
 #
 # A coarser scale has fewer patches.
-# If you take the mean at each scale, only the weights decide how much it counts.
+# If you take the mean at each scale, its influence depends only on its weight.
 #
 # </details>
 
 # %% [markdown]
 # ## The whole method in twenty lines
 #
-# Now put the parts together, at one scale and without a pyramid.
-# We take the left half of the coins, 32 pixels high and 20 wide: twelve coins.
-# At this size a patch of 7 x 7 pixels holds a whole coin.
-# The library gives us the two networks and the transformation `resizing`.
-# The generator starts with `warp`: untrained, it only stretches.
+# Now we combine the parts, at one scale and without a pyramid.
+# We use the left half of the coins: it is 32 pixels high and 20 wide and shows twelve coins.
+# At this size a patch of 7 x 7 pixels contains a whole coin.
+# The library provides the two networks and the transformation `resizing`.
+# The generator first applies `warp`, so before training it only stretches.
 
 # %%
 import copy
@@ -306,15 +307,15 @@ losses = {"generator": [], "discriminator": []}
 
 # %%
 def draw(network, width):
-    """The coins at another width, normalised as x is."""
+    """The coins at another width, normalised in the same way as x."""
     return network([x], resizing(1, width / 20), [(32, width)])
 
 
 # %% [markdown]
-# Each step draws a random width between 20 and 40 pixels.
-# We use the hinge loss: $D$ should answer above 1 for the photograph's patches and below -1 for generated ones.
+# Each step chooses a random width between 20 and 40 pixels.
+# We use the hinge loss: $D$ should answer above 1 for the photograph's patches and below -1 for generated patches.
 # Instead of the reconstruction we use a simpler loss, the identity: at the photograph's own width $G$ should return the photograph.
-# The results are drawn with an exponential moving average of the generator's weights, because the weights themselves never come to rest.
+# The results use an exponential moving average of the generator's weights, because the weights themselves never stop changing.
 
 # %% tags=["algorithm"]
 from torch.nn.functional import relu
@@ -355,15 +356,15 @@ drawn_widths = {"twelve coins": few, "stretched": stretched, "your generator": w
 drawn_widths["1.5 times as wide"] = in_grey(draw(averaged, 30))
 show(
     drawn_widths,
-    alt="Twelve coins in four rows; at twice the width stretched to ovals; drawn by "
-    "your generator, about 24 nearly round coins; and 1.5 times as wide",
+    alt="Twelve coins in four rows; at twice the width, the stretched photograph with "
+    "ovals, and your generator's about 24 nearly round coins; and 1.5 times as wide",
     zoom=4,
 )
 
 # %% [markdown]
-# The stretched coins are twelve ovals.
-# Your generator drew about 24 coins, and they are nearly round.
-# The large coins of the lowest row divide last.
+# The stretched picture has twelve ovals.
+# Your generator made about 24 coins, and they are nearly round.
+# The large coins of the lowest row are the last to divide.
 
 # %%
 from dil_teach.image.metrics import count_objects
@@ -379,11 +380,11 @@ for name in ("stretched", "your generator"):
 
 # %% [markdown]
 # Nobody told the generator what a coin is.
-# The photograph has no patch with an oval, so the discriminator learns to reject ovals.
-# Larger pictures need more: several scales, finer networks, and thousands of steps.
+# No patch of the photograph shows an oval, so the discriminator learns to reject ovals.
+# Larger pictures need several scales, more networks, and thousands of steps.
 #
-# The two losses do not fall as those of other chapters do.
-# The success of one network is the failure of the other, and a constant loss may mean that both are learning.
+# Unlike the losses of other chapters, these two losses do not fall.
+# If one network improves, the loss of the other rises, so a constant loss may mean that both are learning.
 # So you cannot judge the result by the losses, and training stops after a fixed number of steps.
 
 # %%
@@ -397,16 +398,16 @@ nearer = [
 ]
 claims = {
     "stretched coins are wide": count_objects(stretched)[1] > 1.7,
-    "your generator's are rounder": shape < 1.5,
-    "and there are at least 18 of them": number >= 18,
-    "its patches are nearer to the photograph's, both ways": max(nearer) < 0.9,
+    "your generator's coins are rounder": shape < 1.5,
+    "it makes at least 18 coins": number >= 18,
+    "its completeness and coherence beat stretching": max(nearer) < 0.9,
 }
 check_claims(claims)
 
 # %% [markdown]
 # ## The method in the library
 #
-# Compare your loop with a training step of the library, and see how it draws one level of the pyramid:
+# Compare your loop with the library's training step, and see how the generator makes one level of the pyramid:
 
 # %%
 from dil_teach.deep.ingan.ingan import InGAN, InGANSettings
@@ -417,32 +418,32 @@ show_source(Generator.draw_level)
 
 # %% [markdown]
 # The paper's network needs hours on a GPU; ours runs on a laptop.
-# You should know how ours differs:
+# These are the differences:
 #
 # - **A [pyramid](glossary.md#pyramid) of small networks** replaces one large network at full size.
 #   They are trained one after another from coarse to fine, as in SinGAN [@shaham2019].
-#   The first arranges the objects, in a picture 32 pixels high in which a coin has five pixels.
+#   The first network arranges the objects in a picture 32 pixels high, where a coin is five pixels wide.
 #   The others add detail to its output.
 # - The transformation acts on the input, not inside the network.
-#   Six more channels tell the network **where each pixel comes from** and how much is stretched there.
+#   Six more channels tell the network **where each pixel comes from** and how much the picture is stretched there.
 # - There are **no normalisation layers**, and the hinge loss replaces least squares.
-#   In the one run that we compared, both losses did about as well.
+#   We compared both losses in one run; the results were about equally good.
 # - Where nothing is stretched, a level starts with the **image's own detail**.
-#   An **identity loss** is added, too: a transformation that changes nothing should change nothing.
+#   We also add an **identity loss**: for the identity transformation, the output should equal the photograph.
 # - **One discriminator** judges two scales, 1.5 times apart; the authors have one for each of many scales.
-# - **A patch loss of our own** is added: `patch_distance` measures how far patches are from the nearest patch of the other picture, in both directions.
-#   It is *the measure by which we compare below*.
-#   So InGAN was trained on these figures, as bidirectional similarity and GPNN are; seam carving and the controls were not.
+# - We add a **patch loss**: `patch_distance` measures how far patches are from the nearest patch of the other picture, in both directions.
+#   It is *the measure by which we compare all methods below*.
+#   So InGAN, like bidirectional similarity and GPNN, was optimised for this measure; seam carving and the simple baselines were not.
 #   The flower is the exception: its network was trained by the discriminator alone.
-# - An **exponential moving average** of the generator's weights draws the results.
+# - The results use an **exponential moving average** of the generator's weights.
 #
 # ## Train one yourself
 #
 # Choose a photograph of your own, then select the cell below the button and *Run > Run Selected Cell and All Below*.
-# Without one you get the coins.
-# Choose a photograph of things that *repeat*, such as fruit on a stall, windows, or books on a shelf.
+# If you choose none, the chapter uses the coins.
+# Choose a photograph of objects that *repeat*, such as fruit on a stall, windows, or books on a shelf.
 # They should be at least five pixels wide in a picture 32 pixels high.
-# A portrait remains a stretched portrait.
+# In a portrait nothing repeats, so the network only stretches it.
 
 # %%
 from dil_teach.notebook import upload
@@ -465,7 +466,7 @@ from dil_teach.notebook import LivePanel
 steps = {"quick": 20, "standard": 600, "full": 2500}[budget]
 settings = InGANSettings.quick(steps=steps, seed=seed)
 mine = InGAN(small, settings)
-panel = LivePanel(alt=f"What the network makes of {subject} at twice the width")
+panel = LivePanel(alt=f"The network's output for {subject} at twice the width")
 
 # %%
 from dil_teach import train
@@ -474,9 +475,9 @@ for progress in train(mine, report_every=steps // 2):
     panel.update(progress, mine.retarget(1, 2))
 
 # %% [markdown]
-# With `quick` there are no more coins than before: the ovals remain, because 20 steps are far too few.
-# On the whole photograph, round coins that stand apart appear after about 2000 steps, in the upper rows first.
-# That takes some minutes; `budget = "full"` trains that long.
+# With `quick` the ovals remain and there are no new coins, because 20 steps are far too few.
+# On the whole photograph, separate round coins appear after about 2000 steps, first in the upper rows.
+# This takes some minutes; `budget = "full"` trains that long.
 #
 # If you press stop during the training, nothing is lost: run the same cell again and it continues.
 #
@@ -490,13 +491,13 @@ history = load_image(folder / "coins_history.png")
 frames = history.split(32, dim=1)
 learning = scrub(
     [(500 * number, frame) for number, frame in enumerate(frames)],
-    alt="Coins at twice the width after {step} steps: wide ovals at first, which come "
-    "apart into round coins in four rows later",
+    alt="Coins at twice the width after {step} steps: wide ovals at first, which later "
+    "divide into round coins in four rows",
 )
 
 # %% [markdown]
 # At first the network only stretches, and the coins are ovals.
-# After 1500 steps the ovals begin to divide; after 2000 those of the upper rows have become two coins each.
+# After 1500 steps the ovals begin to divide; after 2000 steps each oval of the upper rows has become two coins.
 # The lowest row, with the largest coins, follows 1500 steps later.
 # After that the arrangement hardly changes, but each coin becomes sharper.
 # At the end the coins stand in four rows, and all are round.
@@ -504,9 +505,9 @@ learning = scrub(
 # ## Not only resizing
 #
 # The losses do not assume that $T$ is a resizing.
-# A [homography](glossary.md#homography) moves the corners of the picture to four other places, as if the camera were turned.
-# A smooth warp moves each place a little.
-# The discriminator ignores patches outside the shape; there the picture is black.
+# A [homography](glossary.md#homography) moves the corners of the picture to four other positions, as if the camera were turned.
+# A smooth warp moves each point a little.
+# The picture is black outside the shape, and the discriminator ignores patches there.
 
 # %%
 import math
@@ -518,7 +519,7 @@ AT = torch.linspace(-1, 1, 9)
 
 # %%
 def transformation_of(shape, strength):
-    """A transformation by name, of strength 0 to 1, to 1.5 times the size."""
+    """The named transformation, with strength 0 to 1, to 1.5 times the size."""
     larger = (1.5, 1.5)
     if shape == "waves":
         up = 0.1 * strength * torch.sin(math.pi * AT) * torch.ones(9, 1)
@@ -552,8 +553,8 @@ shape_slider = explore(
         "shape": Choice("Shape", ("one side", "waves"), "one side"),
         "strength": Slider("Strength", 0.0, 1.0, 1.0, 0.1),
     },
-    "The photograph ({photograph}) in another shape, {shape} moved with strength "
-    "{strength}, black outside: left warped, right remade by InGAN",
+    "The photograph ({photograph}) in another shape ({shape}, strength {strength}), "
+    "black outside: left warped, right by InGAN",
     examples=[
         {"photograph": "coins", "shape": "one side", "strength": 1.0},
         {"photograph": "brick", "shape": "waves", "strength": 1.0},
@@ -561,14 +562,15 @@ shape_slider = explore(
 )
 
 # %% [markdown]
-# On the left, coins become ovals where the shape stretches them, and shrink where it narrows.
-# On the right they keep their size: where the picture is narrow there are fewer coins.
-# The black edge cuts through coins, because nothing is judged outside it.
-# There are faults: some coins bulge, touch or fade.
+# On the left, coins become ovals where the shape stretches them, and shrink where the shape narrows.
+# On the right they keep their size, and there are fewer coins where the picture is narrow.
+# The black edge cuts through coins, because the discriminator judges nothing outside it.
+# The result has faults: some coins bulge, touch or fade.
 # The columns of bricks follow the waves and keep their width.
-# But many cross joints are lost, and some bricks are several times as long as their neighbours.
+# But many joints between bricks are lost, and some bricks are several times as long as their neighbours.
 #
-# Move a corner yourself: click where the nearest corner of the photograph should go, or set its row and its column with the keyboard.
+# Move a corner yourself: click on a point, and the nearest corner of the photograph moves there.
+# You can also set its row and column with the keyboard.
 
 # %%
 from dil_teach.notebook import Clickable
@@ -582,7 +584,7 @@ def render_corner(row, column):
     side = torch.where(place < 0, -1.0, 1.0)
     pulled = SQUARE.clone()
     nearest = (SQUARE == side).all(1)
-    pulled[nearest] = side * place.abs().clamp_min(0.2)  # or the shape folds
+    pulled[nearest] = side * place.abs().clamp_min(0.2)  # else the shape folds
     return remapped_and_warped("coins", homography(pulled, (1.5, 1.5)))
 
 
@@ -593,8 +595,8 @@ corner_click = explore(
         "row": Slider("Row", 0, rows - 1, 36, 1),
         "column": Slider("Column", 0, columns - 1, 14, 1),
     },
-    "The coins with a corner pulled to row {row}, column {column}, black outside: left "
-    "warped, right remade by InGAN",
+    "The coins with a corner moved to row {row}, column {column}, black outside: left "
+    "warped, right by InGAN",
     examples=[{"row": 36, "column": 14}],
     click=Clickable(canvas, alt="The coins, 24 in four rows"),
 )
@@ -603,25 +605,26 @@ corner_click = explore(
 # Here the lower left corner was moved inwards.
 # In the warped picture the coins lean and shrink towards it.
 # In InGAN's picture the rows bend with the shape, and near the corner there are fewer coins.
-# Not all are round: some are long where the transformation both turns and stretches, and at the top two have grown together.
-# Each position of the corner is a transformation on which the network was never trained, and it is drawn in a tenth of a second.
+# Not all coins are round: some are long where the transformation both turns and stretches, and two at the top have merged.
+# Each position of the corner is a new transformation, on which the network was never trained.
+# The network generates its result in a tenth of a second.
 #
 # ## Twice as wide: eight methods
 #
-# Now we compare InGAN with other methods, and with [controls](glossary.md#control) that learn nothing.
+# Now we compare InGAN with other methods, and with simple [baselines](glossary.md#baseline) that learn nothing.
 # *Bicubic* stretches.
 # *Tiled* is two copies of the photograph, side by side.
-# The *column warp* repeats whole columns where a cut is least visible.
+# The *column warp* repeats whole columns and cuts where the joint is least visible.
 # *Seam carving* [@avidan2007] repeats connected paths of pixels where a repetition is least visible.
 # *Bidirectional similarity* [@simakov2008] and *GPNN* [@granot2022] rebuild the picture from nearest patches.
-# *Texture expansion* [@zhou2018] also trains a network: it learns to expand a crop to the block of twice its size.
+# *Texture expansion* [@zhou2018] also trains a network, which learns to expand a crop to a surrounding block of twice its size.
 # It always doubles both height and width, so we show the middle rows of its result.
 # Its training takes half a minute for each photograph, so its pictures ship with the course (`benchmarks/ingan.py`, section `expanded`).
 #
 # There are four pictures.
-# The coins, the bricks and the street front are 50 and 48 pixels high.
+# The coins and the bricks are 50 pixels high, and the street front 48.
 # The fourth is a dahlia (photograph: vultilion, CC BY 2.0), 32 pixels high.
-# On the dahlia, InGAN's coarsest level was trained for 4000 steps by the discriminator alone.
+# For the dahlia, the discriminator alone trained InGAN's coarsest level, for 4000 steps.
 
 # %%
 from dil_teach import photo
@@ -645,7 +648,7 @@ from dil_teach.classical.seams.seam_carving import carve
 
 # %%
 def all_methods(name):
-    """A photograph at twice its width, by each method."""
+    """Each method's result for a photograph at twice its width."""
     source = compared[name]
     wide = (source.shape[1], 2 * source.shape[2])
     return {
@@ -662,7 +665,8 @@ def all_methods(name):
 
 # %% [markdown]
 # Below each picture are three numbers.
-# The first two are [completeness](glossary.md#completeness) and [coherence](glossary.md#coherence), divided by those of bicubic: lower is better, and 1.00 is no better than stretching.
+# The first two are [completeness](glossary.md#completeness) and [coherence](glossary.md#coherence), divided by the values of bicubic.
+# Lower is better, and 1.00 is no better than stretching.
 # The third is the [recurrence score](glossary.md#recurrence-score).
 
 # %%
@@ -670,7 +674,7 @@ from dil_teach import recurrence_score
 
 
 def drawn_and_scored(name):
-    """The pictures of all methods, and the three numbers of each."""
+    """All methods' pictures, and completeness, coherence and recurrence of each."""
     source, pictures = compared[name], all_methods(name)
     lost = completeness(source, pictures["bicubic"])
     added = coherence(source, pictures["bicubic"])
@@ -694,17 +698,17 @@ with ThreadPoolExecutor(2) as pool:  # two photographs at a time
 
 # %%
 ALTS = {
-    "coins": "Coins, and eight pictures twice as wide: ovals by bicubic and seam "
-    "carving; round coins in four rows by the others but texture expansion, whose "
-    "coins are dented and in slanting rows",
-    "brick": "Bricks, and eight pictures twice as wide: wide bricks by bicubic, bent "
-    "joints by seam carving, narrow bricks by the others",
-    "flower": "A dahlia, and eight pictures twice as wide: an oval flower by bicubic "
-    "and InGAN, two flowers tiled and by column warp, one round flower by the others "
-    "but texture expansion, which smears it large",
-    "facade": "A street front, and eight pictures twice as wide: wide windows by "
-    "bicubic and seam carving, a grid of coloured dots by texture expansion, more "
-    "windows by the others",
+    "coins": "Coins, and eight pictures twice as wide: bicubic and seam carving make "
+    "ovals, texture expansion dented coins in slanting rows, the others round coins "
+    "in four rows",
+    "brick": "Bricks, and eight pictures twice as wide: bicubic makes wide bricks, "
+    "seam carving bent joints, the others narrow bricks",
+    "flower": "A dahlia, and eight pictures twice as wide: bicubic and InGAN make an "
+    "oval flower, tiling and column warp two flowers, texture expansion a large "
+    "smeared one, the others one round flower",
+    "facade": "A street front, and eight pictures twice as wide: bicubic and seam "
+    "carving make wide windows, texture expansion a grid of coloured dots, the "
+    "others more windows",
 }
 
 # %%
@@ -716,42 +720,43 @@ for name, pictures in results.items():
     show(panels, alt=ALTS[name], zoom=2)
 
 # %% [markdown]
-# **The tiled copy and the column warp have the best numbers on all photographs**, but they contain nothing new: all patches are there, and almost no patch is wrong.
-# That answers question 2.
-# If you only need a copy, use one.
-# The numbers can only show faults of the other pictures.
+# **The tiled copy and the column warp have the best numbers on all photographs**, although they contain nothing new.
+# They contain all patches of the photograph and almost no other patch.
+# This answers question 2.
+# If a copy is enough for you, use one.
+# So the numbers show faults of a picture, but they do not prove that it is good.
 #
 # *Coins.*
 # Bicubic and seam carving keep 24 wide objects.
 # Bidirectional similarity, GPNN and InGAN all draw many round coins.
-# The first two have better numbers, because their patches are copies; InGAN's coins have less relief.
+# The first two have better numbers, because their patches are copies; InGAN's coins show less relief.
 # But InGAN's rows are the most even.
-# It draws the two largest coins once each; GPNN draws them twice, grown together.
+# It shows the two largest coins once each; in GPNN's picture each appears twice, and the copies have merged.
 # The column warp has dark cuts between some coins.
 #
 # *Bricks.*
-# InGAN's bricks are about as complete as GPNN's, less complete than those of bidirectional similarity, and slightly more coherent than both.
+# InGAN's completeness is about as good as GPNN's and worse than that of bidirectional similarity; its coherence is slightly better than both.
 # Seam carving bends the joints.
 #
 # *Flower.*
-# Seam carving, bidirectional similarity and GPNN keep one round flower in a wider garden, as most people would want.
-# The controls make two flowers.
-# InGAN's flower is as wide as the stretched one, and as far from the photograph's patches.
-# It saw one whole flower and the rim of a second, and never the rest of the garden (question 3).
+# Seam carving, bidirectional similarity and GPNN keep one round flower in a wider garden, which is what most people would want.
+# Tiling and the column warp make two flowers.
+# InGAN's flower is as wide as the stretched one, and its patches are as far from the photograph's.
+# The network saw one whole flower and the edge of a second, but never the rest of the garden (question 3).
 #
 # *Street front.*
-# Again the two methods of nearest patches have better numbers, and InGAN's picture is more even: it has more windows side by side, and straight lines.
+# Again the two nearest-patch methods have better numbers, but InGAN's picture is more even: it has more windows side by side, and straight lines.
 # Bidirectional similarity breaks the cornice, and GPNN blurs the right side.
 #
-# *Texture expansion* works on textures: its bricks look right, although their numbers are worse than those of nearest patches and InGAN.
+# *Texture expansion* works on textures: its bricks look right, although their numbers are worse than those of InGAN and the nearest-patch methods.
 # Its coins are dented.
-# Its flower and its street front are not textures: they become a blur under a grid of dots, two to six times farther from the photograph than stretching is.
+# The flower and the street front are not textures: they become a blur with a grid of dots, two to six times farther from the photograph than the stretched picture.
 # Each method has a picture on which it is the best choice.
 #
 # ## Count the coins
 #
 # The goal is coins, not patches.
-# How many are there, and how much wider than high is the median coin?
+# How many coins are there, and what is the median ratio of a coin's width to its height?
 
 # %%
 counted = {"photograph": count_objects(compared["coins"])}
@@ -765,27 +770,27 @@ for name, (number, shape) in counted.items():
 # Now we can say what is wrong with each picture:
 #
 # - *Bicubic* and *seam carving* have 24 coins, each about twice as wide as high.
-# - *Tiled* has 48 round coins, but the largest stand in the middle of the picture, at a cut.
-# - The *column warp* has 48 coins, because it repeats whole columns and with them the same coins in all four rows.
+# - *Tiled* has 48 round coins, but the largest coins are in the middle of the picture, next to the joint.
+# - The *column warp* has 48 coins, because it repeats whole columns, and so the same coins in all four rows.
 # - *Bidirectional similarity* and *GPNN* have about 50 coins, most of them copies of a neighbour.
-#   Some touch, so the counter takes two coins for one, or one for two.
+#   Some touch, so the counter may count two coins as one, or one as two.
 # - *Texture expansion* has many dented coins without rows: it shows the middle of a picture twice as high.
 # - *InGAN* has about 50 round coins in four rows, including coins that the edge cuts.
-#   But some of its coins are in no photograph.
-#   At the fine levels no patch is as large as a coin, so the two halves of a coin need not belong together.
+#   But some of its coins do not exist in the photograph.
+#   At the fine levels a patch is smaller than a coin, so one coin may combine the halves of two different coins.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "InGAN's coins are nearer to the patches than stretched ones, both ways": max(
+    "coins: InGAN's completeness and coherence beat stretching": max(
         scores["coins", "InGAN"][:2]
     )
     < 0.6,
-    "and so are its bricks": max(scores["brick", "InGAN"][:2]) < 0.6,
-    "but a tiled copy is nearer still": max(scores["coins", "tiled"][:2]) < 0.2,
+    "bricks: they do, too": max(scores["brick", "InGAN"][:2]) < 0.6,
+    "coins: a tiled copy scores even better": max(scores["coins", "tiled"][:2]) < 0.2,
     "stretched coins are wide": counted["bicubic"][1] > 1.7,
-    "InGAN's are round": counted["InGAN"][1] < 1.3,
-    "and there are 40 to 60": 40 <= counted["InGAN"][0] <= 60,
+    "InGAN's coins are round": counted["InGAN"][1] < 1.3,
+    "InGAN has 40 to 60 coins": 40 <= counted["InGAN"][0] <= 60,
 }
 check_claims(claims)
 
@@ -793,12 +798,12 @@ check_claims(claims)
 # ## What each part is for
 #
 # An [ablation](glossary.md#ablation) leaves out one part at a time.
-# All pictures are made by the discriminator alone, without the patch loss.
-# The first has all other parts, at 32 pixels of height.
+# Here all networks are trained without the patch loss, by the discriminator alone.
+# The first has all other parts, at a height of 32 pixels.
 # The second has no reconstruction loss.
-# The third has no scales: one network sees the coins 76 pixels high, and its discriminator judges one scale.
-# (To save time, it learned without warps, and scaled one side at a time.)
-# They were trained beforehand with one seed, for 4500, 4500 and 6000 steps (`benchmarks/ingan.py`, section `ablations`).
+# The third has only one scale: one network sees the coins 76 pixels high, and its discriminator judges one scale.
+# (To save time, it was trained without warps, and each transformation scaled only one side.)
+# All were trained beforehand with one seed, for 4500, 4500 and 6000 steps (`benchmarks/ingan.py`, section `ablations`).
 
 # %%
 from dil_teach.notebook import enlarged
@@ -817,48 +822,48 @@ def render_ablation(without):
 ablation_choice = explore(
     render_ablation,
     {"without": Choice("Left out", tuple(left_out), "nothing")},
-    "Coins at twice the width, with {without} left out of the training",
+    "Coins at twice the width; left out of the training: {without}",
     examples=[{"without": part} for part in left_out],
     live=True,
 )
 
 # %% [markdown]
-# With all parts there are four rows of round coins, although only the discriminator teaches.
+# With all parts there are four rows of round coins, although the discriminator alone trains the generator.
 # A few coins of the lowest row still merge with their neighbours.
-# Without the reconstruction the picture is much the same: at this size it matters less than expected, but this is only one seed.
+# Without the reconstruction loss the picture is nearly the same: at this size the loss matters less than expected, but we tried only one seed.
 # Without the scales *every* coin remains an oval; only its edge and its grain are sharp.
-# At this size a patch of 7 x 7 pixels shows a piece of a coin's edge, and a piece of an oval's edge looks the same.
+# At this size a patch of 7 x 7 pixels shows only a piece of a coin's edge, and a piece of an oval's edge looks the same.
 # A discriminator that never sees a whole coin cannot reject an oval.
 #
 # ## When it fails
 #
 # Here are three photographs at twice their width, at the coarsest level: a pagoda (danielbuechele, CC BY 2.0), the dahlia, and gravel (CC0Textures, CC0).
-# Again only the discriminator teaches; on the gravel it sees patches of 9 x 9 pixels at three scales.
+# Again the discriminator alone trains the generator; on the gravel it judges patches of 9 x 9 pixels at three scales.
 
 # %%
 show(
     {name: shipped_picture("failure", name) for name in ("china", "flower", "gravel")},
-    alt="A pagoda, squat and wide; a dahlia, a lying oval; gravel turned into slanted "
-    "streaks of black and white specks",
+    alt="A pagoda, stretched wide; a dahlia, stretched to an oval; and gravel that "
+    "became oblique streaks of black and white specks",
     zoom=3,
 )
 
 # %% [markdown]
 # *Nothing repeats.*
 # There is one pagoda and one whole dahlia.
-# At the coarsest level a patch of 7 x 7 pixels, or 10 x 10 at the second scale, holds a third of a flower, and each such patch occurs once.
-# On the way to a second flower the network would have to draw pictures that the discriminator rejects; stretching costs less.
-# So it stretches, with sharper petals.
+# At the coarsest level a patch of 7 x 7 pixels, or 10 x 10 at the second scale, shows a third of a flower, and each such patch occurs once.
+# To learn a second flower, the network would first have to generate pictures that the discriminator rejects, and stretching has a lower loss.
+# So it stretches the flower, with sharper petals.
 # The paper shows results on fruit, façades, crowds and rows of objects.
 #
 # *The repeating objects are too small.*
 # At the coarsest level, 32 pixels high, the stones are two or three pixels wide.
-# There they look like noise, so the network learns noise of the right grain, slanted, and cannot arrange anything.
-# A larger coarsest level (`InGANSettings.coarsest`) helps if the objects then have at least five pixels; its cost grows with the square.
-# The street front, with its narrow shutters, was trained at 48 pixels.
+# There they look like noise, so the network learns oblique noise of the right grain size and cannot arrange stones.
+# A larger coarsest level (`InGANSettings.coarsest`) helps if the objects are then at least five pixels wide; its cost grows with the square of the size.
+# The street front, with its narrow shutters, was trained at a height of 48 pixels.
 #
 # The losses show neither failure.
-# You see it in the picture, and in a completeness and a coherence near 1 or above.
+# You can see it in the picture, and in a completeness and a coherence near 1 or above.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -869,8 +874,7 @@ flowers = results["flower"]["InGAN"], results["flower"]["bicubic"]
 behind = [scores[n, "bidirectional"][0] < scores[n, "InGAN"][0] for n in compared]
 claims = {
     "InGAN's flower is nearly the stretched one (over 20 dB)": psnr(*flowers) > 20,
-    "its street front is nearer to the patches": max(scores["facade", "InGAN"][:2])
-    < 0.6,
+    "street front: InGAN beats stretching": max(scores["facade", "InGAN"][:2]) < 0.6,
     "bidirectional similarity is more complete on all four": all(behind),
     "unstretched, your network returns the photograph (over 25 dB)": own or same > 25,
 }
@@ -880,7 +884,7 @@ check_claims(claims)
 # ## The thread of the course: the recurrence score
 #
 # Does a remapped picture have the internal statistics of its photograph?
-# We compare the third number below each picture with that of the photograph:
+# We compare each picture's recurrence score, its third number, with the score of the photograph:
 
 # %%
 shown = ("bicubic", "bidirectional", "GPNN", "InGAN")
@@ -896,22 +900,22 @@ for name, source in compared.items():
 # So a high score is not a sign of quality.
 # A good picture has a score close to that of its photograph.
 # InGAN is closer than bicubic on all four pictures, but only slightly on the coins and the flower.
-# Methods of nearest patches are closer than InGAN on the bricks, farther on the street front and the flower, and about equal on the coins.
-# GPNN's flower is the farthest: the garden that it adds is plain, and plain patches recur.
+# The nearest-patch methods are closer than InGAN on the bricks, less close on the street front and the flower, and about equal on the coins.
+# The score of GPNN's flower differs most from its photograph's: GPNN adds a smooth garden, and smooth patches recur.
 #
 # ## Summary
 #
-# - InGAN draws a picture of another shape with the photograph's patches at all scales.
-#   A discriminator that sees only patches teaches it.
-#   The reconstruction by the inverse transformation is meant to keep all content; in our ablation it mattered little.
-# - Afterwards one network draws *any* size and shape in a fraction of a second.
+# - InGAN generates a picture of another shape with the photograph's patches at all scales.
+#   It is trained against a discriminator that sees only patches.
+#   The reconstruction by the inverse transformation should keep all content; in our ablation it mattered little.
+# - After training, one network generates *any* size and shape in a fraction of a second.
 # - Two copies side by side have a perfect completeness and an almost perfect coherence.
 #   These measures find faults; they do not prove that a picture is good.
-#   Count the coins.
+#   So also count the coins.
 # - Our network is not the paper's: it is a pyramid of small networks, with a patch loss beside the discriminator.
 #   It arranges coins, bricks and windows.
-#   In our runs with the discriminator alone it only stretched where nothing repeats at the coarsest level, like bicubic.
-# - Nearest patches, which learn nothing, are more complete on all four pictures, as @granot2022 argue.
-#   The advantage of a network: once trained, it draws any size in a fraction of a second, and shapes that no seam can follow.
+#   Where nothing repeats at the coarsest level, our networks trained by the discriminator alone only stretched the picture, like bicubic.
+# - Nearest-patch methods, which learn nothing, are more complete on all four pictures, as @granot2022 argue.
+#   The advantage of a network is that it also generates shapes that no seam can follow.
 #
 # ## References

@@ -13,24 +13,24 @@
 # %% [markdown]
 # # 14 · Double-DIP: why do two networks split a mixture?
 #
-# Chapter 13 let one untrained network draw one picture.
-# Here two networks draw one picture together.
-# Under some conditions each network draws one of the two layers of the picture; under others they do not.
-# This chapter shows which conditions these are.
+# In chapter 13, one untrained network reproduced one picture.
+# Here two networks reproduce one picture together.
+# Under some conditions, each network outputs one of the picture's two layers.
+# This chapter shows these conditions.
 #
 # **After this chapter you can**
 #
-# - show by experiment that a [mixture](glossary.md#mixture) is harder for a network than its [layers](glossary.md#layer), and name pictures for which it is not;
-# - write the model of Double-DIP, and the penalties that make it separate the layers;
+# - show by experiment that a [mixture](glossary.md#mixture) is harder for a network than its [layers](glossary.md#layer), and name pictures for which this is false;
+# - write the model of Double-DIP, and the penalties that make the networks separate the layers;
 # - separate foreground and background from a few brushed [hints](glossary.md#hint), and say when an older method does it better;
 # - separate two mixtures, and explain why one mixture is [ill-posed](glossary.md#ill-posed);
-# - explain why the reconstruction error must not choose the result.
+# - explain why you must not choose a result by its reconstruction error.
 #
 # **What you need**: a training loop in PyTorch, and chapter [01](01_patch_recurrence.ipynb) for recurrence.
 # No GPU.
 # Reading takes 45 minutes, computing less than 40 seconds (*Run > Run All Cells*).
-# Words are explained in the [glossary](glossary.md), symbols in the [notation](notation.md); stuck?
-# [Read this](if_you_are_stuck.md).
+# The [glossary](glossary.md) explains the words, and the [notation](notation.md) the symbols.
+# If you are stuck, [read this](if_you_are_stuck.md).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -49,26 +49,26 @@ start(budget, seconds={"quick": 35, "standard": 150, "full": 500})
 # Write down your answers; each is tested below.
 #
 # 1.
-#    Each of two photographs with the same contrast is drawn by its own network.
-#    Then one such network draws their sum, scaled to that contrast again.
-#    Is the sum easier, as hard as the two on average, or harder?
-#    And if the photographs are of grass and of gravel?
+#    Two photographs have the same contrast, and a network of its own reproduces each of them.
+#    Then one network reproduces their sum, rescaled to the same contrast.
+#    Is the sum easier than the photographs, equally hard on average, or harder?
+#    What is your answer for photographs of grass and of gravel?
 # 2.
-#    Now *two* networks draw the sum, and no loss says which network draws what.
-#    Does each network find one of the photographs?
+#    Now *two* networks reproduce the sum, and no loss assigns a photograph to a network.
+#    Does each network output one of the photographs?
 # 3.
-#    Two trainings on one image have different reconstruction errors.
-#    Does the one with the smaller error have the better layers?
+#    We train twice on one image and get different reconstruction errors.
+#    Does the training with the smaller error have the better layers?
 # 4.
 #    A graph cut from 2004 uses only colours and edges.
 #    On which pictures does it beat two networks?
 #
-# ## The smallest demo: draw a picture, and a mixture
+# ## The smallest demo: a picture and a mixture
 #
 # We use four grey textures and two mixtures of them.
-# A network draws a picture of high contrast in fewer steps than one of low contrast.
-# So all six are first scaled to the *same* mean and contrast.
-# (Otherwise the mean of two pictures, which has less contrast, would look harder for this reason alone.)
+# A network reproduces a picture of high contrast in fewer steps than one of low contrast.
+# So we first scale all six to the *same* mean and contrast.
+# (Otherwise the mean of two pictures would be harder only because it has less contrast.)
 
 # %%
 from dil_teach import photo, resize
@@ -82,7 +82,7 @@ def same_contrast(picture):
 
 
 def texture(name, pixels):
-    """The middle of a photograph, `pixels` of its own a side for each of ours."""
+    """The middle of a photograph, downscaled by a factor of `pixels`."""
     grey = photo(name).mean(dim=0, keepdim=True)
     wide = round(pixels * side)
     top, left = ((length - wide) // 2 for length in grey.shape[1:])
@@ -98,8 +98,8 @@ for one, other in (("bricks", "coins"), ("grass", "gravel")):
     pictures[f"{one} + {other}"] = same_contrast(parts[one] + parts[other])
 show(
     {name: picture.clamp(0, 1) for name, picture in pictures.items()},
-    alt="Six small grey pictures: a brick wall, rows of coins, grass, gravel, the wall "
-    "and the coins over one another, and grass and gravel over one another",
+    alt="Six small grey pictures: a brick wall, rows of coins, grass, gravel, a "
+    "mixture of the wall and the coins, and a mixture of grass and gravel",
 )
 
 # %% [markdown]
@@ -107,8 +107,8 @@ show(
 # In the sixth you see neither grass nor gravel, but a third texture.
 # (Photographs: bricks and gravel CC0Textures, grass linolafett, all CC0; coins Brooklyn Museum, no known copyright restrictions.)
 #
-# The next function draws a picture as the mean of the outputs of some networks.
-# Each is chapter 13's hourglass with its own fixed input; only the weights are learned:
+# The next function reproduces a picture as the mean of the outputs of one or more networks.
+# Each network is the hourglass of chapter 13 with its own fixed input; only the weights are learned:
 
 # %% tags=["algorithm"]
 from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
@@ -158,7 +158,7 @@ from dil_teach.notebook import Choice, curves, explore
 
 
 def in_decibels(values):
-    """The mean over ten steps; -10 dB is a tenth of the variance."""
+    """Normalised errors in dB, as means over ten steps; 0 dB is the variance."""
     steady = torch.tensor(values).unfold(0, 10, 5).mean(dim=1)
     return range(10, len(values) + 1, 5), (10 * steady.log10()).tolist()
 
@@ -168,24 +168,24 @@ def curves_of(pair):
     lines = {f"{n}, one network": in_decibels(missing[names[n]]) for n in names}
     if pair == MIXED:
         lines["both, two networks"] = in_decibels(missing["two networks"])
-    return curves(lines, "training step", "what is missing [dB]")
+    return curves(lines, "training step", "error / variance [dB]")
 
 
 # %%
 chosen = explore(
     curves_of,
     {"pair": Choice("Mixture", (MIXED, "grass + gravel"), MIXED)},
-    alt="Error against training step for {pair}: of each layer by one network and of "
-    "their mixture by one network; for bricks and coins the mixture ends well above "
-    "its layers, for grass and gravel the three curves run together",
+    alt="Error against training step for {pair}: one network for each layer, and one "
+    "for their mixture; for bricks and coins the mixture's error ends well above its "
+    "layers' errors, for grass and gravel the three curves nearly coincide",
     examples=[{"pair": MIXED}, {"pair": "grass + gravel"}],
 )
 
 # %% [markdown]
-# In the end one network draws the wall and the coins far better than their mixture, although the wall's error falls slowly at first.
-# Two networks draw the mixture about as well as one network draws a layer.
-# Grass and gravel behave differently: their mixture is as hard as they are.
-# The numbers are the error at the end (the mean of the last ten steps), in percent of the picture's variance:
+# In the end one network reproduces the wall and the coins far better than their mixture, although the wall's error falls slowly at first.
+# Two networks reproduce the mixture about as well as one network reproduces a layer.
+# Grass and gravel behave differently: their mixture is as hard as each of them.
+# The next cell prints the errors at the end (means of the last ten steps), in percent of the picture's variance:
 
 # %%
 left = {name: sum(values[-10:]) / 10 for name, values in missing.items()}
@@ -201,9 +201,9 @@ harder = {m: 2 * left[m] / sum(left[n] for n in m.split(" + ")) for m in picture
 claims = {
     "bricks + coins: over 1.6 times as hard as the layers": harder[MIXED] > 1.6,
     "grass + gravel: no more than 1.4 times": harder["grass + gravel"] < 1.4,
-    "twice the weights do not make up for it": left["wide"]
+    "one wide network: over 1.2 times the error of two": left["wide"]
     > 1.2 * left["two networks"],
-    "two networks leave under 0.8 of what one leaves": left["two networks"]
+    "two networks: under 0.8 of the error of one": left["two networks"]
     < 0.8 * left[MIXED],
 }
 check_claims(claims)
@@ -211,7 +211,7 @@ check_claims(claims)
 # %% [markdown]
 # Double-DIP rests on this experiment [@gandelsman2019].
 # The paper sums a hundred pairs of photographs and reports that the loss of the sum is larger than the losses of both together.
-# The wide network is our control: the number of weights does not explain the gain.
+# The wide network is our control experiment: it has as many weights as two networks, so the number of weights does not explain the gain.
 #
 # Did the two networks separate the layers (question 2)?
 # These are their outputs:
@@ -226,25 +226,25 @@ for number, layer in enumerate(pair, start=1):
 show(
     {f"network {number}": layer for number, layer in enumerate(pair, start=1)}
     | {name: parts[name].clamp(0, 1) for name in ("bricks", "coins")},
-    alt="What two networks drew of the mixture of bricks and coins, beside the bricks "
-    "and the coins alone: in both drawings both things can be seen",
+    alt="The outputs of two networks for the mixture of bricks and coins, next to the "
+    "bricks and the coins alone: both outputs show bricks and coins",
 )
 
 # %% [markdown]
-# No. One network draws more of the wall and the other more of the coins, but each draws both.
-# Their mean does not change if one network draws a region too bright and the other draws it too dark.
+# No. One output shows more of the wall and the other more of the coins, but each shows both.
+# The mean does not change if one output is too bright in a region and the other is too dark there.
 # **Two networks can fit an image easily without finding its layers.**
-# The experiment shows that the correct split is easy to draw.
-# It does not show that it is the only such split, so the method needs penalties that exclude the others.
+# The experiment shows that the networks can easily reproduce the correct split.
+# But other splits are easy, too, so the method needs penalties that exclude them.
 # The rest of this chapter is about these penalties.
 #
-# ## Theory: two simple things make a complicated one
+# ## Theory: two simple layers make a complicated mixture
 #
 # Let one layer have $n$ kinds of patches and the other $m$ kinds.
-# If the layers are independent, each kind of the first meets each kind of the second: the mixture has up to $n \cdot m$ kinds.
-# Their entropies add.
-# An hourglass uses the same filters in the whole picture, so it learns each kind of patch once, and patches that [recur](glossary.md#recurrence) cost nothing more.
-# $n$ kinds in one network and $m$ in another are cheaper than $n \cdot m$ in one.
+# If the layers are independent, each kind of the first layer meets each kind of the second, so the mixture has up to $n \cdot m$ kinds.
+# The entropies of the layers add up.
+# An hourglass uses the same filters in the whole picture, so it learns each kind of patch only once, and patches that [recur](glossary.md#recurrence) need no further learning.
+# So it is easier to learn $n$ kinds in one network and $m$ in another than $n \cdot m$ kinds in one.
 # If nothing recurs in the layers, there is no such difference.
 # The [recurrence score](glossary.md#recurrence-score) of chapter 01 shows both cases:
 
@@ -262,9 +262,10 @@ for name, score in recurs.items():
 #
 # $$I = m\,y_1 + (1 - m)\,y_2$$
 #
-# The front $y_1$, the back $y_2$ and the [mask](glossary.md#mask) $m$ are each drawn by a network or by a simpler function that prefers such layers.
-# If the mask is a picture of zeros and ones, this is a segmentation; if it is one number, a mixture; chapter [15](15_double_dip_haze_watermark_video.ipynb) has more.
-# This is a whole training step of the library:
+# The front layer $y_1$, the back layer $y_2$ and the [mask](glossary.md#mask) $m$ are each the output of a network or of a simpler function.
+# If the mask is a picture of zeros and ones, this is a segmentation; if it is one number, a mixture.
+# Chapter [15](15_double_dip_haze_watermark_video.ipynb) shows other cases.
+# This is a complete training step of the library:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -274,17 +275,17 @@ from dil_teach.notebook import show_source
 show_source(Separation.train_step)
 
 # %% [markdown]
-# This is the step of the separation, which comes later in this chapter.
-# `self.dip` holds the two networks, the mask and the optimizer, and the reconstruction is the same in all applications.
-# They differ in the *penalties*, here the exclusion, each with its weight from the settings.
+# It is the step of `Separation`, which comes later in this chapter.
+# `self.dip` holds the two networks, the mask and the optimizer, and the reconstruction loss is the same in all applications.
+# The applications differ in their *penalties* (here the exclusion), whose weights are in the settings.
 # **Stopping rule**: the number of steps in the budget.
 #
-# ## Exercise: composition
+# ## Exercise: compositing
 #
 # Write `compose(front, back, mask)`, the model itself.
 #
 # - `front`, `back`: Float[Tensor, "c h w"] in [0, 1], the two layers.
-# - `mask`: Float[Tensor, "1 h w"] in [0, 1], the front's share of each pixel.
+# - `mask`: Float[Tensor, "1 h w"] in [0, 1], the fraction of the front layer in each pixel.
 # - Returns the image, Float[Tensor, "c h w"].
 #
 # Expected run time: under a millisecond.
@@ -305,13 +306,13 @@ check.compose(compose)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Where the mask is 1, only the front is seen, and where it is 0, only the back.
+# Where the mask is 1, only the front layer is visible, and where it is 0, only the back layer.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# At a mask of 0.3 the front has a share of three tenths.
-# What is the share of the back?
+# Where the mask is 0.3, the front layer has a weight of 0.3.
+# What is the weight of the back layer?
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -323,8 +324,8 @@ check.compose(compose)
 # %% [markdown]
 # ## Segmentation, by hand: hints and a mask penalty
 #
-# First we follow the paper: two networks draw the layers in colour, and a third network draws the mask.
-# Two hints are given: a disk inside the foreground, and the frame of the picture in the background.
+# First we follow the paper: two networks output the layers in colour, and a third network outputs the mask.
+# Two hints are given: a disk inside the foreground, and the border of the picture as background.
 # We also know that each pixel belongs to one layer or the other.
 # The scene is rendered from photographs, so the true mask is known.
 # (Dahlia: vultilion, CC BY 2.0, as scikit-learn ships it; bricks CC0Textures, CC0.)
@@ -354,7 +355,7 @@ def agreement(mask, truth):
 
 # %%
 def hint_loss(mask, front_hint, back_hint):
-    """The cross-entropy of the mask in the hints: 1 in the front, 0 in the back."""
+    """Cross-entropy of the mask in the hints; it should be 1 in front, 0 in back."""
     sure = mask.clamp(1e-4, 1 - 1e-4)
     in_front = (sure.log() * front_hint).sum() / front_hint.sum()
     in_back = ((1 - sure).log() * back_hint).sum() / back_hint.sum()
@@ -363,7 +364,7 @@ def hint_loss(mask, front_hint, back_hint):
 
 # %%
 def learn(dip, front_hint, back_hint, binary):
-    """Train two networks and a mask; the last weight is the binarising penalty's."""
+    """Train two networks and a mask; `binary` weights the binarising penalty."""
     for step in range(dip.steps):
         layers = dip.draw()
         greyness = (layers.mask * (1 - layers.mask)).mean()
@@ -377,8 +378,8 @@ def learn(dip, front_hint, back_hint, binary):
 
 
 # %% [markdown]
-# The second penalty is the *binarising* one: $m(1-m)$ is 0 at 0 and at 1 and largest at a half.
-# (The paper uses one over the sum of $|m - \frac12|$, which is infinite if the whole mask is a half, as at the start.)
+# The second is a *binarising* penalty: $m(1-m)$ is 0 for a mask of 0 or 1, and largest for 0.5.
+# (The paper uses the inverse of the sum of $|m - \frac12|$, which is infinite if the whole mask is 0.5, as at the start.)
 # Here are three trainings with the weights 0, 0.1 and 1:
 
 # %%
@@ -421,7 +422,7 @@ def render_binary(level):
         f"mask, weight {binary}": found.mask[0],
         "front": found.front[0],
         "back": found.back[0],
-        "composed": found.compose()[0],
+        "composite": found.compose()[0],
     }
 
 
@@ -429,25 +430,25 @@ def render_binary(level):
 mask_slider = explore(
     render_binary,
     {"level": Slider("Mask penalty: 0 none, 1 some, 2 much", 0, 2, 1, 1)},
-    alt="Mask, front, back and their composition at mask penalty {level}: without it "
-    "the mask is grey in most places, with much of it nearly black and white and "
-    "roughly as round as the flower; the composition is the same dahlia each time",
+    alt="Mask, front layer, back layer and their composite at mask penalty {level}: "
+    "without a penalty the mask is mostly grey, with a strong one nearly binary and "
+    "roughly as round as the flower; the composite is always the same dahlia",
     examples=[{"level": 0}, {"level": 2}],
     live=True,
 )
 
 # %% [markdown]
-# Without the penalty the mask is grey wherever both networks can draw the pixel, and that is nearly everywhere.
+# Without the penalty the mask is grey wherever both networks can reproduce the pixel, which is nearly everywhere.
 # With the penalty the mask becomes nearly binary, but not necessarily correct, as the IoU shows.
 # Now compare the pictures on the right, or the reconstruction errors above: **the reconstruction is equally good each time.**
-# It does not distinguish a good mask from a bad one: two networks that may draw any colours can fit any mask.
+# It does not distinguish a good mask from a bad one, because two networks that can output any colours can fit any mask.
 # ([Intersection over union](glossary.md#intersection-over-union), IoU, is 1 for the true mask; another seed gives other masks with the same errors.)
 
 # %%
 # NBVAL_CHECK_OUTPUT
 worst, best = max(error.values()), min(error.values())
 claims = {
-    "much penalty: less than 3/4 as grey": greyness[1.0] < 0.75 * greyness[0.0],
+    "weight 1: under 3/4 of the greyness": greyness[1.0] < 0.75 * greyness[0.0],
     "reconstruction errors within a factor of 1.5": worst < 1.5 * best,
 }
 check_claims(claims)
@@ -455,15 +456,16 @@ check_claims(claims)
 # %% [markdown]
 # ## Segmentation in the library
 #
-# The library makes three changes, each for a reason that you have just seen:
+# The library makes three changes:
 #
-# - the networks draw **texture features** (their first ten [principal components](glossary.md#principal-components)) instead of colours: two textures of one colour are then as different as they look;
-# - the mask is a **small function of those features** at each pixel, not a third hourglass: it cannot memorise places;
-# - the hints **grow**: pixels that look like the marked pixels are added to them step by step, without any network, and the result is the start of the mask.
+# - The networks output **texture features** (the first ten [principal components](glossary.md#principal-components)) instead of colours, because two textures may have the same colours.
+# - The mask is a **small function of these features** at each pixel, not a third hourglass, so it cannot memorise positions.
+# - The hints **grow**: without any network, pixels that look like the marked pixels are added to them step by step.
+#   The mask starts from the grown hints.
 #   A final [graph cut](glossary.md#graph-cut) along the picture's edges makes the mask binary.
 #
 # Choose a photograph of your own, select the cell below, and *Run > Run Selected Cell and All Below*.
-# The default is a blob of bricks on grass, both grey.
+# If you choose none, the chapter uses a blob of bricks on grass, both grey.
 # (Rendered from photographs by CC0Textures and linolafett, CC0.)
 
 # %%
@@ -484,9 +486,9 @@ figure = paint(picture, "foreground hint", mask=to_begin.get("foreground_hint"))
 ground = paint(picture, "background hint", mask=to_begin.get("background_hint"))
 
 # %% [markdown]
-# Brush other hints, one stroke inside and one outside, and run the next cells again.
-# Our hints are a disk and the frame.
-# Missing hints are computed: the frame is background, and salient pixels are foreground.
+# Paint other hints, one stroke inside and one outside, and run the next cells again.
+# Our hints are a disk and the border of the picture.
+# The library computes missing hints: the border is background, and salient pixels are foreground.
 
 # %%
 from dataclasses import replace
@@ -498,7 +500,7 @@ cut_steps = {"quick": 30, "standard": 150, "full": 600}[budget]
 settings = getattr(SegmentationSettings, budget)(steps=cut_steps, seed=seed)
 painted = [p.mask.to(device()) if p.mask.any() else None for p in (figure, ground)]
 cut = Segmentation(picture, *painted, settings)
-panel = LivePanel(alt=f"The mask of {subject} as the networks have it so far")
+panel = LivePanel(alt=f"The networks' current mask of {subject}")
 
 # %%
 from dil_teach import fit, train
@@ -510,8 +512,9 @@ for progress in train(cut, report_every=cut.total_steps // 3):
 # %% [markdown]
 # The mask starts from the grown hints, and the networks change it.
 # You can press stop: run the cell again and training continues.
-# There are three controls: the nearer hint, the grown hints alone, and a well-known older method [@rother2004].
-# **GrabCut** models each layer as a mixture of a few *colours*, and finds the cheapest border between them.
+# There are three baselines: the nearest hint, the grown hints alone, and a well-known older method [@rother2004].
+# The **nearest-hint** baseline assigns each pixel to the nearer of the two hints.
+# **GrabCut** models the colours of each layer as a Gaussian mixture, and finds the minimum-cost boundary between the layers.
 
 # %%
 from scipy.ndimage import distance_transform_edt
@@ -529,9 +532,9 @@ def nearer(front_hint, back_hint):
 
 
 marked = [cut.start.foreground[0], cut.start.background[0]]
-masks = {"nearer to which hint": nearer(*marked)}
+masks = {"nearest hint": nearer(*marked)}
 masks["GrabCut"] = grab_cut(picture, *marked, seed=seed)
-masks["hints, grown"] = cut.start.mask[0]
+masks["grown hints"] = cut.start.mask[0]
 masks |= {"the networks' mask": cut.dip.layers().mask[0], "final": cut.mask()}
 
 # %%
@@ -541,17 +544,18 @@ for name in () if own else score:
     print(f"{name:22} IoU {score[name]:.2f}")
 show(
     {"picture": picture} | masks | ({} if own else {"truth": truth}),
-    alt=f"Masks of {subject}: by nearness to a hint a plain shape, GrabCut's with much "
-    "of it lost, the grown hints and the networks' near the outline, the last crisp",
+    alt=f"Masks of {subject}: the nearest hint gives a simple shape, GrabCut misses "
+    "much of it, the grown hints and the networks are close to the outline, and the "
+    "final mask is sharp",
     zoom=2,
 )
 
 # %% [markdown]
 # (For your own photograph only the pictures are shown, because its true mask is unknown.)
-# GrabCut fails here: bricks and grass have the same greys, so colour gives no evidence, and GrabCut cuts where a border is cheap.
+# GrabCut fails here: bricks and grass have the same greys, so colour does not distinguish them, and GrabCut cuts where a boundary costs little.
 # Compare the last three numbers: **the grown hints did most of the work, before any network.**
-# The networks add almost nothing here, the final cut a few hundredths.
-# Always print this control.
+# The networks add almost nothing here, and the final cut adds a few hundredths.
+# Always print this baseline.
 #
 # ### Foreground and background: where GrabCut wins
 #
@@ -566,28 +570,28 @@ her_cut = Segmentation(woman["image"], *her_hints, settings)
 
 # %%
 fit(her_cut)
-her_masks = {"nearer to which hint": nearer(*her_hints)}
+her_masks = {"nearest hint": nearer(*her_hints)}
 her_masks["GrabCut"] = grab_cut(woman["image"], *her_hints, seed=seed)
 her_masks["ours, final"] = her_cut.mask()
 her_score = {name: agreement(m, woman["mask"]) for name, m in her_masks.items()}
 show(
     {"picture": woman["image"]}
     | {f"{name}\nIoU {her_score[name]:.3f}": m for name, m in her_masks.items()},
-    alt="An astronaut on a lawn and three masks of her: by nearness to a hint a box "
-    "rounded, GrabCut's exact to the outline, ours without part of her head",
+    alt="An astronaut on a lawn and three masks of her: the nearest hint gives a "
+    "rounded box, GrabCut follows the outline exactly, ours misses part of her head",
     zoom=1,
 )
 
 # %% [markdown]
-# GrabCut's mask is better and takes a small part of the time (question 4); ours has lost a part of her head.
-# If colour separates the layers, a colour model is the right model: it looks at single pixels.
-# Texture needs a window, and where the foreground is narrow or smooth the window contains mostly background.
-# *Ask how the layers differ before you choose a method.*
+# GrabCut's mask is better and takes a small part of the time (question 4); ours misses a part of her head.
+# If the layers differ in colour, a colour model is the right model, because it can classify single pixels.
+# A texture model needs a window, and where the foreground is narrow, the window contains mostly background.
+# *Before you choose a method, ask how the layers differ.*
 #
 # ### Computed hints
 #
-# The paper's hints came from another program, a [saliency](glossary.md#saliency) map [@goferman2012]; without that program users could not reproduce its results.
-# Here the saliency is computed from the image's own patches, by chapter 01's search.
+# The paper takes its hints from a [saliency](glossary.md#saliency) map that another program computes [@goferman2012]; without this program users could not reproduce its results.
+# Here the patch search of chapter 01 computes the saliency from the image's own patches.
 # A patch is salient if its nearest patches differ from it, or if they are similar but close by.
 
 # %%
@@ -602,21 +606,21 @@ unaided_score = agreement(found["final mask"], bloom["mask"])
 print(f"without any given hint: IoU {unaided_score:.2f}")
 show(
     {"picture": bloom["image"]} | found,
-    alt="The dahlia on bricks; its saliency, bright in the flower; the most salient "
-    "pixels as the hint, a patch inside the flower; and the mask, the whole flower",
+    alt="The dahlia on bricks; its saliency, bright in the flower; the hint of the "
+    "most salient pixels, a region inside the flower; and the mask, the whole flower",
     zoom=3,
 )
 
 # %% [markdown]
-# One flower on a wall of equal bricks is the best case: the background recurs.
+# One flower on a wall of equal bricks is the best case, because the background recurs.
 # If the foreground recurs and the background does not, saliency marks the wrong layer, and you have to paint the hints.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
     "bricks on grass: IoU over 0.88": score["final"] > 0.88,
-    "there GrabCut is under it by over 0.15": score["GrabCut"] < score["final"] - 0.15,
-    "the grown hints alone: within 0.1 of it": score["hints, grown"]
+    "there GrabCut is over 0.15 lower": score["GrabCut"] < score["final"] - 0.15,
+    "there the grown hints are at most 0.1 lower": score["grown hints"]
     > score["final"] - 0.1,
     "astronaut: GrabCut beats ours": her_score["GrabCut"] > her_score["ours, final"],
     "dahlia, no hints given: IoU over 0.9": unaided_score > 0.9,
@@ -626,7 +630,7 @@ check_claims(claims, own)
 # %% [markdown]
 # ## Two mixtures: exclusion
 #
-# A window shows the garden and a reflection of the room at once.
+# A window shows both the garden and a reflection of the room.
 # Two photographs of it, one with a dark and one with a bright room, are two mixtures of the same layers:
 #
 # $$I_1 = a_1 y_1 + (1 - a_1)\,y_2, \qquad I_2 = a_2 y_1 + (1 - a_2)\,y_2.$$
@@ -639,8 +643,9 @@ check_claims(claims, own)
 # Write `solve_mixtures(first, second, a1, a2)`.
 #
 # - `first`, `second`: Float[Tensor, "c h w"] in [0, 1], the mixtures.
-# - `a1`, `a2`: floats in [0, 1] that differ; either may be 0 or 1, and either the larger.
-# - Returns the tuple of the two layers, each Float[Tensor, "c h w"]; `a1` and `a2` are the shares of the first one.
+# - `a1`, `a2`: two different floats in [0, 1], the coefficients of the first layer.
+#   Either may be 0 or 1, and either may be larger.
+# - Returns the tuple of the two layers, each Float[Tensor, "c h w"].
 #   Do not clamp the values: values outside [0, 1] are a sign of wrong coefficients.
 #
 # Expected run time: under a millisecond.
@@ -660,7 +665,7 @@ check.solve_mixtures(solve_mixtures)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Subtract one equation from the other: which combination of the layers is left?
+# Subtract one equation from the other: which combination of the layers remains?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -670,14 +675,14 @@ check.solve_mixtures(solve_mixtures)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# The first mixture is the first layer with $(1 - a_1)$ of that difference taken away.
-# Put it back.
+# The first mixture is the first layer minus $(1 - a_1)$ times the difference of the layers.
+# Solve this for the first layer.
 #
 # </details>
 
 # %% [markdown]
-# So only two numbers remain unknown.
-# Move them.
+# So only the two coefficients are unknown.
+# Change them with the sliders.
 # (The layers: a dahlia by vultilion and a pagoda by danielbuechele, both CC BY 2.0, as scikit-learn ships them; mixed by us.)
 
 # %%
@@ -695,7 +700,7 @@ true_shares = tuple(scene("mix_dahlia").known["coefficients"])
 rng = torch.Generator().manual_seed(seed)
 grain = 5 / 255 * torch.randn(glass.shape, generator=rng).to(device())
 noisy = (glass + grain).clamp(0, 1)
-middle = (8, 8, 48, 48)  # what the figures show
+middle = (8, 8, 48, 48)  # the part that the figures show
 
 
 # %%
@@ -720,25 +725,25 @@ def render_shares(a1, a2, noise):
 shares = explore(
     render_shares,
     {
-        "a1": Slider("First layer's share of the first mixture", 0.5, 1.0, 0.6, 0.02),
-        "a2": Slider("First layer's share of the second", 0.0, 0.48, 0.4, 0.02),
+        "a1": Slider("First layer's weight in mixture 1", 0.5, 1.0, 0.6, 0.02),
+        "a2": Slider("First layer's weight in mixture 2", 0.0, 0.48, 0.4, 0.02),
         "noise": Toggle("Noise of 5 grey levels on both mixtures", False),
     },
-    alt="Two layers solved for with the shares {a1} and {a2} (noise: {noise}), and the "
-    "first mixture: at 0.6 and 0.4 a dahlia and a pagoda alone, elsewhere ghosts of "
-    "one in the other",
+    alt="Two layers computed with the coefficients {a1} and {a2} (noise: {noise}), and "
+    "the first mixture: at 0.6 and 0.4 a dahlia and a pagoda, elsewhere each layer "
+    "contains a ghost of the other",
     examples=[dict(a1=a, a2=round(1 - a, 1), noise=False) for a in (0.6, 0.8)],
     live=True,
 )
 
 # %% [markdown]
 # At (0.6, 0.4) the layers are a dahlia and a pagoda; at (0.8, 0.2) each layer contains a ghost of the other.
-# But look at the *largest error*, in grey levels: it is always 0.
-# **Every pair of coefficients explains both mixtures exactly**, so no reconstruction error can find the right pair.
+# But the *largest error*, in grey levels, is always 0.
+# **Every pair of coefficients explains both mixtures exactly**, so the reconstruction error cannot find the right pair.
 # The exclusion, the first number, does change.
 #
 # **[Exclusion](glossary.md#exclusion).**
-# The dahlia and the pagoda are independent pictures; if both layers have an edge at the same place, one of them is probably a ghost of the other.
+# The dahlia and the pagoda are independent pictures; if both layers have an edge at the same position, one of the edges is probably a ghost of the other.
 # So we want layers whose edges coincide as little as possible [@sarel2004; @zhang2018].
 #
 # ## Exercise: exclusion
@@ -746,10 +751,11 @@ shares = explore(
 # Write `exclusion(a, b)`, a loss for training.
 #
 # - `a`, `b`: Float[Tensor, "c h w"] in [0, 1], two layers of one shape.
-# - *Edges*: the absolute differences of neighbouring pixels, downwards and across.
-#   *Strength*: $\tanh\bigl(e / (2 \bar e)\bigr)$, where $\bar e$ is the mean of that layer's edges in that direction, over all channels.
-# - Returns one number, a tensor without axes that a gradient can pass through: the mean of strength times strength over all edges of a direction, and of that the mean over the two directions.
-#   For a layer without any edges it is 0, and its gradient is finite.
+# - *Edges*: the absolute differences of neighbouring pixels, in two directions: downwards and across.
+#   *Strength*: $\tanh\bigl(e / (2 \bar e)\bigr)$, where $\bar e$ is the mean over all channels of the layer's edges in this direction.
+# - Returns one number, a tensor without axes, through which a gradient can flow.
+#   For each direction, multiply the strengths of the two layers and take the mean over all edges; then take the mean over the two directions.
+#   For a layer without any edges the result is 0, and its gradient is finite.
 #
 # Expected run time: a millisecond.
 
@@ -778,22 +784,22 @@ check.exclusion(exclusion)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# The division by the mean gives a pale reflection the weight of a strong one; `tanh` limits the weight of a single hard edge.
+# Because of the division by the mean, a pale reflection counts as much as a strong one; `tanh` limits the weight of a single hard edge.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
 # Use `.clamp_min(1e-6)` on the divisor.
-# Use no square root: its derivative at 0 is infinite.
+# Do not use a square root, because its derivative at 0 is infinite.
 #
 # </details>
 
 # %% [markdown]
 # The library uses the mean of this loss over three scales.
 # Two methods minimise it.
-# The *classical search* tries pairs of coefficients and solves for the layers; it takes a tenth of a second and no network.
-# *Double-DIP* draws both layers with networks; its two coefficients start from such a search on blurred mixtures, and change slowly along with the weights.
-# First without noise:
+# The *classical search* tries pairs of coefficients and solves for the layers; it takes a tenth of a second and needs no network.
+# In *Double-DIP*, two networks output the layers; its two coefficients start from such a search on blurred mixtures, and change slowly together with the weights.
+# The panel shows the training without noise:
 
 # %%
 from dil_teach import SeparationSettings
@@ -803,7 +809,7 @@ mixing = SeparationSettings(steps=separation_steps, seed=seed)
 from_clean, from_noisy = Separation(glass, mixing), Separation(noisy, mixing)
 
 # %%
-ghost_panel = LivePanel(alt="Left what the first network draws, right the second")
+ghost_panel = LivePanel(alt="The outputs of the first (left) and second network")
 for progress in train(from_clean, report_every=from_clean.total_steps // 4):
     seen = from_clean.layers()
     beside = torch.cat([seen.network_first, seen.network_second], dim=2)
@@ -811,22 +817,22 @@ for progress in train(from_clean, report_every=from_clean.total_steps // 4):
 fit(from_noisy)
 
 # %% [markdown]
-# The weight of the exclusion is so small that its curve lies on the axis, but it decides the result.
-# Move the slider to see what the two networks drew:
+# The weight of the exclusion is so small that its curve lies on the axis, but it determines the result.
+# Move the slider to see the outputs of the two networks:
 
 # %%
 from dil_teach.notebook import scrub
 
 history = scrub(
     ghost_panel.history,
-    alt="The two layers as the networks draw them after {step} steps: two blurred "
-    "mixtures at first, then a dahlia on the left and a pagoda on the right",
+    alt="The outputs of the two networks after {step} steps: two blurred mixtures at "
+    "first, then a dahlia on the left and a pagoda on the right",
 )
 
 # %% [markdown]
 # Here the layers separate early, while both are still blurred: the exclusion loss excludes most other splits.
-# At this budget a red ghost of the dahlia is left on the pagoda.
-# The answer is not blurred: once the coefficients are known, the layers follow in [closed form](glossary.md#closed-form), with all the detail of the mixtures.
+# At this budget a red ghost of the dahlia remains on the pagoda.
+# The result is not blurred: once the coefficients are known, a [closed form](glossary.md#closed-form) gives the layers, with all the detail of the mixtures.
 
 # %% tags=["algorithm"]
 from dil_teach.image.metrics import psnr
@@ -863,36 +869,37 @@ for (words, how), (found, (first, second)) in answers.items():
 
 # %% [markdown]
 # Read the *clean* lines first.
-# The classical search wins by far: it finds the coefficients to two thousandths in a tenth of a second.
-# For two unknown numbers and an exact formula a network has nothing to add.
-# The networks start near the solution, and their own layers are far below the closed form.
+# The classical search is by far the best: it finds the coefficients to within 0.002 in a tenth of a second.
+# For two unknown numbers and an exact formula, networks add nothing.
+# The networks start near the solution, and their own layers are far worse than the closed form.
 #
 # In the *noisy* lines the search fails.
-# Noise has edges everywhere, both layers contain the same two noise images, and the pair with the least exclusion of the *noise* is not the right one.
+# Noise has edges everywhere, and both layers contain the same two noise images, so the pair of coefficients with the smallest exclusion of the *noise* is wrong.
 # **Blur both mixtures by a pixel or two before the search, and it works again.**
-# The networks' coefficients come from this search; that is a departure from the paper, in which the networks find them.
-# Our networks can find them too: they draw almost no noise, so their loss sees the edges of the pictures.
+# The networks' coefficients start from this search; in the paper the networks find them alone.
+# Our networks can also find them: they reproduce almost no noise, so their loss depends on the edges of the pictures.
 # But from starts with errors of 0.1 or 0.2 they needed 800 steps.
-# On six scenes and three seeds the mean error was 0.02 and the largest 0.08, because the coefficients follow edges that the networks have not drawn yet.
+# On six scenes and three seeds the mean error was 0.02 and the largest 0.08, because the coefficients depend on edges that the networks have not yet reproduced.
 # If you know that there is noise, the blurred search finds the two numbers at a lower cost; the networks add layers without noise.
-# Here are the second layers (the dB below the pictures are those of the brightness, in the table those of all channels):
+# Here are the second layers.
+# The PSNR below each picture is computed on luma only, and the PSNR in the table over all channels:
 
 # %%
 compared = {how: unmix(noisy, answers["noisy", how][0])[1] for how in tried}
 show(
     {name: layer.clamp(0, 1) for name, layer in compared.items()}
     | {"networks' own": learned.network_second},
-    alt="The pagoda from the noisy mixtures: by the search with the dahlia lying over "
-    "it, by the search after a blur and by the networks' coefficients alone and noisy, "
-    "by the networks themselves smooth",
+    alt="The pagoda from the noisy mixtures: by the search, with a ghost of the "
+    "dahlia; by the blurred search and by the networks' coefficients, noisy but "
+    "without the ghost; and the networks' own smooth layer",
     truth=layers[1],
     crop=(8, 8, 40, 40),
     zoom=3,
 )
 
 # %% [markdown]
-# The dahlia over the first pagoda is the effect of a wrong coefficient.
-# The second and the third picture are nearly the same; their noise is that of the mixtures, amplified by the division by $a_1 - a_2$.
+# The ghost of the dahlia on the first pagoda shows that a coefficient is wrong.
+# The second and the third picture are nearly the same; the division by $a_1 - a_2$ amplifies the noise of the mixtures.
 # The networks' own layer has no noise, and little detail.
 
 # %%
@@ -911,9 +918,9 @@ claims = {
     "clean: the networks are within 0.1": off["clean", "networks"] < 0.1,
     "clean: closed form beats the networks' own layers by 2 dB": own_gap > 2,
     "noisy: the search is off by over 0.2": off["noisy", "search"] > 0.2,
-    "noisy: the networks' error is under half of it": off["noisy", "networks"]
+    "noisy: networks have under half of the search's error": off["noisy", "networks"]
     < 0.5 * off["noisy", "search"],
-    "noisy: a blur mends the search": off["noisy", "search, blurred first"] < 0.05,
+    "noisy: after a blur it works": off["noisy", "search, blurred first"] < 0.05,
 }
 check_claims(claims)
 
@@ -942,22 +949,24 @@ added = explore(
     render_added,
     {
         "share": Slider(
-            "Coins put into one and taken from the other", -0.5, 0.5, 0.3, 0.1
+            "Coins added to one and subtracted from the other", -0.5, 0.5, 0.3, 0.1
         )
     },
-    alt="Two layers of which one got {share} of the coins and the other lost as much, "
-    "and their mean: at any share but 0 both layers show coins, the mean never",
+    alt="Two layers, with {share} times the coins added to one and subtracted from the "
+    "other, and their mean: except at 0 both layers show coins; the mean never does",
     examples=[{"share": 0.0}, {"share": 0.4}],
     live=True,
 )
 
 # %% [markdown]
 # The coins cancel.
-# The mixture contains no information about the *difference* of its layers: brightness, colour and every edge may belong to one layer, to the other, or in parts to both.
-# Only a prior can choose, such as 'both are easy to draw' or 'their edges do not coincide'.
-# Are these enough?
-# We train twice, with the exclusion loss and without it, and score each training at half of its steps and at the end.
-# The first two rows of the table are controls: the mixture itself as both layers, and the best split by one constant colour, which an [oracle](glossary.md#oracle) chose with the ground truth.
+# The mixture contains no information about the *difference* of its layers: brightness, colour and every edge may belong to one layer, to the other, or partly to both.
+# Only a prior can choose, such as 'networks reproduce both layers easily' or 'the edges of the layers do not coincide'.
+# Are such priors enough?
+# We train twice, with the exclusion loss and without it, and score each training after half of its steps and at the end.
+# The first two rows of the table are baselines.
+# The first uses the mixture itself as both layers.
+# The second adds a constant colour to one layer and subtracts it from the other; an [oracle](glossary.md#oracle) chose the colour with the ground truth.
 
 # %%
 small = resize(layers, size=(side, side)).clamp(0, 1)
@@ -969,7 +978,7 @@ lone_ways["nothing"] = Separation(mixture, replace(alone, exclusion=0))
 
 
 def split(difference):
-    """Mean PSNR of the mixture plus and minus a difference, in the better order."""
+    """Mean PSNR of the layers mixture ± difference, in the better order."""
     ways = [(mixture[0] + d, mixture[0] - d) for d in (difference, -difference)]
     pairs = [zip(way, small, strict=True) for way in ways]
     return max(sum(psnr(y.clamp(0, 1), t) for y, t in p) / 2 for p in pairs)
@@ -995,16 +1004,16 @@ lone_found = lone_ways["exclusion"].dip.layers()
 show(
     {"mixture": mixture[0], "front": lone_found.front[0], "back": lone_found.back[0]}
     | {"layer 1": small[0], "layer 2": small[1]},
-    alt="A mixture of dahlia and pagoda; front and back as the networks with the "
-    "exclusion loss draw them, both blurred; and the two true layers",
+    alt="A mixture of dahlia and pagoda; the front and back layers of the networks "
+    "with the exclusion loss, both blurred; and the two true layers",
     zoom=2,
 )
 
 # %% [markdown]
-# The networks do not win here.
-# A wrong difference is worse than no difference, and most trainings end below the first control.
+# The networks are not better than the baselines here.
+# A wrong difference is worse than no difference, and most trainings end below the first baseline.
 # The result depends on chance: with other seeds, or with other rounding errors, we got layers between 11 and 15 dB, while the reconstruction changed by less than a decibel.
-# A second mixture is worth more than any prior that we tried.
+# A second mixture helps more than any prior that we tried.
 #
 # For question 3, compare the two rows of one training.
 # From half of the steps to the end **the reconstruction improves by about three decibels, and the layers hardly change**; some become worse.
@@ -1028,7 +1037,7 @@ check_claims(claims)
 #
 # **The same texture in both layers.**
 # We cut the blob from grass and put it on other grass.
-# You cannot see it; can a method find it?
+# A person cannot see the blob; can a method find it?
 
 # %%
 meadow = resize(photo("grass"), size=(256, 256)).clamp(0, 1).expand(3, -1, -1)
@@ -1037,7 +1046,7 @@ shape_hints = [shape["foreground_hint"], shape["background_hint"]]
 pieces = [meadow[:, 100:164, 10:74], meadow[:, 10:74, 150:214]]
 front, back = (piece.to(device()) for piece in pieces)
 hidden = shape["mask"] * front + (1 - shape["mask"]) * back
-lost = {"nearer to which hint": nearer(*shape_hints)}
+lost = {"nearest hint": nearer(*shape_hints)}
 lost["GrabCut"] = grab_cut(hidden, *shape_hints, seed=seed)
 lost["ours, final"] = fit(Segmentation(hidden, *shape_hints, settings)).mask()
 lost_score = {name: agreement(mask, shape["mask"]) for name, mask in lost.items()}
@@ -1047,19 +1056,19 @@ show(
     {"grass on grass": hidden}
     | {f"{name}\nIoU {lost_score[name]:.2f}": mask for name, mask in lost.items()}
     | {"truth": shape["mask"]},
-    alt="Grass in which no figure can be seen; three masks that disagree, by nearness "
-    "to a hint, by GrabCut and by ours; and the true blob",
+    alt="Grass without a visible blob; three different masks, by the nearest hint, by "
+    "GrabCut and by our method; and the true blob",
     zoom=2,
 )
 
 # %% [markdown]
-# Both methods lose to the baseline 'nearer to which hint', which ignores the image: the image has no information about this mask.
-# If both layers have the same texture, no split is easier to draw than another, as with grass and gravel.
+# Both methods are worse than the nearest-hint baseline, which ignores the image: the image has no information about this mask.
+# If both layers have the same texture, no split is easier to learn than another, as with grass and gravel.
 #
 # **Hints that contain the answer.**
 # The quality of a segmentation depends on its hints.
-# A common way to make hints for a test is to shrink and to enlarge the true mask.
-# How good is the baseline with such hints?
+# Hints for a test are often made by shrinking and enlarging the true mask.
+# How good is the nearest-hint baseline with such hints?
 
 # %%
 star = scene("star").images
@@ -1067,7 +1076,7 @@ solid = (star["mask"] > 0.5).float()
 inner = 1 - F.max_pool2d(1 - solid, 11, stride=1, padding=5)
 outer = 1 - F.max_pool2d(solid, 11, stride=1, padding=5)
 ruler = {"true mask, smaller and larger": nearer(inner, outer)}
-ruler["disk and frame"] = nearer(star["foreground_hint"], star["background_hint"])
+ruler["disk and border"] = nearer(star["foreground_hint"], star["background_hint"])
 ruler_score = {name: agreement(mask, solid) for name, mask in ruler.items()}
 
 # %%
@@ -1077,27 +1086,28 @@ show(
         f"{name}\nIoU {ruler_score[name]:.2f}": resize(mask, scale=0.5).clamp(0, 1)
         for name, mask in ruler.items()
     },
-    alt="A star of one texture on another; the star nearly exact by nearness to "
-    "hints made of the true mask; and a round shape by nearness to a disk and a frame",
+    alt="A star of one texture on another; the nearest-hint masks: with hints made "
+    "from the true mask nearly exact, with a disk and the border a round shape",
     zoom=2,
 )
 
 # %% [markdown]
-# The left mask is nearly perfect without any method.
-# A score with such hints measures the hints.
-# Our hints are always a disk and the frame, and the baseline 'nearer to which hint' is always printed: compare with it.
+# With hints from the true mask, the baseline's mask is nearly perfect although it ignores the image.
+# A score with such hints measures the hints, not the method.
+# Our hints are always a disk and the border of the picture.
+# We always print the nearest-hint baseline: compare every score with it.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "grass on grass: ours is below the ruler": lost_score["ours, final"]
-    < lost_score["nearer to which hint"],
-    "GrabCut is, too": lost_score["GrabCut"] < lost_score["nearer to which hint"],
-    "hints from the mask: the ruler has over 0.9": ruler_score[
+    "grass on grass: ours is below the nearest hint": lost_score["ours, final"]
+    < lost_score["nearest hint"],
+    "GrabCut is, too": lost_score["GrabCut"] < lost_score["nearest hint"],
+    "hints from the mask: the nearest hint has over 0.9": ruler_score[
         "true mask, smaller and larger"
     ]
     > 0.9,
-    "disk and frame: under 0.7": ruler_score["disk and frame"] < 0.7,
+    "disk and border: it has under 0.7": ruler_score["disk and border"] < 0.7,
 }
 check_claims(claims)
 
@@ -1105,18 +1115,18 @@ check_claims(claims)
 # ## On your own
 #
 # - On the command line: `dil-teach segment IN.png MASK.png`, and `dil-teach separate MIX1.png MIX2.png --out-first A.png --out-second B.png`.
-# - Photograph a window twice, with the light behind you on and off, the camera on a table.
+# - Put the camera on a table and photograph a window twice, with the light behind you on and off.
 #   Does `separate` find the outside and the reflection?
 #   Which parts of your two photographs does the model not describe?
 #
 # ## Summary
 #
-# - A mixture of two layers that recur is harder for one network than its layers; if nothing recurs, it is not.
-#   Two networks draw the mixture easily, but the correct split is not the only easy one.
+# - A mixture of two layers with recurrence is harder for one network than its layers; without recurrence it is not.
+#   Two networks reproduce the mixture easily, but the correct split is not the only easy split.
 # - There is one model, $m\,y_1 + (1-m)\,y_2$, and each application adds penalties: hints, a binary mask, edges that do not coincide.
-# - If a formula gives the layers, use it: only its few parameters have to be found, and a classical search may find them best.
-# - The controls win where their model is right: GrabCut where colours differ, the exclusion search without noise.
+# - If a formula gives the layers, use it: only its few parameters are unknown, and a classical search may find them best.
+# - A baseline is best where its model is right: GrabCut where colours differ, the exclusion search where there is no noise.
 #   The grown hints do most of the work in the library's segmentation.
-# - One mixture leaves the difference of the layers undetermined, and the reconstruction error does not distinguish a good split from a bad one.
+# - One mixture does not determine the difference of its layers, and the reconstruction error does not distinguish a good split from a bad one.
 #
 # ## References

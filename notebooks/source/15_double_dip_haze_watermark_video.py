@@ -14,14 +14,14 @@
 # # 15 · Double-DIP: what else is a sum of two layers?
 #
 # [Chapter 14](14_double_dip_layers.ipynb) decomposed pictures into two layers and a mask.
-# Here the same model, without any change, removes haze and watermarks and segments a moving object in a film.
-# Only the meaning of the layers changes, and what is known about them.
+# Here the same model removes haze and watermarks and segments a moving object in a video.
+# Only the meaning of the layers and our knowledge about them change.
 #
 # **After this chapter you can**
 #
-# - write haze, a watermark, a reflection and a foreground on a background as one [composition](glossary.md#composition), and say what the mask is in each case;
+# - describe haze, a watermark, a reflection and a foreground on a background by one [compositing](glossary.md#composition) formula, and say what the mask is in each case;
 # - explain why haze must be added and removed in [linear light](glossary.md#linear-light);
-# - solve the composition for a layer, and say when this is better than the network's own layer;
+# - solve this formula for a layer, and say when the solution is better than the network's own layer;
 # - name the [baseline](glossary.md#baseline) of each application, and the pictures on which the baseline wins.
 #
 # **What you need**: [chapter 14](14_double_dip_layers.ipynb).
@@ -46,7 +46,7 @@ start(budget, seconds={"quick": 35, "standard": 100, "full": 300})
 # ## A hazy photograph: ours, or yours
 #
 # Choose a hazy photograph of your own (a street in fog, hills on a summer day), then select the cell below the button, and *Run > Run Selected Cell and All Below*.
-# Without one you get an alley that is *rendered*: haze was added over a known depth, so every layer is known.
+# If you choose none, the chapter uses a *rendered* alley: haze was added with a known depth map, so every layer is known.
 # (It is made of textures from CC0Textures, CC0, and of our own street front.)
 
 # %%
@@ -72,15 +72,16 @@ subject = "your photograph" if own else "an alley of brick walls"
 # Write your answers down; each is tested below.
 #
 # 1.
-#    Two things can be wrong when haze is removed: the map of its thickness, or its *colour*, which is three numbers.
-#    Which of the two errors does more harm?
+#    A method that removes haze estimates a map of its thickness and its *colour*, which is three numbers.
+#    Both estimates have errors.
+#    Which error does more harm?
 # 2.
-#    A watermark covers three photographs.
-#    We could remove it from each photograph separately, or from all three together.
-#    What can a single photograph not tell us?
+#    Three photographs have the same watermark.
+#    We can remove it from each photograph separately, or from all three together.
+#    Which information is missing in a single photograph?
 # 3.
 #    Patches of a clear photograph [recur](glossary.md#recurrence).
-#    In the same photograph under haze, do more patches have a [good match](glossary.md#good-match), or fewer?
+#    If haze is added to the photograph, do more or fewer patches have a [good match](glossary.md#good-match)?
 #
 # ## The smallest demo: one formula, four pictures
 #
@@ -88,7 +89,7 @@ subject = "your photograph" if own else "an alley of brick walls"
 #
 # $$I = m \cdot y_1 + (1 - m) \cdot y_2 .$$
 #
-# Here are four pictures of which every layer is known, and one function that should reproduce all of them:
+# Here are four pictures with known layers, and one function that should reproduce all of them:
 
 # %%
 star, reflection, mark = scene("star"), scene("mix_cat"), scene("watermark")
@@ -140,7 +141,7 @@ show(
     {name: column(*parts[name], whole) for name, whole in shipped.items()},
     alt="Four columns, from top to bottom front layer, back layer, mask and picture: a "
     "star of brick on gravel, a cat mixed with a second photograph, a brick alley with "
-    "pale haze behind a mask that darkens into the distance, a cat under white letters",
+    "pale haze and a mask that is darker far away, a cat under white letters",
     zoom=1,
 )
 
@@ -148,27 +149,28 @@ show(
 # Each column shows, from top to bottom, the front layer, the back layer, the mask (white where the front is visible) and the picture.
 # The reflection's mask is one grey for the whole picture.
 # The back layers of haze and watermark are single colours.
-# These differences make one problem easier than another:
+# Because of such differences, some of these problems are easier than others:
 #
 # | | front $y_1$ | back $y_2$ | mask $m$ | what else is known |
 # |---|---|---|---|---|
 # | segmentation (chapter 14) | the foreground | the background | black or white | hints; each has its own texture |
 # | reflection (chapter 14) | one scene | another scene | one number | their edges do not coincide |
-# | **haze** | the scene | the [airlight](glossary.md#airlight): one colour, or a smooth layer | the [transmission](glossary.md#transmission), which changes with depth alone | light is not negative |
+# | **haze** | the scene | the [airlight](glossary.md#airlight): one colour, or a smooth layer | the [transmission](glossary.md#transmission), which depends only on depth | light is not negative |
 # | **watermark** | the photograph | one colour | 1 - [opacity](glossary.md#opacity) $\alpha$ | $\alpha$ is the same in each picture, and 0 in most pixels |
-# | **film** | the foreground of each frame | the background of each frame | black or white | neighbouring frames are nearly the same; foreground and background move differently |
+# | **video** | the foreground of each frame | the background of each frame | black or white | neighbouring frames are nearly the same; foreground and background move differently |
 #
-# Three pictures agree to within rounding.
-# Haze does not, although all its layers are correct: the numbers printed above show the error.
+# Three pictures are reproduced up to rounding errors.
+# The hazy picture is not, although all its layers are correct: the numbers printed above show the error.
 # What is wrong?
 #
 # ## Exercise: haze
 #
 # Light adds up.
-# The numbers in a file are not light: they are sRGB values, a nonlinear encoding that spends more of its 256 levels on dark tones.
+# The numbers in a file are not proportional to light: they are sRGB values, a nonlinear encoding that uses more of its 256 levels for dark tones.
 # Haze adds light to light *before* the camera encodes it.
-# So the composition holds in linear light, $I = t J + (1 - t) A$, where $J$ is the clear scene, $A$ the airlight and $t$ the transmission, which falls as $e^{-\beta d}$ with the distance $d$ [@narasimhan2002].
-# (A program puts a watermark on the *file*, so there the sRGB values do add up.)
+# So the formula holds in linear light: $I = t J + (1 - t) A$.
+# Here $J$ is the clear scene, $A$ the airlight and $t$ the transmission, which falls as $e^{-\beta d}$ with the distance $d$ [@narasimhan2002].
+# (A program adds a watermark to the *file*, so there the formula holds for sRGB values.)
 #
 # Write `haze(clear, transmission, airlight)`.
 #
@@ -199,7 +201,7 @@ check.haze(haze)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Which of the three arguments are sRGB values, and which is a share?
+# Which of the three arguments are sRGB values, and which is a fraction?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -216,19 +218,19 @@ check.haze(haze)
 # %% [markdown]
 # ## Exercise: the front layer, in closed form
 #
-# Once the mask and the back layer are known, the front layer needs no network: solve the composition for it.
-# One difficulty remains.
-# Where the mask is nearly 0, almost nothing of the front is visible, and noise and rounding errors would be divided by almost 0.
-# So a *floor* limits the divisor: where the mask is lower, we divide by the floor instead.
+# Once the mask and the back layer are known, the front layer needs no network: solve the compositing formula for it.
+# There is one difficulty.
+# Where the mask is nearly 0, the front layer is almost invisible, and we would divide noise and rounding errors by almost 0.
+# So a *floor* limits the divisor: where the mask is below the floor, we divide by the floor instead.
 #
 # Write `front_layer(image, mask, back, floor)`.
 #
 # - `image`: Float[Tensor, "c h w"], in sRGB or in linear light, as the layers are.
 # - `mask`: Float[Tensor, "1 h w"] in [0, 1].
-# - `back`: Float[Tensor, "c h w"], or "c 1 1" where it is one colour.
+# - `back`: Float[Tensor, "c h w"], or "c 1 1" if it is one colour.
 # - `floor`: a float above 0.
-# - Returns the front, Float[Tensor, "c h w"], not clamped to [0, 1].
-#   Where the mask is 0, it should be the back layer: neither black nor infinite.
+# - Returns the front layer, Float[Tensor, "c h w"], not clamped to [0, 1].
+#   Where the mask is 0, it should equal the back layer and be neither black nor infinite.
 #
 # Expected run time: a few milliseconds.
 
@@ -246,14 +248,14 @@ check.front_layer(front_layer)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Write the composition with the front alone on one side.
+# Solve the compositing formula for the front layer.
 # What do you subtract, and by what do you divide?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Write it as a *difference* from the back layer.
-# How much larger is the front's difference than the image's?
+# Work with *differences* from the back layer.
+# How many times larger is (front - back) than (image - back)?
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -270,11 +272,11 @@ check.front_layer(front_layer)
 #
 # ## Haze: the dark channel
 #
-# First the [baseline](glossary.md#baseline), which learns nothing.
+# We begin with the [baseline](glossary.md#baseline), which learns nothing.
 # Consider a clear outdoor picture.
-# Nearly everywhere except in the sky, a window of a few pixels contains something dark in at least one of the three channels: a shadow, a leaf, a brick.
+# Nearly everywhere except in the sky, a window of a few pixels contains a value near 0 in at least one of the three channels, because of a shadow, a leaf or a brick.
 # So the minimum over channels and window, the [dark channel](glossary.md#dark-channel), is close to 0 [@he2011].
-# In haze this pixel has the value $(1-t)\,A$ instead of 0, so the dark channel of $I/A$ is $1 - t$: a map of the haze.
+# In haze the dark pixel has the value $(1-t)\,A$ instead of 0, so the dark channel of $I/A$ is $1 - t$, which is a map of the haze.
 
 # %%
 from dil_teach.classical.haze.dark_channel import (
@@ -298,7 +300,7 @@ def baseline_map(image, linear_airlight, radius, patch=7):
 
 
 # %% [markdown]
-# The window makes the map blocky, and the [guided filter](glossary.md#guided-filter) aligns it with the edges of the picture again [@he2010].
+# Because of the window the map has blocks, so the [guided filter](glossary.md#guided-filter) aligns it with the edges of the picture [@he2010].
 # (The factor 0.95 leaves a little haze on purpose: without any haze, distant objects look near.)
 
 # %%
@@ -316,18 +318,17 @@ if not own:
 # %%
 show(
     shown,
-    alt=f"The dark channel of {subject}, pale where the haze is thick; the map of "
-    "transmission made of it, dark grey far away, much like the true one beside it, "
-    "but with bricks in it; the dark channel of the clear picture, black nearly "
-    "everywhere",
+    alt=f"The dark channel of {subject}, pale where the haze is thick; the estimated "
+    "transmission, dark grey far away, similar to the true one but with bricks in it; "
+    "the dark channel of the clear picture, black nearly everywhere",
     zoom=1,
 )
 
 # %% [markdown]
 # In the first picture, bright means thick haze; in the second, bright means near.
-# The last picture shows the prior: the clear alley is dark nearly everywhere, but not quite.
-# Where it is not dark (the pale windows, the mortar between the bricks), the second picture mistakes paleness for haze.
-# So bricks appear in a map that should show depth only.
+# The last picture tests the prior: the dark channel of the clear alley is black nearly everywhere, but not everywhere.
+# Where it is brighter (pale windows, the mortar between the bricks), the method mistakes pale surfaces for haze.
+# So bricks appear in a map that should show only depth.
 #
 # Two parameters control the result.
 # *Airlight*: the assumed brightness of the haze itself.
@@ -368,8 +369,8 @@ haze_controls = {
 haze_slider = explore(
     render_haze,
     haze_controls,
-    "The assumed airlight, the transmission and the result, the airlight {brightness} "
-    "times the estimate and the transmission smooth over {smoothness} pixels",
+    "Assumed airlight, transmission and result; the airlight is {brightness} times "
+    "the estimate, and the transmission is smoothed over {smoothness} pixels",
     examples=[
         {"brightness": 1.0, "smoothness": 16},
         {"brightness": 0.8, "smoothness": 16},
@@ -378,12 +379,13 @@ haze_slider = explore(
 )
 
 # %% [markdown]
-# If the airlight is too dark, the far end of the alley breaks: haze cannot explain a pixel that is brighter than the haze itself.
+# If the airlight is too dark, the far end of the alley is wrong, because haze cannot explain a pixel that is brighter than the haze itself.
 # If it is too bright, some haze remains everywhere.
 # Smoothness matters less.
 # With a small radius the map keeps the blocks of the minimum; with a large radius it copies the edges of the picture, including the bricks.
+#
 # Question 1 asks which of the two errors does more harm.
-# Here are four scenes with a uniform airlight, with each error alone:
+# The next cell measures each error alone on four scenes with a uniform airlight:
 
 # %%
 from dil_teach import psnr
@@ -403,27 +405,27 @@ for name in ("haze_lake", "haze_alley", "haze_garden", "haze_square"):
 wrong_airlight, wrong_transmission, both_wrong = torch.tensor(errors).mean(dim=0)
 
 # %% [markdown]
-# The first column uses the *true* transmission map and a wrong colour.
-# The second uses the true colour and a map from ten lines of code.
-# On average **the airlight does more harm**: three numbers against 16,384.
+# The first column uses the *true* transmission map and the estimated colour.
+# The second uses the true colour and the estimated map, which needs ten lines of code.
+# On average **the airlight does more harm**, although it is three numbers and the map 16,384.
 # (It does much more harm on the lake and in the garden; in the alley and on the square, the map does a little more harm.)
-# The reason is in the closed form, $J = A + (I - A)/t$.
+# The closed form $J = A + (I - A)/t$ shows the reason.
 # Where the haze is thick, $t$ is small, and the error of $A$ is multiplied by $1/t - 1$, which is nine at $t = 0.1$.
-# This happens over the whole far half of the picture, and in the same direction.
-# The errors of $t$ differ from place to place, and the colours of the far scene are close to $A$ anyway.
-# A method that is *given* the airlight has been given most of the answer; remember this when you compare tables.
+# The error has the same sign in the whole far half of the picture.
+# The errors of $t$ vary over the picture, and the colours of the far scene are close to $A$ anyway.
+# If a method is *given* the airlight, it is given most of the answer; remember this when you compare tables.
 
 # %% [markdown]
 # ## Haze: the upper envelope
 #
-# Can the map be improved?
+# Can we improve the map?
 # Light is not negative: $J \ge 0$, so $I \ge (1-t)\,A$ in each channel, and
 #
 # $$t \;\ge\; 1 - \min_c \frac{I_c}{A_c} .$$
 #
 # Every pixel gives a **lower bound** on its own transmission, the boundary constraint of @meng2013, which @berman2016 use as well.
-# The bound holds with equality only where something is really black.
-# Here it is along one row of the alley, with the true airlight:
+# The bound equals the transmission only where one channel of the clear scene is exactly 0.
+# The figure shows it along one row of the alley, with the true airlight:
 
 # %%
 from dil_teach.notebook import curves
@@ -446,18 +448,18 @@ show(
         ylabel="transmission",
     ),
     alt="Three curves along a row of the alley: the lower bound jumps at each brick "
-    "and never passes the truth, a smooth valley along its highest points; the dark "
-    "channel's map jumps as well and runs above the truth in the valley",
+    "and is never above the truth, a smooth valley along its highest points; the dark "
+    "channel's map jumps as well and is above the truth in the valley",
 )
 
 # %% [markdown]
-# The true transmission runs along the *peaks* of the jagged curve, or a little above them where nothing is quite black: it is the [upper envelope](glossary.md#upper-envelope) of the bounds.
-# The dark channel's map is too high at the far end of the alley, where its window takes the bound of nearer walls.
+# The true transmission is the [upper envelope](glossary.md#upper-envelope) of the bounds: it touches the *peaks* of the bounds, or is slightly above them where nothing is black.
+# The dark channel's map is too high at the far end of the alley, because its window includes the bounds of nearer walls.
 # It is too low at the window on the right (columns 98 to 104), where nothing is dark.
 # It also copies the bricks.
 #
 # Double-DIP uses the envelope as prior knowledge about the mask.
-# This is all that turns the model of chapter 14 into a method for haze:
+# The model of chapter 14 needs only this code to become a method for haze:
 
 # %%
 from dil_teach import Dehazing, DehazingSettings
@@ -474,15 +476,15 @@ show_source(neighbour_similarity)
 
 # %% [markdown]
 # - **Envelope.**
-#   A bound *above* the map costs 0.9 of the difference, a bound below it only 0.1.
-#   So the best map has nine of ten bounds below it.
+#   The loss is 0.9 times the difference for a bound *above* the map, and 0.1 times the difference for a bound below it.
+#   So nine of ten bounds are below the best map.
 #   (This loss is also called pinball loss; at 0.5 its minimum is the median.)
 # - **Roughness.**
 #   $-\log t = \beta d$ is the depth up to a factor, and depth is smooth except where colours change.
-# - **The airlight comes first** and is then frozen.
-#   Its tint comes from the topic of this course: patches that [recur](glossary.md#recurrence) at two distances differ by haze alone, and their colours fade along lines that meet in the airlight [@bahat2016].
-#   Its brightness comes from the haziest part, extrapolated to the point at which no contrast would remain.
-# - A network draws the front layer, the mask is a coarse grid that is interpolated, and the back layer is one colour.
+# - **The airlight** is estimated first and then kept fixed.
+#   Its tint comes from recurrence: patches that [recur](glossary.md#recurrence) at two distances differ only by haze, and their colours lie on lines that meet in the airlight [@bahat2016].
+#   Its brightness comes from the haziest part, extrapolated to zero contrast.
+# - The front layer is a network's output, the mask is an interpolated coarse grid, and the back layer is one colour.
 # - The final transmission is a blend of the learned mask and the guided dark channel.
 #
 # **Stopping rule**: the number of steps in the budget.
@@ -496,7 +498,7 @@ from dil_teach.notebook import LivePanel
 steps = {"quick": 40, "standard": 200, "full": 400}[budget]
 haze_settings = DehazingSettings(steps=steps, seed=seed)
 dehazing = Dehazing(hazy, settings=haze_settings)
-panel = LivePanel(alt="The transmission learned so far")
+panel = LivePanel(alt="The current transmission")
 
 # %%
 for progress in train(dehazing, report_every=dehazing.total_steps // 3):
@@ -504,8 +506,8 @@ for progress in train(dehazing, report_every=dehazing.total_steps // 3):
 
 # %% [markdown]
 # The losses level off within the first half of the steps.
-# The reconstruction error is small early: map and airlight are nearly right from the start, and the network only has to find the colours.
-# This error does not show how good the *map* is.
+# The reconstruction error soon becomes small, because map and airlight are nearly right from the start and the network only has to find the colours.
+# This error does not measure the quality of the *map*.
 
 # %%
 haze_free = dehazing.haze_free()
@@ -517,20 +519,20 @@ versions = {
 }
 show(
     versions,
-    alt=f"{subject} under haze; with most of it removed by the baseline, still pale "
-    "at the far end; clearer by Double-DIP; and the network's own layer, a "
-    "grey-brown blur",
+    alt=f"{subject} under haze; by the baseline with less haze, but still pale at "
+    "the far end; by Double-DIP clearer; and the network's own layer, a grey-brown "
+    "blur",
     truth=clear,
     zoom=1,
 )
 
 # %% [markdown]
-# The network's own layer is a blur without bricks: in so few steps a network draws only smooth content.
+# The network's own layer is a blur without bricks, because in so few steps a network fits only smooth content.
 # This does no harm, because the network's layer is not the result.
 # **The closed form takes map and airlight from the training, and every detail from the given picture.**
 #
-# How much of the result depends on the airlight?
-# Here is the same alley again, and now the method is *given* the true colour:
+# How much does the result depend on the airlight?
+# We process the alley again, and now the method is *given* the true colour:
 
 # %%
 from dil_teach import fit
@@ -544,23 +546,23 @@ for name, version in versions.items():
     if not own:
         haze_score[name] = psnr(version, clear)
         print(f"{name:28}{haze_score[name]:5.1f} dB")
-print("The method says:", dehazing.doubts() or "no doubts.")
+print("The method's warning:", dehazing.doubts() or "none")
 
 # %% [markdown]
-# The envelope and the airlight of recurring patches gain one and a half to two decibels over the baseline here.
-# Most of the gain is colour: the captions, which measure brightness alone, differ little.
-# Knowing the airlight gains about two more.
-# If the method expresses a doubt about the airlight of the alley, it is right: even at the far end, a fifth of the wall's light comes through, so the airlight is nowhere visible alone.
+# Here the envelope and the airlight from recurring patches gain one and a half to two decibels over the baseline.
+# Most of the gain is in colour: the PSNR below the pictures, on luma only, differs little.
+# The printed scores use all three channels.
+# If the airlight is known, the gain is about two decibels larger.
+# If the method warns about the airlight of the alley, it is right: even at the far end, a fifth of the wall's light reaches the camera, so no pixel shows the airlight alone.
 # (The baseline here is ten lines with settings that we chose for this picture.
 # Other settings of window and filter, chosen *with the ground truth* of this picture, gain half a decibel.)
-# The printed scores are of all three channels.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "composing sRGB values instead of light is over 30 levels off": off["haze"] > 30,
+    "haze in sRGB instead of linear light: over 30 levels off": off["haze"] > 30,
     "no bound exceeds the true transmission by over 0.02": too_high == 0,
-    "a wrong airlight costs more than a wrong map": bool(
+    "the estimated airlight costs more than the estimated map": bool(
         wrong_airlight < wrong_transmission - 0.5
     ),
 }
@@ -573,7 +575,8 @@ check_claims(claims)
 # ## Haze: an airlight that is not uniform
 #
 # In smoke near a window, or near a low sun, the airlight is brighter on one side.
-# Then the back layer cannot be one colour, but it may still be *smooth*: the same model, with a quadratic function of the position as its back layer.
+# Then the back layer is not one colour, but it may still be *smooth*.
+# We use the same model, with a quadratic function of the position as its back layer.
 # (Rendered from the coffee cup, Rachel Michetti; the cat, Stéfan van der Walt; the astronaut, NASA; and CC0Textures' bricks.)
 
 # %%
@@ -600,31 +603,33 @@ for name, method in by_airlight.items():
 stacked = zip(pictures, pictures.values(), airlights.values(), strict=True)
 show(
     {title: torch.cat([above, below], dim=1) for title, above, below in stacked},
-    alt="A gallery in smoke; the clear gallery over its true airlight, cream on the "
-    "right and bluish on the left; a result with a blue cast on the left over one "
-    "cream colour; and one with less of that cast over a smooth airlight",
+    alt="A gallery in smoke; the clear gallery above its true airlight, cream on the "
+    "right and bluish on the left; a result with a blue cast on the left, above one "
+    "cream colour; and a result with less blue cast, above a smooth airlight",
     zoom=1,
 )
 
 # %% [markdown]
 # The upper row shows the pictures, the lower row their airlights.
-# With one colour for the whole picture, the left half turns blue: its haze *was* bluish, and the wall takes the colour that a cream airlight does not explain.
-# The smooth layer has the right tendency, from bluish to cream, but is too bright everywhere.
-# It removes the blue and leaves a reddish cast instead: a gain of about one decibel.
-# The gain is not larger, because the colour and the thickness of haze are hard to separate when both may change from place to place.
+# With one colour for the whole picture, the left half turns blue.
+# Its haze *was* bluish, and a cream airlight does not explain this colour, so it remains on the wall.
+# The smooth layer correctly changes from bluish to cream, but it is too bright everywhere.
+# It removes the blue cast and leaves a reddish one; it gains about one decibel.
+# The gain is not larger, because the colour and the thickness of haze are hard to separate if both may vary over the picture.
 
 # %% [markdown]
 # ## Watermark: three photographs that share it
 #
 # Now the mask is $1 - \alpha$ and the back layer is one colour.
-# Neither changes from photograph to photograph; everything else does.
+# Both are the same in all photographs, and only the photographs differ.
 # The method uses this.
-# At each position, the *median* of the three photographs' gradients is the gradient of the mark, because outside the mark their gradients have nothing in common [@dekel2017].
-# From this outline, gradient descent then finds $\alpha$ and the colour: without the mark, all three photographs should be smooth.
+# At each position it takes the *median* of the three photographs' gradients.
+# This is the gradient of the mark, because the gradients of the photographs themselves have nothing in common [@dekel2017].
+# From this outline, gradient descent finds $\alpha$ and the colour that make all three photographs smooth when the mark is removed.
 # This is the **total-variation start**, and our baseline.
 #
-# Double-DIP [@gandelsman2019] adds the prior of a network: one network draws all three clean photographs, and the composition has to explain the marked ones.
-# (In the library `front` and `back` are exchanged: its front is the mark.)
+# Double-DIP [@gandelsman2019] adds the prior of a network: one network outputs all three clean photographs, and the compositing formula has to reproduce the marked photographs.
+# (In the library `front` and `back` are exchanged: the front layer is the mark.)
 
 # %%
 from dil_teach import WatermarkRemoval, WatermarkSettings
@@ -643,10 +648,10 @@ for progress in train(shared, report_every=shared.total_steps // 3):
     print(f"step {progress.step}: variation {progress.losses['variation']:.4f}")
 
 # %% [markdown]
-# No box, no outline and no colour was given.
-# The variation, which the total-variation start has already minimised, hardly changes while the network trains.
+# The method was given no box, no outline and no colour.
+# The variation hardly changes during the training, because the total-variation start has already minimised it.
 # **Stopping rule**: the number of steps in the budget.
-# (We do not stop at the best reconstruction: two grey layers could reconstruct the picture very well.)
+# (We do not stop at the best reconstruction, because two wrong grey layers could also reconstruct the picture very well.)
 
 # %%
 import math
@@ -677,36 +682,35 @@ mark_score = {
 for name, values in mark_score.items():
     print(f"{name:25}" + "".join(f"{decibels:7.1f}" for decibels in values) + "  dB")
 changed = float(((by_three - marked).abs() * (shared.opacity() == 0)).max())
-print(f"where it found no mark it changes {255 * changed:.1f} grey levels at most")
+print(f"largest change where no mark was found: {255 * changed:.1f} grey levels")
 show(
     {name: images[0] for name, images in versions.items()},
-    alt="A cat's face under white letters and a ring; without any trace of them by the "
-    "total-variation start and by Double-DIP, which look the same; the network's own "
-    "layer, a brown blur; and the truth",
+    alt="A cat's face under white letters and a ring; the total-variation start and "
+    "Double-DIP, which both remove them without a trace; the network's own layer, a "
+    "brown blur; and the ground truth",
     truth=clean[0],
     zoom=1,
 )
 
 # %% [markdown]
-# The result gains about eighteen decibels over the marked pixels, and hardly a trace of the mark remains.
-# (The captions measure the whole picture.)
-# Three conclusions:
+# In the marked pixels the result gains about eighteen decibels, and almost no trace of the mark remains.
+# (The PSNR below the pictures is for the whole picture.)
+# We draw three conclusions:
 #
 # - **The baseline has done the work.**
 #   Training changes its result by a fraction of a decibel, and at this budget for the worse.
-#   To improve it, the network would have to know the photographs better than the composition does, and it knows less.
+#   To improve it, the network would have to predict the photographs better than the closed form does, but it predicts them worse.
 # - **The network's own layer is a blur.**
-#   A network draws smooth content first; that is why it can separate layers at all, and why its layer is not the result.
+#   A network fits smooth content first; so it can separate layers, but its own layer lacks detail.
 #   The closed form takes opacity and colour from the model and *every detail from the given picture*.
-# - **Where the method finds no mark, nothing changes**, not by one grey level: where $\alpha = 0$, the closed form is the identity.
-#   A network's layer would have changed everything a little.
+# - **Where the method finds no mark, nothing changes**, because the closed form is the identity where $\alpha = 0$.
+#   The network's layer would have changed every pixel a little.
 #
 # ## Watermark: one photograph and a box
 #
-# Now the method gets only one of the three photographs.
-# Instead of the other two it gets a box around the mark.
+# Now the method gets only one of the three photographs, and a box around the mark.
 # A second baseline is *inpainting*: discard all pixels under the mark, and fill the hole with the smoothest surface [@damelin2018].
-# Inpainting is given an advantage: the true outline of the mark, which the method has to find.
+# We give inpainting an advantage: it knows the true outline of the mark, which the method has to find.
 
 # %%
 from dil_teach.classical.inpainting import biharmonic
@@ -747,7 +751,7 @@ def render_mark(photographs, of):
     if photographs == "one":
         removal, cleaned = one_each[of], alone[of]
     pictures = {
-        "opacity found": (2 * removal.opacity()).clamp(0, 1),
+        "estimated opacity": (2 * removal.opacity()).clamp(0, 1),
         "without the mark": cleaned,
         "inpainting": inpainted[of],
         "truth": clean[number],
@@ -762,8 +766,8 @@ mark_choice = explore(
         "photographs": Choice("Photographs with this mark", ("one", "three"), "one"),
         "of": Choice("Shown", ("cat", "cup"), "cat"),
     },
-    "The opacity found from {photographs} photograph(s); the {of} with the mark "
-    "removed by it; by inpainting; and the ground truth",
+    "The opacity estimated from {photographs} photograph(s); the {of} without the "
+    "mark; the result of inpainting; and the ground truth",
     examples=[
         {"photographs": "one", "of": "cat"},
         {"photographs": "three", "of": "cat"},
@@ -771,20 +775,20 @@ mark_choice = explore(
 )
 
 # %% [markdown]
-# Look at the *opacity found*.
-# From three photographs, it shows the letters, the ring and little else.
+# Look at the *estimated opacity*.
+# From three photographs, it shows almost only the letters and the ring.
 # From the cat alone, it shows letters, ring, an eye and half of the fur.
-# In one picture, nothing distinguishes a pale stroke of fur from a stroke of the mark: removing either leaves something smooth.
-# This answers question 2: a single picture does not tell what belongs to the mark and what to the photograph.
+# In one picture, the method cannot distinguish a pale stroke of fur from a stroke of the mark, because the picture becomes smoother if either is removed.
+# This answers question 2: a single picture does not show what belongs to the mark and what to the photograph.
 # Better training would not help.
 #
-# So on the cat, **inpainting wins by far**: it knows the outline, fur is similar everywhere, and the strokes are thin enough to be bridged.
-# On the cup the method wins.
+# So on the cat, **inpainting is better by far**: it knows the outline, fur is similar everywhere, and the strokes are thin.
+# On the cup the method is better.
 # The saucer under the mark is plain, so $\alpha$ is nearly right.
-# Under the letters lie the spoon's handle and the rim of the cup.
-# No smooth surface can invent them, but they *are in the picture*, dimmed to a half.
-# The composition restores what inpainting discards.
-# Inpainting wins where the mark cannot be told apart from the photograph, and where little is lost by discarding pixels.
+# The letters cover the spoon's handle and the rim of the cup.
+# A smooth surface cannot reproduce them, but they *are visible in the picture* at half contrast.
+# The closed form restores them, and inpainting discards them.
+# Inpainting is better where the mark cannot be distinguished from the photograph, and where the discarded pixels contain little detail.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -792,24 +796,26 @@ before, start, closed, network = map(min, mark_score.values())
 ahead = {what: scores[2] - scores[1] for what, scores in one_score.items()}
 claims = {
     "three photographs: over 12 dB gained inside the mark": closed > before + 12,
-    "training changes the start's result by under 1.5 dB": abs(closed - start) < 1.5,
+    "training changes the start's PSNR by under 1.5 dB": abs(closed - start) < 1.5,
     "the network's own layer is over 8 dB worse": network < closed - 8,
-    "where it found no mark nothing changes": changed == 0,
-    "one photograph: inpainting wins on the cat": ahead["cat"] > 2,
-    "and loses on the cup": ahead["cup"] < -2,
+    "nothing changes where no mark was found": changed == 0,
+    "one photograph, cat: inpainting is better": ahead["cat"] > 2,
+    "one photograph, cup: inpainting is worse": ahead["cup"] < -2,
 }
 check_claims(claims)
 
 # %% [markdown]
 # ## Exercise: flicker
 #
-# Masks of a film may be right in each single frame and still flicker along the outline.
-# Write `flicker(masks, motion)`, which measures this for a film that moves by whole pixels.
+# The masks of a video may be nearly correct in each frame and still flicker along the outline.
+# Write `flicker(masks, motion)`, which measures this for a video that moves by whole pixels.
 #
 # - `masks`: Float[Tensor, "t 1 h w"] in [0, 1], one for each frame.
 # - `motion`: a list of t - 1 pairs `(down, right)` in whole pixels: the motion of the whole picture from each frame to the next.
 #   A point in row $y$ of one frame is in row $y$ + down of the next.
-# - Returns one float: the mean absolute difference between each mask and the previous mask, shifted by the motion; averaged over all pairs of neighbouring frames.
+# - Returns one float.
+#   Shift each mask by the motion, and take the mean absolute difference from the next mask.
+#   Average over all pairs of neighbouring frames.
 #   Pixels that are visible in only one of the two frames do not count.
 #
 # Expected run time: a few milliseconds.
@@ -835,7 +841,7 @@ check.flicker(flicker)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Take two frames; the second shows everything one row lower.
+# Suppose that the second of two frames shows everything one row lower.
 # Which row of the first frame corresponds to row 5 of the second?
 #
 # </details>
@@ -853,21 +859,23 @@ check.flicker(flicker)
 # </details>
 
 # %% [markdown]
-# ## Film: one network for all frames
+# ## Video: one network for all frames
 #
-# A film is a set of pictures with one composition each.
-# The same two networks draw the layers of all frames.
+# In a video, each frame has its own layers and its own mask.
+# The same two networks output the layers of all frames.
 # Each frame has its own network input, and the inputs of neighbouring frames are nearly the same, so the layers change little from frame to frame.
 # The mask of each pixel is a small function of its texture, and it is the *same* function in all frames.
 # Hints are given for the first frame only.
 #
-# A film also contains information that a single picture lacks: things move, and pixels that move together belong together.
+# A video also contains information that a single picture lacks: objects move, and pixels that move together belong together.
 # [Optical flow](glossary.md#optical-flow) estimates for each pixel how far down and right it moves to the next frame [@zach2007].
-# These two numbers join the features from which the mask is computed.
-# The graph cut also runs through all frames at once: separating a pixel from the position to which it moved costs as much as separating two neighbours.
+# These two numbers are additional features from which the mask is computed.
+# The graph cut also uses all frames at once.
+# Different labels for a pixel and for its position in the next frame cost as much as different labels for two neighbours.
 #
-# To test whether this helps, we shift each mask back by the motion of the foreground, which is known for this rendered film, and compare it with its neighbour.
-# This is the [flicker](glossary.md#flicker) of your exercise, for motions that are not whole pixels.
+# To test whether this helps, we measure the [flicker](glossary.md#flicker).
+# We shift each mask back by the motion of the foreground, which is known for this rendered video, and compare it with the mask of the next frame.
+# Unlike in your exercise, the motion may be a fraction of a pixel.
 
 # %%
 count, wide = {"quick": (3, 64), "standard": (4, 96), "full": (8, 128)}[budget]
@@ -905,7 +913,7 @@ film_masks["Double-DIP, each frame"] = torch.stack(
 
 # %% tags=["algorithm"]
 def stabilised(masks, known):
-    """Each mask, moved back to the foreground's position in the first frame."""
+    """The masks, each moved back to the foreground's position in frame 1."""
     size = masks.shape[-1]
     still = []
     for mask, (down, right), turn in zip(
@@ -942,34 +950,34 @@ def render_film(frame):
 film_slider = explore(
     render_film,
     {"frame": Slider("Frame", 1, count, 1, 1)},
-    "Frame {frame}: a cat's face gliding over a cup, its true mask, a white patch, and "
-    "three masks found: the face with hardly any, some and all of the spoon's bowl",
+    "Frame {frame}: a cat's face that moves over a cup; its true mask; and three "
+    "computed masks: the face with almost none, some and all of the spoon's bowl",
     examples=[{"frame": 1}, {"frame": count}],
     live=True,
 )
 
 # %% [markdown]
-# Step through the frames and watch the spoon below the cat.
-# Its grey tones are those of the cat, and nothing in a single frame shows where the cat ends.
+# Change the frame and look at the spoon below the cat.
+# It has the same grey tones as the cat, so a single frame does not show where the cat ends.
 # GrabCut (chapter 14) models the colours of the two layers.
-# It decides in each frame separately how much of the spoon is cat, so it flickers most.
-# Double-DIP on each single frame takes the bowl of the spoon for cat in all frames, which is wrong but rather steady.
-# All frames together separate the two, or nearly so at this size: the spoon moves left with the cup, the cat moves right.
-# Without the motion, the result was different.
-# The texture says nearly the same in every frame, so averaging masks over frames could not help: the same wrong spoon came back with less noise.
+# In each frame separately it assigns a different part of the spoon to the cat, so it flickers most.
+# Double-DIP on single frames assigns the bowl of the spoon to the cat in all frames, which is wrong but flickers less.
+# Double-DIP on all frames together separates cat and spoon, or nearly so at this size, because the spoon moves left with the cup and the cat moves right.
+# Without the motion features, averaging over frames does not help.
+# The texture is nearly the same in every frame, so the average contains the same wrong spoon with less noise.
 #
 # (In the runs on single frames, both methods use the first frame's hints for every frame.
-# The masks of the film have soft edges, which makes them flicker less.
+# The masks of the video have soft edges, so they flicker less.
 # The flicker of the ground truth is not 0, because its outline moves by fractions of a pixel.
 # At this size, a flicker of one pixel along the outline is about three percent.
-# A foreground that stands still in front of a still camera has no motion; only its texture distinguishes it.)
+# If neither foreground nor camera moves, only texture distinguishes the foreground.)
 #
-# **Low flicker alone is no merit.**
-# A black mask has none.
-# Read both columns.
+# **Low flicker alone does not prove a good mask.**
+# A black mask has no flicker.
+# So also compare the overlap.
 #
-# Haze in a film has one airlight for all frames.
-# Here Double-DIP gets all frames together, and the baseline one at a time:
+# Haze in a video has one airlight for all frames.
+# Here Double-DIP gets all frames together, and the baseline gets one frame at a time:
 
 # %%
 wall = scene("video_haze").images
@@ -997,18 +1005,19 @@ def render_haze_film(frame):
 haze_film_slider = explore(
     render_haze_film,
     {"frame": Slider("Frame", 1, count, 1, 1)},
-    "Frame {frame}: a dahlia and a pagoda before a wall under haze; by the baseline, "
-    "with the wall white; by Double-DIP, with the wall a greyish violet; and clear, "
-    "with it dark",
+    "Frame {frame}: a dahlia and a pagoda before a wall: under haze; by the baseline, "
+    "with a white wall; by Double-DIP, with a greyish violet wall; and clear, with a "
+    "dark wall",
     examples=[{"frame": 1}],
     live=True,
 )
 
 # %% [markdown]
-# The wall in the background is dark and far away, and even where the haze is thickest, a part of the wall is visible.
-# The baseline takes this mixture for the airlight, which is then too dark, and its wall becomes white.
-# Double-DIP estimates an airlight that is brighter than anything in the picture, and comes closer; a seam of haze remains around the pagoda.
-# The conclusion for one picture also holds for a film: the airlight matters most.
+# The wall in the background is dark and far away, and even where the haze is thickest, some light of the wall is visible.
+# The baseline mistakes this mixture for the airlight, so its airlight is too dark and its wall becomes white.
+# Double-DIP estimates an airlight that is brighter than every pixel of the picture, and its result is closer to the ground truth.
+# Some haze remains around the pagoda.
+# As for one picture, the airlight matters most.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -1016,11 +1025,11 @@ joint, single = "all frames together", "GrabCut, each frame"
 gain = film_score["Double-DIP, all frames"] - film_score["baseline, each frame"]
 claims = {
     "Double-DIP's masks overlap the truth by over 0.85": overlap[joint] > 0.85,
-    "they overlap it more than GrabCut's masks of each frame": (
+    "GrabCut's masks of single frames overlap it less": (
         overlap[joint] > overlap[single]
     ),
-    "they flicker less than half as much": flickers[joint] < flickers[single] / 2,
-    "the hazy film gains over 2 dB on the baseline": gain > 2,
+    "they flicker more than twice as much": flickers[joint] < flickers[single] / 2,
+    "hazy video: over 2 dB better than the baseline": gain > 2,
 }
 check_claims(claims)
 
@@ -1043,18 +1052,18 @@ for name, picture in recurring.items():
     print(f"{name:16}{recurs[name]:.2f}")
 
 # %% [markdown]
-# Under haze *more* patches find a good match, not fewer (question 3), and removing the haze lowers the score again.
+# Under haze *more* patches have a good match, not fewer (question 3), and the score falls again when the haze is removed.
 # Haze multiplies all contrasts by $t$.
 # A brick at the far end keeps a fifth of its contrast and differs from its neighbours by at most two grey levels, and patches that are nearly indistinguishable count as similar.
-# A high score is no praise here: a photograph that has lost its detail has a high score.
-# This also shows why haze is hard for all methods of this course: the examples are there, but they teach nothing.
-# (Chapter 08, planned, will ask the question differently.
-# A near patch and a far patch that are the *same* in the clear scene no longer match under haze, because each has its own contrast; the airlight can be found from such pairs.)
+# A high score is not a sign of quality here, because a photograph that has lost its detail has a high score.
+# This is also why haze is hard for all methods of this course: many patches match, but they contain no detail to learn from.
+# (The planned chapter 08 will use recurrence differently.
+# A near patch and a far patch that are the *same* in the clear scene have different contrasts under haze, so they no longer match; such pairs reveal the airlight.)
 
 # %% [markdown]
 # ## When it fails: a scene with sky
 #
-# Here are two more scenes, and this time the method's own doubts are printed with the result.
+# Here are two more scenes; the method's own warnings are printed with the results.
 # (Photograph of the pagoda: danielbuechele, CC BY 2.0; of the dahlia: vultilion, CC BY 2.0; both as scikit-learn ships them.)
 
 # %%
@@ -1076,7 +1085,7 @@ for name, images in smooth_ends.items():
     doubts[name] = method.doubts()
     wrong = (found_map - images["transmission"]).square().mean().sqrt()
     print(f"{name}: {psnr(made, wanted):.1f} dB, the error of the map is {wrong:.2f}")
-    print(f"  says: {doubts[name] or 'no doubts'}")
+    print(f"  warning: {doubts[name] or 'none'}")
     if name == "haze_lake":
         lake = {"under haze": images["image"], "result": made, "clear": wanted}
         lake |= {"map found": found_map, "true map": images["transmission"]}
@@ -1084,36 +1093,35 @@ for name, images in smooth_ends.items():
 # %%
 show(
     lake,
-    alt="A pagoda before a lake and a pale sky; the result, clear, with rosy and blue "
-    "stains in the sky; the truth; the map found, black in the sky and over the lake; "
-    "and the true map, a dark grey there",
+    alt="A pagoda before a lake and a pale sky; the result, clear but with rosy and "
+    "blue stains in the sky; the ground truth; the estimated map, black in the sky "
+    "and over the lake; and the true map, dark grey there",
     zoom=1,
 )
 
 # %% [markdown]
-# The pagoda is good, the sky is not.
+# The result is good on the pagoda and wrong in the sky.
 # A clear sky is *bright in every channel*.
 # It contains nothing dark, so the bounds are far below the true transmission.
-# No smoothness raises them, because the sky is large and its border is an edge.
-# The map says 'hardly anything is visible through this haze', and everything in that part of the picture, including rounding errors, is multiplied by ten.
-# This appears as coloured stains.
-# No loss and no network repairs this: sky and opaque haze look the same, and the picture does not say which it is.
+# Smoothness does not raise the map there, because the sky is large and its boundary is an edge.
+# So the map is almost 0 in the sky, and the closed form multiplies all differences there by ten, including rounding errors.
+# They appear as coloured stains.
+# No loss and no network can repair this: sky and opaque haze look the same, and the picture does not show which it is.
 #
-# A method can notice this and say so.
-# Contrast falls with transmission; where the haziest part has no contrast at all, it may be sky.
+# But a method can notice the problem and warn the user.
+# Contrast falls with transmission, so if the haziest part has no contrast at all, it may be sky.
 # This is a suspicion, not a proof.
 # The garden has no sky: its far end is a hedge out of focus, which is just as smooth.
-# There the doubt is right for another reason: in a smooth part, the airlight cannot be distinguished from paint.
+# There the warning is right for another reason: in a smooth part, the airlight cannot be distinguished from the colour of a surface.
 # A white wall, snow, or a pale dress near the camera mislead the method in the same way, and it does not notice all of them.
-# If *your* photograph has much sky, judge the rest of the picture, or give the airlight.
+# If *your* photograph has much sky, judge only the rest of the picture, or give the method the airlight.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "the method doubts its result on the scene with sky": doubts["haze_lake"]
-    is not None,
-    "and on the one with a smooth far end": doubts["haze_garden"] is not None,
-    "a smooth airlight beats one colour on the gallery by over 0.5 dB": (
+    "the method warns on the scene with sky": doubts["haze_lake"] is not None,
+    "it also warns on the smooth far end": doubts["haze_garden"] is not None,
+    "gallery: a smooth airlight beats one colour by over 0.5 dB": (
         gallery_score["a smooth layer"] > gallery_score["one colour"] + 0.5
     ),
 }
@@ -1122,15 +1130,18 @@ check_claims(claims)
 # %% [markdown]
 # ## Summary
 #
-# - Foreground and background, a reflection, haze and a watermark are one composition with different meanings of its symbols; haze is composed in linear light, the others in sRGB values.
-# - Where mask and back layer are known, the front follows in closed form, with all the detail of the image.
-#   The networks find the mask and the back layer; they do not draw the result.
-# - Each pixel bounds the transmission from below, so the map of haze is an upper envelope.
+# - One compositing formula describes foreground and background, a reflection, haze and a watermark; only the meaning of its symbols differs.
+#   For haze it holds in linear light, for the others in sRGB values.
+# - If mask and back layer are known, the closed form gives the front layer, with all the detail of the image.
+#   The training finds the mask and the back layer; the result is not a network's output.
+# - Each pixel gives a lower bound on its transmission, so the transmission map is an upper envelope.
 #   But the three numbers of the airlight may matter more than the map.
-# - Several pictures allow us to separate what they share from what they do not share.
-#   A single picture does not contain this information; there inpainting, which knows nothing about the mark, may win.
-# - Every result belongs beside a baseline, and a method should say where it is unsure.
+# - From several pictures, a method can separate the shared watermark from the photographs.
+#   A single picture does not contain this information, so inpainting, which uses no model of the mark, may be better.
+# - Compare every result with a baseline; and a method should warn the user where it is unsure.
 #
-# Further reading: two other ways to find the airlight and the map, from the lines that the colours of one surface form in haze [@fattal2014], and from pairs of patches that recur at different distances [@bahat2016], which chapter 08, planned, will use.
+# Further reading: there are two other ways to find the airlight and the map.
+# One uses the lines that the colours of one surface form in haze [@fattal2014].
+# The other uses pairs of patches that recur at different distances [@bahat2016]; the planned chapter 08 will use it.
 #
 # ## References
