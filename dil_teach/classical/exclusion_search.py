@@ -72,14 +72,6 @@ def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
         values = gaussian_filter(mixtures.cpu().numpy(), spread, mode="nearest")
         mixtures = torch.from_numpy(values).to(mixtures)
     first, second = edges(mixtures[0]), edges(mixtures[1])
-    p, q = _least_exclusion(first, second)
-    return (1 + q) / (1 + p + q), q / (1 + p + q)
-
-
-def _least_exclusion(
-    first: Float[Tensor, " n"], second: Float[Tensor, " n"]
-) -> tuple[float, float]:
-    """The p and q, each from 0 to ``LARGEST``, with the least exclusion."""
     # the grid is uniform in u = p / (1 + p): small p change the layer more than large p
     most = LARGEST / (1 + LARGEST)
     centre, reach = [most / 2, most / 2], most / 2
@@ -95,7 +87,8 @@ def _least_exclusion(
         row, column = divmod(int((one @ two.T).argmin()), GRID)
         centre = [float(grids[0][row]), float(grids[1][column])]
         reach *= ZOOM / GRID
-    return centre[0] / (1 - centre[0]), centre[1] / (1 - centre[1])
+    p, q = (u / (1 - u) for u in centre)
+    return (1 + q) / (1 + p + q), q / (1 + p + q)
 
 
 def edges(image: Image) -> Float[Tensor, " _n"]:
@@ -106,12 +99,7 @@ def edges(image: Image) -> Float[Tensor, " _n"]:
 def edge_strength(edges: Float[Tensor, "n *_rest"]) -> Float[Tensor, "n *_rest"]:
     """The strength of edges, from 0 (none) to 1 (far above the mean).
 
-    ``tanh(|e| / (2 mean |e|))``, with the mean of each item of the first axis.
-
-    Parameters
-    ----------
-    edges : Float[Tensor, "n ..."]
-        Differences of neighbouring pixels.
+    It is ``tanh(|e| / (2 mean |e|))``, with the mean of each item of the first axis.
     """
     size = edges.abs()
     # detached: otherwise a few huge edges could raise the mean and hide all others
@@ -129,16 +117,8 @@ def exclusion(
     mean edge, so that a lower contrast does not lower the loss; the mean replaces a
     Frobenius norm, whose gradient is infinite where no edges coincide.
 
-    Parameters
-    ----------
-    a, b : Float[Tensor, "n c h w"]
-        Two layers of one shape.
-
-    Returns
-    -------
-    Float[Tensor, ""]
-        About 0.1 for two photographs and 0.2 for two mixtures of them. 0, with a finite
-        gradient, where a layer is constant.
+    It is about 0.1 for two photographs and 0.2 for two mixtures of them. It is 0, with
+    a finite gradient, if a layer is constant.
     """
     means = []
     for level in range(LEVELS):
@@ -151,19 +131,14 @@ def exclusion(
 
 
 def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
-    """The two layers in closed form: the solution of the model's 2 x 2 system.
+    """The two layers in closed form, not clamped: the model's 2 x 2 system solved.
 
     Parameters
     ----------
     mixtures : Video
         Float[Tensor, "2 c h w"].
     coefficients : tuple of float
-        The first layer's share of each mixture; they differ.
-
-    Returns
-    -------
-    Video
-        Float[Tensor, "2 c h w"]: first and second layer, not clamped.
+        The first layer's share of each mixture.
 
     Raises
     ------
@@ -183,13 +158,7 @@ def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
 
 
 def check_two_mixtures(mixtures: Tensor) -> None:
-    """Check that these are two different mixtures.
-
-    Raises
-    ------
-    ValueError
-        If there are not two images, or they do not differ.
-    """
+    """Raise a ValueError unless these are two images that differ."""
     if mixtures.ndim != 4 or len(mixtures) != 2:
         raise ValueError(
             f"mixtures: expected two images, (2, c, h, w), got "

@@ -14,6 +14,7 @@ least squares; the mark lies at the same place in all images; one colour for all
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from scipy.fft import dctn, idctn
 from scipy.ndimage import binary_dilation
@@ -21,7 +22,7 @@ from skimage.filters import apply_hysteresis_threshold
 from torch import Tensor
 
 from dil_teach.image.convention import Video
-from dil_teach.training.schedules import schedule, set_learning_rate
+from dil_teach.training.schedules import schedule, set_learning_rate, update
 
 Box = tuple[int, int, int, int]
 """Row, column, height and width in pixels."""
@@ -64,12 +65,11 @@ def watermark_by_total_variation(
     colour : Float[Tensor, "c"]
         In [0, 1].
     """
-    row, column, height, width = box or (0, 0, *images.shape[-2:])
+    box = box or (0, 0, *images.shape[-2:])
     inside = torch.zeros_like(images[0, :1])
-    inside[:, row : row + height, column : column + width] = 1
-    shape = common_outline(images, (row, column, height, width))
+    inside[_part(box)] = 1
     colour = images.new_full((images.shape[1],), START_COLOUR)
-    start = START_OPACITY * shape.clamp(LEAST_START, 1)
+    start = START_OPACITY * common_outline(images, box).clamp(LEAST_START, 1)
     opacity, colour = _descend(images, start, colour, inside)
     return _descend(images, opacity, colour, inside * _mark(opacity))
 
@@ -80,22 +80,25 @@ def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:
     It is the integral of the median of the images' gradients (Dekel et al., section
     3.1). The first singular vector reduces its channels to one: a mark has one colour.
     """
-    row, column, height, width = box
-    part = images[..., row : row + height, column : column + width].cpu()
-    across = torch.nn.functional.pad(part.diff(dim=-1), (0, 1)).median(0).values
-    down = torch.nn.functional.pad(part.diff(dim=-2), (0, 0, 0, 1)).median(0).values
+    part = images[_part(box)].cpu()
+    across = F.pad(part.diff(dim=-1), (0, 1)).median(0).values
+    down = F.pad(part.diff(dim=-2), (0, 0, 0, 1)).median(0).values
     drawn = np.stack([_integrate(*g) for g in zip(across, down, strict=True)])
     border = [drawn[:, 0], drawn[:, -1], drawn[:, :, 0], drawn[:, :, -1]]
     drawn = drawn - np.median(np.concatenate(border, 1), 1)[:, None, None]
     left, _, right = np.linalg.svd(drawn.reshape(len(drawn), -1), full_matrices=False)
     # assume a mark that is brighter than the images; the descent also finds dark marks
-    shape = right[0].reshape(height, width) * (1 if left[:, 0].sum() >= 0 else -1)
-    outline = torch.zeros_like(images[0, :1])
+    shape = right[0].reshape(drawn.shape[1:]) * (1 if left[:, 0].sum() >= 0 else -1)
     scaled = shape / max(np.quantile(np.abs(shape), OUTLINE_QUANTILE), 1e-6)
-    outline[0, row : row + height, column : column + width] = torch.from_numpy(
-        scaled
-    ).to(images)
+    outline = torch.zeros_like(images[0, :1])
+    outline[_part(box)] = torch.from_numpy(scaled).to(images)
     return outline
+
+
+def _part(box: Box) -> tuple:
+    """The index of the pixels in a box."""
+    row, column, height, width = box
+    return ..., slice(row, row + height), slice(column, column + width)
 
 
 def without_mark(
@@ -130,16 +133,14 @@ def _descend(
     for step in range(STEPS):
         set_learning_rate(optimizer, RATE * schedule(step / STEPS, decay=0.5))
         loss = mark_variation(images, inside * logits[0].sigmoid(), logits[1].sigmoid())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        update(optimizer, loss)
     return inside * logits[0].detach().sigmoid(), logits[1].detach().sigmoid()
 
 
 def _mark(opacity: Float[Tensor, "1 h w"]) -> Float[Tensor, "1 h w"]:
     """1 in the mark and one pixel around it, which the mark may cover in part."""
     values = opacity[0].cpu().numpy()
-    full = float(np.quantile(values, OPACITY_QUANTILE))
+    full = np.quantile(values, OPACITY_QUANTILE)
     found = apply_hysteresis_threshold(values, LIKELY * full, SURE * full)
     return torch.from_numpy(binary_dilation(found))[None].to(opacity)
 
@@ -147,12 +148,10 @@ def _mark(opacity: Float[Tensor, "1 h w"]) -> Float[Tensor, "1 h w"]:
 def _integrate(across: Float[Tensor, "h w"], down: Float[Tensor, "h w"]) -> np.ndarray:
     """The picture whose differences are nearest to these, by the cosine transform: the
     least-squares solution of the Poisson equation."""
-    height, width = across.shape[-2:]
     divergence = across.numpy().astype(float) + down.numpy()
     divergence[:, 1:] -= across.numpy()[:, :-1]
     divergence[1:] -= down.numpy()[:-1]
-    rows = 2 * np.cos(np.pi * np.arange(height) / height) - 2
-    columns = 2 * np.cos(np.pi * np.arange(width) / width) - 2
+    rows, columns = (2 * np.cos(np.pi * np.arange(n) / n) - 2 for n in across.shape)
     eigenvalues = rows[:, None] + columns
     eigenvalues[0, 0] = 1
     spectrum = dctn(divergence, norm="ortho") / eigenvalues

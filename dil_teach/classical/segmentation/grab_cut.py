@@ -2,6 +2,7 @@
 using iterated graph cuts', SIGGRAPH 2004. The baseline of all segmentation here: each
 layer is a mixture of a few colours, and the mask is the cheapest cut between them."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,7 @@ SPREAD = 1e-4
 """Added to the variance of a component, of colours in [0, 1]: 2.5 grey levels."""
 
 Map = Float[Tensor, "*t h w"]
+"""A value for each pixel, of a picture or of a film's frames."""
 Pairs = tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Float[Tensor, " n"]]
 """Indices of pixels, indices of their partners, and the cost of a border between the
 two. Pixels are numbered row by row and frame by frame."""
@@ -73,45 +75,57 @@ def grab_cut(
         If a hint has another size, both mark nothing, or one marks all pixels.
     """
     check_image(image)
-    front, back = (_marked(hint, image) for hint in (foreground, background))
+    name = "foreground, background"
+    front, back = (
+        torch.zeros(image.shape[-2:], dtype=torch.bool)
+        if hint is None
+        else marked(name, hint, image)[0, 0].cpu()
+        for hint in (foreground, background)
+    )
     front = front & ~back
     if not (front.any() or back.any()) or back.all() or front.all():
         raise ValueError(
-            "foreground, background: expected hints that mark something and leave "
-            "something open, got none or all; mark a part of each layer"
+            f"{name}: expected hints that mark something and leave something open, got "
+            "none or all; mark a part of each layer"
         )
     edges = edge_weights(image, SMOOTHNESS)
     colours = image.flatten(1).T.cpu().double()
     mask = ~back if back.any() else front
-    mixtures = [fit_mixture(colours[layer], seed) for layer in _layers(mask)]
+    layers = mask.flatten(), ~mask.flatten()
+    mixtures = [fit_mixture(colours[layer], seed) for layer in layers]
     for _ in range(ROUNDS):
         inside, outside = (mixture.costs(colours).view_as(mask) for mixture in mixtures)
         inside, outside = inside.where(~back, SURE), outside.where(~front, SURE)
         mask = min_cut(inside.where(~front, 0), outside.where(~back, 0), edges)
         if mask.all() or not mask.any():
             break
+        layers = mask.flatten(), ~mask.flatten()
         mixtures = [
             mixture.fitted_again(colours[layer])
-            for mixture, layer in zip(mixtures, _layers(mask), strict=True)
+            for mixture, layer in zip(mixtures, layers, strict=True)
         ]
     return mask[None].float().to(image.device)
 
 
-def _marked(hint: Image | None, image: Image) -> Bool[Tensor, "h w"]:
-    size = image.shape[-2:]
-    if hint is None:
-        return torch.zeros(size, dtype=torch.bool)
-    if hint.shape != (1, *size):
+def marked(
+    name: str, hint: Image | Video, picture: Image | Video
+) -> Bool[Tensor, "n 1 h w"]:
+    """Where a hint is above 0.5: for one picture, the first frame, or all frames.
+
+    Raises
+    ------
+    ValueError
+        If the hint has another size than the picture.
+    """
+    height, width = picture.shape[-2:]
+    whole = hint[None] if hint.ndim == 3 else hint
+    frames = len(picture) if picture.ndim == 4 else 1
+    if whole.shape[1:] != (1, height, width) or len(whole) not in (1, frames):
         raise ValueError(
-            f"foreground, background: expected one channel of {size[0]} x {size[1]} "
-            f"pixels, the image's size, got shape {tuple(hint.shape)}; make the hint "
-            "from that image"
+            f"{name}: expected one channel of {height} x {width} pixels, the image's "
+            f"size, got shape {tuple(hint.shape)}; make the hint from that image"
         )
-    return hint[0].cpu() > 0.5
-
-
-def _layers(mask: Bool[Tensor, "h w"]) -> tuple[Tensor, Tensor]:
-    return mask.flatten(), ~mask.flatten()
+    return whole > 0.5
 
 
 @dataclass(frozen=True)
@@ -136,15 +150,7 @@ class ColourMixture:
 
 
 def fit_mixture(colours: Colours, seed: int) -> ColourMixture:
-    """The first mixture of a layer: k-means, then one Gaussian for each cluster.
-
-    Parameters
-    ----------
-    colours : Float[Tensor, "n c"]
-        The colours of the layer's pixels, at least one.
-    seed : int
-        Seed of k-means.
-    """
+    """The first mixture of a layer: k-means, then one Gaussian for each cluster."""
     different = len(colours.unique(dim=0))
     k_means = KMeans(min(COMPONENTS, different), random_state=seed)
     return _fitted(colours, torch.from_numpy(k_means.fit(colours.numpy()).labels_))
@@ -177,30 +183,26 @@ def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
         Between each pixel (y, x) and its neighbour (y + dy, x + dx), for each (dy, dx)
         of ``NEIGHBOURS``; 0 where there is none.
     """
-    height, width = image.shape[-2:]
     image = image.cpu().double()
-    steps = [
-        (_there(image, d) - image).square().sum(-3) * _exists(height, width, d)
-        for d in NEIGHBOURS
-    ]
+    neighbours = [_neighbours(image, d) for d in NEIGHBOURS]
+    steps = [(there - image).square().sum(-3) * exists for there, exists in neighbours]
     frames = image[..., 0, 0, 0].numel()
-    pairs = frames * sum(int(_exists(height, width, d).sum()) for d in NEIGHBOURS)
-    mean = torch.stack(steps).sum() / max(pairs, 1)
-    beta = 0.5 / mean.clamp_min(1e-12)
+    pairs = frames * sum(int(exists.sum()) for _, exists in neighbours)
+    beta = 0.5 / (torch.stack(steps).sum() / max(pairs, 1)).clamp_min(1e-12)
     return [
-        smoothness / np.hypot(*d) * torch.exp(-beta * step) * _exists(height, width, d)
-        for d, step in zip(NEIGHBOURS, steps, strict=True)
+        smoothness / math.hypot(*d) * torch.exp(-beta * step) * exists
+        for d, step, (_, exists) in zip(NEIGHBOURS, steps, neighbours, strict=True)
     ]
 
 
-def _there(image: Tensor, d: tuple[int, int]) -> Tensor:
-    """The values of the neighbours at (dy, dx), periodic at the border."""
-    return image.roll((-d[0], -d[1]), (-2, -1))
-
-
-def _exists(height: int, width: int, d: tuple[int, int]) -> Bool[Tensor, "h w"]:
+def _neighbours(
+    image: Tensor, d: tuple[int, int]
+) -> tuple[Tensor, Bool[Tensor, "h w"]]:
+    """The values at (y + dy, x + dx), and where such a pixel exists."""
+    height, width = image.shape[-2:]
     y, x = torch.arange(height)[:, None] + d[0], torch.arange(width) + d[1]
-    return (y < height) & (x >= 0) & (x < width)
+    exists = (y < height) & (x >= 0) & (x < width)
+    return image.roll((-d[0], -d[1]), (-2, -1)), exists
 
 
 def min_cut(
@@ -211,8 +213,7 @@ def min_cut(
     Parameters
     ----------
     cost_in, cost_out : Float[Tensor, "*t h w"]
-        Costs of a pixel inside and outside the mask, of a picture or of a film's
-        frames.
+        Costs of a pixel inside and outside the mask.
     edges : list of Float[Tensor, "*t h w"]
         Costs of a border between neighbours, from :func:`edge_weights`.
     links : Pairs, optional
@@ -223,7 +224,6 @@ def min_cut(
     Bool[Tensor, "*t h w"]
         True in the mask; the smallest one if several have the least cost.
     """
-    height, width = cost_in.shape[-2:]
     pixels = cost_in.numel()
     index = torch.arange(pixels).view(cost_in.shape)
     source, sink = pixels, pixels + 1
@@ -234,19 +234,16 @@ def min_cut(
     capacity = [gain[rises], -gain[falls]]
     pairs = []
     for d, edge in zip(NEIGHBOURS, edges, strict=True):
-        exists = _exists(height, width, d).expand(cost_in.shape)
-        pairs.append((index[exists], _there(index, d)[exists], edge[exists]))
+        there, exists = _neighbours(index, d)
+        exists = exists.expand(cost_in.shape)
+        pairs.append((index[exists], there[exists], edge[exists]))
     for here, there, cost in [*pairs, links] if links else pairs:
         cut = (cost.cpu().double() / UNIT).round().long()
-        start, end, capacity = (
-            [*start, here, there],
-            [*end, there, here],
-            [*capacity, cut, cut],
-        )
-    numbers = [torch.cat(x).to(torch.int32).numpy() for x in (capacity, start, end)]
-    graph = coo_array(
-        (numbers[0], (numbers[1], numbers[2])), shape=(pixels + 2, pixels + 2)
-    ).tocsr()
+        start += [here, there]
+        end += [there, here]
+        capacity += [cut, cut]
+    values, *ends = (torch.cat(x).int().numpy() for x in (capacity, start, end))
+    graph = coo_array((values, ends), shape=(pixels + 2, pixels + 2)).tocsr()
     left = graph - maximum_flow(graph, source, sink).flow
     left.data = np.maximum(left.data, 0)
     left.eliminate_zeros()

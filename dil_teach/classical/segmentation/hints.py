@@ -5,7 +5,9 @@ A hint that the user does not give is computed: salient pixels are foreground
 """
 
 import torch
+import torch.nn.functional as F
 
+from dil_teach.classical.segmentation.grab_cut import marked
 from dil_teach.classical.segmentation.saliency import saliency
 from dil_teach.classical.segmentation.texture import blur
 from dil_teach.image.convention import Image, Video
@@ -36,8 +38,8 @@ def complete_hints(
     Returns
     -------
     tuple of Video
-        Foreground and background, each Float[Tensor, "n 1 h w"] of zeros and ones. A
-        pixel that both given hints mark is in neither.
+        Each Float[Tensor, "n 1 h w"] of zeros and ones. A pixel that both given hints
+        mark is in neither.
 
     Raises
     ------
@@ -74,19 +76,10 @@ def _given(name: str, hint: Image | Video | None, pictures: Video) -> Video | No
     """A user's hint as zeros and ones for all frames; frames without one are zero."""
     if hint is None:
         return None
-    size = tuple(pictures.shape[-2:])
-    whole = hint[None] if hint.ndim == 3 else hint
-    if whole.shape[1:] != (1, *size) or len(whole) not in (1, len(pictures)):
-        raise ValueError(
-            f"{name}: expected one channel of {size[0]} x {size[1]} pixels, the "
-            f"image's size, got shape {tuple(hint.shape)}; make the hint from that "
-            "image"
-        )
-    marked = (whole > 0.5).to(pictures)
-    if not marked.any() or marked.all():
+    found = marked(name, hint, pictures).to(pictures)
+    if not found.any() or found.all():
         raise ValueError(
             f"{name}: expected a hint that marks a part of the picture, got one that "
-            f"marks {'all' if marked.any() else 'nothing'}; paint a part of it white"
+            f"marks {'all' if found.any() else 'nothing'}; paint a part of it white"
         )
-    unknown = marked.new_zeros(len(pictures) - len(marked), *marked.shape[1:])
-    return torch.cat([marked, unknown])
+    return F.pad(found, (0, 0, 0, 0, 0, 0, 0, len(pictures) - len(found)))

@@ -30,17 +30,7 @@ STILL = 0.25
 
 
 def optical_flows(frames: Float[Tensor, "t _c h w"]) -> Flows:
-    """The optical flow from each frame of a film to both its neighbours.
-
-    Parameters
-    ----------
-    frames : Video
-        Float[Tensor, "t c h w"] in [0, 1]; their mean over the channels is used.
-
-    Returns
-    -------
-    Float[Tensor, "t 2 2 h w"]
-    """
+    """The flow from each frame to both its neighbours, by the mean of the channels."""
     grey = frames.detach().mean(1).cpu().double().numpy()
     flows = np.zeros((len(grey), 2, 2, *grey.shape[1:]))
     for k in range(len(grey) - 1):
@@ -52,15 +42,7 @@ def optical_flows(frames: Float[Tensor, "t _c h w"]) -> Flows:
 def motion(flows: Flows) -> Float[Tensor, "t 2 h w"]:
     """The motion of each pixel, down and right, with mean 0 and standard deviation 1.
 
-    Parameters
-    ----------
-    flows : Float[Tensor, "t 2 2 h w"]
-        From :func:`optical_flows`.
-
-    Returns
-    -------
-    Float[Tensor, "t 2 h w"]
-        The standard deviation is below 1 where hardly anything moves.
+    The standard deviation is smaller if hardly anything moves.
     """
     moved = (flows[:, NEXT] - flows[:, BEFORE]) / 2
     moved[[0, -1]] *= 2  # they have one neighbour
@@ -80,18 +62,11 @@ def links(frames: Float[Tensor, "t _c h w"], flows: Flows, smoothness: float) ->
     smoothness : float
         Cost, in nats, of a pair of equal pixels with one in the foreground and one in
         the background.
-
-    Returns
-    -------
-    Pairs
-        For :func:`dil_teach.classical.segmentation.grab_cut.min_cut`.
     """
     count, _, height, width = frames.shape
     place = torch.arange(count * height * width).view(count, height, width)
     frames = frames.cpu().double()
-    grid = torch.stack(
-        torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    )
+    grid = torch.from_numpy(np.mgrid[:height, :width])
     here, there, costs = [], [], []
     for k in range(count - 1):
         y, x = (grid + flows[k, NEXT].cpu()).round().long()
@@ -109,22 +84,10 @@ def steady(
     frames: Float[Tensor, "t _c h w"],
     flows: Flows,
 ) -> Float[Tensor, "t 1 h w"]:
-    """The masks of a film with less flicker and soft edges.
+    """The masks of a film with less flicker and soft edges, in [0, 1].
 
     Each mask is averaged with those of the previous and the next frame. They are warped
     along the flow, and weighted by how well the frames agree.
-
-    Parameters
-    ----------
-    masks, frames : Video
-        Float[Tensor, "t 1 h w"] and Float[Tensor, "t c h w"], in [0, 1].
-    flows : Float[Tensor, "t 2 2 h w"]
-        From :func:`optical_flows`.
-
-    Returns
-    -------
-    Video
-        Float[Tensor, "t 1 h w"] in [0, 1].
     """
     colours = frames.detach().cpu().double().numpy()
     soft = [gaussian_filter(m, PIXEL) for m in masks[:, 0].cpu().double().numpy()]

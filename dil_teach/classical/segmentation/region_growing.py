@@ -100,23 +100,17 @@ def start_segmentation(
     Parameters
     ----------
     pictures, foreground, background
-        As for :func:`dil_teach.classical.segmentation.hints.complete_hints`.
+        As for :func:`dil_teach.classical.segmentation.hints.complete_hints`, which also
+        says what is refused.
     seed : int
         Seed of the mixtures.
     min_side : int
         The small copies have at least this many pixels a side.
-
-    Raises
-    ------
-    ValueError
-        If a hint cannot be used.
     """
     hints = complete_hints(pictures, foreground, background)
     scale = min(1.0, SIDE / max(pictures.shape[-2:]))
-    size = (
-        max(round(scale * pictures.shape[-2]), min_side),
-        max(round(scale * pictures.shape[-1]), min_side),
-    )
+    height, width = (max(round(scale * s), min_side) for s in pictures.shape[-2:])
+    size = height, width
     small = torch.stack([resize(p, size=size).clamp(0, 1) for p in pictures])
     front, back = (F.adaptive_max_pool2d(hint, size) for hint in hints)
     flows = optical_flows(small) if len(small) > 1 else None
@@ -137,8 +131,7 @@ def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
     Returns
     -------
     Video
-        Float[Tensor, "n 1 h w"] in [0, 1]. The masks of a film are averaged along the
-        motion.
+        Float[Tensor, "n 1 h w"] in [0, 1]; of a film, averaged along the motion.
     """
     small, hints = start.small, (start.foreground, start.background)
     evidence = scaled(evidence)
@@ -156,7 +149,7 @@ def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
 
 
 def grow(
-    pictures: Video, front: Video, back: Video, seed: int, flows: Flows | None = None
+    pictures: Video, front: Video, back: Video, seed: int, flows: Flows | None
 ) -> tuple[Video, Float[Tensor, "n _k h w"]]:
     """The mask and the features after ``ROUNDS`` rounds, as in :class:`Start`."""
     texture = texture_features(pictures)
@@ -166,13 +159,12 @@ def grow(
     inside, outside = front > 0, back > 0
     patches = None
     for k in range(ROUNDS):
-        limit = MAX_COLOUR_EVIDENCE
-        colours = colour_evidence(pictures, inside, outside, seed).clamp(-limit, limit)
+        colours = colour_evidence(pictures, inside, outside, seed)
+        colours = colours.clamp(-MAX_COLOUR_EVIDENCE, MAX_COLOUR_EVIDENCE)
         votes = [colours, blur(colours, COLOUR_BLUR)]
         if k in PATCH_ROUNDS:
-            limit = MAX_PATCH_EVIDENCE
             patches = patch_evidence(pictures, inside, outside, seed)
-            patches = patches.clamp(-limit, limit)
+            patches = patches.clamp(-MAX_PATCH_EVIDENCE, MAX_PATCH_EVIDENCE)
         if patches is not None:
             votes += [blur(patches, sigma) for sigma in PATCH_BLURS]
         features = torch.cat([texture, standardised(torch.cat(votes, 1))], 1)
@@ -185,22 +177,10 @@ def grow(
 def colour_evidence(
     pictures: Video, inside: Where, outside: Where, seed: int
 ) -> Float[Tensor, "n 1 h w"]:
-    """The evidence of GrabCut's two mixtures of colours, one for each layer.
+    """The evidence for the foreground, in nats, of GrabCut's mixtures of colours.
 
-    Parameters
-    ----------
-    pictures : Video
-        Float[Tensor, "n c h w"] in [0, 1].
-    inside, outside : Bool[Tensor, "n 1 h w"]
-        The pixels from which the two mixtures are fitted.
-    seed : int
-        Seed of the mixtures.
-
-    Returns
-    -------
-    Float[Tensor, "n 1 h w"]
-        For the foreground, in nats: the logarithm of a ratio of likelihoods. 0 where a
-        layer has fewer than two pixels.
+    One mixture is fitted to the pixels inside, one to those outside. The evidence is
+    the logarithm of a ratio of likelihoods, or 0 if a layer has fewer than two pixels.
     """
     colours = pictures.transpose(0, 1).flatten(1).T.cpu().double()
     layers = [where.flatten().cpu() for where in (inside, outside)]
@@ -218,7 +198,7 @@ def best_cut(
     smoothness: float,
     flows: Flows | None = None,
 ) -> Video:
-    """The cheapest mask of a picture or a film; borders along edges are cheap.
+    """The cheapest mask, Float[Tensor, "n 1 h w"]; borders along edges are cheap.
 
     Parameters
     ----------
@@ -229,11 +209,6 @@ def best_cut(
     smoothness : float
         Cost of a border between two pixels of one colour, in nats. In a film, also the
         cost of a point that is foreground in one frame and background in the next.
-
-    Returns
-    -------
-    Video
-        Float[Tensor, "n 1 h w"] of zeros and ones.
     """
     evidence = evidence.where(front == 0, SURE).where(back == 0, -SURE).cpu().double()
     across = None if flows is None else links(pictures, flows, smoothness)

@@ -47,17 +47,16 @@ def saliency(image: Image) -> Float[Tensor, "1 h w"]:
         If the image is smaller than 16 x 16 pixels.
     """
     check_image(image, min_side=16)
-    height, width = image.shape[-2:]
-    scale = min(1.0, SIDE / max(height, width))
-    size = (max(round(scale * height), 16), max(round(scale * width), 16))
-    small = resize(image, size=size).clamp(0, 1)
+    scale = min(1.0, SIDE / max(image.shape[-2:]))
+    size = [max(round(scale * side), 16) for side in image.shape[-2:]]
+    small = resize(image, size=(size[0], size[1])).clamp(0, 1)
     half = PATCH_SIZE // 2
     padded = F.pad(small[None], (half,) * 4, mode="replicate")[0]
     found = nearest_patches(
         padded, padded, PATCH_SIZE, NEIGHBOURS, exclude_self=True, remove_mean=False
     )
     y, x = (torch.arange(side, device=image.device) for side in size)
-    rows, columns = found.row - y[:, None, None], found.column - x[None, :, None]
+    rows, columns = found.row - y[:, None, None], found.column - x[:, None]
     away = (rows.square() + columns.square()).sqrt() / max(size)
     unlike = (found.distance / found.distance.mean()).sqrt()
     distinct = (unlike / (1 + PLACE * away)).mean(2)
@@ -65,10 +64,8 @@ def saliency(image: Image) -> Float[Tensor, "1 h w"]:
     distinct = distinct / distinct.amax().clamp_min(1e-6)
     weight = distinct.square()
     total = weight.sum().clamp_min(1e-6)
-    middle = [(weight * at).sum() / total for at in (y[:, None], x[None, :])]
-    far = (y[:, None] - middle[0]).square() + (x[None, :] - middle[1]).square()
-    near = torch.exp(-far / (2 * (max(size) / ATTENTION) ** 2))
-    result = (distinct * near)[None]
-    return resize(result / result.amax().clamp_min(1e-6), size=(height, width)).clamp(
-        0, 1
-    )
+    from_centre = [at - (weight * at).sum() / total for at in (y[:, None], x)]
+    far = from_centre[0].square() + from_centre[1].square()
+    result = (distinct * torch.exp(-far / (2 * (max(size) / ATTENTION) ** 2)))[None]
+    result = result / result.amax().clamp_min(1e-6)
+    return resize(result, size=(image.shape[1], image.shape[2])).clamp(0, 1)

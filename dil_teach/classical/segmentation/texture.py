@@ -20,6 +20,8 @@ DIRECTIONS = 6
 """Directions of the oriented filters, over 180 degrees."""
 SPOTS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 """Standard deviations of the filters for light and dark spots, in pixels."""
+WINDOW = 4.0
+"""Standard deviation of the Gaussian window around a pixel, in pixels."""
 FLOOR = 1e-4
 """Added to squared responses: a response of 0.01 is noise."""
 
@@ -39,34 +41,22 @@ Where = Bool[Tensor, "n 1 h w"]
 
 
 def texture_features(
-    images: Float[Tensor, "n _c h w"], window: float = 4.0
+    images: Float[Tensor, "n _c h w"],
 ) -> Float[Tensor, "n features h w"]:
     """Features of texture and colour at each pixel.
 
-    Parameters
-    ----------
-    images : Video
-        Float[Tensor, "n c h w"] in [0, 1], grey or in colour.
-    window : float
-        Standard deviation of the Gaussian window, in pixels.
-
-    Returns
-    -------
-    Float[Tensor, "n features h w"]
-        Logarithms of mean squared responses of oriented filters (18, sorted at each
-        wavelength) and of light and dark spots (12); mean and contrast of the
-        brightness, and the difference of its light and dark parts (3); the colours,
-        sharp and blurred twice (3 c). Over all images each feature has mean 0 and
-        standard deviation 1.
+    They are logarithms of mean squared responses of oriented filters (18, sorted at
+    each wavelength) and of light and dark spots (12); mean and contrast of the
+    brightness, and the difference of its light and dark parts (3); the colours, sharp
+    and blurred twice (3 c). Over all images each has mean 0 and standard deviation 1.
     """
     grey = images.mean(1, keepdim=True)
-    energies = [_oriented(grey, wavelength) for wavelength in WAVELENGTHS]
-    found = [_log(blur(e, window)).sort(dim=1).values for e in energies]
+    found = [_energy(_oriented(grey, w)).sort(dim=1).values for w in WAVELENGTHS]
     for spot in SPOTS:
-        found += _light_and_dark(blur(grey, spot) - blur(grey, 1.6 * spot), window)
-    mean = blur(grey, window)
-    light, dark = _light_and_dark(grey - blur(grey, 1.5), window)
-    found += [mean, _log(blur((grey - mean).square(), window)), light - dark]
+        found += _light_and_dark(blur(grey, spot) - blur(grey, 1.6 * spot))
+    mean = blur(grey, WINDOW)
+    light, dark = _light_and_dark(grey - blur(grey, 1.5))
+    found += [mean, _energy((grey - mean).square()), light - dark]
     found += [images, blur(images, 1.0), blur(images, 3.0)]
     return standardised(torch.cat(found, 1))
 
@@ -82,8 +72,8 @@ def blur(maps: Maps, sigma: float) -> Maps:
     reach = max(1, round(3 * sigma))
     x = torch.arange(-reach, reach + 1.0, device=maps.device)
     line = torch.exp(-x.square() / (2 * sigma**2))
-    line = (line / line.sum()).expand(maps.shape[1], 1, 1, -1)
     groups = maps.shape[1]
+    line = (line / line.sum()).expand(groups, 1, 1, -1)
     across = F.conv2d(_mirrored(maps, 0, reach), line, groups=groups)
     return F.conv2d(_mirrored(across, reach, 0), line.transpose(2, 3), groups=groups)
 
@@ -109,8 +99,8 @@ def _oriented(
     filters = []
     for k in range(DIRECTIONS):
         angle = math.pi * k / DIRECTIONS
-        phase = math.cos(angle) * x + math.sin(angle) * x[:, None]
-        phase = 2 * math.pi / wavelength * phase
+        along = math.cos(angle) * x + math.sin(angle) * x[:, None]
+        phase = 2 * math.pi / wavelength * along
         for wave in (phase.cos(), phase.sin()):
             f = window * wave
             f = f - window * (f.sum() / window.sum())  # no response to a constant
@@ -119,21 +109,20 @@ def _oriented(
     return responses.square().unflatten(1, (DIRECTIONS, 2)).sum(2)
 
 
-def _light_and_dark(responses: Maps, window: float) -> list[Tensor]:
-    return [
-        _log(blur(part.square(), window))
-        for part in (responses.clamp_min(0), responses.clamp_max(0))
-    ]
+def _light_and_dark(responses: Maps) -> list[Maps]:
+    parts = responses.clamp_min(0), responses.clamp_max(0)
+    return [_energy(part.square()) for part in parts]
 
 
-def _log(energy: Tensor) -> Tensor:
-    return (energy + FLOOR).log()
+def _energy(squares: Maps) -> Maps:
+    """The logarithm of the mean in the Gaussian window."""
+    return (blur(squares, WINDOW) + FLOOR).log()
 
 
 def discriminant(
     features: Maps, inside: Where, outside: Where
 ) -> Float[Tensor, "n 1 h w"]:
-    """Fisher's linear discriminant: the evidence for one of two textures.
+    """Fisher's linear discriminant: the evidence for the first of two textures.
 
     Parameters
     ----------
@@ -161,28 +150,14 @@ def discriminant(
 def patch_evidence(
     images: Maps, inside: Where, outside: Where, seed: int
 ) -> Float[Tensor, "n 1 h w"]:
-    """The evidence of Gaussian mixtures of patches, one for each of two textures.
+    """As :func:`discriminant`, by Gaussian mixtures of the patches of grey images.
 
     Mixtures of Gaussians describe patches well (Zoran and Weiss, ICCV 2011). A patch
     has fewer pixels than the window of the filters, so the evidence changes more
     sharply at a border. The picture is split into the blocks of a chessboard. Mixtures
     from the black blocks judge the white ones, and the reverse: on its own training
-    patches a mixture would confirm its labels.
-
-    Parameters
-    ----------
-    images : Float[Tensor, "n c h w"]
-        Their mean over the channels is used.
-    inside, outside : Bool[Tensor, "n 1 h w"]
-        As for :func:`discriminant`.
-    seed : int
-        Seed of the mixtures and of their training patches.
-
-    Returns
-    -------
-    Float[Tensor, "n 1 h w"]
-        Logarithms of ratios of likelihoods; 0 where a texture has too few training
-        patches.
+    patches a mixture would confirm its labels. The evidence is 0 where a texture has
+    too few training patches.
     """
     half = PATCH_SIZE // 2
     grey = _mirrored(images.mean(1, keepdim=True), half, half)
@@ -202,13 +177,9 @@ def patch_evidence(
         ]
         if min(map(len, layers)) < 2 * PATCH_COMPONENTS:
             continue
+        mixture = GaussianMixture(MIXTURE, reg_covar=1e-4, tol=1e-2, random_state=seed)
         first, second = (
-            torch.from_numpy(
-                GaussianMixture(MIXTURE, reg_covar=1e-4, tol=1e-2, random_state=seed)
-                .fit(patches[layer])
-                .score_samples(patches)
-            )
-            for layer in layers
+            mixture.fit(patches[layer]).score_samples(patches) for layer in layers
         )
-        evidence = torch.where(training, evidence, first - second)
+        evidence = evidence.where(training, torch.from_numpy(first - second))
     return evidence.view_as(inside).to(images)
