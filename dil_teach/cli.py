@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 
@@ -51,11 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Torch reads this when a command imports it. One image hardly fills one core, so on
     # a busy machine a second thread mostly waits for the first.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    begin = time.perf_counter()
     try:
         with warnings.catch_warnings():
             # warnings are for programmers; users get errors
             warnings.simplefilter("ignore")
-            tyro.extras.subcommand_cli_from_dict(
+            done = tyro.extras.subcommand_cli_from_dict(
                 COMMANDS,
                 prog="dil-teach",
                 description="Deep Internal Learning: what one single image can teach.",
@@ -69,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse("not enough memory; try a smaller image, scale or size")
     except KeyboardInterrupt:
         return _refuse("interrupted", status=130)
+    print(f"{done} in {time.perf_counter() - begin:.1f} s")
     return 0
 
 

@@ -1,25 +1,17 @@
-"""Shared by the commands: checks of options and files, writing, the progress bar."""
+"""Read and write files: what can be written is checked before minutes of work."""
 
 import os
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import tyro
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from dil_teach.image.convention import Image
-    from dil_teach.training.loop import SingleImageMethod
-
-In = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="IN")]
-Out = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
-Budget = Literal["quick", "standard", "full"]
+    from dil_teach.image.convention import Image, Video
 
 MOST_PIXELS = 1_000_000
 """Limit for what a network renders at once: about 4 GB of memory."""
@@ -33,27 +25,72 @@ LONGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
 """In pixels: the limits of formats that can be smaller than our results."""
 
 
-def check_seed(seed: int) -> None:
-    """Raise a ValueError unless torch accepts the seed."""
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"--seed: expected 0 to 2**63 - 1, got {seed}")
+def load_picture(file: Path) -> "tuple[Image, Image | None]":
+    """Read the colour (or grey) and the transparency, or None if there is none."""
+    from dil_teach.image.convention import split_alpha
+    from dil_teach.image.files import load_image
+
+    return split_alpha(load_image(file))
 
 
-def check_device(device: str) -> None:
-    """Raise a ValueError unless torch can use the device on this machine."""
+def load_alike(files: Sequence[Path]) -> "tuple[Video, tuple[Image | None, ...]]":
+    """As :func:`load_picture`; a ValueError unless all have one size and kind."""
     import torch
 
-    try:
-        torch.ones(1, device=device).cpu()
-    except (RuntimeError, AssertionError, ImportError):
+    from dil_teach.image.convention import check_same_shape
+
+    colours, alphas = zip(*map(load_picture, files), strict=True)
+    for file, image in zip(files, colours, strict=True):
+        check_same_shape(image, colours[0], file, files[0])
+    return torch.stack(colours), alphas
+
+
+def load_mask(file: Path, size: Sequence[int]) -> "Float[Tensor, '1 h w']":
+    """Read a mask of a height and width: 1 where it is painted white, 0 elsewhere."""
+    drawn, alpha = load_picture(file)
+    if drawn.shape[1:] != size:
         raise ValueError(
-            f"--device: expected cpu, or cuda or mps where the machine has it, got "
-            f"'{device}'; leave it out to use the cpu"
-        ) from None
+            f"{file}: expected the size of the image, {size[0]} x {size[1]}, got "
+            f"{drawn.shape[1]} x {drawn.shape[2]}; draw it on the image itself"
+        )
+    light = drawn.mean(0, keepdim=True) * (1 if alpha is None else alpha)
+    if light.max() <= 0.5:
+        raise ValueError(
+            f"{file}: expected a mask with white pixels, got none; paint the marked "
+            "places white"
+        )
+    return (light > 0.5).float()
+
+
+def with_alpha(colour: "Tensor", alpha: "Tensor | None") -> "Tensor":
+    """Images with their transparency as the last channel, on the CPU."""
+    import torch
+
+    return colour.cpu() if alpha is None else torch.cat([colour.cpu(), alpha], -3)
+
+
+def save_picture(result: "Image", alpha: "Image | None", out: Path) -> str:
+    """Write a result with its transparency; returns what the command says."""
+    from dil_teach.image.files import save_image
+
+    save_image(with_alpha(result, alpha), out)
+    return f"{out}: {result.shape[1]} x {result.shape[2]} pixels written"
+
+
+def write(files: dict[Path, Callable[[Path], object]]) -> None:
+    """Write all of the files or, if one of them fails, none.
+
+    Each function writes a file or a folder to the temporary place that it receives.
+    """
+    from dil_teach.image.files import written_whole
+
+    with ExitStack() as places:
+        for out, save in files.items():
+            save(places.enter_context(written_whole(out)))
 
 
 def check_pixels(
-    image: Path, size: tuple[int, int], count: int = 1, most: int = MOST_PIXELS
+    image: Path, size: Sequence[int], count: int = 1, most: int = MOST_PIXELS
 ) -> None:
     """Raise a ValueError if pictures of this size need too much memory and time."""
     if count * size[0] * size[1] > most:
@@ -64,30 +101,22 @@ def check_pixels(
         )
 
 
-def check_alike(files: Sequence[Path], images: "Sequence[Image]") -> None:
-    """Raise a ValueError unless all images have the same shape."""
-    from dil_teach.image.convention import check_same_shape
-
-    for file, image in zip(files, images, strict=True):
-        check_same_shape(image, images[0], file, files[0])
-
-
 def check_output(
-    out: Path, image: Path, size: tuple[int, int], transparent: bool = False
+    out: Path, image: Path, size: Sequence[int], alpha: "Tensor | None" = None
 ) -> None:
-    """Raise an error if the result could not be written, before minutes of work."""
+    """Raise an error if a picture with this transparency could not be written."""
     check_place(out, FORMATS)
-    check_format(out, image, size, transparent)
+    check_format(out, image, size, alpha)
     check_input_is_kept(out, image)
 
 
 def check_format(
-    out: Path, image: Path, size: tuple[int, int], transparent: bool
+    out: Path, image: Path, size: Sequence[int], alpha: "Tensor | None"
 ) -> None:
     """Raise a ValueError if the format that ``out`` names cannot hold the picture."""
     check_suffix(out, FORMATS)
     suffix = out.suffix.lower()
-    if transparent and suffix in OPAQUE:
+    if alpha is not None and suffix in OPAQUE:
         raise ValueError(
             f"{out}: {image} is transparent in places, which {suffix} cannot hold; "
             "save it as .png"
@@ -99,9 +128,9 @@ def check_format(
         )
 
 
-def check_input_is_kept(out: Path, *inputs: Path) -> None:
+def check_input_is_kept(out: Path, *inputs: Path | None) -> None:
     """Raise a ValueError if ``out`` is one of the input files."""
-    if out.exists() and any(out.samefile(file) for file in inputs):
+    if out.exists() and any(f and f.exists() and out.samefile(f) for f in inputs):
         raise ValueError(f"{out}: would replace a file that is read; name another file")
 
 
@@ -149,48 +178,3 @@ def check_parent(out: Path) -> None:
             f"{out}: cannot be written ({error.strerror}); "
             "choose a folder that you may write to"
         ) from None
-
-
-def load_mask(file: Path, size: tuple[int, int]) -> "Float[Tensor, '1 h w']":
-    """Read a mask that was painted in white: 1 where it is white, 0 elsewhere.
-
-    ``size`` is the height and width that it must have.
-    """
-    from dil_teach.image.convention import split_alpha
-    from dil_teach.image.files import load_image
-
-    drawn, alpha = split_alpha(load_image(file))
-    if drawn.shape[1:] != size:
-        raise ValueError(
-            f"{file}: expected the size of the image, {size[0]} x {size[1]}, got "
-            f"{drawn.shape[1]} x {drawn.shape[2]}; draw it on the image itself"
-        )
-    light = drawn.mean(0, keepdim=True) * (1 if alpha is None else alpha)
-    if light.max() <= 0.5:
-        raise ValueError(
-            f"{file}: expected a mask with white pixels, got none; paint the marked "
-            "places white"
-        )
-    return (light > 0.5).float()
-
-
-def write(files: dict[Path, Callable[[Path], object]]) -> None:
-    """Write all of the files or, if one of them fails, none.
-
-    Each function writes a file or a folder to the temporary place that it receives.
-    """
-    from dil_teach.image.files import written_whole
-
-    with ExitStack() as places:
-        for out, save in files.items():
-            save(places.enter_context(written_whole(out)))
-
-
-def train_with_bar(method: "SingleImageMethod") -> None:
-    """Train a method to the end and show its losses in a progress bar."""
-    from dil_teach.training.loop import train
-
-    with tqdm(total=method.total_steps, unit="step", leave=False) as bar:
-        for progress in train(method, report_every=5):
-            bar.set_postfix(progress.losses, refresh=False)
-            bar.update(progress.step - bar.n)

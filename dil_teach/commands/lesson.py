@@ -1,13 +1,13 @@
 """dil-teach lesson: run a chapter and save it as one HTML page."""
 
 import importlib.util
-import time
 from typing import Annotated
 
 import tyro
 from tqdm import tqdm
 
-from dil_teach.commands.files import Budget, Out, check_place, write
+from dil_teach.commands.files import check_place, write
+from dil_teach.commands.options import Budget, Out
 
 
 def lesson(
@@ -15,7 +15,7 @@ def lesson(
     out: Out,
     /,
     budget: Budget = "quick",
-) -> None:
+) -> str:
     """Run a chapter from the first cell to the last, and save it as one HTML page.
 
     Pictures and styles are inside the page. The browser downloads only MathJax, which
@@ -26,7 +26,6 @@ def lesson(
         out: The page to write: .html.
         budget: How long the chapter may compute.
     """
-    begin = time.perf_counter()
     check_place(out, (".html", ".htm"))
     for tool in ("ipykernel", "nbclient", "nbconvert"):
         if importlib.util.find_spec(tool) is None:
@@ -44,5 +43,4 @@ def lesson(
         pass
     html = page(notebook).encode()
     write({out: lambda file: file.write_bytes(html)})
-    seconds = time.perf_counter() - begin
-    print(f"{out}: {name} at {budget}, run and written in {seconds:.1f} s")
+    return f"{out}: {name} at {budget}, run and written"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dil_teach.commands.files import (
     MOST_PIXELS,
     MOST_PIXELS_IN_ALL,
+    check_input_is_kept,
     check_output,
     check_parent,
     check_pixels,
@@ -50,26 +51,25 @@ class Pictures:
                 "make the frames smaller"
             )
 
-    def check_output(self, out: Path, transparent: bool = False) -> None:
-        """Raise an error if the result cannot be written to ``out``."""
+    def check_output(self, out: Path, alpha: "Video | None" = None) -> None:
+        """Raise an error if a result with this transparency cannot be written."""
         from dil_teach.image.films import WRITTEN, check_new_folder
 
         if not self.film:
-            check_output(out, self.path, self.size, transparent)
+            check_output(out, self.path, self.size, alpha)
         elif out.suffix == "" or out.is_dir():
             check_new_folder(out)
             check_parent(out)
         else:
             check_place(out, WRITTEN)
-            if transparent:
+            if alpha is not None:
                 raise ValueError(
                     f"{out}: {self.path} is transparent in places, which no film file "
                     "can hold; name a folder for its frames"
                 )
-            if out.exists() and out.samefile(self.path):
-                raise ValueError(f"{out}: would replace the film; name another file")
+            check_input_is_kept(out, self.path)
 
-    def writer(self, video: "Video", out: Path) -> "Callable[[Path], object]":
+    def writer(self, video: "Video", out: Path) -> Callable[[Path], object]:
         """Return the function with which `files.write` writes the frames to ``out``."""
         from dil_teach.image.files import save_image
         from dil_teach.image.films import film_rate, frame_files, save_film, save_frames

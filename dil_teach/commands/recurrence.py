@@ -2,11 +2,16 @@
 
 import json
 import math
-import time
 
 from tqdm import tqdm
 
-from dil_teach.commands.files import In, Out, check_input_is_kept, check_place, write
+from dil_teach.commands.files import (
+    check_input_is_kept,
+    check_place,
+    load_picture,
+    write,
+)
+from dil_teach.commands.options import In, Out
 
 MOST_PIXELS = 300_000
 """Most pixels of the photograph: two minutes, and 3 GB of memory."""
@@ -19,7 +24,7 @@ def recurrence(
     scale: float = 1.0,
     patch_size: int = 5,
     max_side: int | None = None,
-) -> None:
+) -> str:
     """Map where the patches of a photograph recur in it, at its own or another scale.
 
     Each pixel of the map is the top left corner of a patch. Its grey value is
@@ -34,7 +39,6 @@ def recurrence(
         patch_size: Side of a patch in pixels.
         max_side: Downscale the photograph first, until no side has more pixels.
     """
-    begin = time.perf_counter()
     figures_out = out.with_suffix(".json")
     check_place(out, (".png",))
     check_place(figures_out, (".json",))
@@ -42,8 +46,6 @@ def recurrence(
     from PIL import Image as Picture
 
     import dil_teach
-    from dil_teach.image.convention import split_alpha
-    from dil_teach.image.files import load_image
     from dil_teach.image.resize import resize
     from dil_teach.patches.recurrence import (
         LEAST,
@@ -53,18 +55,17 @@ def recurrence(
         recurrence_map,
     )
 
-    colour, alpha = split_alpha(load_image(image))
+    colour, alpha = load_picture(image)
     check_input_is_kept(out, image)
-    height, width = file_size = (colour.shape[-2], colour.shape[-1])
-    if max_side is not None:
-        if max_side < 1:
-            raise ValueError(
-                f"--max-side: expected at least 1 pixel, got {max_side}; try 512"
-            )
-        if max_side < max(height, width):
-            smaller = max_side / max(height, width)
-            height, width = (max(1, round(side * smaller)) for side in (height, width))
-            colour = resize(colour, size=(height, width)).clamp(0, 1)
+    height, width = file_height, file_width = colour.shape[-2:]
+    if max_side is not None and max_side < 1:
+        raise ValueError(
+            f"--max-side: expected at least 1 pixel, got {max_side}; try 512"
+        )
+    if max_side is not None and max_side < max(height, width):
+        smaller = max_side / max(height, width)
+        height, width = (max(1, round(side * smaller)) for side in (height, width))
+        colour = resize(colour, size=(height, width)).clamp(0, 1)
     if height * width > MOST_PIXELS:
         side = int(max(height, width) * math.sqrt(MOST_PIXELS / height / width))
         raise ValueError(
@@ -79,10 +80,15 @@ def recurrence(
     shares = [(maps[each] >= 1).double().mean().item() for each in SCALES]
     detail = detailed(colour, patch_size)
     parts = {"all": counts, "smooth": counts[~detail], "detailed": counts[detail]}
+
+    def percentages(least: int) -> dict[str, float]:
+        shares = {part: (some >= least).double().mean() for part, some in parts.items()}
+        return {part: round(100 * share.item(), 2) for part, share in shares.items()}
+
     figures = {
         "image": image.name,
-        "file_height": file_size[0],
-        "file_width": file_size[1],
+        "file_height": file_height,
+        "file_width": file_width,
         "height": height,
         "width": width,
         "transparency": "none" if alpha is None else "left out of account",
@@ -91,23 +97,15 @@ def recurrence(
         "grey": f"255 x good matches / {MOST}, rounded",
         "patches": counts.numel(),
         "detailed": "the quarter of most contrast",
-        **{
-            f"percent_with_at_least_{least}": {
-                part: round(100 * (some >= least).double().mean().item(), 2)
-                for part, some in parts.items()
-            }
-            for least in (1, LEAST)
-        },
+        **{f"percent_with_at_least_{n}": percentages(n) for n in (1, LEAST)},
         "recurrence_score": round(sum(shares) / len(shares), 4),
         "dil_teach": dil_teach.__version__,
     }
     text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
     grey = Picture.fromarray((counts.double() * 255 / MOST).round().byte().numpy())
-    write(
-        {
-            out: lambda file: grey.save(file, format="PNG"),
-            figures_out: lambda file: file.write_bytes(text.encode()),
-        }
-    )
-    seconds = time.perf_counter() - begin
-    print(f"{out}, {figures_out}: {counts.numel()} patches in {seconds:.1f} s")
+    files = {
+        out: lambda file: grey.save(file, format="PNG"),
+        figures_out: lambda file: file.write_bytes(text.encode()),
+    }
+    write(files)
+    return f"{out}, {figures_out}: {counts.numel()} patches"

@@ -1,6 +1,5 @@
 """dil-teach retarget: change an image's size by its patches, by seams or by InGAN."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,31 +11,27 @@ from tqdm import tqdm
 from dil_teach.commands.files import (
     MOST_PIXELS,
     MOST_PIXELS_IN_ALL,
-    Budget,
-    In,
-    Out,
-    check_device,
     check_different,
     check_input_is_kept,
     check_output,
     check_pixels,
     check_place,
-    check_seed,
     load_mask,
-    train_with_bar,
+    load_picture,
     write,
 )
+from dil_teach.commands.options import In, Options, Out, Png, Training, train_with_bar
 
 if TYPE_CHECKING:
     from dil_teach.deep.ingan.ingan import InGAN
     from dil_teach.deep.texture_expansion.texture_expansion import TextureExpansion
-    from dil_teach.image.convention import Image, Video
+    from dil_teach.image.convention import Image
 
 Method = Literal["gpnn", "bidirectional", "seam", "ingan", "expand"]
-MaskFile = Annotated[Path | None, tyro.conf.arg(metavar="PNG")]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 Draw = Callable[[float, float], "Image"]
 """Draws the image at a scale of the height and a scale of the width."""
+Size = tuple[int, int]
 
 MOST_TOGETHER = {
     "gpnn": 120_000,
@@ -57,19 +52,17 @@ def retarget(
     image: In,
     out: Out,
     /,
+    training: Options,
     method: Method = "gpnn",
     scale_y: float = 1.0,
     scale_x: float = 1.0,
-    protect: MaskFile = None,
-    remove: MaskFile = None,
+    protect: Png = None,
+    remove: Png = None,
     checkpoint: File = None,
     save_checkpoint: File = None,
     film: File = None,
     frames: int = 24,
-    budget: Budget = "quick",
-    seed: int = 0,
-    device: str = "cpu",
-) -> None:
+) -> str:
     """Change the size of a photograph without stretching what it shows.
 
     The result has no transparency.
@@ -95,54 +88,46 @@ def retarget(
         film: The file for a film from the photograph to the result: .gif, .mp4, .webm
             or .mkv.
         frames: Number of frames of the film.
-        budget: How long to train (expand, and ingan without a finished checkpoint).
-        seed: The same seed gives the same result.
-        device: Where to train: cpu, cuda or mps.
     """
-    begin = time.perf_counter()
-    check_seed(seed)
     _check_options(method, protect or remove, checkpoint or save_checkpoint)
 
-    from dil_teach.image.convention import split_alpha
-    from dil_teach.image.files import load_image, save_image
+    from dil_teach.image.files import save_image
     from dil_teach.training.checkpoint import save
 
-    colour = split_alpha(load_image(image))[0]
+    colour, _ = load_picture(image)
     size = colour.shape[1], colour.shape[2]
-    wanted = _wanted_size(size, scale_y, scale_x)
-    _check_pixels(method, image, size, wanted)
+    wanted = _wanted_size(method, image, size, scale_y, scale_x)
     check_output(out, image, wanted)
     outs = [file for file in (out, film, save_checkpoint) if file]
     if film:
-        _check_film(film, frames, (max(size[0], wanted[0]), max(size[1], wanted[1])))
+        _check_film(film, frames, max(size[0], wanted[0]), max(size[1], wanted[1]))
     if save_checkpoint:
         check_place(save_checkpoint, (".safetensors",))
     check_different(outs)
     for file in outs:
-        check_input_is_kept(file, *filter(None, (image, protect, remove, checkpoint)))
-    check_device(device)
+        check_input_is_kept(file, image, protect, remove, checkpoint)
+    training.check()
+    device = training.device
     masks = [file and load_mask(file, size).to(device) for file in (protect, remove)]
     colour = colour.to(device)
 
     files: dict[Path, Callable[[Path], object]] = {}
     if method == "ingan":
-        ingan = _ingan(colour, (scale_y, scale_x), checkpoint, budget, seed)
+        ingan = _ingan(colour, (scale_y, scale_x), checkpoint, training)
         draw = ingan.retarget
         if save_checkpoint:
             files[save_checkpoint] = partial(save, ingan)
     elif method == "expand":
-        draw = _at_scales(colour, _expansion(colour, wanted, budget, seed).result)
+        draw = _at_scales(size, _expansion(colour, wanted, training).result)
     else:
-        draw = _at_scales(colour, partial(_without_training, method, colour, *masks))
+        draw = _at_scales(size, partial(_without_training, method, colour, *masks))
     result = draw(scale_y, scale_x).cpu()
     files[out] = partial(save_image, result)
     if film:
         files[film] = _film(draw, scale_y, scale_x, frames)
     write(files)
-    seconds = time.perf_counter() - begin
     height, width = result.shape[1:]
-    names = ", ".join(map(str, outs))
-    print(f"{names}: {height} x {width} pixels written in {seconds:.1f} s")
+    return f"{', '.join(map(str, outs))}: {height} x {width} pixels written"
 
 
 def _check_options(method: Method, mask: Path | None, learned: Path | None) -> None:
@@ -159,19 +144,14 @@ def _check_options(method: Method, mask: Path | None, learned: Path | None) -> N
 
 
 def _wanted_size(
-    size: tuple[int, int], scale_y: float, scale_x: float
-) -> tuple[int, int]:
+    method: Method, image: Path, size: Size, scale_y: float, scale_x: float
+) -> Size:
     from dil_teach.image.resize import scale_and_size
 
     for name, scale in (("--scale-y", scale_y), ("--scale-x", scale_x)):
         if not 0 < scale * max(size) < float("inf"):
             raise ValueError(f"{name}: expected a number above 0, got {scale}; try 1.5")
-    return scale_and_size(size, (scale_y, scale_x), None)[1]
-
-
-def _check_pixels(
-    method: Method, image: Path, size: tuple[int, int], wanted: tuple[int, int]
-) -> None:
+    wanted = scale_and_size(size, (scale_y, scale_x), None)[1]
     if method == "ingan":
         check_pixels(image, size, most=MOST_LEARNED)
     if size[0] * size[1] + wanted[0] * wanted[1] > MOST_TOGETHER[method]:
@@ -181,26 +161,24 @@ def _check_pixels(
             f"{size[1]} and {wanted[0]} x {wanted[1]}; take smaller scales or a "
             "smaller photograph"
         )
+    return wanted
 
 
-def _check_film(film: Path, frames: int, size: tuple[int, int]) -> None:
+def _check_film(film: Path, frames: int, height: int, width: int) -> None:
     from dil_teach.image.films import MAX_MEGAPIXELS, WRITTEN
 
-    most = int(MAX_MEGAPIXELS * 1e6) // (size[0] * size[1])
+    most = int(MAX_MEGAPIXELS * 1e6) // (height * width)
     if not 1 <= frames <= most:
         raise ValueError(
-            f"--frames: expected 1 to {most} frames of {size[0]} x {size[1]} pixels "
+            f"--frames: expected 1 to {most} frames of {height} x {width} pixels "
             f"({MAX_MEGAPIXELS} megapixels together), got {frames}; try 24, or take a "
             "smaller photograph"
         )
     check_place(film, WRITTEN)
 
 
-def _at_scales(image: "Image", at_size: "Callable[[tuple[int, int]], Image]") -> Draw:
-    _, height, width = image.shape
-    return lambda scale_y, scale_x: at_size(
-        (round(scale_y * height), round(scale_x * width))
-    )
+def _at_scales(size: Size, at_size: "Callable[[Size], Image]") -> Draw:
+    return lambda y, x: at_size((round(y * size[0]), round(x * size[1])))
 
 
 def _without_training(
@@ -208,7 +186,7 @@ def _without_training(
     image: "Image",
     protect: "Image | None",
     remove: "Image | None",
-    size: tuple[int, int],
+    size: Size,
 ) -> "Image":
     from dil_teach.classical.retarget import bidirectional, patch_generation
     from dil_teach.classical.seams.seam_carving import carve, remove_object
@@ -231,15 +209,14 @@ def _ingan(
     image: "Image",
     scales: tuple[float, float],
     checkpoint: Path | None,
-    budget: Budget,
-    seed: int,
+    training: Training,
 ) -> "InGAN":
     from dil_teach.deep.ingan.ingan import InGAN, InGANSettings
     from dil_teach.image.warp import resizing
     from dil_teach.training.checkpoint import resume
 
     if checkpoint is None:
-        ingan = InGAN(image, getattr(InGANSettings, budget)(seed=seed))
+        ingan = InGAN(image, training.settings(InGANSettings))
     else:
         ingan = resume(checkpoint, image)
         if not isinstance(ingan, InGAN):
@@ -252,16 +229,13 @@ def _ingan(
     return ingan
 
 
-def _expansion(
-    image: "Image", size: tuple[int, int], budget: Budget, seed: int
-) -> "TextureExpansion":
+def _expansion(image: "Image", size: Size, training: Training) -> "TextureExpansion":
     from dil_teach.deep.texture_expansion.texture_expansion import (
         TextureExpansion,
         TextureExpansionSettings,
     )
 
-    settings = getattr(TextureExpansionSettings, budget)(seed=seed)
-    expansion = TextureExpansion(image, settings)
+    expansion = TextureExpansion(image, training.settings(TextureExpansionSettings))
     expansion.check_size(size)  # raises an error before the training
     train_with_bar(expansion)
     return expansion
@@ -281,11 +255,7 @@ def _film(
         draw(scale_y**share, scale_x**share).cpu()
         for share in tqdm(shares, "film", leave=False)
     ]
-    height, width = (max(frame.shape[axis] for frame in drawn) for axis in (1, 2))
-    video: Video = torch.stack(
-        [
-            F.pad(frame, (0, width - frame.shape[2], 0, height - frame.shape[1]))
-            for frame in drawn
-        ]
-    )
+    height, width = (max(each.shape[axis] for each in drawn) for axis in (1, 2))
+    rims = [(0, width - each.shape[2], 0, height - each.shape[1]) for each in drawn]
+    video = torch.stack(list(map(F.pad, drawn, rims)))
     return lambda file: save_film(video, file, RATE)

@@ -2,36 +2,26 @@
 
 import math
 import re
-import time
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from dil_teach.commands.files import (
-    Budget,
-    In,
-    Out,
-    check_device,
-    check_output,
-    check_seed,
-    train_with_bar,
-)
+from dil_teach.commands.files import check_output, load_picture, save_picture
+from dil_teach.commands.options import In, Options, Out, train_with_bar
 
 
 def super_resolve(
     image: In,
     out: Out,
     /,
+    training: Options,
     scale: float = 2.0,
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None,
     kernel: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     noise: Annotated[float, tyro.conf.arg(metavar="SIGMA")] = 0.0,
     jpeg_quality: Annotated[int | None, tyro.conf.arg(metavar="Q")] = None,
-    budget: Budget = "quick",
-    seed: int = 0,
-    device: str = "cpu",
-) -> None:
+) -> str:
     """Enlarge a photograph with a small network trained on it alone (ZSSR).
 
     Args:
@@ -43,50 +33,31 @@ def super_resolve(
             picture. Without it, bicubic downscaling is assumed.
         noise: Standard deviation of the photograph's noise, in grey levels of 255.
         jpeg_quality: JPEG quality of the photograph, 1 to 95.
-        budget: How long to train.
-        seed: The same seed gives the same result.
-        device: Where to train: cpu, cuda or mps.
     """
-    begin = time.perf_counter()
     wanted_size = None if size is None else _height_and_width(size)
     _check_camera(noise, jpeg_quality)
-    check_seed(seed)
-
-    import torch
 
     from dil_teach.deep.zssr.zssr import ZSSR, ZSSRSettings
-    from dil_teach.image.convention import split_alpha
-    from dil_teach.image.files import load_image, save_image
     from dil_teach.image.kernel import load_kernel
     from dil_teach.image.resize import resize
     from dil_teach.image.scale import scale_and_size
 
-    colour, alpha = split_alpha(load_image(image))
+    colour, alpha = load_picture(image)
     low_size = (colour.shape[-2], colour.shape[-1])
     scales, high_size = scale_and_size(
         low_size, scale if wanted_size is None else None, wanted_size
     )
-    check_output(out, image, high_size, transparent=alpha is not None)
-    settings = getattr(ZSSRSettings, budget)(
-        noise=noise / 255, jpeg_quality=jpeg_quality, seed=seed
-    )
-    check_device(device)
-    zssr = ZSSR(
-        colour.to(device),
-        scales,
-        "bicubic" if kernel is None else load_kernel(kernel, scales),
-        settings,
-        wanted_size,
-    )
+    check_output(out, image, high_size, alpha)
+    camera = {"noise": noise / 255, "jpeg_quality": jpeg_quality}
+    training.check()
+    settings = training.settings(ZSSRSettings, **camera)
+    blur = "bicubic" if kernel is None else load_kernel(kernel, scales)
+    zssr = ZSSR(colour.to(training.device), scales, blur, settings, wanted_size)
 
     train_with_bar(zssr)
-    result = zssr.super_resolve().cpu()
     if alpha is not None:
-        result = torch.cat([result, resize(alpha, scales, high_size).clamp(0, 1)])
-    save_image(result, out)
-    height, width = high_size
-    seconds = time.perf_counter() - begin
-    print(f"{out}: {height} x {width} pixels written in {seconds:.1f} s")
+        alpha = resize(alpha, scales, high_size).clamp(0, 1)
+    return save_picture(zssr.super_resolve(), alpha, out)
 
 
 def _height_and_width(size: str) -> tuple[int, int]:

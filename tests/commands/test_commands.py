@@ -482,7 +482,7 @@ def test_bad_input_to_inpaint(
         ),
         ("film film", "film: expected a new or an empty folder"),
         ("film none/out", "none: no such folder"),
-        ("film.mp4 film.mp4", "film.mp4: would replace the film"),
+        ("film.mp4 film.mp4", "film.mp4: would replace a file"),
         ("film.mp4 clear", "clear: expected a new or an empty folder"),
         ("clear out.mkv", "clear is transparent in places"),
         ("uneven out", "uneven/0002.png: expected 3 x 36 x 48 (channels x height x"),

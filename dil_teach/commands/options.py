@@ -1,0 +1,60 @@
+"""Options that commands share, and the progress bar."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from dil_teach.training.loop import SingleImageMethod
+
+In = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="IN")]
+Out = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
+Png = Annotated[Path | None, tyro.conf.arg(metavar="PNG")]
+Budget = Literal["quick", "standard", "full"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained."""
+
+    budget: Budget = "quick"
+    """Number of training steps: larger budgets take longer."""
+    seed: int = 0
+    """Start of all random numbers: the same seed gives the same result."""
+    device: str = "cpu"
+    """Where to compute: cpu, cuda or mps."""
+
+    def check(self) -> None:
+        """Raise a ValueError unless torch accepts the seed and has the device."""
+        import torch
+
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"--seed: expected 0 to 2**63 - 1, got {self.seed}")
+        try:
+            torch.ones(1, device=self.device).cpu()
+        except (RuntimeError, AssertionError, ImportError):
+            raise ValueError(
+                f"--device: expected cpu, or cuda or mps where the machine has it, got "
+                f"'{self.device}'; leave it out to use the cpu"
+            ) from None
+
+    def settings(self, kind: Any, **changes: Any) -> Any:
+        """The settings of a method, such as ``ZSSRSettings``, at this budget."""
+        return getattr(kind, self.budget)(seed=self.seed, **changes)
+
+
+Options = Annotated[Training, tyro.conf.OmitArgPrefixes]
+"""``--budget``, ``--seed`` and ``--device``."""
+
+
+def train_with_bar(method: "SingleImageMethod") -> None:
+    """Train a method to the end and show its losses in a progress bar."""
+    from dil_teach.training.loop import train
+
+    with tqdm(total=method.total_steps, unit="step", leave=False) as bar:
+        for progress in train(method, report_every=5):
+            bar.set_postfix(progress.losses, refresh=False)
+            bar.update(progress.step - bar.n)
