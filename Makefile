@@ -1,10 +1,10 @@
 # Two commands are enough: `make lab` opens the course, `make test` runs the tests.
-# Both first make .venv and install into it, if that has not been done yet.
+# If there is no .venv yet, both first make it and install into it.
 #
 #   PYTHON=python3.12                  the Python that makes .venv (3.11 to 3.13)
 #   CONSTRAINTS=constraints-cpu.txt    installs exactly the versions of that file
-#   COLAB_PYTHON=python3.12            the Python that makes .venv-colab, if another
-#   WORKERS=4                          how many processes share the tests (2)
+#   COLAB_PYTHON=python3.12            the Python that makes .venv-colab, by default that of .venv
+#   WORKERS=4                          number of test processes (default 2)
 
 PYTHON ?= python3
 CONSTRAINTS ?=
@@ -15,10 +15,10 @@ VENV := .venv/bin/python
 INSTALL := $(VENV) -m pip install $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 READY := .venv/ready$(addprefix -,$(notdir $(CONSTRAINTS)))
 ENVIRONMENT := scripts/environment.py
-# A file is one unit, because its tests share what its fixtures trained.
+# One process runs all tests of a file, because they share what its fixtures trained.
 PYTEST := $(VENV) -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 BENCHMARKS := $(filter-out %/record.py %/same_results.py,$(wildcard benchmarks/*.py))
-# Root may start JupyterLab only with this option; a container often has no other user.
+# A container often has no user but root, who may start JupyterLab only with this option.
 LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root) \
   $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 
@@ -58,8 +58,8 @@ bench: setup  ## run every benchmark, into benchmarks/results (takes hours)
 	$(INSTALL) -e '.[peers]'
 	set -e; for file in $(BENCHMARKS); do $(VENV) $$file; done
 
-# One stamp for each constraints file. An install without constraints keeps what it
-# finds, so it does not undo one with constraints. The reverse is another install.
+# Each constraints file has its own stamp, .venv/ready-FILE. An install without
+# constraints keeps the installed versions, so every install makes its stamp too.
 $(READY): .venv/made pyproject.toml $(CONSTRAINTS)
 	$(INSTALL) -e '.[lab,test]'
 	rm -f .venv/ready*
@@ -76,8 +76,8 @@ $(READY): .venv/made pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) $(ENVIRONMENT) keep-torch .venv
 	touch $@
 
-# The constraints file lists every package, so none is looked up: Colab's IPython comes
-# without jedi, and so does this one. A torch that the Python has is linked.
+# The constraints file lists every package, so pip resolves nothing: like Colab's, this
+# IPython has no jedi. If the Python has a torch, it is linked.
 COLAB := .venv-colab/bin/python
 .venv-colab/ready: constraints-colab.txt | $(READY)
 	@$(or $(COLAB_PYTHON),$(VENV)) $(ENVIRONMENT) check-python

@@ -1,14 +1,14 @@
 """Measure quality and cost of Deep Image Prior, ZS-N2N and their baselines.
 
-    python benchmarks/deep_image_prior.py                     # everything: two hours
-    python benchmarks/deep_image_prior.py --sections denoise  # some of it
+    python benchmarks/deep_image_prior.py                     # all: two hours
+    python benchmarks/deep_image_prior.py --sections denoise  # one section
     python benchmarks/deep_image_prior.py --sections inpaint --seeds 0
 
 Each section writes ``benchmarks/results/dip_<section>.json``. Times are CPU seconds of
 the process, on one thread. The settings were tuned on hubble, on retina and on the
 lower right corner of the astronaut at 256 pixels; nothing was tuned on the five
-pictures below. Noise is white and Gaussian, drawn with the seed, then clipped to [0, 1]
-and rounded to eight bits, as a file would have it.
+pictures below. Noise is white and Gaussian, drawn with the seed. Noisy images are
+clipped to [0, 1] and rounded to eight bits, as in a file.
 """
 
 import time
@@ -39,7 +39,7 @@ SIZE = 128
 SIGMA = 25 / 255
 TV_WEIGHTS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2)
 NLM_STRENGTHS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1)
-"""Strengths of a control that is 'tuned with the truth': the truth selects the best."""
+"""Strengths for the baselines 'tuned with the truth': the best PSNR counts."""
 
 
 def noisy_photo(name: str, seed: int) -> tuple[Image, Image]:
@@ -56,9 +56,10 @@ def timed(method: DeepImagePrior | ZSN2N) -> float:
 
 
 def denoise(seeds: tuple[int, ...]) -> list[dict]:
-    """Standard budgets against TV and NLM; the oracle is the best average of any step.
+    """Compare the standard budgets with TV and NLM.
 
-    The time excludes the steps after the stop, which only the oracle uses.
+    The oracle is the best moving average of all steps. Only the oracle uses the steps
+    after the stop, so their time does not count.
     """
     rows = []
     for name in FIVE:
@@ -112,8 +113,9 @@ def to_its_stop_and_on(noisy: Image, truth: Image, seed: int) -> dict:
 class AuthorsNetwork(nn.Module):
     """The authors' denoising network (2.2 million parameters), reimplemented.
 
-    Five scales of 128 channels, skips of 4, two convolutions down and a 3 x 3 and a
-    1 x 1 up at each, reflected borders, bilinear upsampling.
+    It has five scales of 128 channels, skip connections of 4 channels, reflected
+    borders and bilinear upsampling. Each scale has two convolutions in the encoder, and
+    a 3 x 3 and a 1 x 1 convolution in the decoder.
     """
 
     def __init__(self) -> None:
@@ -154,10 +156,11 @@ class AuthorsNetwork(nn.Module):
 
 
 def authors(seeds: tuple[int, ...], name: str = "astronaut") -> list[dict]:
-    """CPU seconds to equal PSNR: the authors' network and settings, and ours.
+    """CPU seconds to reach the same PSNR: the authors' network and settings, and ours.
 
-    Adam at 0.01, noise of 1/30 on the network input, moving average .99, float32, 1,800
-    steps. One run on one photograph. PSNR is that of the moving average.
+    The authors use Adam at 0.01, noise of 1/30 on the network input, a moving average
+    of 0.99, float32 and 1,800 steps. It is one run on one photograph, and the PSNR of
+    the moving average counts.
     """
     truth, noisy = noisy_photo(name, seeds[0])
     dip = DeepImagePrior(noisy, settings=DeepImagePriorSettings.standard(seed=seeds[0]))
@@ -219,7 +222,7 @@ def authors_curve(noisy: Image, truth: Image, seed: int) -> list[tuple[float, fl
 
 
 def masks() -> dict[str, Tensor]:
-    """Half of the pixels at random, a text, and a square hole."""
+    """Three masks: half of the pixels at random, a text, and a square hole."""
     half = torch.rand(1, SIZE, SIZE, generator=torch.Generator().manual_seed(1)) < 0.5
     page = Picture.new("L", (SIZE, SIZE))
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(16)
@@ -233,10 +236,10 @@ def masks() -> dict[str, Tensor]:
 
 
 def inpaint(seeds: tuple[int, ...]) -> list[dict]:
-    """PSNR of the whole picture, known pixels kept, against biharmonic.
+    """The PSNR of the whole picture with known pixels kept, also for biharmonic.
 
-    The square hole is to be judged by eye: ``results/dip_hole.png`` holds, from top to
-    bottom, the truth, the hole, biharmonic and ours of the first seed.
+    Judge the square hole by eye: ``results/dip_hole.png`` shows, from top to bottom,
+    the ground truth, the hole, biharmonic and our result of the first seed.
     """
     rows, strips = [], []
     for name in FIVE:
@@ -262,7 +265,7 @@ def inpaint(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def super_resolve(seeds: tuple[int, ...]) -> list[dict]:
-    """Super-resolution x2, against bicubic with and without back-projection."""
+    """Super-resolution x2, compared with bicubic with and without back-projection."""
     rows = []
     for name in FIVE:
         truth = photo(name, SIZE)
@@ -282,7 +285,7 @@ def super_resolve(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def compressed(seeds: tuple[int, ...]) -> list[dict]:
-    """JPEG of quality 10, against total variation at the estimated level."""
+    """JPEG of quality 10, compared with total variation at the estimated level."""
     rows = []
     for name in FIVE:
         truth = photo(name, SIZE)

@@ -1,11 +1,11 @@
-"""Dehazing against the dark channel: airlight given, estimated, and not uniform.
+"""Compare dehazing with the dark channel: airlight given, estimated, or non-uniform.
 
-``python benchmarks/dehazing.py`` measures the six hazy scenes that ship, at the
-standard budget and with three seeds. The baseline is an oracle: the patch size, omega
-and refinement that do best on these scenes, chosen with the ground truth.
+``python benchmarks/dehazing.py`` measures the six bundled hazy scenes, at the standard
+budget and with three seeds. The baseline is an oracle: its patch size, omega and
+refinement are chosen with the ground truth of these scenes.
 
 ``--folder FOLDER`` measures other scenes (``data/render_scenes.py --practice``), on
-which settings are chosen, and records nothing.
+which settings are chosen, and writes no record.
 """
 
 import itertools
@@ -57,7 +57,7 @@ def best_baseline(
 def double_dip(
     one: Scene, given: bool, non_uniform: bool, settings: DehazingSettings
 ) -> tuple[HazeFree, dict]:
-    """The result, and its row in the table."""
+    """The result of Double-DIP, and its row in the table."""
     image, start = one.images["image"], time.process_time()
     airlight = one.images["airlight"] if given and non_uniform else None
     if given and not non_uniform:

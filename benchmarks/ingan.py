@@ -1,12 +1,12 @@
-"""InGAN: patches, objects and cost, on coins from scratch and of the checkpoints.
+"""InGAN: patch measures, objects and cost, trained on coins or from checkpoints.
 
     python benchmarks/ingan.py --sections coins step
 
 Writes `benchmarks/results/ingan_*.json` and `ingan_*.png`. Completeness and coherence
 are ratios to plain bicubic resizing. `train_checkpoints` in `data/` makes the
-checkpoints. The sections `ablations`, `failures` and `expanded` draw what chapter 12
-shows and cannot train while it is read: `data/ingan/ablation_*.png`, `failure_*.png`
-and `expanded_*.png`, each with the first of the seeds.
+checkpoints. The sections `ablations`, `failures` and `expanded` make the pictures that
+chapter 12 shows but has no time to train: `data/ingan/ablation_*.png`, `failure_*.png`
+and `expanded_*.png`, each with the first seed.
 """
 
 import time
@@ -56,11 +56,11 @@ EXPANDED = {
     "facade": (48, 48),
     "flower": (32, 48),
 }
-"""Those of section `expanded`: the levels that chapter 12 compares."""
+"""Image sizes of section `expanded`: the levels that chapter 12 compares."""
 
 
 def patches(source: Image, target: Image) -> dict[str, float]:
-    """All measures; completeness and coherence are relative to bicubic resizing."""
+    """All measures. Completeness and coherence are relative to bicubic resizing."""
     plain = resize(source, size=(target.shape[1], target.shape[2])).clamp(0, 1)
     return {
         "completeness": completeness(source, target) / completeness(source, plain),
@@ -71,7 +71,7 @@ def patches(source: Image, target: Image) -> dict[str, float]:
 
 
 def controls(source: Image, scale: float) -> dict[str, Image]:
-    """Results without learning: resizing, a column warp, and at x2 two copies."""
+    """Baselines without learning: resizing, a column warp, and at x2 two copies."""
     width = round(scale * source.shape[2])
     found = {
         "bicubic": resize(source, size=(source.shape[1], width)).clamp(0, 1),
@@ -81,7 +81,7 @@ def controls(source: Image, scale: float) -> dict[str, Image]:
 
 
 def coins(seeds: tuple[int, ...]) -> list[dict]:
-    """From scratch at `standard`: patches, objects and identity.
+    """Train from scratch at `standard`; measure patches, objects and identity.
 
     Two trainings run in parallel, in processes with one thread each.
     """
@@ -98,12 +98,12 @@ def coins(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def adversarial(seeds: tuple[int, ...]) -> list[dict]:
-    """The same without the patch loss, for the first seed."""
+    """As :func:`coins`, without the patch loss and with the first seed only."""
     return from_scratch(seeds[0], patches=0.0)
 
 
 def from_scratch(seed: int, **changes: float) -> list[dict]:
-    """Train on the coins; settings may be changed."""
+    """Train on the coins, with changed settings if given."""
     torch.set_num_threads(1)
     source = small("coins")
     ingan = InGAN(source, InGANSettings.standard(seed=seed, **changes))
@@ -131,7 +131,7 @@ def counted(source: Image, target: Image) -> dict[str, float]:
 
 
 def small(name: str) -> Image:
-    """A photograph at its size in `SMALL`; for gravel, a crop at full resolution."""
+    """A photograph at its size in `SMALL`. Gravel is a crop at full resolution."""
     if name == "gravel":
         return photo(name)[:, 100:292, 100:292]
     return resize(photo(name), size=SMALL[name]).clamp(0, 1)
@@ -140,9 +140,9 @@ def small(name: str) -> Image:
 def twice_as_wide(
     source: Image, steps: int, settings: InGANSettings
 ) -> tuple[Image, dict]:
-    """The output of the coarsest level after a number of steps, and its record.
+    """The output of the coarsest level after `steps` steps, and its record.
 
-    With a GPU, the larger images are computed on it.
+    The larger images are computed on a GPU if there is one.
     """
     torch.set_num_threads(1)
     gpu = settings.coarsest > InGANSettings().coarsest and torch.cuda.is_available()
@@ -161,7 +161,7 @@ def twice_as_wide(
 
 
 def ablations(seeds: tuple[int, ...]) -> list[dict]:
-    """Ablations: coins at twice the width, without the patch loss and one more part."""
+    """Ablations: coins at twice the width, without patch loss and one more part."""
     one_scale = {"coarsest": 76, "discriminator_scales": 1, "warps": 0.0, "both": 0.0}
     left_out: dict[str, tuple[int, dict]] = {
         "all": (4500, {}),
@@ -187,14 +187,14 @@ def failures(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def by_discriminator(seed: int, **changes: float) -> InGANSettings:
-    """Without the patch loss, and with slightly more steps than `standard`."""
+    """Train without the patch loss, with slightly more steps than `standard`."""
     return InGANSettings.standard(steps=6000, patches=0.0, seed=seed, **changes)
 
 
 def in_parallel(
     tasks: dict[str, tuple[Image, int, InGANSettings]], kind: str, what: str, seed: int
 ) -> list[dict]:
-    """Run :func:`twice_as_wide` in one process each; chapter 12 shows the pictures."""
+    """Run :func:`twice_as_wide` in processes. Chapter 12 shows the pictures."""
     rows = []
     with ProcessPoolExecutor(len(tasks), get_context("spawn")) as pool:
         for name, (drawn, row) in zip(
@@ -209,7 +209,7 @@ def in_parallel(
 
 
 def expanded(seeds: tuple[int, ...]) -> list[dict]:
-    """The middle rows of the expansion of Zhou et al., at twice the width."""
+    """The expansion of Zhou et al. at twice the width: the middle rows."""
     rows = []
     for name, (height, width) in EXPANDED.items():
         source = resize(photo(name), size=(height, width)).clamp(0, 1)
@@ -226,8 +226,8 @@ def expanded(seeds: tuple[int, ...]) -> list[dict]:
 def step(seeds: tuple[int, ...]) -> list[dict]:
     """CPU seconds of a training step, compared with the authors' architecture.
 
-    For one colour crop of 72 x 96 at twice the width; ours at the finest level, whose
-    steps cost most.
+    Measured with one colour crop of 72 x 96 at twice the width. Our step is one of the
+    finest level, where steps cost most.
     """
     source = resize(photo("flower"), size=(72, 96)).clamp(0, 1)
     ingan = InGAN(source, replace(InGANSettings.standard(), steps=1, finer_steps=48))
@@ -254,8 +254,8 @@ def step(seeds: tuple[int, ...]) -> list[dict]:
 class Authors:
     """A training step with the authors' networks and losses, reimplemented.
 
-    github.com/assafshocher/InGAN, defaults of its configuration: 64 channels, three
-    scales, six residual blocks; a discriminator of its own at each scale, 1.4 apart.
+    It has the default configuration of github.com/assafshocher/InGAN: 64 channels,
+    three scales, six residual blocks, and one discriminator at each scale, 1.4 apart.
     """
 
     def __init__(self, source: Image) -> None:
@@ -329,7 +329,7 @@ class Authors:
         self.adam.step()
         again = self.draw(
             fake.detach(), (height, width)
-        )  # their extra inverse training
+        )  # the authors' extra training of the inverse
         self.adam.zero_grad()
         (again - self.source).abs().mean().backward()
         self.adam.step()

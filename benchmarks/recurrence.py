@@ -43,8 +43,9 @@ from dil_teach.patches.search import nearest_patches
 CHAPTER = Path(__file__).parents[1] / "notebooks/source/01_patch_recurrence.py"
 EASY = ("astronaut", "coffee", "flower", "chelsea", "retina")
 HARD = ("china", "hubble", "facade", "grass", "gravel")
-"""Fine detail everywhere; in china, the smooth sky makes distances tiny. The search was
-tuned on all photographs but retina (on hubble, facade and gravel: only TEXTURE)."""
+"""Photographs with fine detail everywhere, except china: in its smooth sky, distances
+are tiny. The search was tuned on all photographs but retina. On hubble, facade and
+gravel, only TEXTURE was tuned."""
 EIGHT = (
     "astronaut",
     "chelsea",
@@ -81,7 +82,7 @@ def matmul_rate(values: int, rows: int, columns: int) -> float:
 
 
 def speed() -> list[dict]:
-    """Exact and fast search: 256 x 256 in colour, in its scales 0.8 and 0.64."""
+    """Compare exact and fast search: 256 x 256 in colour, at scales 0.8 and 0.64."""
     rows = []
     for name in EASY + HARD:
         for patch_size in (5, 7):
@@ -143,8 +144,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
 def memory() -> list[dict]:
     """Peak memory at 1024 x 1024 (the upscaled astronaut), in two scales.
 
-    The exact search is run for ten rows only, because all rows would take an hour. The
-    memory of the other rows' results and places is added.
+    The exact search runs for ten rows only, because all rows would take an hour. The
+    memory for the results of the other rows is added.
     """
     rows = []
     for exact in (False, True):
@@ -176,7 +177,7 @@ def percentages(image: Image) -> dict[str, list[float]]:
 
 
 def paper() -> list[dict]:
-    """Percentages against scale at 256 pixels, in colour and in grey."""
+    """Percentages of patches with matches, by scale: 256 pixels, colour and grey."""
     images = {name: photo(name, size=256) for name in photos()}
     sets = dict.fromkeys(images, "bundled")
     if os.environ.get("DIL_TEACH_DATASETS"):
@@ -205,9 +206,10 @@ def gaussian_weights(patch_size: int, sigma: float) -> torch.Tensor:
 def brute(
     image: Image, scale: float, weights: torch.Tensor, mean_off: bool, self_off: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
-    """Distances to all patches at a scale and to the four moved patches, |p|^2, values.
+    """Distances to all patches at a scale, to the four shifted patches, |p|^2, values.
 
-    It does not use the library's search, so it can check it and vary its choices.
+    This is independent of the library's search, so it can check it. It can also vary
+    the definition.
     """
     side, channels = len(weights), len(image)
 
@@ -244,7 +246,7 @@ def brute(
 
 
 def choices() -> list[dict]:
-    """The effect of each choice in the definition, at 96 pixels, by brute force."""
+    """What each choice in the definition changes: brute force, at 96 pixels."""
     noise = torch.rand(3, 96, 96, generator=torch.Generator().manual_seed(0))
     images = {
         name: colour(name, 96) for name in ("coffee", "astronaut", "chelsea", "china")
@@ -293,7 +295,7 @@ def choices() -> list[dict]:
 
 
 def library(m: torch.Tensor, c: torch.Tensor, n: int) -> torch.Tensor:
-    """The good distance, from the moved patches' distances, contrast and values."""
+    """The distance threshold, from shifted patches' distances, contrast and values."""
     return torch.minimum(m.amax(0), CONTRAST * c).clamp_min(UNSEEN * n)
 
 
@@ -312,7 +314,7 @@ def shares(
 
 
 def interaction() -> list[dict]:
-    """Seconds from a click to its matches at 256 x 256, and to a map of all patches."""
+    """Seconds to find the matches of a click at 256 x 256, and to map all patches."""
     rows = []
     for name in ("coffee", "chelsea"):
         image = colour(name, 256)

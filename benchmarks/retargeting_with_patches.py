@@ -1,16 +1,16 @@
-"""Retargeting with patches beside plain resizing, a tiled copy and the column warp.
+"""Retargeting with patches, compared with resizing, tiling and the column warp.
 
 ``python benchmarks/retargeting_with_patches.py`` changes the width of five photographs,
-112 pixels wide, to twice and to half. It writes ``results/retargeting_with_patches``
-as .json and .png; then ``..._held_out`` for five photographs that no setting was tuned
-on. In the pictures, each row is a photograph. Its columns are the photograph, bicubic,
-tiled (a crop if it is narrower), bidirectional similarity and GPNN, first twice as wide
-and then half as wide.
+112 pixels wide, by factors 2 and 0.5. It writes ``results/retargeting_with_patches``
+as .json and .png, and then ``..._held_out`` for five photographs on which no setting
+was tuned. In the pictures, each row is a photograph. Its columns are the photograph,
+bicubic, tiled (cropped if narrower), bidirectional similarity and GPNN, first twice as
+wide and then half as wide.
 
-The measures are errors: completeness and coherence as shares of bicubic's (lower is
+The measures are errors: completeness and coherence relative to bicubic (lower is
 better), and how far patches have moved. A tiled copy is perfect in the first two and
-fails in the third. ``uniform start`` is each method without our additions to its paper:
-a start that keeps the width of detailed columns, and patches drawn to their places.
+fails in the third. ``uniform start`` is each method without our two additions: a start
+that keeps the width of detailed columns, and a penalty on how far patches move.
 """
 
 import time
@@ -57,7 +57,7 @@ def bicubic(image: Image, size: tuple[int, int]) -> Image:
 
 
 def tiled(image: Image, size: tuple[int, int]) -> Image:
-    """The image beside itself, or its middle part."""
+    """Two copies of the image side by side, or its middle part."""
     if size[1] < image.shape[-1]:
         left = (image.shape[-1] - size[1]) // 2
         return image[..., left : left + size[1]]
@@ -65,7 +65,7 @@ def tiled(image: Image, size: tuple[int, int]) -> Image:
 
 
 def as_in_the_paper(method: Method) -> Method:
-    """A method from a uniform start, without the distance of places."""
+    """A method with a uniform start and without the distance between positions."""
 
     def retarget(image: Image, size: tuple[int, int]) -> Image:
         kept = layouts.POWER, matching.PLACE_WEIGHT
@@ -91,14 +91,14 @@ METHODS: dict[str, Method] = {
 
 
 def main(sets: tuple[str, ...] = tuple(SETS)) -> None:
-    """Measure and draw all methods on all photographs."""
+    """Measure all methods on all photographs, and save the pictures."""
     torch.set_num_threads(1)
     for name in sets:
         measure(name, SETS[name])
 
 
 def measure(title: str, names: tuple[str, ...]) -> None:
-    """One set of photographs: its record and its picture."""
+    """Measure one set of photographs; write its record and its picture."""
     commit = record.commit_of_code("benchmarks/retargeting_with_patches.py")
     rows, strips = [], []
     for name in names:
@@ -140,7 +140,7 @@ def measure(title: str, names: tuple[str, ...]) -> None:
 
 
 def summarise(rows: list[dict]) -> list[dict]:
-    """Means over the photographs; errors as shares of plain resizing's."""
+    """Means over the photographs, with errors relative to plain resizing."""
     lines = []
     for factor in (2, 0.5):
         own = [row for row in rows if row["width"] == factor]

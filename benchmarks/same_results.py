@@ -1,11 +1,11 @@
-"""Whether the methods still give the same results: a hash of each at `quick`.
+"""Check that all methods still give the same results: a hash of each at `quick`.
 
     python benchmarks/same_results.py record hashes.json    # before a change
     python benchmarks/same_results.py compare hashes.json   # after it
 
-Runs every command on bundled photographs and scenes, and every chapter, and hashes the
-pixels of each file that is written and the text that each chapter's claims print.
-Hashes depend on the processor and on the versions of torch and NumPy.
+It runs every command on bundled photographs and scenes, and every chapter. It hashes
+the pixels of each written file, and the text that each chapter's claims print. Hashes
+depend on the processor and on the versions of torch and NumPy.
 """
 
 import hashlib
@@ -86,11 +86,11 @@ COMMANDS = {
     "recurrence": "recurrence photo.png {out}/r.png",
     "recurrence in scale": "recurrence coins.png {out}/s.png --scale 0.64",
 }
-"""What each command is given; all that it writes to ``out`` is hashed."""
+"""The commands. Every file that a command writes to ``out`` is hashed."""
 
 
 def hash_of(file: Path) -> str:
-    """Of a picture's pixels, or of the bytes of any other file."""
+    """A hash of a picture's pixels, or of another file's bytes."""
     if file.suffix == ".png":
         with Picture.open(file) as picture:
             content = np.asarray(picture).tobytes()
@@ -120,7 +120,7 @@ def of_commands(folder: Path, only: str) -> dict[str, str]:
 
 
 def of_chapters(only: str) -> dict[str, str]:
-    """For each chapter, a hash of what its cells that check a claim print."""
+    """For each chapter, a hash of the text that its claims print."""
     hashes = {}
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         name = path.stem

@@ -1,11 +1,11 @@
-"""Seam carving beside the package seam-carving; a column warp beside bicubic resizing.
+"""Compare seam carving with the package seam-carving, and a column warp with bicubic.
 
-``python benchmarks/seam_carving.py`` needs the extra ``peers``. If the peer is in
-another environment, ``--peer-python PATH`` names its Python; it always runs in its own
-process. Times are CPU seconds of one process: the least of several runs in turns,
-after one run that compiles and warms up.
+``python benchmarks/seam_carving.py`` needs the extra ``peers``. The other package, the
+peer, runs in its own process; ``--peer-python PATH`` names the Python of another
+environment. Times are CPU seconds of one process: the minimum of several alternating
+runs, after one run that compiles and warms up.
 
-``--no-timing`` leaves the peer out and measures only completeness and coherence.
+``--no-timing`` skips the peer and measures only completeness and coherence.
 """
 
 import json
@@ -30,10 +30,10 @@ from dil_teach.image.metrics import luma
 
 SEAMS = 100
 TIMED = "china"
-"""640 x 427 pixels."""
+"""A photograph of 640 x 427 pixels."""
 PHOTOS = ("astronaut", "chelsea", "coffee", "china", "flower", "facade", "coins")
 AFTER = (0, 25, 50, 75)
-"""Seams are compared on the energy maps after these numbers of seams are removed."""
+"""Numbers of removed seams after which the next seam is compared."""
 SMALL = 112
 
 PEER = """
@@ -61,7 +61,7 @@ else:
 
 
 def ask(peer_python: Path, **given) -> list | dict:
-    """The peer's results for some arrays."""
+    """The peer's results for the given arrays."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "given.npz"
         np.savez(path, **given)
@@ -111,7 +111,8 @@ def times(peer_python: Path, rounds: int, runs: int) -> list[dict]:
 
 
 def energies(peer_python: Path) -> list[dict]:
-    """The largest relative difference of both seams' energies, on the same maps."""
+    """The largest relative difference in energy between our seam and the peer's seam,
+    both measured on the same energy maps."""
     rows = []
     for name in PHOTOS:
         image = photo(name)
@@ -147,7 +148,7 @@ def energies(peer_python: Path) -> list[dict]:
 
 
 def measures() -> list[dict]:
-    """Completeness and coherence at two widths, as shares of bicubic's."""
+    """Completeness and coherence at two widths, relative to bicubic."""
     rows = []
     for name in PHOTOS:
         image = photo(name)
@@ -183,7 +184,7 @@ def measure(
     runs: int = 2,
     timing: bool = True,
 ) -> None:
-    """Measure times, energies of seams, completeness and coherence."""
+    """Measure times, seam energies, completeness and coherence."""
     torch.set_num_threads(1)
     commit = record.commit_of_code("benchmarks/seam_carving.py")
     patches = measures()

@@ -1,10 +1,10 @@
-"""Segmentation: intersection over union beside GrabCut, and the flicker of a film.
+"""Segmentation: intersection over union, also of GrabCut, and the flicker of a video.
 
     python benchmarks/segmentation.py --sections composites film
 
-Writes `benchmarks/results/segmentation_*.json`. Scenes are rendered; settings were
-chosen on others, `data/render_scenes.py --practice`. Where opencv-python-headless is
-installed, its GrabCut is printed too.
+It writes `benchmarks/results/segmentation_*.json`. The scenes are rendered. Settings
+were chosen on other scenes (`data/render_scenes.py --practice`). If
+opencv-python-headless is installed, it prints the result of its GrabCut too.
 """
 
 import importlib
@@ -29,13 +29,13 @@ SEEDS = (0, 1, 2)
 
 
 def iou(a: Tensor, b: Tensor) -> float:
-    """Intersection over union of what is above one half."""
+    """Intersection over union of the pixels above one half."""
     a, b = a > 0.5, b > 0.5
     return float((a & b).sum() / (a | b).sum())
 
 
 def opencv(image: Tensor, front: Tensor, back: Tensor) -> Tensor | None:
-    """OpenCV's GrabCut, where it is installed."""
+    """The mask of OpenCV's GrabCut, if OpenCV is installed."""
     try:
         cv2: Any = importlib.import_module("cv2")
     except ImportError:
@@ -52,7 +52,7 @@ def opencv(image: Tensor, front: Tensor, back: Tensor) -> Tensor | None:
 
 
 def composites() -> list[dict]:
-    """Each composite, three seeds, hints given and hints of the library's own."""
+    """Measure each composite: with given hints, and with the library's own hints."""
     rows = []
     for name in scenes("composite"):
         images = scene(name).images
@@ -84,7 +84,7 @@ def composites() -> list[dict]:
 
 
 def aligned(masks: Tensor, known: dict[str, Any]) -> np.ndarray:
-    """Masks carried back to the first frame's place by the known motion."""
+    """Masks aligned with the first frame by the known motion."""
     carried = []
     centre = np.array(known["figure_centre"])
     motions, turns = known["figure_motion"], known["figure_turn"]
@@ -92,19 +92,19 @@ def aligned(masks: Tensor, known: dict[str, Any]) -> np.ndarray:
         angle = math.radians(turn)
         across, along = math.sin(angle), math.cos(angle)
         turned = np.array([[along, across], [-across, along]])  # of (y, x), clockwise
-        # pixel k's middle lies at k + 1/2
+        # the centre of pixel k is at k + 1/2
         offset = centre + motion - turned @ centre + turned @ [0.5, 0.5] - 0.5
         carried.append(affine_transform(mask[0].numpy(), turned, offset, order=1))
     return np.stack(carried)
 
 
 def flicker(masks: Tensor, known: dict[str, Any]) -> float:
-    """Mean absolute difference of aligned neighbouring masks."""
+    """Mean absolute difference of neighbouring masks after alignment."""
     return float(np.abs(np.diff(aligned(masks, known), axis=0)).mean())
 
 
 def film() -> list[dict]:
-    """A film at once, and frame by frame with the first frame's hints or none."""
+    """Segment a video as a whole, and frame by frame with the first hints or none."""
     found = scene("video_figure")
     frames, truth, known = found.images["frames"], found.images["masks"], found.known
     hints = found.images["foreground_hint"], found.images["background_hint"]

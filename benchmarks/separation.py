@@ -1,19 +1,19 @@
-"""Measure transparency separation against methods without a network.
+"""Compare transparency separation with methods without a network.
 
     python benchmarks/separation.py                         # both sections
     python benchmarks/separation.py --sections mixtures     # two mixtures
     python benchmarks/separation.py --seeds 0               # one seed
 
 Writes ``benchmarks/results/separation_<section>.json``. The scenes are the included
-rendered ones; settings were chosen on others, ``data/render_scenes.py --practice``.
+rendered ones. Settings were chosen on others (``data/render_scenes.py --practice``).
 Times are CPU seconds of the process, on one thread. ``benchmarks/watermark.py``
 measures watermarks.
 
-Which layer is which: of two mixtures, the first layer is the one of which the first
-mixture has more, for the method and for the truth, so nothing is matched. One mixture
-has no such order: there both orders are compared with the truth and the better one
-printed. That choice is an oracle's, and with it a small enough change of I/2 gains a
-little whichever it is: the correlation with the true difference tells the two apart.
+The order of the layers: with two mixtures, the first layer is the one that is stronger
+in the first mixture, both in the result and in the ground truth. One mixture gives no
+order, so both orders are compared with the ground truth and the better one is printed.
+This oracle rewards any small change of I/2 a little. The correlation with the true
+difference of the layers shows whether the change is real.
 """
 
 import time
@@ -31,23 +31,23 @@ from dil_teach.image.scenes import scene, scenes
 
 NOISE = 5 / 255
 BLURS = (0.0, 1.0, 2.0)
-"""Of the search; which of them suits the noise is not known to who searches."""
+"""Blurs of the search, in pixels. Users do not know which of them suits the noise."""
 
 
 def coefficient_error(found: tuple[float, ...], known: list[float]) -> float:
-    """The larger error of the two coefficients."""
+    """The larger of the errors of the two coefficients."""
     return max(abs(a - b) for a, b in zip(found, known, strict=True))
 
 
 def worse_layer(found: Tensor, known: Tensor) -> float:
-    """PSNR of the worse layer."""
+    """The PSNR of the worse layer."""
     return min(psnr(a.clamp(0, 1), b) for a, b in zip(found, known, strict=True))
 
 
 def mixtures(seeds: tuple[int, ...]) -> list[dict]:
     """Two mixtures, clean and noisy: the search with each blur, and Double-DIP.
 
-    Noisy ones use only the first seed.
+    Noisy mixtures use only the first seed.
     """
     rows = []
     for noise in (0.0, NOISE):
@@ -55,7 +55,9 @@ def mixtures(seeds: tuple[int, ...]) -> list[dict]:
             shipped = scene(name)
             layers, known = shipped.images["layers"], shipped.known["coefficients"]
             given = shipped.images["mixtures"]
-            rng = torch.Generator().manual_seed(0)  # of the noise: one for all seeds
+            rng = torch.Generator().manual_seed(
+                0
+            )  # seeds of the noise, the same for all training seeds
             given = given + noise * torch.randn(given.shape, generator=rng)
             given = given.clamp(0, 1)
             controls = {
@@ -95,9 +97,9 @@ def mixtures(seeds: tuple[int, ...]) -> list[dict]:
 def one_mixture(seeds: tuple[int, ...]) -> list[dict]:
     """One equal mixture: I/2 each, the best constant split, and Double-DIP.
 
-    The parts are what the layers add to the mixture, a y1 and (1 - a) y2. I/2 takes
-    both for half of it; a constant split for c I and (1 - c) I, c by the truth. PSNR is
-    of the parts over 1/2, that is, of the layers.
+    The parts a y1 and (1 - a) y2 are what the layers add to the mixture I. The first
+    baseline estimates both parts as I/2. The second estimates them as c I and
+    (1 - c) I, with the best c for the ground truth. PSNR is of the parts times 2.
     """
     rows = []
     for name in scenes("mixture"):
@@ -105,7 +107,7 @@ def one_mixture(seeds: tuple[int, ...]) -> list[dict]:
         mixture = layers.mean(0, keepdim=True)
         halves = mixture.expand_as(layers)
         error = (layers[0] - layers[1]) / 2
-        # c minimises |2 c I - y1|^2 + |2 (1 - c) I - y2|^2, whose errors are opposite
+        # c minimises |2 c I - y1|^2 + |2 (1 - c) I - y2|^2; both errors are opposite
         c = 0.5 + 0.5 * float((error * mixture[0]).sum() / mixture.square().sum())
         split = torch.stack([2 * c * mixture[0], 2 * (1 - c) * mixture[0]])
         controls = {
@@ -135,7 +137,7 @@ def one_mixture(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def mean_psnr(found: Tensor, known: Tensor) -> float:
-    """PSNR of both layers together."""
+    """The PSNR of both layers together."""
     return psnr(found.flatten(0, 1), known.flatten(0, 1))
 
 

@@ -1,12 +1,11 @@
-"""Adversarial texture expansion against bicubic upscaling.
+"""Compare adversarial texture expansion with bicubic upscaling.
 
 ``python benchmarks/texture_expansion.py`` doubles photographs of 96 x 96 pixels, and
 also the coins at 64 x 64, where they are small enough to be learned. Completeness and
-coherence are relative to bicubic upscaling: below 1 is closer to the patches of the
-source. They favour blur, which is close to every patch of a fine texture such as grass.
-So ``detail`` is reported too: the mean difference of neighbouring pixels relative to
-the source's, where 1 is as detailed as the source. The picture shows source, bicubic
-and expansion.
+coherence are relative to bicubic upscaling: below 1, patches are closer to the source's
+than bicubic's are. Both favour blur in a fine texture such as grass, because it is
+close to every patch. So ``detail`` is reported too: the mean difference of neighbouring
+pixels, relative to the source. The picture shows source, bicubic and expansion.
 """
 
 import time

@@ -1,9 +1,9 @@
-"""Watermark removal: gain inside the mark, against the start and inpainting.
+"""Watermark removal: PSNR under the mark, compared with the start and inpainting.
 
     python benchmarks/watermark.py
 
-Writes `benchmarks/results/watermark.json`. The watermarked photographs are a rendered
-scene; settings were chosen on another, `data/render_scenes.py --practice`.
+It writes `benchmarks/results/watermark.json`. The watermarked photographs are a
+rendered scene. Settings were chosen on another (`data/render_scenes.py --practice`).
 """
 
 import time
@@ -21,7 +21,7 @@ SEEDS = (0, 1, 2)
 
 
 def psnr_in(where: Tensor, a: Tensor, b: Tensor) -> float:
-    """PSNR of the pixels under the watermark."""
+    """The PSNR of the pixels under the watermark."""
     return -10 * float((a - b)[..., where].square().mean().log10())
 
 

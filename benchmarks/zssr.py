@@ -1,8 +1,8 @@
-"""Measure quality and cost of ZSSR against bicubic and back-projection.
+"""Measure quality and cost of ZSSR, bicubic and back-projection.
 
-    python benchmarks/zssr.py                          # everything: some two hours
-    python benchmarks/zssr.py --sections cost kernels  # some of it
-    python benchmarks/zssr.py --sections readme        # the README's table again
+    python benchmarks/zssr.py                          # all sections: two hours
+    python benchmarks/zssr.py --sections cost kernels  # two sections
+    python benchmarks/zssr.py --sections readme        # only write the README's table
 
 Each section writes ``benchmarks/results/zssr_<section>.json``: all values, and the
 machine they were measured on. Times are CPU seconds of the process, on one thread. Set5
@@ -46,8 +46,8 @@ from dil_teach.training.precision import autocast
 README = Path(__file__).parent.parent / "README.md"
 SEEDS = (0, 1, 2)
 FIVE = ("astronaut", "chelsea", "coffee", "china", "flower")
-"""For blur kernels. Settings were chosen on astronaut, coffee, flower and facade; china
-and camera showed the collapse of a plain network, chelsea that of back-projection."""
+"""Photographs for blur kernels. Settings were chosen on astronaut, coffee, flower and
+facade. A plain network collapses on china and camera, back-projection on chelsea."""
 
 
 def eight_bit(image: Image) -> Image:
@@ -61,7 +61,7 @@ def high_resolution(name: str) -> Image:
 def measure(
     high: Image, low: Image, scale: int, kernel="bicubic", **settings
 ) -> dict[str, float]:
-    """Y PSNR of every version, Y SSIM of the last, total CPU seconds."""
+    """PSNR on Y of every version, SSIM on Y of the last, and CPU seconds in all."""
     budget = getattr(ZSSRSettings, settings.pop("budget", "quick"))
     start = time.process_time()
     zssr = fit(ZSSR(low, scale, kernel, budget(**settings)))
@@ -105,7 +105,7 @@ def set5_larger() -> list[dict]:
 
 
 def single_jump() -> list[dict]:
-    """The gain of gradual scales: Set5 x2 at `quick`, directly to the final scale."""
+    """Set5 x2 at `quick`, directly to the final scale: what gradual scales gain."""
     return [
         {"gradual": gradual, "seed": 0, "image": name}
         | measure(high, low, 2, gradual=gradual)
@@ -115,7 +115,7 @@ def single_jump() -> list[dict]:
 
 
 def cost() -> list[dict]:
-    """CPU seconds for a 128 x 128 image, with bfloat16 and without."""
+    """CPU seconds for a 128 x 128 image, with and without bfloat16."""
     high = high_resolution("astronaut")
     low = resize(high, 0.5, exact_uint8=True)
     return [
@@ -127,7 +127,7 @@ def cost() -> list[dict]:
 
 
 def kernels() -> list[dict]:
-    """Known 13 x 13 Gaussians: the true kernel against assuming bicubic, `quick`."""
+    """Known 13 x 13 Gaussian kernels: given the true one, or assuming bicubic."""
     rows = []
     for seed in range(6):
         kernel = random_kernel(seed)
@@ -146,7 +146,7 @@ def kernels() -> list[dict]:
 
 
 def spoilt() -> list[dict]:
-    """Noise of sigma 10, and JPEG of quality 50, every bundled photograph, `quick`."""
+    """Noise of sigma 10, and JPEG of quality 50: all bundled photographs at `quick`."""
     rows = []
     for name in photos():
         high = high_resolution(name)
@@ -159,7 +159,7 @@ def spoilt() -> list[dict]:
 
 
 def clean() -> list[dict]:
-    """Every bundled photograph at x2, `quick`: the raw output against bicubic."""
+    """Every bundled photograph, x2 at `quick`: the raw output compared with bicubic."""
     rows = []
     for name in photos():
         high = high_resolution(name)
@@ -169,7 +169,7 @@ def clean() -> list[dict]:
 
 
 def rounds() -> list[dict]:
-    """The best number of rounds of back-projection, for the control and the network."""
+    """The best number of back-projection rounds: for the baseline and the network."""
     rows = []
     for name in ("chelsea", "facade", "coffee", "flower"):
         high = high_resolution(name)
@@ -186,7 +186,7 @@ def rounds() -> list[dict]:
 
 
 def determinism() -> list[dict]:
-    """Whether two runs, and a resumed run, agree bit for bit."""
+    """Whether two runs and a resumed run agree bit for bit."""
     low = resize(high_resolution("coffee"), 0.5, exact_uint8=True)
     whole = fit(ZSSR(low)).super_resolve()
     twice = fit(ZSSR(low)).super_resolve()
@@ -204,7 +204,7 @@ def determinism() -> list[dict]:
 
 
 def settings() -> dict:
-    """What the record contains besides rows, device and versions."""
+    """The fields of the record besides rows, device and versions."""
     bf16 = torch.get_autocast_dtype("cpu") == torch.bfloat16
     return {
         "bfloat16": bf16 and autocast(torch.device("cpu"))._enabled,
@@ -216,7 +216,7 @@ def settings() -> dict:
 
 
 def readme() -> None:
-    """Write the README's table anew from the recorded results."""
+    """Write the README's table from the recorded results."""
     lines = [
         "| Set5 x2, luma PSNR in dB | mean | baby | bird | butterfly | head | woman "
         "| CPU s |",

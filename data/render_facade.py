@@ -1,9 +1,9 @@
 """Render data/facade.png: a street front with strong patch recurrence.
 
 We found no colour photograph of such a facade under a free licence, so this one is
-computed. Brick, stone, glass, shutters and iron railings form a relief on a wall. A
-pinhole camera sees it (each depth plane maps to the picture by a homography), lit by a
-low sun and a blue sky, with a little lens blur and sensor noise. The seed is fixed.
+computed. Brick, stone, glass, shutters and iron railings form a relief on a wall. A low
+sun and a blue sky light it. A pinhole camera sees it, so a homography maps each depth
+plane to the picture. A little lens blur and sensor noise are added. The seed is fixed.
 Run ``python data/render_facade.py [file]``.
 """
 
@@ -24,7 +24,7 @@ Array = NDArray[Any]  # float32, one value or colour for each ray
 Mask = NDArray[np.bool_]
 
 SIDE = 512  # pixels of the finished picture
-PIXELS_PER_METRE = 100  # of the relief
+PIXELS_PER_METRE = 100  # pixels of the relief
 WIDTH, ROOF = 40.0, 18.6  # metres of wall; the sky begins above the roof
 BAY, STOREY, FIRST_FLOOR, FLOORS = 2.9, 3.3, 4.2, 4
 RAILING_DEPTH, BALCONY_WIDTH = 0.78, 2.2
@@ -68,7 +68,7 @@ def at(values: NDArray[Any], x: Array, y: Array) -> NDArray[Any]:
 
 
 def has_balcony(bay: NDArray, floor: NDArray) -> Mask:
-    """Every third bay, on the middle floors."""
+    """Whether the bay has a balcony: every third bay, on the middle floors."""
     return (bay % 3 == 1) & (floor >= 0) & (floor <= 2)
 
 
@@ -183,12 +183,12 @@ def camera_rays(n: int) -> tuple[Array, Array]:
 
 
 def along(wall: Array, axis: int, z: Array | float) -> Array:
-    """The coordinate at depth z of a ray that meets the wall at ``wall``."""
+    """The coordinate where a ray that meets the wall at ``wall`` reaches depth z."""
     return wall + (np.float32(CAMERA[axis]) - wall) * (z / np.float32(CAMERA[2]))
 
 
 def first_hit(relief: Relief, x: Array, y: Array) -> tuple[Array, Mask]:
-    """Depth at which each ray enters the relief, and whether by a front face."""
+    """The depth at which each ray enters the relief, and whether by a front face."""
     depth = np.full(x.shape, SKY, np.float32)
     front = np.zeros(x.shape, bool)
     active = np.arange(x.size)
@@ -206,7 +206,7 @@ def first_hit(relief: Relief, x: Array, y: Array) -> tuple[Array, Mask]:
 
 
 def railing(across: Array, up: Array, width: float, ornate: bool) -> Mask:
-    """Whether points of a railing are iron: bars, three rails and, in front, rings."""
+    """Whether points of a railing are iron: bars, three rails, and rings in front."""
     bar = np.abs(across % 0.11 - 0.055) < 0.01
     ring = (across % 0.11 - 0.055) ** 2 + (up - 0.85) ** 2
     iron = bar & (up < (0.78 if ornate else 0.95))
@@ -257,7 +257,7 @@ def in_sun(relief: Relief, x: Array, y: Array, z: Array) -> Array:
 
 
 class Noise:
-    """All random maps, sampled by position."""
+    """All random maps, which are sampled by position."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.table = rng.random(65536).astype(np.float32)
@@ -267,7 +267,7 @@ class Noise:
 
     @staticmethod
     def smooth(rng: np.random.Generator, sigma: float) -> Array:
-        """Noise of unit variance that wraps round, smooth over ``sigma`` pixels."""
+        """Periodic noise of unit variance, smoothed over ``sigma`` pixels."""
         noise = gaussian_filter(rng.standard_normal((1024, 1024)), sigma, mode="wrap")
         return (noise / noise.std()).astype(np.float32)
 
@@ -279,7 +279,7 @@ def sample(noise: Array, x: Array, y: Array, per_metre: float) -> Array:
 
 
 def dice(table: Array, *keys: Array) -> Array:
-    """A hash of integer keys: a random number in [0, 1]."""
+    """A random number in [0, 1], a hash of integer keys."""
     mixed = np.zeros(keys[0].shape, np.int64)
     for key, prime in zip(keys, (73856093, 19349663, 83492791), strict=False):
         mixed ^= key.astype(np.int64) * prime
@@ -297,7 +297,7 @@ def mix(a: Array, b: Array, weight: Array) -> Array:
 
 
 def brick_colour(x: Array, y: Array, table: Array, grain: Array) -> Array:
-    """Running-bond brickwork; each brick has its own shade."""
+    """Running-bond brickwork, in which each brick has its own shade."""
     row = np.floor(y / 0.085)
     shifted = x / 0.25 + 0.5 * (row % 2)
     column = np.floor(shifted)
@@ -415,7 +415,7 @@ def shade(relief: Relief, noise: Noise, n: int) -> Array:
     depth, front = first_hit(relief, wall_x, wall_y)
     x, y = along(wall_x, 0, depth), along(wall_y, 1, depth)
 
-    # The side of a box that was hit is the one on which a small step leaves the box.
+    # A small step from the hit point leaves the box through the side that was hit.
     step = np.float32(0.025)
     below = ~front & (at(relief.height, x, y - step) < depth)
     above = ~front & ~below & (at(relief.height, x, y + step) < depth)

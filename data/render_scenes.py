@@ -1,13 +1,13 @@
-"""Render data/scenes/ and data/scenes.json: pictures of which every layer is known.
+"""Render data/scenes/ and data/scenes.json: pictures whose layers are all known.
 
 A photograph has no ground truth for its layers. These pictures are composed from the
-photographs of the course: two textures, a foreground on a background, two photographs
-mixed, haze over a known depth, a watermark, two films. Nothing is random.
-``scene_layers.py`` beside this file has the functions.
+photographs of the course: two textures, a foreground on a background, two mixed
+photographs, haze over a known depth, a watermark, and two videos. Nothing is random.
+The functions are in ``scene_layers.py``.
 
-``python data/render_scenes.py`` renders the scenes that ship, on which results are
-reported. ``--practice FOLDER`` renders other scenes of the same kinds into a folder, on
-which settings are chosen.
+``python data/render_scenes.py`` renders the bundled scenes, on which results are
+reported. ``--practice FOLDER`` renders other scenes of the same kinds, on which
+settings are chosen, into a folder.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ from scene_layers import (
 
 from dil_teach.image.photos import photos
 
-# Outlines, slightly inside the objects, in the pixels of the photograph.
+# Outlines slightly inside the objects, in pixels of the photograph.
 CAT = smooth(
     "150,26 210,18 268,20 318,40 342,75 354,125 348,165 330,200 314,240 290,268 "
     "250,277 205,268 160,246 122,210 104,165 100,110 114,60"
@@ -95,7 +95,7 @@ WHOLE_CUP, WHOLE_MAN = Part("coffee", 0, 60, 400), Part("camera", 20, 10, 450)
 
 
 def shipped_scenes() -> Iterator[Scene]:
-    """The scenes that ship, on which results are reported."""
+    """The bundled scenes, on which results are reported."""
     name, title, outline = "star", "A star of brick on gravel", star(64, 67, 53, 25, 5)
     gravel = Part("gravel", 100, 150, 256)
     front, disk = Part("brick", 150, 150, 256), (64, 67, 17)

@@ -1,7 +1,7 @@
 """Compose pictures from known layers, for data/render_scenes.py.
 
-Each layer is rounded to eight bits before the picture is composed. The formula of each
-kind of scene therefore holds to half a grey level for the files that are written.
+Each layer is rounded to eight bits before the picture is composed. So the written files
+follow the formula of their kind of scene, with an error of at most half a grey level.
 """
 
 from collections.abc import Iterable
@@ -25,9 +25,9 @@ Picture = Array  # (h, w, 3), or (h, w, 1) for a mask or a map; values in [0, 1]
 Polygon = Array  # n x 2, corners (x, y) in pixels; the first pixel spans 0 to 1
 
 SIZE = 128  # pixels: the side of every scene
-FRAME = 8  # pixels: the width of the frame that is the background hint
-FRAMES = 8  # frames in a film
-SUBROWS, RAYS = 16, 6  # samples in a pixel: rows for outlines, rays a side for walls
+FRAME = 8  # pixels: the width of the background hint, a frame along the border
+FRAMES = 8  # frames in a video
+SUBROWS, RAYS = 16, 6  # samples per pixel: rows for outlines, rays per side for walls
 
 
 @cache
@@ -48,7 +48,7 @@ class Part:
     quarter_turns: int = 0
 
     def at(self, height: int) -> Picture:
-        """Its pixels, downscaled to this height."""
+        """The pixels of the part, downscaled to this height."""
         wide = self.wide or self.side
         cut = _photograph(self.name)
         cut = cut[:, self.top : self.top + self.side, self.left : self.left + wide]
@@ -75,7 +75,7 @@ class Scene:
 
 
 def eight_bit(values: Array) -> Array:
-    """Values rounded to eight bits."""
+    """The values, rounded to eight bits."""
     return np.round(np.clip(values, 0, 1) * 255) / 255
 
 
@@ -83,7 +83,7 @@ def eight_bit(values: Array) -> Array:
 
 
 def cover(*outline: Polygon) -> Picture:
-    """The share of each pixel inside the polygons; inside two of them is a hole."""
+    """The fraction of each pixel inside the polygons. Where two overlap is a hole."""
     edges = np.concatenate([np.stack([p, np.roll(p, -1, 0)], 1) for p in outline])
     (x0, y0), (x1, y1) = edges[:, 0].T, edges[:, 1].T
     left = np.arange(SIZE)
@@ -99,7 +99,7 @@ def cover(*outline: Polygon) -> Picture:
 
 
 def corners(points: str) -> Polygon:
-    """A polygon, written as in SVG: x,y of each corner, separated by spaces."""
+    """Read a polygon, written as in SVG: x,y of each corner, separated by spaces."""
     return np.array([point.split(",") for point in points.split()], float)
 
 
@@ -137,7 +137,7 @@ def star(
 
 
 def hints(mask: Picture, disk: tuple[float, float, float]) -> dict[str, Picture]:
-    """A disk (x, y, radius) on the foreground, and the frame of the background."""
+    """A disk (x, y, radius) as foreground hint, and a frame as background hint."""
     y, x = np.mgrid[:SIZE, :SIZE, :1][:2] + 0.5
     inside = np.hypot(x - disk[0], y - disk[1]) <= disk[2]
     frame = np.minimum(np.minimum(x, y), SIZE - np.maximum(x, y)) < FRAME
@@ -159,8 +159,8 @@ def composite(
 ) -> Scene:
     """mask * front + (1 - mask) * back.
 
-    ``alike`` gives the front the mean and contrast of the back, so that they differ in
-    texture alone.
+    ``alike`` gives the front the mean and contrast of the back, so that they
+    differ only in texture.
     """
     figure, ground = front.at(SIZE), eight_bit(back.at(SIZE))
     if alike:
@@ -198,7 +198,7 @@ class Wall:
     """A parallelogram in space, textured with a part of a photograph.
 
     x points right, y up and z forward, in metres from the camera. The part is repeated
-    ``tiles`` times along ``right`` and ``up``, every second time mirrored. Outside of
+    ``tiles`` times along ``right`` and ``up``; every second copy is mirrored. Outside
     the outline, if there is one, the wall is invisible.
     """
 
@@ -210,7 +210,7 @@ class Wall:
     outline: Polygon | None = None
 
     def hit(self, u: Array, v: Array) -> tuple[Array, Array]:
-        """Depth along each ray (u, v, 1), infinite where it misses; and colour."""
+        """Depth along each ray (u, v, 1), infinite where it misses, and colour."""
         corner, right, up = (np.array(w) for w in (self.corner, self.right, self.up))
         normal = np.cross(right, up)
         with np.errstate(divide="ignore"):
@@ -242,7 +242,7 @@ def ground(part: Part, below: float, tiles: tuple[float, float]) -> Wall:
 def upright(
     part: Part, x: float, y: float, z: float, tall: float, outline: Any = None
 ) -> Wall:
-    """A part that faces the camera, the middle of its lower edge at (x, y, z)."""
+    """A wall that faces the camera. The middle of its lower edge is at (x, y, z)."""
     wide = tall * (part.wide or part.side) / part.side
     corner = (x - wide / 2, y, z)
     return Wall(part, corner, (wide, 0, 0), (0, tall, 0), outline=outline)
@@ -253,7 +253,7 @@ def look(
 ) -> tuple[Picture, Picture]:
     """Render the clear picture and its transmission exp(-beta * depth).
 
-    The field of view is 64 degrees; the picture is shifted left by ``shift`` pixels.
+    The field of view is 64 degrees. The picture is shifted left by ``shift`` pixels.
     """
     side = (np.arange(SIZE * RAYS) + 0.5) / RAYS / SIZE * 2 - 1
     reach = np.tan(np.radians(32))
@@ -289,7 +289,7 @@ class Haze:
     airlight: Any
 
     def over(self, clear: Picture, t: Picture) -> dict[str, Picture]:
-        """I = t J + (1 - t) A in linear light, with its layers J, t and A."""
+        """I = t J + (1 - t) A in linear light, and the layers J, t and A."""
         air = np.broadcast_to(np.array(self.airlight, float), (SIZE, SIZE, 3))
         clear, t, air = (eight_bit(layer) for layer in (clear, t, air))
         light = t * _to_linear(clear) + (1 - t) * _to_linear(air)
@@ -297,7 +297,7 @@ class Haze:
         return {"image": image, "clear": clear, "transmission": t, "airlight": air}
 
     def known(self, sky: bool) -> dict[str, Any]:
-        """Its numbers in scenes.json."""
+        """Its parameters in scenes.json."""
         air = np.array(self.airlight, float)
         mean = [round(float(a), 4) for a in air.reshape(-1, 3).mean(0)]
         uniform = air.ndim == 1
@@ -307,7 +307,7 @@ class Haze:
 def hazy_walls(
     name: str, title: str, haze: Haze, *walls: Wall, sky: bool = False
 ) -> Scene:
-    """A scene of haze over walls in space."""
+    """A scene with haze over walls in space."""
     images = haze.over(*look(walls, haze.beta))
     parts = [wall.part for wall in walls]
     return Scene(name, "haze", title, parts, dict(images), haze.known(sky))
@@ -322,11 +322,11 @@ def hazy_photograph(
     water: tuple[float, float],
     *nearer: tuple[Polygon, float],
 ) -> Scene:
-    """A scene of haze over a photograph with sky, its depth drawn by hand in metres.
+    """A scene with haze over a photograph with sky. Its depth is set by hand.
 
-    The depth is ``far`` except for the water, a plane of depth b / (row - a) for
-    ``water`` = (a, b) in rows of the photograph, and for ``nearer``: pairs of an
-    outline and its depth.
+    The depth is ``far``, in metres, with two exceptions. The water is a plane of depth
+    b / (row - a), where ``water`` is (a, b) in rows of the photograph. ``nearer`` has
+    outlines and their depths.
     """
     rows = part.top + (np.arange(SIZE) + 0.5) * part.side / SIZE
     depth = water[1] / np.maximum(rows - water[0], water[1] / far)
@@ -342,7 +342,7 @@ def hazy_photograph(
 
 
 def mark(x: float, y: float, scale: float) -> Picture:
-    """Opacity of a watermark: D I L in a thin ring, over a thin line."""
+    """The opacity of a watermark: D I L in a thin ring, above a thin line."""
     half = np.linspace(-np.pi / 2, np.pi / 2, 60)
     bows = [
         np.stack([left + wide * np.cos(half), tall * np.sin(half) - 2], 1)
@@ -365,7 +365,7 @@ def mark(x: float, y: float, scale: float) -> Picture:
 def watermark(
     parts: list[Part], alpha: Picture, colour: list[float], box: list[int]
 ) -> Scene:
-    """(1 - alpha) J + alpha c for each photograph, in sRGB; box is y, x, h, w."""
+    """(1 - alpha) J + alpha c for each photograph, in sRGB. ``box`` is y, x, h, w."""
     y, x, h, w = box
     assert np.isclose(alpha.sum(), alpha[y : y + h, x : x + w].sum())
     clean = [eight_bit(part.at(SIZE)) for part in parts]
@@ -376,7 +376,7 @@ def watermark(
     return Scene("watermark", "watermark", title, parts, images, known)
 
 
-# ---- films
+# ---- videos
 
 
 def between(pixels: Picture, points: Array) -> Picture:
@@ -400,7 +400,7 @@ class Glide:
 
     part: Part
     tall: int  # height in pixels
-    step: tuple[float, float]  # pixels a frame
+    step: tuple[float, float]  # pixels per frame
 
 
 def film_of_a_figure(
@@ -412,9 +412,9 @@ def film_of_a_figure(
     degrees: float,
     disk: tuple[float, float, float],
 ) -> Scene:
-    """A cut-out that moves and rotates over a background that moves another way.
+    """A cut-out that moves and rotates over a background with another motion.
 
-    ``corner`` is the corner of the figure's part in frame 0; ``degrees`` is the
+    ``corner`` is the corner of the moving part in frame 0, and ``degrees`` is its
     rotation in each frame.
     """
     pixels, scenery = figure.part.at(figure.tall), back.part.at(back.tall)

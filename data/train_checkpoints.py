@@ -2,11 +2,13 @@
 
     python data/train_checkpoints.py --names coins brick --device cuda --work states
 
-The coarsest level, whose steps are small, learns on the CPU, in ten minutes; the finer
-ones on the device, in ten more where it is a GPU, in hours else. After each level the
-state goes to the work folder: run it again to carry on. The image lies beside each
-checkpoint, with eight bits, since a generator belongs to one image, to the bit.
-coins_history.png shows, from top to bottom, what the coarsest level makes of the coins
+The coarsest level trains on the CPU in ten minutes, because its steps are small. The
+finer levels train on the device: in ten minutes on a GPU, in hours on a CPU. After each
+level the state is saved in the work folder, so run the script again to continue. A
+generator belongs to exactly one image, so the eight-bit image is saved with each
+checkpoint.
+
+coins_history.png shows, from top to bottom, the coarsest level's result for the coins
 at twice their width after 0, 500, 1000, ... steps.
 """
 
@@ -29,13 +31,13 @@ from dil_teach.training.checkpoint import resume, save
 
 OUT = Path(__file__).parent / "ingan"
 SIDE = 192
-"""Shorter side of the images."""
+"""Shorter side of the images, in pixels."""
 NAMES = ("coins", "brick", "facade", "hubble")
 PARTS = {"hubble": (slice(400, 784), slice(500, 884))}
-"""Rows and columns of a photograph whose things are too small in the whole of it."""
+"""Crops (rows, columns), for photographs that would show their objects too small."""
 SETTINGS = InGANSettings.standard(steps=6000, finer_steps=6000, patch_samples=512)
 COARSEST = {"facade": 48, "hubble": 48}
-"""Shorter side of the coarsest level, where shutters and stars need over 32 pixels."""
+"""Shorter side of the coarsest level. Shutters and stars need over 32 pixels."""
 
 
 def main(
@@ -69,7 +71,7 @@ def main(
 
 
 def trained(name: str, image: Image, device: str, work: Path, seed: int) -> InGAN:
-    """To the end of its steps, from where the work folder has it."""
+    """Train to the last step, starting from the state in the work folder."""
     state = work / f"{name}-{seed}.safetensors"
     if state.exists():
         ingan = resume(state, image)

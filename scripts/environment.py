@@ -3,8 +3,8 @@
     python scripts/environment.py check-python
     python scripts/environment.py keep-torch .venv
 
-Uses the standard library only. It must start on any Python 3, also on one that is too
-old for dil_teach, because ``check-python`` explains which versions work.
+It uses only the standard library. It must start on any Python 3, even on one that is
+too old for dil_teach, because ``check-python`` explains which versions work.
 """
 
 import pathlib
@@ -49,10 +49,10 @@ def print_requirements(pyproject: str = "pyproject.toml") -> None:
 
 
 def keep_torch(venv: str) -> None:
-    """Show a virtual environment the torch of this Python, if it is recent enough.
+    """Make this Python's torch importable in an environment, if it is recent enough.
 
-    A .pth file adds the folder that holds torch, with all other packages in it, to the
-    end of the environment's search path.
+    A .pth file adds the folder that contains torch, with its other packages, to the end
+    of the environment's search path.
     """
     from importlib.metadata import distributions
 
@@ -69,8 +69,8 @@ def keep_torch(venv: str) -> None:
 def link_torch(venv: str) -> None:
     """Link the torch of this Python, and its CUDA packages, into an environment.
 
-    Nothing else of this Python becomes visible there. The chapters are tested with
-    Colab's packages in that environment, so they must not find a package that Colab
+    No other package of this Python becomes importable there. The environment has
+    Colab's packages, and the tests must fail if a chapter needs a package that Colab
     lacks.
     """
     from importlib.metadata import distributions
@@ -92,7 +92,7 @@ def link_torch(venv: str) -> None:
 
 
 def site_packages(venv: str) -> pathlib.Path:
-    """The folder of the packages in an environment made with this Python."""
+    """The packages folder of an environment that was made with this Python."""
     python = "python{}.{}".format(*sys.version_info[:2])
     return pathlib.Path(venv, "lib", python, "site-packages")
 

@@ -68,7 +68,7 @@ class LivePanel:
     def _html(self, progress: Progress, preview: Image) -> str:
         """A progress bar with its values in words, the losses and the preview."""
         lines = {
-            name: tuple(zip(*sorted(values.items()), strict=True))
+            name: (sorted(values), [values[step] for step in sorted(values)])
             for name, values in self._losses.items()
         }
         steps = [step for x, _ in lines.values() for step in x]
