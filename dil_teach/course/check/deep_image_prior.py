@@ -67,9 +67,7 @@ stopping_step = Exercise(
         "what comes later.": lambda v, n: int(v.argmin()) + 1,
         "That is the step at which training stops. Keep the picture of the smallest "
         "variance.": lambda v, n: min(_kept(v, n) + n, len(v)),
-        "You count from 0. The first variance is that of step 1.": lambda v, n: (
-            _kept(v, n) - 1
-        ),
+        "You count from 0. The first step is 1.": lambda v, n: _kept(v, n) - 1,
         "It stops at the first rise, which is chance: wait `patience` "
         "steps.": _first_rise,
         "It waits one step too many. Training stops after `patience` steps without a "
@@ -134,9 +132,7 @@ damage_loss = Exercise(
         "on the image size.": partial(_loss, measure=lambda d: d.square().sum()),
         "The differences are not squared. Squares make one large difference count more "
         "than many small ones.": partial(_loss, measure=lambda d: d.abs().mean()),
-        "That is the root of the mean. Leave the root out.": lambda *given: _loss(
-            *given
-        ).sqrt(),
+        "Leave the root of the mean out.": lambda *given: _loss(*given).sqrt(),
         "The mask is the wrong way round: it is 1 in the hole, and the known pixels "
         "count.": lambda d, g, m, s: _loss(d, g, m if m is None else 1 - m, s),
         "The hole counts as well. The network then learns to draw what was put in "

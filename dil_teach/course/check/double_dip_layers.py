@@ -40,9 +40,7 @@ compose = Exercise(
         "front.": lambda f, b, m: _compose(b, f, m),
         "The back shines through where the front should cover it: what share has the "
         "back?": lambda f, b, m: m * f + b,
-        "Where is the back? A pixel outside the mask is not black.": lambda f, b, m: (
-            m * f
-        ),
+        "Where is the back, outside the mask?": lambda f, b, m: m * f,
         "The mask was rounded to 0 or 1. A pixel on an outline belongs to both "
         "layers.": lambda f, b, m: _compose(f, b, (m > 0.5).float()),
         "Both layers have the same share. How much is left for the "
@@ -112,24 +110,16 @@ exclusion = Exercise(
         ),
         "The products are summed. Take the mean, which does not depend on the size of "
         "the layers.": _both(lambda x, y: _product(x, y).sum()),
-        "Only edges downwards are counted. What about those across?": _both(
-            _product, (1,)
-        ),
-        "Only edges across are counted. What about those downwards?": _both(
-            _product, (2,)
-        ),
-        "The two directions were added. Take their mean.": lambda a, b: (
-            2 * _exclusion(a, b)
-        ),
+        "Edges across are not counted.": _both(_product, (1,)),
+        "Edges downwards are not counted.": _both(_product, (2,)),
+        "Take the mean of the two directions.": lambda a, b: 2 * _exclusion(a, b),
         "All edges of a layer were divided by one mean. Edges down and across each "
         "have their own.": _one_mean,
         "The sign is left in. A rising edge in one layer and a falling one in the "
         "other cancel.": _both(lambda x, y: (x * y).sign() * _product(x, y)),
         "The strengths were added. Which operation gives 0 unless both are "
         "there?": _both(lambda x, y: _strength(x) + _strength(y)),
-        "A root was taken at the end. The result is the mean itself.": lambda a, b: (
-            _exclusion(a, b).sqrt()
-        ),
+        "Leave out the root of the mean.": lambda a, b: _exclusion(a, b).sqrt(),
     },
     "A pale reflection is excluded like a strong one. A layer without edges costs "
     "nothing: the network could escape this way, but for the reconstruction loss.",
@@ -182,17 +172,9 @@ solve_mixtures = Exercise(
         "a1 and a2 have changed places.": lambda f, s, a1, a2: _solve(f, s, a2, a1),
         "The difference is divided by a1 + a2. What is first - second in terms of x "
         "and y?": lambda f, s, a1, a2: _solve(f, s, a1, a2, a1 + a2),
-        "Only x comes back: y needs a correction as well.": lambda f, s, *a: (
-            _solve(f, s, *a)[0],
-            s,
-        ),
-        "Only y comes back: x needs a correction as well.": lambda f, s, *a: (
-            f,
-            _solve(f, s, *a)[1],
-        ),
-        "These are the mixtures: no layer was removed from either.": (
-            lambda f, s, *a: (f, s)
-        ),
+        "y needs a correction too.": lambda f, s, *a: (_solve(f, s, *a)[0], s),
+        "x needs a correction too.": lambda f, s, *a: (f, _solve(f, s, *a)[1]),
+        "No layer was removed from the mixtures.": (lambda f, s, *a: (f, s)),
         "The layers are cut off at 0 and 1. Values outside are your only sign of wrong "
         "coefficients.": lambda *given: [x.clamp(0, 1) for x in _solve(*given)],
     },

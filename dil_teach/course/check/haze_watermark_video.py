@@ -184,12 +184,10 @@ flicker = Exercise(
         "next frame.": _flicker(motion_of=lambda m: [(-a, -b) for a, b in m]),
         "What leaves the picture on one side comes in again on the other. Leave such "
         "pixels out.": _flicker(align=lambda a, b, moved: b - a.roll(moved, (-2, -1))),
-        "The squares were averaged. Use absolute differences.": _flicker(
+        "Use absolute differences, not squares.": _flicker(
             lambda change: change.square().mean()
         ),
-        "The differences keep their signs, and cancel each other.": _flicker(
-            lambda change: change.mean()
-        ),
+        "The differences cancel each other.": _flicker(lambda change: change.mean()),
         "The pairs were added up. A film of twice the length would flicker twice as "
         "much.": _flicker(over=lambda motion: 1),
         "The pixels were added up, not averaged. A larger film would flicker "

@@ -146,37 +146,27 @@ multi_scale_loss = Exercise(
         "The differences are not squared. A value above 1 then makes up for one below "
         "it.": _loss(lambda d: (1 - d).mean()),
         "The differences from 1 keep their signs.": _loss(lambda d: (d - 1).mean()),
-        "The absolute differences were averaged. Least squares needs squares.": _loss(
+        "The absolute differences were averaged.": _loss(
             lambda d: (d - 1).abs().mean()
         ),
         "The weights are not used.": _loss(weigh=lambda w: [1.0 for _ in w]),
-        "The scales were averaged without their weights.": _loss(
-            weigh=lambda w: [1 / len(w) for _ in w]
-        ),
+        "The mean has no weights.": _loss(weigh=lambda w: [1 / len(w) for _ in w]),
         "The weights are in the opposite order. The first belongs to the picture "
         "itself.": _loss(weigh=lambda w: w[::-1]),
         "The discriminator gets the same scale each time. Which size should the "
         "picture have at scale s?": _loss(size=lambda s: 1),
-        "The first scale is already smaller. Scale 0 is the picture itself.": _loss(
-            size=lambda s: 1 / 1.5 ** (s + 1)
-        ),
-        "The picture grows from scale to scale. It should become smaller.": _loss(
-            size=lambda s: 1.5**s
-        ),
+        "Scale 0 is the picture itself.": _loss(size=lambda s: 1 / 1.5 ** (s + 1)),
+        "The picture grows from scale to scale.": _loss(size=lambda s: 1.5**s),
         "Each scale is half as large as the one before. It should be 1.5 times "
         "smaller.": _loss(size=lambda s: 0.5**s),
-        "Scale s should be 1.5 to the power of s times smaller.": _loss(
-            size=lambda s: 1 / (1 + s / 2)
-        ),
+        "Scale s is 1.5**s times smaller.": _loss(size=lambda s: 1 / (1 + s / 2)),
         "Each scale was made from the one before, which blurs it again. Make each from "
         "the picture itself.": _chained,
         "The values were added, not averaged. The scale with the most patches then "
         "outweighs the others.": _loss(lambda d: (d - 1).square().sum()),
         "The mean was squared. Square each value first, or a good patch makes up for a "
         "bad one.": _loss(lambda d: (d.mean() - 1).square()),
-        "That is the hinge loss of the library. Use squares here.": _loss(
-            lambda d: -d.mean()
-        ),
+        "That is the hinge loss. Use squares.": _loss(lambda d: -d.mean()),
         "The loss is halved.": lambda *given: _loss()(*given) / 2,
         "The mean over the scales was taken. Return their weighted "
         "sum.": lambda d, p, w: _loss()(d, p, w) / len(w),

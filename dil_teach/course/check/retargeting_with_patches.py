@@ -221,9 +221,7 @@ similarity = Exercise(
         "source's patches.": _score(_mean_of_nearest(0), _mean_of_nearest(0)),
         "Each patch was compared with all others, and all distances count. Only the "
         "nearest should.": _score(lambda d, n: d.mean()),
-        "Only the worst patch decides. Take the mean over all of them.": _score(
-            lambda d, n: d.amin(1).amax()
-        ),
+        "Only the worst patch decides.": _score(lambda d, n: d.amin(1).amax()),
         "Only the best patch decides. Take the mean over all, each with its own "
         "nearest.": _score(lambda d, n: d.amin()),
         "The mean of each patch was removed, as in chapter 01. Here a darker patch is "
