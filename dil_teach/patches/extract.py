@@ -55,21 +55,9 @@ def gather_patches(
 ) -> Float[Tensor, "n c values"]:
     """Some patches of an image, by the index of their top left pixel.
 
-    Parameters
-    ----------
-    pixels : Float[Tensor, "c pixels"]
-        The image, flattened row by row; or several images, one after another.
-    corners : Int[Tensor, "n"]
-        Index of the top left pixel of each patch.
-    width : int or Int[Tensor, "n"]
-        Width in pixels of the image that each patch lies in.
-    patch_size : int
-        Side of a patch in pixels.
-
-    Returns
-    -------
-    Float[Tensor, "n c values"]
-        The patch_size**2 values of each channel, row by row.
+    ``pixels`` is the image, flattened row by row, or several images, one after another;
+    ``width`` is that of the image that each patch lies in, in pixels. Returns the
+    patch_size**2 values of each channel, row by row.
     """
     side = torch.arange(patch_size, device=corners.device)
     rows = corners[:, None] + side * torch.as_tensor(width).to(corners).view(-1, 1)
@@ -150,24 +138,8 @@ def bag_of(
 ) -> PatchBag:
     """The patches of images, or those that lie wholly inside of masks.
 
-    Parameters
-    ----------
-    images : sequence of Image
-        Float[Tensor, "c h w"] of one number of channels.
-    masks : sequence of Bool[Tensor, "h w"] or None, optional
-        True where pixels may be used; None uses all.
-    patch_size, stride : int
-        As in :func:`extract_patches`.
-    remove_mean : bool
-        Subtract the mean of each channel over the patch.
-    name : str
-        What the caller calls the images.
-
-    Raises
-    ------
-    ValueError
-        If there are no images, one is smaller than a patch, channels differ, a mask
-        does not fit its image, or the stride is below 1.
+    Parameters and errors as in :func:`~dil_teach.patches.search.nearest_patches`;
+    ``name`` is what the caller calls the images.
     """
     masks = [None] * len(images) if masks is None else masks
     if stride < 1:

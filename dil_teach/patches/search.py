@@ -101,9 +101,9 @@ def nearest_patches(
     Raises
     ------
     ValueError
-        If an image is smaller than a patch, a mask has another size than its image, the
-        numbers of channels differ, the database has fewer than k patches, or the stride
-        is below 1.
+        If an image is smaller than a patch, a mask does not fit its image, the numbers
+        of channels differ, the database has fewer than k patches, or the stride is
+        below 1.
     """
     levels = [database] if isinstance(database, Tensor) else list(database)
     masks = [database_mask] if isinstance(database_mask, Tensor) else database_mask

@@ -69,14 +69,8 @@ def coarse_to_fine(
 ) -> list[Level]:
     """Sizes of a source and a target that shrink together, coarsest first.
 
-    Parameters
-    ----------
-    source, target : (int, int)
-        Height and width at the finest level, in pixels.
-    least : int
-        Smallest side of a level, in pixels. The finest level may be smaller.
-    factor : float
-        Size of a level relative to the next finer one, below 1.
+    ``source`` and ``target`` are those of the finest level; of the others, no side is
+    shorter than ``least``, and each is ``factor`` times as large as the next finer one.
     """
     levels = [Level(source, target)]
     scale = factor
