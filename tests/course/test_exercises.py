@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 import sys
+from functools import cache
 from types import SimpleNamespace
 
 import nbformat
@@ -85,12 +86,15 @@ def answer_of(notebook, exercise):
     return names[exercise.name]
 
 
+learner, solution = cache(learner_notebook), cache(solution_notebook)
+
+
 @EACH
 def test_the_solution_passes_and_the_stub_is_not_done_yet(chapter, exercise):
-    found = judged(exercise.name, answer_of(solution_notebook(chapter), exercise))
+    found = judged(exercise.name, answer_of(solution(chapter), exercise))
     assert found.state == "passed", found
     assert found.exercise == exercise.name
-    found = judged(exercise.name, answer_of(learner_notebook(chapter), exercise))
+    found = judged(exercise.name, answer_of(learner(chapter), exercise))
     assert found.state == "not done yet", found
 
 
@@ -223,7 +227,7 @@ def centred(patch):
 
 
 def normalised(a, b):
-    a, b = (x - x.mean((1, 2), keepdim=True) for x in (a, b))
+    a, b = centred(a), centred(b)
     return (a / a.std() - b / b.std()).square().sum()
 
 
@@ -301,6 +305,8 @@ def scores(change):
     return lambda s, t, size=7: change(right.similarity(s, t, size))
 
 
+curve = right.percentage_against_scale
+
 PLANTED = {
     "what_to_learn_from": {
         "a network that returns its input": "itself to itself",
@@ -324,8 +330,8 @@ PLANTED = {
     "make_son": {
         "come out black or white": lambda f, k, s, r: f[:, ::2, ::2],
         "0.5 pixels off.* left of": odd_kernel,
-        "1.0 pixels off.* right of": lambda *given: shifted_son(*given, first=1.5),
-        "1.0 pixels off.* left of": lambda *given: shifted_son(*given, first=-0.5),
+        "1.0 pixels off.* right of": lambda *g: shifted_son(*g, first=1.5),
+        "1.0 pixels off.* left of": lambda *g: shifted_son(*g, first=-0.5),
         r"should be \(3, 4, 6\)": lambda f, k, s, r: F.conv2d(
             f[:, None], k[None, None], padding=len(k) // 2 - 1
         )[:, 0],
@@ -335,7 +341,7 @@ PLANTED = {
         "an edge at the border": zero_border,
         "has no noise": lambda f, k, s, r: right.make_son(f, k, 0.0, r),
         "both sides of 0": noisy(lambda n, s, r: s * torch.rand(n, generator=r)),
-        "cut off at 0 and 1": lambda *given: right.make_son(*given).clamp(0, 1),
+        "cut off at 0 and 1": lambda *g: right.make_son(*g).clamp(0, 1),
         "has averaged it": noise_first,
         "in the units of": noisy(lambda n, s, r: 255 * s * torch.randn(n, generator=r)),
         "same for another seed": noisy(lambda n, s, r: s * torch.randn(n)),
@@ -374,18 +380,10 @@ PLANTED = {
         "averaged, not summed": lambda a, b: F.mse_loss(centred(a), centred(b)),
     },
     "percentage_against_scale": {
-        "Without these": lambda i, s, p=7, n=9: right.percentage_against_scale(
-            i, s, p, n
-        ),
-        "a list of floats": lambda *given: torch.tensor(
-            right.percentage_against_scale(*given)
-        ),
-        "expected a list of 1": lambda *given: right.percentage_against_scale(*given)[
-            0
-        ],
-        "Expected 3 numbers, got 1": lambda *given: right.percentage_against_scale(
-            *given
-        )[:1],
+        "Without these": lambda i, s, p=7, n=9: curve(i, s, p, n),
+        "a list of floats": lambda *g: torch.tensor(curve(*g)),
+        "expected a list of 1": lambda *g: curve(*g)[0],
+        "Expected 3 numbers, got 1": lambda *g: curve(*g)[:1],
     },
     "least_seam": {
         "leave the picture on one side": round_the_border,
@@ -420,12 +418,12 @@ PLANTED = {
         "wrong way round": lambda d, g, m, s: right.damage_loss(
             d, g, None if m is None else 1 - m, s
         ),
-        "no gradient": lambda *given: right.damage_loss(*given).item(),
+        "no gradient": lambda *g: right.damage_loss(*g).item(),
         "RuntimeError": lambda d, g, m, s: right.damage_loss(d, g, m, 1),
     },
     "compose": {
         "add up to 1": lambda f, b, m: right.compose(f, b, m) + 0.1 * (len(f) > 1),
-        r"should be \(3, 5, 6\)": lambda *given: right.compose(*given)[:1],
+        r"should be \(3, 5, 6\)": lambda *g: right.compose(*g)[:1],
     },
     "exclusion": {
         "over which axes": lambda a, b: a.diff().abs() * b.diff().abs(),
@@ -447,7 +445,7 @@ PLANTED = {
             f, s, 1 - a1, 1 - a2
         ),
         "NaN or infinite": one_equation_each,
-        "should be two layers": lambda *given: right.solve_mixtures(*given)[0],
+        "should be two layers": lambda *g: right.solve_mixtures(*g)[0],
         "two equations fails": lambda f, s, a1, a2: right.solve_mixtures(
             f, s, a1, a2 if f.numel() == 1 else a2 / 2
         ),
@@ -457,7 +455,7 @@ PLANTED = {
             j, t, a.mean().expand(3, 1, 1)
         ),
         "for all three channels": lambda j, t, a: right.haze(j, t.mean() + 0 * t, a),
-        r"should be \(3, 1, 2\)": lambda *given: right.haze(*given)[:1],
+        r"should be \(3, 1, 2\)": lambda *g: right.haze(*g)[:1],
     },
     "front_layer": {
         "twice as near to the back": black_below_the_floor,
