@@ -35,6 +35,7 @@ from dil_teach.image.degradation import (
 from dil_teach.image.scale import scale_and_size
 from dil_teach.training.networks import Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
+from dil_teach.training.schedules import adam
 from dil_teach.training.settings import budget, check_settings
 
 INPUT_CHANNELS = 8
@@ -178,10 +179,8 @@ class DeepImagePrior:
             # without it, very dark and very light pictures would need more steps
             network.state_dict()["last.bias"].add_(colour.logit())
         self.networks = nn.ModuleList(networks).to(image.device)
-        self.optimizer = torch.optim.Adam(
-            self.networks.parameters(),
-            lr=settings.learning_rate,
-            fused=image.device.type != "mps",
+        self.optimizer = adam(
+            self.networks.parameters(), image.device, lr=settings.learning_rate
         )
         self.average = torch.zeros(len(image), *size, device=image.device)
         self.variance = torch.zeros((), device=image.device)
@@ -252,9 +251,8 @@ class DeepImagePrior:
         distance = float((self.average - self.image).square().mean())
         self.too_near = distance < TOO_NEAR * self.level**2
         if distance > TOO_FAR * self.level**2:
-            self.least = float(
-                "inf"
-            )  # the picture is not there yet: ignore the minimum
+            # detail is still missing: ignore the minimum so far
+            self.least = float("inf")
         # relative to the picture's own variance, because the first outputs are flat
         share = float(self.variance / self.average.var())
         if share < self.least:

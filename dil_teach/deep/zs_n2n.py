@@ -22,7 +22,7 @@ from dil_teach.image.convention import Image, check_image
 from dil_teach.image.degradation import check_not_flat
 from dil_teach.training.networks import convolution
 from dil_teach.training.precision import autocast
-from dil_teach.training.schedules import set_learning_rate
+from dil_teach.training.schedules import adam, set_learning_rate
 from dil_teach.training.settings import budget, check_settings
 
 MIN_SIDE = 8
@@ -94,9 +94,7 @@ class ZSN2N:
             nn.LeakyReLU(SLOPE),
             convolution(width, len(image), 1, 1, self.rng),
         ).to(image.device)
-        self.optimizer = torch.optim.Adam(
-            self.network.parameters(), fused=image.device.type != "mps"
-        )
+        self.optimizer = adam(self.network.parameters(), image.device)
 
     @property
     def done(self) -> bool:

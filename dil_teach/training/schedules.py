@@ -1,10 +1,12 @@
-"""Learning-rate schedules, updates of one network, and averages of its weights."""
+"""Optimizers, learning-rate schedules, updates of one network, and averages of it."""
 
 import math
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Adam
 
 
 def schedule(
@@ -36,6 +38,11 @@ def schedule(
     left = min((progress - decay) / (1 - decay), 1.0)
     fallen = 0.5 + 0.5 * math.cos(math.pi * left) if shape == "cosine" else 1 - left
     return max(fallen, least)
+
+
+def adam(parameters: Iterable, device: torch.device, **options: Any) -> Adam:
+    """Adam as one fused kernel, except on Apple's GPUs."""
+    return Adam(parameters, fused=device.type != "mps", **options)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from dil_teach.image.convention import Video
 from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
-from dil_teach.training.schedules import schedule
+from dil_teach.training.schedules import adam, schedule
 
 AVERAGE = 0.95
 """Share of the moving average of the layers that each step keeps."""
@@ -213,10 +213,9 @@ class DoubleDIP:
         self.learning_rate, self.input_noise = learning_rate, input_noise
         self.modules = nn.ModuleDict({"front": front, "back": back, "mask": mask})
         self.modules.to(image.device)
-        self.optimizer = torch.optim.Adam(
-            [{"params": m.parameters(), "rate": m.rate} for m in self.modules.values()],
-            fused=image.device.type != "mps",
-        )
+        parts = self.modules.values()
+        groups = [{"params": part.parameters(), "rate": part.rate} for part in parts]
+        self.optimizer = adam(groups, image.device)
         self.average: list[Tensor] | None = None
 
     def draw(self) -> Layers:

@@ -70,6 +70,7 @@ from dil_teach.image.warp import (
 from dil_teach.training.checkpoint import load_attributes, state_of
 from dil_teach.training.precision import autocast, without_cudnn
 from dil_teach.training.schedules import (
+    adam,
     schedule,
     set_learning_rate,
     update,
@@ -382,9 +383,7 @@ class InGAN:
         self.generator.requires_grad_(False)
         learning = self.generator.levels[self.level].requires_grad_(True)
         self.generator_optimizer, self.discriminator_optimizer = (
-            torch.optim.Adam(
-                network.parameters(), betas=BETAS, fused=self.image.device.type != "mps"
-            )
+            adam(network.parameters(), self.image.device, betas=BETAS)
             for network in (learning, self.discriminator)
         )
         self._set_learning_rates()

@@ -23,11 +23,9 @@ PLACE_CHANNELS = 6
 """Channels of :func:`place_channels`."""
 FEATURES = 64
 """Channels of the discriminator's layers, as the authors' first."""
-COARSEST, COARSEST_BLOCKS = (64, 64, 64), 4
-"""Channels at each scale of the coarsest network, from its finest scale, and its number
-of residual blocks."""
-FINER, FINER_BLOCKS = (48, 64), 2
-"""The same of the other networks."""
+COARSEST, FINER = ((64, 64, 64), 4), ((48, 64), 2)
+"""Of the coarsest network and of the others: the channels at each scale, from the
+finest, and the number of residual blocks."""
 DETAIL_FADES = 30.0
 """How fast the share of the image's own detail falls with stretching along one side: to
 0.78 at 1.1 times, to 0.04 at 1.5 times."""
@@ -48,16 +46,10 @@ class Generator(nn.Module):
 
     def __init__(self, channels: int, levels: int, rng: torch.Generator) -> None:
         super().__init__()
-        first = EncoderDecoder(
-            channels + PLACE_CHANNELS, channels, COARSEST, COARSEST_BLOCKS, rng
+        self.levels = nn.ModuleList(
+            EncoderDecoder(channels + PLACE_CHANNELS, channels, *shape, rng)
+            for shape in [COARSEST] + (levels - 1) * [FINER]
         )
-        others = [
-            EncoderDecoder(
-                channels + PLACE_CHANNELS, channels, FINER, FINER_BLOCKS, rng
-            )
-            for _ in range(levels - 1)
-        ]
-        self.levels = nn.ModuleList([first, *others])
 
     def forward(
         self,

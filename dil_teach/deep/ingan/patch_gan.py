@@ -90,12 +90,11 @@ def scale_weights(progress: float, scales: int) -> list[float]:
     at the end the finest does. So large structures are learned first. In Shocher et al.
     2019 the weights change during the training, too.
     """
-    coarse_first = [
-        (1 - progress) * scale + progress * (scales - 1 - scale)
+    weights = [
+        (1 - progress) * scale + progress * (scales - 1 - scale) + 1
         for scale in range(scales)
     ]
-    raised = [weight + 1 for weight in coarse_first]
-    return [weight / sum(raised) for weight in raised]
+    return [weight / sum(weights) for weight in weights]
 
 
 def mean_inside(values: Batch, mask: Tensor | None) -> Tensor:

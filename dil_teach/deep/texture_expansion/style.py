@@ -43,11 +43,6 @@ def style_loss(
     Float[Tensor, ""]
         The squared differences divided by the squares of the real matrices: the mean
         over the batch, summed over three scales.
-
-    References
-    ----------
-    Gatys, Ecker and Bethge, "Texture synthesis using convolutional neural networks",
-    NIPS 2015.
     """
     loss = drawn.new_zeros(())
     for level in range(LEVELS):

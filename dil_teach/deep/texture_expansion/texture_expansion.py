@@ -44,7 +44,9 @@ from dil_teach.deep.texture_expansion.networks import (
 from dil_teach.deep.texture_expansion.style import Batch, random_filters, style_loss
 from dil_teach.image.augment import random_crop
 from dil_teach.image.convention import Image, check_image
+from dil_teach.image.degradation import check_not_flat
 from dil_teach.training.schedules import (
+    adam,
     schedule,
     set_learning_rate,
     update,
@@ -136,11 +138,7 @@ class TextureExpansion:
                 f"image: expected at least {2 * CROP} pixels a side, two crops, got "
                 f"{image.shape[-2]} x {image.shape[-1]}; take a larger picture"
             )
-        if (image == image[:, :1, :1]).all():
-            raise ValueError(
-                "image: expected a texture, got one colour everywhere; take a picture "
-                "with a pattern"
-            )
+        check_not_flat(image)
         self.image = image = image.detach()
         self.settings = settings
         self.arguments = {"settings": settings}
@@ -153,9 +151,7 @@ class TextureExpansion:
         self.averaged = copy.deepcopy(self.generator).requires_grad_(False)
         self.discriminator = discriminator(channels, self.rng).to(device)
         self.generator_optimizer, self.discriminator_optimizer = (
-            torch.optim.Adam(
-                network.parameters(), betas=BETAS, fused=device.type != "mps"
-            )
+            adam(network.parameters(), device, betas=BETAS)
             for network in (self.generator, self.discriminator)
         )
 

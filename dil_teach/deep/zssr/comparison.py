@@ -2,7 +2,7 @@
 
 from dil_teach.classical.back_projection import back_project
 from dil_teach.deep.zssr.large_images import tiles
-from dil_teach.deep.zssr.network import enlarge, enlarge_by_ensemble
+from dil_teach.deep.zssr.network import enlarge
 from dil_teach.deep.zssr.zssr import ZSSR
 from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
@@ -31,9 +31,7 @@ def compare(zssr: ZSSR) -> dict[str, Image]:
         kernel, rounds = zssr.kernel, zssr.back_projections
         bicubic = resize(low, scale, size)
         raw = enlarge(zssr.network, low, scale, size)
-        ensemble = enlarge_by_ensemble(
-            zssr.network, low, scale, size, zssr.orientations
-        )
+        ensemble = enlarge(zssr.network, low, scale, size, zssr.orientations)
         versions = {
             "bicubic": bicubic,
             "bicubic + back-projection": back_project(bicubic, low, kernel, scale),

@@ -1,6 +1,7 @@
 """The network of ZSSR, and its output for an image in one or more orientations."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -82,23 +83,16 @@ class ResidualNetwork(nn.Module):
 
 @torch.no_grad()
 def enlarge(
-    network: ResidualNetwork, low: Image, scale: Scale, size: tuple[int, int]
-) -> Image:
-    """The network's output for an image; it may leave [0, 1] a little."""
-    return network(low[None], resize(low, scale, size)[None])[0]
-
-
-def enlarge_by_ensemble(
     network: ResidualNetwork,
     low: Image,
     scale: Scale,
     size: tuple[int, int],
-    orientations: list[int],
+    orientations: Sequence[int] = (0,),
 ) -> Image:
-    """The mean of the outputs for several orientations of an image."""
+    """The mean output for some orientations; it may leave [0, 1] a little."""
     total = torch.zeros(len(low), *size, device=low.device)
     for o in orientations:
-        turned_size = (size[1], size[0]) if o % 2 else size
-        turned = enlarge(network, orient(low, o), scale, turned_size)
-        total += orient_back(turned, o)
+        turned = orient(low, o)
+        interpolated = resize(turned, scale, size[::-1] if o % 2 else size)
+        total += orient_back(network(turned[None], interpolated[None])[0], o)
     return total / len(orientations)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from dil_teach.classical.back_projection import back_project
 from dil_teach.deep.zssr.large_images import check_memory, tiles, windows
-from dil_teach.deep.zssr.network import ResidualNetwork, enlarge, enlarge_by_ensemble
+from dil_teach.deep.zssr.network import ResidualNetwork, enlarge
 from dil_teach.image.augment import (
     allowed_orientations,
     orient,
@@ -36,7 +36,7 @@ from dil_teach.image.kernel import Kernel2d
 from dil_teach.image.resize import prepare_kernel, pyramid, resize
 from dil_teach.image.scale import Scale, scale_and_size
 from dil_teach.training.checkpoint import load_attributes
-from dil_teach.training.schedules import schedule, set_learning_rate
+from dil_teach.training.schedules import adam, schedule, set_learning_rate
 from dil_teach.training.settings import budget, check_settings
 
 MIN_SIDE = 16
@@ -164,10 +164,8 @@ class ZSSR:
             self.rng,
             settings.bf16,
         ).to(image.device)
-        self.optimizer = torch.optim.Adam(
-            self.network.parameters(),
-            betas=(0.9, 0.99),
-            fused=image.device.type != "mps",
+        self.optimizer = adam(
+            self.network.parameters(), image.device, betas=(0.9, 0.99)
         )
         self.windows = windows(image, self.rng)
         self.images = list(self.windows)  # sources of the fathers, enlarged by stages
@@ -257,7 +255,7 @@ class ZSSR:
         result = self.image.new_empty(len(self.image), *self.size)
         for tile in tiles(self.image, self.scale, self.size):
             low, scale, allowed = tile.image, self.scale, self.orientations
-            high = enlarge_by_ensemble(self.network, low, scale, tile.size, allowed)
+            high = enlarge(self.network, low, scale, tile.size, allowed)
             high = back_project(high, low, self.kernel, scale, self.back_projections)
             tile.paste(high.clamp(0, 1), result)
         return result
