@@ -93,6 +93,7 @@ def enlarge(
     total = torch.zeros(len(low), *size, device=low.device)
     for o in orientations:
         turned = orient(low, o)
-        interpolated = resize(turned, scale, size[::-1] if o % 2 else size)
+        shape = (size[1], size[0]) if o % 2 else size
+        interpolated = resize(turned, scale, shape)
         total += orient_back(network(turned[None], interpolated[None])[0], o)
     return total / len(orientations)
