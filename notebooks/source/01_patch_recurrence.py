@@ -343,7 +343,7 @@ for (name, here), there in zip(
 #
 # ## Within scale: where do patches recur?
 #
-# Now count the good matches of every patch, up to 16, without the patch itself.
+# Now we count the good matches of every patch, up to 16; the patch itself does not count.
 # Comparing all pairs of patches is slow.
 # A [KD-tree](glossary.md#kd-tree) on the principal components of the patches finds nearly the same matches in a fraction of the time; its distances are up to 3% too large.
 
@@ -437,7 +437,7 @@ drawn = explore(
 )
 
 # %% [markdown]
-# Both curves fall with the scale, because a smaller image has fewer patches.
+# Both curves fall towards small scales, because a smaller image has fewer patches.
 # The smooth patches recur at all scales.
 # Many detailed patches have *one* good match at scale 1, fewer have nine, and at 0.41 almost none has nine.
 # If you move *Minimum number* and *Threshold*, the order of the curves stays, but their heights change.
@@ -617,7 +617,7 @@ all_patches, at_grey, detail = rows.values()
 claims = {
     "white noise: at most 1% of the patches recur": score["white noise"] <= 0.01,
     "the photograph: over a third recur on average": score["photograph"] > 0.33,
-    "grass has less than half of its score": score["grass"] < score["photograph"] / 2,
+    "grass: under half of this score": score["grass"] < score["photograph"] / 2,
     "noise lowers the photograph's score by over a third": (
         score["the cup with noise"] < 0.67 * score["photograph"]
     ),

@@ -145,7 +145,7 @@ width_slider = explore(
 #
 # Avidan and Shamir define the cost of a pixel as its gradient; all costs form the [energy map](glossary.md#energy-map) $e = |\partial I/\partial x| + |\partial I/\partial y|$.
 # The best path does not always contain the cheapest pixel of a row, and it does not always take the cheapest step.
-# But for each of its pixels, its part from the top to this pixel is the best path to *this* pixel.
+# But if you cut the best path at one of its pixels, the part above is the best path to *that* pixel.
 # So it is enough to fill one table $M$, row by row:
 #
 # $$M(i, j) = e(i, j) + \min\bigl(M(i-1, j-1),\; M(i-1, j),\; M(i-1, j+1)\bigr).$$
@@ -175,7 +175,7 @@ show(
 #
 # Write `least_seam(energy)`.
 # `energy` is `Float[Tensor, "h w"]`, with values of at least 0.
-# The result is `Int[Tensor, "h"]`: the column of the seam in each row, in pixels from the left, from the top row to the bottom row.
+# The result is `Int[Tensor, "h"]`: for each row, from top to bottom, the column of the seam in pixels from the left.
 # Neighbouring rows differ by at most one column, and the sum of the energies along the seam is minimal.
 # (If several seams are equal, return any of them.)
 # Expected run time: well under a second.
@@ -347,7 +347,7 @@ show(
 # On the right, the model is gone.
 # But each seam continues to the bottom of the image, so half of the helmet, *below* the model, was removed as well.
 # At the edge of the table, a step shows where the two halves do not fit.
-# (With a `size`, `remove_object` restores the width by seams elsewhere.)
+# (If you pass a `size`, `remove_object` then duplicates seams elsewhere to restore the width.)
 #
 # ## Bidirectional similarity
 #
@@ -828,9 +828,9 @@ missing, added = ({n: e[i] for n, e in alone_errors.items()} for i in (0, 1))
 claims = {
     "our seam has the energy of the library's": abs(seam_sums[0] - seam_sums[1]) < 1e-4,
     "a corner has nothing new": added["a corner"] < 1e-9,
-    "but it misses much of the photograph": missing["a corner"] > 0.005,
-    "the photograph in noise has nothing missing": missing["pasted into noise"] < 1e-9,
-    "but much of it is new": added["pasted into noise"] > 0.01,
+    "a corner misses much of the photograph": missing["a corner"] > 0.005,
+    "the photograph in noise misses nothing": missing["pasted into noise"] < 1e-9,
+    "in noise, much is new": added["pasted into noise"] > 0.01,
     "coherence alone loses over three times as much as both": (
         lost["coherence alone"] > 3 * lost["both"]
     ),
@@ -841,7 +841,7 @@ claims |= {
     "completeness alone adds over 1.5 times as much as both": (
         invented["completeness alone"] > 1.5 * invented["both"]
     ),
-    "wider, patches have under half the error of plain resizing": (
+    "wider: patches have under half the error of plain resizing": (
         sums["patches"] < sums["plain resizing"] / 2
     ),
     "tiled and column warp have less error than patches": (
@@ -877,11 +877,11 @@ check_claims(claims, own)  # they may not hold for your own photograph
 # - Dynamic programming finds the best seam with one table, row by row.
 #   Forward energy measures the differences that appear when the seam is removed.
 #   Seams distort the objects that they cross, and in an image full of detail they must cross objects.
-# - Completeness measures what is missing, coherence what is new.
+# - Completeness measures what is missing, and coherence measures what is new.
 #   Each alone accepts useless results; together they still need a good initialisation.
 # - Heatmaps show where a result is bad; importance weights select the parts that are kept.
 # - A tiled copy and a column warp have good completeness and coherence.
 #   Patches contain neither the positions nor the number of the objects, so look at the image and count.
-#   Chapter [12](12_ingan.ipynb) shows what a network that learns the distribution of patches adds.
+#   Chapter [12](12_ingan.ipynb) shows the results of a network that learns the distribution of patches.
 #
 # ## References

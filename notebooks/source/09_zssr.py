@@ -78,7 +78,7 @@ subject = "the photograph you chose" if own else "a white coffee cup on a red sa
 # 1.
 #    ZSSR ends with *[back-projection](glossary.md#back-projection)*, a correction that learns nothing.
 #    We can also correct the result of [bicubic interpolation](glossary.md#bicubic) in this way.
-#    How much of ZSSR's gain is then still due to the network: most, half, or almost none?
+#    How much of ZSSR's gain is due to the network alone: most, half, or almost none?
 # 2.
 #    We tell the network that the image was downscaled by bicubic interpolation, but a lens has blurred it more.
 #    Will the result be too soft or too sharp?
@@ -345,7 +345,7 @@ print(f"{'the truth':26}{recurrence_score(middle):.2f}")
 #
 # ### The published figures
 #
-# The paper [@shocher2018] reports, for images downscaled by bicubic interpolation (on luma, PSNR in dB / SSIM):
+# For images downscaled by bicubic interpolation, the paper [@shocher2018] reports (PSNR in dB / SSIM, on luma):
 #
 # | | Set5 | Set14 | BSD100 |
 # |---|---|---|---|
@@ -859,7 +859,7 @@ check.allowed_orientations(allowed_orientations, blur(1))
 # It upscales this difference by bicubic interpolation and adds it to the result.
 #
 # - `low`: Float[Tensor, "c h w"] in [0, 1], the given image.
-# - `kernel`: Float[Tensor, "k k"], sampled on the result's pixels, or a name such as `"bicubic"`: how `low` was made.
+# - `kernel`: the kernel that made `low`, either Float[Tensor, "k k"], sampled on the result's pixels, or a name such as `"bicubic"`.
 # - `rounds`: int, at least 0.
 # - Returns Float[Tensor, "c 2h 2w"], not clamped to [0, 1].
 #
