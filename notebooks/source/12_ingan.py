@@ -19,7 +19,7 @@
 #
 # **After this chapter you can**
 #
-# - say what it means that two pictures of different size have the same [distribution of patches](glossary.md#distribution-of-patches) at all scales;
+# - explain how two pictures of different size can have the same [distribution of patches](glossary.md#distribution-of-patches) at all scales;
 # - explain how a [generator](glossary.md#generator) and a [discriminator](glossary.md#discriminator) are trained against each other, and why the inverse [transformation](glossary.md#geometric-transformation) is needed;
 # - write the training loop yourself;
 # - measure a result by its patches, and say why a perfect score does not prove a good result;
@@ -130,7 +130,7 @@ size_slider = explore(
 # On the left the coins become ovals and the windows become wide.
 # On the right there are *more* coins, about as large and as round as in the photograph, in the same four rows.
 # The street front has more windows, each between its shutters, and the cornice still slopes down to the right.
-# Only at the left edge some windows are too narrow.
+# But some windows at the left edge are too narrow.
 # In the deep field the galaxies stay round, and the small ones stay points.
 # But there are almost no new galaxies: they are farther apart, and some of the faintest are gone.
 # Nothing in the photograph tells the network to repeat an object that stands alone.
@@ -584,7 +584,7 @@ def render_corner(row, column):
     side = torch.where(place < 0, -1.0, 1.0)
     pulled = SQUARE.clone()
     nearest = (SQUARE == side).all(1)
-    pulled[nearest] = side * place.abs().clamp_min(0.2)  # else the shape folds
+    pulled[nearest] = side * place.abs().clamp_min(0.2)  # otherwise the shape folds
     return remapped_and_warped("coins", homography(pulled, (1.5, 1.5)))
 
 
@@ -728,7 +728,7 @@ for name, pictures in results.items():
 #
 # *Coins.*
 # Bicubic and seam carving keep 24 wide objects.
-# Bidirectional similarity, GPNN and InGAN all draw many round coins.
+# The pictures of bidirectional similarity, GPNN and InGAN all have many round coins.
 # The first two have better numbers, because their patches are copies; InGAN's coins show less relief.
 # But InGAN's rows are the most even.
 # It shows the two largest coins once each; in GPNN's picture each appears twice, and the copies have merged.

@@ -304,16 +304,16 @@ show(
 # It bends before the best step, because the network learns the last details together with the first noise.
 #
 # All four curves *do* fall: after enough steps the network reproduces noise, too.
-# It only prefers structure because it learns it faster, so training must stop in time.
+# It prefers structure only because it learns structure faster, so training must stop in time.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 early = {name: share[39] for name, share in all_shares.items()}
 claims = {
     "step 40: under 1/5 of the photograph is unexplained": early["photograph"] < 0.2,
-    "step 40: over half of the shuffled pixels": early["shuffled"] > 0.5,
-    "step 40: over half of the noise": early["noise"] > 0.5,
-    "in the end: less than half of the noise": shares["noise"][-1] < 0.5,
+    "step 40: over 1/2 of the shuffled pixels is unexplained": early["shuffled"] > 0.5,
+    "step 40: over 1/2 of the noise is unexplained": early["noise"] > 0.5,
+    "last step: under 1/2 of the noise is unexplained": shares["noise"][-1] < 0.5,
 }
 check_claims(claims, own)
 
@@ -637,7 +637,7 @@ check_claims(claims, own)
 from dil_teach import recurrence_score
 
 measured = denoised | {"truth": truth}
-del measured["total variation"]  # to keep this short
+del measured["total variation"]  # to save time
 recurs = {name: recurrence_score(image) for name, image in measured.items()}
 for name, value in recurs.items():
     print(f"{name:17}{value:.2f}")

@@ -200,7 +200,7 @@ print(f"two networks {left['two networks']:.1%}")
 harder = {m: 2 * left[m] / sum(left[n] for n in m.split(" + ")) for m in pictures}
 claims = {
     "bricks + coins: over 1.6 times as hard as the layers": harder[MIXED] > 1.6,
-    "grass + gravel: no more than 1.4 times": harder["grass + gravel"] < 1.4,
+    "grass + gravel: at most 1.4 times as hard": harder["grass + gravel"] < 1.4,
     "one wide network: over 1.2 times the error of two": left["wide"]
     > 1.2 * left["two networks"],
     "two networks: under 0.8 of the error of one": left["two networks"]
@@ -705,7 +705,7 @@ middle = (8, 8, 48, 48)  # the part that the figures show
 
 # %%
 def meeting(y1, y2):
-    """How strongly the edges of two layers coincide, from 0 to 1."""
+    """The exclusion of two layers, from 0 to 1: how much their edges coincide."""
     one, two = (edge_strength(edges(y)[None]) for y in (y1, y2))
     return float((one * two).mean())
 
@@ -1016,7 +1016,7 @@ show(
 # A second mixture helps more than any prior that we tried.
 #
 # For question 3, compare the two rows of one training.
-# From half of the steps to the end **the reconstruction improves by about three decibels, and the layers hardly change**; some become worse.
+# In the second half of the steps **the reconstruction improves by about three decibels, and the layers hardly change**; some become worse.
 # The published code keeps the step with the best reconstruction error; this choice would not help here.
 
 # %%

@@ -1028,7 +1028,7 @@ claims = {
     "GrabCut's masks of single frames overlap it less": (
         overlap[joint] > overlap[single]
     ),
-    "they flicker more than twice as much": flickers[joint] < flickers[single] / 2,
+    "GrabCut's flicker over twice as much": flickers[joint] < flickers[single] / 2,
     "hazy video: over 2 dB better than the baseline": gain > 2,
 }
 check_claims(claims)
