@@ -1,11 +1,14 @@
 """The exercises: solutions pass, stubs fail cleanly, mistakes get their diagnosis."""
 
 import ast
+import json
 import random
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -24,7 +27,14 @@ from dil_teach.course.build import (
     solution_notebook,
 )
 from dil_teach.course.check import Verdict, tour
-from dil_teach.course.check.engine import LOOKS, Case, Exercise, as_image
+from dil_teach.course.check.engine import (
+    LOOKS,
+    Case,
+    Exercise,
+    NotYetRight,
+    as_image,
+    call,
+)
 from dil_teach.course.exercises import (
     clear_solutions,
     exercises,
@@ -129,6 +139,47 @@ def test_the_reference_of_a_table_passes(name):
 def test_a_mistake_of_a_table_gets_its_own_diagnosis(name, diagnosis):
     found = TABLES[name](TABLES[name].mistakes[diagnosis])
     assert (found.state, found.message) == ("not yet right", diagnosis)
+
+
+DIAGNOSES = Path(__file__).with_name("diagnoses.json")
+
+
+def fingerprint(table: Exercise, mistake: Callable) -> float:
+    """A number computed from a mistake's errors, to four significant digits."""
+    total = 0.0
+    for place, case in enumerate(c for c in table.cases if isinstance(c, Case)):
+        right = call(table.reference, *case.arguments)
+        try:
+            wrong = call(mistake, *case.arguments)
+            results = [table.returns(x, right, *case.arguments) for x in (wrong, right)]
+        except NotYetRight:
+            continue
+        wrong, right = (torch.as_tensor(x).double().flatten() for x in results)
+        weights = torch.arange(1 + place, 1 + place + len(wrong)).double().sqrt()
+        total += float((wrong - right) @ weights)
+    return float(f"{total:.4g}")
+
+
+def fingerprints() -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            text: fingerprint(table, wrong) for text, wrong in table.mistakes.items()
+        }
+        for name, table in TABLES.items()
+    }
+
+
+def test_each_diagnosis_still_belongs_to_the_same_mistake():
+    """It notices two swapped diagnoses. After you change a table, compare each diagnosis
+    with its mistake, then run ``python tests/course/test_exercises.py`` to record them.
+    """
+    known = json.loads(DIAGNOSES.read_text("utf-8"))
+    assert fingerprints() == {
+        name: pytest.approx(numbers, rel=2e-3, abs=1e-4)
+        for name, numbers in known.items()
+    }
+    for name, numbers in known.items():
+        assert len(set(numbers.values())) == len(numbers), name
 
 
 def fails(*arguments):
@@ -789,3 +840,8 @@ def test_an_exercise_that_is_not_whole_is_refused(place, text, complaint):
     source[place] = ("code", source[place][1] if text else None, text or "1")
     with pytest.raises(ValueError, match=re.escape(complaint)):
         exercises(notebook_of(source))
+
+
+if __name__ == "__main__":
+    text = json.dumps(fingerprints(), indent=1, ensure_ascii=False)
+    DIAGNOSES.write_text(text + "\n", "utf-8")
