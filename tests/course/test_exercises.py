@@ -6,7 +6,6 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -144,41 +143,32 @@ def test_a_mistake_of_a_table_gets_its_own_diagnosis(name, diagnosis):
 DIAGNOSES = Path(__file__).with_name("diagnoses.json")
 
 
-def fingerprint(table: Exercise, mistake: Callable) -> float:
-    """A number computed from a mistake's errors, to four significant digits."""
-    total = 0.0
-    for place, case in enumerate(c for c in table.cases if isinstance(c, Case)):
-        right = call(table.reference, *case.arguments)
-        try:
-            wrong = call(mistake, *case.arguments)
-            results = [table.returns(x, right, *case.arguments) for x in (wrong, right)]
-        except NotYetRight:
-            continue
-        wrong, right = (torch.as_tensor(x).double().flatten() for x in results)
-        weights = torch.arange(1 + place, 1 + place + len(wrong)).double().sqrt()
-        total += float((wrong - right) @ weights)
-    return float(f"{total:.4g}")
-
-
-def fingerprints() -> dict[str, dict[str, float]]:
-    return {
-        name: {
-            text: fingerprint(table, wrong) for text, wrong in table.mistakes.items()
-        }
-        for name, table in TABLES.items()
-    }
+def fingerprints(table: Exercise) -> dict[str, float]:
+    """For each diagnosis, a number computed from its mistake's errors."""
+    cases = [case.arguments for case in table.cases if isinstance(case, Case)]
+    known = [(given, call(table.reference, *given)) for given in cases]
+    totals = dict.fromkeys(table.mistakes, 0.0)
+    for text, mistake in table.mistakes.items():
+        for place, (given, right) in enumerate(known, start=1):
+            try:
+                pair = (call(mistake, *given), right)
+                pair = [table.returns(x, right, *given) for x in pair]
+            except NotYetRight:
+                continue
+            got, wanted = (torch.as_tensor(x).double().flatten() for x in pair)
+            weights = torch.arange(place, place + len(got)).double().sqrt()
+            totals[text] += float((got - wanted) @ weights)
+    return {text: float(f"{total:.4g}") for text, total in totals.items()}
 
 
 def test_each_diagnosis_still_belongs_to_the_same_mistake():
-    """It notices two swapped diagnoses. After you change a table, compare each diagnosis
-    with its mistake, then run ``python tests/course/test_exercises.py`` to record them.
-    """
+    """This notices swapped diagnoses. After a change of a table, compare each diagnosis
+    with its mistake, then record them: ``python tests/course/test_exercises.py``."""
     known = json.loads(DIAGNOSES.read_text("utf-8"))
-    assert fingerprints() == {
-        name: pytest.approx(numbers, rel=2e-3, abs=1e-4)
-        for name, numbers in known.items()
-    }
-    for name, numbers in known.items():
+    assert set(known) == set(TABLES)
+    for name, table in TABLES.items():
+        numbers = known[name]
+        assert fingerprints(table) == pytest.approx(numbers, rel=2e-3, abs=1e-4), name
         assert len(set(numbers.values())) == len(numbers), name
 
 
@@ -843,5 +833,6 @@ def test_an_exercise_that_is_not_whole_is_refused(place, text, complaint):
 
 
 if __name__ == "__main__":
-    text = json.dumps(fingerprints(), indent=1, ensure_ascii=False)
+    found = {name: fingerprints(table) for name, table in TABLES.items()}
+    text = json.dumps(found, indent=1, ensure_ascii=False)
     DIAGNOSES.write_text(text + "\n", "utf-8")
