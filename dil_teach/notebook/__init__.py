@@ -1,9 +1,11 @@
 """Tools of the chapters: figures with alt text, the live panel, controls."""
 
+# ruff: noqa: F401
+
 from dil_teach.notebook.claims import check_claims
 from dil_teach.notebook.figures import curves, figure_html, show, show_source, strip
 from dil_teach.notebook.live import LivePanel, scrub
-from dil_teach.notebook.overlay import Clickable, Mark, Painter, paint
+from dil_teach.notebook.overlay import Clickable, Mark, paint
 from dil_teach.notebook.setup import device, start
 from dil_teach.notebook.widgets import (
     Choice,
@@ -17,30 +19,3 @@ from dil_teach.notebook.widgets import (
     upload,
     uploaded_image,
 )
-
-__all__ = [
-    "Choice",
-    "Clickable",
-    "Explorer",
-    "LivePanel",
-    "Mark",
-    "Painter",
-    "Slider",
-    "Toggle",
-    "before_after",
-    "check_claims",
-    "corners",
-    "curves",
-    "device",
-    "enlarged",
-    "explore",
-    "figure_html",
-    "paint",
-    "scrub",
-    "show",
-    "show_source",
-    "start",
-    "strip",
-    "upload",
-    "uploaded_image",
-]
