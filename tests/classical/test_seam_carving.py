@@ -53,6 +53,12 @@ def test_no_seam_costs_less_than_the_one_found(shape, seed) -> None:
     assert seam_energy(costs, found) == pytest.approx(least, abs=1e-6)
 
 
+def test_a_seam_that_jumps_has_no_energy() -> None:
+    for seam in ([0, 2, 2], [2, 0, 0]):
+        with pytest.raises(ValueError, match="at most one column from row to row"):
+            seam_energy(noise(3, 4), torch.tensor(seam))
+
+
 def test_forward_energy_is_what_new_neighbours_differ_by() -> None:
     image = noise(1, 4, 7)
     costs = energy_map(image, "forward")

@@ -123,6 +123,10 @@ def find_seam(costs: Costs) -> Int[Tensor, "h"]:
 
 def seam_energy(costs: Costs, seam: Int[Tensor, "h"]) -> float:
     """The energy of a seam: the sum of the costs along it, as in :func:`find_seam`."""
+    if (seam.diff().abs() > 1).any():
+        raise ValueError(
+            f"seam must move by at most one column from row to row, got {seam.tolist()}"
+        )
     row = torch.arange(len(seam), device=seam.device)
     steps = costs if costs.ndim == 3 else costs.expand(3, -1, -1)
     came_from = 1 - seam.diff(prepend=seam[:1])  # 0 left, 1 above, 2 right

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from html import escape
 from typing import Any, Literal
 
@@ -148,7 +148,7 @@ Property = Callable[[Any], Mapping[str, Any]]
 """Measures an answer. Returns diagnoses and whether they are true; the first counts."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """A function that learners write. Calling the exercise checks their answer."""
 
@@ -183,7 +183,7 @@ class Exercise:
     def _ask(self, answer: Any, case: Case) -> None:
         given, wanted = case.arguments, case.wanted
         if wanted is None:
-            wanted = call(self.reference, *given)
+            wanted = _known(self.reference, case)
         got = self.returns(call(answer, *given), wanted, *given)
         wanted = self.returns(wanted, wanted, *given)
         if not (self._close(got, wanted) or self.accepts(got, *given)):
@@ -214,20 +214,21 @@ class Exercise:
         """
         cases = [case for case in self.cases if isinstance(case, Case)]
         later = cases.index(failed) + 1
+        result = cache(lambda case: call(answer, *case.arguments))
 
         def agree(diagnosis: str, cases: list[Case]) -> Iterator[bool]:
             mistake = self.mistakes[diagnosis]
-            return (self._alike(mistake, answer, *case.arguments) for case in cases)
+            return (self._alike(mistake, result, case) for case in cases)
 
         alike = [d for d in self.mistakes if all(agree(d, cases[:later][::-1]))]
         return max(alike, key=lambda d: sum(agree(d, cases[later:])), default=None)
 
-    def _alike(self, mistake: Callable, answer: Any, *arguments: Any) -> bool:
-        """Whether the mistake gives the answer's result for these arguments."""
+    def _alike(self, mistake: Callable, result: Callable, case: Case) -> bool:
+        """Whether the mistake gives the answer's result for this case."""
         try:
-            wrong = call(mistake, *arguments)
-            both = (wrong, call(answer, *arguments))
-            return self._close(*(self.returns(x, wrong, *arguments) for x in both))
+            wrong = _known(mistake, case)
+            both = (wrong, result(case))
+            return self._close(*(self.returns(x, wrong, *case.arguments) for x in both))
         except (NotDone, NotYetRight):
             return False
 
@@ -235,6 +236,12 @@ class Exercise:
         got, wanted = (torch.as_tensor(x, dtype=torch.float64) for x in (got, wanted))
         allowed = self.tolerance * max(float(wanted.abs().max()), SMALLEST)
         return float((got - wanted).abs().max()) <= allowed
+
+
+@cache
+def _known(function: Callable, case: Case) -> Any:
+    """The result of a reference or of a known mistake, which never changes."""
+    return call(function, *case.arguments)
 
 
 def rand(*shape: int, seed: int = 0) -> Tensor:

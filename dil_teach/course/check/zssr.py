@@ -63,10 +63,12 @@ def _place(answer: Any) -> dict:
         right, down = inner(slope, kernel), inner(slope.mT, kernel).mT
         for son, *sides in (right, "left of", "right of"), (down, "above", "below"):
             shift = float((20 * son[1:3, 1:3] - torch.tensor([4.5, 6.5])).mean())
+            away = f"{abs(shift):.2f} pixels"
+            away = {"0.50": "half a pixel", "1.00": "one pixel"}.get(away[:4], away)
             found[
-                f"Your son is {abs(shift):.1f} pixels off: it shows what lies "
-                f"{sides[shift > 0]} its place in the father. Is the kernel centred "
-                "between the two pixels that become one?"
+                f"Your son is {away} off, in pixels of the father: it shows what lies "
+                f"{sides[shift > 0]} the right place. Is the kernel centred between "
+                "the two pixels that become one?"
             ] = abs(shift) >= 0.02
     return found
 
