@@ -22,7 +22,7 @@ reconstruction: the reconstruction error does not show how well the layers are
 separated.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,8 +42,6 @@ DRIFT = 0.1
 an input. Similar inputs make it easy to draw what changes little between images."""
 SKIP = 4
 """Channels of a network's skip connections."""
-INPUT_MEAN = 0.05
-"""Mean of :func:`dil_teach.training.networks.draw_network_input`."""
 
 Noise = Callable[[torch.Size], Tensor | float]
 """A function from a tensor's shape to the noise that is added to the tensor."""
@@ -103,7 +101,7 @@ class Network(nn.Module):
             )
         inputs = [draw_network_input(size, rng)]
         for _ in range(len(images) - 1 if each else 0):
-            change = draw_network_input(size, rng) - INPUT_MEAN
+            change = draw_network_input(size, rng) - 0.05  # minus its mean
             inputs.append(inputs[-1] + DRIFT * change)
         channels = channels or images.shape[1]
         self.network = Hourglass(INPUT_CHANNELS, channels, widths, SKIP, rng)
@@ -149,19 +147,14 @@ class Smooth(Constant):
     """
 
     def __init__(
-        self,
-        start: Float[Tensor, "_n _c _h _w"],
-        size: tuple[int, int],
-        rate: float = 1.0,
+        self, start: Float[Tensor, "_n _c _h _w"], size: Sequence[int], rate: float = 1
     ) -> None:
         super().__init__(start, rate)
         self.size = size
 
     def forward(self, noise: Noise) -> Tensor:
-        logit = F.interpolate(
-            self.logit, self.size, mode="bilinear", align_corners=True
-        )
-        return logit.sigmoid()
+        size, mode = self.size, "bilinear"
+        return F.interpolate(self.logit, size, mode=mode, align_corners=True).sigmoid()
 
 
 class DoubleDIP:
@@ -183,10 +176,8 @@ class DoubleDIP:
         Of Adam, in the first half of the steps. In the second half it falls to 0 along
         a cosine.
     input_noise : float
-        Standard deviation of the noise on the network inputs, drawn again at each
-        step.
-        It keeps the networks from memorising the image (Ulyanov et al., 'Deep Image
-        Prior', section 3).
+        Standard deviation of the noise on the network inputs, drawn at each step. It
+        keeps the networks from memorising the image (Ulyanov et al., section 3).
 
     Raises
     ------
@@ -220,7 +211,12 @@ class DoubleDIP:
 
     def draw(self) -> Layers:
         """The layers by the present weights, with new noise on the network inputs."""
-        return Layers(*self._draw(self._noise))
+
+        def noise(shape: torch.Size) -> Tensor:
+            drawn = torch.randn(shape, generator=self.rng) * self.input_noise
+            return drawn.to(self.image.device)
+
+        return self._draw(noise)
 
     def reconstruction(self, layers: Layers) -> Float[Tensor, ""]:
         """The mean squared error between the composed layers and the image."""
@@ -243,7 +239,7 @@ class DoubleDIP:
         Returns
         -------
         dict of str to Tensor
-            The losses, without their graph.
+            The losses, detached.
         """
         share = schedule(step / self.steps, decay=0.5)
         for group in self.optimizer.param_groups:
@@ -262,13 +258,9 @@ class DoubleDIP:
         """The layers learned so far: the moving average over the latest steps."""
         if self.average is None:
             with torch.no_grad():
-                return Layers(*self._draw(lambda shape: 0.0))
+                return self._draw(lambda shape: 0.0)
         return Layers(*self.average)
 
-    def _draw(self, noise: Noise) -> list[Tensor]:
+    def _draw(self, noise: Noise) -> Layers:
         with autocast(self.image.device, True, self.image[:, 0].numel()):
-            return [module(noise).float() for module in self.modules.values()]
-
-    def _noise(self, shape: torch.Size) -> Tensor:
-        noise = torch.randn(shape, generator=self.rng) * self.input_noise
-        return noise.to(self.image.device)
+            return Layers(*(draw(noise).float() for draw in self.modules.values()))

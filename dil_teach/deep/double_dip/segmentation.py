@@ -28,12 +28,7 @@ from dil_teach.classical.segmentation.region_growing import (
     scaled,
     start_segmentation,
 )
-from dil_teach.deep.double_dip.double_dip import (
-    DoubleDIP,
-    Layers,
-    Network,
-    Noise,
-)
+from dil_teach.deep.double_dip.double_dip import DoubleDIP, Network, Noise
 from dil_teach.image.convention import Image, Video, check_image, check_images
 from dil_teach.training.networks import SLOPE, convolution
 from dil_teach.training.settings import budget
@@ -141,19 +136,16 @@ class Segmentation:
     def train_step(self) -> dict[str, Tensor]:
         """Draw the layers, compare their composition with the features, update."""
         progress, weight = self.step / self.total_steps, self.settings
-        layers = self.dip.draw()
-        reconstruction, mask = self.dip.reconstruction(layers), layers.mask
-        known = self.start
+        layers, known = self.dip.draw(), self.start
+        mask = layers.mask
         hint = binary_cross_entropy(mask, known.foreground, known.background)
         start = binary_cross_entropy(mask, known.mask, 1 - known.mask)
-        length = border(mask, known.small)
-        greyness = (mask * (1 - mask)).mean()
         losses = {
-            "reconstruction": reconstruction,
+            "reconstruction": self.dip.reconstruction(layers),
             "hint": weight.hint * hint,
             "start": weight.start * (1 - progress) * start,
-            "border": weight.border * length,
-            "binary": weight.binary * progress * greyness,
+            "border": weight.border * border(mask, known.small),
+            "binary": weight.binary * progress * (mask * (1 - mask)).mean(),
         }
         losses = self.dip.update(layers, losses, self.step)
         self.step += 1
@@ -162,6 +154,9 @@ class Segmentation:
     def mask(self) -> Image | Video:
         """The mask by what was learned so far, cut along the picture's edges.
 
+        A pixel is foreground by the learned mask, and by the difference between the two
+        networks' errors there.
+
         Returns
         -------
         Image or Video
@@ -169,7 +164,13 @@ class Segmentation:
             [0, 1]: 1 is foreground. A film is cut through all frames at once, and its
             masks are averaged along the motion, so that their edges are soft.
         """
-        mask = final_cut(self.start, _evidence(self.dip.image, self.dip.layers()))
+        layers = self.dip.layers()
+        front, back = (
+            (layer - self.dip.image).square().sum(1, keepdim=True)
+            for layer in (layers.front, layers.back)
+        )
+        logit = layers.mask.clamp(1e-3, 1 - 1e-3).logit()
+        mask = final_cut(self.start, scaled(logit) + scaled(back - front))
         return mask if self.image.ndim == 4 else mask[0]
 
 
@@ -192,17 +193,6 @@ def border(mask: Video, picture: Video) -> Float[Tensor, ""]:
         for axis, step in zip((-1, -2), steps, strict=True)
     ]
     return torch.stack(lengths).sum()
-
-
-def _evidence(image: Video, layers: Layers) -> Float[Tensor, "n 1 h w"]:
-    """Evidence for the foreground: from the mask, and from the difference between the
-    errors of the two networks at a pixel."""
-    logit = layers.mask.clamp(1e-3, 1 - 1e-3).logit()
-    errors = [
-        (layer - image).square().sum(1, keepdim=True)
-        for layer in (layers.back, layers.front)
-    ]
-    return scaled(logit) + scaled(errors[0] - errors[1])
 
 
 def principal_components(
@@ -236,8 +226,8 @@ class FeatureMask(nn.Module):
     width = 12
     """Channels between the two convolutions."""
     noise_gain = 5.0
-    """Noise on the features, as a multiple of the noise on network inputs. The standard
-    deviation of features is 1, that of network inputs 0.03."""
+    """Noise on the features, whose standard deviation is 1, as a multiple of that on
+    network inputs, whose standard deviation is 0.03."""
 
     def __init__(
         self, features: Float[Tensor, "_n _k _h _w"], rng: torch.Generator

@@ -31,11 +31,7 @@ from dil_teach.classical.exclusion_search import (
     exclusion_search,
     unmix,
 )
-from dil_teach.deep.double_dip.double_dip import (
-    Constant,
-    DoubleDIP,
-    Network,
-)
+from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network
 from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.image.resize import resize
 from dil_teach.training.settings import budget
@@ -168,13 +164,7 @@ class Separation:
         return losses
 
     def layers(self) -> SeparatedLayers:
-        """The layers by what was learned so far.
-
-        Returns
-        -------
-        SeparatedLayers
-            At the size of the mixtures.
-        """
+        """The layers by what was learned so far, at the size of the mixtures."""
         mixtures, drawn = self.image, self.dip.layers()
         own = torch.stack([drawn.front[0], drawn.back[0]])
         shares = [float(share) for share in drawn.mask.flatten()]

@@ -28,12 +28,7 @@ from dil_teach.classical.watermark import (
     watermark_by_total_variation,
     without_mark,
 )
-from dil_teach.deep.double_dip.double_dip import (
-    Constant,
-    DoubleDIP,
-    Network,
-    Smooth,
-)
+from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, Smooth
 from dil_teach.image.convention import Video, check_images
 from dil_teach.training.settings import budget
 
@@ -107,7 +102,7 @@ class WatermarkRemoval:
             self.image,
             front=Constant(colour.reshape(1, -1, 1, 1)),
             back=Network(self.image, rng, each=True),
-            mask=Smooth(opacity[None], (images.shape[-2], images.shape[-1])),
+            mask=Smooth(opacity[None], images.shape[-2:]),
             rng=rng,
             steps=settings.steps,
         )
@@ -120,11 +115,10 @@ class WatermarkRemoval:
     def train_step(self) -> dict[str, Tensor]:
         """Draw the layers, compare their composition with the images, update."""
         layers = self.dip.draw()
-        reconstruction = self.dip.reconstruction(layers)
         opacity, colour = self._in_the_mark(layers.mask), layers.front[0, :, 0, 0]
         variation = mark_variation(self.image, opacity, colour)
         losses = {
-            "reconstruction": reconstruction,
+            "reconstruction": self.dip.reconstruction(layers),
             "variation": self.settings.variation * variation,
         }
         losses = self.dip.update(layers, losses, self.step)
@@ -134,11 +128,8 @@ class WatermarkRemoval:
     def clean(self) -> Video:
         """The images without the mark, by what was learned so far.
 
-        Returns
-        -------
-        Video
-            Float[Tensor, "n c h w"] in [0, 1]: the model solved for the clean images in
-            the mark; exactly the given images outside it.
+        In the mark, the model solved for the clean images; outside it, exactly the
+        given images. The result is Float[Tensor, "n c h w"] in [0, 1].
         """
         return self._solved(self.opacity(), self.colour())
 
