@@ -137,11 +137,11 @@ class Segmentation:
         """Draw the layers, compare their composition with the features, update."""
         progress, weight = self.step / self.total_steps, self.settings
         layers, known = self.dip.draw(), self.start
-        mask = layers.mask
+        reconstruction, mask = self.dip.reconstruction(layers), layers.mask
         hint = binary_cross_entropy(mask, known.foreground, known.background)
         start = binary_cross_entropy(mask, known.mask, 1 - known.mask)
         losses = {
-            "reconstruction": self.dip.reconstruction(layers),
+            "reconstruction": reconstruction,
             "hint": weight.hint * hint,
             "start": weight.start * (1 - progress) * start,
             "border": weight.border * border(mask, known.small),

@@ -115,10 +115,11 @@ class WatermarkRemoval:
     def train_step(self) -> dict[str, Tensor]:
         """Draw the layers, compare their composition with the images, update."""
         layers = self.dip.draw()
+        reconstruction = self.dip.reconstruction(layers)
         opacity, colour = self._in_the_mark(layers.mask), layers.front[0, :, 0, 0]
         variation = mark_variation(self.image, opacity, colour)
         losses = {
-            "reconstruction": self.dip.reconstruction(layers),
+            "reconstruction": reconstruction,
             "variation": self.settings.variation * variation,
         }
         losses = self.dip.update(layers, losses, self.step)
