@@ -65,7 +65,7 @@ def watermark_by_total_variation(
     colour : Float[Tensor, "c"]
         In [0, 1].
     """
-    box = box or (0, 0, *images.shape[-2:])
+    box = box or (0, 0, images.shape[-2], images.shape[-1])
     inside = torch.zeros_like(images[0, :1])
     inside[_part(box)] = 1
     colour = images.new_full((images.shape[1],), START_COLOUR)
