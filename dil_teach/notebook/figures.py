@@ -32,6 +32,7 @@ STYLES = (  # Okabe and Ito's colours; curves also differ in their dashes
     ("#009E73", "-."),
     ("#CC79A7", ":"),
 )
+CURVES: tuple[tuple[str, Any], ...] = (*STYLES, ("#000000", (0, (1, 3))))
 
 
 def show(picture: Picture, alt: str, **options: Any) -> None:
@@ -211,16 +212,16 @@ def curves(
     Raises
     ------
     ValueError
-        If there are more than four lines, which are hard to tell apart.
+        If there are more than five lines, which are hard to tell apart.
     """
-    if len(lines) > len(STYLES):
+    if len(lines) > len(CURVES):
         raise ValueError(
-            f"lines: expected at most {len(STYLES)} curves, got {len(lines)}; draw "
+            f"lines: expected at most {len(CURVES)} curves, got {len(lines)}; draw "
             "several figures"
         )
     figure = Figure(figsize=(4.6, 2.8), dpi=160, layout="constrained")
     axes = figure.add_subplot()
-    for (name, (x, y)), (colour, dash) in zip(lines.items(), STYLES, strict=False):
+    for (name, (x, y)), (colour, dash) in zip(lines.items(), CURVES, strict=False):
         axes.plot(x, y, label=name, color=colour, linestyle=dash)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.spines[["top", "right"]].set_visible(False)

@@ -130,8 +130,8 @@ def test_a_crop_of_a_finished_figure_is_rejected():
 def test_no_images_and_too_many_curves_are_rejected():
     with pytest.raises(ValueError, match="at least one image"):
         strip({})
-    with pytest.raises(ValueError, match="at most 4 curves"):
-        curves({str(i): ([0], [0]) for i in range(5)}, "x", "y")
+    with pytest.raises(ValueError, match="at most 5 curves"):
+        curves({str(i): ([0], [0]) for i in range(6)}, "x", "y")
 
 
 def test_a_large_photograph_stays_small_on_the_page():
