@@ -360,7 +360,7 @@ PLANTED = {
         "Expected one of": "the emblem",
     },
     "allowed_orientations": {
-        "Eight are allowed only where": set(range(8)),
+        "All eight are allowed only if": set(range(8)),
         "Orientation 1 turns the blur": {0, 1, 2, 3},
         "Orientation 4 turns the blur": {0, 4},
         "there are more": {0},
@@ -407,7 +407,7 @@ PLANTED = {
     "control": {
         "With rounds = 0": lambda x, k, n: right.control(x, k, n + 1),
         "What does yours begin with": lambda x, k, n: right.control(0.9 * x, k, n),
-        "round, cut off": lambda x, k, n: right.control(x, k, n + 9 * (n == 20)),
+        "round or cut off": lambda x, k, n: right.control(x, k, n + 9 * (n == 20)),
         "right sign": lambda x, k, n: right.control(x, k, n) + 0.1 * n,
         "result so far": lambda x, k, n: right.control(x, k, 2 * n),
         r"should be \(3, 24, 32\)": lambda x, k, n: x,
@@ -439,7 +439,7 @@ PLANTED = {
     },
     "similarity": {
         "Without this": lambda s, t, size=5: right.similarity(s, t, size),
-        "expected a list of 2": scores(sum),
+        "two, completeness and coherence": scores(sum),
         "Expected 2 numbers, got 3": scores(lambda pair: (*pair, 0)),
         "over which axes": scores(lambda pair: [x[None] for x in pair]),
     },
@@ -452,7 +452,7 @@ PLANTED = {
     },
     "damage_loss": {
         "over which axes": lambda d, g, m, s: (d - g).square(),
-        "in the hole set to 0": lambda d, g, m, s: (
+        "in the hole to 0": lambda d, g, m, s: (
             right.damage_loss(d, g, m, s) + 0.01 * (m is not None)
         ),
         "gradient reaches the hole": black_hole,
@@ -482,7 +482,7 @@ PLANTED = {
         ),
     },
     "solve_mixtures": {
-        "changed places. First comes x": lambda f, s, a1, a2: right.solve_mixtures(
+        "are swapped. First comes x": lambda f, s, a1, a2: right.solve_mixtures(
             f, s, 1 - a1, 1 - a2
         ),
         "NaN or infinite": one_equation_each,
@@ -499,7 +499,7 @@ PLANTED = {
         r"should be \(3, 1, 2\)": lambda *g: right.haze(*g)[:1],
     },
     "front_layer": {
-        "twice as near to the back": black_below_the_floor,
+        "half as much as it would": black_below_the_floor,
         r"should be \(1, 1, 2\)": lambda i, m, b, f: b,
     },
     "flicker": {

@@ -1,4 +1,4 @@
-"""Exercises of chapter 14: composition, exclusion, two mixtures solved for layers."""
+"""Exercises of chapter 14: compositing, exclusion, two mixtures solved for layers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,18 +32,18 @@ compose = Exercise(
             (ROW, 0.2 * ROW, torch.tensor([[[1.0, 0.0, 0.5, 0.25]]])),
             wanted=torch.tensor([[[1.0, 0.2, 0.6, 0.4]]]),
         ),
-        Case((BACK, BACK, MASK), "Do the two shares of each pixel add up to 1?"),
+        Case((BACK, BACK, MASK), "Do the two fractions of each pixel add up to 1?"),
         Case((FRONT, BACK, MASK)),
     ],
     {
-        "Front and back have changed places. Where the mask is 1, you should see the "
+        "Front and back are swapped. Where the mask is 1, you should see the "
         "front.": lambda f, b, m: _compose(b, f, m),
-        "The back shines through where the front should cover it: what share has the "
-        "back?": lambda f, b, m: m * f + b,
-        "Where is the back, outside the mask?": lambda f, b, m: m * f,
+        "The back shines through where the front should cover it. What fraction does "
+        "the back have?": lambda f, b, m: m * f + b,
+        "The back is missing outside the mask.": lambda f, b, m: m * f,
         "The mask was rounded to 0 or 1. A pixel on an outline belongs to both "
         "layers.": lambda f, b, m: _compose(f, b, (m > 0.5).float()),
-        "Both layers have the same share. How much is left for the "
+        "Both layers have the same fraction. How much is left for the "
         "back?": lambda f, b, m: m * (f + b),
     },
     "This one line is the model of every application. A mask, a coefficient and a "
@@ -79,7 +79,7 @@ def _one_mean(a: Tensor, b: Tensor) -> Tensor:
 
 EDGES = torch.tensor([0.0, 0.0, 0.7, 0.7, 0.7, 0.0, 0.0, 0.0]).expand(1, 3, 8)
 WEAK = 0.8 * FRONT[:, :, :1] + 0.2 * (FRONT > 0.8)  # few edges across, and weak ones
-FLAT = "Pixels that have no edge between them should get no gradient."
+FLAT = "Two neighbours without an edge between them should get no gradient."
 
 exclusion = Exercise(
     "exclusion",
@@ -87,22 +87,23 @@ exclusion = Exercise(
     [
         Case(
             (EDGES, EDGES),
-            "Each row of both is [0, 0, .7, .7, .7, 0, 0, 0]. Across, two of seven "
-            "edges are .7 and their mean is .2, so tanh(.7 / .4) is .941 and the mean "
-            "of the squares .253. Downwards there are no edges, which gives 0.",
+            "Each row of both is [0, 0, .7, .7, .7, 0, 0, 0]. Across, two of the seven "
+            "differences are .7, and the mean of all is .2. So tanh(.7 / .4) is .941, "
+            "and the mean of the squares is .253. Downwards there are no edges, which "
+            "gives 0.",
         ),
         Case((WEAK, BACK)),
-        Case((0.25 * WEAK, BACK), "Here a has only a quarter of the contrast."),
+        Case((0.25 * WEAK, BACK), "A quarter of the contrast should not change it."),
         Case((0 * BACK + 0.5, BACK), "A layer of one colour has no edges.", leak=FLAT),
         Case((WEAK, BACK), leak=FLAT),
     ],
     {
-        "The edges are used as they are, so a pale layer counts less. Divide by twice "
-        "their mean.": _both(lambda x, y: (x * y).abs()),
+        "The edges are used as they are, so a pale layer counts less. Divide the edges "
+        "of each layer by twice their mean.": _both(lambda x, y: (x * y).abs()),
         "The edges were passed to `tanh`, but not divided by twice their mean "
         "first.": _both(lambda x, y: (x.tanh() * y.tanh()).abs()),
-        "The edges are divided by their mean, but not passed to `tanh`: the strongest "
-        "one outweighs all.": _both(
+        "The edges are divided by their mean, but not passed to `tanh`, so the "
+        "strongest edge outweighs all others.": _both(
             lambda x, y: (x * y).abs() / (4 * x.abs().mean() * y.abs().mean() + 1e-9)
         ),
         "The edges are divided by their mean. Divide by twice the mean.": _both(
@@ -112,17 +113,21 @@ exclusion = Exercise(
         "the layers.": _both(lambda x, y: _product(x, y).sum()),
         "Edges across are not counted.": _both(_product, (1,)),
         "Edges downwards are not counted.": _both(_product, (2,)),
-        "Take the mean of the two directions.": lambda a, b: 2 * _exclusion(a, b),
-        "All edges of a layer were divided by one mean. Edges down and across each "
-        "have their own.": _one_mean,
-        "The sign is left in. A rising edge in one layer and a falling one in the "
-        "other cancel.": _both(lambda x, y: (x * y).sign() * _product(x, y)),
-        "The strengths were added. Which operation gives 0 unless both are "
-        "there?": _both(lambda x, y: _strength(x) + _strength(y)),
-        "Leave out the root of the mean.": lambda a, b: _exclusion(a, b).sqrt(),
+        "The two directions were added. Take their mean.": lambda a, b: (
+            2 * _exclusion(a, b)
+        ),
+        "All edges of a layer were divided by one mean. Edges down and edges across "
+        "each have their own mean.": _one_mean,
+        "The edges keep their signs, so edges in the same and in opposite directions "
+        "cancel each other.": _both(lambda x, y: (x * y).sign() * _product(x, y)),
+        "The strengths were added. Which operation gives 0 unless both layers have an "
+        "edge?": _both(lambda x, y: _strength(x) + _strength(y)),
+        "A root was taken at the end. The result is the mean itself.": lambda a, b: (
+            _exclusion(a, b).sqrt()
+        ),
     },
-    "A pale reflection is excluded like a strong one. A layer without edges costs "
-    "nothing: the network could escape this way, but for the reconstruction loss.",
+    "A pale reflection is excluded like a strong one. A layer without edges would cost "
+    "nothing, but the reconstruction loss prevents this escape.",
     as_number,
     tolerance=1e-2,  # for the ways to keep the division finite
 )
@@ -139,8 +144,8 @@ def _solve(first: Tensor, second: Tensor, a1: float, a2: float, by: Any = None) 
 def _as_layers(result: Any, wanted: Any, *arguments: Any) -> Tensor:
     if not isinstance(result, tuple | list | Tensor) or len(result) != 2:
         raise NotYetRight(
-            "The result should be two layers, first the one whose shares are `a1` and "
-            "`a2`: `return x, y`."
+            "The result should be two layers, `return x, y`. First comes the layer "
+            "whose fractions are `a1` and `a2`."
         )
     return torch.stack([as_image(*pair) for pair in zip(result, wanted, strict=True)])
 
@@ -162,23 +167,31 @@ solve_mixtures = Exercise(
             Case(_mixed(*shares), "Which of the two equations fails?", (FRONT, BACK))
             for shares in ((0.7, 0.35), (0.2, 0.9), (1.0, 0.5), (0.5, 1.0), (0.6, 0.0))
         ),
-        Case((FRONT, BACK, 0.6, 0.45), "The coefficients are slightly wrong."),
+        Case(
+            (FRONT, BACK, 0.6, 0.45),
+            "Here the coefficients are slightly wrong, so "
+            "values outside 0 to 1 are right.",
+        ),
     ],
     {
-        "The two layers have changed places. First comes x, whose shares are `a1` and "
+        "The two layers are swapped. First comes x, whose fractions are `a1` and "
         "`a2`.": lambda *given: _solve(*given)[::-1],
-        "The difference has the wrong sign: each layer becomes more like the "
+        "The difference has the wrong sign, so each layer becomes more like the "
         "other.": lambda f, s, a1, a2: _solve(f, s, a1, a2, a2 - a1),
-        "a1 and a2 have changed places.": lambda f, s, a1, a2: _solve(f, s, a2, a1),
+        "a1 and a2 are swapped.": lambda f, s, a1, a2: _solve(f, s, a2, a1),
         "The difference is divided by a1 + a2. What is first - second in terms of x "
         "and y?": lambda f, s, a1, a2: _solve(f, s, a1, a2, a1 + a2),
-        "y needs a correction too.": lambda f, s, *a: (_solve(f, s, *a)[0], s),
-        "x needs a correction too.": lambda f, s, *a: (f, _solve(f, s, *a)[1]),
-        "No layer was removed from the mixtures.": (lambda f, s, *a: (f, s)),
+        "Your y is still the second mixture. Like x, it needs a "
+        "correction.": lambda f, s, *a: (_solve(f, s, *a)[0], s),
+        "Your x is still the first mixture. Like y, it needs a "
+        "correction.": lambda f, s, *a: (f, _solve(f, s, *a)[1]),
+        "These are the two mixtures. No layer was removed from "
+        "either.": lambda f, s, *a: (f, s),
         "The layers are cut off at 0 and 1. Values outside are your only sign of wrong "
-        "coefficients.": lambda *given: [x.clamp(0, 1) for x in _solve(*given)],
+        "coefficients, so keep "
+        "them.": lambda *given: [x.clamp(0, 1) for x in _solve(*given)],
     },
-    "No network is needed for this. Division by a1 - a2 also multiplies the noise: "
-    "for 0.7 and 0.35 by up to 2.2.",
+    "No network is needed for this. Division by a1 - a2 also amplifies the noise, for "
+    "0.7 and 0.35 by up to 2.2.",
     _as_layers,
 )

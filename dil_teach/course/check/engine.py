@@ -81,7 +81,10 @@ def refuse(found: Mapping[str, Any]) -> None:
 def as_image(result: Any, wanted: Tensor, *arguments: Any) -> Tensor:
     """The result, if it is a finite float32 tensor of the same shape as `wanted`."""
     if isinstance(result, np.ndarray):
-        raise NotYetRight("It returns a NumPy array. Use torch from start to end.")
+        raise NotYetRight(
+            "It returns a NumPy array. The values may be right, but "
+            "images are torch tensors here: use torch from start to end."
+        )
     if not isinstance(result, Tensor):
         raise NotYetRight(f"It returns {_shown(result)}; expected one torch tensor.")
     kind = str(result.dtype).removeprefix("torch.")
@@ -90,8 +93,8 @@ def as_image(result: Any, wanted: Tensor, *arguments: Any) -> Tensor:
         {
             f"The shape of the result should be {shapes}.": result.shape
             != wanted.shape,
-            f"It returns {kind}, but images are float32 here. Where does the other "
-            "type come from?": result.dtype != torch.float32,
+            f"It returns {kind}. The values may be right, but images are float32 here. "
+            "Where does the other type come from?": result.dtype != torch.float32,
             "Some values are NaN or infinite: what is divided by "
             "zero?": not result.isfinite().all(),
         }
@@ -201,7 +204,7 @@ class Exercise:
             refuse(
                 {
                     "The loss is finite, but its gradient is not, and one NaN destroys "
-                    "every weight: is a root taken, or anything divided, at "
+                    "every weight. Do you take a root of 0 or divide by "
                     "0?": not got.isfinite().all(),
                     case.leak: got[wanted == 0].any(),
                 }
@@ -283,8 +286,8 @@ def call(answer: Any, *arguments: Any) -> Any:
     """
     if not callable(answer):
         raise NotYetRight(
-            "The check calls your function itself: pass the function's name without "
-            f"brackets, not {_shown(answer)}."
+            "The check calls your function itself, so pass its name without brackets, "
+            f"not {_shown(answer)}."
         )
     copies = [a.clone() if isinstance(a, Tensor) else deepcopy(a) for a in arguments]
     try:

@@ -47,11 +47,12 @@ haze = Exercise(
     ],
     {
         "The sRGB values of the file were mixed, but haze adds light to light. Which "
-        "function takes sRGB values to linear light?": _mix,
-        "That is still linear light, far too dark on a screen. What is missing at the "
+        "function converts sRGB values to linear light?": _mix,
+        "That is still linear light, which looks too dark on a screen. Which "
+        "conversion is missing at the "
         "end?": lambda j, t, a: _mix(to_linear(j), t, to_linear(a)),
-        "Scene and airlight have changed places: at a transmission of 1 you see the "
-        "scene as it is.": lambda j, t, a: _haze(j, 1 - t, a),
+        "Scene and airlight are swapped. At a transmission of 1 you see the scene as "
+        "it is.": lambda j, t, a: _haze(j, 1 - t, a),
         "The airlight was left in sRGB. Convert it to linear light before you add "
         "it.": lambda j, t, a: to_srgb(_mix(to_linear(j), t, a)),
         "The scene was left in sRGB. Convert it to linear light before you add "
@@ -60,11 +61,11 @@ haze = Exercise(
         "the camera?": lambda j, t, a: to_srgb(t * to_linear(j) + to_linear(a)),
         "A power of 2.2 is not exactly sRGB. Use `to_linear` and "
         "`to_srgb`.": lambda j, t, a: _mix(j**2.2, t, a**2.2) ** (1 / 2.2),
-        "The two functions have changed places: sRGB was taken for linear light and "
-        "the reverse.": lambda j, t, a: to_linear(_mix(to_srgb(j), t, to_srgb(a))),
+        "The two functions are swapped. Convert to linear light first, and back to "
+        "sRGB at the end.": lambda j, t, a: to_linear(_mix(to_srgb(j), t, to_srgb(a))),
     },
-    "Light adds up, sRGB values do not: half black and half white light is 0.74 in "
-    "sRGB, much paler than 0.5.",
+    "Light adds up, but sRGB values do not. Half black and half white light is 0.74 in "
+    "sRGB, much brighter than 0.5.",
     tolerance=1e-3,
 )
 
@@ -91,40 +92,43 @@ front_layer = Exercise(
         ),
         Case(
             (0.4 * PIXEL, 0.1 * PIXEL, 0.8 * PIXEL, 0.2),
-            "The floor makes the result twice as near to the back as without it.",
+            "The mask (0.1) is below the floor (0.2), so the result differs from the "
+            "back layer by half as much as it would without the floor.",
             wanted=-1.2 * PIXEL,
         ),
         Case(
             (_mix(FRONT, MASK, BACK), MASK, BACK, 0.2),
-            "Composing the result with this mask should give the image again.",
+            "The mask is above the floor everywhere. Compositing the result with it "
+            "should give the image again.",
             wanted=FRONT,
         ),
         Case(
             (BACK.expand(3, 5, 8), 0 * MASK, BACK, 0.1),
-            "Where the mask is 0 the result should be the back layer.",
+            "Where the mask is 0, the front is invisible, and the result should be the "
+            "back layer.",
         ),
         Case((FRONT, rand(1, 5, 8, seed=1), BACK, 0.4)),
     ],
     {
-        "The result is cut off at 0 and 1. Do that at the very end only: here it would "
-        "hide errors.": lambda *given: _front(*given).clamp(0, 1),
-        "Where the mask is small your layer turns black. The back layer should stay "
+        "The result is cut off at 0 and 1. Do that at the very end only, because here "
+        "it would hide errors.": lambda *given: _front(*given).clamp(0, 1),
+        "Where the mask is small, your layer turns black. The back layer should stay "
         "there.": lambda i, m, b, f: (i - (1 - m) * b) / m.clamp_min(f),
-        "The floor is added to the mask. It should act only where the mask is "
-        "smaller.": lambda i, m, b, f: b + (i - b) / (m + f),
-        "Without a floor the smallest error is divided by almost nothing. Where do you "
-        "use `floor`?": lambda i, m, b, f: b + (i - b) / m,
-        "That is the difference of the front from the back. You still have to add the "
-        "back layer.": lambda i, m, b, f: (i - b) / m.clamp_min(f),
-        "The two layers have changed places: the mask is the share of the "
+        "The floor is added to the mask. It should act only where the mask is below "
+        "it.": lambda i, m, b, f: b + (i - b) / (m + f),
+        "Without a floor, the smallest error is divided by almost 0. Where do you use "
+        "`floor`?": lambda i, m, b, f: b + (i - b) / m,
+        "That is the difference between front and back. You still have to add the back "
+        "layer.": lambda i, m, b, f: (i - b) / m.clamp_min(f),
+        "The two layers are swapped. The mask is the fraction of the "
         "*front*.": lambda i, m, b, f: _front(i, 1 - m, b, f),
-        "The share of the back layer is 1 - mask, but you subtracted mask times the "
+        "The fraction of the back layer is 1 - mask, but you subtracted mask times the "
         "back.": lambda i, m, b, f: (i - m * b) / m.clamp_min(f),
         "The back layer was not subtracted. Division alone makes the haze "
         "brighter.": lambda i, m, b, f: i / m.clamp_min(f),
     },
-    "One line for two applications: with the transmission as the mask it removes haze, "
-    "with 1 - alpha a watermark.",
+    "This line has two applications. With the transmission as the mask it removes "
+    "haze, and with 1 - alpha it removes a watermark.",
 )
 
 
@@ -166,12 +170,12 @@ flicker = Exercise(
     "flicker",
     _flicker(),
     [
-        Case((STILL, [(0, 0)]), "The film is still, and so is the mask.", wanted=0.0),
-        Case((MOVING, [(1, 0)]), "The mask moves down with the film.", wanted=0.0),
+        Case((STILL, [(0, 0)]), "The video is still, and so is the mask.", wanted=0.0),
+        Case((MOVING, [(1, 0)]), "The mask moves down with the video.", wanted=0.0),
         Case(
             (STILL, [(1, 0)]),
-            "The mask fills two of 4 rows and two of 3 columns. It stays where it is "
-            "while the film moves.",
+            "The mask fills two of 4 rows and two of 3 columns. It stays in place "
+            "while the video moves down.",
             wanted=2 / 9,
         ),
         Case((rand(2, 1, 12, 9), [(2, -1)])),
@@ -182,23 +186,26 @@ flicker = Exercise(
         "the same thing?": _flicker(align=lambda before, after, moved: after - before),
         "The motion goes the wrong way: what lies at row y lies at row y + down in the "
         "next frame.": _flicker(motion_of=lambda m: [(-a, -b) for a, b in m]),
-        "What leaves the picture on one side comes in again on the other. Leave such "
-        "pixels out.": _flicker(align=lambda a, b, moved: b - a.roll(moved, (-2, -1))),
-        "Use absolute differences, not squares.": _flicker(
+        "Pixels that leave the picture on one side come in again on the other. Leave "
+        "such pixels "
+        "out.": _flicker(align=lambda a, b, moved: b - a.roll(moved, (-2, -1))),
+        "The squares were averaged. Use absolute differences.": _flicker(
             lambda change: change.square().mean()
         ),
-        "The differences cancel each other.": _flicker(lambda change: change.mean()),
-        "The pairs were added up. A film of twice the length would flicker twice as "
-        "much.": _flicker(over=lambda motion: 1),
-        "The pixels were added up, not averaged. A larger film would flicker "
+        "The differences keep their signs, so they cancel each other.": _flicker(
+            lambda change: change.mean()
+        ),
+        "The pairs of frames were added up. Take their mean, or a longer video would "
+        "flicker more.": _flicker(over=lambda motion: 1),
+        "The pixels were added up, not averaged. A larger video would flicker "
         "more.": _flicker(lambda change: change.abs().sum()),
-        "Down and right have changed places.": _flicker(
+        "Down and right are swapped.": _flicker(
             motion_of=lambda m: [(b, a) for a, b in m]
         ),
-        "The motion goes from each frame to the next, and you added it up since the "
-        "first.": _flicker(motion_of=_since_the_first),
+        "The motion goes from each frame to the next, but you added it up since the "
+        "first frame.": _flicker(motion_of=_since_the_first),
     },
-    "A mask that moves with the film does not flicker, so a right mask cannot raise "
+    "A mask that moves with the video does not flicker, so a correct mask cannot raise "
     "this number.",
     as_number,
 )

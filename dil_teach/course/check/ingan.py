@@ -44,13 +44,13 @@ invert = Exercise(
     {
         "The shift only changed its sign. It was added *after* the 2 x 2 part, so on "
         "the way back it is scaled and turned too.": _affine(_inverse, lambda a, b: -b),
-        "The shift is left as it was. Must it not go the other way?": _affine(
+        "The shift is left as it was. Should it not go the other way?": _affine(
             _inverse, lambda a, b: b
         ),
         "The shift has the wrong sign.": _affine(
             _inverse, lambda a, b: _inverse(a) @ b
         ),
-        "The shift is lost: a place that was moved has to be moved back.": _affine(
+        "The shift is missing. A place that was moved has to be moved back.": _affine(
             _inverse, lambda a, b: 0 * b
         ),
         "The shift was multiplied by the forward map, not by its inverse.": _affine(
@@ -59,17 +59,17 @@ invert = Exercise(
         "The 2 x 2 part was transposed. That undoes a turn, but no scaling.": _affine(
             lambda a: a.T, lambda a, b: -a.T @ b
         ),
-        "The 2 x 2 part was transposed, which undoes a turn but no scaling; and the "
+        "The 2 x 2 part was transposed, which undoes a turn but no scaling. Also, the "
         "shift only changed its sign.": _affine(lambda a: a.T, lambda a, b: -b),
         "Each number was replaced by its reciprocal, which undoes a pure scaling "
         "only.": _affine(_reciprocal, lambda a, b: -_reciprocal(a) @ b),
-        "Each number was replaced by its reciprocal, which undoes a pure scaling only; "
-        "and the shift only changed its sign.": _affine(_reciprocal, lambda a, b: -b),
-        "That is the map itself: it goes there, not back.": lambda a: a.clone(),
+        "Each number was replaced by its reciprocal, which undoes a pure scaling only. "
+        "Also, the shift only changed its sign.": _affine(_reciprocal, lambda a, b: -b),
+        "That is the map itself, not its inverse.": lambda a: a.clone(),
         "All signs were changed. The inverse of doubling is halving.": lambda a: -a,
     },
-    "There and back again ends at the start. The reconstruction loss demands the same "
-    "of pictures.",
+    "A map followed by its inverse changes nothing. The reconstruction loss demands "
+    "the same for pictures.",
 )
 
 
@@ -100,12 +100,12 @@ def _chained(discriminator: Callable, picture: Tensor, weights: Sequence) -> Ten
 
 
 def _brightness(picture: Tensor) -> Tensor:
-    """0 for the patches of a black half, 1.5 for those of a white half."""
+    """Return 0 for the patches of a black half, and 1.5 for a white half."""
     return 1.5 * picture.mean(0, keepdim=True)
 
 
 def _detail(picture: Tensor) -> Tensor:
-    """Values that depend on the scale."""
+    """Return values that depend on the scale."""
     return 3 * (picture[:1, 1:, 1:] - picture[-1:, :-1, :-1])
 
 
@@ -136,38 +136,52 @@ multi_scale_loss = Exercise(
         _shown_sizes,
         Case(
             (lambda picture: torch.ones(1, *picture.shape[1:]), PICTURE, WEIGHTS),
-            "This discriminator takes every patch for real.",
+            "This discriminator answers 1 for every patch, so the loss is 0.",
             wanted=0.0,
         ),
     ],
     {
-        "The generator wants its patches taken for real: the discriminator should "
-        "answer 1.": _loss(lambda d: d.square().mean()),
+        "The values were compared with 0. The generator wants the discriminator to "
+        "answer 1, which means real.": _loss(lambda d: d.square().mean()),
         "The differences are not squared. A value above 1 then makes up for one below "
         "it.": _loss(lambda d: (1 - d).mean()),
-        "The differences from 1 keep their signs.": _loss(lambda d: (d - 1).mean()),
-        "The absolute differences were averaged.": _loss(
+        "The differences from 1 keep their signs, so they cancel each other.": _loss(
+            lambda d: (d - 1).mean()
+        ),
+        "The absolute differences were averaged. Least squares needs squares.": _loss(
             lambda d: (d - 1).abs().mean()
         ),
-        "The weights are not used.": _loss(weigh=lambda w: [1.0 for _ in w]),
-        "The mean has no weights.": _loss(weigh=lambda w: [1 / len(w) for _ in w]),
+        "The weights of the scales are not used.": _loss(
+            weigh=lambda w: [1.0 for _ in w]
+        ),
+        "The scales were averaged without their weights.": _loss(
+            weigh=lambda w: [1 / len(w) for _ in w]
+        ),
         "The weights are in the opposite order. The first belongs to the picture "
         "itself.": _loss(weigh=lambda w: w[::-1]),
         "The discriminator gets the same scale each time. Which size should the "
         "picture have at scale s?": _loss(size=lambda s: 1),
-        "Scale 0 is the picture itself.": _loss(size=lambda s: 1 / 1.5 ** (s + 1)),
-        "The picture grows from scale to scale.": _loss(size=lambda s: 1.5**s),
+        "The first scale is already smaller. Scale 0 is the picture itself.": _loss(
+            size=lambda s: 1 / 1.5 ** (s + 1)
+        ),
+        "The picture grows from scale to scale. It should become smaller.": _loss(
+            size=lambda s: 1.5**s
+        ),
         "Each scale is half as large as the one before. It should be 1.5 times "
         "smaller.": _loss(size=lambda s: 0.5**s),
-        "Scale s is 1.5**s times smaller.": _loss(size=lambda s: 1 / (1 + s / 2)),
+        "The scales shrink too slowly. Scale s should be 1.5**s times smaller.": _loss(
+            size=lambda s: 1 / (1 + s / 2)
+        ),
         "Each scale was made from the one before, which blurs it again. Make each from "
         "the picture itself.": _chained,
         "The values were added, not averaged. The scale with the most patches then "
         "outweighs the others.": _loss(lambda d: (d - 1).square().sum()),
         "The mean was squared. Square each value first, or a good patch makes up for a "
         "bad one.": _loss(lambda d: (d.mean() - 1).square()),
-        "That is the hinge loss. Use squares.": _loss(lambda d: -d.mean()),
-        "The loss is halved.": lambda *given: _loss()(*given) / 2,
+        "That is the hinge loss. Use squared differences from 1.": _loss(
+            lambda d: -d.mean()
+        ),
+        "The loss was halved. Do not divide by 2.": lambda *given: _loss()(*given) / 2,
         "The mean over the scales was taken. Return their weighted "
         "sum.": lambda d, p, w: _loss()(d, p, w) / len(w),
         "The weighted sum was divided by the sum of the weights. Use them as they "

@@ -38,8 +38,8 @@ def _ssd(a: Tensor, b: Tensor) -> Tensor:
 def _contrast_counts(answer: Any) -> dict:
     full, half = (as_number(call(answer, *(k * p for p in BY_HAND))) for k in (1, 0.5))
     return {
-        "Two patches with half the contrast are just as far apart: did you divide by "
-        "the contrast? Only the mean is removed.": full and abs(half / full - 1) < 0.01
+        "Half the contrast does not change your distance. Did you divide by the "
+        "contrast? Remove only the mean.": full and abs(half / full - 1) < 0.01
     }
 
 
@@ -55,14 +55,14 @@ mean_removed_ssd = Exercise(
     {
         "The mean was not removed. A patch in the shade and the same patch in the sun "
         "should have distance 0.": lambda a, b: (a - b).square().sum(),
-        "One mean was taken over all channels together. A tint then changes the "
+        "One mean was taken over all channels together. A tint should not change the "
         "distance.": lambda a, b: _less_mean(a, b, 0, 1, 2).square().sum(),
         "The mean was taken over the channels, pixel by pixel. Take it over the "
         "pixels.": lambda a, b: _less_mean(a, b, 0).square().sum(),
-        "The squares were averaged, not summed. What should happen to a patch with "
-        "more pixels?": lambda a, b: _less_mean(a, b).square().mean(),
-        "The absolute differences were summed. What makes a large difference count "
-        "more?": lambda a, b: _less_mean(a, b).abs().sum(),
+        "The squares were averaged, not summed. The distance is the sum over all "
+        "pixels.": lambda a, b: _less_mean(a, b).square().mean(),
+        "The absolute differences were summed. What makes one large difference count "
+        "more than many small ones?": lambda a, b: _less_mean(a, b).abs().sum(),
         "A square root was taken at the end. "
         "The result is the sum itself.": lambda a, b: _ssd(a, b).sqrt(),
     },
@@ -75,20 +75,23 @@ mean_removed_ssd = Exercise(
 # ---- percentage_against_scale
 
 
-def _curve(share: Callable[..., Any]) -> Callable[..., list[float]]:
-    """A curve in percent, made from `share(image, scale, patch_size, least)`."""
+def _curve(fraction: Callable[..., Any]) -> Callable[..., list[float]]:
+    """A curve in percent, made from `fraction(image, scale, patch_size, least)`."""
     return lambda image, scales, patch_size=5, least=9: [
-        100 * float(share(image, scale, patch_size, least)) for scale in scales
+        100 * float(fraction(image, scale, patch_size, least)) for scale in scales
     ]
 
 
-def _share(image: Tensor, scale: float, patch_size: int, least: int) -> Tensor:
+def _fraction(image: Tensor, scale: float, patch_size: int, least: int) -> Tensor:
     return (recurrence_map(image, patch_size, scale) >= least).float().mean()
 
 
 def _as_curve(result: Any, wanted: list[float], *arguments: Any) -> Tensor:
     if isinstance(result, Tensor | np.ndarray) and result.ndim == 1:
-        raise NotYetRight("It returns a tensor or array; expected a list of floats.")
+        raise NotYetRight(
+            "It returns a tensor or array. The values may be right, but "
+            "return a list of floats."
+        )
     return as_numbers(result, wanted)
 
 
@@ -105,42 +108,50 @@ RECURS = "Each patch of plain stripes recurs in all the other stripes."
 
 percentage_against_scale = Exercise(
     "percentage_against_scale",
-    _curve(_share),
+    _curve(_fraction),
     [
         Case((STRIPES, [1.0], 5, 9), RECURS, wanted=[100.0]),
         Case((STRIPES, [1.0], 5, 16), RECURS, wanted=[100.0]),
         Case((SCENE, [0.5, 1.0, 0.75], 5, 9)),
         Case((SCENE, [0.75, 0.6], 5, 4)),
         Case((SCENE, [0.75, 0.6], 4, 2)),
-        Case((SCENE, [1.0]), "Without these arguments patch_size is 5 and least is 9."),
+        Case(
+            (SCENE, [1.0]),
+            "Without these arguments patch_size should be 5 and least 9.",
+        ),
     ],
     {
-        "That is a share of 1. Return percent.": _curve(lambda *g: _share(*g) / 100),
+        "The values are fractions of 1. Return percent.": _curve(
+            lambda *g: _fraction(*g) / 100
+        ),
         "Patches with exactly `least` recurrences are left out. 'At least' includes "
-        "them.": _curve(lambda i, s, p, n: _share(i, s, p, n + 1)),
-        "That is the mean number of recurrences. How many patches have enough?": _curve(
+        "them.": _curve(lambda i, s, p, n: _fraction(i, s, p, n + 1)),
+        "That is the mean number of recurrences. How many of the patches have enough "
+        "of them?": _curve(
             lambda i, s, p, n: recurrence_map(i, p, s).float().mean() / 100
         ),
-        "That is the number of patches: of how many?": _curve(
+        "That is the number of patches with enough recurrences. Of how many patches is "
+        "it a percentage?": _curve(
             lambda i, s, p, n: (recurrence_map(i, p, s) >= n).sum() / 100
         ),
-        "Those are the patches that recur too seldom. Count the others.": _curve(
-            lambda *given: 1 - _share(*given)
+        "You count the patches that recur too seldom. Count the others.": _curve(
+            lambda *given: 1 - _fraction(*given)
         ),
-        "The values are in the order of growing scales. Keep the order of "
-        "`scales`.": lambda i, s, *others: _curve(_share)(i, sorted(s), *others),
-        "The scale changes nothing: where do you use `scale`?": _curve(
-            lambda i, s, p, n: _share(i, 1.0, p, n)
+        "The values are sorted by scale. Keep the order of "
+        "`scales`.": lambda i, s, *others: _curve(_fraction)(i, sorted(s), *others),
+        "Your result does not depend on `scale`. Where do you use it?": _curve(
+            lambda i, s, p, n: _fraction(i, 1.0, p, n)
         ),
-        "The image was made smaller, then searched within itself. Count the patches of "
-        "the image.": _curve(lambda i, s, p, n: _share(resize(i, s), 1.0, p, n)),
-        "The size of the patches changes nothing: where do you use "
-        "`patch_size`?": _curve(lambda i, s, p, n: _share(i, s, 5, n)),
-        "The required number changes nothing: where do you use `least`?": _curve(
-            lambda i, s, p, n: _share(i, s, p, 9)
+        "The small image was searched within itself. Search for the patches of the "
+        "image itself.": _curve(lambda i, s, p, n: _fraction(resize(i, s), 1.0, p, n)),
+        "Your result does not depend on `patch_size`. Where do you use it?": _curve(
+            lambda i, s, p, n: _fraction(i, s, 5, n)
+        ),
+        "Your result does not depend on `least`. Where do you use it?": _curve(
+            lambda i, s, p, n: _fraction(i, s, p, 9)
         ),
     },
-    "Each point of the curve is a share of the same patches, those of the image "
-    "itself, so you can compare the scales.",
+    "Each point of the curve is a percentage of the same patches, so you can compare "
+    "the scales.",
     _as_curve,
 )

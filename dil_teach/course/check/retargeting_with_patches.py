@@ -27,16 +27,21 @@ def _as_seam(result: Any, wanted: Tensor, energy: Tensor) -> Tensor:
     height, width = energy.shape
     if isinstance(result, np.ndarray | list | tuple):
         kind = type(result).__name__
-        raise NotYetRight(f"It returns a {kind}; expected one torch tensor.")
+        raise NotYetRight(
+            f"It returns a {kind}. The columns may be right, but return "
+            "one torch tensor."
+        )
     if not isinstance(result, Tensor) or result.ndim == 0:
         as_number(result)
-        raise NotYetRight("It returns one number. Return the columns of the seam.")
+        raise NotYetRight(
+            "It returns one number. Is it the energy? Return the columns of the seam."
+        )
     refuse(
         {
-            "It returns a value for each pixel: the table of sums, or a mask? Return "
+            "It returns a value for each pixel, like a table of sums or a mask. Return "
             "one column for each row.": result.shape == energy.shape,
-            "It returns a number for each column, a seam from left to right. Return "
-            "one for each row.": height != width and result.shape == (width,),
+            "It returns a number for each column, like a seam from left to right. "
+            "Return one for each row.": height != width and result.shape == (width,),
             f"For {height} rows the shape should be ({height},), got "
             f"{tuple(result.shape)}.": result.shape != (height,),
             f"It returns {result.dtype}. Columns are whole numbers, and are used as an "
@@ -46,8 +51,8 @@ def _as_seam(result: Any, wanted: Tensor, energy: Tensor) -> Tensor:
     first, last = int(result.min()), int(result.max())
     if first < 0 or last >= width:
         raise NotYetRight(
-            f"The columns run from {first} to {last}, and the picture has 0 to "
-            f"{width - 1}: what happens at its border?"
+            f"The columns run from {first} to {last}, but the picture has columns 0 to "
+            f"{width - 1}. What happens at its border?"
         )
     return result.long()
 
@@ -62,14 +67,15 @@ def _not_least(energy: Tensor, seam: Tensor) -> str:
     for row in (seam.diff().abs() > 1).nonzero().flatten().tolist():
         a, b = seam[row : row + 2].tolist()
         return (
-            f"Between rows {row} and {row + 1} your seam jumps from column {a} to {b}. "
-            "Can it leave the picture on one side and come in on the other?"
+            f"Between rows {row} and {row + 1} your seam jumps from column {a} to {b}, "
+            "but it may move by one at most. Can it leave the picture on one side and "
+            "come in on the other?"
         )
     least = seam_energy(energy, find_seam(energy))
     return (
-        f"For an energy of {len(energy)} rows the best seam pays {least:.3g}; yours "
-        f"pays {seam_energy(energy, seam):.3g}, by the columns {seam.tolist()}. From "
-        "which pixels of the row above can you reach a pixel?"
+        f"For an energy of {len(energy)} rows the best seam costs {least:.3g}. Yours "
+        f"costs {seam_energy(energy, seam):.3g}, through the columns {seam.tolist()}. "
+        "From which pixels of the row above can you reach a pixel?"
     )
 
 
@@ -120,12 +126,12 @@ least_seam = Exercise(
         "moves by one column at most.": lambda e: e.argmin(1),
         "That is the best next step each time. A cheap beginning may lead to an "
         "expensive end.": lambda e: _back(e.flip(0), e[0].argmin()).flip(0),
-        "You use the energies on the way up. Which of the pixels above has the "
+        "On the way up you compare energies. Which of the pixels above has the "
         "smallest *sum*?": lambda e: _back(e, _table(e)[-1].argmin()),
-        "Your seam begins at the smallest energy of the last row. Which numbers say "
+        "Your seam ends at the smallest energy of the last row. Which numbers tell "
         "where the best seam ends?": lambda e: _back(_table(e), e[-1].argmin()),
-        "The columns are in the order in which you found them, from the bottom "
-        "up.": lambda e: find_seam(e).flip(0),
+        "The columns are in the order in which you found them, from the bottom up. "
+        "Return them from top to bottom.": lambda e: find_seam(e).flip(0),
         "That is the smallest sum of each row of the table. The path must be "
         "connected.": lambda e: _table(e).argmin(1),
         "That is the most expensive seam. It follows outlines instead of avoiding "
@@ -137,8 +143,8 @@ least_seam = Exercise(
         "Your seam never moves to the left. It can come from three pixels: upper left, "
         "above, upper right.": _stepping(0, 1),
     },
-    "That is the best of all paths, whose number nearly triples with every row, and "
-    "you looked at each pixel once.",
+    "Your seam is the best of all paths. Their number nearly triples with every row, "
+    "but you looked at each pixel only once.",
     _as_seam,
     _is_least,
     tolerance=0,
@@ -151,6 +157,12 @@ least_seam = Exercise(
 def _as_pair(result: Any, wanted: tuple, *arguments: Any) -> Tensor:
     if isinstance(result, Tensor | np.ndarray) and result.ndim == 1:
         result = tuple(result)
+    if not isinstance(result, tuple | list):
+        as_number(result)
+        raise NotYetRight(
+            "It returns one number. Return two, completeness and coherence in this "
+            "order, which show whether something is missing or new."
+        )
     return as_numbers(result, wanted)
 
 
@@ -193,12 +205,12 @@ similarity = Exercise(
     [
         Case(
             (*ROWS, 1),
-            "The patches of the source are 0, 0, 0 and 0.4 from their nearest, those "
-            "of the target 0, 0 and 0.4.",
+            "From the source, the differences to the nearest patch are 0, 0, 0 and "
+            "0.4. From the target they are 0, 0 and 0.4.",
             wanted=(0.04, 0.16 / 3),
         ),
-        Case((WHOLE, PART, 3), "A piece of the source is perfectly coherent."),
-        Case((PART, WHOLE, 3), "A target that holds the source is perfectly complete."),
+        Case((WHOLE, PART, 3), "For a piece of the source, coherence should be 0."),
+        Case((PART, WHOLE, 3), "The target holds the source: completeness is 0."),
         Case((rand(3, 9, 8), rand(3, 11, 7, seed=1), 3)),
         Case((rand(1, 12, 13), rand(1, 14, 12, seed=1), 5)),
         Case(
@@ -207,33 +219,36 @@ similarity = Exercise(
         ),
     ],
     {
-        "The two have changed places. Completeness is about the patches of the "
+        "The two results are swapped. Completeness is about the patches of the "
         "*source*.": lambda s, t, *size: _score()(t, s, *size),
-        "The distances were summed over the patches. A larger picture would be less "
-        "similar.": _score(lambda d, n: d.amin(1).sum()),
+        "The distances were summed over the patches. Take their mean, or a larger "
+        "picture would be less similar.": _score(lambda d, n: d.amin(1).sum()),
         "The squares were summed over a patch. Take their mean, so that you can "
-        "compare patches of other sizes.": _score(lambda d, n: n * d.amin(1).mean()),
+        "compare patches of different "
+        "sizes.": _score(lambda d, n: n * d.amin(1).mean()),
         "A square root was taken of each distance. Use the squared difference "
         "itself.": _score(lambda d, n: d.amin(1).sqrt().mean()),
-        "Both were measured in the direction of completeness. Coherence asks for the "
-        "target's patches.": _score(back=_mean_of_nearest(1)),
-        "Both were measured in the direction of coherence. Completeness asks for the "
-        "source's patches.": _score(_mean_of_nearest(0), _mean_of_nearest(0)),
+        "Both were measured in the direction of completeness. Coherence searches for "
+        "the target's patches.": _score(back=_mean_of_nearest(1)),
+        "Both were measured in the direction of coherence. Completeness searches for "
+        "the source's patches.": _score(_mean_of_nearest(0), _mean_of_nearest(0)),
         "Each patch was compared with all others, and all distances count. Only the "
-        "nearest should.": _score(lambda d, n: d.mean()),
-        "Only the worst patch decides.": _score(lambda d, n: d.amin(1).amax()),
+        "nearest should count.": _score(lambda d, n: d.mean()),
+        "Only the worst patch decides. Take the mean over all patches.": _score(
+            lambda d, n: d.amin(1).amax()
+        ),
         "Only the best patch decides. Take the mean over all, each with its own "
         "nearest.": _score(lambda d, n: d.amin()),
         "The mean of each patch was removed, as in chapter 01. Here a darker patch is "
-        "another patch.": _score(bag=_less_mean),
-        "Patches side by side were taken. All overlapping places count.": _score(
+        "a different patch.": _score(bag=_less_mean),
+        "Only patches side by side were taken. Take all overlapping patches.": _score(
             bag=lambda image, size: extract_patches(image, size, size)
         ),
         "Absolute differences were averaged. Squares make one large difference count "
         "more than many small ones.": _score(distance=lambda d: d.abs().mean(2)),
     },
-    "Two searches, one each way: the first asks what is missing, the second what is "
-    "new.",
+    "You search once in each direction. The first search shows what is missing in the "
+    "target, the second what is new.",
     _as_pair,
     tolerance=1e-3,
 )

@@ -17,7 +17,7 @@ BUSY = 0.03
 ONE_WAY = 0.5
 """Coherence above which the slopes of a window point one way."""
 ENOUGH = 0.01
-"""The smallest share of the photograph that can be measured."""
+"""Smallest fraction of the photograph in which a gain can be measured."""
 
 
 def _one_of(answer: object, options: Iterable[str]) -> str:
@@ -35,18 +35,18 @@ def what_to_learn_from(answer: object, small: Image) -> str:
     )
     detail = f"{255 * float((small - again).abs().mean()):.1f}"
     zero = (
-        "is 0.0 grey levels of 255 in the mean. In one of the other two pairs it is "
+        "is 0.0 grey levels (of 255) on average. In one of the other two pairs it is "
         f"{detail}."
     )
     messages = {
         "itself to itself": "It is the only image there is. But then a network that "
-        "returns its input is perfect, and it would return the next image too. What "
-        f"is missing between input and target {zero}",
+        "returns its input is perfect, and it would not change the next image either. "
+        f"The difference between input and target {zero}",
         "itself to bicubic": "The target has the size that we want. But it holds "
         "nothing that interpolation does not know, so a network that interpolates is "
-        f"perfect. What is missing {zero}",
+        f"perfect. The difference between this interpolation and the target {zero}",
         "halved to itself": "The target holds what its halved copy has lost: "
-        f"interpolation differs from it by {detail} grey levels of 255 in the mean. "
+        f"interpolation differs from it by {detail} grey levels (of 255) on average. "
         "That is all there is to learn, and in the other two pairs it is 0.",
     }
     choice = _one_of(answer, messages)
@@ -67,7 +67,10 @@ def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> 
     )
     found = {name: here for name, here in maps.items() if here.float().mean() > ENOUGH}
     if choice not in found:
-        raise NotYetRight(f"Less than {ENOUGH:.0%} of this photograph is {choice}.")
+        raise NotYetRight(
+            f"Less than {ENOUGH:.0%} of this photograph is {choice}. The "
+            "question can be answered for the other regions."
+        )
     gain = {
         name: float(10 * torch.log10(before[here].mean() / after[here].mean()))
         for name, here in found.items()
@@ -76,20 +79,22 @@ def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> 
     error = f"{255 * float(before[found[choice]].mean().sqrt()):.1f} grey levels"
     right, wrong = {
         "smooth parts": (
-            "You are right, and that is unusual: there is mostly little to gain there.",
-            f"Smooth parts are easy: bicubic interpolation was wrong by {error} only, "
+            "You are right, which is unusual. Smooth parts seldom have much to gain.",
+            f"Smooth parts are easy. Bicubic interpolation was wrong by {error} only, "
             "so there is little to gain.",
         ),
         "outlines": (
             "An outline recurs along its length and across scales, so the network had "
             "many examples of it.",
             "Outlines do recur along their length. But here they are less clean, or "
-            "already better resolved, than what gained more.",
+            "already better resolved, than the regions that gained more.",
         ),
         "fine detail": (
-            "You are right, and that is unusual: this detail must recur.",
+            "You are right, which is unusual. This detail must recur in the "
+            "photograph.",
             f"Bicubic interpolation is worst at detail (by {error}), so there is most "
-            "to gain. But does such a detail occur again, larger?",
+            "to gain. But the network needs examples: does such a detail occur again, "
+            "larger?",
         ),
     }[choice]
     measured = f" Gain over bicubic interpolation in this photograph: {listed}."
@@ -101,8 +106,8 @@ def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> 
 def _regions(image: Image) -> dict[str, Tensor]:
     """Where each kind of region lies, without a border of half a window.
 
-    By the structure tensor: the products of the slopes, averaged in a window. The
-    slopes of an outline all point one way, those of a detail point in many.
+    The structure tensor holds the products of the slopes, averaged in a window. All
+    slopes of an outline point one way; the slopes of fine detail point in many.
     """
     grey = image.mean(dim=0)
     down = (grey[2:, 1:-1] - grey[:-2, 1:-1]) / 2

@@ -38,7 +38,8 @@ def _son(father: Tensor, kernel: Tensor, sigma: float, rng: torch.Generator) -> 
 def _grey(son: Tensor) -> str:
     if abs(son[:, 1:-1, 1:-1] - 0.5).max() > 1e-4:
         return (
-            "The son of a uniform grey father is not as grey: do the weights sum to 1?"
+            "The son of a uniform grey father has another grey. Do the weights sum to "
+            "1?"
         )
     return (
         "The son of a uniform grey father has an edge at the border. What does your "
@@ -56,8 +57,9 @@ def _place(answer: Any) -> dict:
     stripes = (torch.arange(12) % 2).float().expand(1, 12, 12)
     slope = torch.arange(12.0).expand(1, 12, 12) / 20
     found: dict[str, Any] = {
-        "Stripes one pixel wide come out black or white: does each pixel of the son "
-        "depend on all under the kernel?": abs(inner(stripes, BOX) - 0.5).max() > 0.3
+        "Stripes one pixel wide come out black or white, but a blur makes them grey. "
+        "Does each pixel of the son depend on all pixels under the "
+        "kernel?": abs(inner(stripes, BOX) - 0.5).max() > 0.3
     }
     for kernel in (BOX, WIDE):
         right, down = inner(slope, kernel), inner(slope.mT, kernel).mT
@@ -87,21 +89,21 @@ def _noise(answer: Any) -> dict:
     spread = float(first.std())
     return {
         "At sigma = 0.1 the son has no noise. Where is it?": spread == 0,
-        "The noise makes the son brighter or darker in the mean. Is it drawn from both "
+        "The noise makes the son brighter or darker on average. Is it drawn from both "
         "sides of 0?": abs(first.mean()) > 0.1 * spread,
-        "The noise makes black brighter and white darker: is the son cut off at 0 and "
-        "1?": abs(first[:, :32].mean()) > 0.1 * spread,
+        "The noise makes black brighter and white darker. Is the son cut off at 0 and "
+        "1? Leave values outside as they "
+        "are.": abs(first[:, :32].mean()) > 0.1 * spread,
         "The noise is half as strong as it should be, because the blur has averaged "
-        "it. Which of the two comes first?": abs(spread - 0.05) < 0.005,
+        "it. Which comes first, the blur or the noise?": abs(spread - 0.05) < 0.005,
         f"The noise should have a standard deviation of 0.1, got {spread:.3g}. Is "
         "sigma in the units of [0, 1]?": abs(spread - 0.1) > 0.005,
         "The same `rng` with the same seed gives other noise each time. Is the noise "
         "drawn from `rng`?": not torch.equal(first, noise(1)),
         "The noise is the same for another seed of `rng`. Is it drawn from "
         "`rng`?": torch.equal(first, noise(2)),
-        "All channels have the same noise. Each value needs its own.": torch.equal(
-            first[0], first[1]
-        ),
+        "All channels have the same noise. Draw the noise of each channel "
+        "separately.": torch.equal(first[0], first[1]),
     }
 
 
@@ -117,23 +119,23 @@ make_son = Exercise(
         _noise,
     ],
     {
-        "No blur can be seen: fine stripes become coarse ones. Apply the kernel "
-        "first.": lambda f, k, s, r: resize(f, 0.5, antialias=False),
-        "Each two by two pixels are averaged. That is the blur of one camera only: use "
-        "the given kernel.": lambda f, k, s, r: F.avg_pool2d(f, 2),
-        "The father was made smaller by bicubic interpolation: use the given "
+        "No blur can be seen: fine stripes become coarse ones. Apply the kernel before "
+        "you leave pixels out.": lambda f, k, s, r: resize(f, 0.5, antialias=False),
+        "Squares of two by two pixels are averaged, which is the blur of another "
+        "camera. Use the given kernel.": lambda f, k, s, r: F.avg_pool2d(f, 2),
+        "The father was made smaller by bicubic interpolation. Use the given "
         "kernel.": lambda f, k, s, r: resize(f, 0.5),
-        "The kernel is upside down. Use correlation, which does not turn it, not "
-        "convolution.": lambda f, k, s, r: _son(f, k.flip(0, 1), s, r),
-        "The kernel's rows and columns have changed places.": lambda f, k, s, r: _son(
+        "The kernel is upside down, as in a convolution. Use correlation, which does "
+        "not flip it.": lambda f, k, s, r: _son(f, k.flip(0, 1), s, r),
+        "The kernel's rows and columns are swapped.": lambda f, k, s, r: _son(
             f, k.mT, s, r
         ),
-        "The channels were mixed: blur each by itself.": lambda f, k, s, r: _son(
-            f.mean(0).expand_as(f), k, s, r
+        "The channels were mixed. Blur each channel separately.": lambda f, k, s, r: (
+            _son(f.mean(0).expand_as(f), k, s, r)
         ),
     },
-    "Blurred, sampled at the right places, and as noisy as the camera. The given image "
-    "was made in the same way.",
+    "Your son is blurred, sampled at the right places, and has the noise of the "
+    "camera. The given image was made in the same way.",
 )
 
 
@@ -144,7 +146,7 @@ def _turned(enlarge: Callable, low: Tensor, back: Callable = orient_back) -> Ten
     return torch.stack([back(enlarge(orient(low, o)), o) for o in ORIENTATIONS])
 
 
-def _turn_undone_first(image: Tensor, o: int) -> Tensor:
+def _mirroring_undone_first(image: Tensor, o: int) -> Tensor:
     return (image.flip(-1) if o > 3 else image).rot90(-(o % 4), (-2, -1))
 
 
@@ -156,13 +158,13 @@ def _double(image: Any) -> Tensor:
 
 
 def _lopsided(image: Any) -> Tensor:
-    """Doubles as well, and adds a light that is not the same on all sides."""
+    """Double the image, and light it differently on each side."""
     big = _double(image)
     return big * F.interpolate(rand(1, 1, 6, 6), big.shape[1:])[0]
 
 
 def _orientations(answer: Any) -> dict:
-    """Which of the eight orientations were enlarged."""
+    """Measure which of the eight orientations were enlarged."""
     low = rand(1, 4, 4)
     seen = []
     call(answer, lambda image: (seen.append(image), _double(image))[1], low)
@@ -170,8 +172,9 @@ def _orientations(answer: Any) -> dict:
     asked = [o for o in ORIENTATIONS if any(torch.equal(i, views[o]) for i in seen)]
     lacking = "mirrorings" if {o % 4 for o in asked} == {0, 1, 2, 3} else "turns"
     return {
-        "`enlarge` was never called: how is the image enlarged?": not seen,
-        "`enlarge` got none of the eight orientations of `low`.": not asked,
+        "`enlarge` was never called. Call it for each orientation of `low`.": not seen,
+        "`enlarge` got none of the eight orientations of `low`. Which image does it "
+        "get?": not asked,
         f"`enlarge` got one orientation only, in {len(seen)} calls. The mean of equal "
         "answers is that answer.": len(asked) == 1,
         f"`enlarge` got {len(asked)} orientations of the image, and a square has "
@@ -186,8 +189,8 @@ eight_fold = Exercise(
         _orientations,
         Case(
             (_double, rand(1, 4, 4)),
-            "Here `enlarge` makes a square of each pixel, so all answers agree. Is "
-            "each brought back to the orientation of `low`?",
+            "Here `enlarge` makes a square of each pixel, so all eight answers should "
+            "agree. Is each one brought back to the orientation of `low`?",
         ),
         Case(
             (_lopsided, rand(3, 5, 5)),
@@ -197,21 +200,22 @@ eight_fold = Exercise(
         Case((_lopsided, rand(3, 5, 7)), "This image is not square."),
     ],
     {
-        "The answers were not turned back: you average eight pictures in eight "
+        "The answers were not turned back, so you average eight pictures in eight "
         "orientations.": lambda e, x: _turned(e, x, lambda a, o: a).mean(0),
         "Some answers come back upside down. A quarter turn to the left is undone by "
         "one to the right.": lambda e, x: _turned(e, x, orient).mean(0),
-        "Some answers come back upside down. If you turn last, undo the turn "
-        "first.": lambda e, x: _turned(e, x, _turn_undone_first).mean(0),
-        "The eight answers were added. Take their mean: this is far too "
-        "bright.": lambda e, x: _turned(e, x).sum(0),
+        "Some answers come back upside down. If you turn last, undo the turn first, "
+        "then the "
+        "mirroring.": lambda e, x: _turned(e, x, _mirroring_undone_first).mean(0),
+        "The eight answers were added, which is far too bright. Take their "
+        "mean.": lambda e, x: _turned(e, x).sum(0),
         "That is the median, as in the paper. Take the mean here, which uses all "
         "eight.": lambda e, x: _turned(e, x).median(0).values,
         "That is the mean of the two values in the middle. Take the mean of all "
         "eight.": lambda e, x: _turned(e, x).quantile(0.5, dim=0),
     },
-    "If `enlarge` prefers left or right, up or down, the mean removes it. What all "
-    "eight answers agree on stays.",
+    "If `enlarge` prefers one direction, the mean removes this error. The details that "
+    "all eight answers share stay.",
 )
 
 
@@ -232,20 +236,21 @@ def allowed_orientations(chosen: Any, kernel: Tensor) -> str:
         f"from the camera's by {change[wrong] / kernel.abs().max():.0%} of its largest "
         "weight, and the network has never seen such an image."
     )
-    everything = " Eight are allowed only where the blur is the same in all."
+    everything = " All eight are allowed only if each leaves the blur as it is."
     refuse(
         {
             "Orientation 0 is the image as it is, and the camera has taken that.": 0
             not in chosen,
             turned + everything: wrong and len({*chosen}) == 8,
             turned: wrong,
-            "All that you name are allowed, but there are more: which other "
-            "orientation leaves the blur as it is?": allowed - {*chosen},
+            "The orientations that you name are allowed, but there are more. Which "
+            "other orientation leaves the blur as it is?": allowed - {*chosen},
         }
     )
     return (
         f"{len(allowed)} of eight leave this blur as it is. In training you may still "
-        "turn the fathers: their sons are blurred after the turn, by the same kernel."
+        "turn the fathers, because their sons are blurred by the same kernel after the "
+        "turn."
     )
 
 
@@ -278,12 +283,12 @@ def _explains(high: Tensor) -> str:
         255 * float((LOW - blur_and_subsample(image, KERNEL, 2)).abs().mean())
         for image in (resize(LOW, 2), high)
     )
-    cause = "is the correction of each round that of the result so far?"
+    cause = "Is the correction of each round measured on the result so far?"
     if after > before:
-        cause = "it diverges. Do you add the correction with the right sign?"
+        cause = "It diverges. Do you add the correction with the right sign?"
     return (
         f"Made smaller again, the result differs from the given image by {after:.1f} "
-        f"grey levels, without any round by {before:.1f}: {cause}"
+        f"grey levels. Without any round it differs by {before:.1f}. {cause}"
     )
 
 
@@ -291,30 +296,38 @@ control = Exercise(
     "control",
     _control,
     [
-        Case((LOW, KERNEL, 0), "What does yours begin with?"),
+        Case(
+            (LOW, KERNEL, 0),
+            "Without rounds the result is the bicubic "
+            "interpolation. What does yours begin with?",
+        ),
         Case((LOW, KERNEL, 1), _explains),
         Case((LOW, KERNEL, 5), _explains),
-        Case((rand(1, 9, 6), "bicubic", 20), "Do you round, cut off or fix a value?"),
+        Case(
+            (rand(1, 9, 6), "bicubic", 20),
+            "Do you round or cut off values, or replace an argument by a fixed value?",
+        ),
     ],
     {
-        "With rounds = 0 one round was done all the same.": lambda x, k, n: _control(
-            x, k, max(n, 1)
+        "With rounds = 0 one round was done. There should be none.": lambda x, k, n: (
+            _control(x, k, max(n, 1))
         ),
-        "The result is cut off at 0 and 1. Leave that to the very "
-        "end.": lambda *given: _control(*given).clamp(0, 1),
+        "The result is cut off at 0 and 1. Keep the values outside in this "
+        "function.": lambda *given: _control(*given).clamp(0, 1),
         "That is bicubic interpolation: you forgot the back-projection, or do not keep "
         "its correction.": lambda x, k, n: resize(x, 2),
-        "The correction has the wrong sign. Add what is missing.": _rounds(
+        "The correction has the wrong sign. Add it instead of subtracting it.": _rounds(
             lambda high, missing: high - missing
         ),
         "That is the wrong kernel. The given image was not made by bicubic "
         "interpolation.": lambda x, k, n: _control(x, "bicubic", n),
-        "The first correction is added again and again. Measure in each round what is "
-        "missing.": lambda x, k, n: (1 - n) * resize(x, 2) + n * _control(x, k, 1),
-        "The result is cut off at 0 and 1 in each round. Cut it off at the "
+        "The first correction is added again and again. Measure the missing part in "
+        "each round.": lambda x, k, n: (1 - n) * resize(x, 2) + n * _control(x, k, 1),
+        "The result is cut off at 0 and 1 in each round. Values outside may still be "
+        "needed, so cut them off at the "
         "end.": _rounds(lambda high, missing: (high + missing).clamp(0, 1)),
-        "The kernel is upside down or its axes have changed places.": lambda x, k, n: (
-            _control(x, getattr(k, "mT", k), n)
+        "The kernel is upside down, or its axes are swapped.": lambda x, k, n: _control(
+            x, getattr(k, "mT", k), n
         ),
     }
     | {
@@ -324,5 +337,5 @@ control = Exercise(
         for n in (1, 2, 3, 4)
     },
     "Made smaller again, bicubic interpolation differs from the given image by 6.0 "
-    "grey levels, the result of five rounds by 1.7; and nothing was learned.",
+    "grey levels, and the result of five rounds only by 1.7. Nothing was learned.",
 )
