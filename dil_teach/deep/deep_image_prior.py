@@ -7,9 +7,8 @@ Its input z is random and fixed. With the degradation d that made I, the objecti
 
 and the answer is f_theta(z). The network fits natural structure in fewer steps than
 noise. For denoising, d is the identity, and training must stop before the network fits
-the noise. The stopping rule needs no ground truth: Wang et al., 'Early Stopping for
-Deep Image Prior', TMLR 2023, with an exponential moving variance instead of that of a
-window.
+the noise. The stopping rule of Wang et al., 'Early Stopping for Deep Image Prior', TMLR
+2023, needs no ground truth. Here its variance is an exponential moving variance.
 
 Departures from the paper: several small networks instead of a large one; nearest
 upsampling; the output starts at the mean colour; the noise on the network input is
@@ -39,15 +38,15 @@ from dil_teach.training.schedules import adam
 from dil_teach.training.settings import budget, check_settings
 
 INPUT_CHANNELS = 8
-"""Channels of the network input; few, because each step draws noise for all of them."""
+"""Channels of the network input. They are few because each step draws their noise."""
 NOISE_GROWS = 300
-"""Steps over which the noise on the network input grows to its full size (measured)."""
+"""Number of steps in which the input noise grows to its full size (measured)."""
 LESS_NOISE = 0.3
-"""Share of that noise which is used where the image has no noise to overfit."""
+"""Fraction of the input noise for tasks other than denoising."""
 TOO_NEAR, TOO_FAR = 0.85, 1.2
-"""Bounds on the answer's mean squared distance from the image, as shares of the
-estimated noise variance: below the first, the network has fitted noise; above the
-second, detail is missing. The estimate counts texture as noise, so they are wide."""
+"""Bounds on the mean squared distance between answer and image, divided by the
+estimated noise variance. Below the first, the network has fitted noise. Above the
+second, detail is missing. They are wide: the estimate counts texture as noise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,27 +54,26 @@ class DeepImagePriorSettings:
     """Settings; ``quick()``, ``standard()`` and ``full()`` are the budgets."""
 
     steps: int = 280
-    """Most training steps."""
+    """Largest number of training steps."""
     networks: int = 1
-    """Networks trained side by side, each with its own input. The answer is their mean:
-    their errors in the noise differ more than their pictures do (paper, section 3)."""
+    """Number of networks, each with its own input. The answer is the mean of their
+    outputs, because their errors are different (paper, section 3)."""
     widths: tuple[int, ...] = (16, 32, 64, 64, 64)
     """Channels of the network at each scale, from the finest."""
     skip: int = 8
     """Channels of the skip connection at each scale."""
     learning_rate: float = 0.01
-    """Of Adam."""
+    """Learning rate of Adam."""
     input_noise: float = 0.1
-    """Standard deviation of the noise added to the network input, drawn at each step.
-    It reduces overfitting (paper, section 3). It grows during the first steps, in which
-    it would only slow training down."""
+    """Standard deviation of the noise that each step adds to the network input. The
+    noise reduces overfitting (paper, section 3). It grows during the first steps, in
+    which it would only slow the training."""
     average: float = 0.98
     """Decay of the exponential moving average of the outputs."""
     patience: int = 100
-    """Denoising stops after this many steps without a new minimum of the variance."""
+    """Number of steps without a new minimum of the variance before denoising stops."""
     bf16: bool = True
-    """Use bfloat16 convolutions where the processor supports them and the image is
-    large enough to gain."""
+    """Whether convolutions use bfloat16 where it saves time."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -87,17 +85,11 @@ class DeepImagePriorSettings:
                 f"{self.widths} and {self.average}"
             )
 
-    quick = budget("For a lesson: about 10 CPU seconds at 128 x 128.")
+    quick = budget("Settings for a quick run: 10 CPU seconds for 128 x 128 pixels.")
     standard = budget(
-        "For a result: at most 60 CPU seconds at 128 x 128.",
-        steps=560,
-        networks=3,
+        "Settings for good results: at most 60 CPU seconds.", steps=560, networks=3
     )
-    full = budget(
-        "The best quality known; denoising usually stops before the last step.",
-        steps=1200,
-        networks=6,
-    )
+    full = budget("Settings for the best quality.", steps=1200, networks=6)
 
 
 class DeepImagePrior:
@@ -112,9 +104,9 @@ class DeepImagePrior:
     image : Image
         The degraded image, Float[Tensor, "c h w"] in [0, 1], grey or RGB.
     degradation : Degradation
-        How it was made from the image that we want, see
-        :mod:`dil_teach.image.degradation`; or another differentiable function of a
-        batch, which a checkpoint cannot hold. ``identity`` is for noise.
+        The function that made it from the unknown clean image, see
+        :mod:`dil_teach.image.degradation`; ``identity`` for denoising. Any
+        differentiable function of a batch works, but a checkpoint cannot save it.
     settings : DeepImagePriorSettings
         Budget, network and seed.
 
@@ -176,7 +168,7 @@ class DeepImagePrior:
         networks = [Hourglass(*shape, self.rng, upsample="nearest") for _ in count]
         colour = known.flatten(1).mean(1).cpu().clamp(0.01, 0.99)
         for network in networks:
-            # without it, very dark and very light pictures would need more steps
+            # otherwise very dark and very light pictures would need more steps
             network.state_dict()["last.bias"].add_(colour.logit())
         self.networks = nn.ModuleList(networks).to(image.device)
         self.optimizer = adam(
@@ -214,7 +206,7 @@ class DeepImagePrior:
         return self.step >= self.total_steps
 
     def train_step(self) -> dict[str, Tensor]:
-        """Draw the picture, degrade it, compare it with the image, update."""
+        """Draw and degrade the picture, compare it with the image, then update."""
         drawn = self._draw(self.inputs + self._noise())
         loss = (self.degradation(drawn) - self.target).square().mean()
         self.optimizer.zero_grad()
@@ -241,7 +233,7 @@ class DeepImagePrior:
         return most * min(1, self.step / NOISE_GROWS) * noise.to(self.inputs.device)
 
     def _update_average(self, drawn: Image) -> None:
-        """Update the outputs' moving average and variance, and keep the best answer."""
+        """Update the outputs' moving average and variance, and the best answer."""
         rate = max(1 - self.settings.average, 1 / self.step)
         change = drawn - self.average
         self.average += rate * change
@@ -260,7 +252,7 @@ class DeepImagePrior:
             self.best = self.average.clone()
 
     def raw(self) -> Image:
-        """What the network draws now, Float[Tensor, "c h w"] in [0, 1]."""
+        """The networks' present output, Float[Tensor, "c h w"] in [0, 1]."""
         with torch.no_grad():
             return self._draw(self.inputs).mean(0)
 
@@ -271,8 +263,8 @@ class DeepImagePrior:
     def result(self) -> Image:
         """The restored image after the steps taken so far, "c h2 w2" in [0, 1].
 
-        It is the moving average of the outputs; for denoising, the one at the minimum
-        of the variance. Inpainting replaces only the hole, and keeps known pixels.
+        It is the moving average of the outputs. For denoising, it is the average at
+        the minimum of the variance. For inpainting, known pixels stay unchanged.
         """
         if self.stops_early and self.best_step:
             return self.best.clone()

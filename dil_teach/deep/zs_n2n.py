@@ -1,14 +1,14 @@
 """ZS-N2N: Mansour and Heckel, 'Zero-Shot Noise2Noise', CVPR 2023.
 
 Two fixed filters D1 and D2 turn one noisy image y into two images of half the size.
-They show the same picture, and their noise is independent. A small network n predicts
+Both show the same picture, and their noise is independent. A small network n predicts
 the noise of an image, and f(x) = x - n(x) is the clean image. The objective is
 
     1/2 (|| f(D1 y) - D2 y ||^2 + || f(D2 y) - D1 y ||^2)               residual
     + 1/2 (|| f(D1 y) - D1 f(y) ||^2 + || f(D2 y) - D2 f(y) ||^2) ,     consistency
 
 with means over all values; the result is f(y). The network cannot predict the noise of
-one image from the other: it predicts the picture, which both share.
+one image from the other, so it learns to predict the picture, which both share.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from dil_teach.training.schedules import adam, set_learning_rate
 from dil_teach.training.settings import budget, check_settings
 
 MIN_SIDE = 8
-"""Fewest pixels a side of the noisy image."""
+"""Smallest side of the noisy image in pixels."""
 SLOPE = 0.2
 """Slope of the leaky ReLU, as in the authors' network."""
 DIAGONALS = ((0.0, 0.5), (0.5, 0.0)), ((0.5, 0.0), (0.0, 0.5))
@@ -38,21 +38,21 @@ class ZSN2NSettings:
     """Settings; ``quick()``, ``standard()`` and ``full()`` are the budgets."""
 
     steps: int = 400
-    """Training steps."""
+    """Number of training steps."""
     width: int = 48
     """Channels of the two hidden layers."""
     learning_rate: float = 1e-3
-    """Of Adam; halved after each third of the steps."""
+    """Learning rate of Adam. It is halved after each third of the steps."""
     bf16: bool = True
-    """Use bfloat16 convolutions where the processor supports them."""
+    """Whether convolutions use bfloat16 where the processor supports it."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_settings(self, steps=1, width=1, learning_rate=1e-6)
 
-    quick = budget("For a lesson.")
-    standard = budget("For a result.", steps=2000)
-    full = budget("The best quality known.", steps=3000)
+    quick = budget("Settings for a quick run.")
+    standard = budget("Settings for good results.", steps=2000)
+    full = budget("Settings for the best quality.", steps=3000)
 
 
 class ZSN2N:
@@ -102,7 +102,7 @@ class ZSN2N:
         return self.step >= self.total_steps
 
     def train_step(self) -> dict[str, Tensor]:
-        """Predict each of the pair from the other, compare with the denoised whole."""
+        """Denoise both half-size images, compute both losses, update the network."""
         third = 3 * self.step // self.total_steps
         set_learning_rate(self.optimizer, self.settings.learning_rate * 0.5**third)
         first, second = pair_downsample(self.image[None])
@@ -148,8 +148,9 @@ def pair_downsample(
     Returns
     -------
     (Float[Tensor, "n c h2 w2"], Float[Tensor, "n c h2 w2"])
-        The mean of top right and bottom left of each block, and of top left and bottom
-        right. They share no pixel, so their noise is independent.
+        In each block, the first is the mean of top right and bottom left, and the
+        second is the mean of top left and bottom right. They share no pixel, so their
+        noise is independent.
     """
     channels = image.shape[1]
     first, second = (

@@ -28,18 +28,17 @@ UNREADABLE = (
     RuntimeError,
     ImportError,
 )
-"""Errors that damaged files, and files from other versions, can cause."""
+"""Errors that a damaged file, or a file of another version, can cause."""
 
 
 def state_of(part: Any) -> Any:
-    """A copy of all that training changes in a method, or in a part of a method.
+    """A copy of everything that training changes in a method or in a part of it.
 
     Parameters
     ----------
     part : object
-        Its own ``state_dict`` is called if it has one, as networks and optimizers have.
-        Of an object with ``STATE``, such as a method, these attributes are copied.
-        Otherwise it is a random generator, a tensor, or plain values.
+        A network, an optimizer or another object with ``state_dict``; an object with
+        ``STATE``, such as a method; a random generator; a tensor; or plain values.
 
     Returns
     -------
@@ -56,15 +55,15 @@ def state_of(part: Any) -> Any:
 
 
 def load_state(part: Any, state: dict[str, Any]) -> None:
-    """Restore a method, or a part with a state of its own, as :func:`state_of` saw it.
+    """Restore a method, or a part of it, from the result of :func:`state_of`.
 
     Parameters
     ----------
     part : object
-        It changes: by its own ``load_state_dict`` if it has one, otherwise attribute by
-        attribute.
+        The object to change. Its ``load_state_dict`` is called if it has one; otherwise
+        the attributes in ``STATE`` are set.
     state : dict of str to Any
-        As :func:`state_of` returned it; it may be on another device.
+        The result of :func:`state_of`; it may be on another device.
 
     Raises
     ------
@@ -78,7 +77,7 @@ def load_state(part: Any, state: dict[str, Any]) -> None:
 
 
 def load_attributes(method: Any, state: dict[str, Any], names: Sequence[str]) -> None:
-    """Restore some attributes of a method; otherwise as :func:`load_state`."""
+    """Restore the named attributes of a method, as :func:`load_state` does."""
     for name in names:
         value, saved = getattr(method, name), copy.deepcopy(state[name])
         if isinstance(value, torch.Generator):
@@ -102,17 +101,17 @@ def save(
 ) -> None:
     """Save a method's arguments and state to a safetensors file.
 
-    The file is written completely or not at all. It contains a hash of the image, by
-    which :func:`resume` checks that it gets the same image.
+    The file is written completely or not at all. It contains a hash of the image, so
+    that :func:`resume` can check that it gets the same image.
 
     Parameters
     ----------
     method : SingleImageMethod
-        At any step of its training.
+        A method at any step of its training.
     path : str or Path
         The file to write, usually ``*.safetensors``.
     provenance : dict of str, optional
-        Where the file comes from; saved in its metadata.
+        The origin of the file, saved in its metadata.
 
     Raises
     ------
@@ -134,7 +133,7 @@ def save(
 
 
 def resume(path: str | Path, image: Image | Video) -> Any:
-    """Load a method from a file, to train it further or to read its result.
+    """Load a method from a file, to continue training or to use its result.
 
     On a CPU, further training gives the same bits as training without a stop.
 
@@ -148,12 +147,12 @@ def resume(path: str | Path, image: Image | Video) -> Any:
     Returns
     -------
     SingleImageMethod
-        Of the class that was saved.
+        A method of the class that was saved.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If :func:`save` did not write the file, this version of the library cannot read
         it, or the image is another one.
@@ -191,7 +190,7 @@ def _fingerprint(image: Image | Video) -> dict[str, Any]:
 
 
 def _without_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """The tree in the form of JSON; its tensors are moved to ``tensors``, by name."""
+    """The tree as JSON values; its tensors are moved to ``tensors``, by name."""
     if isinstance(tree, Tensor):
         tensors[name] = tree.detach().cpu().contiguous().clone()
         return {"tensor": name}
@@ -210,7 +209,7 @@ def _without_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         parts = [tree.func, list(tree.args), tree.keywords]
         return {"partial": _without_tensors(parts, name, tensors)}
     if isinstance(tree, dict):
-        # as pairs: keys of JSON are strings, and those of an optimizer are numbers
+        # as pairs, because JSON has only string keys, and optimizers have number keys
         pairs = [
             [key, _without_tensors(value, f"{name}.{key}", tensors)]
             for key, value in tree.items()
@@ -251,10 +250,10 @@ def _with_tensors(tree: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def _named(name: str, kind: type) -> Any:
-    """A class or function of this library; a file must not name other code.
+    """The class or function of this library with this name; others are an error.
 
-    Public classes are found by their own name alone, so that old files can be read
-    after a class has moved to another module.
+    A public class is found by its own name, so that old files can be read after the
+    class has moved to another module.
     """
     import dil_teach
 

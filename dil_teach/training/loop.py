@@ -1,12 +1,13 @@
 """The training loop.
 
-The method owns its state, and the loop is disposable: stop a loop anywhere, start
-another on the same method, and training continues at the next step.
+The method holds its state, and the loop has none. So you can stop a loop and start
+another with the same method; training continues at the next step.
 
-The same seed gives the same bits on one CPU with one number of torch threads. Another
-number changes the order of sums, and so the last bits, which training amplifies: after
-200 steps with 1 and 2 threads, ZSSR agrees within 90 dB, ZS-N2N within 60, and Deep
-Image Prior, denoising or inpainting, within 42. Commands and chapters set one thread.
+The same seed gives the same bits on one CPU with the same number of torch threads.
+Another number of threads changes the order of sums and the last bits, and training
+amplifies this difference. After 200 steps, the PSNR between results with 1 and 2
+threads is 90 dB for ZSSR, 60 dB for ZS-N2N and 42 dB for Deep Image Prior. Commands
+and chapters use one thread.
 """
 
 import dataclasses
@@ -26,10 +27,10 @@ from dil_teach.image.convention import Image, Video
 
 @runtime_checkable
 class SingleImageMethod(Protocol):
-    """What the loop and checkpoints need of a method. Methods do not inherit from it.
+    """The attributes of a method that the loop and checkpoints use.
 
-    A method that must do more to load a state has ``load_state_dict(state)``, and one
-    whose state is more than attributes has ``state_dict()``, as networks have.
+    Methods do not inherit from this class. If ``STATE`` does not describe the state of
+    a method, the method has ``state_dict()`` and ``load_state_dict(state)``.
     """
 
     image: Image | Video
@@ -37,10 +38,10 @@ class SingleImageMethod(Protocol):
     step: int
     """Training steps taken so far."""
     total_steps: int
-    """The most steps; it may stop earlier."""
+    """Largest number of steps; training may stop earlier."""
 
     arguments: dict[str, Any]
-    """The constructor's arguments beside the image, by name."""
+    """The constructor's arguments by name, without the image."""
 
     @property
     def STATE(self) -> Sequence[str]:
@@ -62,7 +63,7 @@ Method = TypeVar("Method", bound=SingleImageMethod)
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """A report of the training loop."""
+    """A report on the training so far."""
 
     step: int
     total_steps: int
@@ -75,15 +76,15 @@ class Progress:
 def train(method: SingleImageMethod, report_every: int = 50) -> Iterator[Progress]:
     """Train a method until it is done, and report its progress.
 
-    It never prints, plots or saves. An interrupt (Ctrl-C, a notebook's stop button)
-    takes effect after the current step; call it again to continue.
+    It does not print, plot or save. An interrupt (Ctrl-C, a notebook's stop button)
+    takes effect after the current step. Call this function again to continue.
 
     Parameters
     ----------
     method : SingleImageMethod
         Its state changes.
     report_every : int
-        Reports come at multiples of this, and at the last step.
+        Number of steps between reports; the last step is always reported.
 
     Yields
     ------

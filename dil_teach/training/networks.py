@@ -1,9 +1,10 @@
-"""The hourglass network of untrained priors, its input, and convolutions.
+"""The hourglass network of Deep Image Prior, its input, and convolutions.
 
 Ulyanov, Vedaldi and Lempitsky, 'Deep Image Prior', CVPR 2018, supplementary material:
-an encoder and a decoder with narrow skip connections. Departures, which save three
-quarters of the operations: fewer channels at the fine scales, zero padding, and at each
-scale one 3 x 3 convolution down and one up beside the strided one.
+an encoder and a decoder with narrow skip connections. Each scale has a strided 3 x 3
+convolution and another 3 x 3 convolution in the encoder, and one 3 x 3 convolution in
+the decoder. Departures from the paper, which save three quarters of the operations:
+fewer channels at the fine scales, and zero padding.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 SLOPE = 0.1
 """Slope of the leaky ReLU for negative values."""
 INPUT_CHANNELS = 16
-"""Channels of the network input; the authors' denoising uses 32."""
+"""Channels of the network input; the authors use 32 for denoising."""
 
 
 class Hourglass(nn.Module):
@@ -91,7 +92,7 @@ class Block(nn.Sequential):
 
 
 def normalise(channels: int) -> nn.BatchNorm2d:
-    """Batch normalisation without running statistics: reading a result changes none."""
+    """Batch normalisation without running statistics: no output changes its state."""
     return nn.BatchNorm2d(channels, track_running_stats=False)
 
 
@@ -99,7 +100,7 @@ def convolution(
     before: int, after: int, side: int, stride: int, rng: torch.Generator
 ) -> nn.Conv2d:
     """A convolution with zero padding, its weights drawn from ``rng``."""
-    # skip_init: torch's own initialisation would draw from the user's random state
+    # skip_init: torch's initialisation would change the user's random state
     layer: Any = nn.utils.skip_init(
         nn.Conv2d, before, after, side, stride=stride, padding=side // 2
     )

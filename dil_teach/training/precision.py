@@ -1,4 +1,4 @@
-"""How convolutions are computed: bfloat16 where it helps, cuDNN where it helps."""
+"""Use of bfloat16 and of cuDNN for convolutions."""
 
 import functools
 from collections.abc import Callable
@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 BF16_PAYS = 96 * 96
-"""Pixels from which bfloat16 saves an hourglass network time. Converting weights and
-gradients costs the same at any size: a quarter of a step at 64 x 64 (measured)."""
+"""Number of pixels from which bfloat16 makes an hourglass network faster. Converting
+weights and gradients takes the same time at any size: a quarter of a step at 64 x 64
+pixels (measured)."""
 
 
 def autocast(
@@ -16,12 +17,12 @@ def autocast(
 ) -> torch.autocast:
     """A context in which convolutions use bfloat16, if the processor supports it.
 
-    Otherwise it changes nothing: emulated bfloat16 is slower than float32.
+    Otherwise it changes nothing, because emulated bfloat16 is slower than float32.
 
     Parameters
     ----------
     device : torch.device
-        Where the convolutions run.
+        Device of the convolutions.
     wanted : bool
         False keeps float32.
     pixels : int
@@ -40,11 +41,11 @@ def autocast(
 
 
 def without_cudnn(step: Callable) -> Callable:
-    """Decorate a method of a class with an ``image``: on a GPU it runs without cuDNN.
+    """Decorate a method so that it runs without cuDNN if ``self.image`` is on a GPU.
 
-    For networks whose input has another size at each step. cuDNN takes about a second
-    to prepare for each new size; PyTorch's own convolutions do not. cuDNN is off in the
-    whole process while the method runs.
+    It is for networks whose input size changes at each step. cuDNN needs about a second
+    to prepare for each new size, but PyTorch's own convolutions do not. cuDNN is off in
+    the whole process while the method runs.
     """
 
     @functools.wraps(step)

@@ -1,4 +1,4 @@
-"""Optimizers, learning-rate schedules, updates of one network, and averages of it."""
+"""Optimizers, learning-rate schedules, and moving averages of weights."""
 
 import math
 from collections.abc import Iterable
@@ -16,20 +16,20 @@ def schedule(
     shape: Literal["cosine", "linear"] = "cosine",
     least: float = 0.0,
 ) -> float:
-    """Share of the learning rate: it rises, stays at 1, and falls.
+    """The factor of the learning rate: it rises to 1, stays at 1, and falls.
 
     Parameters
     ----------
     progress : float
-        Share of the steps taken, in [0, 1].
+        Fraction of the steps that are taken, in [0, 1].
     warm_up : float
-        Until this share of the steps it rises from 0 along a line.
+        Fraction of the steps in which the factor rises linearly from 0 to 1.
     decay : float
-        From this share of the steps on it falls towards 0; at least ``warm_up``.
+        Fraction of the steps after which it falls towards 0; at least ``warm_up``.
     shape : {"cosine", "linear"}
-        How it falls.
+        Shape of the decay.
     least : float
-        It does not fall below this.
+        Smallest value of the decay.
     """
     if progress < warm_up:
         return progress / warm_up
@@ -41,7 +41,7 @@ def schedule(
 
 
 def adam(parameters: Iterable, device: torch.device, **options: Any) -> Adam:
-    """Adam as one fused kernel, except on Apple's GPUs."""
+    """The Adam optimizer, as one fused kernel except on Apple's GPUs."""
     return Adam(parameters, fused=device.type != "mps", **options)
 
 
@@ -62,13 +62,13 @@ def update(
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
-        Holds the weights.
+        The optimizer of the weights.
     loss : Float[Tensor, ""]
-        Only its gradient by these weights is computed.
+        Only its gradient with respect to these weights is computed.
     max_norm : float, optional
         A longer gradient is scaled down to this length.
     retain_graph : bool
-        True if another loss that shares computations is still to be used.
+        True if a later loss uses the same computation graph.
     """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     optimizer.zero_grad()
@@ -80,16 +80,17 @@ def update(
 
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, keep: float) -> None:
-    """One step of the exponential moving average of a network's weights.
+    """Update the exponential moving average of a network's weights.
 
     Parameters
     ----------
     average : nn.Module
-        Its weights change: ``keep`` times their value plus the rest of the network's.
+        Its weights change: ``keep`` times the old weights plus ``1 - keep`` times the
+        weights of ``network``.
     network : nn.Module
-        Of the same architecture.
+        A network of the same architecture.
     keep : float
-        In [0, 1).
+        Decay of the average, in [0, 1).
     """
     pairs = zip(average.parameters(), network.parameters(), strict=True)
     for kept, new in pairs:

@@ -1,17 +1,17 @@
-"""Settings of the methods: their budgets, and the checks of their values."""
+"""Budgets of the methods' settings, and checks of their values."""
 
 from typing import Any
 
 
 def budget(about: str, **values: Any) -> Any:
-    """A class method that makes settings: ``quick``, ``standard`` or ``full``.
+    """A class method that returns settings: ``quick``, ``standard`` or ``full``.
 
     Parameters
     ----------
     about : str
-        Its docstring: the purpose, and the time that training takes.
+        Docstring of the class method: the purpose and the training time.
     **values
-        Settings that differ from their defaults. A caller can change these and others:
+        Settings that differ from the defaults. A caller can change any setting, as in
         ``Settings.full(seed=1)``.
     """
 
@@ -23,12 +23,12 @@ def budget(about: str, **values: Any) -> Any:
 
 
 def check_settings(settings: Any, **least: float) -> None:
-    """Check that settings are not below their least values, given by name.
+    """Check that each named setting has at least the given value.
 
     Raises
     ------
     ValueError
-        If one is.
+        If a setting is smaller.
     """
     for name, value in least.items():
         if (got := getattr(settings, name)) < value:

@@ -1,4 +1,4 @@
-"""What each part of ZSSR adds, beside baselines that need no network."""
+"""Comparison of the parts of ZSSR with baselines that need no network."""
 
 from dil_teach.classical.back_projection import back_project
 from dil_teach.deep.zssr.large_images import tiles
@@ -9,21 +9,21 @@ from dil_teach.image.resize import resize
 
 
 def compare(zssr: ZSSR) -> dict[str, Image]:
-    """The result of ZSSR step by step, and two baselines.
+    """The result of ZSSR after each of its steps, and two baselines.
 
     Parameters
     ----------
     zssr : ZSSR
-        Trained; it does not change.
+        A trained method; it does not change.
 
     Returns
     -------
     dict of str to Image
-        Images of the wanted size in [0, 1]: ``bicubic``; ``bicubic + back-projection``
-        with the same kernel and the twenty iterations that suit it best, the baseline
-        that a network must beat; ``raw``, the network's own output; ``raw +
-        back-projection``; ``ensemble``, the mean over orientations; and ``final``, what
-        :meth:`ZSSR.super_resolve` returns.
+        Images of the requested size in [0, 1]. ``bicubic`` and ``bicubic +
+        back-projection`` are the baselines; the second uses the same kernel and twenty
+        iterations, which suit it best. ``raw`` is the network's output, ``ensemble``
+        its mean over orientations, and ``raw + back-projection`` shows the effect of
+        back-projection. ``final`` is the result of :meth:`ZSSR.super_resolve`.
     """
     results: dict[str, Image] = {}
     for tile in tiles(zssr.image, zssr.scale, zssr.size):

@@ -10,17 +10,18 @@ from dil_teach.image.augment import random_crop
 from dil_teach.image.convention import Image
 
 WHOLE_PIXELS = 1024 * 1024
-"""Images with more pixels are learned from windows, and enlarged tile by tile."""
+"""Number of pixels above which an image is learned from windows and enlarged by
+tiles."""
 TILE, TILE_MARGIN = 256, 32
-"""Side of a window or tile in pixels of the given image, and the margin that a tile
-sees around itself. The margin exceeds half the receptive field, 8 pixels, and the reach
-of back-projection."""
+"""Side of a window or tile, and width of the margin around a tile, in pixels of the
+given image. The margin is wider than half the receptive field (8 pixels) and than the
+reach of back-projection."""
 MEMORY_LIMIT = 4e9
-"""Bytes that a result may need."""
+"""Largest memory in bytes that a result may need."""
 
 
 def windows(image: Image, rng: torch.Generator) -> list[Image]:
-    """The images to learn from: the image itself, or random windows of a large one."""
+    """The training images: the image itself, or random windows of a large image."""
     if image.shape[-2] * image.shape[-1] <= WHOLE_PIXELS:
         return [image]
     return [
@@ -37,9 +38,9 @@ class Tile:
     size: tuple[int, int]
     """Height and width of the part's enlargement."""
     corner: tuple[int, int] = (0, 0)
-    """Row and column in the enlargement, after the margin."""
+    """Row and column in the enlargement at which the margin ends."""
     place: tuple[slice, slice] = (slice(None), slice(None))
-    """Rows and columns in the result, without the margin."""
+    """Rows and columns of the part in the result, without the margin."""
 
     def paste(self, enlarged: Image, result: Image) -> None:
         """Write the enlargement, without its margin, into the result."""
@@ -52,7 +53,7 @@ class Tile:
 def tiles(
     image: Image, scale: tuple[float, float], size: tuple[int, int]
 ) -> Iterator[Tile]:
-    """Divide an image into tiles, so that memory does not grow with it.
+    """Divide an image into tiles, so that a large image needs no more memory.
 
     Parameters
     ----------
@@ -66,7 +67,8 @@ def tiles(
     Yields
     ------
     Tile
-        One tile, the whole image, if the image is small or the scale is not whole.
+        A small image, or a scale that is not an integer, gives one tile: the whole
+        image.
     """
     if not _is_tiled(image, scale):
         yield Tile(image, size)
@@ -88,7 +90,7 @@ def tiles(
 
 
 def _is_tiled(image: Image, scale: tuple[float, float]) -> bool:
-    """Whether the image is large and its tiles meet on whole pixels of the result."""
+    """Whether the image is large and the scale is an integer, so that tiles fit."""
     whole = all(s == int(s) for s in scale)
     return whole and image.shape[-2] * image.shape[-1] > WHOLE_PIXELS
 
@@ -96,7 +98,7 @@ def _is_tiled(image: Image, scale: tuple[float, float]) -> bool:
 def check_memory(
     image: Image, scale: tuple[float, float], size: tuple[int, int], width: int
 ) -> None:
-    """Refuse a result that needs more memory than ``MEMORY_LIMIT``.
+    """Raise an error if the result needs more memory than ``MEMORY_LIMIT``.
 
     Parameters
     ----------

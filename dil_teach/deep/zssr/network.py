@@ -1,4 +1,4 @@
-"""The network of ZSSR, and its output for an image in one or more orientations."""
+"""The network of ZSSR, and its mean output over orientations of an image."""
 
 import itertools
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ from dil_teach.training.precision import autocast
 class ResidualNetwork(nn.Module):
     """Convolutions on the low-resolution grid and a pixel shuffle.
 
-    The slope of the leaky ReLU is not 0: a network with plain ReLU dies on smooth
-    images, and then returns bicubic interpolation.
+    The activation is the leaky ReLU. With plain ReLU the network stops learning on
+    smooth images, and returns bicubic interpolation.
 
     Parameters
     ----------
     channels : int
-        Of the image.
+        Channels of the image.
     width, depth : int
-        Channels of the hidden layers, and convolutions in all.
+        Channels of the hidden layers, and number of all convolutions.
     factor : int
-        Side of the block of pixels that the shuffle makes of one: the largest scale.
+        Upscaling factor of the pixel shuffle: the largest scale, rounded up.
     rng : torch.Generator
         Draws the initial weights.
     bf16 : bool
@@ -68,13 +68,13 @@ class ResidualNetwork(nn.Module):
     def forward(
         self, low: Float[Tensor, "b c _h _w"], interpolated: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b c h w"]:
-        """The enlarged batch, from the batch and its interpolation."""
+        """The enlarged batch: the interpolation plus the network's residual."""
         first, *hidden, last = self.convolutions
         with autocast(low.device, self.bf16):
             x = low.contiguous(memory_format=torch.channels_last)
             x = F.leaky_relu(first(x), SLOPE)
             for convolution in hidden:
-                # without 'x +', noisy gradients shrink the signal until bicubic is left
+                # without 'x +', noisy gradients shrink the residual towards 0
                 x = x + F.leaky_relu(convolution(x), SLOPE)
             residual = F.pixel_shuffle(last(x).float(), self.factor)
         size = (interpolated.shape[-2], interpolated.shape[-1])
@@ -89,7 +89,7 @@ def enlarge(
     size: tuple[int, int],
     orientations: Sequence[int] = (0,),
 ) -> Image:
-    """The mean output for some orientations; it may leave [0, 1] a little."""
+    """The network's mean output over orientations; it may lie outside [0, 1]."""
     total = torch.zeros(len(low), *size, device=low.device)
     for o in orientations:
         turned = orient(low, o)

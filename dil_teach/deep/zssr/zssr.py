@@ -2,7 +2,7 @@
 
 Shocher, Cohen and Irani, CVPR 2018. A small network f learns at test time, from the
 test image I alone, to undo its downscaling d. Fathers F are crops of I and of smaller
-copies of it; the son of F is d(F). The objective and the result are
+copies of I. The son of F is d(F). The objective and the result are
 
     min over theta of  sum over F of | f_theta(d(F)) - F | ,     X = f_theta(I) .
 
@@ -15,6 +15,7 @@ largest result so far; the mean of the eight orientations instead of their media
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -40,9 +41,9 @@ from dil_teach.training.schedules import adam, schedule, set_learning_rate
 from dil_teach.training.settings import budget, check_settings
 
 MIN_SIDE = 16
-"""Fewest pixels a side of the given image."""
+"""Smallest side of the given image in pixels."""
 WARM_UP = 0.15
-"""Share of a stage's steps in which the learning rate rises."""
+"""Fraction of a stage's steps in which the learning rate rises."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,34 +51,36 @@ class ZSSRSettings:
     """Settings; ``quick()``, ``standard()`` and ``full()`` are the budgets."""
 
     steps: int = 500
-    """Training steps."""
+    """Number of training steps."""
     gradual: int = 2
-    """Stages, each with a larger scale (paper, section 3). The result of a stage gives
-    the fathers of the next."""
+    """Number of stages. Each stage has a larger scale, and its result gives the fathers
+    of the next stage (paper, section 3)."""
     depth: int = 8
-    """Convolutions of 3 x 3. The receptive field is 2 * depth + 1 LR pixels a side."""
+    """Number of 3 x 3 convolutions. The receptive field has 2 * depth + 1 pixels a
+    side at low resolution."""
     width: int = 64
     """Channels of the hidden layers."""
     learning_rate: float = 3e-3
-    """Of Adam, at the end of each stage's warm-up."""
+    """Learning rate of Adam at the end of each stage's warm-up."""
     crop: int = 24
     """Side of the sons in pixels."""
     batch: int = 2
-    """Pairs of father and son in a step."""
+    """Number of pairs of father and son in each step."""
     father_scales: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
-    """Sizes of the images that fathers are cut from, relative to the given image."""
+    """Scales of the image copies from which fathers are cropped."""
     augment: bool = True
-    """Cut fathers in eight orientations."""
+    """Whether fathers are flipped and rotated to eight orientations."""
     noise: float = 0.0
-    """Standard deviation of noise added to the sons, in [0, 1], for noisy images
-    (paper, section 3). It turns off back-projection, which would restore the noise."""
+    """Standard deviation, in [0, 1], of the noise that is added to the sons. Use it for
+    noisy images (paper, section 3). It turns off back-projection, which would restore
+    the noise."""
     jpeg_quality: int | None = None
-    """JPEG quality of the sons, for compressed images; turns off back-projection."""
+    """JPEG quality of the sons, for compressed images. It turns off back-projection."""
     back_projections: int = 3
-    """Iterations of back-projection on the network's output. With a wide blur, more
-    iterations amplify the rounding of the image into grain."""
+    """Number of back-projection iterations on the network's output. With a wide blur,
+    more iterations amplify the rounding errors of the image."""
     bf16: bool = True
-    """Use bfloat16 convolutions where the processor supports them."""
+    """Whether convolutions use bfloat16 where the processor supports it."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -90,12 +93,11 @@ class ZSSRSettings:
                 f"jpeg_quality in 1 to 95, got {self.noise} and {self.jpeg_quality}"
             )
 
-    quick = budget("For a lesson: about 8 CPU seconds at 128 x 128.")
-    standard = budget("For a result: about 20 CPU seconds at 128 x 128.", steps=1600)
-    full = budget(
-        "The best quality known: about 50 CPU seconds at 128 x 128.",
-        steps=4000,
+    quick = budget(
+        "Settings for a quick run: about 8 CPU seconds for 128 x 128 pixels."
     )
+    standard = budget("Settings for good results: about 20 CPU seconds.", steps=1600)
+    full = budget("Settings for the best quality: about 50 CPU seconds.", steps=4000)
 
 
 class ZSSR:
@@ -109,10 +111,10 @@ class ZSSR:
     image : Image
         The low-resolution image, Float[Tensor, "c h w"] in [0, 1], grey or RGB.
     scale : float or (float, float)
-        How many times higher and wider the result is, each at least 1.
+        Scale factor of height and width, at least 1.
     kernel : str or Float["kh kw"]
-        How the image was downscaled: the name of an antialiased interpolation, or a
-        blur kernel on the pixels of the result, as in
+        The downscaling that made the image: the name of an antialiased interpolation,
+        or a blur kernel at the resolution of the result, as in
         :func:`dil_teach.image.resize.blur_and_subsample`.
     settings : ZSSRSettings
         Budget, network and seed.
@@ -173,17 +175,17 @@ class ZSSR:
 
     @property
     def done(self) -> bool:
-        """Whether all steps are taken; the learning rate has then fallen to 0."""
+        """Whether all steps of the budget are taken."""
         return self.step >= self.total_steps
 
     @property
     def stage(self) -> int:
-        """Number of the stage being trained, from 0."""
+        """Index of the current stage, from 0."""
         stage = self.step * len(self.stages) // self.total_steps
         return min(stage, len(self.stages) - 1)
 
     def train_step(self) -> dict[str, Tensor]:
-        """Restore a batch of sons, compare them with their fathers, update."""
+        """Enlarge sons, compare them with their fathers, update the network."""
         set_learning_rate(self.optimizer, self._learning_rate())
         father, son = self.father_and_son()
         interpolated = resize(son, self.stages[self.stage], _size(father))
@@ -191,7 +193,7 @@ class ZSSR:
         loss = (restored - father).abs().mean()
         self.optimizer.zero_grad()
         loss.backward()
-        # the large gradients at the start of a stage would undo the stage before
+        # large gradients at the start of a stage would undo the previous stage
         nn.utils.clip_grad_norm_(self.network.parameters(), 0.1)
         self.optimizer.step()
         stage = self.stage
@@ -203,7 +205,7 @@ class ZSSR:
     def father_and_son(
         self,
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c _h _w"]]:
-        """A batch of random crops in random orientations, and the sons of them."""
+        """A batch of fathers (crops in random orientations), and their sons."""
         scale = self.stages[self.stage]
         smallest = min(min(father.shape[-2:]) for father in self.fathers)
         side = min(round(self.settings.crop * max(scale)), smallest)
@@ -219,7 +221,7 @@ class ZSSR:
         return father, degrade(father, kernel, scale, noise, quality, self.rng)
 
     def _learning_rate(self) -> float:
-        """Warm-up and cosine decay in each stage."""
+        """The learning rate: warm-up and cosine decay in each stage."""
         progress = (self.step + 1) * len(self.stages) / self.total_steps - self.stage
         return self.settings.learning_rate * schedule(progress, WARM_UP, WARM_UP)
 
@@ -242,34 +244,34 @@ class ZSSR:
         self.fathers = self._fathers()
 
     def super_resolve(self) -> Image:
-        """The image at the wanted size, after the steps taken so far.
+        """The image at the requested size, after the steps taken so far.
 
-        The mean of the network's outputs for eight orientations (fewer where kernel or
-        scale are not symmetric), then back-projection if the image is clean.
+        The result is the mean of the network's outputs for eight orientations, or fewer
+        if the kernel or scale is not symmetric. A clean image is then back-projected.
 
         Returns
         -------
         Image
             Float[Tensor, "c h2 w2"] in [0, 1].
         """
-        result = self.image.new_empty(len(self.image), *self.size)
-        for tile in tiles(self.image, self.scale, self.size):
-            low, scale, allowed = tile.image, self.scale, self.orientations
-            high = enlarge(self.network, low, scale, tile.size, allowed)
-            high = back_project(high, low, self.kernel, scale, self.back_projections)
-            tile.paste(high.clamp(0, 1), result)
-        return result
+        return self._result(self.orientations, self.back_projections)
 
     def raw(self) -> Image:
-        """The network's own output, without ensemble and back-projection."""
+        """The network's output, without ensemble and back-projection."""
+        return self._result([0], 0)
+
+    def _result(self, orientations: Sequence[int], rounds: int) -> Image:
+        """The enlarged image in [0, 1], computed tile by tile."""
         result = self.image.new_empty(len(self.image), *self.size)
         for tile in tiles(self.image, self.scale, self.size):
-            high = enlarge(self.network, tile.image, self.scale, tile.size)
+            low, scale = tile.image, self.scale
+            high = enlarge(self.network, low, scale, tile.size, orientations)
+            high = back_project(high, low, self.kernel, scale, rounds)
             tile.paste(high.clamp(0, 1), result)
         return result
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore a state, and with it the fathers."""
+        """Restore a state, and compute the fathers from it."""
         load_attributes(self, state, self.STATE)
         self.fathers = self._fathers()
 
