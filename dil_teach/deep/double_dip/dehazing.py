@@ -1,7 +1,7 @@
 """Dehazing by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019.
 
-In linear light, the hazy picture I is composed of the clear picture J (the front, drawn
-by a network), the airlight A (the back) and the transmission t (the mask):
+In linear light, the hazy picture I is composed of the clear picture J (the front), the
+airlight A (the back) and the transmission t (the mask). A network draws J:
 
     minimise  mean (t J + (1 - t) A - I)^2
               + envelope * mean max(q (b - t), (q - 1) (b - t))
@@ -10,16 +10,17 @@ by a network), the airlight A (the back) and the transmission t (the mask):
 b is the lower bound of each transmission, q = ``QUANTILE``, and s is the similarity of
 two neighbours, exp(-(difference of their colours) / ``EDGE``).
 
-Start: the airlight is estimated first and then frozen. The mask starts from the guided
-dark channel, on a coarse grid.
-Result: the model solved for J, not the network's layer. Its transmission blends the
-mask with the guided dark channel, as t^``TRUST`` * dark^(1 - ``TRUST``).
+The airlight is estimated first and then frozen. The mask starts from the guided dark
+channel, on a coarse grid. The result is the solution of the model for J, not the layer
+of the network. Its transmission is t^``TRUST`` * dark^(1 - ``TRUST``), where dark is
+the guided dark channel.
 
-Departures from the paper. The networks alone cannot distinguish haze from pale paint;
-the penalties can. The envelope makes t the *upper envelope* of the bounds (the boundary
-constraint of Meng et al., ICCV 2013): a bound is reached where something is black, and
-too low elsewhere. The mask is a smooth layer; a network in its place needs twice the
-time for the same quality. The airlight is that of ``classical/haze/airlight.py``.
+Departures from the paper. The networks alone cannot distinguish haze from pale paint,
+but the penalties can. The envelope makes t the *upper envelope* of the bounds (the
+boundary constraint of Meng et al., ICCV 2013). A bound equals t where something is
+black, and is too low elsewhere. The mask is a smooth layer, because a network needs
+twice the time for the same quality. The airlight is estimated by
+``classical/haze/airlight.py``.
 """
 
 from collections.abc import Sequence
@@ -45,17 +46,17 @@ from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.training.settings import budget
 
 MIN_SIDE = 16
-"""Shorter side in pixels: the stride of the network."""
+"""Smallest side of an image in pixels: the stride of the network."""
 GRID = 64
-"""Cells of the transmission along the longer side."""
+"""Number of cells of the transmission grid along the longer side."""
 QUANTILE = 0.9
-"""Share of the bounds that lie below the best transmission: noise makes a few too high,
-and most are too low because nothing is black there."""
+"""Fraction of the bounds that lie below the best transmission. Most bounds are too low
+because nothing is black there, and noise makes a few too high."""
 EDGE = 0.1
 """Colour difference, summed over channels, at which the similarity is 1 / e."""
 TRUST = 0.65
-"""Weight of the mask in its geometric mean with the guided dark channel: one of the two
-tends to be too high, the other too low."""
+"""Weight of the mask in its geometric mean with the guided dark channel. One of the two
+tends to be too high, and the other too low."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +67,22 @@ class DehazingSettings:
     """Number of training steps. More steps sharpen the network's own layer; the final
     picture hardly changes."""
     envelope: float = 10.0
-    """Weight of the envelope. It is high because the front is still grey in the first
-    steps, when the reconstruction error would pull the transmission away."""
+    """Weight of the envelope. It is high because in the first steps the front is still
+    grey, and the reconstruction error would change the transmission."""
     roughness: float = 3.0
     """Weight of the roughness of the depth."""
     seed: int = 0
     """Seed of the weights, the network inputs and their noise."""
 
-    quick = budget("For a lesson: about 5 CPU seconds at 128 x 128.")
-    standard = budget("For a result: about 13 CPU seconds at 128 x 128.", steps=400)
-    full = budget("The best result: about 30 CPU seconds at 128 x 128.", steps=1000)
+    quick = budget(
+        "Settings for a quick run: about 5 CPU seconds for 128 x 128 pixels."
+    )
+    standard = budget("Settings for good results: about 13 CPU seconds.", steps=400)
+    full = budget("Settings for the best quality: about 30 CPU seconds.", steps=1000)
 
 
 class Dehazing:
-    """Removes the haze from a picture, or from a film under one haze.
+    """Removes the haze from a picture, or from a video with one airlight.
 
     ``fit(Dehazing(image)).haze_free()`` returns the picture without haze.
 
@@ -87,13 +90,13 @@ class Dehazing:
     ----------
     image : Image or Video
         Float[Tensor, "3 h w"] in [0, 1], sRGB-encoded, of any size, or the frames of a
-        film, Float[Tensor, "t 3 h w"].
+        video, Float[Tensor, "t 3 h w"].
     airlight : three numbers or Image, optional
-        The colour of opaque haze, sRGB-encoded in (0, 1], or a picture of it where it
-        is known to change slowly. Otherwise it is estimated.
+        The colour of opaque haze, sRGB-encoded in (0, 1], or an image of this colour if
+        it changes over the picture. By default it is estimated.
     non_uniform : bool
-        Whether the airlight changes slowly over the picture, as near a low sun. Three
-        numbers are then taken as its approximate mean.
+        Whether the airlight changes slowly over the picture, as near a low sun. Then
+        the three numbers give its approximate mean.
     settings : DehazingSettings
         The number of steps, the weights of the penalties and the seed.
 
@@ -127,7 +130,7 @@ class Dehazing:
         self.small = small = working_copy(self.frames)
         size = small.shape[-2], small.shape[-1]
         airlight = find_airlight(small, airlight, non_uniform)
-        # frozen: if it were learned, the penalties would pull it from the estimate
+        # frozen, because the penalties would pull it away from the estimate
         if airlight.shape[-1] == 1:
             back = Constant(airlight, rate=0)
         else:
@@ -153,11 +156,11 @@ class Dehazing:
 
     @property
     def done(self) -> bool:
-        """Its stopping rule: whether all steps of the settings are taken."""
+        """Whether all steps of the budget are taken."""
         return self.step >= self.total_steps
 
     def train_step(self) -> dict[str, Tensor]:
-        """Draw the layers, compare their composition with the frames, update."""
+        """Draw the layers, compare the composite with the frames, update the layers."""
         layers, weight = self.dip.draw(), self.settings
         losses = {
             "reconstruction": self.dip.reconstruction(layers),
@@ -174,7 +177,7 @@ class Dehazing:
         return invert_haze(self.frames, self.small, transmission, self.air)
 
     def haze_free(self) -> Image | Video:
-        """The picture without haze: the model solved for it, sRGB-encoded in [0, 1]."""
+        """The picture without haze, sRGB-encoded in [0, 1]."""
         return self._as_given(self.result().image)
 
     def transmission(self) -> Image | Video:
@@ -182,8 +185,8 @@ class Dehazing:
         return self._as_given(self.result().transmission)
 
     def airlight(self) -> Float[Tensor, "1 3 _h _w"]:
-        """The airlight, sRGB-encoded: (1, 3, 1, 1), or of the picture's size where it
-        is not uniform."""
+        """The airlight, sRGB-encoded: (1, 3, 1, 1), or of the picture's size if it is
+        not uniform."""
         return self.result().airlight
 
     def doubts(self) -> str | None:
@@ -198,7 +201,7 @@ class Dehazing:
 def envelope(
     transmission: Float[Tensor, "n 1 h w"], bound: Float[Tensor, "n 1 h w"]
 ) -> Float[Tensor, ""]:
-    """The pinball loss: least where a share ``QUANTILE`` of the bounds lie below."""
+    """The pinball loss. Its minimum is the quantile ``QUANTILE`` of the bounds."""
     missing = bound - transmission
     return torch.maximum(QUANTILE * missing, (QUANTILE - 1) * missing).mean()
 

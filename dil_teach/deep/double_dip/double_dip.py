@@ -5,21 +5,18 @@ share something, is
 
     image = mask * front + (1 - mask) * back.
 
-An untrained network, a smooth grid or one constant draws each of the three. All are
-learned together by minimising
+Each of the three is drawn by an untrained network, a smooth grid or a constant. All are
+trained together by minimising
 
     mean |mask * front + (1 - mask) * back - image|^2 + penalties.
 
-Two networks fit a mixture faster than one network does; the penalties make them
-separate the layers. This file is the part that all applications share. The penalties
-of an application are in its own file: `segmentation`, `separation`, `dehazing` and
-`watermark`. Each of these owns a :class:`DoubleDIP` and shows the whole step in its
-`train_step`.
+Two networks fit a mixture faster than one network does, and the penalties make them
+separate the layers. All applications use this file. The penalties of an application are
+in its own file: `segmentation`, `separation`, `dehazing` or `watermark`.
 
 Departures from the paper: the networks are small. The answer is the moving average of
-the layers after a fixed number of steps, instead of the step with the best
-reconstruction: the reconstruction error does not show how well the layers are
-separated.
+the layers after a fixed number of steps. The paper takes the step with the smallest
+reconstruction error, but this error does not measure the separation of the layers.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,10 +33,10 @@ from dil_teach.training.precision import autocast
 from dil_teach.training.schedules import adam, schedule
 
 AVERAGE = 0.95
-"""Share of the moving average of the layers that each step keeps."""
+"""Decay of the exponential moving average of the layers."""
 DRIFT = 0.1
 """Distance between the network inputs of neighbouring images, in standard deviations of
-an input. Similar inputs make it easy to draw what changes little between images."""
+an input. Similar inputs make the network draw similar layers."""
 SKIP = 4
 """Channels of a network's skip connections."""
 
@@ -49,7 +46,7 @@ Noise = Callable[[torch.Size], Tensor | float]
 
 @dataclass(frozen=True)
 class Layers:
-    """The layers of an image; each has shape (n, c, h, w) or broadcasts to it."""
+    """The layers of an image. Each has shape (n, c, h, w) or broadcasts to it."""
 
     front: Float[Tensor, "_n _c _h _w"]
     back: Float[Tensor, "_n _c _h _w"]
@@ -61,12 +58,12 @@ class Layers:
 
 
 class Network(nn.Module):
-    """A layer that an untrained network draws from a fixed input.
+    """A layer that a network, untrained at first, draws from a fixed input.
 
     Parameters
     ----------
     images : Video
-        The images to decompose: their size, number and channels are used.
+        The images to decompose; only their shape is used.
     rng : torch.Generator
         Draws the input and the weights.
     each : bool
@@ -118,9 +115,9 @@ class Constant(nn.Module):
     Parameters
     ----------
     start : Float[Tensor, "n c 1 1"]
-        Its first value, in (0, 1).
+        The initial value, in (0, 1).
     rate : float
-        Its learning rate, as a multiple of the networks' rate. 0 freezes the layer.
+        Learning rate as a multiple of the networks' rate. 0 freezes the layer.
     """
 
     def __init__(self, start: Float[Tensor, "_n _c _h _w"], rate: float = 1.0) -> None:
@@ -134,12 +131,12 @@ class Constant(nn.Module):
 
 
 class Smooth(Constant):
-    """A layer that changes slowly: values on a coarse grid, interpolated.
+    """A smooth layer: values on a coarse grid, interpolated bilinearly.
 
     Parameters
     ----------
     start : Float[Tensor, "n c h w"]
-        The first values on the grid, in (0, 1).
+        The initial values on the grid, in (0, 1).
     size : (int, int)
         Height and width of the layer, in pixels.
     rate : float
@@ -163,18 +160,18 @@ class DoubleDIP:
     Parameters
     ----------
     image : Video
-        Float[Tensor, "n c h w"] in [0, 1]: what is decomposed. Values may be colours,
-        linear light or texture features; the layers are of the same kind.
+        Images to decompose, Float[Tensor, "n c h w"] in [0, 1]. Values may be colours,
+        linear light or texture features; the layers have the same kind of values.
     front, back, mask : nn.Module
-        What draws each layer: a :class:`Network`, :class:`Constant`, :class:`Smooth` or
-        another module like them. The mask has one channel.
+        The module that draws each layer: a :class:`Network`, :class:`Constant`,
+        :class:`Smooth` or a similar module. The mask has one channel.
     rng : torch.Generator
         Draws the noise on the network inputs.
     steps : int
         Number of training steps.
     learning_rate : float
-        Of Adam, in the first half of the steps. In the second half it falls to 0 along
-        a cosine.
+        Learning rate of Adam in the first half of the steps. In the second half it
+        falls to 0 along a cosine.
     input_noise : float
         Standard deviation of the noise on the network inputs, drawn at each step. It
         keeps the networks from memorising the image (Ulyanov et al., section 3).
@@ -210,7 +207,7 @@ class DoubleDIP:
         self.average: list[Tensor] | None = None
 
     def draw(self) -> Layers:
-        """The layers by the present weights, with new noise on the network inputs."""
+        """The layers with the present weights, and new noise on the network inputs."""
 
         def noise(shape: torch.Size) -> Tensor:
             drawn = torch.randn(shape, generator=self.rng) * self.input_noise
@@ -225,12 +222,12 @@ class DoubleDIP:
     def update(
         self, layers: Layers, losses: dict[str, Tensor], step: int
     ) -> dict[str, Tensor]:
-        """One step of Adam on the sum of the losses, and of the moving average.
+        """Take one step of Adam on the sum of the losses; update the moving average.
 
         Parameters
         ----------
         layers : Layers
-            As :meth:`draw` returned them.
+            The result of :meth:`draw`.
         losses : dict of str to Tensor
             The losses by name, each already weighted.
         step : int
@@ -248,7 +245,7 @@ class DoubleDIP:
         torch.stack(list(losses.values())).sum().backward()
         self.optimizer.step()
         new = [x.detach() for x in (layers.front, layers.back, layers.mask)]
-        # the first steps are a plain mean, so that no start value has to be forgotten
+        # the average of the first steps is their mean: it needs no start value
         keep = min(AVERAGE, step / (step + 1))
         old = self.average or new
         self.average = [a.lerp(b, 1 - keep) for a, b in zip(old, new, strict=True)]

@@ -1,19 +1,20 @@
 """Segmentation by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019, section 4.1.
 
-Foreground and background are the two layers. Two networks draw them, and the mask is
-the foreground's share of each pixel:
+Two networks draw the foreground and the background, and the mask is the opacity of the
+foreground at each pixel:
 
     mean |mask * front + (1 - mask) * back - F|^2 + hint + start + border + binary,
 
-each penalty with its weight: see :meth:`Segmentation.train_step`.
+with a weight for each penalty, see :meth:`Segmentation.train_step`.
 
 Departures from the paper. F is not the image but the first ten principal components of
-its texture features: two networks draw any colours equally well. The mask is a small
+its texture features, because either network could draw any colours. The mask is a small
 function of the features at each pixel instead of a third hourglass, so that it cannot
-memorise places. Missing hints are computed. The mask starts from a segmentation without
-networks: discriminant analysis of the features and a graph cut, repeated; this penalty
-fades. After training, a graph cut along the picture's edges makes the mask binary. In a
-film, motion is one of the features, and the graph cuts go through all frames.
+memorise positions. Missing hints are computed. The penalty "start" compares the mask
+with a segmentation without networks, which repeats discriminant analysis of the
+features and a graph cut. Its weight falls to 0. After training, a graph cut along the
+picture's edges makes the mask binary. In a video, motion is one of the features, and
+the graph cuts use all frames.
 """
 
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from dil_teach.training.settings import budget
 WIDTHS = (16, 32, 32)
 """Channels of the networks at each scale, from the finest."""
 COMPONENTS = 10
-"""Principal components that the networks draw."""
+"""Number of principal components that the networks draw."""
 
 
 @dataclass(frozen=True)
@@ -46,50 +47,50 @@ class SegmentationSettings:
     steps: int = 60
     """Number of training steps."""
     learning_rate: float = 3e-2
-    """Of Adam, in the first half of the steps."""
+    """Learning rate of Adam in the first half of the steps."""
     hint: float = 0.1
-    """Weight of the hints: the mask is 1 or 0 where a hint says so."""
+    """Weight of the hints, which require a mask of 1 or 0 at marked pixels."""
     start: float = 0.1
-    """Weight of the start that was found without a network. It falls to 0 over the
-    training."""
+    """Weight of the segmentation without networks. It falls to 0 during training."""
     border: float = 0.3
-    """Weight of the length of the mask's border, which is cheap along edges."""
+    """Weight of the length of the mask's boundary. Edges of the image count less."""
     binary: float = 0.1
-    """Weight of the mask's greyness, mask * (1 - mask). It grows from 0."""
+    """Weight of mask * (1 - mask), which is 0 for a binary mask. It grows from 0."""
     seed: int = 0
     """Seed of the start, the weights, the network inputs and their noise."""
 
-    quick = budget("For a lesson.")
-    standard = budget("For a result: 2.5 times the steps of ``quick()``.", steps=150)
-    full = budget("More and smaller steps.", steps=600, learning_rate=2e-2)
+    quick = budget("Settings for a quick run.")
+    standard = budget("Settings for good results.", steps=150)
+    full = budget("Settings for the best quality.", steps=600, learning_rate=2e-2)
 
 
 class Segmentation:
-    """Separates the foreground of an image, or of a film, from its background.
+    """Separates the foreground of an image, or of a video, from its background.
 
     ``fit(Segmentation(image)).mask()`` returns the mask.
 
     Parameters
     ----------
     image : Image or Video
-        Float[Tensor, "c h w"], or the frames of a film, Float[Tensor, "t c h w"].
+        Float[Tensor, "c h w"], or the frames of a video, Float[Tensor, "t c h w"].
     foreground, background : Image or Video, optional
-        Hints, Float[Tensor, "1 h w"], above 0.5 where a pixel is known to belong there;
-        of a film for the first frame, or (t, 1, h, w) for each frame. A missing hint is
-        computed: salient pixels are foreground, a frame along the border background.
+        Hints, Float[Tensor, "1 h w"], above 0.5 at pixels that belong to this layer. In
+        a video, a hint is for the first frame, or (t, 1, h, w) for each frame. A
+        missing hint is computed: salient pixels are foreground, and a strip along the
+        border of the image is background.
     settings : SegmentationSettings
         The number of steps, the weights of the penalties and the seed.
 
     Attributes
     ----------
     start : Start
-        The segmentation without networks from which training starts, with all hints.
+        The segmentation without networks, and all hints.
 
     Raises
     ------
     ValueError
-        If the picture is constant or too small, or a hint has another size, marks
-        nothing, or leaves no pixel to the other hint.
+        If the picture is constant or too small, or a hint has the wrong size, marks no
+        pixel, or leaves no pixel for the other hint.
     """
 
     STATE = ("step", "dip")
@@ -130,11 +131,11 @@ class Segmentation:
 
     @property
     def done(self) -> bool:
-        """Its stopping rule: whether all steps of the settings are taken."""
+        """Whether all steps of the budget are taken."""
         return self.step >= self.total_steps
 
     def train_step(self) -> dict[str, Tensor]:
-        """Draw the layers, compare their composition with the features, update."""
+        """Draw the layers, compare the composite with the features, update them."""
         progress, weight = self.step / self.total_steps, self.settings
         layers, known = self.dip.draw(), self.start
         reconstruction, mask = self.dip.reconstruction(layers), layers.mask
@@ -152,17 +153,17 @@ class Segmentation:
         return losses
 
     def mask(self) -> Image | Video:
-        """The mask by what was learned so far, cut along the picture's edges.
+        """The mask after the steps taken so far, cut along the picture's edges.
 
-        A pixel is foreground by the learned mask, and by the difference between the two
-        networks' errors there.
+        The graph cut uses the learned mask and the difference between the errors of
+        both networks at each pixel.
 
         Returns
         -------
         Image or Video
-            Float[Tensor, "1 h w"], or (t, 1, h, w) of a film, of the picture's size, in
-            [0, 1]: 1 is foreground. A film is cut through all frames at once, and its
-            masks are averaged along the motion, so that their edges are soft.
+            Float[Tensor, "1 h w"], or (t, 1, h, w) for a video, in [0, 1]: 1 is
+            foreground. In a video, one graph cut uses all frames, and the masks are
+            averaged along the motion, so their edges are soft.
         """
         layers = self.dip.layers()
         front, back = (
@@ -177,7 +178,7 @@ class Segmentation:
 def binary_cross_entropy(
     mask: Tensor, front: Tensor, back: Tensor
 ) -> Float[Tensor, ""]:
-    """Cross-entropy in which both layers have the same weight, whatever their area."""
+    """The cross-entropy, with the same weight for both layers at any area."""
     sure = mask.clamp(1e-4, 1 - 1e-4)
     in_front = (sure.log() * front).sum() / front.sum().clamp_min(1)
     in_back = ((1 - sure).log() * back).sum() / back.sum().clamp_min(1)
@@ -185,7 +186,7 @@ def binary_cross_entropy(
 
 
 def border(mask: Video, picture: Video) -> Float[Tensor, ""]:
-    """The length of the mask's border, weighted low along the picture's edges."""
+    """The length of the mask's boundary; it counts less at strong image gradients."""
     steps = [picture.diff(dim=axis).square().sum(1, keepdim=True) for axis in (-1, -2)]
     mean = torch.cat([step.flatten() for step in steps]).mean().clamp_min(1e-12)
     lengths = [
@@ -198,13 +199,13 @@ def border(mask: Video, picture: Video) -> Float[Tensor, ""]:
 def principal_components(
     features: Float[Tensor, "n _k h w"],
 ) -> Float[Tensor, "n components h w"]:
-    """The first ten components, in [0, 1]: 3 standard deviations reach 0 and 1."""
+    """The first ten components, with -3 to 3 standard deviations scaled to [0, 1]."""
     values = features - features.mean((0, 2, 3), keepdim=True)
     values = values.cpu().double()  # MPS has no double
     rows = values.transpose(0, 1).flatten(1)
     _, directions = torch.linalg.eigh(rows @ rows.T)
     directions = directions.flip(1)[:, :COMPONENTS]
-    # an eigenvector's sign is arbitrary: fixed, the same on all machines
+    # the sign of an eigenvector is arbitrary: fix it, so that all machines agree
     directions = directions * directions.sum(0).sign()
     found = torch.einsum("nkhw,kc->nchw", values, directions)
     deviations = found.std((0, 2, 3), keepdim=True).clamp_min(1e-9)
@@ -212,12 +213,12 @@ def principal_components(
 
 
 class FeatureMask(nn.Module):
-    """A mask that is a small function of the features at each pixel.
+    """A mask that a small network computes from the features of each pixel.
 
     Parameters
     ----------
     features : Float[Tensor, "n k h w"]
-        With mean 0 and standard deviation 1.
+        Features with mean 0 and standard deviation 1.
     rng : torch.Generator
         Draws the weights of the two 1x1 convolutions.
     """
@@ -226,8 +227,8 @@ class FeatureMask(nn.Module):
     width = 12
     """Channels between the two convolutions."""
     noise_gain = 5.0
-    """Noise on the features, whose standard deviation is 1, as a multiple of that on
-    network inputs, whose standard deviation is 0.03."""
+    """Ratio between the noise on the features, whose standard deviation is 1, and the
+    noise on network inputs, whose standard deviation is 0.03."""
 
     def __init__(
         self, features: Float[Tensor, "_n _k _h _w"], rng: torch.Generator

@@ -1,4 +1,4 @@
-"""Separation of transparent layers: Double-DIP with one coefficient an image as mask.
+"""Separation of transparent layers: Double-DIP with one coefficient per image as mask.
 
 Gandelsman, Shocher and Irani, '"Double-DIP": Unsupervised Image Decomposition via
 Coupled Deep-Image-Priors', CVPR 2019, section 5. A photograph through a window is a
@@ -7,17 +7,17 @@ mixture of two pictures, I = a y1 + (1 - a) y2. Two networks draw y1 and y2:
     mean |a y1 + (1 - a) y2 - I|^2 + exclusion weight * exclusion(y1, y2).
 
 The only penalty is the exclusion loss (Zhang, Ng and Chen, 'Single Image Reflection
-Separation with Perceptual Losses', CVPR 2018, section 3.3): it keeps the edges of the
-two layers in different places.
+Separation with Perceptual Losses', CVPR 2018, section 3.3). It penalises edges that
+both layers have at the same place.
 
-*Two mixtures* of the same layers leave two numbers unknown, the coefficients. These are
-learned with the networks. Then the layers follow in closed form, with all the detail of
-the mixtures. Departure: the coefficients start from the classical search for the least
-exclusion (:mod:`dil_teach.classical.exclusion_search`) on blurred mixtures, and change
-slowly. From other starts the networks alone were off by up to 0.08.
+With *two mixtures* of the same layers, only the two coefficients are unknown. They are
+learned with the networks. Then the layers are computed in closed form, with all the
+detail of the mixtures. Departure: the coefficients start from the minimum of the
+exclusion on blurred mixtures (:mod:`dil_teach.classical.exclusion_search`), and change
+slowly. From other starts, errors of the learned coefficients were up to 0.08.
 
-*One mixture* leaves a whole picture unknown: for any y1 there is a y2. The networks
-return one of many answers.
+With *one mixture*, a whole picture is unknown, because any y1 has a matching y2. The
+networks return one of many answers.
 """
 
 from dataclasses import dataclass
@@ -37,15 +37,15 @@ from dil_teach.image.resize import resize
 from dil_teach.training.settings import budget
 
 LEARNING_RATE, INPUT_NOISE = 0.02, 0.003
-"""Rate of Adam, and standard deviation of the noise on the network inputs."""
+"""Learning rate of Adam, and standard deviation of the noise on network inputs."""
 BLUR = 2.0
 """Standard deviation, in pixels, of the blur before the search for the coefficients.
-Without it, noise decides the search."""
+Without the blur, noise would determine the result of the search."""
 CORRECTION = 0.01
-"""Learning rate of the coefficients, as a multiple of the networks' rate. At a higher
-rate they follow edges that the networks have not drawn yet."""
+"""Learning rate of the coefficients, as a multiple of the networks' rate. With a higher
+rate, edges that the networks have not drawn yet change the coefficients."""
 LARGEST_SIDE = 256
-"""Longer side, in pixels, of the copies from which the networks learn."""
+"""Largest side, in pixels, of the copies from which the networks learn."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +55,22 @@ class SeparationSettings:
     steps: int = 200
     """Number of training steps."""
     exclusion: float = 3e-4
-    """Weight of the exclusion loss. With a higher weight the networks lower the
-    exclusion by layers that do not add up to the mixtures."""
+    """Weight of the exclusion loss. With a higher weight, the layers no longer add up
+    to the mixtures."""
     seed: int = 0
     """Seed of the weights, the network inputs and their noise."""
 
-    quick = budget("For a lesson: about 14 CPU seconds at 128 x 128.")
-    standard = budget("For a result: about 56 CPU seconds at 128 x 128.", steps=800)
-    full = budget("The best result: about 140 CPU seconds at 128 x 128.", steps=2000)
+    quick = budget("Settings for a quick run: 14 CPU seconds for 128 x 128 pixels.")
+    standard = budget("Settings for good results: about 56 CPU seconds.", steps=800)
+    full = budget("Settings for the best quality: about 140 CPU seconds.", steps=2000)
 
 
 @dataclass(frozen=True)
 class SeparatedLayers:
-    """Two layers of one or two mixtures.
+    """The two layers of one or two mixtures.
 
-    The first layer is the one with the larger share in the first mixture than in the
-    second. One mixture has no such order: the layers may come either way round.
+    The first layer has a larger coefficient in the first mixture than in the second.
+    For one mixture, the order of the layers is arbitrary.
     """
 
     first: Image
@@ -82,9 +82,8 @@ class SeparatedLayers:
     """The first layer's share of each mixture."""
     network_first: Image
     network_second: Image
-    """The layers as the networks draw them, at the size at which they learned. The
-    closed form amplifies noise, and the networks leave it out: use these for noisy
-    mixtures."""
+    """The outputs of the networks, at the size of their training. Use them for noisy
+    mixtures, because the closed form amplifies noise."""
 
 
 class Separation:
@@ -96,8 +95,8 @@ class Separation:
     ----------
     mixtures : Video
         Float[Tensor, "n c h w"] in [0, 1], n = 1 or 2, each side at least 16 pixels.
-        The networks learn from smaller copies of mixtures over ``LARGEST_SIDE``: the
-        coefficients are the same at every size.
+        The networks learn from copies of at most ``LARGEST_SIDE`` pixels a side,
+        because the coefficients are the same at every size.
     settings : SeparationSettings
         The number of steps, the weight of the penalty and the seed.
 
@@ -130,7 +129,7 @@ class Separation:
         if largest > LARGEST_SIDE:
             small = resize(small, LARGEST_SIDE / largest).clamp(0, 1)
         if len(small) == 1:
-            # one mixture does not show the coefficient: one half, frozen
+            # one mixture does not determine the coefficient: use 0.5, frozen
             shares = Constant(torch.full((1, 1, 1, 1), 0.5), rate=0)
         else:
             found = torch.tensor(exclusion_search(small, BLUR)).clamp(0.02, 0.98)
@@ -149,11 +148,11 @@ class Separation:
 
     @property
     def done(self) -> bool:
-        """Its stopping rule: whether all steps of the settings are taken."""
+        """Whether all steps of the budget are taken."""
         return self.step >= self.total_steps
 
     def train_step(self) -> dict[str, Tensor]:
-        """Draw the layers, compare their composition with the mixtures, update."""
+        """Draw the layers, compare the composite with the mixtures, update them."""
         layers = self.dip.draw()
         losses = {
             "reconstruction": self.dip.reconstruction(layers),
@@ -164,7 +163,7 @@ class Separation:
         return losses
 
     def layers(self) -> SeparatedLayers:
-        """The layers by what was learned so far, at the size of the mixtures."""
+        """The layers after the steps taken so far, at the size of the mixtures."""
         mixtures, drawn = self.image, self.dip.layers()
         own = torch.stack([drawn.front[0], drawn.back[0]])
         shares = [float(share) for share in drawn.mask.flatten()]

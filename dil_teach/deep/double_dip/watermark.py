@@ -1,19 +1,19 @@
 """Watermark removal by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019, section 6.
 
-Images that share a watermark are `mask * front + (1 - mask) * back`. The mask is the
-opacity a of the mark and the front its colour c; all images share both. The back are
-the clean images, which one network draws from similar inputs:
+Images with the same watermark are `mask * front + (1 - mask) * back`. The mask is the
+opacity a of the mark, and the front is its colour c. Both are the same in all images.
+The back is the clean images, which one network draws from similar inputs:
 
     mean |a c + (1 - a) back - I|^2 + variation weight * TV((I - a c) / (1 - a)).
 
 Opacity and colour start from the total-variation estimate
-(:mod:`dil_teach.classical.watermark`), whose own objective stays as the only penalty.
-After training, the clean images are the model solved for them,
-`(I - a c) / (1 - a)`, in the mark, and the given images elsewhere.
+(:mod:`dil_teach.classical.watermark`), whose objective is the only penalty. After
+training, the clean images are `(I - a c) / (1 - a)` inside the mark, and the given
+images elsewhere.
 
-Departures: the front is one colour, not a network, and the answer is that closed form,
-not the network's layer. `benchmarks/watermark.py` also prints the result of the start
-alone: the networks add little to it.
+Departures: the front is one colour, not a network, and the answer is this closed form,
+not the layer of the network. `benchmarks/watermark.py` also prints the result of the
+total-variation estimate, which the networks improve only a little.
 """
 
 from dataclasses import dataclass
@@ -33,9 +33,10 @@ from dil_teach.image.convention import Video, check_images
 from dil_teach.training.settings import budget
 
 MIN_SIDE = 16
-"""Shorter side, in pixels, below which there is too little to see a mark."""
+"""Smallest side of an image in pixels."""
 MOST_PIXELS = 1_000_000
-"""Pixels of an image, a limit to time and memory: all images are learned at once."""
+"""Largest number of pixels of an image. All images are learned at once, so more would
+need too much time and memory."""
 
 
 @dataclass(frozen=True)
@@ -49,29 +50,29 @@ class WatermarkSettings:
     seed: int = 0
     """Seed of the weights, the network inputs and their noise."""
 
-    quick = budget("For a lesson.")
-    standard = budget("For a result: five times the steps of ``quick()``.", steps=300)
-    full = budget("More steps than change the result.", steps=1000)
+    quick = budget("Settings for a quick run.")
+    standard = budget("Settings for good results.", steps=300)
+    full = budget("Settings for the best quality.", steps=1000)
 
 
 class WatermarkRemoval:
-    """Removes the watermark that images share, or that one image has in a box.
+    """Removes the watermark of several images, or of one image with a given box.
 
-    ``fit(WatermarkRemoval(images)).clean()`` returns the images without it.
+    ``fit(WatermarkRemoval(images)).clean()`` returns the images without the mark.
 
     Parameters
     ----------
     images : Video
-        Float[Tensor, "n c h w"] in [0, 1], grey or RGB, with the mark at one place.
+        Float[Tensor, "n c h w"] in [0, 1], grey or RGB, the mark at the same place.
     box : (int, int, int, int), optional
-        Row, column, height and width around the mark, in pixels; one image needs it.
+        Row, column, height and width around the mark, in pixels; needed for one image.
     settings : WatermarkSettings
         The number of steps, the weight of the penalty and the seed.
 
     Attributes
     ----------
     start : tuple of Float[Tensor, "1 h w"] and Float[Tensor, "c"]
-        Opacity and colour by the total-variation estimate alone.
+        Opacity and colour of the total-variation estimate.
 
     Raises
     ------
@@ -109,11 +110,11 @@ class WatermarkRemoval:
 
     @property
     def done(self) -> bool:
-        """Its stopping rule: whether all steps of the settings are taken."""
+        """Whether all steps of the budget are taken."""
         return self.step >= self.total_steps
 
     def train_step(self) -> dict[str, Tensor]:
-        """Draw the layers, compare their composition with the images, update."""
+        """Draw the layers, compare the composite with the images, update them."""
         layers = self.dip.draw()
         reconstruction = self.dip.reconstruction(layers)
         opacity, colour = self._in_the_mark(layers.mask), layers.front[0, :, 0, 0]
@@ -127,15 +128,15 @@ class WatermarkRemoval:
         return losses
 
     def clean(self) -> Video:
-        """The images without the mark, by what was learned so far.
+        """The images without the mark, after the steps taken so far.
 
-        In the mark, the model solved for the clean images; outside it, exactly the
-        given images. The result is Float[Tensor, "n c h w"] in [0, 1].
+        The result is Float[Tensor, "n c h w"] in [0, 1]. Pixels outside the mark are
+        unchanged.
         """
         return self._solved(self.opacity(), self.colour())
 
     def clean_by_start(self) -> Video:
-        """As :meth:`clean`, from the total-variation estimate alone: the baseline."""
+        """The images without the mark by the total-variation estimate, the baseline."""
         return self._solved(*self.start)
 
     def opacity(self) -> Float[Tensor, "1 h w"]:

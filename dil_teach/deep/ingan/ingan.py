@@ -2,9 +2,9 @@
 of a Natural Image', ICCV 2019.
 
 A generator G learns from one image x to draw it at any size and shape. A discriminator
-D sees only patches. It learns to tell patches of x from patches that G draws, and G
-learns to draw patches that D cannot tell from those of x. At each step a random
-transformation T is applied, G draws y = G(x; T), and
+D sees only patches. D learns to distinguish patches of x from patches of G's output,
+and G learns to draw patches that D accepts. At each step a random transformation T is
+applied, G draws y = G(x; T), and
 
     loss of G =  - mean D(y)                       adversarial
                  + w_r |G(y; inverse of T) - x|    reconstruction
@@ -13,26 +13,26 @@ transformation T is applied, G draws y = G(x; T), and
 
     loss of D =  mean max(0, 1 + D(y)) + mean max(0, 1 - D(x))    discriminator
 
-The means of D are over all patches, then weighted over scales. |.| is the mean absolute
-difference. d(a, b) is the mean squared difference between a patch of a and its nearest
-patch in b.
+The means of D are over all patches; then scales are averaged with weights. |.| is the
+mean absolute difference. d(a, b) is the mean squared difference between a patch of a
+and its nearest patch in b.
 
 Departures from the paper and its code (github.com/assafshocher/InGAN), whose network
 learns for 75,000 steps from crops of 256 x 256 pixels on a GPU:
 
 - G is a pyramid of small networks, not one network at full size. They learn one after
-  the other from coarse to fine, as in SinGAN (Shaham et al., ICCV 2019): objects are
-  arranged where they are a few pixels wide, which costs hundreds of times less.
+  the other from coarse to fine, as in SinGAN (Shaham et al., ICCV 2019). Objects are
+  arranged at the coarsest level, where a step costs hundreds of times less.
 - T is applied to the input, not to the features of the first layer. Six more channels
-  tell G where each pixel comes from and how T stretches there.
-- Each network adds to the transformed image, or to the coarser output. Its last layer
-  starts at 0, so an untrained G only transforms. Where T does not stretch, a finer
-  network starts from the image's own detail.
-- No batch normalisation and no spectral normalisation, no noise on the input, no final
-  tanh: the networks see the whole image with mean 0 and standard deviation 1.
+  give G the source of each pixel and the stretching by T.
+- Each network adds a residual to the transformed image, or to the coarser output. Its
+  last layer starts at 0, so an untrained G only transforms. Where T does not stretch,
+  the detail of the image is added to the coarser output.
+- The networks have no batch or spectral normalisation, no input noise and no final
+  tanh. Their input is the whole image with mean 0 and standard deviation 1.
 - One D judges two scales, 1.5 apart. The authors have a network for each of many
   scales, 1.4 apart.
-- The hinge loss replaces least squares. In one run on coins both did about as well.
+- The hinge loss replaces least squares. In one run on coins both were equally good.
 - The identity and patch losses are added. Identity and reconstruction alternate, each
   with twice its weight; the authors' extra steps on the reconstruction are left out.
 - Heights and widths are scaled by 0.5 to 2.1 (the authors: 0.15 to 2.25), in most steps
@@ -81,30 +81,30 @@ from dil_teach.training.settings import budget, check_settings
 LEVEL_FACTOR = 1.55
 """Approximate ratio between the sizes of neighbouring levels of the pyramid."""
 SIDE_STEP = 4
-"""At the coarsest level, output sides are multiples of this many pixels. Few different
-sizes are faster: the processor prepares for each new one."""
+"""Unit of the output sides at the coarsest level, in pixels. Fewer different sizes are
+faster, because the processor prepares for each new size."""
 SMALLEST, LARGEST = 0.5, 2.1
 """Range of the random scales of height and width."""
 GROWTH = 0.3
-"""Curriculum: random transformations grow to full strength during this share of the
-coarsest level's steps."""
+"""Fraction of the coarsest level's steps in which random transformations grow to full
+strength (a curriculum)."""
 CORNER, BEND = 0.35, 0.15
-"""Largest displacements, in half sides: of the corners by a random homography, and of
-the inner 3 x 3 of 5 x 5 nodes by a random smooth warp."""
+"""Largest displacement of the corners by a random homography, and of the inner 3 x 3 of
+5 x 5 nodes by a random smooth warp. The unit is half a side of the image."""
 IDENTITY = 2.0
 """Weight of the identity loss."""
 COARSEST_RATE, FINER_RATE, DISCRIMINATOR_RATE = 5e-4, 2e-3, 1e-3
-"""Adam's learning rates: of the coarsest level's network, of the finer levels', and of
-the discriminator."""
+"""Learning rates of Adam for the coarsest network, the finer networks and the
+discriminator."""
 BETAS = (0.5, 0.9)
 """Adam's decay rates."""
 DECAY, LAST_RATE = 0.5, 0.05
-"""Share of a level's steps after which the learning rates fall, and the share of them
-that is left at its end."""
+"""Fraction of a level's steps after which the learning rates fall, and the factor to
+which they fall at its end."""
 AVERAGE = 0.995
 """Decay of the exponential moving average of the generator's weights."""
 FINAL = ("step", "averaged")
-"""The part of the state that is needed when training is done."""
+"""Names of the attributes that are saved when training is done."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,28 +112,28 @@ class InGANSettings:
     """Settings of InGAN. ``quick()``, ``standard()`` and ``full()`` are budgets."""
 
     steps: int = 600
-    """Training steps of the coarsest level, which arranges the objects."""
+    """Number of training steps of the coarsest level, which arranges the objects."""
     finer_steps: int = 100
-    """Training steps of the first finer level. Each next level has half as many, which
-    take about as long."""
+    """Number of training steps of the first finer level. Each next level has half as
+    many steps, which take about the same time."""
     coarsest: int = 32
-    """Shorter side of the coarsest level in pixels. Objects should be about five pixels
-    wide there."""
+    """Shorter side of the coarsest level in pixels. At this size, objects should be
+    about five pixels wide."""
     both: float = 0.3
-    """Share of steps that scale height and width; the others scale one of them."""
+    """Fraction of steps that scale height and width. The others scale only one."""
     warps: float = 0.2
-    """Share of steps with a homography or a smooth warp."""
+    """Fraction of steps with a homography or a smooth warp."""
     discriminator_layers: int = 3
-    """3 x 3 convolutions of the discriminator: three see patches of 7 x 7 pixels."""
+    """Number of 3 x 3 convolutions of the discriminator. Three give 7 x 7 patches."""
     discriminator_scales: int = 2
-    """Scales at which the discriminator judges each level's output."""
+    """Number of scales at which the discriminator judges each level's output."""
     reconstruction: float = 0.1
     """Weight of the reconstruction loss, as in the paper."""
     patches: float = 160.0
-    """Weight of the patch loss; with 0 only the discriminator teaches patches."""
+    """Weight of the patch loss; 0 turns it off."""
     patch_samples: int = 128
-    """Patches of each image in the patch loss. With 512 the finer levels learn more per
-    step, but on a CPU a step takes up to 1.5 times as long."""
+    """Number of patches of each image in the patch loss. With 512 patches the finer
+    levels learn more per step, but a CPU step takes up to 1.5 times as long."""
     seed: int = 0
 
     CONSTANT: ClassVar[dict[str, Any]] = {
@@ -147,7 +147,7 @@ class InGANSettings:
         "average": AVERAGE,
         "bf16": True,
     }
-    """Former settings, which checkpoints still name, with their fixed values."""
+    """Former settings in old checkpoints, and the only value that each may have."""
 
     def __post_init__(self) -> None:
         check_settings(self, steps=1, finer_steps=1, patch_samples=1)
@@ -164,9 +164,9 @@ class InGANSettings:
         """Side of the discriminator's patches in pixels."""
         return 2 * self.discriminator_layers + 1
 
-    quick = budget("For a lesson.")
-    standard = budget("For a result.", steps=4000, finer_steps=2500)
-    full = budget("Twice as long as ``standard()``.", steps=8000, finer_steps=5000)
+    quick = budget("Settings for a quick run.")
+    standard = budget("Settings for good results.", steps=4000, finer_steps=2500)
+    full = budget("Settings for the best quality.", steps=8000, finer_steps=5000)
 
 
 class InGAN:
@@ -248,12 +248,12 @@ class InGAN:
 
     @property
     def level(self) -> int:
-        """The level that is learning; the finest one when the training is done."""
+        """Index of the level that is learning; the finest when training is done."""
         return min(self._level_and_step()[0], len(self.sizes) - 1)
 
     @without_cudnn
     def train_step(self) -> dict[str, Tensor]:
-        """Transform, draw, judge; then update the generator and the discriminator."""
+        """Draw and judge a transformed image, then update both networks."""
         settings, image = self.settings, self.pyramid[self.level]
         transformation = self._draw_transformation()
         fake = self._draw(transformation)
@@ -321,7 +321,7 @@ class InGAN:
     def _draw_coarser(
         self, transformation: Transformation, sizes: list[tuple[int, int]]
     ) -> Batch:
-        """The output of the levels that have learned, cached for plain resizing."""
+        """The output of the finished levels; it is cached for plain resizing."""
         plain = transformation.source is None
         if plain and transformation.scales in self.cache:
             return self.cache[transformation.scales]
@@ -331,7 +331,7 @@ class InGAN:
         return drawn
 
     def _draw_back(self, fake: Batch, transformation: Transformation) -> Batch:
-        """The image again, drawn from the fake by the inverse transformation."""
+        """The reconstruction: the fake, drawn under the inverse transformation."""
         level, inverse, coarser = self.level, transformation.inverse(), None
         sizes = self.sizes[: level + 1]
         with autocast(self.image.device):
@@ -355,7 +355,7 @@ class InGAN:
         keep = min(AVERAGE, (step + 1) / (step + 10))
         update_average(self.averaged.levels[level], self.generator.levels[level], keep)
         self.step += 1
-        if self.done:  # the result is what a checkpoint holds
+        if self.done:  # the result must equal that of a checkpoint
             self.averaged.load_state_dict(self._half_precision())
             return
         if self._level_and_step()[1] == 0:
@@ -363,10 +363,10 @@ class InGAN:
         self._set_learning_rates()
 
     def _begin_level(self) -> None:
-        """Fix the finished level at its average; create the optimizers of the next.
+        """Give the finished level its average weights, and start the next level.
 
-        From the second finer level on, a network starts from the weights of the one
-        before it.
+        From the second finer level on, a network starts from the weights of the
+        previous level.
         """
         level = self.level
         if level:
@@ -378,7 +378,7 @@ class InGAN:
         self._create_optimizers()
 
     def _create_optimizers(self) -> None:
-        """One Adam for the level that is learning, and one for the discriminator."""
+        """Create one Adam for the current level and one for the discriminator."""
         self.cache: dict[tuple[float, float], Batch] = {}
         self.generator.requires_grad_(False)
         learning = self.generator.levels[self.level].requires_grad_(True)
@@ -396,7 +396,7 @@ class InGAN:
 
     @property
     def _progress(self) -> float:
-        """Share of the level's steps that are taken."""
+        """Fraction of the level's steps that are taken."""
         level, step = self._level_and_step()
         return step / self.level_steps[level]
 
@@ -417,10 +417,10 @@ class InGAN:
         ----------
         transformation : Transformation
             :func:`~dil_teach.image.warp.resizing`, ``homography`` or ``smooth_warp``.
-            Outside the image's shape the result is 0: see ``Transformation.inside``.
+            Outside the image's shape (``Transformation.inside``) the result is 0.
         level : int, optional
-            The level of the pyramid to draw at. The default is the finest that has
-            begun to learn.
+            The pyramid level at which to draw. The default is the finest level that has
+            started to learn.
 
         Returns
         -------
@@ -430,7 +430,7 @@ class InGAN:
         Raises
         ------
         ValueError
-            If there is no such level, or as :meth:`output_sizes`.
+            If the level does not exist, or the output is too small.
         """
         level = self.level if level is None else level
         if not 0 <= level < len(self.sizes):
@@ -468,7 +468,7 @@ class InGAN:
         return self.remap(resizing(scale_y, scale_x))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to carry on; once done, the averaged generator alone."""
+        """The state for further training, or the averaged generator when done."""
         if self.done:
             return {"step": self.step, "averaged": self._half_precision()}
         return {name: state_of(getattr(self, name)) for name in self.STATE}

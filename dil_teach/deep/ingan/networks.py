@@ -1,6 +1,6 @@
 """The generator and the discriminator of InGAN (Shocher et al., ICCV 2019).
 
-How they differ from the paper's: see :mod:`dil_teach.deep.ingan.ingan`.
+:mod:`dil_teach.deep.ingan.ingan` lists the departures from the paper.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ LEAK = 0.2
 PLACE_CHANNELS = 6
 """Channels of :func:`place_channels`."""
 FEATURES = 64
-"""Channels of the discriminator's layers, as the authors' first."""
+"""Channels of the discriminator's layers, as in the authors' first layer."""
 COARSEST, FINER = ((64, 64, 64), 4), ((48, 64), 2)
-"""Of the coarsest network and of the others: the channels at each scale, from the
-finest, and the number of residual blocks."""
+"""Channels at each scale, from the finest, and number of residual blocks: for the
+coarsest network and for the others."""
 DETAIL_FADES = 30.0
-"""How fast the share of the image's own detail falls with stretching along one side: to
-0.78 at 1.1 times, to 0.04 at 1.5 times."""
+"""Decay of the weight of the image's detail with stretching along one side. The weight
+is 0.78 for stretching by 1.1, and 0.04 for stretching by 1.5."""
 
 
 class Generator(nn.Module):
@@ -62,7 +62,7 @@ class Generator(nn.Module):
         Parameters
         ----------
         pyramid : sequence of Float[Tensor, "1 c h w"]
-            The image from the coarsest level to the wanted one.
+            The image from the coarsest level to the requested one.
         transformation : Transformation
             Applied to the image at each level.
         sizes : sequence of (int, int)
@@ -82,10 +82,10 @@ class Generator(nn.Module):
         transformation: Transformation,
         size: tuple[int, int],
     ) -> Batch:
-        """Add one network's residual to the coarser output and the image's own detail.
+        """Add one network's residual to the coarser output and the image's detail.
 
-        The detail is added only where nothing is stretched. Shown more of the image,
-        the network would learn to draw it stretched.
+        The detail is added only where nothing is stretched. Otherwise the network would
+        learn to draw stretched detail.
         """
         moved = warp(image, transformation, size)
         places = place_channels(transformation, size, image)
@@ -109,11 +109,11 @@ def channels_last(batch: Batch) -> Batch:
 def place_channels(
     transformation: Transformation, size: tuple[int, int], image: Batch
 ) -> Float[Tensor, "1 6 h w"]:
-    """Where each output pixel comes from, and how the transformation stretches there.
+    """The source position of each output pixel, and the stretching there.
 
-    Two channels hold the place in the image, (x, y) in [-1, 1]. Four hold the
-    derivatives of the source pixel by the output pixel, minus the identity: they are 0
-    where nothing is stretched.
+    Two channels contain the position in the image, (x, y) in [-1, 1]. Four contain the
+    derivatives of the source position by the output position, minus the identity, so
+    they are 0 where nothing is stretched.
     """
     height, width = image.shape[-2:]
     places = transformation.places(size, image.device).permute(2, 0, 1)
@@ -128,7 +128,7 @@ def place_channels(
 
 
 class EncoderDecoder(nn.Module):
-    """A small U-Net with residual blocks at its coarsest scale; its first output is 0.
+    """A small U-Net with residual blocks at its coarsest scale. Untrained it outputs 0.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class EncoderDecoder(nn.Module):
 
 
 class Discriminator(nn.Sequential):
-    """One logit for each patch: high if the patch is likely to be the image's own.
+    """One logit for each patch: high if the patch is probably from the image.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""InGAN's adversarial loss: of patches, at several scales, inside of any shape.
+"""InGAN's adversarial loss on patches, at several scales and inside any shape.
 
 Shocher et al., ICCV 2019: an adaptive multi-scale patch discriminator. The paper's loss
 is least squares; here it is the hinge loss (Lim and Ye, 'Geometric GAN', 2017).
@@ -18,7 +18,7 @@ from dil_teach.training.precision import autocast
 
 Logits = Float[Tensor, "1 1 _h _w"]
 Judged = Sequence[tuple[Logits, Tensor | None]]
-"""At each scale, the logits of all patches and a mask of those inside the shape."""
+"""The logits of all patches and the mask of patches inside the shape, at each scale."""
 
 SCALE_FACTOR = 1.5
 """Ratio between the sizes of neighbouring scales."""
@@ -37,9 +37,9 @@ def judge(
     discriminator : Discriminator
         One network for all scales.
     picture : Float[Tensor, "1 c h w"]
-        With mean 0 and variance 1.
+        A picture with mean 0 and variance 1.
     transformation : Transformation
-        The one that the picture was drawn with. Patches that are not completely inside
+        The transformation that drew the picture. Patches that are not completely inside
         its shape are masked.
     scales : int
         The largest number of scales, the finest first.
@@ -86,9 +86,9 @@ def weighted(terms: Sequence[Tensor], progress: float) -> Float[Tensor, ""]:
 def scale_weights(progress: float, scales: int) -> list[float]:
     """Weights of the discriminator's scales, the finest first; their sum is 1.
 
-    At first the coarsest scale counts most, of two scales twice as much as the other;
-    at the end the finest does. So large structures are learned first. In Shocher et al.
-    2019 the weights change during the training, too.
+    At first the coarsest scale has the largest weight, and at the end the finest, so
+    large structures are learned first. With two scales, the larger weight is twice the
+    smaller. The weights also change during training in Shocher et al. 2019.
     """
     weights = [
         (1 - progress) * scale + progress * (scales - 1 - scale) + 1

@@ -1,4 +1,4 @@
-"""InGAN's patch loss: the bidirectional distance of some patches of two images.
+"""InGAN's patch loss: the bidirectional distance between random patches of two images.
 
 Simakov, Caspi, Shechtman and Irani, 'Summarizing Visual Data Using Bidirectional
 Similarity', CVPR 2008, equation 1: completeness plus coherence.
@@ -74,10 +74,9 @@ def patch_distance(
 def patches_at(
     picture: Batch, places: Int[Tensor, "n"], patch_size: int
 ) -> Float[Tensor, "n c side side"]:
-    """The patches at these places, counted row by row; gradients reach the picture.
+    """The patches at these places, differentiable by the picture.
 
-    As rows of :func:`~dil_teach.patches.extract.extract_patches`, without extracting
-    the others.
+    A place is a row number of :func:`~dil_teach.patches.extract.extract_patches`.
     """
     width = picture.shape[-1]
     columns = width - patch_size + 1

@@ -7,7 +7,7 @@ from dil_teach.deep.texture_expansion.style import Batch
 from dil_teach.training.networks import SLOPE, Block, convolution
 
 WIDTH, BLOCKS = 48, 4
-"""Channels of the generator's residual blocks, and their number; the paper has 6."""
+"""Channels and number of the generator's residual blocks; the paper has 6 blocks."""
 TAIL = 32
 """Channels of the layer before the generator's last."""
 DISCRIMINATOR_WIDTH = 32
@@ -17,8 +17,8 @@ DISCRIMINATOR_WIDTH = 32
 class Generator(nn.Module):
     """Residual blocks at the crop's size; then each pixel becomes 2 x 2 pixels.
 
-    It has no normalisation: its statistics would differ between a crop and the whole
-    image.
+    It has no normalisation, because the statistics of a crop and of the whole image
+    differ.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, crops: Batch) -> Batch:
-        """The blocks of twice the size that the crops are expanded to."""
+        """The expanded crops, at twice their height and width."""
         x = self.first(crops.contiguous(memory_format=torch.channels_last))
         for block in self.blocks:
             x = x + block(x)
@@ -61,7 +61,7 @@ def reflecting(
 ) -> nn.Conv2d:
     """A 3 x 3 convolution with reflection padding, its weights scaled by ``gain``.
 
-    Zero padding would teach artefacts of the crop's border.
+    With zero padding the network would learn artefacts at the border of the crop.
     """
     layer = convolution(before, after, 3, 1, rng)
     layer.padding_mode = "reflect"
@@ -71,10 +71,10 @@ def reflecting(
 
 
 def discriminator(channels: int, rng: torch.Generator) -> nn.Sequential:
-    """A patch discriminator: 1 for the image's own blocks, 0 for generated ones.
+    """A patch discriminator: 1 for blocks of the image, 0 for generated blocks.
 
     Isola et al., 'Image-to-image translation with conditional adversarial networks',
-    CVPR 2017. Its first layer has stride 1. With stride 2 it would overlook patterns of
+    CVPR 2017. Its first layer has stride 1. With stride 2 it would not see patterns of
     two pixels, a common artefact of the generator's last layer.
     """
     width = DISCRIMINATOR_WIDTH

@@ -14,8 +14,8 @@ from torch import Tensor
 Batch = Float[Tensor, "_n _c _h _w"]
 
 FILTERS, FILTER_SIDE, LEVELS = 32, 5, 3
-"""Number of filters, their side in pixels, and the number of scales, each half of the
-one before. So the filters see 5, 10 and 20 pixels of the image."""
+"""Number of filters, their side in pixels, and number of scales. Each scale is half the
+previous one, so the filters cover 5, 10 and 20 pixels of the image."""
 
 
 def random_filters(channels: int, rng: torch.Generator) -> Float[Tensor, "f c k k"]:
@@ -36,13 +36,13 @@ def style_loss(
     drawn, real : Batch
         Float[Tensor, "n c h w"]; their sizes may differ.
     filters : Float[Tensor, "f c k k"]
-        The same for all scales.
+        The filters, used at all scales.
 
     Returns
     -------
     Float[Tensor, ""]
-        The squared differences divided by the squares of the real matrices: the mean
-        over the batch, summed over three scales.
+        The sum of squared differences, divided by the sum of squares of the real
+        matrix. It is averaged over the batch and summed over three scales.
     """
     loss = drawn.new_zeros(())
     for level in range(LEVELS):
@@ -56,7 +56,7 @@ def style_loss(
 
 
 def features(images: Batch, filters: Float[Tensor, "f c k k"]) -> Batch:
-    """The filters' positive responses, and the colours."""
+    """The features: positive responses of the filters, and colours."""
     images = images.contiguous(memory_format=torch.channels_last)
     edge = filters.shape[-1] // 2
     responses = F.conv2d(images, filters).relu()

@@ -2,9 +2,9 @@
 Adversarial Expansion', SIGGRAPH 2018.
 
 A generator G learns, from one image, to expand a crop c of k x k pixels to the block b
-of 2k x 2k pixels that it was cut from. It is fully convolutional: from the whole image
-it draws one of twice the height and width, whose texture has the same grain. With a
-discriminator D,
+of 2k x 2k pixels that contains it. G is fully convolutional, so it can expand the whole
+image to twice its height and width. The texture keeps its scale. With a discriminator
+D,
 
     loss of G =  |G(c) - b|                        reconstruction
                  + mean (D(G(c)) - 1)^2            adversarial
@@ -16,15 +16,16 @@ Departures from the paper. Its style loss compares features of VGG-19, which was
 on a million other photographs. Ours compares responses of random filters at three
 scales, and draws new filters at each step (Ustyuzhaninov et al., 'What does it take to
 generate natural textures?', ICLR 2017, found that random filters suffice). The
-adversarial loss is least squares. The L1 loss has the weight of the adversarial loss;
-the paper's has 100 times that. But G is not told where in its block a crop lies, so a
-large L1 loss draws a blur. The networks are small, and crops have 16 pixels instead of
-128: a step is 1.1 GFLOP, and a CPU needs minutes instead of a GPU's hours.
+adversarial loss is least squares. The L1 loss has the same weight as the adversarial
+loss; in the paper its weight is 100 times larger. G does not know where in its block a
+crop lies, so a large L1 loss makes the result blurred. The networks are small, and
+crops have 16 pixels instead of 128. So a step is 1.1 GFLOP, and training takes minutes
+on a CPU instead of hours on a GPU.
 
-Its weakness: the generator's receptive field is 23 pixels, the discriminator's 20.
-Objects that are not clearly smaller, such as coins of 20 pixels, become larger and
-deformed instead of being repeated. Downscale the picture first, until they have about
-10 pixels.
+Limitation: the receptive field of the generator is 23 pixels, and that of the
+discriminator 20. Objects of about this size, such as coins of 20 pixels, become larger
+and deformed instead of being repeated. Downscale the picture first, until objects have
+about 10 pixels.
 """
 
 import copy
@@ -55,23 +56,23 @@ from dil_teach.training.schedules import (
 from dil_teach.training.settings import budget, check_settings
 
 CROP = 16
-"""k, the side of a crop in pixels; the paper's is 128."""
+"""Side k of a crop in pixels; the paper has 128."""
 BATCH = 2
-"""Crops in each step."""
+"""Number of crops in each step."""
 LEARNING_RATE = 1e-3
-"""Of Adam, for both networks."""
+"""Learning rate of Adam for both networks."""
 BETAS = (0.5, 0.99)
 """Adam's decay rates."""
 WARM_UP, DECAY = 50, 0.7
-"""Number of steps in which the learning rate rises, and the share of all steps after
+"""Number of steps in which the learning rate rises, and the fraction of all steps after
 which it falls to 0."""
 GRADIENT_NORM = 1.0
-"""Longer gradients are scaled down to this norm: an early step could ruin G."""
+"""Largest norm of a gradient; longer gradients are scaled down."""
 AVERAGE = 0.99
-"""Decay of the exponential moving average of G's weights, which draws the results: G
-and D never come to rest."""
+"""Decay of the exponential moving average of G's weights. The average draws the results
+because the weights of G never converge."""
 MOST_DOUBLINGS = 3
-"""Of the image, in a result; each repeats the network's faults."""
+"""Largest number of doublings in a result. Each doubling adds errors of the network."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +80,7 @@ class TextureExpansionSettings:
     """The training budget. ``quick()``, ``standard()`` and ``full()`` set the steps."""
 
     steps: int = 700
-    """Training steps in all."""
+    """Number of training steps."""
     seed: int = 0
 
     CONSTANT: ClassVar[dict[str, Any]] = {
@@ -91,14 +92,14 @@ class TextureExpansionSettings:
         "adversarial": 1.0,
         "style": 1.0,
     }
-    """Former settings, which checkpoints still name, with their fixed values."""
+    """Former settings in old checkpoints, and the only value that each may have."""
 
     def __post_init__(self) -> None:
         check_settings(self, steps=1)
 
-    quick = budget("For a lesson: about 25 CPU seconds, at any size of image.")
-    standard = budget("For a result: about two and a half CPU minutes.", steps=4000)
-    full = budget("Three times as long as ``standard()``.", steps=12000)
+    quick = budget("Settings for a quick run: about 25 CPU seconds for any image.")
+    standard = budget("Settings for good results: about 150 CPU seconds.", steps=4000)
+    full = budget("Settings for the best quality: about 8 CPU minutes.", steps=12000)
 
 
 class TextureExpansion:
@@ -187,14 +188,14 @@ class TextureExpansion:
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _set_learning_rates(self) -> None:
-        """Both rise for 50 steps, and fall to 0 in the last 30% of the steps."""
+        """Set the rates: they rise for 50 steps, and fall to 0 in the last 30%."""
         fall = schedule(self.step / self.total_steps, decay=DECAY, shape="linear")
         rate = LEARNING_RATE * min((self.step + 1) / WARM_UP, fall)
         set_learning_rate(self.generator_optimizer, rate)
         set_learning_rate(self.discriminator_optimizer, rate)
 
     def _normalised(self, images: Batch) -> Batch:
-        """Minus the image's mean colour, divided by its standard deviation."""
+        """The images minus the mean colour, divided by the standard deviation."""
         return (images - self.mean) / self.spread
 
     @torch.no_grad()
@@ -214,7 +215,7 @@ class TextureExpansion:
         Raises
         ------
         ValueError
-            If it has another number of channels.
+            If the image has another number of channels than the training image.
         """
         if len(image) != len(self.image):
             raise ValueError(
@@ -227,16 +228,14 @@ class TextureExpansion:
     def result(self, size: tuple[int, int] | None = None) -> Image:
         """The image expanded to twice its size, or to another size.
 
-        The paper only doubles. Here another size is cut from the middle of the image,
-        which is doubled as often as necessary. So the grain stays, but the outer parts
-        are lost. Resizing the image first would keep them, but show the network a grain
-        that it never learned from.
+        The paper only doubles. Here the image is doubled as often as necessary, and
+        another size is cropped from its centre. So the texture keeps its scale, but the
+        outer parts are lost. Resizing would keep them, but change the scale.
 
         Parameters
         ----------
         size : (int, int), optional
-            Height and width in pixels. Each further doubling repeats the faults of the
-            one before.
+            Height and width in pixels. Each further doubling adds errors.
 
         Returns
         -------
@@ -261,7 +260,7 @@ class TextureExpansion:
         return expanded[:, top : top + size[0], left : left + size[1]].clone()
 
     def check_size(self, size: tuple[int, int]) -> None:
-        """Raise :meth:`result`'s error for a size, also before the training."""
+        """Raise the error of :meth:`result` if the size is not possible."""
         height, width = self.image.shape[-2:]
         most = 2**MOST_DOUBLINGS
         if min(size) < 1 or size[0] > most * height or size[1] > most * width:
@@ -272,14 +271,14 @@ class TextureExpansion:
 
 
 def crop_pair(image: Image, crop: int, rng: torch.Generator) -> tuple[Image, Image]:
-    """A random crop of k x k pixels, and the random block of 2k x 2k that it lies in.
+    """A random crop of k x k pixels, and the block of 2k x 2k pixels that contains it.
 
     Parameters
     ----------
     image : Image
         Float[Tensor, "c h w"], at least 2k pixels a side.
     crop : int
-        k.
+        Side k of the crop in pixels.
     rng : torch.Generator
         Draws the block's place in the image, then the crop's place in the block.
 
