@@ -1,6 +1,6 @@
 """Deep Internal Learning: what can be learned from one single image.
 
-The public names stand in ``__init__.pyi``; each is imported when it is first used.
+The public names are listed in ``__init__.pyi``; each is imported when it is first used.
 """
 
 import lazy_loader

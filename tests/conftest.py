@@ -77,6 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Count the slow tests that are left out."""
+    if not items:  # as with --lf
+        return
     config = items[0].config
     config.stash[SLOW] = sum(bool(item.get_closest_marker("slow")) for item in items)
     if hasattr(config, "workeroutput"):  # a worker of pytest-xdist

@@ -13,8 +13,8 @@ from dil_teach.image.convention import Image, from_uint8, to_uint8
 Images = Float[Tensor, "... _h _w"]
 
 ORIENTATIONS = range(8)
-"""The symmetries of the square: orientation k mirrors if k > 3, and then turns by k % 4
-quarters."""
+"""The eight symmetries of the square. Orientation k mirrors the image if k > 3, and then
+rotates it by k % 4 quarter turns."""
 
 
 def orient(image: Images, orientation: int) -> Images:
@@ -35,19 +35,19 @@ def allowed_orientations(
     low_size: tuple[int, int],
     size: tuple[int, int],
 ) -> list[int]:
-    """Orientations of an image that the same camera could have taken.
+    """The orientations in which the same degradation could have made the image.
 
     Parameters
     ----------
     kernel : str or Float[Tensor, "kh kw"]
-        A named interpolation allows all. An array allows those that leave it
-        unchanged, within 1% of its largest weight.
+        The name of an interpolation allows all orientations. An array allows those
+        that leave it unchanged, within 1% of its largest weight.
     scale : (float, float)
-        How many times higher and wider the result is. If the two differ, only half
-        turns are allowed.
+        How many times higher and wider the result is. If the two differ, only mirroring
+        and half turns are allowed.
     low_size, size : (int, int)
-        Height and width of the image and of the result. If the result ends inside a
-        pixel of the image, on one side only, no other orientation is allowed.
+        Height and width of the image and of the result. If a side of the result is not
+        exactly ``scale`` times as long, only orientation 0 is allowed.
     """
     sides = zip(scale, low_size, size, strict=True)
     if any(abs(s * low - high) > 1e-6 for s, low, high in sides):

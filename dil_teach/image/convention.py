@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 Image = Float[Tensor, "_c _h _w"]
-"""(channels, height, width). The underscore allows two images of different sizes."""
+"""(channels, height, width). The underscores let two images differ in size."""
 
 Video = Float[Tensor, "_t _c _h _w"]
 """(frames, channels, height, width): a film, or several images of one size."""
@@ -71,10 +71,9 @@ def check_image(
 ) -> None:
     """Raise a ValueError unless ``image`` follows the convention of this module.
 
-    That is Float[Tensor, "c h w"], float32, finite, and in [0, 1] up to rounding unless
-    ``in_range`` is false. ``channels`` are the accepted numbers of channels,
-    ``min_side`` is the least height and width in pixels, and the message starts with
-    ``name``.
+    It must be Float[Tensor, "c h w"], float32 and finite, and in [0, 1] up to rounding
+    unless ``in_range`` is false. ``channels`` are the accepted numbers of channels, and
+    ``min_side`` is the minimum height and width. The message starts with ``name``.
     """
     if not isinstance(image, Tensor) or image.ndim != 3:
         what = tuple(image.shape) if hasattr(image, "shape") else type(image).__name__

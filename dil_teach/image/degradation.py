@@ -1,7 +1,7 @@
 """Degradations: how the given image was made from the image that we want.
 
 :func:`identity`, :func:`masked`, :func:`downsampled` and :func:`compressed` return a
-function of a batch of images. It is differentiable, and a checkpoint can hold it.
+differentiable function of a batch of images, which can be saved in a checkpoint.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Degradation = Callable[..., Batch]
 
 
 def identity(images: Batch) -> Batch:
-    """The images themselves: for noise, which no function of the image explains."""
+    """Return the images unchanged, for example if the only degradation is noise."""
     return images
 
 
@@ -45,11 +45,11 @@ def downsampled(scale: Scale, kernel: str | Kernel2d = "bicubic") -> Degradation
 def compressed(quality: int) -> Degradation:
     """Compress the images as JPEG files; the gradient passes straight through.
 
-    Rounding has no useful gradient, so that of the identity replaces it: the
+    Rounding has no useful gradient, so the gradient of the identity is used: the
     straight-through estimator of Bengio, Leonard and Courville, "Estimating or
-    propagating gradients through stochastic neurons", 2013. Deep Image Prior does not
-    always gain by it: at quality 10, with the budget `quick`, it beat :func:`identity`
-    on three of five photographs of 128 pixels; the mean was 0.2 dB lower.
+    propagating gradients through stochastic neurons", 2013. It does not always help
+    Deep Image Prior: at quality 10 and budget `quick`, it was better than
+    :func:`identity` on three of five photographs, but 0.2 dB worse on average.
 
     ``quality`` is from 1 to 95; otherwise a ValueError is raised.
     """
@@ -66,10 +66,10 @@ def degrade(
     jpeg_quality: int | None,
     rng: torch.Generator,
 ) -> Batch:
-    """Blur and subsample images, add noise, and compress them: the sons of ZSSR.
+    """Blur and subsample images, add noise, and compress them: makes the sons of ZSSR.
 
-    Downscaling averages noise away, so that without ``noise`` the sons of a noisy
-    father would be too clean.
+    Downscaling averages noise away, so without ``noise`` the sons of a noisy father
+    would be too clean.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def kernel_at(
 ) -> str | Kernel2d:
     """The blur kernel of an intermediate scale, given that of the final scale.
 
-    An array is made smaller in proportion; a named interpolation fits every scale.
+    An array is resized in proportion. The name of an interpolation does not change.
     """
     if isinstance(kernel, str) or scale == final:
         return kernel
@@ -103,7 +103,7 @@ def kernel_at(
 
 
 def hide(images: Batch, mask: Float[Tensor, "1 _h _w"]) -> Batch:
-    """The images with 0 in the hole; see :func:`masked`."""
+    """Set the pixels in the hole to 0; see :func:`masked`."""
     return (1 - mask) * images
 
 
@@ -139,7 +139,7 @@ def check_mask(mask: Tensor, image: Image) -> None:
 
 
 def check_not_flat(values: Float[Tensor, "c *_size"]) -> None:
-    """Refuse an image of one colour, from which nothing can be learned."""
+    """Raise a ValueError for an image of one colour: nothing can be learned from it."""
     if values.flatten(1).amin(1).equal(values.flatten(1).amax(1)):
         raise ValueError(
             "image: expected a picture, got one colour everywhere; take an image with "

@@ -37,14 +37,14 @@ ENCODED = {
     ".webm": ("webm", "vp9", "yuv420p", {"crf": "10", "b": "0"}),
     ".mkv": ("matroska", "ffv1", "bgr0", {}),
 }
-"""Container, codec, pixel format and quality options of the film files we write.
-imageio reads them but cannot set the options, so PyAV writes."""
+"""Container, codec, pixel format and quality options of each format. PyAV writes these
+files, because imageio cannot set the options."""
 GIF = ".gif"
-"""Written by Pillow, which chooses 256 colours for each frame."""
+"""Suffix of the files that Pillow writes; it chooses 256 colours for each frame."""
 WRITTEN = (*ENCODED, GIF)
 READ = (*WRITTEN, ".mov", ".m4v", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv")
 MAX_MEGAPIXELS = 100
-"""Of all frames together: 1.2 GB as float32 in colour. Longer films are refused."""
+"""Limit for all frames together: 1.2 GB as float32 in colour."""
 FOLDER_RATE = 24.0
 """Frames per second of a folder of pictures."""
 
@@ -134,7 +134,7 @@ def _load_file(path: Path) -> Video:
     frames: Frames = []
     try:
         with imageio.imopen(path, "r", plugin="pyav") as file:
-            pixels = 0  # counted, because a header need not know the number of frames
+            pixels = 0  # counted, because a header may lack the number of frames
             for frame in file.iter():
                 frames.append(frame)
                 pixels += frame.shape[0] * frame.shape[1]
@@ -168,20 +168,20 @@ def _check_megapixels(path: Path, count: int, height: int, width: int) -> None:
         most = int(MAX_MEGAPIXELS * 1e6 // (height * width))
         raise ValueError(
             f"{path}: expected at most {MAX_MEGAPIXELS} megapixels in all frames "
-            f"together, which are {most} frames of {height} x {width}, got more; cut "
-            "it or make it smaller"
+            f"together ({most} frames of {height} x {width}), got more; cut it or make "
+            "it smaller"
         )
 
 
 def _damaged(path: str | Path, error: Exception) -> ValueError:
     return ValueError(
-        f"{path}: expected a film (.mp4, .webm, .gif, ...), got a file that is none, "
-        f"is damaged or cannot be read ({error}); export it again"
+        f"{path}: expected a film (.mp4, .webm, .gif, ...), got a file of another kind "
+        f"or a damaged one ({error}); export it again"
     )
 
 
 def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None:
-    """Write a film file whole or not at all; the suffix names the format.
+    """Write a film file whole or not at all; the suffix selects the format.
 
     Parameters
     ----------
@@ -202,11 +202,11 @@ def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None
     suffix = path.suffix.lower()
     if suffix not in WRITTEN:
         raise ValueError(
-            f"{path}: expected one of {', '.join(WRITTEN)}, got '{suffix}'; name the "
-            "film with one, or save_frames in a folder"
+            f"{path}: expected one of {', '.join(WRITTEN)}, got '{suffix}'; use one of "
+            "these, or write a folder with save_frames"
         )
     if not (math.isfinite(rate) and 0 < rate <= 1000):
-        raise ValueError(f"rate: expected frames per second, to 1000, got {rate}")
+        raise ValueError(f"rate: expected above 0, at most 1000 a second, got {rate}")
     if path.is_dir():
         raise ValueError(f"{path}: expected a file to write, got a folder; name a file")
     with written_whole(path) as place:
@@ -248,14 +248,14 @@ def save_frames(
     names : sequence of str, optional
         A name for each frame, without suffix. Default: numbers from 0001.
 
-    A ValueError is raised if a value is not finite, the folder is not empty, or the
-    names are not one for each frame, all different.
+    A ValueError is raised if a value is not finite, the folder is not empty, or there
+    is not one different name for each frame.
     """
     folder = Path(folder)
     check_images(video, "video", (1, 2, 3, 4), in_range=False, constant=True)
     names = names or [f"{number + 1:04}" for number in range(len(video))]
     if len(set(names)) != len(video):
-        raise ValueError(f"names: expected {len(video)} different ones, got {names}")
+        raise ValueError(f"names: expected {len(video)} different names, got {names}")
     check_new_folder(folder)
     with written_whole(folder) as place:
         place.mkdir()

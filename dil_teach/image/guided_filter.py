@@ -1,8 +1,8 @@
 """The guided filter: He, Sun and Tang, 'Guided Image Filtering', ECCV 2010.
 
 In each window, the source is approximated by a linear function of the guide's colours,
-so the result follows the guide's edges. Fitted on small copies and applied to a large
-guide, the function also upscales (He and Sun, 'Fast Guided Filter', 2015).
+so the result follows the guide's edges. If the function is fitted on small copies and
+applied to a large guide, it also upscales (He and Sun, 'Fast Guided Filter', 2015).
 """
 
 import torch
@@ -44,8 +44,8 @@ def guided_upsample(
 ) -> Float[Tensor, "n k _h _w"]:
     """Smooth a source and upscale it to the size of a guide, along the guide's edges.
 
-    As :func:`guided_filter`; ``small_guide`` is the guide at the size of ``source``,
-    in whose pixels ``radius`` is.
+    As :func:`guided_filter`; ``small_guide`` is the guide at the size of ``source``.
+    ``radius`` is in pixels of ``source``.
     """
     if small_guide.shape[-2:] != source.shape[-2:]:
         raise ValueError(

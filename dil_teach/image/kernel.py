@@ -2,7 +2,7 @@
 
 A kernel array holds correlation weights on high-resolution (HR) pixels. Low-resolution
 (LR) pixel i of a picture made s times smaller sits at HR coordinate s*i + (s-1)/2, and
-:func:`centre_kernel` brings the kernel's centre of mass there.
+:func:`centre_kernel` moves the kernel's centre of mass there.
 """
 
 import math
@@ -31,7 +31,7 @@ def gaussian_kernel(
     sigmas : (float, float)
         Standard deviations along its two axes, in HR pixels, positive.
     angle : float
-        Of the first axis against the image's x axis, in radians.
+        Angle between the first axis and the image's x axis, in radians.
     size : int
         Side of the array in pixels, positive.
     """
@@ -102,11 +102,11 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     """Normalise a kernel and move its centre of mass to the middle of its array.
 
     :func:`dil_teach.image.resize.blur_and_subsample` puts the middle of the array at HR
-    coordinate s*i + (s-1)/2. For whole scales, the number of rows and columns becomes
-    even for an even scale and odd for an odd one, by zeros *at the end*. The coordinate
-    is then reached without interpolation, and the ZSSR authors' 9 x 9 kernels for scale
-    2, whose centre of mass is near 4.5, do not change. For other scales the array gets
-    odd sides.
+    coordinate s*i + (s-1)/2. For whole scales, zeros are added *at the end* until the
+    sides are even for an even scale, or odd for an odd one. Then the coordinate is
+    reached without interpolation, and the ZSSR authors' 9 x 9 kernels for scale 2,
+    whose centre of mass is near 4.5, do not change. For other scales the array gets odd
+    sides.
 
     Parameters
     ----------
@@ -118,7 +118,8 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     Returns
     -------
     Float[Tensor, "_kh _kw"]
-        float64, sum 1, centred to within 0.001 pixel, or unchanged if within 0.01.
+        float64 with sum 1, centred to within 0.001 pixel; an offset of at most 0.01
+        pixel is not changed.
     """
     weights = check_kernel(kernel)
     factors = per_axis(scale)

@@ -72,8 +72,8 @@ def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
 def ssim(a: Image, b: Image) -> float:
     """Structural similarity (Wang et al. 2004), from -1 to 1, mean over the channels.
 
-    Computed by scikit-image with Gaussian windows of sigma 1.5, as in the paper. As in
-    :func:`psnr`, but each side needs at least 11 pixels.
+    Computed by scikit-image with Gaussian windows of sigma 1.5, as in the paper.
+    Parameters and errors as in :func:`psnr`; each side needs at least 11 pixels.
     """
     _check_pair(a, b)
     if min(a.shape[-2:]) < 11:
@@ -97,9 +97,9 @@ def _check_pair(a: Image, b: Image) -> None:
 def count_objects(image: Image) -> tuple[int, float]:
     """Count separate bright objects on a darker background, and measure their shape.
 
-    A pixel belongs to an object if it is brighter, by 1/16, than a wide Gaussian blur.
-    Holes are filled and thin connections cut. Objects below a quarter of the median
-    area are ignored.
+    A pixel belongs to an object if it is more than 1/16 brighter than a wide Gaussian
+    blur of the image. Holes are filled and thin connections are cut. Objects below a
+    quarter of the median area are ignored.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 The photographs are in the installed packages scikit-image and scikit-learn and in
 ``data/``; ``data/photos.json`` lists them with source, author, licence and hash. We may
-not distribute the benchmark sets: they are read from the reader's own folder, or
+not distribute the benchmark sets, so they are read from the reader's own folder, or
 downloaded on request.
 """
 
@@ -110,9 +110,9 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
 
     The environment variable ``DIL_TEACH_DATASETS`` names the folder that holds the
     sets. Each set is a folder of pairs such as ``Set5/img_001_x2_HR.png`` and
-    ``Set5/img_001_x2_LR.png``. If it is not set and ``DIL_TEACH_DOWNLOAD`` is 1, the
-    files listed in ``data/benchmarks.json`` (Set5) are downloaded once, and their
-    hashes are checked.
+    ``Set5/img_001_x2_LR.png``. If the variable is empty and ``DIL_TEACH_DOWNLOAD`` is
+    1, the files listed in ``data/benchmarks.json`` (Set5) are downloaded once, and
+    their hashes are checked.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
 
 
 def _download(name: str, scale: int) -> Path:
-    """Download the listed files of a set and scale, and return the folder of sets."""
+    """Download a set at one scale; return the folder that holds the sets."""
     listed = json.loads(shipped("data/benchmarks.json").read_text(encoding="utf-8"))
     folder = pooch.os_cache("dil_teach")
     for file, sha256 in listed["sha256"].items():

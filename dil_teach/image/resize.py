@@ -39,7 +39,7 @@ INTERPOLATION: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
     "lanczos": (lambda x: np.where(abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0), 3.0),
     "area": (lambda x: ((-0.5 <= x) & (x < 0.5)).astype(float), 0.5),
 }
-"""The weight as a function of distance, and its reach on each side, both in pixels."""
+"""Weight at a distance, and the distance from which it is 0, both in pixels."""
 
 
 def resize(
@@ -61,11 +61,11 @@ def resize(
         Output over input size, of the height and of the width. The output has
         ``round(scale * size)`` pixels and keeps the exact scale.
     size : (int, int), optional
-        Height and width of the output, in pixels. Alone, it sets the scale as well;
-        beside ``scale`` it only sets the number of pixels.
+        Height and width of the output, in pixels. Without ``scale``, it also sets the
+        scale; with ``scale``, it only sets the number of pixels.
     kernel : {"bicubic", "bilinear", "lanczos", "area"} or Float["kh kw"]
-        Weights of the neighbours. An array is a blur kernel on the pixels of the
-        input, for a scale below 1: see :func:`blur_and_subsample`.
+        Weights of the neighbours. An array is a blur kernel on the input's pixel grid,
+        for scales below 1: see :func:`blur_and_subsample`.
     border : {"clamp", "mirror"}
         Values outside the image: the border pixel repeated, or the image reflected.
     antialias : bool
@@ -102,7 +102,7 @@ def resize(
 
 
 def check_name(kernel: str) -> None:
-    """Refuse a name that is not in :data:`INTERPOLATION`."""
+    """Raise a ValueError unless the name is in :data:`INTERPOLATION`."""
     if kernel not in INTERPOLATION:
         raise ValueError(
             f"kernel: expected one of {', '.join(INTERPOLATION)}, or an array, "
@@ -178,7 +178,7 @@ def blur_and_subsample(
     border: Border = "clamp",
     size: tuple[int, int] | None = None,
 ) -> Float[Tensor, "*batch h2 w2"]:
-    """The low-resolution image: LR = (HR * kernel), of which every s-th pixel is kept.
+    """Blur an image and keep every s-th pixel: LR = (HR * kernel), subsampled.
 
     LR pixel i is centred at HR coordinate s*i + (s-1)/2.
 
@@ -188,8 +188,8 @@ def blur_and_subsample(
         The high-resolution image.
     kernel : Float["kh kw"] or str
         Correlation weights on HR pixels; normalised and centred here (see
-        :func:`dil_teach.image.kernel.centre_kernel`). A name means :func:`resize`'s
-        antialiased kernel.
+        :func:`dil_teach.image.kernel.centre_kernel`). A name selects the antialiased
+        kernel of :func:`resize`.
     scale : float or (float, float)
         How many times smaller the LR image is: 2 halves each side.
     border : {"clamp", "mirror"}
@@ -229,16 +229,16 @@ def blur_and_subsample(
 
 
 def _window(length: int, samples: int, step: int, taps: int, border: Border) -> Tensor:
-    """Pixels that a kernel with ``taps`` weights covers at i*step + (step-1)/2."""
+    """Indices of the pixels that a kernel of ``taps`` weights covers at all samples."""
     first = (step - taps) // 2
     index = np.arange(first, first + (samples - 1) * step + taps)
     return torch.from_numpy(fold_border(index, length, border))
 
 
 def prepare_kernel(kernel: str | Kernel2d, scales: tuple[float, float]) -> str | Tensor:
-    """The kernel that makes images ``scales`` times smaller, each at least 1.
+    """Check the kernel for downscaling by ``scales``, each at least 1.
 
-    A checked name, or the array as :func:`centre_kernel` returns it.
+    Returns the name, or the array centred by :func:`centre_kernel`.
     """
     if min(scales) < 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Rendered pictures of which every layer is known, listed in data/scenes.json.
+"""Rendered pictures whose layers are all known, listed in data/scenes.json.
 
 ``data/render_scenes.py`` renders them from the photographs.
 """
@@ -15,7 +15,7 @@ from dil_teach.image.files import load_image
 from dil_teach.image.shipped import shipped
 
 MAPS = ("mask", "masks", "foreground_hint", "background_hint", "transmission", "alpha")
-"""Images of one channel. All others have three, even where the file is grey."""
+"""Keys of images with one channel. All others have three, even if the file is grey."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Scene:
     - video_figure: for each frame, relative to frame 0, ``figure_motion`` and
       ``background_motion`` [dy, dx] in pixels, and ``figure_turn`` in degrees
       clockwise about ``figure_centre`` [y, x], which moves with the figure
-    - video_haze: ``motion`` [dy, dx] of each frame relative to frame 0, and the
-      numbers of haze
+    - video_haze: ``motion`` [dy, dx] of each frame relative to frame 0, and the same
+      parameters as haze
     """
 
 
@@ -67,9 +67,10 @@ def scenes(kind: str | None = None, folder: str | Path | None = None) -> list[st
     Parameters
     ----------
     kind : {"composite", "mixture", "haze", "watermark", "video"}, optional
-        Default: all. A ValueError names the kinds if there is no such one.
+        Default: all. A ValueError is raised for an unknown kind.
     folder : str or Path, optional
-        Where ``data/render_scenes.py --practice`` wrote. Default: the scenes that ship.
+        The folder that ``data/render_scenes.py --practice`` wrote. Default: the scenes
+        that ship with the library.
     """
     entries = _list_scenes(folder)[1]
     kinds = list(dict.fromkeys(entry["kind"] for entry in entries.values()))

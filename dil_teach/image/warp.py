@@ -1,7 +1,8 @@
-"""Geometric transformations: where in an image each pixel of the output comes from.
+"""Geometric transformations: the place in an image that each output pixel comes from.
 
-Places are (x, y). The centre of the image is (0, 0), its left and top edges are at -1,
-its right and bottom edges at 1. So a transformation is the same at all scales.
+Places are (x, y) in normalised coordinates. The centre of the image is (0, 0), its left
+and top edges are at -1, its right and bottom edges at 1. So a transformation is the
+same at all scales.
 """
 
 from dataclasses import dataclass
@@ -20,12 +21,12 @@ Mask = Bool[Tensor, "_h _w"]
 SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 """The corners of the image: top left, top right, bottom right, bottom left."""
 NODES = 33
-"""Nodes along each axis at which places are stored; in between they are linear."""
+"""Number of nodes along each axis. Places between nodes are interpolated linearly."""
 INVERSIONS = 30
 """Fixed-point iterations for the inverse of a smooth warp. Each at least halves the
 error where the displacement changes by less than half a pixel per pixel."""
 SETTLED = 0.01
-"""Largest movement, in half sides, that is accepted in the last iteration."""
+"""Largest accepted change in the last iteration, in normalised coordinates."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Transformation:
         return (self.places(size, device).abs() <= 1).all(-1)
 
     def shape(self, size: tuple[int, int], device: torch.device) -> Mask | None:
-        """:meth:`inside`; None for resizing, which leaves nothing outside."""
+        """As :meth:`inside`; None for resizing, where all pixels come from inside."""
         return None if self.source is None else self.inside(size, device)
 
 
@@ -81,8 +82,8 @@ def homography(
 ) -> Transformation:
     """The homography that moves the image's corners to these places of the output.
 
-    Four points determine its eight numbers: R. Hartley and A. Zisserman, "Multiple View
-    Geometry", 2004, section 4.1.
+    Four points determine its eight parameters: R. Hartley and A. Zisserman, "Multiple
+    View Geometry", 2004, section 4.1.
 
     Parameters
     ----------
@@ -115,8 +116,8 @@ def smooth_warp(
     Parameters
     ----------
     displacement : Float[Tensor, "n n 2"]
-        At n x n nodes that are spread evenly over the output, edges included: the place
-        in the image minus the place of the node, (x, y). Bicubic in between.
+        The place in the image minus the place of the node, (x, y), at n x n nodes that
+        are spread evenly over the output, edges included. Bicubic in between.
     scales : (float, float)
         As in :func:`homography`.
 
@@ -149,7 +150,7 @@ def smooth_warp(
 def random_homography(
     scales: tuple[float, float], reach: float, rng: torch.Generator
 ) -> Transformation:
-    """A homography that moves each corner inwards by at most ``reach`` half sides."""
+    """A homography that moves each corner inwards by at most ``reach`` (sides: 2)."""
     inwards = reach * torch.rand(4, 2, generator=rng)
     return homography(SQUARE * (1 - inwards), scales)
 
@@ -157,9 +158,9 @@ def random_homography(
 def random_smooth_warp(
     scales: tuple[float, float], reach: float, rng: torch.Generator
 ) -> Transformation:
-    """A smooth warp that moves 3 x 3 inner nodes by at most ``reach`` half sides.
+    """A smooth warp that moves 3 x 3 inner nodes by at most ``reach`` (sides: 2).
 
-    The edges stay. If the warp folds, it is made weaker: with a reach of 0.15 that
+    The edges do not move. A warp that folds is made weaker; with a reach of 0.15, that
     happens once in thousands of draws.
     """
     bend = torch.zeros(5, 5, 2)
@@ -189,7 +190,7 @@ def warp(
 
 
 def _interpolate(values: Float[Tensor, "2 nodes nodes"], places: Places) -> Places:
-    """Values between the nodes, at these places."""
+    """Interpolate values between the nodes, at these places."""
     values, places = values[None], places[None]
     found = F.grid_sample(values, places, padding_mode="border", align_corners=True)
     return found[0].permute(1, 2, 0)
@@ -210,7 +211,7 @@ def _convex(corners: Float[Tensor, "4 2"]) -> bool:
 def _homography_matrix(
     given: Float[Tensor, "4 2"], wanted: Float[Tensor, "4 2"]
 ) -> Float[Tensor, "3 3"]:
-    """The homography that brings four points to four others."""
+    """The homography that maps four points to four others."""
     rows, values = [], []
     for (x, y), (u, v) in zip(given.tolist(), wanted.tolist(), strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
@@ -221,6 +222,6 @@ def _homography_matrix(
 
 def _apply_homography(matrix: Float[Tensor, "3 3"], places: Places) -> Places:
     moved = torch.cat([places, torch.ones_like(places[..., :1])], -1) @ matrix.T
-    # beyond the horizon: far outside the image, where the mask excludes it
+    # places beyond the horizon go far outside the image, where the mask excludes them
     weight = moved[..., 2:].clamp_min(1e-3)
     return (moved[..., :2] / weight).clamp(-50, 50)

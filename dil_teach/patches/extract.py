@@ -13,7 +13,7 @@ from dil_teach.image.convention import Image, check_image
 Mask = Bool[Tensor, "_h _w"]
 
 BLOCK = 65536
-"""Patches of a bag that are extracted at a time: 20 MB if they are 5 x 5 in colour."""
+"""Number of patches extracted at a time: 20 MB if they are 5 x 5 in colour."""
 
 
 def extract_patches(
@@ -55,8 +55,8 @@ def gather_patches(
 ) -> Float[Tensor, "n c values"]:
     """Some patches of an image, by the index of their top left pixel.
 
-    ``pixels`` is the image, flattened row by row, or several images, one after another;
-    ``width`` is that of the image that each patch lies in, in pixels. Returns the
+    ``pixels`` is the image, flattened row by row, or several images, one after another.
+    ``width`` is the width, in pixels, of the image that holds each patch. Returns the
     patch_size**2 values of each channel, row by row.
     """
     side = torch.arange(patch_size, device=corners.device)
@@ -73,8 +73,8 @@ def average_patches(
 ) -> Image:
     """Put patches back at their places; overlapping patches are averaged.
 
-    The inverse of :func:`extract_patches`, whose parameters it shares. ``image_size``
-    is the height and width in pixels. Pixels that no patch covers are 0.
+    The inverse of :func:`extract_patches`, with the same parameters. ``image_size`` is
+    the height and width in pixels. Pixels that no patch covers are 0.
     """
     columns = patches.T[None]
     total, count = (
@@ -87,26 +87,26 @@ def average_patches(
 def patches_inside(
     inside: Bool[Tensor, "h w"], patch_size: int
 ) -> Bool[Tensor, "_h _w"]:
-    """Which patches lie wholly inside a shape, by their top left corner."""
+    """True at the top left corner of each patch that lies wholly inside a shape."""
     outside = (~inside)[None, None].float()
     return F.max_pool2d(outside, patch_size, stride=1)[0, 0] == 0
 
 
 @dataclass(frozen=True)
 class PatchBag:
-    """The patches of several images as rows, which are extracted when they are used.
+    """The patches of several images as rows, extracted only when they are used.
 
     ``bag[index]`` has the rows of :func:`extract_patches`.
     """
 
     pixels: Float[Tensor, "c pixels"]
-    """Of all images, one after another."""
+    """The pixels of all images, one after another."""
     corner: Int[Tensor, "n"]
     """Index in ``pixels`` of each patch's top left pixel."""
     width: Int[Tensor, "n"]
-    """Of the image that each patch lies in, in pixels."""
+    """Width, in pixels, of the image that holds each patch."""
     place: Int[Tensor, "n 3"]
-    """The number of that image; row and column of the top left pixel in it."""
+    """Index of that image; row and column of the top left pixel in it."""
     patch_size: int
     remove_mean: bool
 
@@ -136,10 +136,10 @@ def bag_of(
     name: str,
     stride: int = 1,
 ) -> PatchBag:
-    """The patches of images, or those that lie wholly inside of masks.
+    """The patches of images; with masks, only those that lie wholly inside them.
 
     Parameters and errors as in :func:`~dil_teach.patches.search.nearest_patches`;
-    ``name`` is what the caller calls the images.
+    ``name`` stands for the images in error messages.
     """
     masks = [None] * len(images) if masks is None else masks
     if stride < 1:

@@ -27,8 +27,8 @@ LEAST = 9
 HALF_PIXEL = (-1 / 16, 9 / 16, 9 / 16, -1 / 16)
 """Bicubic weights half-way between two pixels (Keys 1981, a = -1/2)."""
 CONTRAST = 0.25
-"""Largest distance of a good match, as a share of the patch's own squared contrast. In
-grey white noise, 61% of the patches would have a good match without this limit
+"""Largest distance of a good match, as a fraction of the patch's own squared contrast.
+In grey white noise, 61% of the patches would have a good match without this limit
 (benchmarks/results/recurrence_choices.json)."""
 UNSEEN = (2 / 255) ** 2
 """Squared distance per value that is always good: two grey levels are not visible."""
@@ -40,12 +40,12 @@ ENOUGH = 4000
 def recurrence_map(
     image: Image, patch_size: int = 5, scale: float = 1.0
 ) -> Int[Tensor, "h w"]:
-    """Count the good matches of each patch in its image at a scale, up to 16.
+    """Count the good matches of each patch in the image resized by ``scale``, up to 16.
 
     Patches are compared by the sum of squared differences, after the mean of each
     channel over the patch is subtracted. A match is *good* if its distance is at most
-    :func:`good_distance`. The patch itself does not count, nor does any patch less than
-    one pixel (of the image at that scale) from its place. Matches may overlap.
+    :func:`good_distance`. The patch itself and patches less than one pixel (of the
+    resized image) from its place do not count. Matches may overlap.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def match_distances(
 ) -> Float[Tensor, "h w k"]:
     """Squared distances from each patch to its nearest matches at a scale.
 
-    :func:`recurrence_map`, whose errors it shares, counts those that are small enough.
+    :func:`recurrence_map` counts those that are small enough. Errors as there.
 
     Parameters
     ----------
@@ -115,14 +115,14 @@ def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     """The largest squared distance of a good match, for each patch (means subtracted).
 
     As in the paper, it is the distance from the patch to itself moved by half a pixel
-    (left, right, up and down, bicubic; the largest of the four): a perfect copy may lie
-    half a pixel off the pixel grid. (A copy of texture half a pixel off in both
+    (left, right, up and down, bicubic; the largest of the four), because a perfect copy
+    may lie half a pixel off the pixel grid. (A copy of texture half a pixel off in both
     directions may be missed.)
 
-    Two limits are added. It is at most a quarter of the patch's own squared contrast:
-    half a pixel changes noise by more, and patches that are not similar would pass. It
-    is at least two grey levels (of 255) a value, which are not visible: the noise of a
-    clear sky should not make its patches differ.
+    Two limits are added. The upper limit is a quarter of the patch's own squared
+    contrast: half a pixel changes noise by more, and patches that are not similar would
+    pass. The lower limit is two grey levels (of 255) per value, because this difference
+    is not visible: the noise of a clear sky should not make its patches differ.
 
     Parameters and places as in :func:`recurrence_map`.
     """
@@ -164,14 +164,15 @@ def recurrence_curve(
     image, patch_size, scales
         As in :func:`recurrence_map`.
     least : int
-        1 to 16.
+        Minimum number of good matches, 1 to 16.
     among : Bool[Tensor, "h w"], optional
         The patches that are counted, such as :func:`detailed`; by default all.
 
     Raises
     ------
     ValueError
-        As :func:`recurrence_map`; or if ``least`` or ``among`` does not fit.
+        As :func:`recurrence_map`; or if ``least`` is out of range, or ``among`` has
+        another shape or no patch.
     """
     if not 1 <= least <= MOST:
         raise ValueError(
@@ -181,9 +182,9 @@ def recurrence_curve(
     good = good_distance(image, patch_size)
     if among is not None and (among.shape != good.shape or not among.any()):
         raise ValueError(
-            f"among: expected some of the {good.shape[0]} x {good.shape[1]} patches, "
-            f"got {int(among.sum())} of {' x '.join(map(str, among.shape))}; "
-            "detailed() makes such a mask"
+            f"among: expected a mask of {good.shape[0]} x {good.shape[1]} with at "
+            f"least one patch, got {' x '.join(map(str, among.shape))} with "
+            f"{int(among.sum())}; detailed() makes such a mask"
         )
     chosen = ... if among is None else among
     found = (match_distances(image, patch_size, s, most=least) for s in scales)
@@ -194,12 +195,12 @@ def recurrence_curve(
 def recurrence_score(image: Image, patch_size: int = 5) -> float:
     """How much of an image recurs in it: 0 for white noise, 1 for a straight edge.
 
-    The share of patches with at least one good match, averaged over the five scales
+    The fraction of patches with at least one good match, averaged over the five scales
     from 1 to 0.41. The chapters use this number to compare results with a photograph.
 
-    In an image of more than 16,000 patches, only 4000 or more evenly spread ones are
-    searched for: on photographs the score is within 0.01 of that of all patches. It can
-    be wrong by more than 0.1 if a pattern repeats at the same spacing.
+    In an image of more than 16,000 patches, only a grid of 4000 or more patches is
+    searched for: on photographs the score is within 0.01 of that of all patches. The
+    error can exceed 0.1 if a pattern repeats at the spacing of the grid.
 
     Parameters and errors as in :func:`recurrence_map`.
     """

@@ -16,37 +16,39 @@ from dil_teach.patches.extract import BLOCK, Mask, PatchBag, bag_of
 Rows = Float[Tensor, "_n values"]
 
 COMPONENTS = 24
-"""Principal components that the KD-tree compares. Chosen by hand, like the tree's other
-settings; benchmarks/recurrence.py measures the speed and error of the whole search."""
+"""Number of principal components that the KD-tree compares. Chosen by hand, like the
+tree's other settings; benchmarks/recurrence.py measures the search's speed and error.
+"""
 EPS, EPS_OF_TEXTURE = 1.75, 2.5
 """The KD-tree's eps: it prunes branches that cannot improve the best distance by a
 factor of 1 + EPS. In texture all distances are similar, so more can be pruned."""
 TEXTURE = 0.1
-"""An image is texture if its patches have more than this share of their variance beyond
+"""An image is texture if more than this fraction of its patches' variance lies beyond
 the first 8 components. Tuned on the photographs that benchmarks/recurrence.py names."""
 LEAF = 64
-"""Patches in a leaf of the KD-tree; they are compared one by one."""
+"""Number of patches in a leaf of the KD-tree; they are compared one by one."""
 SPARE, SPARE_EXACT = 8, 2
-"""Candidates beyond the k wanted; their true distances are compared afterwards. The
-exact search needs them only because its distances are rounded."""
+"""Number of candidates beyond k. The true distances of all candidates are compared at
+the end. The exact search needs spare ones because its distances are rounded."""
 SAMPLE = 20000
-"""Patches from which the principal components are computed."""
+"""Number of patches from which the principal components are computed."""
 ROWS, COLUMNS, GROUP = 512, 4096, 16
-"""Height and width of a tile of distances (8 MB), and the columns of a group in it."""
+"""Height and width of a tile of distances (8 MB), and columns in a group of a tile."""
 
 
 class Neighbours(NamedTuple):
-    """The k nearest patches of each patch, nearest first, by its top left corner.
+    """The k nearest patches of each query patch, nearest first.
 
-    Query patches that the mask leaves out have infinite distances and indices of -1.
+    h and w index the query patch's top left corner. Query patches that the mask leaves
+    out have infinite distances and indices of -1.
     """
 
     distance: Float[Tensor, "h w k"]
-    """Squared: the sum over all c * patch_size**2 values."""
+    """Squared distance: the sum over all c * patch_size**2 values."""
     level: Int[Tensor, "h w k"]
     """The image of the database that holds the match; 0 where there is only one."""
     row: Int[Tensor, "h w k"]
-    """Of the match's top left corner, in pixels of that image."""
+    """Row and column of the match's top left corner, in pixels of that image."""
     column: Int[Tensor, "h w k"]
 
 
@@ -86,8 +88,8 @@ def nearest_patches(
     remove_mean : bool
         Subtract the mean of each channel over the patch before patches are compared.
     exclude_self : bool
-        The database is the query at one or several scales: leave out the patch itself,
-        which is every patch less than one pixel (of that level) from the same place.
+        For a database that is the query at one or several scales: leave out the patch
+        itself and patches less than one pixel (of that level) from the same place.
     query_mask, database_mask : Bool[Tensor, "h w"], optional
         True where a pixel may be used (a sequence of masks if the database is a
         sequence). Only patches wholly inside the mask are used.
@@ -119,7 +121,7 @@ def nearest_patches(
     if not 1 <= k <= len(known) - left_out:
         raise ValueError(
             f"k: expected 1 to {max(len(known) - left_out, 0)}, the number of patches "
-            f"in the database{' beside the patch itself' * exclude_self}, got {k}; "
+            f"in the database{' without the patch itself' * exclude_self}, got {k}; "
             "take a smaller k, or a larger database or mask"
         )
     exact = exact or query.device.type != "cpu"
@@ -130,7 +132,7 @@ def nearest_patches(
 
     size = [(side - patch_size) // stride + 1 for side in query.shape[-2:]]
     _, row, column = asking.place.T // stride
-    where = row * size[1] + column  # the others are left out by the mask
+    where = row * size[1] + column  # the mask leaves out the other patches
 
     def spread(found: Tensor, missing: float) -> Tensor:
         whole = found.new_full((size[0] * size[1], k), missing)
@@ -149,7 +151,7 @@ def nearest_rows(
     weights: Float[Tensor, "_m"] | None = None,
     centre: Float[Tensor, "values"] | float = 0.0,
 ) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
-    """Find the k keys of the smallest squared distance to each query, by all distances.
+    """Find the k nearest keys of each query, by computing all squared distances.
 
     Parameters
     ----------
@@ -160,7 +162,7 @@ def nearest_rows(
     weights : Float[Tensor, "m"], optional
         The distance to each key is multiplied by its weight, which is positive.
     centre : Float[Tensor, "values"]
-        Is subtracted from all rows.
+        Subtracted from all rows.
 
     Returns
     -------
@@ -168,7 +170,7 @@ def nearest_rows(
         The weighted squared distances, smallest first. They are rounded to about 1e-6
         of the squares of the rows, so a common mean should be subtracted.
     index : Int[Tensor, "n k"]
-        The number of the key. For k = 1, the first of equal ones.
+        Index of the key; for k = 1, the first one in case of ties.
     """
     # w |q - d|^2 = (q, 1, |q|^2) . (-2 w d, w |d|^2, w): one matrix product
     queries = queries - centre
@@ -218,14 +220,14 @@ def _smallest(
 
 
 def _exact(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n count"]:
-    """Candidates by all distances."""
+    """Find candidates by computing all distances."""
     centre = next(known.blocks()).mean(0)
     found = [nearest_rows(b, known, count, centre=centre) for b in asking.blocks()]
     return torch.cat([index for _, index in found])
 
 
 def _by_tree(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n count"]:
-    """Candidates by a KD-tree on the first principal components of the database."""
+    """Find candidates by a KD-tree on the database's first principal components."""
     sample = known[:: len(known) // SAMPLE + 1].double()
     covariance = torch.atleast_2d(sample.T.cov(correction=0))
     variances, directions = torch.linalg.eigh(covariance)  # in rising order
@@ -249,7 +251,7 @@ def _rank(
     k: int,
     own: Float[Tensor, "n levels 2"] | None,
 ) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
-    """The k nearest candidates by true distances; the first in order of equal ones."""
+    """The k candidates with the smallest true distances; ties: the lowest index."""
     distances = [known.pixels.new_empty(0, k)]  # the mask may leave no query patch
     indices = [candidates[:0, :k]]
     size = max(BLOCK // candidates.shape[1], 1)

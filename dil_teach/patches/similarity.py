@@ -1,8 +1,8 @@
 """How similar two images of different size are, in their patches.
 
 Simakov, Caspi, Shechtman and Irani, "Summarizing Visual Data Using Bidirectional
-Similarity", CVPR 2008. No patch of the source is lost in the target (completeness), and
-the target has no new patches (coherence). D is the mean squared difference per value:
+Similarity", CVPR 2008. The target should lose no patch of the source (completeness) and
+have no new patches (coherence). D is the mean squared difference per value:
 
     d(S, T) = 1/N_S sum_{p in S} min_{q in T} D(p, q)        completeness
             + 1/N_T sum_{q in T} min_{p in S} D(p, q)        coherence
@@ -38,7 +38,7 @@ def completeness(
     Parameters
     ----------
     source, target : Image
-        Float[Tensor, "c h w"] of one number of channels; sizes may differ.
+        Float[Tensor, "c h w"] with the same number of channels; sizes may differ.
     patch_size : int
         Side of a patch in pixels.
     importance : Float[Tensor, "1 h w"], optional
@@ -106,7 +106,7 @@ def patch_weights(
 def check_importance(
     importance: Map | None, image: Image, patch_size: int
 ) -> Float[Tensor, " n"]:
-    """As :func:`patch_weights`, or an error if all are 0 or the map does not fit."""
+    """As :func:`patch_weights`; a ValueError if all are 0 or the map does not fit."""
     check_map("importance", importance, image)
     weights = patch_weights(importance, image, patch_size)
     if not weights.any():
@@ -118,7 +118,7 @@ def check_importance(
 
 
 def check_map(name: str, weights: Map | None, image: Image) -> None:
-    """Refuse weights of another size than an image, negative or not finite ones."""
+    """Raise a ValueError unless weights have the image's size and are not negative."""
     if weights is None:
         return
     height, width = image.shape[-2:]
@@ -135,12 +135,12 @@ def check_map(name: str, weights: Map | None, image: Image) -> None:
 
 
 def relative_location(source: Image, target: Image, patch_size: int = 7) -> float:
-    """How far patches have moved sideways, in shares of the width.
+    """How far patches have moved sideways, as a fraction of the width.
 
-    The mean difference between the horizontal position of a patch of the target and
-    that of the nearest patch in the source (by the exact search; the first of equal
-    ones). Positions go from 0 at the left border to 1 at the right one. It is 0 if all
-    patches keep their places, and 1/4 for an image beside a copy of itself.
+    The mean absolute difference in horizontal position between each target patch and
+    its nearest source patch (exact search; the first in case of ties). Positions go
+    from 0 at the left border to 1 at the right border. The result is 0 if all patches
+    keep their places, and 1/4 for an image beside a copy of itself.
 
     Parameters and errors as in :func:`completeness`.
     """
