@@ -28,20 +28,20 @@ def dehaze(
     airlight_out: Annotated[Path | None, tyro.conf.arg(metavar="JSON")] = None,
     non_uniform: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> str:
-    """Remove haze from a photograph or a film.
+    """Remove haze from a photograph or a video.
 
     The transmission is the share of the scene's light that reaches the camera: white is
     all of it. The airlight is the colour of the haze, {"airlight": [red, green, blue]},
     each from 0 to 1, in sRGB. Transparency is kept.
 
     Args:
-        image: The photograph, in colour, a film or a folder of frames.
-        out: The picture to write. For a film, a new folder of frames or .mkv, which are
-            lossless, or .mp4, .webm, which are not.
+        image: The photograph, in colour, a video or a folder of frames.
+        out: The picture to write. For a video: a new folder of frames or .mkv
+            (lossless), or .mp4 or .webm (lossy).
         method: double-dip decomposes the picture with networks; dark-channel is the
             classical baseline and learns nothing.
-        transmission_out: The grey picture of the transmission to write; for a film, a
-            folder or a film.
+        transmission_out: The grey picture of the transmission to write; for a video, a
+            folder or a video.
         airlight_out: The airlight to write; its mean, with --non-uniform.
         non_uniform: Let the airlight change slowly over the picture, as near a low sun.
     """

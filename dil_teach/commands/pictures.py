@@ -1,4 +1,4 @@
-"""Read and write a picture, a folder of frames or a film in the same way."""
+"""Read and write a picture, a folder of frames or a video in the same way."""
 
 import math
 from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The frames of a film, or the only frame of a picture."""
+    """The frames of a video, or the only frame of a picture."""
 
     path: Path
     film: bool
@@ -47,7 +47,7 @@ class Pictures:
         if len(self.colour) * small > MOST_PIXELS:
             raise ValueError(
                 f"{self.path}: expected at most {MOST_PIXELS // small} frames of "
-                f"{height} x {width}, got {len(self.colour)}; take a shorter film, or "
+                f"{height} x {width}, got {len(self.colour)}; take a shorter video, or "
                 "make the frames smaller"
             )
 
@@ -64,7 +64,7 @@ class Pictures:
             check_place(out, WRITTEN)
             if alpha is not None:
                 raise ValueError(
-                    f"{out}: {self.path} is transparent in places, which no film file "
+                    f"{out}: {self.path} is transparent in places, which no video file "
                     "can hold; name a folder for its frames"
                 )
             check_input_is_kept(out, self.path)
@@ -88,7 +88,7 @@ class Pictures:
 
 
 def load_pictures(path: Path) -> Pictures:
-    """Read a picture, or all frames of a film."""
+    """Read a picture, or all frames of a video."""
     from dil_teach.image.files import load_image
     from dil_teach.image.films import is_film, load_film
 

@@ -45,7 +45,7 @@ two compare all patches of both: about a minute."""
 MOST_LEARNED = 120_000
 """Most pixels of the photograph for InGAN: more take hours without a GPU."""
 RATE = 12.0
-"""Of a film, in frames per second."""
+"""Of a video, in frames per second."""
 
 
 def retarget(
@@ -85,9 +85,9 @@ def retarget(
         checkpoint: A file of --save-checkpoint for this photograph; replaces training
             (ingan).
         save_checkpoint: The file for what was learned, .safetensors (ingan).
-        film: The file for a film from the photograph to the result: .gif, .mp4, .webm
+        film: The file for a video from the photograph to the result: .gif, .mp4, .webm
             or .mkv.
-        frames: Number of frames of the film.
+        frames: Number of frames of the video.
     """
     _check_options(method, protect or remove, checkpoint or save_checkpoint)
 
@@ -244,7 +244,7 @@ def _expansion(image: "Image", size: Size, training: Training) -> "TextureExpans
 def _film(
     draw: Draw, scale_y: float, scale_x: float, frames: int
 ) -> Callable[[Path], object]:
-    """Writes a film whose scales grow from 1 to the wanted ones by equal factors."""
+    """Writes a video whose scales grow from 1 to the wanted ones by equal factors."""
     import torch
     import torch.nn.functional as F
 

@@ -18,17 +18,17 @@ def segment(
     foreground_hint: Png = None,
     background_hint: Png = None,
 ) -> str:
-    """Separate foreground from background in a photograph or a film (Double-DIP).
+    """Separate foreground from background in a photograph or a video (Double-DIP).
 
-    The mask is white in the foreground. The edges of a film's masks are soft.
+    The mask is white in the foreground. The edges of a video's masks are soft.
     Transparency is ignored.
 
     Args:
-        image: The photograph, a film or a folder of frames.
-        mask_out: The mask to write: a picture, of a film a new folder of frames or
+        image: The photograph, a video or a folder of frames.
+        mask_out: The mask to write: a picture, of a video a new folder of frames or
             .mkv, which keep it as it is, or .mp4, .webm, which do not.
         foreground_hint: A picture of the same size, white on some of the foreground;
-            of a film for its first frame. By default the salient pixels.
+            of a video for its first frame. By default the salient pixels.
         background_hint: White on some of the background. By default the border.
     """
     from dil_teach.classical.segmentation.region_growing import SIDE

@@ -13,8 +13,8 @@ from dil_teach.image.convention import Image, from_uint8, to_uint8
 Images = Float[Tensor, "... _h _w"]
 
 ORIENTATIONS = range(8)
-"""The eight symmetries of the square. Orientation k mirrors the image if k > 3, and then
-rotates it by k % 4 quarter turns."""
+"""The symmetries of the square. Orientation k mirrors the image if k > 3, then turns it
+by k % 4 quarters."""
 
 
 def orient(image: Images, orientation: int) -> Images:

@@ -11,7 +11,7 @@ Image = Float[Tensor, "_c _h _w"]
 """(channels, height, width). The underscores let two images differ in size."""
 
 Video = Float[Tensor, "_t _c _h _w"]
-"""(frames, channels, height, width): a film, or several images of one size."""
+"""(frames, channels, height, width): a video, or several images of one size."""
 
 
 def from_uint8(array: UInt8[np.ndarray, "h w *c"]) -> Image:

@@ -1,6 +1,6 @@
-"""Films: frames of one size as one tensor (t, c, h, w), read and written.
+"""Videos: frames of one size as one tensor (t, c, h, w), read and written.
 
-A film is a file (.mp4, .webm, .gif, ...) or a folder of pictures. A folder of PNG
+A video is a file (.mp4, .webm, .gif, ...) or a folder of pictures. A folder of PNG
 frames and an .mkv file (FFV1) are lossless. .mp4 (H.264) and .webm (VP9) are lossy but
 play everywhere; store masks in one of the other two.
 """
@@ -50,18 +50,18 @@ FOLDER_RATE = 24.0
 
 
 def is_film(path: str | Path) -> bool:
-    """Whether a path is a folder or has the suffix of a film."""
+    """Whether a path is a folder or has the suffix of a video."""
     path = Path(path)
     return path.is_dir() or path.suffix.lower() in READ
 
 
 def load_film(path: str | Path) -> Video:
-    """Read a film file, or a folder of frames.
+    """Read a video file, or a folder of frames.
 
     Parameters
     ----------
     path : str or Path
-        A film file that FFmpeg reads; it is rotated as its metadata says and its sound
+        A video file that FFmpeg reads; it is rotated as its metadata says and its sound
         is ignored. Or a folder of frames, ordered as in :func:`frame_files`.
 
     Returns
@@ -74,12 +74,12 @@ def load_film(path: str | Path) -> Video:
     FileNotFoundError
         If the path does not exist.
     ValueError
-        If it is not a film, or holds no frames, frames of different sizes, or over
+        If it is not a video, or holds no frames, frames of different sizes, or over
         ``MAX_MEGAPIXELS`` in all.
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path}: no such film; check the name and the folder")
+        raise FileNotFoundError(f"{path}: no such video; check the name and the folder")
     return _load_folder(path) if path.is_dir() else _load_file(path)
 
 
@@ -110,7 +110,7 @@ def _natural_order(file: Path) -> tuple[list[tuple[int, str]], str]:
 
 
 def film_rate(path: str | Path) -> float:
-    """Frames per second of a film file; 24 for a folder."""
+    """Frames per second of a video file; 24 for a folder."""
     if Path(path).is_dir():
         return FOLDER_RATE
     try:
@@ -144,7 +144,7 @@ def _load_file(path: Path) -> Video:
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise _damaged(path, error) from None
     if not frames:
-        raise ValueError(f"{path}: expected a film, got no frame; export it again")
+        raise ValueError(f"{path}: expected a video, got no frame; export it again")
     _check_megapixels(path, len(frames), *frames[0].shape[:2])
     first = from_uint8(np.rot90(frames[0], turns))
     video = first.new_empty(len(frames), *first.shape)
@@ -175,13 +175,13 @@ def _check_megapixels(path: Path, count: int, height: int, width: int) -> None:
 
 def _damaged(path: str | Path, error: Exception) -> ValueError:
     return ValueError(
-        f"{path}: expected a film (.mp4, .webm, .gif, ...), got a file of another kind "
-        f"or a damaged one ({error}); export it again"
+        f"{path}: expected a video (.mp4, .webm, .gif, ...), got a damaged file or one "
+        f"of another kind ({error}); export it again"
     )
 
 
 def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None:
-    """Write a film file whole or not at all; the suffix selects the format.
+    """Write a video file whole or not at all; the suffix selects the format.
 
     Parameters
     ----------

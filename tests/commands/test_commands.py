@@ -487,7 +487,7 @@ def test_bad_input_to_inpaint(
         ("clear out.mkv", "clear is transparent in places"),
         ("uneven out", "uneven/0002.png: expected 3 x 36 x 48 (channels x height x"),
         ("bare out", "bare: expected a folder of frames, got no picture"),
-        ("text.mp4 out", "text.mp4: expected a film"),
+        ("text.mp4 out", "text.mp4: expected a video"),
     ],
 )
 @pytest.mark.parametrize("method", ["double-dip", "dark-channel"])

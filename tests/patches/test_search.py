@@ -409,7 +409,7 @@ def test_two_calls_agree_to_the_bit_and_draw_nothing(exact):
         (r"k: expected 1 to 20, .*got 21", {"k": 21}),
         (r"k: expected 1 to 20, .*got 0", {"k": 0}),
         (r"stride: expected at least 1, got 0", {"stride": 0}),
-        (r"k: expected 1 to 16, .*beside", {"k": 17, "exclude_self": True}),
+        (r"k: expected 1 to 16, .*without the patch", {"k": 17, "exclude_self": True}),
         (
             r"query_mask: expected .* 10 x 9, got 9 x 10",
             {"query_mask": some_mask(9, 10, 0)},
