@@ -1,6 +1,6 @@
 """Iterative back-projection: Irani and Peleg, 'Improving resolution by image
-registration', CVGIP 1991. It is the baseline of every super-resolution here: it learns
-nothing, and only makes the result agree with the low-resolution image."""
+registration', CVGIP 1991. The baseline of every super-resolution here. It learns
+nothing; it only makes the result agree with the low-resolution image."""
 
 from dil_teach.image.convention import Image
 from dil_teach.image.kernel import Kernel2d
@@ -32,9 +32,9 @@ def back_project(
     scale : float or (float, float)
         How many times higher and wider ``high`` is.
     iterations : int
-        From bicubic interpolation, twenty give the highest PSNR on four photographs.
-        With a wide blur, fewer leave the result soft, and more amplify the rounding of
-        ``low`` into grain.
+        After bicubic interpolation, 20 iterations gave the highest PSNR on four
+        photographs. With a wide blur, fewer leave the result soft, and more turn the
+        rounding of ``low`` into grain.
 
     Returns
     -------

@@ -2,8 +2,8 @@
 
 Rudin, Osher and Fatemi, 'Nonlinear total variation based noise removal algorithms',
 Physica D 1992, by Chambolle's projection (2004); Buades, Coll and Morel, 'A non-local
-algorithm for image denoising', CVPR 2005. Both come from scikit-image. The one number
-that they need, the standard deviation of the noise, is estimated here.
+algorithm for image denoising', CVPR 2005. Both come from scikit-image. This module
+estimates the standard deviation of the noise, which both need.
 """
 
 import numpy as np
@@ -74,8 +74,8 @@ def nlm_denoise(image: Image, sigma: float, strength: float = 0.85) -> Image:
     sigma : float
         Standard deviation of the noise, in units of [0, 1]: see :func:`noise_level`.
     strength : float
-        Filter strength h: how different patches are still averaged, in units of
-        ``sigma``.
+        Filter strength h, in units of ``sigma``: the larger it is, the more patches may
+        differ and still be averaged.
 
     Returns
     -------

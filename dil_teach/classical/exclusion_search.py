@@ -1,8 +1,8 @@
-"""Two layers from two mixtures: a search for the coefficients with least exclusion.
+"""Two layers from two mixtures: search for the coefficients of least exclusion loss.
 
 After Sarel and Irani, 'Separating Transparent Layers through Layer Information
-Exchange', ECCV 2004: two pictures are independent, so the right separation is the one
-whose layers correlate least. Departures: one pair of coefficients for the whole image;
+Exchange', ECCV 2004: two pictures are independent, so in the right separation the
+layers correlate least. Departures: one pair of coefficients for the whole image;
 the correlation is the exclusion loss of edges (Zhang, Ng and Chen, 'Single Image
 Reflection Separation with Perceptual Losses', CVPR 2018); the search is exhaustive.
 
@@ -25,20 +25,20 @@ from dil_teach.image.convention import Image, Video, check_image
 from dil_teach.image.resize import resize
 
 LARGEST_SIDE = 256
-"""Longer side, in pixels, of the copies that are searched: the coefficients are the
-same at every size."""
+"""Longer side, in pixels, of the copies on which the search works: the coefficients are
+the same at every size."""
 GRID = 48
-"""Values of p, and of q, in each round of the search."""
+"""Number of values of p, and of q, in each round of the search."""
 ROUNDS = 4
-"""Rounds of the search: each grid lies around the best pair of the previous one."""
+"""Number of rounds: each grid lies around the best pair of the previous round."""
 ZOOM = 4
 """Half the width of the next grid, in cells of the present one."""
 LARGEST = 20
 """Largest p and q: at 20 the mixtures differ by a twentieth of the layers' contrast."""
 LEVELS = 3
-"""Scales at which :func:`exclusion` compares edges, each half the size of the last."""
+"""Number of scales at which :func:`exclusion` compares edges, each half the last."""
 LEAST_EDGE = 1e-4
-"""A mean edge below this counts as none: a constant layer excludes nothing."""
+"""Minimum of the mean edge in a division, so that a constant layer has no edges."""
 
 
 def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
@@ -55,8 +55,8 @@ def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
     Returns
     -------
     tuple of float
-        The first layer's share of each mixture, (a1, a2), each in [0, 1]. The first
-        layer is the one with the larger share in the first mixture: a1 > a2.
+        The first layer's coefficient in each mixture, (a1, a2), each in [0, 1]. The
+        first layer is the one that is stronger in the first mixture: a1 > a2.
 
     Raises
     ------
@@ -113,8 +113,8 @@ def exclusion(
     """The exclusion loss: how strongly edges of two layers coincide, from 0 to 1.
 
     The mean of ``edge_strength(a) * edge_strength(b)`` over three scales and both
-    directions (Zhang et al., equation 5). Departures: each layer is divided by its own
-    mean edge, so that a lower contrast does not lower the loss; the mean replaces a
+    directions (Zhang et al., equation 5). Departures: each layer's edges are divided by
+    their mean, so that a lower contrast does not lower the loss. The mean replaces a
     Frobenius norm, whose gradient is infinite where no edges coincide.
 
     It is about 0.1 for two photographs and 0.2 for two mixtures of them. It is 0, with
@@ -131,14 +131,14 @@ def exclusion(
 
 
 def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
-    """The two layers in closed form, not clamped: the model's 2 x 2 system solved.
+    """Compute the two layers in closed form, by the model's 2 x 2 system; not clamped.
 
     Parameters
     ----------
     mixtures : Video
         Float[Tensor, "2 c h w"].
     coefficients : tuple of float
-        The first layer's share of each mixture.
+        The first layer's coefficient in each mixture.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
     if a1 == a2:
         raise ValueError(
             f"coefficients: expected two that differ, got {a1} twice; take mixtures in "
-            "which the layers have different shares"
+            "which the layers have different coefficients"
         )
     difference = (mixtures[0] - mixtures[1]) / (a1 - a2)
     return torch.stack(
@@ -169,5 +169,5 @@ def check_two_mixtures(mixtures: Tensor) -> None:
     if (mixtures[0] - mixtures[1]).abs().max() < 2 / 255:
         raise ValueError(
             "mixtures: expected two that differ, got the same picture twice; give only "
-            "one, or a second in which the layers have other shares"
+            "one, or a second with other coefficients of the layers"
         )

@@ -1,7 +1,7 @@
 """Inpainting without a network: biharmonic interpolation.
 
 Damelin and Hoang, 'On surface completion and image inpainting by biharmonic functions',
-2018, by scikit-image: the hole gets the smoothest surface that meets the known pixels.
+2018, by scikit-image. The hole gets the smoothest surface that meets the known pixels.
 """
 
 import torch

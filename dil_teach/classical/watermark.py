@@ -3,13 +3,13 @@
 
 The model of each marked image is I = (1 - a) clean + a c, with an opacity a at each
 pixel and one colour c. The watermark is the same on all images, so the median of their
-gradients is the gradient of the watermark. Its integral is the start of the opacity.
-Opacity and colour then minimise
+gradients is the gradient of the watermark. Its integral is the first estimate of the
+opacity. Opacity and colour then minimise
 
     TV((I - a c) / (1 - a)) + opacity weight * TV(a) + 5 * (values outside [0, 1]).
 
 Departures: gradient descent on opacity and colour together, instead of alternating
-least squares; the mark lies at the same place in all images; one colour for all of it.
+least squares; the mark is at the same place in all images; it has only one colour.
 """
 
 import numpy as np
@@ -28,22 +28,22 @@ Box = tuple[int, int, int, int]
 """Row, column, height and width in pixels."""
 
 STEPS, RATE = 400, 0.05
-"""Steps of Adam, and its learning rate until half of them."""
+"""Number of Adam steps, and the learning rate of the first half; then it falls."""
 START_COLOUR, START_OPACITY, LEAST_START = 0.8, 0.3, 0.06
-"""The start of the descent: a grey, the opacity where the outline is 1, and the least
-outline, so that the opacity can grow everywhere."""
+"""Start of the descent: a grey value, the opacity where the outline is 1, and the
+minimum of the outline, so that the opacity can grow everywhere."""
 OUTLINE_QUANTILE, OPACITY_QUANTILE = 0.98, 0.995
 """The quantiles that count as the full outline and as the full opacity."""
 OPACITY_WEIGHT = 0.15
-"""Weight of the opacity's variation, divided by the number of images. Of 0.05, 0.1 and
-0.2 for three images, 0.05 was best on practice images."""
+"""Weight of the opacity's variation, before it is divided by the number of images. For
+three images, 0.05 was better than 0.1 and 0.2 on practice images."""
 RANGE_WEIGHT = 5
-"""Weight of the values of the clean images outside [0, 1]."""
+"""Weight of the penalty for values of the clean images outside [0, 1]."""
 LEAST_LIGHT = 0.05
-"""Least 1 - opacity in the closed form, which divides by it."""
+"""Minimum of 1 - opacity in the closed form, which divides by it."""
 SURE, LIKELY = 0.4, 0.15
-"""Hysteresis thresholds, as shares of the full opacity: a pixel is in the mark if it is
-above the first, or above the second and connected to one above the first."""
+"""Hysteresis thresholds, as fractions of the full opacity: a pixel is in the mark if it
+is above the first, or above the second and connected to a pixel above the first."""
 
 
 def watermark_by_total_variation(
@@ -138,7 +138,7 @@ def _descend(
 
 
 def _mark(opacity: Float[Tensor, "1 h w"]) -> Float[Tensor, "1 h w"]:
-    """1 in the mark and one pixel around it, which the mark may cover in part."""
+    """1 in the mark and in a border of one pixel, which it may cover in part."""
     values = opacity[0].cpu().numpy()
     full = np.quantile(values, OPACITY_QUANTILE)
     found = apply_hysteresis_threshold(values, LIKELY * full, SURE * full)
@@ -146,8 +146,8 @@ def _mark(opacity: Float[Tensor, "1 h w"]) -> Float[Tensor, "1 h w"]:
 
 
 def _integrate(across: Float[Tensor, "h w"], down: Float[Tensor, "h w"]) -> np.ndarray:
-    """The picture whose differences are nearest to these, by the cosine transform: the
-    least-squares solution of the Poisson equation."""
+    """The image whose differences are nearest to these, in least squares: the solution
+    of the Poisson equation by the cosine transform."""
     divergence = across.numpy().astype(float) + down.numpy()
     divergence[:, 1:] -= across.numpy()[:, :-1]
     divergence[1:] -= down.numpy()[:-1]

@@ -30,19 +30,19 @@ def dehaze(
 ) -> str:
     """Remove haze from a photograph or a video.
 
-    The transmission is the share of the scene's light that reaches the camera: white is
-    all of it. The airlight is the colour of the haze, {"airlight": [red, green, blue]},
-    each from 0 to 1, in sRGB. Transparency is kept.
+    The transmission is the fraction of the scene's light that reaches the camera: white
+    is 1. The airlight is the colour of the haze, {"airlight": [red, green, blue]}, each
+    from 0 to 1, in sRGB. Transparency is kept.
 
     Args:
-        image: The photograph, in colour, a video or a folder of frames.
+        image: A photograph, a video or a folder of frames, in colour.
         out: The picture to write. For a video: a new folder of frames or .mkv
             (lossless), or .mp4 or .webm (lossy).
         method: double-dip decomposes the picture with networks; dark-channel is the
             classical baseline and learns nothing.
-        transmission_out: The grey picture of the transmission to write; for a video, a
-            folder or a video.
-        airlight_out: The airlight to write; its mean, with --non-uniform.
+        transmission_out: The file for the transmission, a grey picture; for a video, a
+            folder or a video file.
+        airlight_out: The file for the airlight, or for its mean with --non-uniform.
         non_uniform: Let the airlight change slowly over the picture, as near a low sun.
     """
     if non_uniform and method == "dark-channel":

@@ -30,10 +30,9 @@ def denoise(
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
-        method: dip fits the picture before it fits the noise (Deep Image Prior);
-            zs-n2n predicts one half of the pixels from the other (Zero-Shot
-            Noise2Noise), which is faster and needs noise that is independent from
-            pixel to pixel.
+        method: dip (Deep Image Prior) fits the picture before it fits the noise.
+            zs-n2n (Zero-Shot Noise2Noise) predicts one half of the pixels from the
+            other. It is faster, but needs noise that is independent at each pixel.
     """
     from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
     from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
@@ -78,7 +77,7 @@ def inpaint(
     if hole.min() == 1:
         raise ValueError(
             f"{mask}: expected white in the hole and black elsewhere, got white "
-            "everywhere; what is known must be black"
+            "everywhere; paint the known pixels black"
         )
     check_input_is_kept(out, mask)
     training.check()

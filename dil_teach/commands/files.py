@@ -1,4 +1,4 @@
-"""Read and write files: what can be written is checked before minutes of work."""
+"""Read and write files. Outputs are checked before minutes of work."""
 
 import os
 import tempfile
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from dil_teach.image.convention import Image, Video
 
 MOST_PIXELS = 1_000_000
-"""Limit for what a network renders at once: about 4 GB of memory."""
+"""Maximum number of pixels that a network renders at once: about 4 GB of memory."""
 MOST_PIXELS_IN_ALL = 36_000_000
-"""Limit where a network sees smaller copies only: about 4 GB as well."""
+"""Maximum number of input pixels if the network sees only smaller copies: also 4 GB."""
 OPAQUE = (".jpg", ".jpeg", ".bmp")
 """Formats that cannot hold transparency."""
 FORMATS = (".png", ".tif", ".tiff", ".webp", *OPAQUE)
 """Formats that commands write. Others have few colours or allow small sizes only."""
 LONGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
-"""In pixels: the limits of formats that can be smaller than our results."""
+"""Largest side, in pixels, of formats whose limit our results can exceed."""
 
 
 def load_picture(file: Path) -> "tuple[Image, Image | None]":
@@ -46,7 +46,7 @@ def load_alike(files: Sequence[Path]) -> "tuple[Video, tuple[Image | None, ...]]
 
 
 def load_mask(file: Path, size: Sequence[int]) -> "Float[Tensor, '1 h w']":
-    """Read a mask of a height and width: 1 where it is painted white, 0 elsewhere."""
+    """Read a mask of this height and width: 1 where it is white, 0 elsewhere."""
     drawn, alpha = load_picture(file)
     if drawn.shape[1:] != size:
         raise ValueError(
@@ -131,7 +131,7 @@ def check_format(
 def check_input_is_kept(out: Path, *inputs: Path | None) -> None:
     """Raise a ValueError if ``out`` is one of the input files."""
     if out.exists() and any(f and f.exists() and out.samefile(f) for f in inputs):
-        raise ValueError(f"{out}: would replace a file that is read; name another file")
+        raise ValueError(f"{out}: would overwrite an input file; name another file")
 
 
 def check_different(outs: Sequence[Path]) -> None:
@@ -141,8 +141,8 @@ def check_different(outs: Sequence[Path]) -> None:
         others = places[:number] + places[number + 1 :]
         if place in others or any(place in other.parents for other in others):
             raise ValueError(
-                f"{out}: expected another place for each result, got this one for two; "
-                "name another"
+                f"{out}: expected a different place for each result, got this one for "
+                "two; name another"
             )
 
 

@@ -18,8 +18,8 @@ def lesson(
 ) -> str:
     """Run a chapter from the first cell to the last, and save it as one HTML page.
 
-    Pictures and styles are inside the page. The browser downloads only MathJax, which
-    renders formulas; without it they appear as TeX.
+    The page contains its pictures and styles. The browser downloads only MathJax, which
+    renders formulas; without it, formulas appear as TeX.
 
     Args:
         chapter: Number or name, for example 01 or 01_patch_recurrence.

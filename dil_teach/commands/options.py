@@ -23,7 +23,7 @@ class Training:
     budget: Budget = "quick"
     """Number of training steps: larger budgets take longer."""
     seed: int = 0
-    """Start of all random numbers: the same seed gives the same result."""
+    """Seed of all random numbers: the same seed gives the same result."""
     device: str = "cpu"
     """Where to compute: cpu, cuda or mps."""
 

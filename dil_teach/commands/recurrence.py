@@ -14,7 +14,7 @@ from dil_teach.commands.files import (
 from dil_teach.commands.options import In, Out
 
 MOST_PIXELS = 300_000
-"""Most pixels of the photograph: two minutes, and 3 GB of memory."""
+"""Maximum number of pixels of the photograph: two minutes, and 3 GB of memory."""
 
 
 def recurrence(
@@ -76,7 +76,7 @@ def recurrence(
     for each in tqdm(dict.fromkeys((scale, *SCALES)), "scales", leave=False):
         maps[each] = recurrence_map(colour, patch_size, each)
     counts = maps[scale]
-    # as `recurrence_score`, but of all patches, because their maps exist already
+    # like `recurrence_score`, but for all patches, because the maps exist already
     shares = [(maps[each] >= 1).double().mean().item() for each in SCALES]
     detail = detailed(colour, patch_size)
     parts = {"all": counts, "smooth": counts[~detail], "detailed": counts[detail]}

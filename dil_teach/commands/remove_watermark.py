@@ -1,4 +1,4 @@
-"""dil-teach remove-watermark: removes a mark that pictures share, by Double-DIP."""
+"""dil-teach remove-watermark: remove a mark that pictures share, by Double-DIP."""
 
 import re
 from functools import partial
@@ -36,7 +36,7 @@ def remove_watermark(
 ) -> str:
     """Remove a half-transparent mark that pictures share (Double-DIP).
 
-    Pixels outside the mark and transparency stay as they are. Use it only for pictures
+    Pixels outside the mark and transparency do not change. Use it only for pictures
     that you may use without their mark.
 
     Args:

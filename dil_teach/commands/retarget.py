@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Method = Literal["gpnn", "bidirectional", "seam", "ingan", "expand"]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 Draw = Callable[[float, float], "Image"]
-"""Draws the image at a scale of the height and a scale of the width."""
+"""Computes the image at a scale of the height and a scale of the width."""
 Size = tuple[int, int]
 
 MOST_TOGETHER = {
@@ -40,12 +40,13 @@ MOST_TOGETHER = {
     "ingan": MOST_PIXELS,
     "expand": MOST_PIXELS,
 }
-"""Most pixels of the photograph and the result together, by memory and time. The first
-two compare all patches of both: about a minute."""
+"""Maximum number of pixels of photograph and result together, for memory and time. The
+first two methods compare all patches of both, which takes about a minute."""
 MOST_LEARNED = 120_000
-"""Most pixels of the photograph for InGAN: more take hours without a GPU."""
+"""Maximum number of pixels of the photograph for InGAN: more take hours without a GPU.
+"""
 RATE = 12.0
-"""Of a video, in frames per second."""
+"""Frames per second of a video."""
 
 
 def retarget(
@@ -82,9 +83,9 @@ def retarget(
             bidirectional).
         remove: A picture of the same size, white on parts to remove (seam,
             bidirectional).
-        checkpoint: A file of --save-checkpoint for this photograph; replaces training
-            (ingan).
-        save_checkpoint: The file for what was learned, .safetensors (ingan).
+        checkpoint: A file that --save-checkpoint wrote for this photograph; replaces
+            training (ingan).
+        save_checkpoint: The file for the trained network, .safetensors (ingan).
         film: The file for a video from the photograph to the result: .gif, .mp4, .webm
             or .mkv.
         frames: Number of frames of the video.
@@ -244,7 +245,7 @@ def _expansion(image: "Image", size: Size, training: Training) -> "TextureExpans
 def _film(
     draw: Draw, scale_y: float, scale_x: float, frames: int
 ) -> Callable[[Path], object]:
-    """Writes a video whose scales grow from 1 to the wanted ones by equal factors."""
+    """Return the function that writes a video from scale 1 to the wanted scales."""
     import torch
     import torch.nn.functional as F
 

@@ -25,11 +25,11 @@ def segment(
 
     Args:
         image: The photograph, a video or a folder of frames.
-        mask_out: The mask to write: a picture, of a video a new folder of frames or
-            .mkv, which keep it as it is, or .mp4, .webm, which do not.
-        foreground_hint: A picture of the same size, white on some of the foreground;
-            of a video for its first frame. By default the salient pixels.
-        background_hint: White on some of the background. By default the border.
+        mask_out: The mask to write: a picture. For a video: a new folder of frames or
+            .mkv (lossless), or .mp4 or .webm (lossy).
+        foreground_hint: A picture of the same size, white on a part of the foreground
+            (of a video's first frame). By default the salient pixels.
+        background_hint: The same for the background. By default the border.
     """
     from dil_teach.classical.segmentation.region_growing import SIDE
     from dil_teach.deep.double_dip.segmentation import (

@@ -33,14 +33,14 @@ def separate(
 ) -> str:
     """Separate a mixture of two pictures, such as a reflection (Double-DIP).
 
-    Two mixtures of the same layers with different shares are enough to find the layers.
-    For one mixture the result is one of many answers. Transparency is ignored.
+    The layers can be found if two mixtures have them with different coefficients. For
+    one mixture, the result is one of many solutions. Transparency is ignored.
 
     Args:
         mixture: A photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        second_mixture: Another mixture of the same layers, with different shares.
-        out_first: The layer to write that has the larger share in the first mixture.
-        out_second: The other layer to write.
+        second_mixture: Another mixture of the same layers, with other coefficients.
+        out_first: The file for the layer that is stronger in the first mixture.
+        out_second: The file for the other layer.
     """
     from dil_teach.deep.double_dip.separation import Separation, SeparationSettings
     from dil_teach.image.files import save_image

@@ -29,13 +29,13 @@ def super_resolve(
         out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
         scale: How many times higher and wider the result is, at least 1.
         size: Height and width of the result in pixels, instead of a scale.
-        kernel: The camera's blur kernel, on the pixels of the result: .npy, .mat or a
+        kernel: The camera's blur kernel, on the result's pixel grid: .npy, .mat or a
             picture. Without it, bicubic downscaling is assumed.
-        noise: Standard deviation of the photograph's noise, in grey levels of 255.
+        noise: Standard deviation of the photograph's noise, in grey levels (0 to 255).
         jpeg_quality: JPEG quality of the photograph, 1 to 95.
     """
     wanted_size = None if size is None else _height_and_width(size)
-    _check_camera(noise, jpeg_quality)
+    _check_degradation(noise, jpeg_quality)
 
     from dil_teach.deep.zssr.zssr import ZSSR, ZSSRSettings
     from dil_teach.image.kernel import load_kernel
@@ -48,9 +48,9 @@ def super_resolve(
         low_size, scale if wanted_size is None else None, wanted_size
     )
     check_output(out, image, high_size, alpha)
-    camera = {"noise": noise / 255, "jpeg_quality": jpeg_quality}
+    degradation = {"noise": noise / 255, "jpeg_quality": jpeg_quality}
     training.check()
-    settings = training.settings(ZSSRSettings, **camera)
+    settings = training.settings(ZSSRSettings, **degradation)
     blur = "bicubic" if kernel is None else load_kernel(kernel, scales)
     zssr = ZSSR(colour.to(training.device), scales, blur, settings, wanted_size)
 
@@ -69,7 +69,7 @@ def _height_and_width(size: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _check_camera(noise: float, jpeg_quality: int | None) -> None:
+def _check_degradation(noise: float, jpeg_quality: int | None) -> None:
     if not (math.isfinite(noise) and 0 <= noise <= 255):
         raise ValueError(
             f"--noise: expected a standard deviation of 0 to 255, got {noise}; "

@@ -6,7 +6,7 @@ the airlight. The tint is read from such pairs. The brightness comes from the ha
 part of the picture, extrapolated to the point at which no contrast would remain.
 
 Departures from the paper: most pairs match by chance, so an iteratively reweighted fit
-trusts the pairs that agree with each other; and all is computed in linear light.
+trusts the pairs that agree with each other. Everything is computed in linear light.
 
 Constants without another source were chosen on the practice scenes of
 ``data/render_scenes.py --practice``.
@@ -38,57 +38,57 @@ from dil_teach.patches.extract import extract_patches
 
 # Brightness, from the haziest part
 ROUNDS = 3
-"""Iterations of the brightness: airlight and haziest part depend on each other."""
+"""Number of iterations: airlight and haziest part depend on each other."""
 HAZIEST = 0.02
-"""Share of the pixels that count as the haziest part."""
+"""Fraction of the pixels that count as the haziest part."""
 CONTRAST_TO_TRANSMISSION = 0.7
 """Transmission of the haziest part, divided by its relative contrast. It is below 1
 because a part of the contrast is the file's rounding."""
 MEASURING = DarkChannelSettings(patch=5, radius=8, eps=1e-2)
-"""The transmission by which the near part of the scene is found."""
+"""Settings for the transmission that shows which part of the scene is near."""
 MOST_CONTRAST = 0.6
 """Upper limit of the relative contrast in the haziest part."""
 MARGIN = 0.03
-"""Added to the brightness, in sRGB: too dark an airlight distorts colours in thick
-haze, which does more harm than one that is too bright."""
+"""Added to the brightness, in sRGB: an airlight that is too dark does more harm than
+one that is too bright, because it distorts colours in thick haze."""
 SKY_CONTRAST, SCENE_CONTRAST = 0.035, 0.055
-"""Relative contrast of the haziest part: at most the first in the sky of practice
-scenes, at least the second on their farthest walls."""
+"""Limits of the haziest part's relative contrast. In the practice scenes, the sky has
+at most the first value and the farthest walls have at least the second."""
 OPAQUE_CONTRAST = 0.2
 """Relative contrast of the haziest part above which its haze is far from opaque."""
 
 # Tint, from recurring patches
 SIDE = 128
-"""Pixels: patches are compared on a copy whose longer side is at most this."""
+"""Longer side, in pixels, of the copy on which patches are compared."""
 SCALES = (1.0, 0.7, 0.5)
 """Relative sizes of the copies: a distant object matches a near one, downscaled."""
 PATCH, STRIDE = 7, 2
 """Side of the patches, and the step between two of them, in pixels."""
 LEAST_CONTRAST = 0.012
-"""Standard deviation of a patch in linear light; lower ones are mostly rounding."""
+"""Minimum standard deviation of a patch, in linear light: less is mostly rounding."""
 RATIO = 0.75
 """Upper limit of a pair's ratio of contrasts: the fainter patch over the stronger."""
 MATCHES = 4
-"""Pairs for each patch."""
+"""Number of pairs for each patch."""
 CORRELATION = 0.8
 """Lower limit of a pair's correlation."""
 PAIR_ERROR = 0.03
-"""Linear light: pairs whose error exceeds this lose most of their weight."""
+"""Error, in linear light, above which a pair loses most of its weight."""
 PRIOR = 0.02 * (PAIR_ERROR / 0.2) ** 2
 """Weight of the first estimate, whose standard deviation is assumed to be 0.2."""
 
 # An airlight that varies
 VARYING_ROUNDS = 4
-"""Iterations: airlight and transmission depend on each other."""
+"""Number of iterations: airlight and transmission depend on each other."""
 VARYING = DarkChannelSettings(patch=7, radius=8, eps=1e-2)
-"""The transmission by which the haze is weighted."""
+"""Settings for the transmission that weights the pixels in the fit."""
 RIDGE = (0.09, 0.03, 0.03, 0.03, 0.03, 0.03, 0.003)
-"""Weights that hold the constant, the five other coefficients and the mean colour of
-the scene at their prior values."""
+"""Weights of the prior: of the constant, the five other coefficients and the mean
+colour of the scene."""
 SCENE = 0.2
 """Prior of the mean colour of the haze-free scene, in linear light."""
 CELLS = 9
-"""Grid points of the airlight along each side."""
+"""Number of grid points of the airlight along each side."""
 
 
 def find_airlight(
@@ -103,7 +103,7 @@ def find_airlight(
     known : three numbers or Image, optional
         sRGB-encoded in (0, 1]: one colour, or a picture of it.
     non_uniform : bool
-        Whether one colour, known or estimated, is fitted to change over the picture.
+        Whether one colour, known or estimated, is refined to vary over the picture.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def contrast_confidence(contrast: Float[Tensor, ""]) -> Float[Tensor, ""]:
 
 
 def doubt(frames: Frames, airlight: Airlight, estimated: bool) -> str | None:
-    """The reason, in one sentence, why dehazing may fail on this picture.
+    """One sentence on why dehazing may fail on this picture, or None.
 
     ``estimated``: whether the airlight was estimated; otherwise it is known.
     """
@@ -209,8 +209,8 @@ def estimate_airlight_from_recurrence(
     """Estimate the airlight from pairs of similar patches of different contrast.
 
     For a pair, (1 - ratio) * airlight = mean of the fainter - ratio * mean of the
-    stronger, where ratio is that of their contrasts. Everything is in linear light.
-    ``start`` is the first estimate, returned where no patches match.
+    stronger, where ratio is the fainter contrast divided by the stronger one. All is in
+    linear light. ``start`` is the first estimate; it is returned if no patches match.
     """
     scale = min(1, SIDE / max(linear.shape[-2:]))
     patches = torch.cat(

@@ -6,9 +6,8 @@ clear outdoor picture, most small patches hold a pixel that is nearly black in s
 channel. Haze makes that pixel brighter, so its value measures the haze.
 
 Departures from the paper: all is computed in linear light, because light adds and sRGB
-values do not. The refinement is the authors' guided filter (ECCV 2010). In a large
-picture the transmission is found on a small copy and upscaled along the picture's
-edges.
+values do not. The transmission is refined by the authors' guided filter (ECCV 2010). In
+a large picture it is found on a small copy and upscaled along the picture's edges.
 """
 
 import dataclasses
@@ -29,15 +28,15 @@ Frames = Float[Tensor, "n 3 _h _w"]
 Airlight = Float[Tensor, "_n 3 _h _w"]
 """The colour of opaque haze, in linear light. An axis may be 1."""
 Transmission = Float[Tensor, "n 1 _h _w"]
-"""The share of the scene's light that reaches the camera."""
+"""The fraction of the scene's light that reaches the camera."""
 
 FLOOR = 0.1
-"""Transmission: lower values are raised to it before a division (t0 in the paper), so
-that noise in thick haze is not amplified."""
+"""Minimum transmission in a division (t0 in the paper), so that noise in thick haze is
+not amplified."""
 LEAST = 0.05
-"""Lower limit of an estimated airlight or transmission: both divide."""
+"""Lower limit of an estimated airlight or transmission, by which we divide."""
 WORK_SIDE = 256
-"""Pixels: the transmission is found on a copy whose longer side is at most this."""
+"""Longer side, in pixels, of the copy on which the transmission is found."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +46,7 @@ class DarkChannelSettings:
     patch: int = 15
     """Side of the patches in pixels, odd."""
     omega: float = 0.95
-    """Share of the haze that is removed; a little is left as a cue of distance."""
+    """Fraction of the haze that is removed; a little is left as a cue of distance."""
     radius: int = 0
     """Radius of the guided filter in pixels of the working copy; 0: an eighth of the
     shorter side; -1: no refinement."""
@@ -107,7 +106,7 @@ def remove_haze_by_dark_channel(
 def guided_transmission(
     frames: Frames, airlight: Airlight, settings: DarkChannelSettings
 ) -> Transmission:
-    """The dark channel's transmission, smoothed along the picture's edges."""
+    """The transmission from the dark channel, smoothed along the picture's edges."""
     transmission = dark_channel_transmission(
         to_linear(frames), airlight, settings.patch, settings.omega
     )
@@ -118,7 +117,7 @@ def guided_transmission(
 
 
 def guided_dark_channel(frames: Frames, airlight: Airlight) -> Transmission:
-    """The guided dark channel's transmission by ``GUIDED``, within [0.05, 0.98]."""
+    """:func:`guided_transmission` with ``GUIDED``, clamped to [0.05, 0.98]."""
     return guided_transmission(frames, airlight, GUIDED).clamp(LEAST, 0.98)
 
 
@@ -193,14 +192,14 @@ def resample_airlight(airlight: Airlight, size: Sequence[int]) -> Airlight:
 def invert_haze(
     frames: Frames, small: Frames, transmission: Transmission, airlight: Airlight
 ) -> HazeFree:
-    """Remove the haze that was found on a working copy from the frames themselves.
+    """Remove haze from the frames, given the transmission of their working copy.
 
     Parameters
     ----------
     frames, small : Frames
         The frames and their :func:`working_copy`.
     transmission : Transmission
-        Of the working copy; it is upscaled along the edges of the frames.
+        Transmission of the working copy; it is upscaled along the edges of the frames.
     airlight : Airlight
         One colour, or a picture of any size.
     """

@@ -14,10 +14,10 @@ for their own pixels p_i (completeness). With importance weights, 1 / N_S and 1 
 become the patch's weight divided by the sum of all weights.
 
 Departures. The paper resizes in many small steps; we go from coarse to fine and start
-from :func:`~.layouts.stretch`, which keeps the width of columns with much detail.
-Patches are drawn to the place where it put them. Without both, round objects become
-oval (benchmarks/results/retargeting_with_patches.json). Nearest patches are found by
-exact search on principal components.
+from :func:`~.layouts.stretch`, which keeps the width of columns with much detail. The
+search prefers patches near the place where it put them. Without both, round objects
+become oval (benchmarks/results/retargeting_with_patches.json). Nearest patches are
+found by exact search on principal components.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ from dil_teach.patches.search import nearest_rows
 from dil_teach.patches.similarity import check_importance, check_map, patch_weights
 
 REMOVED = 0.25
-"""A pixel of a coarse level has weight 0 if this share of it has weight 0."""
+"""Fraction of a coarse pixel's area with weight 0 above which its weight is 0."""
 
 
 def update(
@@ -64,12 +64,13 @@ def update(
     sources : sequence of Image
         One or several.
     importances : sequence of Float[Tensor, "1 h w"] or None
-        Of each source, at least 0. Patches with a pixel of weight 0 are not used.
+        Weights for each source, at least 0. Patches with a pixel of weight 0 are not
+        used.
     alpha : float
         From 0, coherence only, to 1, completeness only.
     where : Float[Tensor, "2 h w"], optional
-        The place in the (only) source that each pixel of the target should come from,
-        as shares of its sides.
+        The place (y, x) in the only source that each pixel of the target should come
+        from, as fractions of the source's height and width.
 
     Returns
     -------
@@ -119,7 +120,7 @@ def retarget(
         Positive weights of pixels, such as 10 on a face that should be kept and 1
         elsewhere.
     remove : Float[Tensor, "1 h w"], optional
-        1 on what should not be in the result, 0 elsewhere.
+        1 on pixels that should not be in the result, 0 elsewhere.
     alpha : float
         As in :func:`update`.
 
@@ -162,7 +163,7 @@ def reshuffle(image: Image, edited: Image, fixed: Map, alpha: float = 0.5) -> Im
         Float[Tensor, "c h2 w2"]: a rough layout, such as that of
         :func:`~.layouts.move_object`.
     fixed : Float[Tensor, "1 h2 w2"]
-        1 where pixels of the layout are kept exactly, 0 where they are only the start.
+        1 where pixels of the layout are kept exactly, 0 where they may change.
 
     Returns
     -------
@@ -188,10 +189,10 @@ def collage(
     Parameters
     ----------
     images : sequence of Image
-        Float[Tensor, "c h w"] in [0, 1], of one number of channels.
+        Float[Tensor, "c h w"] in [0, 1], with the same number of channels.
     size : (int, int)
         Height and width of the result in pixels. The start image has the images side by
-        side, each in an equal share of the width.
+        side, resized to the same width.
     alpha : float
         As in :func:`update`.
 
@@ -207,7 +208,7 @@ def collage(
     """
     if not images or len({len(image) for image in images}) > 1:
         raise ValueError(
-            f"images: expected one or more of one number of channels, got "
+            f"images: expected one or more with the same number of channels, got "
             f"{[len(image) for image in images]}; make all grey or all colour"
         )
     for image in images:
@@ -233,7 +234,7 @@ def _refine(
     where: Places | None = None,
     fixed: Map | None = None,
 ) -> Image:
-    """Update from the coarsest level to the finest, which has the size of the start."""
+    """Update from the coarsest level to the finest, which is as large as ``start``."""
     if not 0 <= alpha <= 1:
         raise ValueError(
             f"alpha: expected 0 (coherence only) to 1 (completeness only), got "

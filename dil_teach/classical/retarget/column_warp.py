@@ -1,8 +1,8 @@
-"""A column warp by dynamic programming: our own control for retargeting, from no paper.
+"""A column warp by dynamic programming: our own baseline for retargeting.
 
-Every column of the result is a whole column of the source; nothing is learned. It has
-good completeness and coherence (Simakov, Caspi, Shechtman and Irani, CVPR 2008), but it
-cuts objects and repeats them. So good measures do not prove a good result.
+Every column of the result is a whole column of the source; nothing is learned. Its
+completeness and coherence (Simakov, Caspi, Shechtman and Irani, CVPR 2008) are good,
+but it cuts objects and repeats them. So good scores do not prove a good result.
 """
 
 import torch
@@ -13,16 +13,16 @@ from torch import Tensor
 from dil_teach.image.convention import Image, check_image
 
 Table = Float[Tensor, "_places _places"]
-"""Row: from a place; column: to a place. Place 0 is before the image, 1 to w are its
-columns, w + 1 is after it."""
+"""Values for steps from a place (row) to a place (column). Place 0 is before the image,
+1 to w are its columns, w + 1 is after it."""
 
 WINDOW = 7
-"""Columns that are compared at a cut, in pixels: the side of the patches that measure
+"""Number of columns that are compared at a cut: the side of the patches that measure
 completeness and coherence."""
 PLACE = 0.01
-"""Cost of a column for its squared distance, in widths, from the place that uniform
-stretching would give it. At 0 the measures are even better, but the cheapest run is
-repeated: the whole image beside itself, or one column over half of the result."""
+"""Cost of a column's squared distance, in widths, from its place in uniform stretching.
+At 0, the scores are even better but the result is poor: two copies of the image side by
+side, or one column repeated over half of the width."""
 
 
 def column_warp(image: Image, width: int) -> Image:
@@ -33,7 +33,7 @@ def column_warp(image: Image, width: int) -> Image:
     image : Image
         Float[Tensor, "c h w"], grey or RGB. To change the height, pass the transpose.
     width : int
-        Of the result, in pixels.
+        Width of the result in pixels.
 
     Returns
     -------
@@ -49,14 +49,14 @@ def column_warp(image: Image, width: int) -> Image:
 
 
 def column_sequence(image: Image, width: int) -> Int[Tensor, "width"]:
-    """The number of the source column that each column of the result copies.
+    """The index of the source column that each column of the result copies.
 
-    It is the sequence of least cost. Stepping to the next source column is free; a jump
-    costs the mismatch around the cut, so an invisible cut costs nothing. A wider result
-    starts with the first column and ends with the last. Its steps go one column to the
-    right, or any number back, so that no column is left out. A narrower result never
-    goes back. It pays for each column that it leaves out: the distance to the nearest
-    column before or after the gap.
+    The sequence has the minimum cost. Stepping to the next source column is free; a
+    jump costs the mismatch around the cut. A wider result starts with the first column
+    and ends with the last. Each step goes one column to the right, or any number of
+    columns back, so no column is left out. A narrower result never goes back. Each
+    column that it leaves out costs the distance to the nearest column before or after
+    the gap.
 
     Parameters
     ----------

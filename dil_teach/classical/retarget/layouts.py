@@ -12,15 +12,15 @@ Map = Float[Tensor, "1 _h _w"]
 
 POWER = 3.5
 """Exponent of the columns' stiffness: larger values keep the width of columns with
-large gradients; 0 stretches all columns the same. Chosen, as the settings below, on the
-first five photographs of benchmarks/retargeting_with_patches.py."""
+large gradients; 0 stretches all columns equally. Chosen, like the settings below, on
+the first five photographs of benchmarks/retargeting_with_patches.py."""
 OBJECT = 0.2
-"""Widest gap inside an object, as a share of the width: smooth columns between two
-detailed ones keep their width, too, if they are closer than this."""
+"""Widest gap inside an object, as a fraction of the width: smooth columns also keep
+their width if they lie between detailed columns that are closer than this."""
 SMOOTH = 0.03
-"""Radius of the mean filter over the columns' gradients, as a share of the width."""
+"""Radius of the mean filter over the columns' gradients, as a fraction of the width."""
 SOFTEST = 0.05
-"""Least gradient of a column, relative to the mean of all columns."""
+"""Minimum gradient of a column, relative to the mean of all columns."""
 LEAST = 0.1
 """Smallest width of a column or height of a row in the result, in pixels."""
 
@@ -30,9 +30,9 @@ def stretch(
 ) -> tuple[Image, Float[Tensor, "2 h2 w2"]]:
     """Resize an image mostly where its gradients are small.
 
-    The new widths of the source's columns minimise ``sum E (width - 1)^2`` among all
-    widths of the wanted sum. E is the column's mean gradient to the power ``POWER``;
-    smooth columns inside an object count as detailed. Rows are stretched likewise.
+    The new widths of the columns minimise ``sum E (width - 1)^2``, where their sum is
+    the wanted width. E is the column's mean gradient to the power ``POWER``; smooth
+    columns inside an object count as detailed. Rows are treated in the same way.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def stretch(
     image : Image
         Linearly interpolated.
     where : Float[Tensor, "2 h2 w2"]
-        The place in the source of each of its pixels: down and right, as shares of the
-        sides.
+        The place (y, x) in the source of each pixel of the result, as fractions of the
+        source's height and width.
 
     References
     ----------
@@ -111,7 +111,7 @@ def _sample_columns(image: Image, columns: Float[Tensor, " m"]) -> Image:
 
 
 def fill_softly(image: Image, hole: Map) -> Image:
-    """Fill a hole (1, elsewhere 0) from its border, with means of known neighbours."""
+    """Fill a hole (1; 0 elsewhere) from its border with means of known neighbours."""
     known, filled = 1 - hole, image * (1 - hole)
     while bool((known == 0).any()) and bool((known > 0).any()):
         total = F.avg_pool2d(filled, 3, 1, 1)

@@ -1,4 +1,4 @@
-"""What the two patch methods share: the pyramid's sizes, and the rows they compare."""
+"""The pyramid's sizes and the compared rows of both patch methods."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from dil_teach.patches.extract import extract_patches
 
 Rows = Float[Tensor, "_n _values"]
 Places = Float[Tensor, "2 _h _w"]
-"""A place in the source for each pixel: down and right, as shares of its sides."""
+"""A place (y, x) in the source for each pixel, as fractions of its height and width."""
 Size = tuple[int, int]
 
 PATCH_SIZE = 7
@@ -19,16 +19,17 @@ PATCH_SIZE = 7
 COARSEST = 20
 """Smallest side of the coarsest level, in pixels: a patch covers a third of it."""
 UPDATES = (20, 6, 4, 3)
-"""Updates at the levels, coarsest first; the last number holds for all finer levels.
+"""Number of updates at each level, coarsest first; finer levels use the last number.
 Chosen by hand. (GPNN's paper has 10 at each level.)"""
 PLACE_WEIGHT = 3.0
-"""Weight of a patch's distance from the place in the start image, as a share of the
-sides. Its square is added to the squared distance of the values. Our departure: the
-papers keep places by the start image alone. Chosen by hand."""
+"""Weight of a patch's distance from its place in the start image, as a fraction of the
+sides. Its square is added to the squared distance of the values. A departure: in the
+papers, only the start image keeps places. Chosen by hand."""
 COMPONENTS = 32
-"""Principal components that are compared, of 147 values in colour. Chosen by hand."""
+"""Number of principal components that are compared, of 147 values in colour. Chosen by
+hand."""
 SAMPLE = 4000
-"""Patches from which the components are computed."""
+"""Number of patches from which the components are computed."""
 
 
 class Level(NamedTuple):
@@ -54,7 +55,7 @@ def check_sizes(image: Image, size: Size, name: str = "image") -> None:
 
 
 def check_edited(edited: Image, image: Image) -> None:
-    """Raise a ValueError unless the layout can be made of the image's patches."""
+    """Raise a ValueError unless ``edited`` can be made of the image's patches."""
     check_image(image, min_side=PATCH_SIZE + 1)
     check_image(edited, "edited", min_side=PATCH_SIZE + 1)
     if len(edited) != len(image):
@@ -69,8 +70,8 @@ def coarse_to_fine(
 ) -> list[Level]:
     """Sizes of a source and a target that shrink together, coarsest first.
 
-    ``source`` and ``target`` are those of the finest level; of the others, no side is
-    shorter than ``least``, and each is ``factor`` times as large as the next finer one.
+    ``source`` and ``target`` are the sizes at the finest level. Each coarser level is
+    ``factor`` times as large, and has no side shorter than ``least``.
     """
     levels = [Level(source, target)]
     scale = factor
@@ -89,10 +90,10 @@ def updates_at(level: int) -> int:
 def search_rows(
     patches: Rows, size: Size, target: Image, where: Places | None
 ) -> tuple[Rows, Rows]:
-    """Patches of the source and of the target, as rows whose distance is compared.
+    """Patches of the source and of the target, as rows whose distances are compared.
 
-    A row has the patch's first principal components; and its place, if ``where`` gives
-    the place in the source, of this size, for each pixel of the target.
+    A row has the patch's first principal components. It also has the patch's place if
+    ``where`` is given: the place in the source, of this size, for each target pixel.
     """
     ours, theirs = project(patches, extract_patches(target, PATCH_SIZE))
     if where is not None:
@@ -103,7 +104,7 @@ def search_rows(
 
 
 def project(source: Rows, target: Rows) -> tuple[Rows, Rows]:
-    """Patches of both images as the first principal components of the source's."""
+    """Project patches of both images onto the first components of the source's."""
     centre = source.mean(0)
     sample = (source - centre)[:: len(source) // SAMPLE + 1].double()
     directions = torch.linalg.eigh(sample.T @ sample).eigenvectors  # rising order
@@ -112,7 +113,7 @@ def project(source: Rows, target: Rows) -> tuple[Rows, Rows]:
 
 
 def own_places(size: Size) -> Float[Tensor, "2 h w"]:
-    """The place of each pixel of an image: down and right, as shares of its sides."""
+    """The (y, x) of each pixel centre, as fractions of the image's height and width."""
     shares = ((torch.arange(side) + 0.5) / side for side in size)
     return torch.stack(torch.meshgrid(*shares, indexing="ij"))
 

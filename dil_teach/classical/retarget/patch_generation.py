@@ -8,15 +8,14 @@ averaged. The best key has the smallest normalised score
 
     S_ij = D_ij / (alpha + min_l D_lj),
 
-where D_ij is the mean squared difference of Q_i and K_j.
-A key that is far from all queries has a small score. So all patches of the source are
-used, if alpha is small.
+where D_ij is the mean squared difference of Q_i and K_j. A key that is far from all
+queries has a small score, so all patches of the source are used if alpha is small.
 
 Departures. The paper starts from the resized image; :func:`retarget` starts from
-:func:`~.layouts.stretch`, which keeps the width of columns with much detail, and draws
-patches to the place where it put them. Without both, round objects become oval
-(benchmarks/results/retargeting_with_patches.json). The number of updates, the coarsest
-sizes and the noise differ, too; see the constants.
+:func:`~.layouts.stretch`, which keeps the width of columns with much detail, and
+prefers patches near the place where it put them. Without both, round objects become
+oval (benchmarks/results/retargeting_with_patches.json). The number of updates, the
+coarsest sizes and the noise differ, too; see the constants.
 """
 
 import torch
@@ -39,15 +38,15 @@ from dil_teach.patches.extract import average_patches, extract_patches
 from dil_teach.patches.search import nearest_rows
 
 ALPHA = 0.005
-"""Squared difference per value in the normalised score; smaller is more complete. From
-the paper, for tasks that need completeness."""
+"""Alpha in the normalised score, a squared difference per value; a smaller alpha keeps
+more patches. From the paper, for tasks that need completeness."""
 COARSEST_NOVEL = 14
 """Smallest side of the coarsest level for new layouts, in pixels: a patch should cover
 half of the image."""
 NOISE = 5.0
-"""Standard deviation of the noise, relative to the image's own. A departure: the
-paper's 0.75 is for one search at the coarsest level; repeated searches at 14 pixels
-would restore the image itself."""
+"""Standard deviation of the noise, relative to the image's own. A departure: the paper
+has 0.75 for one search at the coarsest level. With 0.75, our repeated searches at 14
+pixels would restore the image itself."""
 
 
 def nearest_patch_module(
@@ -69,8 +68,8 @@ def nearest_patch_module(
         Squared difference per value, above 0. A large value gives the plain nearest
         patch.
     where : Float[Tensor, "2 h w"], optional
-        The place in the source that each pixel of the query should come from, as shares
-        of its sides.
+        The place (y, x) in the source that each pixel of the query should come from, as
+        fractions of the source's height and width.
 
     Returns
     -------
@@ -100,7 +99,7 @@ def retarget(image: Image, size: tuple[int, int], alpha: float = ALPHA) -> Image
     size : (int, int)
         Height and width of the result in pixels.
     alpha : float
-        Smaller is more complete.
+        The smaller alpha is, the more of the image's patches appear in the result.
 
     Returns
     -------
@@ -170,8 +169,9 @@ def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
     image, alpha
         As in :func:`retarget`.
     edited : Image
-        Float[Tensor, "c h2 w2"]: objects moved or drawn, such as by
-        :func:`~.layouts.move_object`. Its layout is kept; its details are not.
+        Float[Tensor, "c h2 w2"]: an image in which objects were moved or drawn, for
+        example by :func:`~.layouts.move_object`. The result keeps its layout, not its
+        details.
 
     Returns
     -------

@@ -1,9 +1,9 @@
 """The seams of :func:`.seams.seams_in_turn`, found faster.
 
-Three tricks, each measured. After a seam is removed, costs are computed again only for
-the pixels beside it. Pixels are moved by memoryviews, in half of the time that NumPy
-needs. The rows of M are filled by NumPy, because torch needs four times as long to
-start an operation, and the views of all rows are made once.
+Three measured tricks make it faster. After a seam is removed, costs are computed again
+only for the pixels beside it. Memoryviews move pixels in half of the time that NumPy
+needs. NumPy fills the rows of M, because torch needs four times as long to start an
+operation; the views of all rows are made once.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ def fast_seams_in_turn(
     """As :func:`.seams.seams_in_turn`."""
     check_energy(energy)
     grey = grey_values(image).numpy()
-    # a bias has large numbers, which need double precision; without it, float is faster
+    # a bias has large numbers, which need double precision; without it float is faster
     biases = [bias.cpu().double().numpy()] if bias.any() else []
     known = np.stack([grey, *biases])
     height, width = grey.shape

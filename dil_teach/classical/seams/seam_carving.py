@@ -20,12 +20,11 @@ from dil_teach.image.convention import Image, check_image
 
 Mask = Bool[Tensor, "_h _w"] | Float[Tensor, "_h _w"]
 Masks = Float[Tensor, "2 _h _w"]
-"""What is protected, and what is removed."""
+"""The mask of protected pixels, and the mask of removed pixels."""
 
 MOST_AT_ONCE = 0.5
-"""Share of the width that is inserted in one round. Beyond it, the seams of low energy
-run out and important parts would be duplicated (Avidan and Shamir, "Image enlarging").
-"""
+"""Fraction of the width that is inserted in one round. With more, seams of low energy
+run out and important parts are duplicated (Avidan and Shamir, "Image enlarging")."""
 
 
 def carve(
@@ -45,10 +44,11 @@ def carve(
     size : (int, int)
         Height and width of the result, in pixels.
     energy : {"forward", "backward"}
-        Minimise the differences that a seam's removal creates, or those under the seam.
+        Forward: minimise the differences that removing a seam creates. Backward:
+        minimise the gradient along the seam.
     protect, remove : Bool or Float[Tensor, "h w"], optional
-        1 on pixels that seams avoid as long as possible, and 1 on pixels that seams
-        remove first. (If the image grows in a direction, seams avoid both.) Values
+        ``protect`` is 1 on pixels that seams avoid as long as possible, ``remove`` on
+        pixels that seams remove first. (If the image grows, seams avoid both.) Values
         between 0 and 1 have less weight.
 
     Raises
@@ -109,7 +109,7 @@ def remove_object(
     remove : Bool[Tensor, "h w"]
         The object. Seams run along its longer side, so that fewer are needed.
     size : (int, int), optional
-        Height and width of the result, such as the image's: the rest is carved to it.
+        Height and width to which the result is carved, such as the image's.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def remove_object(
     if across:
         image, masks = image.mT, masks.mT
     while left := int(masks[1].sum()):
-        # a seam removes one pixel of each row: the longest row needs this many
+        # a seam removes one pixel per row: as many seams as the object's widest row has
         count = int(masks[1].sum(1).max())
         if count > image.shape[2] - 2:
             raise ValueError(
@@ -156,7 +156,7 @@ def seam_order(
     protect: Mask | None = None,
     remove: Mask | None = None,
 ) -> Int[Tensor, "h w"]:
-    """The number of the seam that removes each pixel: the first is 0.
+    """The index of the seam that removes each pixel; the first seam is 0.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def seam_order(
     Returns
     -------
     Int[Tensor, "h w"]
-        0 on the first seam, and so on; ``count`` on pixels that stay.
+        0 on the first seam, 1 on the second, ...; ``count`` on pixels that stay.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def seam_order(
             f"got {count}; take fewer"
         )
     protected, removed = _stack_masks(image, protect, remove).double()
-    # one pixel to remove outweighs the energy of any seam; one to protect, all of those
+    # a pixel to remove outweighs any energy; one to protect, a seam of pixels to remove
     bias = 4 * height * ((height + 1) * protected - removed)
     places = fast_seams_in_turn(image, count, energy, bias)
     for i in range(count - 1, 0, -1):  # columns of the whole image: put seams back
@@ -207,15 +207,15 @@ def at_width(
     image : Image
         Float[Tensor, "c h w"]; or a mask.
     order : Int[Tensor, "h w"]
-        From :func:`seam_order`. To change the height: of the transposed image.
+        From :func:`seam_order`. To change the height, transpose image and order.
     width : int
         In pixels; narrower or wider than the image by at most the number of seams.
 
     Returns
     -------
     Float[Tensor, "c h width"]
-        Narrower: without the first seams. Wider: to the right of each pixel of the
-        first seams, a new one, the mean of the two beside it.
+        A narrower image lacks the first seams. A wider image has a new pixel to the
+        right of each pixel of the first seams: the mean of its two neighbours.
 
     Raises
     ------

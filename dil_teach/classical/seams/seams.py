@@ -9,8 +9,8 @@ the backward energy; the forward energy is that of Rubinstein, Shamir and Avidan
                              M(i-1, j)   + C_U(i, j),
                              M(i-1, j+1) + C_R(i, j))
 
-The last row of M holds the energy of the best seam to each of its pixels. From the
-least of them, the seam is traced back to the top.
+The last row of M holds the energy of the best seam that ends at each pixel. From its
+minimum, the seam is traced back to the top.
 
 :mod:`.fast_seams` finds the same seams in a fraction of the time.
 """
@@ -28,7 +28,7 @@ from dil_teach.image.metrics import luma
 Energy = Literal["forward", "backward"]
 ENERGIES: tuple[Energy, ...] = get_args(Energy)
 Costs = Float[Tensor, "_h _w"] | Float[Tensor, "3 _h _w"]
-"""Cost of each pixel of a seam; or its three costs, if the seam comes from the upper
+"""Cost of each pixel of a seam; or three costs, for a seam that comes from the upper
 left, from above and from the upper right."""
 
 
@@ -47,8 +47,8 @@ def energy_map(image: Image, energy: Energy = "backward") -> Costs:
     -------
     Float[Tensor, "h w"] or Float[Tensor, "3 h w"]
         Backward: the energy e_1 of Avidan and Shamir. Forward: the costs C_L, C_U and
-        C_R of Rubinstein et al., if the seam comes from the upper left, from above and
-        from the upper right.
+        C_R of Rubinstein et al., for a seam that comes from the upper left, from above
+        and from the upper right.
     """
     check_image(image)
     check_energy(energy)
@@ -75,7 +75,7 @@ def grey_values(image: Image) -> Float[Tensor, "h w"]:
 
 
 def check_energy(energy: str) -> None:
-    """Refuse an unknown energy."""
+    """Raise a ValueError for an unknown energy."""
     if energy not in ENERGIES:
         raise ValueError(
             f"energy: expected one of {', '.join(ENERGIES)}, got '{energy}'; forward "
@@ -95,7 +95,7 @@ def find_seam(costs: Costs) -> Int[Tensor, "h"]:
     Returns
     -------
     Int[Tensor, "h"]
-        Its column in each row. Of equal seams, one that ends farthest to the left.
+        The seam's column in each row. In case of ties, it ends farthest to the left.
     """
     steps = (costs if costs.ndim == 3 else costs.expand(3, -1, -1)).cpu()
     height, width = steps.shape[1:]
