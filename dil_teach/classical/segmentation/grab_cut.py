@@ -1,6 +1,6 @@
 """GrabCut: Rother, Kolmogorov and Blake, '"GrabCut": interactive foreground extraction
-using iterated graph cuts', SIGGRAPH 2004. The baseline of all segmentation here: each
-layer is a mixture of a few colours, and the mask is the cheapest cut between them."""
+using iterated graph cuts', SIGGRAPH 2004. The baseline of all segmentation here: each layer has
+a Gaussian mixture of colours, and a minimum cut between them gives the mask."""
 
 import math
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ from torch.distributions import MultivariateNormal
 from dil_teach.image.convention import Image, Video, check_image
 
 COMPONENTS = 5
-"""Gaussians in the mixture of a layer (paper, section 3.1)."""
+"""Number of Gaussians in the mixture of a layer (paper, section 3.1)."""
 SMOOTHNESS = 50.0
-"""Gamma: the cost, in nats, of a border between two pixels of one colour (paper)."""
+"""Gamma: cost, in nats, of the boundary between two pixels of equal colour (paper)."""
 ROUNDS = 5
-"""Rounds of fitting and cutting; in later rounds the mask hardly changes."""
+"""Number of rounds of fitting and cutting; later the mask hardly changes."""
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
-"""Steps (dy, dx) to half of the eight neighbours; each pair of pixels counts once."""
+"""Steps (dy, dx) to half of the eight neighbours, so that each pair counts once."""
 SURE = 1e4
-"""Cost of a pixel against its hint, in nats: more than all its borders together."""
+"""Cost, in nats, of a pixel that contradicts its hint: more than any boundary costs."""
 UNIT = 1e-3
 """Resolution of the costs, in nats: the maximum flow needs integers."""
 SPREAD = 1e-4
-"""Added to the variance of a component, of colours in [0, 1]: 2.5 grey levels."""
+"""Added to the variance of each component, for colours in [0, 1]: 2.5 grey levels."""
 
 Map = Float[Tensor, "*t h w"]
-"""A value for each pixel, of a picture or of a film's frames."""
+"""A value for each pixel of a picture or of a video's frames."""
 Pairs = tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Float[Tensor, " n"]]
-"""Indices of pixels, indices of their partners, and the cost of a border between the
+"""Indices of pixels, indices of their partners, and the cost of a boundary between the
 two. Pixels are numbered row by row and frame by frame."""
 Colours = Float[Tensor, "n c"]
 
@@ -47,11 +47,11 @@ def grab_cut(
 ) -> Image:
     """Separate foreground and background by their colours and by edges.
 
-    The energy is ``sum U(mask, colour) + sum V(edges that the mask's border cuts)``: U
-    is minus the log-likelihood of a pixel's colour in its layer's Gaussian mixture, V
-    is ``gamma / distance * exp(-beta |difference of colours|^2)``. Mixtures and cut
-    alternate. At first all pixels that are not marked as background are foreground, as
-    in the paper.
+    The energy is the sum of U over all pixels and of V over all pairs of neighbours
+    that the mask separates. U is minus the log-likelihood of a pixel's colour in its
+    layer's Gaussian mixture. V is ``gamma / distance * exp(-beta |difference of
+    colours|^2)``. Mixtures and cut alternate. As in the paper, all pixels that are not
+    marked as background start as foreground.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def grab_cut(
         Float[Tensor, "c h w"]. The cut takes 0.1 CPU seconds a round at 128 x 128 and 3
         at 256 x 256: downscale larger pictures first.
     foreground, background : Image or None
-        Float[Tensor, "1 h w"], above 0.5 where a pixel is known to belong there. At
-        least one of them marks something.
+        Float[Tensor, "1 h w"], above 0.5 on pixels known to belong to the layer. At
+        least one hint must mark something.
     seed : int
         Seed of the mixtures' k-means.
 
@@ -136,7 +136,7 @@ class ColourMixture:
     components: list[MultivariateNormal]
 
     def likelihoods(self, colours: Colours) -> Float[Tensor, "n k"]:
-        """Logarithms of the weight times the density of each component."""
+        """For each component, log(weight * density)."""
         logs = [c.log_prob(colours) for c in self.components]
         return torch.stack(logs, 1) + torch.tensor(self.shares).log()
 
@@ -168,7 +168,7 @@ def _fitted(colours: Colours, belongs: Tensor) -> ColourMixture:
 
 
 def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
-    """The cost of the mask's border between neighbouring pixels.
+    """The cost of a mask's boundary between neighbouring pixels.
 
     Parameters
     ----------
@@ -180,8 +180,8 @@ def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
     Returns
     -------
     list of Float[Tensor, "*t h w"]
-        Between each pixel (y, x) and its neighbour (y + dy, x + dx), for each (dy, dx)
-        of ``NEIGHBOURS``; 0 where there is none.
+        For each (dy, dx) of ``NEIGHBOURS``, the cost between each pixel (y, x) and its
+        neighbour (y + dy, x + dx); 0 where there is no neighbour.
     """
     image = image.cpu().double()
     neighbours = [_neighbours(image, d) for d in NEIGHBOURS]
@@ -208,21 +208,21 @@ def _neighbours(
 def min_cut(
     cost_in: Map, cost_out: Map, edges: list[Map], links: Pairs | None = None
 ) -> Bool[Tensor, "*t h w"]:
-    """The cheapest of all masks (Boykov and Jolly, ICCV 2001).
+    """The mask of minimum cost, by graph cut (Boykov and Jolly, ICCV 2001).
 
     Parameters
     ----------
     cost_in, cost_out : Float[Tensor, "*t h w"]
         Costs of a pixel inside and outside the mask.
     edges : list of Float[Tensor, "*t h w"]
-        Costs of a border between neighbours, from :func:`edge_weights`.
+        Costs of a boundary between neighbours, from :func:`edge_weights`.
     links : Pairs, optional
         Pairs of pixels of different frames that show the same point.
 
     Returns
     -------
     Bool[Tensor, "*t h w"]
-        True in the mask; the smallest one if several have the least cost.
+        True in the mask; the smallest mask if several have the minimum cost.
     """
     pixels = cost_in.numel()
     index = torch.arange(pixels).view(cost_in.shape)

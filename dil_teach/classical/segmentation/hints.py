@@ -1,7 +1,7 @@
 """Hints: the pixels that are known to be foreground or background.
 
 A hint that the user does not give is computed: salient pixels are foreground
-(:mod:`dil_teach.classical.segmentation.saliency`), a frame along the border background.
+(:mod:`dil_teach.classical.segmentation.saliency`), pixels near the border background.
 """
 
 import torch
@@ -13,9 +13,9 @@ from dil_teach.classical.segmentation.texture import blur
 from dil_teach.image.convention import Image, Video
 
 FRAME = 16
-"""The shorter side divided by the width of the frame that is background."""
+"""Shorter side of the picture, divided by the width of the background border."""
 SALIENT = 0.08
-"""Share of the picture, by saliency, that is foreground."""
+"""Fraction of the pixels, the most salient ones, that are foreground."""
 BLUR = 2.0
 """Standard deviation, in pixels, of the blur on the saliency."""
 
@@ -33,7 +33,7 @@ def complete_hints(
         Float[Tensor, "n c h w"] in [0, 1].
     foreground, background : Image or Video, optional
         Float[Tensor, "1 h w"] for the first frame, or (n, 1, h, w) for each frame:
-        above 0.5 where a pixel is known to belong there.
+        above 0.5 on pixels known to belong to the layer.
 
     Returns
     -------

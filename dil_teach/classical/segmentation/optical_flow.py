@@ -1,6 +1,6 @@
 """Optical flow: Zach, Pock and Bischof, 'A duality based approach for realtime TV-L1
-optical flow', DAGM 2007, computed by scikit-image. Motion is a feature of a film's
-pixels. A cut through a film follows the flow, and masks of neighbouring frames are
+optical flow', DAGM 2007, computed by scikit-image. Motion is a feature of a video's
+pixels. A cut through a video follows the flow, and masks of neighbouring frames are
 averaged along it.
 """
 
@@ -14,19 +14,19 @@ from torch import Tensor
 from dil_teach.classical.segmentation.grab_cut import Pairs
 
 Flows = Float[Tensor, "t 2 2 _h _w"]
-"""From each frame to the next and to the one before: down and right, in pixels. Zero
-where there is no such frame."""
+"""The flow from each frame to the next and to the previous one: down and right, in
+pixels. Zero where there is no such frame."""
 
 NEXT, BEFORE = 0, 1
 UNLIKE = 0.05
-"""Standard deviation, in [0, 1], of the weight of a warped frame: at this difference
-from the frame itself, its weight is exp(-1/2)."""
+"""Difference between a warped frame and the frame itself, for values in [0, 1], at
+which the weight of the warped frame is exp(-1/2)."""
 PIXEL = 0.7
 """Standard deviation, in pixels, of the blur that makes a mask's edges soft."""
 CONFIDENCE_BLUR = 1.5
 """Standard deviation, in pixels, of the blur on the squared difference of frames."""
 STILL = 0.25
-"""Least standard deviation of the motion, in pixels a frame, that separates layers."""
+"""Minimum standard deviation of the motion, in pixels per frame, in a division."""
 
 
 def optical_flows(frames: Float[Tensor, "t _c h w"]) -> Flows:
@@ -60,8 +60,7 @@ def links(frames: Float[Tensor, "t _c h w"], flows: Flows, smoothness: float) ->
     flows : Float[Tensor, "t 2 2 h w"]
         From :func:`optical_flows`.
     smoothness : float
-        Cost, in nats, of a pair of equal pixels with one in the foreground and one in
-        the background.
+        Cost, in nats, of a pair of equal pixels of which only one is foreground.
     """
     count, _, height, width = frames.shape
     place = torch.arange(count * height * width).view(count, height, width)
@@ -84,10 +83,10 @@ def steady(
     frames: Float[Tensor, "t _c h w"],
     flows: Flows,
 ) -> Float[Tensor, "t 1 h w"]:
-    """The masks of a film with less flicker and soft edges, in [0, 1].
+    """The masks of a video with less flicker and soft edges, in [0, 1].
 
-    Each mask is averaged with those of the previous and the next frame. They are warped
-    along the flow, and weighted by how well the frames agree.
+    Each mask is averaged with the masks of the previous and the next frame. These are
+    warped along the flow, and weighted by how well the frames agree.
     """
     colours = frames.detach().cpu().double().numpy()
     soft = [gaussian_filter(m, PIXEL) for m in masks[:, 0].cpu().double().numpy()]

@@ -1,13 +1,14 @@
 """Segmentation without networks: hints grow over the pixels that look like them.
 
-Discriminant analysis of the features of the marked pixels gives evidence for each
-pixel. A minimal cut (Boykov and Jolly, ICCV 2001) along the picture's edges turns the
-evidence into a mask. The next round learns from the pixels of that mask. Colours are
-modelled as in GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004). In a film, motion
-is one of the features, and one cut goes through all frames.
+Discriminant analysis of the marked pixels' features gives the evidence of each pixel:
+the log-likelihood ratio of foreground to background. A minimum cut (Boykov and Jolly,
+ICCV 2001) along the picture's edges turns it into a mask. The next round learns from
+the pixels of that mask. Colours are modelled as in GrabCut (Rother, Kolmogorov and
+Blake, SIGGRAPH 2004). In a video, motion is a feature, and one cut goes through all
+frames.
 
-Callers use two functions: :func:`start_segmentation` gives a first mask and the
-features, :func:`final_cut` the mask for better evidence.
+:func:`start_segmentation` gives a first mask and the features. :func:`final_cut` gives
+the mask for a better log-likelihood ratio.
 """
 
 from dataclasses import dataclass
@@ -45,22 +46,22 @@ from dil_teach.image.resize import resize
 SIDE = 192
 """Longer side, in pixels, of the copies from which larger pictures are segmented."""
 MAX_COLOUR_EVIDENCE, MAX_PATCH_EVIDENCE = 8.0, 20.0
-"""Limits of the evidence, in nats, while the mask grows: a mixture is overconfident
-about pixels that it has not seen."""
+"""Log-likelihood ratios are clipped to these values, in nats, while the mask grows: a
+Gaussian mixture is overconfident about pixels to which it was not fitted."""
 EVIDENCE = 2.0
-"""Mean absolute evidence of a pixel, in nats; the cut weighs it against the edges."""
+"""Mean absolute log-likelihood ratio, in nats; the cut weighs it against the edges."""
 SMOOTHNESS, SMOOTHNESS_OF_TEXTURE = 5.0, 4.0
-"""Costs, in nats, of a border between two pixels of one colour, when colours count and
-when they do not. GrabCut's 50 would cut off the tips of a star."""
+"""Costs, in nats, of a boundary between two pixels of equal colour, when colours count
+and when they do not. GrabCut's 50 would cut off the tips of a star."""
 ROUNDS = 5
-"""Rounds of learning and cutting; in later rounds the mask hardly changes."""
+"""Number of rounds of learning and cutting; later the mask hardly changes."""
 PATCH_ROUNDS = (1, 2)
 """Rounds in which patch mixtures are fitted: the hints alone have too few patches, and
 later little changes."""
 COLOUR_BLUR, PATCH_BLURS = 2.0, (1.5, 3.0)
-"""Standard deviations, in pixels, of the blurred copies of the evidence."""
+"""Standard deviations, in pixels, of the blur on copies of log-likelihood ratios."""
 MOTION = 3
-"""Copies of the motion among the features; colours have as many."""
+"""Number of copies of the motion among the features; colours also have three."""
 
 Where = Bool[Tensor, "n 1 h w"]
 
@@ -69,7 +70,7 @@ Where = Bool[Tensor, "n 1 h w"]
 class Start:
     """A segmentation without networks, and what it was computed from.
 
-    All but ``pictures`` have the size of ``small``: at most ``SIDE`` pixels.
+    All tensors except ``pictures`` have the size of ``small``: at most ``SIDE`` pixels.
     """
 
     pictures: Video
@@ -79,12 +80,12 @@ class Start:
     """Zeros and ones, Float[Tensor, "n 1 h w"]: the given or computed hint."""
     background: Video
     flows: Flows | None
-    """The optical flow of a film."""
+    """The optical flow of a video."""
     mask: Video
     """1 in the foreground, 0 in the background."""
     features: Float[Tensor, "n _k h w"]
-    """The features of the last cut: texture, motion, and the evidence of colour and
-    patch mixtures."""
+    """The features of the last cut: texture, motion, and the log-likelihood ratios of
+    colour and patch mixtures."""
     seed: int
 
 
@@ -100,8 +101,8 @@ def start_segmentation(
     Parameters
     ----------
     pictures, foreground, background
-        As for :func:`dil_teach.classical.segmentation.hints.complete_hints`, which also
-        says what is refused.
+        As for :func:`dil_teach.classical.segmentation.hints.complete_hints`, with the
+        same errors.
     seed : int
         Seed of the mixtures.
     min_side : int
@@ -119,19 +120,19 @@ def start_segmentation(
 
 
 def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
-    """The mask for some evidence, cut along edges, at the pictures' own size.
+    """The mask for a log-likelihood ratio, cut along edges, at the pictures' own size.
 
     Parameters
     ----------
     start : Start
-        Of :func:`start_segmentation`.
+        From :func:`start_segmentation`.
     evidence : Float[Tensor, "n 1 h w"]
-        For the foreground, in any unit: it is scaled to a mean of ``EVIDENCE`` nats.
+        Log-likelihood ratio of the foreground, in any unit: it is scaled.
 
     Returns
     -------
     Video
-        Float[Tensor, "n 1 h w"] in [0, 1]; of a film, averaged along the motion.
+        Float[Tensor, "n 1 h w"] in [0, 1]; for a video, averaged along the motion.
     """
     small, hints = start.small, (start.foreground, start.background)
     evidence = scaled(evidence)
@@ -140,7 +141,7 @@ def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
         for _ in range(2):
             colours = colour_evidence(small, mask > 0, mask == 0, start.seed)
             mask = best_cut(evidence + colours, small, *hints, SMOOTHNESS)
-    else:  # in a film, motion says more than colours, which the layers may share
+    else:  # in a video, motion says more than colours, which the layers may share
         mask = steady(mask, small, start.flows)
     if small.shape != start.pictures.shape:
         radius = max(1, min(mask.shape[-2:]) // 32)
@@ -177,10 +178,10 @@ def grow(
 def colour_evidence(
     pictures: Video, inside: Where, outside: Where, seed: int
 ) -> Float[Tensor, "n 1 h w"]:
-    """The evidence for the foreground, in nats, of GrabCut's mixtures of colours.
+    """Log-likelihood ratio of the foreground, in nats, from GrabCut's colour mixtures.
 
-    One mixture is fitted to the pixels inside, one to those outside. The evidence is
-    the logarithm of a ratio of likelihoods, or 0 if a layer has fewer than two pixels.
+    One mixture is fitted to the pixels inside, one to the pixels outside. The ratio is
+    0 if a layer has fewer than two pixels.
     """
     colours = pictures.transpose(0, 1).flatten(1).T.cpu().double()
     layers = [where.flatten().cpu() for where in (inside, outside)]
@@ -198,16 +199,18 @@ def best_cut(
     smoothness: float,
     flows: Flows | None = None,
 ) -> Video:
-    """The cheapest mask, Float[Tensor, "n 1 h w"]; borders along edges are cheap.
+    """The mask of minimum cost (graph cut), Float[Tensor, "n 1 h w"].
+
+    A boundary costs less where it follows an edge of the picture.
 
     Parameters
     ----------
     evidence : Video
-        Float[Tensor, "n 1 h w"], for the foreground, in nats.
+        Float[Tensor, "n 1 h w"]: log-likelihood ratio of the foreground, in nats.
     pictures, front, back, flows : Video
         The ``small``, ``foreground``, ``background`` and ``flows`` of a :class:`Start`.
     smoothness : float
-        Cost of a border between two pixels of one colour, in nats. In a film, also the
+        Cost, in nats, of a boundary between two pixels of equal colour. In a video, the
         cost of a point that is foreground in one frame and background in the next.
     """
     evidence = evidence.where(front == 0, SURE).where(back == 0, -SURE).cpu().double()
@@ -218,5 +221,5 @@ def best_cut(
 
 
 def scaled(evidence: Tensor) -> Tensor:
-    """The evidence in nats, scaled to a mean absolute value of ``EVIDENCE``."""
+    """Scale log-likelihood ratios to a mean absolute value of ``EVIDENCE`` nats."""
     return EVIDENCE * evidence / evidence.abs().mean().clamp_min(1e-9)

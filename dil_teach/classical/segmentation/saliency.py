@@ -1,6 +1,6 @@
 """Context-aware saliency: Goferman, Zelnik-Manor and Tal, CVPR 2010 (PAMI 2012). A
-patch is salient if its nearest patches in the same picture differ from it, or if they
-are similar but close by."""
+patch is salient if its nearest patches in the same picture differ from it, or if the
+similar patches are all close to it."""
 
 import torch
 import torch.nn.functional as F
@@ -16,12 +16,12 @@ SIDE = 64
 PATCH_SIZE = 7
 """Side of a patch, in pixels (paper)."""
 NEIGHBOURS = 64
-"""Nearest patches of each patch (paper)."""
+"""Number of nearest patches of each patch (paper)."""
 PLACE = 3.0
-"""Weight of the distance in place: c in equation 1 of the paper."""
+"""Weight of the distance between places: c in equation 1 of the paper."""
 ATTENTION = 4
-"""The longer side divided by the standard deviation of the weight around the centre of
-attention."""
+"""Longer side of the picture, divided by the standard deviation of the Gaussian weight
+around the centre of attention."""
 
 
 def saliency(image: Image) -> Float[Tensor, "1 h w"]:

@@ -1,8 +1,8 @@
 """Texture features: Malik, Belongie, Leung and Shi, 'Contour and texture analysis for
 image segmentation', IJCV 2001. The features are the responses of filters of several
 scales and directions, averaged over a window. The directions are sorted by strength, as
-in Varma and Zisserman (IJCV 2005): a rotated texture keeps its features, and a few
-hints show a texture in few directions only."""
+in Varma and Zisserman (IJCV 2005), so a rotated texture keeps its features. This helps
+because a few hints show a texture in few directions only."""
 
 import math
 
@@ -17,24 +17,23 @@ from dil_teach.patches.extract import extract_patches
 WAVELENGTHS = (2.5, 4.0, 6.5)
 """Wavelengths of the oriented filters, in pixels."""
 DIRECTIONS = 6
-"""Directions of the oriented filters, over 180 degrees."""
+"""Number of directions of the oriented filters, over 180 degrees."""
 SPOTS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 """Standard deviations of the filters for light and dark spots, in pixels."""
 WINDOW = 4.0
 """Standard deviation of the Gaussian window around a pixel, in pixels."""
 FLOOR = 1e-4
-"""Added to squared responses: a response of 0.01 is noise."""
+"""Added to squared responses, because a response of 0.01 is noise."""
 
 PATCH_SIZE, PATCH_COMPONENTS, MIXTURE = 5, 12, 4
-"""Side of a patch, in pixels; principal components of a patch without its mean;
-Gaussians in a mixture."""
+"""Side of a patch, in pixels; number of principal components of a patch without its
+mean; number of Gaussians in a mixture."""
 TRAINING_PATCHES = 1000
-"""Random patches that a mixture learns from. More patches cost time and do not change
-the result."""
+"""Number of random patches to which a mixture is fitted; more do not help."""
 BLOCK = 16
-"""Side, in pixels, of the blocks of the chessboard that splits the patches."""
+"""Side, in pixels, of the squares of the checkerboard that divides the patches."""
 SHRINKAGE = 0.4
-"""Share of a multiple of the identity in the covariance of the features."""
+"""Weight of a multiple of the identity in the covariance of the features."""
 
 Maps = Float[Tensor, "n _k h w"]
 Where = Bool[Tensor, "n 1 h w"]
@@ -45,10 +44,11 @@ def texture_features(
 ) -> Float[Tensor, "n features h w"]:
     """Features of texture and colour at each pixel.
 
-    They are logarithms of mean squared responses of oriented filters (18, sorted at
-    each wavelength) and of light and dark spots (12); mean and contrast of the
-    brightness, and the difference of its light and dark parts (3); the colours, sharp
-    and blurred twice (3 c). Over all images each has mean 0 and standard deviation 1.
+    Thirty are logarithms of mean squared filter responses: 18 of oriented filters
+    (sorted at each wavelength) and 12 of filters for light and dark spots. Three are
+    the mean and the contrast of the brightness, and the difference of its light and
+    dark parts. The others are the colours, sharp and with two blurs. Each feature has
+    mean 0 and standard deviation 1 over all images.
     """
     grey = images.mean(1, keepdim=True)
     found = [_energy(_oriented(grey, w)).sort(dim=1).values for w in WAVELENGTHS]
@@ -62,7 +62,7 @@ def texture_features(
 
 
 def standardised(maps: Maps) -> Maps:
-    """Each channel with mean 0 and standard deviation 1 over all images and pixels."""
+    """Scale each channel to mean 0 and standard deviation 1 over all images."""
     mean = maps.mean((0, 2, 3), keepdim=True)
     return (maps - mean) / (maps.std((0, 2, 3), keepdim=True) + 1e-6)
 
@@ -122,7 +122,7 @@ def _energy(squares: Maps) -> Maps:
 def discriminant(
     features: Maps, inside: Where, outside: Where
 ) -> Float[Tensor, "n 1 h w"]:
-    """Fisher's linear discriminant: the evidence for the first of two textures.
+    """Log-likelihood ratio of the first texture, by Fisher's linear discriminant.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def discriminant(
     Returns
     -------
     Float[Tensor, "n 1 h w"]
-        The logarithm of the ratio of likelihoods, for Gaussian features.
+        In nats, for Gaussian features.
     """
     values = features.transpose(0, 1).flatten(1).T.cpu().double()
     known = [values[where.flatten().cpu()] for where in (inside, outside)]
@@ -152,12 +152,11 @@ def patch_evidence(
 ) -> Float[Tensor, "n 1 h w"]:
     """As :func:`discriminant`, by Gaussian mixtures of the patches of grey images.
 
-    Mixtures of Gaussians describe patches well (Zoran and Weiss, ICCV 2011). A patch
-    has fewer pixels than the window of the filters, so the evidence changes more
-    sharply at a border. The picture is split into the blocks of a chessboard. Mixtures
-    from the black blocks judge the white ones, and the reverse: on its own training
-    patches a mixture would confirm its labels. The evidence is 0 where a texture has
-    too few training patches.
+    Gaussian mixtures describe patches well (Zoran and Weiss, ICCV 2011). A patch has
+    fewer pixels than the filters' window, so the ratio changes more sharply at a
+    boundary. Mixtures fitted to the black squares of a checkerboard are evaluated on
+    the white squares, and the reverse, because on its own training patches a mixture
+    would confirm its labels. The ratio is 0 if a texture has too few training patches.
     """
     half = PATCH_SIZE // 2
     grey = _mirrored(images.mean(1, keepdim=True), half, half)
