@@ -1,6 +1,6 @@
 """GrabCut: Rother, Kolmogorov and Blake, '"GrabCut": interactive foreground extraction
-using iterated graph cuts', SIGGRAPH 2004. The baseline of all segmentation here: each layer has
-a Gaussian mixture of colours, and a minimum cut between them gives the mask."""
+using iterated graph cuts', SIGGRAPH 2004. The baseline of all segmentation here: each
+layer has a Gaussian mixture of colours, and the minimum cut is the mask."""
 
 import math
 from dataclasses import dataclass
