@@ -20,6 +20,10 @@ GAUSSIAN_MEDIAN = 0.6745
 def noise_level(image: Image) -> float:
     """Estimate the standard deviation of white noise, in units of [0, 1].
 
+    Source: J. Immerkaer, "Fast noise variance estimation", 1996: a filter that does not
+    respond to planes and hardly to edges. We take the median of its responses (Donoho
+    and Johnstone 1994) instead of the mean, because texture makes some of them large.
+
     Parameters
     ----------
     image : Image
@@ -29,12 +33,6 @@ def noise_level(image: Image) -> float:
     -------
     float
         The mean over the channels.
-
-    References
-    ----------
-    J. Immerkaer, "Fast noise variance estimation", 1996: a filter that does not respond
-    to planes and hardly to edges. We take the median of its responses (Donoho and
-    Johnstone 1994) instead of the mean, because texture makes some of them large.
     """
     check_image(image, min_side=3, in_range=False)
     along = torch.tensor([1.0, -2.0, 1.0], device=image.device)
@@ -54,10 +52,6 @@ def tv_denoise(image: Image, sigma: float, weight: float = 0.8) -> Image:
         Standard deviation of the noise, in units of [0, 1]: see :func:`noise_level`.
     weight : float
         Weight of the total variation, in units of ``sigma``.
-
-    Returns
-    -------
-    Image
     """
     _check(image, sigma)
     clean = denoise_tv_chambolle(_array(image), weight * sigma, channel_axis=0)
@@ -76,10 +70,6 @@ def nlm_denoise(image: Image, sigma: float, strength: float = 0.85) -> Image:
     strength : float
         Filter strength h, in units of ``sigma``: the larger it is, the more patches may
         differ and still be averaged.
-
-    Returns
-    -------
-    Image
     """
     _check(image, sigma)
     clean = denoise_nl_means(

@@ -44,6 +44,8 @@ LEAST_EDGE = 1e-4
 def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
     """Estimate the coefficients of two mixtures of the same two layers.
 
+    A ValueError is raised if there are not two mixtures, or they are the same picture.
+
     Parameters
     ----------
     mixtures : Video
@@ -57,11 +59,6 @@ def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
     tuple of float
         The first layer's coefficient in each mixture, (a1, a2), each in [0, 1]. The
         first layer is the one that is stronger in the first mixture: a1 > a2.
-
-    Raises
-    ------
-    ValueError
-        If there are not two mixtures, or they are the same picture.
     """
     check_two_mixtures(mixtures)
     largest = max(mixtures.shape[-2:])
@@ -133,17 +130,15 @@ def exclusion(
 def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
     """Compute the two layers in closed form, by the model's 2 x 2 system; not clamped.
 
+    A ValueError is raised if the coefficients are equal, so that the system has no
+    unique solution.
+
     Parameters
     ----------
     mixtures : Video
         Float[Tensor, "2 c h w"].
     coefficients : tuple of float
         The first layer's coefficient in each mixture.
-
-    Raises
-    ------
-    ValueError
-        If the coefficients are equal, so that the system has no unique solution.
     """
     a1, a2 = coefficients
     if a1 == a2:

@@ -16,6 +16,9 @@ from dil_teach.image.degradation import check_mask
 def biharmonic(image: Image, mask: Float[Tensor, "1 _h _w"]) -> Image:
     """Fill the holes of an image with the smoothest surface.
 
+    A ValueError is raised if the mask has another size, or if the hole is empty or
+    covers the image.
+
     Parameters
     ----------
     image : Image
@@ -27,11 +30,6 @@ def biharmonic(image: Image, mask: Float[Tensor, "1 _h _w"]) -> Image:
     -------
     Image
         In [0, 1]; the known pixels do not change.
-
-    Raises
-    ------
-    ValueError
-        If the mask has another size, or if the hole is empty or covers the image.
     """
     check_image(image)
     check_mask(mask, image)

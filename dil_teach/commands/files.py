@@ -34,7 +34,7 @@ def load_picture(file: Path) -> "tuple[Image, Image | None]":
 
 
 def load_alike(files: Sequence[Path]) -> "tuple[Video, tuple[Image | None, ...]]":
-    """As :func:`load_picture`; a ValueError unless all have one size and kind."""
+    """As :func:`load_picture`; a ValueError unless all have the same size and kind."""
     import torch
 
     from dil_teach.image.convention import check_same_shape
@@ -70,7 +70,7 @@ def with_alpha(colour: "Tensor", alpha: "Tensor | None") -> "Tensor":
 
 
 def save_picture(result: "Image", alpha: "Image | None", out: Path) -> str:
-    """Write a result with its transparency; returns what the command says."""
+    """Write a result with its transparency; return the command's last message."""
     from dil_teach.image.files import save_image
 
     save_image(with_alpha(result, alpha), out)

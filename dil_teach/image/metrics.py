@@ -17,15 +17,12 @@ from dil_teach.image.convention import Image, check_image, check_same_shape
 def psnr(a: Image, b: Image) -> float:
     """Peak signal-to-noise ratio over all values, in dB; infinite if they are equal.
 
+    A ValueError is raised if their shapes differ or a value is not finite.
+
     Parameters
     ----------
     a, b : Image
         Of the same shape, in [0, 1] (the peak is 1).
-
-    Raises
-    ------
-    ValueError
-        If their shapes differ or a value is not finite.
     """
     _check_pair(a, b)
     error = (a.double() - b.double()).square().mean().item()
@@ -46,6 +43,8 @@ def luma(image: Image) -> Float[Tensor, "1 h w"]:
 def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
     """PSNR of luma without a border, as in tables of super-resolution results.
 
+    Errors as in :func:`psnr`, or if no pixel is left inside the border.
+
     Parameters
     ----------
     a, b : Image
@@ -53,11 +52,6 @@ def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
         bits first.
     shave : int
         Width of the ignored border in pixels; usually the scale factor.
-
-    Raises
-    ------
-    ValueError
-        As in :func:`psnr`, or if no pixel is left inside the border.
     """
     _check_pair(a, b)
     if shave < 0 or 2 * shave >= min(a.shape[-2:]):

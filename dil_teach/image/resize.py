@@ -53,6 +53,9 @@ def resize(
 ) -> Float[Tensor, "*batch h2 w2"]:
     """Resample an image.
 
+    A ValueError is raised if neither scale nor size is given, one is not positive, or
+    the name of the kernel is unknown.
+
     Parameters
     ----------
     image : Float[Tensor, "*batch h w"]
@@ -79,12 +82,6 @@ def resize(
     Float[Tensor, "*batch h2 w2"]
         May leave [0, 1] a little, because cubic weights overshoot; with
         ``exact_uint8`` it does not.
-
-    Raises
-    ------
-    ValueError
-        If neither scale nor size is given, one is not positive, or the name of the
-        kernel is unknown.
     """
     in_size = (image.shape[-2], image.shape[-1])
     scales, out_size = scale_and_size(in_size, scale, size)
@@ -182,6 +179,8 @@ def blur_and_subsample(
 
     LR pixel i is centred at HR coordinate s*i + (s-1)/2.
 
+    A ValueError is raised if the scale is not positive, or the kernel cannot be used.
+
     Parameters
     ----------
     image : Float[Tensor, "*batch h w"]
@@ -196,11 +195,6 @@ def blur_and_subsample(
         As in :func:`resize`.
     size : (int, int), optional
         Size of the LR image in pixels, ``round(HR size / scale)`` if not given.
-
-    Raises
-    ------
-    ValueError
-        If the scale is not positive, or the kernel cannot be used.
     """
     factors = per_axis(scale)
     inverse = (1 / factors[0], 1 / factors[1])
@@ -242,8 +236,8 @@ def prepare_kernel(kernel: str | Kernel2d, scales: tuple[float, float]) -> str |
     """
     if min(scales) < 1:
         raise ValueError(
-            f"scale: expected at least 1 for height and width, got {scales}; resize "
-            "makes images smaller"
+            f"scale: expected at least 1 for height and width, got {scales}; use "
+            "resize to make an image smaller"
         )
     if not isinstance(kernel, str):
         return centre_kernel(kernel, scales)

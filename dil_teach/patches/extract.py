@@ -1,4 +1,4 @@
-"""An image as the bag of its patches, and back."""
+"""Split an image into the bag of its patches, and put it together again."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +21,8 @@ def extract_patches(
 ) -> Float[Tensor, "patches values"]:
     """All patches of an image, one in each row.
 
+    A ValueError is raised if the image is smaller than a patch.
+
     Parameters
     ----------
     image : Image
@@ -32,11 +34,6 @@ def extract_patches(
     -------
     Float[Tensor, "patches values"]
         Row by row from the top left; c * patch_size**2 values, channel by channel.
-
-    Raises
-    ------
-    ValueError
-        If the image is smaller than a patch.
     """
     if patch_size < 1 or stride < 1 or patch_size > min(image.shape[-2:]):
         raise ValueError(

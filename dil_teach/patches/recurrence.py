@@ -47,6 +47,9 @@ def recurrence_map(
     :func:`good_distance`. The patch itself and patches less than one pixel (of the
     resized image) from its place do not count. Matches may overlap.
 
+    A ValueError is raised if the image is constant, or it is smaller than a patch at
+    that scale.
+
     Parameters
     ----------
     image : Image
@@ -61,11 +64,6 @@ def recurrence_map(
     -------
     Int[Tensor, "h w"]
         0 to 16, at the top left corner of each patch.
-
-    Raises
-    ------
-    ValueError
-        If the image is constant, or it is smaller than a patch at that scale.
     """
     found = match_distances(image, patch_size, scale)
     return (found <= good_distance(image, patch_size)[..., None]).sum(2)
@@ -134,7 +132,7 @@ def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
 
 def contrast(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     """Squared distance of each patch from its mean, summed over the channels."""
-    exactly = image.cpu().double()  # differences of large sums follow; not on MPS
+    exactly = image.cpu().double()  # large sums are subtracted; MPS has no float64
     mean = F.avg_pool2d(exactly, patch_size, stride=1)
     square = F.avg_pool2d(exactly.square(), patch_size, stride=1)
     spread = (square - mean.square()).clamp_min(0).sum(0)
@@ -159,6 +157,9 @@ def recurrence_curve(
 ) -> list[float]:
     """Percentage of patches with at least ``least`` good matches, at each scale.
 
+    Errors as in :func:`recurrence_map`; or if ``least`` is out of range, or ``among``
+    has another shape or no patch.
+
     Parameters
     ----------
     image, patch_size, scales
@@ -167,12 +168,6 @@ def recurrence_curve(
         Minimum number of good matches, 1 to 16.
     among : Bool[Tensor, "h w"], optional
         The patches that are counted, such as :func:`detailed`; by default all.
-
-    Raises
-    ------
-    ValueError
-        As :func:`recurrence_map`; or if ``least`` is out of range, or ``among`` has
-        another shape or no patch.
     """
     if not 1 <= least <= MOST:
         raise ValueError(

@@ -67,6 +67,10 @@ def nearest_patches(
 ) -> Neighbours:
     """Find the k nearest patches in a database for each patch of an image.
 
+    A ValueError is raised if an image is smaller than a patch, a mask does not fit its
+    image, the numbers of channels differ, the database has fewer than k patches, or the
+    stride is below 1.
+
     Parameters
     ----------
     query : Image
@@ -99,13 +103,6 @@ def nearest_patches(
     Neighbours
         Each field of shape (h - patch_size + 1, w - patch_size + 1, k); with a stride,
         every stride-th of these rows and columns.
-
-    Raises
-    ------
-    ValueError
-        If an image is smaller than a patch, a mask does not fit its image, the numbers
-        of channels differ, the database has fewer than k patches, or the stride is
-        below 1.
     """
     levels = [database] if isinstance(database, Tensor) else list(database)
     masks = [database_mask] if isinstance(database_mask, Tensor) else database_mask
@@ -208,7 +205,7 @@ def _smallest(
     if k == 1 and scores.device.type == "cpu":  # NumPy's argmin is ten times faster
         columns = torch.from_numpy(scores.numpy().argmin(1))[:, None]
         return scores.gather(1, columns), columns
-    # the k smallest lie in the k groups with the smallest minima, which cost little
+    # the k smallest lie in the k groups with the smallest minima: fewer values to sort
     step = scores.shape[1] // GROUP
     minima = scores.view(-1, GROUP, step).amin(1)
     groups = minima.topk(min(k, step), largest=False, sorted=False).indices

@@ -35,6 +35,10 @@ def completeness(
 ) -> float:
     """The error of the source's patches in the target; 0 if the target has them all.
 
+    Source: Simakov et al. 2008, equation 1, its first term. A ValueError is raised if
+    an image is smaller than a patch, channels differ, or the importance has another
+    size, is negative, or leaves no patch.
+
     Parameters
     ----------
     source, target : Image
@@ -50,16 +54,6 @@ def completeness(
         Squared error per value to the nearest patch in the target, averaged over all
         patches (stride 1), by the exact search. A patch has the mean weight of its
         pixels, and weight 0 if a pixel in it has weight 0.
-
-    Raises
-    ------
-    ValueError
-        If an image is smaller than a patch, channels differ, or the importance has
-        another size, is negative, or leaves no patch.
-
-    References
-    ----------
-    Simakov et al. 2008, equation 1, its first term.
     """
     weights = check_importance(importance, source, patch_size)
     found = nearest_patches(source, target, patch_size, exact=True)
@@ -74,9 +68,7 @@ def coherence(
     Parameters, errors and result as in :func:`completeness`. A patch of the target has
     the weight of the nearest patch in the source.
 
-    References
-    ----------
-    Simakov et al. 2008, equation 1, its second term.
+    Source: Simakov et al. 2008, equation 1, its second term.
     """
     weights = check_importance(importance, source, patch_size)
     found = nearest_patches(target, source, patch_size, exact=True)

@@ -98,17 +98,14 @@ def find_airlight(
 ) -> Airlight:
     """The airlight, estimated or known: one pixel, or a grid from corner to corner.
 
+    A ValueError is raised if the known airlight is not a colour.
+
     Parameters
     ----------
     known : three numbers or Image, optional
         sRGB-encoded in (0, 1]: one colour, or a picture of it.
     non_uniform : bool
         Whether one colour, known or estimated, is refined to vary over the picture.
-
-    Raises
-    ------
-    ValueError
-        If the known airlight is not a colour.
     """
     if known is None:
         airlight = estimate_airlight(frames)

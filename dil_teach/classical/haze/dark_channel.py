@@ -24,7 +24,7 @@ from dil_teach.image.guided_filter import guided_filter, guided_upsample
 from dil_teach.image.resize import resize
 
 Frames = Float[Tensor, "n 3 _h _w"]
-"""Pictures under one haze: sRGB-encoded in [0, 1], unless they are called linear."""
+"""Pictures with the same haze: sRGB-encoded in [0, 1], unless called linear."""
 Airlight = Float[Tensor, "_n 3 _h _w"]
 """The colour of opaque haze, in linear light. An axis may be 1."""
 Transmission = Float[Tensor, "n 1 _h _w"]
@@ -41,7 +41,7 @@ WORK_SIDE = 256
 
 @dataclasses.dataclass(frozen=True)
 class DarkChannelSettings:
-    """How the dark channel becomes a transmission."""
+    """Settings for computing the transmission from the dark channel."""
 
     patch: int = 15
     """Side of the patches in pixels, odd."""
@@ -83,17 +83,14 @@ def remove_haze_by_dark_channel(
 ) -> HazeFree:
     """Remove haze: airlight, transmission, refinement and inversion of the model.
 
+    A ValueError is raised if the frames are grey, constant or not in [0, 1].
+
     Parameters
     ----------
     frames : Video
-        Under one haze, in colour, of any size.
+        Colour frames with the same haze, of any size.
     airlight : Airlight, optional
         Default: the estimate of :func:`brightest_haze`.
-
-    Raises
-    ------
-    ValueError
-        If the frames are grey, constant or not in [0, 1].
     """
     check_images(frames, "frames", channels=(3,))
     small = working_copy(frames)
@@ -177,7 +174,7 @@ def remove_haze(
 
 
 def working_copy(frames: Frames) -> Frames:
-    """The frames, downscaled to a longer side of ``WORK_SIDE`` where it is longer."""
+    """The frames, downscaled if a side is longer than ``WORK_SIDE``."""
     scale = WORK_SIDE / max(frames.shape[-2:])
     return frames if scale >= 1 else resize(frames, scale).clamp(0, 1)
 

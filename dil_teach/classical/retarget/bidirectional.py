@@ -110,6 +110,9 @@ def retarget(
 ) -> Image:
     """Summarise an image in fewer pixels, or extend it to more.
 
+    A ValueError is raised if a side of the image or the result is shorter than 8
+    pixels, a map has another size or wrong values, or no patch is left to use.
+
     Parameters
     ----------
     image : Image
@@ -128,12 +131,6 @@ def retarget(
     -------
     Image
         In [0, 1]. Twice the width of 112 x 84 pixels takes about 2 CPU seconds.
-
-    Raises
-    ------
-    ValueError
-        If a side of the image or the result is shorter than 8 pixels, a map has
-        another size or wrong values, or no patch is left to use.
     """
     check_sizes(image, size)
     check_importance(importance, image, PATCH_SIZE)
@@ -155,6 +152,9 @@ def retarget(
 def reshuffle(image: Image, edited: Image, fixed: Map, alpha: float = 0.5) -> Image:
     """Move objects, and let the rest of the image adapt.
 
+    Errors as in :func:`retarget`; or if the layout has other channels, or ``fixed``
+    another size.
+
     Parameters
     ----------
     image, alpha
@@ -169,12 +169,6 @@ def reshuffle(image: Image, edited: Image, fixed: Map, alpha: float = 0.5) -> Im
     -------
     Image
         As large as the layout, in [0, 1].
-
-    Raises
-    ------
-    ValueError
-        As :func:`retarget`; or if the layout has other channels, or ``fixed`` another
-        size.
     """
     check_edited(edited, image)
     check_map("fixed", fixed, edited)
@@ -185,6 +179,9 @@ def collage(
     images: Sequence[Image], size: tuple[int, int], alpha: float = 0.5
 ) -> Image:
     """Combine several images in one.
+
+    A ValueError is raised if there are no images, channels differ, or a side is shorter
+    than 8 pixels.
 
     Parameters
     ----------
@@ -200,11 +197,6 @@ def collage(
     -------
     Image
         In [0, 1].
-
-    Raises
-    ------
-    ValueError
-        If there are no images, channels differ, or a side is shorter than 8 pixels.
     """
     if not images or len({len(image) for image in images}) > 1:
         raise ValueError(

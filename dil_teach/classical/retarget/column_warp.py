@@ -28,6 +28,8 @@ side, or one column repeated over half of the width."""
 def column_warp(image: Image, width: int) -> Image:
     """Change the width of an image by repeating or leaving out runs of its columns.
 
+    Errors as in :func:`column_sequence`.
+
     Parameters
     ----------
     image : Image
@@ -39,11 +41,6 @@ def column_warp(image: Image, width: int) -> Image:
     -------
     Image
         Float[Tensor, "c h width"].
-
-    Raises
-    ------
-    ValueError
-        As :func:`column_sequence`.
     """
     return image[:, :, column_sequence(image, width)]
 
@@ -58,15 +55,12 @@ def column_sequence(image: Image, width: int) -> Int[Tensor, "width"]:
     column that it leaves out costs the distance to the nearest column before or after
     the gap.
 
+    A ValueError is raised if the width is below 1.
+
     Parameters
     ----------
     image, width
         As in :func:`column_warp`.
-
-    Raises
-    ------
-    ValueError
-        If the width is below 1.
     """
     check_image(image)
     if width < 1:

@@ -34,6 +34,9 @@ def stretch(
     the wanted width. E is the column's mean gradient to the power ``POWER``; smooth
     columns inside an object count as detailed. Rows are treated in the same way.
 
+    After Wang, Tai, Sorkine and Lee, "Optimized scale-and-stretch for image resizing",
+    SIGGRAPH Asia 2008; here for one axis at a time.
+
     Parameters
     ----------
     image : Image
@@ -50,11 +53,6 @@ def stretch(
     where : Float[Tensor, "2 h2 w2"]
         The place (y, x) in the source of each pixel of the result, as fractions of the
         source's height and width.
-
-    References
-    ----------
-    After Wang, Tai, Sorkine and Lee, "Optimized scale-and-stretch for image resizing",
-    SIGGRAPH Asia 2008; here for one axis at a time.
     """
     detail = _gradients(image)
     detail = detail if importance is None else detail * importance[0]
@@ -125,6 +123,9 @@ def fill_softly(image: Image, hole: Map) -> Image:
 def move_object(image: Image, mask: Map, shift: tuple[int, int]) -> tuple[Image, Map]:
     """Cut an object out, fill the hole smoothly and paste the object elsewhere.
 
+    A ValueError is raised if the mask has another size or other values, or the object
+    leaves the image.
+
     Parameters
     ----------
     mask : Float[Tensor, "1 h w"]
@@ -138,11 +139,6 @@ def move_object(image: Image, mask: Map, shift: tuple[int, int]) -> tuple[Image,
         As large as the image.
     fixed : Float[Tensor, "1 h w"]
         1 where the object is now.
-
-    Raises
-    ------
-    ValueError
-        If the mask has another size or other values, or the object leaves the image.
     """
     height, width = image.shape[-2:]
     if mask.shape != (1, height, width) or not ((mask == 0) | (mask == 1)).all():

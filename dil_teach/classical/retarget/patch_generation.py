@@ -58,6 +58,9 @@ def nearest_patch_module(
 ) -> Image:
     """One PNN module: replace each patch of the query by the value of its best key.
 
+    Source: Granot et al. 2022: the normalised score of their patch nearest neighbour
+    module.
+
     Parameters
     ----------
     query : Image
@@ -75,10 +78,6 @@ def nearest_patch_module(
     -------
     Image
         As large as the query.
-
-    References
-    ----------
-    Granot et al. 2022: the normalised score of their patch nearest neighbour module.
     """
     keys = extract_patches(key, PATCH_SIZE)
     keys, queries = search_rows(keys, size_of(key), query, where)
@@ -91,6 +90,9 @@ def nearest_patch_module(
 
 def retarget(image: Image, size: tuple[int, int], alpha: float = ALPHA) -> Image:
     """An image of another size that contains all patches of the given one.
+
+    A ValueError is raised if a side of the image or the result is shorter than 8
+    pixels, or ``alpha`` is not above 0.
 
     Parameters
     ----------
@@ -105,12 +107,6 @@ def retarget(image: Image, size: tuple[int, int], alpha: float = ALPHA) -> Image
     -------
     Image
         In [0, 1]. Twice the width of 112 x 84 pixels takes about 2 CPU seconds.
-
-    Raises
-    ------
-    ValueError
-        If a side of the image or the result is shorter than 8 pixels, or ``alpha`` is
-        not above 0.
     """
     check_sizes(image, size)
     start, where = stretch(image, size)
@@ -125,6 +121,8 @@ def generate(
     alpha: float = 1.0,
 ) -> Image:
     """A random new image that is similar to the given one.
+
+    Errors as in :func:`retarget`; or if ``noise`` is negative.
 
     Parameters
     ----------
@@ -142,11 +140,6 @@ def generate(
     -------
     Image
         In [0, 1].
-
-    Raises
-    ------
-    ValueError
-        As :func:`retarget`; or if ``noise`` is negative.
     """
     size = size_of(image) if size is None else size
     check_sizes(image, size)
@@ -164,6 +157,8 @@ def generate(
 def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
     """Make a rough edit look like the image.
 
+    Errors as in :func:`retarget`; or if channels differ.
+
     Parameters
     ----------
     image, alpha
@@ -177,11 +172,6 @@ def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
     -------
     Image
         As large as the edit, in [0, 1].
-
-    Raises
-    ------
-    ValueError
-        As :func:`retarget`; or if channels differ.
     """
     check_edited(edited, image)
     return _refine(image, edited, size_of(edited), COARSEST, alpha)

@@ -37,6 +37,9 @@ def carve(
 ) -> Image:
     """Change the size of an image by removing or inserting seams.
 
+    A ValueError is raised if a side of the size is below 1, or a mask has another size
+    than the image or values outside [0, 1].
+
     Parameters
     ----------
     image : Image
@@ -50,12 +53,6 @@ def carve(
         ``protect`` is 1 on pixels that seams avoid as long as possible, ``remove`` on
         pixels that seams remove first. (If the image grows, seams avoid both.) Values
         between 0 and 1 have less weight.
-
-    Raises
-    ------
-    ValueError
-        If a side of the size is below 1, or a mask has another size than the image or
-        values outside [0, 1].
     """
     check_image(image, min_side=2)
     if min(size) < 1:
@@ -102,6 +99,10 @@ def remove_object(
 ) -> Image:
     """Remove an object by removing seams through it.
 
+    Source: Avidan and Shamir 2007, "Object removal". A ValueError is raised if a mask
+    has another size than the image, the object fills a whole line, or protected pixels
+    keep all seams away from it.
+
     Parameters
     ----------
     image, protect, energy
@@ -110,16 +111,6 @@ def remove_object(
         The object. Seams run along its longer side, so that fewer are needed.
     size : (int, int), optional
         Height and width to which the result is carved, such as the image's.
-
-    Raises
-    ------
-    ValueError
-        If a mask has another size than the image, the object fills a whole line, or
-        protected pixels keep all seams away from it.
-
-    References
-    ----------
-    Avidan and Shamir 2007, "Object removal".
     """
     check_image(image)
     masks = _stack_masks(image, protect, remove.bool())
@@ -158,6 +149,9 @@ def seam_order(
 ) -> Int[Tensor, "h w"]:
     """The index of the seam that removes each pixel; the first seam is 0.
 
+    Source: Avidan and Shamir 2007, "Multi-size images": the index map. A ValueError is
+    raised if there are not enough columns, or a mask does not fit.
+
     Parameters
     ----------
     image, energy, protect, remove
@@ -169,15 +163,6 @@ def seam_order(
     -------
     Int[Tensor, "h w"]
         0 on the first seam, 1 on the second, ...; ``count`` on pixels that stay.
-
-    Raises
-    ------
-    ValueError
-        If there are not enough columns, or a mask does not fit.
-
-    References
-    ----------
-    Avidan and Shamir 2007, "Multi-size images": the index map.
     """
     check_image(image)
     height, width = image.shape[-2:]
@@ -202,6 +187,9 @@ def at_width(
 ) -> Float[Tensor, "*c h w2"]:
     """An image at any width that its seam order allows, without new computation.
 
+    Source: Avidan and Shamir 2007, "Multi-size images" and "Image enlarging". A
+    ValueError is raised if the order has too few seams, or another size than the image.
+
     Parameters
     ----------
     image : Image
@@ -216,15 +204,6 @@ def at_width(
     Float[Tensor, "c h width"]
         A narrower image lacks the first seams. A wider image has a new pixel to the
         right of each pixel of the first seams: the mean of its two neighbours.
-
-    Raises
-    ------
-    ValueError
-        If the order has too few seams, or another size than the image.
-
-    References
-    ----------
-    Avidan and Shamir 2007, "Multi-size images" and "Image enlarging".
     """
     now, count = order.shape[1], int(order.max())
     if image.shape[-2:] != order.shape or abs(width - now) > count:

@@ -33,7 +33,7 @@ left, from above and from the upper right."""
 
 
 def energy_map(image: Image, energy: Energy = "backward") -> Costs:
-    """The cost of each pixel of a seam.
+    """The cost that each pixel adds to a seam.
 
     Parameters
     ----------

@@ -53,6 +53,9 @@ def grab_cut(
     colours|^2)``. Mixtures and cut alternate. As in the paper, all pixels that are not
     marked as background start as foreground.
 
+    A ValueError is raised if a hint has another size, both mark nothing, or one marks
+    all pixels.
+
     Parameters
     ----------
     image : Image
@@ -68,11 +71,6 @@ def grab_cut(
     -------
     Image
         Float[Tensor, "1 h w"]: 1 in the foreground, 0 in the background.
-
-    Raises
-    ------
-    ValueError
-        If a hint has another size, both mark nothing, or one marks all pixels.
     """
     check_image(image)
     name = "foreground, background"
@@ -112,10 +110,7 @@ def marked(
 ) -> Bool[Tensor, "n 1 h w"]:
     """Where a hint is above 0.5: for one picture, the first frame, or all frames.
 
-    Raises
-    ------
-    ValueError
-        If the hint has another size than the picture.
+    A ValueError is raised if the hint has another size than the picture.
     """
     height, width = picture.shape[-2:]
     whole = hint[None] if hint.ndim == 3 else hint

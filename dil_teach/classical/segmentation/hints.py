@@ -27,6 +27,9 @@ def complete_hints(
 ) -> tuple[Video, Video]:
     """Foreground and background hints for all frames; missing ones are computed.
 
+    A ValueError is raised if a hint has another size, marks nothing or all, or leaves
+    no pixel to the other hint.
+
     Parameters
     ----------
     pictures : Video
@@ -40,12 +43,6 @@ def complete_hints(
     tuple of Video
         Each Float[Tensor, "n 1 h w"] of zeros and ones. A pixel that both given hints
         mark is in neither.
-
-    Raises
-    ------
-    ValueError
-        If a hint has another size, marks nothing or all, or leaves no pixel to the
-        other hint.
     """
     front = _given("foreground", foreground, pictures)
     back = _given("background", background, pictures)

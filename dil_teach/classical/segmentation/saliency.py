@@ -31,6 +31,8 @@ def saliency(image: Image) -> Float[Tensor, "1 h w"]:
     equation 1), times a weight that falls with the distance to the centre of the most
     salient pixels (section 3.3 of the paper uses the nearest such pixel).
 
+    A ValueError is raised if the image is smaller than 16 x 16 pixels.
+
     Parameters
     ----------
     image : Image
@@ -40,11 +42,6 @@ def saliency(image: Image) -> Float[Tensor, "1 h w"]:
     -------
     Float[Tensor, "1 h w"]
         In [0, 1], of the image's size.
-
-    Raises
-    ------
-    ValueError
-        If the image is smaller than 16 x 16 pixels.
     """
     check_image(image, min_side=16)
     scale = min(1.0, SIDE / max(image.shape[-2:]))
