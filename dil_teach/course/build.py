@@ -115,12 +115,16 @@ def build(name: str) -> Path:
     """
     folder = shipped("notebooks")
     target = folder / f"{name}.ipynb"
-    text = nbformat.writes(execute(learner_notebook(name), folder)) + "\n"
+    notebook = execute(learner_notebook(name), folder)
+    text = nbformat.writes(notebook) + "\n"
     size = len(text.encode())
     if size > MAX_BYTES:
+        largest = max(
+            range(len(notebook.cells)), key=lambda i: len(str(notebook.cells[i]))
+        )
         raise ValueError(
             f"{target.name}: expected at most {MAX_BYTES:,} bytes, got {size:,}; show "
-            "smaller or fewer crops"
+            f"smaller or fewer crops (cell {largest} is the largest)"
         )
     with written_whole(target) as place:
         place.write_text(text, encoding="utf-8", newline="\n")
