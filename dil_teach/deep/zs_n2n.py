@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.degradation import check_not_flat
+from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.networks import convolution
 from dil_teach.training.precision import autocast
 from dil_teach.training.schedules import adam, set_learning_rate
@@ -96,10 +97,7 @@ class ZSN2N:
         ).to(image.device)
         self.optimizer = adam(self.network.parameters(), image.device)
 
-    @property
-    def done(self) -> bool:
-        """Whether all steps are taken."""
-        return self.step >= self.total_steps
+    done = all_steps_taken
 
     def train_step(self) -> dict[str, Tensor]:
         """Denoise both half-size images, compute both losses, update the network."""

@@ -1,1 +1,1 @@
-"""What all methods that learn share: loop, checkpoints, precision, schedules."""
+"""The training loop, checkpoints, precision and schedules of all methods."""

@@ -34,9 +34,9 @@ class SingleImageMethod(Protocol):
     """
 
     image: Image | Video
-    """The image that it learns from, or several that share a layer."""
+    """The training image, or several images that share a layer."""
     step: int
-    """Training steps taken so far."""
+    """Number of training steps taken so far."""
     total_steps: int
     """Largest number of steps; training may stop earlier."""
 
@@ -59,6 +59,12 @@ class SingleImageMethod(Protocol):
 
 
 Method = TypeVar("Method", bound=SingleImageMethod)
+
+
+@property
+def all_steps_taken(method: Any) -> bool:
+    """Whether all steps of the budget are taken, the stopping rule of most methods."""
+    return method.step >= method.total_steps
 
 
 @dataclasses.dataclass(frozen=True)

@@ -104,7 +104,7 @@ def convolution(
     layer: Any = nn.utils.skip_init(
         nn.Conv2d, before, after, side, stride=stride, padding=side // 2
     )
-    bound = before**-0.5 / side  # torch's default, which the papers trained with
+    bound = before**-0.5 / side  # the default of torch, as in the papers
     nn.init.uniform_(layer.weight, -bound, bound, generator=rng)
     nn.init.uniform_(layer.bias, -bound, bound, generator=rng)
     return layer

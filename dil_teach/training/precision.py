@@ -26,8 +26,8 @@ def autocast(
     wanted : bool
         False keeps float32.
     pixels : int
-        Pixels of the network's input, for networks that gain from bfloat16 only on
-        large images. Below ``BF16_PAYS`` float32 is kept.
+        Number of pixels of the network input, for networks that bfloat16 makes faster
+        only on large images. Below ``BF16_PAYS`` pixels float32 is kept.
     """
     if device.type == "cuda":
         supported = torch.cuda.get_device_capability(device)[0] >= 8

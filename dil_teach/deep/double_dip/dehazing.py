@@ -43,6 +43,7 @@ from dil_teach.classical.haze.dark_channel import (
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, Smooth
 from dil_teach.image.colour import to_linear
 from dil_teach.image.convention import Image, Video, check_images
+from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.settings import budget
 
 MIN_SIDE = 16
@@ -148,16 +149,13 @@ class Dehazing:
             rng=rng,
             steps=settings.steps,
         )
-        # what training does not change
+        # constants during training
         self.air = self.dip.layers().back
         self.dark = guided_dark_channel(small, self.air)
         self.bound = transmission_bound(small, self.air)
         self.similarity = neighbour_similarity(small)
 
-    @property
-    def done(self) -> bool:
-        """Whether all steps of the budget are taken."""
-        return self.step >= self.total_steps
+    done = all_steps_taken
 
     def train_step(self) -> dict[str, Tensor]:
         """Draw the layers, compare the composite with the frames, update the layers."""

@@ -31,6 +31,7 @@ from dil_teach.classical.segmentation.region_growing import (
 )
 from dil_teach.deep.double_dip.double_dip import DoubleDIP, Network, Noise
 from dil_teach.image.convention import Image, Video, check_image, check_images
+from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.networks import SLOPE, convolution
 from dil_teach.training.settings import budget
 
@@ -49,7 +50,7 @@ class SegmentationSettings:
     learning_rate: float = 3e-2
     """Learning rate of Adam in the first half of the steps."""
     hint: float = 0.1
-    """Weight of the hints, which require a mask of 1 or 0 at marked pixels."""
+    """Weight of the hints: the mask should be 1 or 0 at marked pixels."""
     start: float = 0.1
     """Weight of the segmentation without networks. It falls to 0 during training."""
     border: float = 0.3
@@ -129,10 +130,7 @@ class Segmentation:
             learning_rate=settings.learning_rate,
         )
 
-    @property
-    def done(self) -> bool:
-        """Whether all steps of the budget are taken."""
-        return self.step >= self.total_steps
+    done = all_steps_taken
 
     def train_step(self) -> dict[str, Tensor]:
         """Draw the layers, compare the composite with the features, update them."""

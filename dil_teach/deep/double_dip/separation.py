@@ -34,6 +34,7 @@ from dil_teach.classical.exclusion_search import (
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network
 from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.image.resize import resize
+from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.settings import budget
 
 LEARNING_RATE, INPUT_NOISE = 0.02, 0.003
@@ -117,7 +118,7 @@ class Separation:
         if len(mixtures) > 2:
             raise ValueError(
                 f"mixtures: expected one or two, got {len(mixtures)}; take the two in "
-                "which the layers' shares differ most"
+                "which the coefficients differ most"
             )
         if len(mixtures) == 2:
             check_two_mixtures(mixtures)
@@ -146,10 +147,7 @@ class Separation:
             input_noise=INPUT_NOISE,
         )
 
-    @property
-    def done(self) -> bool:
-        """Whether all steps of the budget are taken."""
-        return self.step >= self.total_steps
+    done = all_steps_taken
 
     def train_step(self) -> dict[str, Tensor]:
         """Draw the layers, compare the composite with the mixtures, update them."""

@@ -30,6 +30,7 @@ from dil_teach.classical.watermark import (
 )
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, Smooth
 from dil_teach.image.convention import Video, check_images
+from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.settings import budget
 
 MIN_SIDE = 16
@@ -108,10 +109,7 @@ class WatermarkRemoval:
             steps=settings.steps,
         )
 
-    @property
-    def done(self) -> bool:
-        """Whether all steps of the budget are taken."""
-        return self.step >= self.total_steps
+    done = all_steps_taken
 
     def train_step(self) -> dict[str, Tensor]:
         """Draw the layers, compare the composite with the images, update them."""

@@ -13,7 +13,7 @@ applied, G draws y = G(x; T), and
 
     loss of D =  mean max(0, 1 + D(y)) + mean max(0, 1 - D(x))    discriminator
 
-The means of D are over all patches; then scales are averaged with weights. |.| is the
+The means of D are over all patches, followed by a weighted mean over scales. |.| is the
 mean absolute difference. d(a, b) is the mean squared difference between a patch of a
 and its nearest patch in b.
 
@@ -68,6 +68,7 @@ from dil_teach.image.warp import (
     resizing,
 )
 from dil_teach.training.checkpoint import load_attributes, state_of
+from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.precision import autocast, without_cudnn
 from dil_teach.training.schedules import (
     adam,
@@ -241,10 +242,7 @@ class InGAN:
         ).to(image.device)
         self._begin_level()
 
-    @property
-    def done(self) -> bool:
-        """Whether all steps of the budget are taken."""
-        return self.step >= self.total_steps
+    done = all_steps_taken
 
     @property
     def level(self) -> int:
@@ -355,7 +353,7 @@ class InGAN:
         keep = min(AVERAGE, (step + 1) / (step + 10))
         update_average(self.averaged.levels[level], self.generator.levels[level], keep)
         self.step += 1
-        if self.done:  # the result must equal that of a checkpoint
+        if self.done:  # so that a checkpoint gives the same result
             self.averaged.load_state_dict(self._half_precision())
             return
         if self._level_and_step()[1] == 0:

@@ -46,6 +46,7 @@ from dil_teach.deep.texture_expansion.style import Batch, random_filters, style_
 from dil_teach.image.augment import random_crop
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.degradation import check_not_flat
+from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import (
     adam,
     schedule,
@@ -156,10 +157,7 @@ class TextureExpansion:
             for network in (self.generator, self.discriminator)
         )
 
-    @property
-    def done(self) -> bool:
-        """Whether all steps of the budget are taken."""
-        return self.step >= self.total_steps
+    done = all_steps_taken
 
     def train_step(self) -> dict[str, Tensor]:
         """Expand two crops; update the generator, then the discriminator."""

@@ -1,4 +1,4 @@
-"""ZSSR on large images: windows to learn from, tiles to enlarge, memory needed."""
+"""ZSSR on large images: windows for training, tiles for the result, memory limit."""
 
 import dataclasses
 import math
@@ -123,5 +123,5 @@ def check_memory(
             f"scale: a result of {size[0]} x {size[1]} pixels from {image.shape[-2]} x "
             f"{image.shape[-1]} needs about {needed / 1e9:.3g} GB, expected at most "
             f"{MEMORY_LIMIT / 1e9:.0f}; take a smaller "
-            + ("scale or image" if tiled else "image, or a whole scale such as 2")
+            + ("scale or image" if tiled else "image, or an integer scale such as 2")
         )

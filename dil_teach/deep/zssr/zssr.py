@@ -37,6 +37,7 @@ from dil_teach.image.kernel import Kernel2d
 from dil_teach.image.resize import prepare_kernel, pyramid, resize
 from dil_teach.image.scale import Scale, scale_and_size
 from dil_teach.training.checkpoint import load_attributes
+from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import adam, schedule, set_learning_rate
 from dil_teach.training.settings import budget, check_settings
 
@@ -173,10 +174,7 @@ class ZSSR:
         self.images = list(self.windows)  # sources of the fathers, enlarged by stages
         self.fathers = self._fathers()
 
-    @property
-    def done(self) -> bool:
-        """Whether all steps of the budget are taken."""
-        return self.step >= self.total_steps
+    done = all_steps_taken
 
     @property
     def stage(self) -> int:
@@ -271,7 +269,7 @@ class ZSSR:
         return result
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore a state, and compute the fathers from it."""
+        """Restore a saved state, and compute the fathers from it."""
         load_attributes(self, state, self.STATE)
         self.fathers = self._fathers()
 
