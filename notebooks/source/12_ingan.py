@@ -357,14 +357,15 @@ drawn_widths["1.5 times as wide"] = in_grey(draw(averaged, 30))
 show(
     drawn_widths,
     alt="Twelve coins in four rows; at twice the width, the stretched photograph with "
-    "ovals, and your generator's about 24 nearly round coins; and 1.5 times as wide",
+    "twelve ovals, and your generator's, where the ovals of the upper three rows have "
+    "divided into two small coins each; and 1.5 times as wide",
     zoom=4,
 )
 
 # %% [markdown]
 # The stretched picture has twelve ovals.
-# Your generator made about 24 coins, and they are nearly round.
-# The large coins of the lowest row are the last to divide.
+# In the upper three rows, your generator divided each oval into two nearly round coins.
+# The large coins of the lowest row are the last to divide: here they are still ovals.
 
 # %%
 from dil_teach.image.metrics import count_objects
