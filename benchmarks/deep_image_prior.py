@@ -58,8 +58,9 @@ def timed(method: DeepImagePrior | ZSN2N) -> float:
 def denoise(seeds: tuple[int, ...]) -> list[dict]:
     """Compare the standard budgets with TV and NLM.
 
-    The oracle is the best moving average of all steps. Only the oracle uses the steps
-    after the stop, so their time does not count.
+    After each step there is a moving average. The oracle takes the one that is nearest
+    to the ground truth. Only the oracle uses the steps after the stop, so their time
+    does not count.
     """
     rows = []
     for name in FIVE:
@@ -222,7 +223,7 @@ def authors_curve(noisy: Image, truth: Image, seed: int) -> list[tuple[float, fl
 
 
 def masks() -> dict[str, Tensor]:
-    """Three masks: half of the pixels at random, a text, and a square hole."""
+    """Three masks: half of the pixels at random, printed text, and a square hole."""
     half = torch.rand(1, SIZE, SIZE, generator=torch.Generator().manual_seed(1)) < 0.5
     page = Picture.new("L", (SIZE, SIZE))
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(16)
@@ -236,7 +237,9 @@ def masks() -> dict[str, Tensor]:
 
 
 def inpaint(seeds: tuple[int, ...]) -> list[dict]:
-    """The PSNR of the whole picture with known pixels kept, also for biharmonic.
+    """Measure the PSNR of the whole picture, also for biharmonic interpolation.
+
+    Known pixels are kept.
 
     Judge the square hole by eye: ``results/dip_hole.png`` shows, from top to bottom,
     the ground truth, the hole, biharmonic and our result of the first seed.
@@ -285,7 +288,10 @@ def super_resolve(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def compressed(seeds: tuple[int, ...]) -> list[dict]:
-    """JPEG of quality 10, compared with total variation at the estimated level."""
+    """Restore JPEGs of quality 10, and compare with total variation.
+
+    Total variation gets the estimated noise level.
+    """
     rows = []
     for name in FIVE:
         truth = photo(name, SIZE)

@@ -1,4 +1,6 @@
-"""Compare dehazing with the dark channel: airlight given, estimated, or non-uniform.
+"""Compare dehazing with the dark channel, for three kinds of airlight.
+
+The airlight is given, estimated, or non-uniform.
 
 ``python benchmarks/dehazing.py`` measures the six bundled hazy scenes, at the standard
 budget and with three seeds. The baseline is an oracle: its patch size, omega and

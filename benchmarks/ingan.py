@@ -161,7 +161,10 @@ def twice_as_wide(
 
 
 def ablations(seeds: tuple[int, ...]) -> list[dict]:
-    """Ablations: coins at twice the width, without patch loss and one more part."""
+    """Ablations, for the coins at twice the width.
+
+    None has the patch loss. Each leaves out one more part, except the one named "all".
+    """
     one_scale = {"coarsest": 76, "discriminator_scales": 1, "warps": 0.0, "both": 0.0}
     left_out: dict[str, tuple[int, dict]] = {
         "all": (4500, {}),
@@ -209,7 +212,7 @@ def in_parallel(
 
 
 def expanded(seeds: tuple[int, ...]) -> list[dict]:
-    """The expansion of Zhou et al. at twice the width: the middle rows."""
+    """The middle rows of texture expansion (Zhou et al.), at twice the width."""
     rows = []
     for name, (height, width) in EXPANDED.items():
         source = resize(photo(name), size=(height, width)).clamp(0, 1)

@@ -206,10 +206,11 @@ def gaussian_weights(patch_size: int, sigma: float) -> torch.Tensor:
 def brute(
     image: Image, scale: float, weights: torch.Tensor, mean_off: bool, self_off: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
-    """Distances to all patches at a scale, to the four shifted patches, |p|^2, values.
+    """Compute distances between patches by brute force.
 
-    This is independent of the library's search, so it can check it. It can also vary
-    the definition.
+    Returns the distances to all patches at a scale, the distances to the four shifted
+    patches, |p|^2, and the number of values in a patch. This is independent of the
+    library's search, so it can check it. It can also vary the definition.
     """
     side, channels = len(weights), len(image)
 

@@ -9,9 +9,9 @@ rendered ones. Settings were chosen on others (``data/render_scenes.py --practic
 Times are CPU seconds of the process, on one thread. ``benchmarks/watermark.py``
 measures watermarks.
 
-The order of the layers: with two mixtures, the first layer is the one that is stronger
-in the first mixture, both in the result and in the ground truth. One mixture gives no
-order, so both orders are compared with the ground truth and the better one is printed.
+With two mixtures, both the result and the ground truth are ordered: first comes the
+layer that is stronger in the first mixture. One mixture gives no order, so both orders
+are compared with the ground truth and the better one is printed.
 This oracle rewards any small change of I/2 a little. The correlation with the true
 difference of the layers shows whether the change is real.
 """
@@ -95,7 +95,7 @@ def mixtures(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def one_mixture(seeds: tuple[int, ...]) -> list[dict]:
-    """One equal mixture: I/2 each, the best constant split, and Double-DIP.
+    """Compare Double-DIP with two baselines on one mixture of equal parts.
 
     The parts a y1 and (1 - a) y2 are what the layers add to the mixture I. The first
     baseline estimates both parts as I/2. The second estimates them as c I and

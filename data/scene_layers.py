@@ -83,7 +83,7 @@ def eight_bit(values: Array) -> Array:
 
 
 def cover(*outline: Polygon) -> Picture:
-    """The fraction of each pixel inside the polygons. Where two overlap is a hole."""
+    """The fraction of each pixel inside the polygons. An overlap of two is a hole."""
     edges = np.concatenate([np.stack([p, np.roll(p, -1, 0)], 1) for p in outline])
     (x0, y0), (x1, y1) = edges[:, 0].T, edges[:, 1].T
     left = np.arange(SIZE)

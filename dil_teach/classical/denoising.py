@@ -92,6 +92,6 @@ def _check(image: Image, sigma: float) -> None:
     check_image(image, in_range=False)
     if not 0 < sigma <= 1:
         raise ValueError(
-            f"sigma: expected above 0 and at most 1, got {sigma}; divide levels of 255 "
-            "by 255, or use noise_level(image)"
+            f"sigma: expected above 0 and at most 1, got {sigma}; divide a value "
+            "from 0 to 255 by 255, or use noise_level(image)"
         )

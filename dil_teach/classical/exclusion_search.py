@@ -69,7 +69,8 @@ def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
         values = gaussian_filter(mixtures.cpu().numpy(), spread, mode="nearest")
         mixtures = torch.from_numpy(values).to(mixtures)
     first, second = edges(mixtures[0]), edges(mixtures[1])
-    # the grid is uniform in u = p / (1 + p): small p change the layer more than large p
+    # the grid is uniform in u = p / (1 + p), because the same change of p has a larger
+    # effect when p is small
     most = LARGEST / (1 + LARGEST)
     centre, reach = [most / 2, most / 2], most / 2
     for _ in range(ROUNDS):

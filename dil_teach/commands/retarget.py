@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Method = Literal["gpnn", "bidirectional", "seam", "ingan", "expand"]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 Draw = Callable[[float, float], "Image"]
-"""Computes the image at a scale of the height and a scale of the width."""
+"""Computes the image for two scale factors, height first, then width."""
 Size = tuple[int, int]
 
 MOST_TOGETHER = {

@@ -29,7 +29,7 @@ def segment(
             .mkv (lossless), or .mp4 or .webm (lossy).
         foreground_hint: A picture of the same size, white on a part of the foreground
             (of a video's first frame). By default the salient pixels.
-        background_hint: The same for the background. By default the border.
+        background_hint: The same for the background. By default the image border.
     """
     from dil_teach.classical.segmentation.region_growing import SIDE
     from dil_teach.deep.double_dip.segmentation import (

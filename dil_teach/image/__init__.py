@@ -1,1 +1,5 @@
-"""One image as a tensor: its convention, files, sizes, kernels, warps, photographs."""
+"""Tools for one image as a tensor.
+
+They cover the shape convention, reading and writing files, resizing, blur kernels,
+warps and the included photographs.
+"""

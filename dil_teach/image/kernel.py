@@ -131,7 +131,7 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     if abs(offset).max() > 0.01:
         weights = np.pad(weights, math.ceil(abs(offset).max()) + 1)
         original, shift = weights, -offset
-        for _ in range(3):  # correct the shift by the spline's ringing
+        for _ in range(3):  # the spline's ringing adds a shift; correct it
             weights = ndimage.shift(original, shift, order=3, mode="constant")
             shift = shift - _offset(weights)
         weights = _trim(weights)

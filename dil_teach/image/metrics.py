@@ -43,7 +43,8 @@ def luma(image: Image) -> Float[Tensor, "1 h w"]:
 def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
     """PSNR of luma without a border, as in tables of super-resolution results.
 
-    Errors as in :func:`psnr`, or if no pixel is left inside the border.
+    Raises the same errors as :func:`psnr`, and a ValueError if no pixel is left inside
+    the border.
 
     Parameters
     ----------
@@ -67,7 +68,8 @@ def ssim(a: Image, b: Image) -> float:
     """Structural similarity (Wang et al. 2004), from -1 to 1, mean over the channels.
 
     Computed by scikit-image with Gaussian windows of sigma 1.5, as in the paper.
-    Parameters and errors as in :func:`psnr`; each side needs at least 11 pixels.
+    The parameters and the errors that it raises are those of :func:`psnr`. Each side
+    needs at least 11 pixels.
     """
     _check_pair(a, b)
     if min(a.shape[-2:]) < 11:

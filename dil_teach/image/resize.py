@@ -1,4 +1,4 @@
-"""The one resampler: any real scale, any kernel, one convention of coordinates.
+"""The only resampler of the library, for any real scale and any kernel.
 
 Output pixel i of a picture scaled by s sits at input coordinate (i + 1/2) / s - 1/2. So
 pixel i of a picture made s times *smaller* sits at s*i + (s-1)/2. This is the
@@ -61,7 +61,7 @@ def resize(
     image : Float[Tensor, "*batch h w"]
         One image or a batch; differentiable in its values.
     scale : float or (float, float), optional
-        Output over input size, of the height and of the width. The output has
+        Output size divided by input size, for height and width. The output has
         ``round(scale * size)`` pixels and keeps the exact scale.
     size : (int, int), optional
         Height and width of the output, in pixels. Without ``scale``, it also sets the

@@ -116,7 +116,7 @@ def smooth_warp(
     Parameters
     ----------
     displacement : Float[Tensor, "n n 2"]
-        The place in the image minus the place of the node, (x, y), at n x n nodes that
+        Position in the image minus position in the output, (x, y), at n x n nodes that
         are spread evenly over the output, edges included. Bicubic in between.
     scales : (float, float)
         As in :func:`homography`.
@@ -158,10 +158,10 @@ def random_homography(
 def random_smooth_warp(
     scales: tuple[float, float], reach: float, rng: torch.Generator
 ) -> Transformation:
-    """A smooth warp that moves 3 x 3 inner nodes by at most ``reach`` (sides: 2).
+    """A smooth warp that moves each of 3 x 3 inner nodes by at most ``reach``.
 
-    The edges do not move. A warp that folds is made weaker; with a reach of 0.15, that
-    happens once in thousands of draws.
+    The unit of ``reach`` is half a side. The edges do not move. A warp that folds is
+    made weaker; with a reach of 0.15, that happens once in thousands of draws.
     """
     bend = torch.zeros(5, 5, 2)
     bend[1:-1, 1:-1] = torch.rand(3, 3, 2, generator=rng) * 2 - 1

@@ -132,8 +132,8 @@ def strip(
     crop : (top, left, height, width), optional
         The part of each image to show, in pixels.
     zoom : int, optional
-        Side of the square that shows a pixel; by default the largest that fits, up to
-        8.
+        Side of the square that shows one pixel of the image. By default it is the
+        largest that fits, but at most 8.
     truth : Image, optional
         The ground truth, shown last. Each image of its size gets its PSNR on Y in the
         title, without a border of 2 pixels.

@@ -45,7 +45,7 @@ class Mark:
         return STYLES[self.style % len(STYLES)]
 
     def state(self) -> dict[str, Any]:
-        """The mark for the widget's JavaScript."""
+        """The mark as values for the widget's JavaScript."""
         colour, dash = self.look()
         return asdict(self) | {"colour": colour, "dash": DASHES[dash]}
 

@@ -135,8 +135,9 @@ def bag_of(
 ) -> PatchBag:
     """The patches of images; with masks, only those that lie wholly inside them.
 
-    Parameters and errors as in :func:`~dil_teach.patches.search.nearest_patches`;
-    ``name`` stands for the images in error messages.
+    The other parameters, and the errors that it raises, are those of
+    :func:`~dil_teach.patches.search.nearest_patches`. ``name`` stands for the images in
+    error messages.
     """
     masks = [None] * len(images) if masks is None else masks
     if stride < 1:

@@ -157,8 +157,8 @@ def recurrence_curve(
 ) -> list[float]:
     """Percentage of patches with at least ``least`` good matches, at each scale.
 
-    Errors as in :func:`recurrence_map`; or if ``least`` is out of range, or ``among``
-    has another shape or no patch.
+    Raises the same errors as :func:`recurrence_map`, and a ValueError if ``least`` is
+    out of range, or if ``among`` has another shape or no patch.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def recurrence_score(image: Image, patch_size: int = 5) -> float:
     searched for: on photographs the score is within 0.01 of that of all patches. The
     error can exceed 0.1 if a pattern repeats at the spacing of the grid.
 
-    Parameters and errors as in :func:`recurrence_map`.
+    The parameters and the errors that it raises are those of :func:`recurrence_map`.
     """
     _check(image, patch_size, min(SCALES))
     good = good_distance(image, patch_size)

@@ -33,7 +33,8 @@ the end. The exact search needs spare ones because its distances are rounded."""
 SAMPLE = 20000
 """Number of patches from which the principal components are computed."""
 ROWS, COLUMNS, GROUP = 512, 4096, 16
-"""Height and width of a tile of distances (8 MB), and columns in a group of a tile."""
+"""Height and width of a tile of the distance table (8 MB), and number of columns in
+each group of a tile."""
 
 
 class Neighbours(NamedTuple):
@@ -92,8 +93,9 @@ def nearest_patches(
     remove_mean : bool
         Subtract the mean of each channel over the patch before patches are compared.
     exclude_self : bool
-        For a database that is the query at one or several scales: leave out the patch
-        itself and patches less than one pixel (of that level) from the same place.
+        Leave out the patch itself and patches less than one pixel away from it (in
+        pixels of the scale that is searched). Use this if the database is the query
+        image at one or several scales.
     query_mask, database_mask : Bool[Tensor, "h w"], optional
         True where a pixel may be used (a sequence of masks if the database is a
         sequence). Only patches wholly inside the mask are used.

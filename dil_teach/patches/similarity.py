@@ -134,7 +134,7 @@ def relative_location(source: Image, target: Image, patch_size: int = 7) -> floa
     from 0 at the left border to 1 at the right border. The result is 0 if all patches
     keep their places, and 1/4 for an image beside a copy of itself.
 
-    Parameters and errors as in :func:`completeness`.
+    The parameters and the errors that it raises are those of :func:`completeness`.
     """
     found = nearest_patches(target, source, patch_size, exact=True)
     half = patch_size / 2

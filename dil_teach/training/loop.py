@@ -143,9 +143,9 @@ def fit(method: Method) -> Method:
 def fit_all(methods: Iterable[Method]) -> list[Method]:
     """Train several methods in parallel until they are done, and return them.
 
-    Each core trains one method at a time, in its own thread. The results are the same
-    bits as one after another. An interrupt takes effect after the current steps; call
-    it again to continue.
+    Each core trains one method at a time, in its own thread. The results are
+    bit-identical to training the methods one after another. An interrupt takes effect
+    after the current steps; call this function again to continue.
 
     Parameters
     ----------

@@ -113,7 +113,7 @@ what_to_learn_from = "halved to itself"
 # - `"outlines"`, such as those of the flag, the suit and the shuttle;
 # - `"fine detail"`, such as the round emblem with its letters.
 #
-# Units: the answer is compared with a gain in dB.
+# Units: none. (Your answer is checked against the measured gains in PSNR, in dB.)
 # Expected run time: none, the answer is one string.
 
 # %% tags=["exercise"]

@@ -218,7 +218,7 @@ clicked = explore(
 
 # %% [markdown]
 # The left column shows the patch above its bicubic enlargement; the other columns show each match above its parent.
-# The number of a match is its distance divided by the patch's *half-pixel threshold*, which the next section explains.
+# The number printed with each match is its distance divided by the patch's *half-pixel threshold*, which the next section explains.
 # If the number is at most 1, the match is good.
 # A patch of the saucer's edge matches the rim of the cup, the spoon and the ring in the coffee: these are different objects in different colours, but they contain the same small pattern.
 # The patch of the wood, in the second row of pictures, has no match that is near enough.

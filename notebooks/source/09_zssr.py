@@ -274,7 +274,7 @@ steps = scrub(
 #
 # *Back-projection* [@irani1991] halves the result, compares it with the given image, adds the upscaled difference, and repeats.
 # It needs no network, so we can also apply it to bicubic interpolation, for which twenty iterations are best.
-# (The output of a well-trained network needs three; with a wide blur, more would amplify noise.)
+# (The output of a well-trained network needs only three iterations. If the blur is wide, more than three would amplify noise.)
 # Bicubic interpolation with back-projection is our [control](glossary.md#control): every claim about learning is a comparison with it.
 
 # %%

@@ -775,7 +775,8 @@ for name, (number, shape) in counted.items():
 # - The *column warp* has 48 coins, because it repeats whole columns, and so the same coins in all four rows.
 # - *Bidirectional similarity* and *GPNN* have about 50 coins, most of them copies of a neighbour.
 #   Some touch, so the counter may count two coins as one, or one as two.
-# - *Texture expansion* has many dented coins without rows: it shows the middle of a picture twice as high.
+# - *Texture expansion* has many dented coins that are not in rows.
+#   It generates a picture that is also twice as high, and we show only the middle of it.
 # - *InGAN* has about 50 round coins in four rows, including coins that the edge cuts.
 #   But some of its coins do not exist in the photograph.
 #   At the fine levels a patch is smaller than a coin, so one coin may combine the halves of two different coins.
@@ -854,7 +855,7 @@ show(
 # There is one pagoda and one whole dahlia.
 # At the coarsest level a patch of 7 x 7 pixels, or 10 x 10 at the second scale, shows a third of a flower, and each such patch occurs once.
 # To learn a second flower, the network would first have to generate pictures that the discriminator rejects, and stretching has a lower loss.
-# So it stretches the flower, with sharper petals.
+# So it stretches the flower, with petals sharper than those of plain stretching.
 # The paper shows results on fruit, façades, crowds and rows of objects.
 #
 # *The repeating objects are too small.*

@@ -871,7 +871,7 @@ for (words, how), (found, (first, second)) in answers.items():
 # Read the *clean* lines first.
 # The classical search is by far the best: it finds the coefficients to within 0.002 in a tenth of a second.
 # For two unknown numbers and an exact formula, networks add nothing.
-# The networks start near the solution, and their own layers are far worse than the closed form.
+# The networks start near the solution, but the image layers that they output are far worse than those of the closed form.
 #
 # In the *noisy* lines the search fails.
 # Noise has edges everywhere, and both layers contain the same two noise images, so the pair of coefficients with the smallest exclusion of the *noise* is wrong.

@@ -153,7 +153,7 @@ show(
 #
 # | | front $y_1$ | back $y_2$ | mask $m$ | what else is known |
 # |---|---|---|---|---|
-# | segmentation (chapter 14) | the foreground | the background | black or white | hints; each has its own texture |
+# | segmentation (chapter 14) | the foreground | the background | black or white | hints; foreground and background have different textures |
 # | reflection (chapter 14) | one scene | another scene | one number | their edges do not coincide |
 # | **haze** | the scene | the [airlight](glossary.md#airlight): one colour, or a smooth layer | the [transmission](glossary.md#transmission), which depends only on depth | light is not negative |
 # | **watermark** | the photograph | one colour | 1 - [opacity](glossary.md#opacity) $\alpha$ | $\alpha$ is the same in each picture, and 0 in most pixels |

@@ -117,7 +117,7 @@ def find_airlight(
         if not colour or not 0 < airlight.min() <= airlight.max() <= 1:
             raise ValueError(
                 "airlight: expected red, green and blue above 0 and at most 1, in sRGB,"
-                f" got {known}; divide levels of 255 by 255"
+                f" got {known}; divide values from 0 to 255 by 255"
             )
         airlight = resample_airlight(to_linear(airlight)[None], (CELLS, CELLS))
     if non_uniform and airlight.shape[-1] == 1:
@@ -158,8 +158,10 @@ def haziest_part(
     Returns
     -------
     haze, contrast, near : Tensor
-        The mean colour of the haziest part; its contrast, relative to that of the near
-        part without haze; and the mean colour of that near part. In linear light.
+        ``haze`` is the mean colour of the haziest part. ``contrast`` is the contrast of
+        the haziest part, divided by the contrast of the near part after its haze is
+        removed. ``near`` is the mean colour of the near part after its haze is removed.
+        All are in linear light.
     """
     linear = to_linear(frames)
     dark = dark_channel(linear, 15).flatten()

@@ -15,9 +15,9 @@ become the patch's weight divided by the sum of all weights.
 
 Departures. The paper resizes in many small steps; we go from coarse to fine and start
 from :func:`~.layouts.stretch`, which keeps the width of columns with much detail. The
-search prefers patches near the place where it put them. Without both, round objects
-become oval (benchmarks/results/retargeting_with_patches.json). Nearest patches are
-found by exact search on principal components.
+search prefers patches near the position where ``stretch`` put them. Without both,
+round objects become oval (benchmarks/results/retargeting_with_patches.json). Nearest
+patches are found by exact search on principal components.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ from dil_teach.patches.search import nearest_rows
 from dil_teach.patches.similarity import check_importance, check_map, patch_weights
 
 REMOVED = 0.25
-"""Fraction of a coarse pixel's area with weight 0 above which its weight is 0."""
+"""A coarse pixel gets weight 0 if more than this fraction of its area has weight 0."""
 
 
 def update(
@@ -152,8 +152,8 @@ def retarget(
 def reshuffle(image: Image, edited: Image, fixed: Map, alpha: float = 0.5) -> Image:
     """Move objects, and let the rest of the image adapt.
 
-    Errors as in :func:`retarget`; or if the layout has other channels, or ``fixed``
-    another size.
+    Raises the same errors as :func:`retarget`, and a ValueError if the layout has other
+    channels or ``fixed`` has another size.
 
     Parameters
     ----------

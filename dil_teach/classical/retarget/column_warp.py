@@ -28,7 +28,7 @@ side, or one column repeated over half of the width."""
 def column_warp(image: Image, width: int) -> Image:
     """Change the width of an image by repeating or leaving out runs of its columns.
 
-    Errors as in :func:`column_sequence`.
+    Raises the same errors as :func:`column_sequence`.
 
     Parameters
     ----------
@@ -105,7 +105,9 @@ def narrower_costs(distances: Table) -> Table:
     """
     place = torch.arange(len(distances), device=distances.device)
     known = F.pad(distances[1:-1, 1:-1], (1, 1, 1, 1), value=torch.inf)
-    before = known.cummin(1).values  # [left_out, place]: the nearest up to the place
+    # [left_out, place]: the smallest distance from column left_out to any column at or
+    # before place, and at or after place
+    before = known.cummin(1).values
     after = known.flip(1).cummin(1).values.flip(1)
     nearest = torch.minimum(before[:, :, None], after[:, None, :])
     left_out = place[:, None, None]
@@ -117,9 +119,10 @@ def narrower_costs(distances: Table) -> Table:
 
 
 def _cost_of_cuts(distances: Table) -> Table:
-    """Cost of a jump from each place to each: the mismatch on both sides of the cut.
+    """Cost of a jump from each column to each: the mismatch on both sides of the cut.
 
-    After a jump from a to b, b replaces the column after a, and a the column before b.
+    A jump from column a to column b puts b where column a + 1 was expected, and a where
+    column b - 1 was expected.
     """
     after, before = distances[2:, 1:-1], distances[1:-1, :-2]
     return F.pad((after + before) / 2, (1, 1, 1, 1))
@@ -129,7 +132,8 @@ def cheapest_sequence(cost: Table, width: int) -> Int[Tensor, "width"]:
     """The sequence of ``width`` columns of least cost, by dynamic programming.
 
     Steps cost as in :func:`wider_costs` or :func:`narrower_costs`. Each column also
-    costs ``PLACE`` times its squared distance from its place by uniform stretching.
+    costs ``PLACE`` times the squared distance between its position and the position
+    that uniform stretching would give it.
     """
     columns = len(cost) - 2
     step, ending = cost[1:-1, 1:-1], cost[1:-1, -1]

@@ -11,11 +11,11 @@ averaged. The best key has the smallest normalised score
 where D_ij is the mean squared difference of Q_i and K_j. A key that is far from all
 queries has a small score, so all patches of the source are used if alpha is small.
 
-Departures. The paper starts from the resized image; :func:`retarget` starts from
-:func:`~.layouts.stretch`, which keeps the width of columns with much detail, and
-prefers patches near the place where it put them. Without both, round objects become
-oval (benchmarks/results/retargeting_with_patches.json). The number of updates, the
-coarsest sizes and the noise differ, too; see the constants.
+Departures. The paper starts from the resized image. :func:`retarget` starts from
+:func:`~.layouts.stretch`, which keeps the width of columns with much detail. It also
+prefers patches near the position where ``stretch`` put them. Without both, round
+objects become oval (benchmarks/results/retargeting_with_patches.json). The number of
+updates, the coarsest sizes and the noise differ, too; see the constants.
 """
 
 import torch
@@ -38,8 +38,8 @@ from dil_teach.patches.extract import average_patches, extract_patches
 from dil_teach.patches.search import nearest_rows
 
 ALPHA = 0.005
-"""Alpha in the normalised score, a squared difference per value; a smaller alpha keeps
-more patches. From the paper, for tasks that need completeness."""
+"""Alpha in the normalised score; its unit is a squared difference per value. A smaller
+alpha keeps more patches. From the paper, for tasks that need completeness."""
 COARSEST_NOVEL = 14
 """Smallest side of the coarsest level for new layouts, in pixels: a patch should cover
 half of the image."""
@@ -122,7 +122,8 @@ def generate(
 ) -> Image:
     """A random new image that is similar to the given one.
 
-    Errors as in :func:`retarget`; or if ``noise`` is negative.
+    Raises the same errors as :func:`retarget`, and a ValueError if ``noise`` is
+    negative.
 
     Parameters
     ----------
@@ -157,7 +158,7 @@ def generate(
 def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
     """Make a rough edit look like the image.
 
-    Errors as in :func:`retarget`; or if channels differ.
+    Raises the same errors as :func:`retarget`, and a ValueError if channels differ.
 
     Parameters
     ----------

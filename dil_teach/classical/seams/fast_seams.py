@@ -26,7 +26,8 @@ def fast_seams_in_turn(
     """As :func:`.seams.seams_in_turn`."""
     check_energy(energy)
     grey = grey_values(image).numpy()
-    # a bias has large numbers, which need double precision; without it float is faster
+    # a bias has large numbers, which need double precision; if there is no bias, float
+    # is faster
     biases = [bias.cpu().double().numpy()] if bias.any() else []
     known = np.stack([grey, *biases])
     height, width = grey.shape
@@ -48,7 +49,7 @@ def fast_seams_in_turn(
         for column, lines_of_row in zip(seam.tolist(), lines, strict=True):
             for line in lines_of_row:
                 line[column:-1] = line[column + 1 :]
-        # costs change only for the two pixels that are neighbours now
+        # costs change only for the two pixels that became neighbours
         beside = np.clip(seam[:, None] - np.array([1, 0]), 0, left - 1)
         costs[:, rows, beside] = _costs_at(energy, known[..., :left], rows, beside)
     return torch.from_numpy(np.stack(seams)).to(image.device)

@@ -26,11 +26,12 @@ PIXEL = 0.7
 CONFIDENCE_BLUR = 1.5
 """Standard deviation, in pixels, of the blur on the squared difference of frames."""
 STILL = 0.25
-"""Minimum standard deviation of the motion, in pixels per frame, in a division."""
+"""The motion is divided by its standard deviation, or by this number of pixels per
+frame if that is larger."""
 
 
 def optical_flows(frames: Float[Tensor, "t _c h w"]) -> Flows:
-    """The flow from each frame to both its neighbours, by the mean of the channels."""
+    """The flow from each frame to both neighbours, from the mean of the channels."""
     grey = frames.detach().mean(1).cpu().double().numpy()
     flows = np.zeros((len(grey), 2, 2, *grey.shape[1:]))
     for k in range(len(grey) - 1):

@@ -150,7 +150,7 @@ def discriminant(
 def patch_evidence(
     images: Maps, inside: Where, outside: Where, seed: int
 ) -> Float[Tensor, "n 1 h w"]:
-    """As :func:`discriminant`, by Gaussian mixtures of the patches of grey images.
+    """As :func:`discriminant`, but with Gaussian mixtures of patches of grey images.
 
     Gaussian mixtures describe patches well (Zoran and Weiss, ICCV 2011). A patch has
     fewer pixels than the filters' window, so the ratio changes more sharply at a

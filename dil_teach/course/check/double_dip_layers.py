@@ -122,9 +122,9 @@ exclusion = Exercise(
         "cancel each other.": _both(lambda x, y: (x * y).sign() * _product(x, y)),
         "The strengths were added. Which operation gives 0 unless both layers have an "
         "edge?": _both(lambda x, y: _strength(x) + _strength(y)),
-        "A root was taken at the end. The result is the mean itself.": lambda a, b: (
-            _exclusion(a, b).sqrt()
-        ),
+        "A root was taken at the end. Return the mean itself.": lambda a, b: _exclusion(
+            a, b
+        ).sqrt(),
     },
     "A pale reflection is excluded like a strong one. A layer without edges would cost "
     "nothing, but the reconstruction loss prevents this escape.",

@@ -28,7 +28,7 @@ LOOKS: dict[State, tuple[str, str]] = {  # sign and border: never colour alone
     "passed": ("✓", "4px solid #0072B2"),
 }
 SMALLEST = 1e-2
-"""Tolerances are relative to the largest expected value, but at least to this one."""
+"""Tolerances are relative to the largest expected value, or to this one if larger."""
 PRINTED = 12
 """Messages print tensors with at most this number of values."""
 RESTORED: tuple[tuple[Callable, Callable], ...] = (
@@ -275,7 +275,7 @@ def _verdict(
         return Verdict(name, "not yet right", str(wrong))
 
 
-# ---- one call of the learner's function
+# ---- calling the learner's function once
 
 
 def call(answer: Any, *arguments: Any) -> Any:

@@ -150,7 +150,7 @@ def _flicker(
     motion_of: Callable = lambda motion: motion,
     over: Callable = len,
 ) -> Callable:
-    """A flicker with another measure, alignment, motion or number of pairs."""
+    """A flicker function with another measure, alignment, motion or number of pairs."""
 
     def flicker(masks: Tensor, motion: list) -> Tensor:
         pairs = zip(masks[:-1], masks[1:], motion_of(motion), strict=True)

@@ -96,7 +96,7 @@ def _as_curve(result: Any, wanted: list[float], *arguments: Any) -> Tensor:
 
 
 def _scene() -> Tensor:
-    """Rings that get finer outwards, and a corner of noise: all counts occur."""
+    """Rings that get finer outwards, and noise in a corner, so all counts occur."""
     y, x = torch.meshgrid(torch.arange(24.0), torch.arange(28.0), indexing="ij")
     rings = 0.5 + 0.3 * torch.cos(((y - 7) ** 2 + (x - 5) ** 2) / 60)
     rings[14:, 18:] = 0.3 + 0.4 * rand(10, 10)

@@ -174,8 +174,9 @@ def _score(
 ) -> Callable:
     """A score that reads a table of distances forth and back.
 
-    `forth` takes the distances of each patch to each other, and the values of a patch.
-    `back` takes the same table; by default, `forth` reads it the other way round.
+    `forth` takes the table of distances from each source patch to each target patch,
+    and the number of values in a patch. `back` takes the same table; by default,
+    `forth` reads it the other way round.
     """
 
     def similarity(source: Tensor, target: Tensor, patch_size: int = 7) -> Any:

@@ -104,7 +104,7 @@ def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> 
 
 
 def _regions(image: Image) -> dict[str, Tensor]:
-    """Where each kind of region lies, without a border of half a window.
+    """Where each kind of region lies; a border of half a window is left out.
 
     The structure tensor holds the products of the slopes, averaged in a window. All
     slopes of an outline point one way; the slopes of fine detail point in many.

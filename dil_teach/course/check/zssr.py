@@ -68,9 +68,9 @@ def _place(answer: Any) -> dict:
             away = f"{abs(shift):.2f} pixels"
             away = {"0.50": "half a pixel", "1.00": "one pixel"}.get(away[:4], away)
             found[
-                f"Your son is {away} off, in pixels of the father: it shows what lies "
-                f"{sides[shift > 0]} the right place. Is the kernel centred between "
-                "the two pixels that become one?"
+                f"Your son is shifted by {away} of the father: it shows what lies "
+                f"{sides[shift > 0]} the correct position. Is the kernel centred "
+                "between the two pixels that become one?"
             ] = abs(shift) >= 0.02
     return found
 
@@ -158,7 +158,7 @@ def _double(image: Any) -> Tensor:
 
 
 def _lopsided(image: Any) -> Tensor:
-    """Double the image, and light it differently on each side."""
+    """Double the image and multiply it by a random brightness map."""
     big = _double(image)
     return big * F.interpolate(rand(1, 1, 6, 6), big.shape[1:])[0]
 
@@ -224,7 +224,7 @@ eight_fold = Exercise(
 
 @prediction
 def allowed_orientations(chosen: Any, kernel: Tensor) -> str:
-    """Which orientations of the given image its own camera could have taken."""
+    """In which orientations the image still looks as if its own camera had taken it."""
     numbers = isinstance(chosen, set | list | tuple)
     if not numbers or not all(o in ORIENTATIONS for o in chosen):
         raise NotYetRight(f"Expected a set of numbers from 0 to 7, got {chosen!r}.")
@@ -287,8 +287,9 @@ def _explains(high: Tensor) -> str:
     if after > before:
         cause = "It diverges. Do you add the correction with the right sign?"
     return (
-        f"Made smaller again, the result differs from the given image by {after:.1f} "
-        f"grey levels. Without any round it differs by {before:.1f}. {cause}"
+        "When the result is downscaled again, it differs from the given image by "
+        f"{after:.1f} grey levels. Without any round it differs by {before:.1f}. "
+        f"{cause}"
     )
 
 
@@ -336,6 +337,7 @@ control = Exercise(
         )
         for n in (1, 2, 3, 4)
     },
-    "Made smaller again, bicubic interpolation differs from the given image by 6.0 "
-    "grey levels, and the result of five rounds only by 1.7. Nothing was learned.",
+    "When the bicubic result is downscaled again, it differs from the given image by "
+    "6.0 grey levels. After five rounds the difference is only 1.7. Nothing was "
+    "learned.",
 )

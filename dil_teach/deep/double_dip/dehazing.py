@@ -18,8 +18,8 @@ the guided dark channel.
 Departures from the paper. The networks alone cannot distinguish haze from pale paint,
 but the penalties can. The envelope makes t the *upper envelope* of the bounds (the
 boundary constraint of Meng et al., ICCV 2013). A bound equals t where something is
-black, and is too low elsewhere. The mask is a smooth layer, because a network needs
-twice the time for the same quality. The airlight is estimated by
+black, and is too low elsewhere. The mask is a smooth layer, not a network, which
+would need twice the time for the same quality. The airlight is estimated by
 ``classical/haze/airlight.py``.
 """
 
@@ -232,7 +232,7 @@ def neighbour_similarity(frames: Video) -> list[tuple[int, Tensor]]:
 def _check_frames(frames: Video) -> None:
     if isinstance(frames, Tensor) and frames.ndim == 4 and frames.shape[1] == 1:
         raise ValueError(
-            "image: expected 3 channels, because haze differs from paint by its lack "
-            "of colour, got 1 (grey); take the picture in colour"
+            "image: expected 3 channels, got 1 (grey); the method needs colour to "
+            "distinguish haze from pale objects, so use a colour photograph"
         )
     check_images(frames, "image", (3,), MIN_SIDE)

@@ -197,7 +197,7 @@ def border(mask: Video, picture: Video) -> Float[Tensor, ""]:
 def principal_components(
     features: Float[Tensor, "n _k h w"],
 ) -> Float[Tensor, "n components h w"]:
-    """The first ten components, with -3 to 3 standard deviations scaled to [0, 1]."""
+    """The first ten components; -3 to 3 standard deviations become 0 to 1."""
     values = features - features.mean((0, 2, 3), keepdim=True)
     values = values.cpu().double()  # MPS has no double
     rows = values.transpose(0, 1).flatten(1)

@@ -12,9 +12,10 @@ both layers have at the same place.
 
 With *two mixtures* of the same layers, only the two coefficients are unknown. They are
 learned with the networks. Then the layers are computed in closed form, with all the
-detail of the mixtures. Departure: the coefficients start from the minimum of the
-exclusion on blurred mixtures (:mod:`dil_teach.classical.exclusion_search`), and change
-slowly. From other starts, errors of the learned coefficients were up to 0.08.
+detail of the mixtures. Departure from the paper: the coefficients start at the values
+that minimise the exclusion loss of the layers computed from blurred mixtures
+(:mod:`dil_teach.classical.exclusion_search`), and change slowly. From other starts,
+errors of the learned coefficients were up to 0.08.
 
 With *one mixture*, a whole picture is unknown, because any y1 has a matching y2. The
 networks return one of many answers.

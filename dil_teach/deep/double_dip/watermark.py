@@ -64,7 +64,8 @@ class WatermarkRemoval:
     Parameters
     ----------
     images : Video
-        Float[Tensor, "n c h w"] in [0, 1], grey or RGB, the mark at the same place.
+        Float[Tensor, "n c h w"] in [0, 1], grey or RGB, with the mark at the same
+        place.
     box : (int, int, int, int), optional
         Row, column, height and width around the mark, in pixels; needed for one image.
     settings : WatermarkSettings
@@ -134,7 +135,7 @@ class WatermarkRemoval:
         return self._solved(self.opacity(), self.colour())
 
     def clean_by_start(self) -> Video:
-        """The images without the mark by the total-variation estimate, the baseline."""
+        """The baseline: the mark is removed with the total-variation estimate."""
         return self._solved(*self.start)
 
     def opacity(self) -> Float[Tensor, "1 h w"]:

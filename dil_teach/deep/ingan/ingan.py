@@ -82,8 +82,9 @@ from dil_teach.training.settings import budget, check_settings
 LEVEL_FACTOR = 1.55
 """Approximate ratio between the sizes of neighbouring levels of the pyramid."""
 SIDE_STEP = 4
-"""Unit of the output sides at the coarsest level, in pixels. Fewer different sizes are
-faster, because the processor prepares for each new size."""
+"""At the coarsest level, the output's height and width are multiples of this number of
+pixels. Fewer different sizes are faster, because the processor prepares for each new
+size."""
 SMALLEST, LARGEST = 0.5, 2.1
 """Range of the random scales of height and width."""
 GROWTH = 0.3

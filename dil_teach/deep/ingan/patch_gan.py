@@ -98,7 +98,7 @@ def scale_weights(progress: float, scales: int) -> list[float]:
 
 
 def mean_inside(values: Batch, mask: Tensor | None) -> Tensor:
-    """The mean of the values where the mask is True; without a mask, of all."""
+    """The mean of the values where the mask is True, or of all if there is no mask."""
     if mask is None:
         return values.mean()
     return (values * mask).sum() / mask.sum().clamp_min(1)

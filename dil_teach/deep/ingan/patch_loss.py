@@ -57,7 +57,7 @@ def patch_distance(
         chosen = torch.randint(len(places), (samples,), generator=rng)
         some = patches_at(query, places[chosen.to(query.device)], patch_size)
         # Not patches.search: for a few queries at each step, one convolution computes
-        # |database|^2 - 2 <query, database> of all places without unfolding them.
+        # |database|^2 - 2 <query, database> of all places, and no patches are copied.
         with torch.no_grad():
             norms = F.avg_pool2d(
                 database.square().sum(1), patch_size, stride=1, divisor_override=1
@@ -74,7 +74,7 @@ def patch_distance(
 def patches_at(
     picture: Batch, places: Int[Tensor, "n"], patch_size: int
 ) -> Float[Tensor, "n c side side"]:
-    """The patches at these places, differentiable by the picture.
+    """The patches at these places; they are differentiable in the picture.
 
     A place is a row number of :func:`~dil_teach.patches.extract.extract_patches`.
     """

@@ -70,8 +70,8 @@ which it falls to 0."""
 GRADIENT_NORM = 1.0
 """Largest norm of a gradient; longer gradients are scaled down."""
 AVERAGE = 0.99
-"""Decay of the exponential moving average of G's weights. The average draws the results
-because the weights of G never converge."""
+"""Decay of the exponential moving average of G's weights. The results are computed with
+the averaged weights, because G's own weights never converge."""
 MOST_DOUBLINGS = 3
 """Largest number of doublings in a result. Each doubling adds errors of the network."""
 

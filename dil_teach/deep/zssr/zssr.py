@@ -90,8 +90,9 @@ class ZSSRSettings:
         quality = 95 if self.jpeg_quality is None else self.jpeg_quality
         if not 0 <= self.noise <= 1 or not 1 <= quality <= 95:
             raise ValueError(
-                "settings: expected noise in [0, 1] (divide levels of 255 by 255) and "
-                f"jpeg_quality in 1 to 95, got {self.noise} and {self.jpeg_quality}"
+                "settings: expected noise in [0, 1] (divide a value from 0 to 255 by "
+                "255) and jpeg_quality from 1 to 95, got "
+                f"{self.noise} and {self.jpeg_quality}"
             )
 
     quick = budget(
