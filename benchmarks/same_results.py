@@ -143,9 +143,6 @@ def of_chapters(only: str) -> dict[str, str]:
             "".join(printed).encode()
         ).hexdigest()[:16]
         print(name, hashes[f"chapter {name}"], flush=True)
-        out = os.environ.get("KEEP_TEXT")
-        if out:
-            Path(out, name + ".txt").write_text("".join(printed))
     return hashes
 
 

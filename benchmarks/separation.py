@@ -99,7 +99,8 @@ def one_mixture(seeds: tuple[int, ...]) -> list[dict]:
 
     The parts a y1 and (1 - a) y2 are what the layers add to the mixture I. The first
     baseline estimates both parts as I/2. The second estimates them as c I and
-    (1 - c) I, with the best c for the ground truth. PSNR is of the parts times 2.
+    (1 - c) I, with the best c for the ground truth. PSNR is computed on the parts,
+    multiplied by 2.
     """
     rows = []
     for name in scenes("mixture"):

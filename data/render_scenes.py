@@ -373,7 +373,7 @@ def write_scene(scene: Scene, folder: Path) -> dict[str, Any]:
 
 
 def save(picture: Picture, path: Path) -> None:
-    """Write a PNG, grey where all channels are equal."""
+    """Write a PNG with one grey channel if all channels are equal."""
     values = np.round(picture * 255).astype(np.uint8)
     if (values == values[:, :, :1]).all():
         values = values[:, :, 0]

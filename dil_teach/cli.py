@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0 on success; 2 if the input cannot be used, which one line on
-        standard error explains; 130 if interrupted.
+        The exit status: 0 on success; 2 if the input cannot be used (one line on
+        standard error says why); 130 if interrupted.
     """
     # Torch reads this when a command imports it. One image hardly fills one core, so on
     # a busy machine a second thread mostly waits for the first.

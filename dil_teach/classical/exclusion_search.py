@@ -52,7 +52,7 @@ def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
         Float[Tensor, "2 c h w"] in [0, 1], such as two photographs through a window.
     blur : float
         Standard deviation, in pixels, of a Gaussian blur on both mixtures before the
-        search. Without a blur, the edges of noise decide the search.
+        search. Without a blur, the result depends mainly on edges caused by noise.
 
     Returns
     -------

@@ -40,7 +40,8 @@ def allowed_orientations(
     Parameters
     ----------
     kernel : str or Float[Tensor, "kh kw"]
-        The name of an interpolation allows all orientations. An array allows those
+        If it is the name of an interpolation, all orientations are allowed. An array
+        allows those
         that leave it unchanged, within 1% of its largest weight.
     scale : (float, float)
         How many times higher and wider the result is. If the two differ, only mirroring

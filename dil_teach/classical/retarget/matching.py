@@ -22,8 +22,9 @@ UPDATES = (20, 6, 4, 3)
 """Number of updates at each level, coarsest first; finer levels use the last number.
 Chosen by hand. (GPNN's paper has 10 at each level.)"""
 PLACE_WEIGHT = 3.0
-"""Weight of a patch's distance from its place in the start image, as a fraction of the
-sides. Its square is added to the squared distance of the values. A departure: in the
+"""Weight of the distance between a patch and its place in the start image. The distance
+is a fraction of the image's sides. Its square is added to the squared distance of the
+values. A departure: in the
 papers, only the start image keeps places. Chosen by hand."""
 COMPONENTS = 32
 """Number of principal components that are compared, of 147 values in colour. Chosen by

@@ -38,7 +38,8 @@ from dil_teach.patches.extract import average_patches, extract_patches
 from dil_teach.patches.search import nearest_rows
 
 ALPHA = 0.005
-"""Alpha in the normalised score; its unit is a squared difference per value. A smaller
+"""Alpha in the normalised score, on the scale of a patch's mean squared difference. A
+smaller
 alpha keeps more patches. From the paper, for tasks that need completeness."""
 COARSEST_NOVEL = 14
 """Smallest side of the coarsest level for new layouts, in pixels: a patch should cover

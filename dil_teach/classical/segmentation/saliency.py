@@ -28,8 +28,9 @@ def saliency(image: Image) -> Float[Tensor, "1 h w"]:
     """The saliency of each pixel of a picture.
 
     The mean of ``d_colour / (1 + 3 d_place)`` over the 64 nearest patches (paper,
-    equation 1), times a weight that falls with the distance to the centre of the most
-    salient pixels (section 3.3 of the paper uses the nearest such pixel).
+    equation 1) is multiplied by a weight. The weight decreases with the distance to the
+    centre of the most salient pixels; the paper (section 3.3) uses the distance to the
+    nearest such pixel.
 
     A ValueError is raised if the image is smaller than 16 x 16 pixels.
 

@@ -23,7 +23,8 @@ SPOTS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 WINDOW = 4.0
 """Standard deviation of the Gaussian window around a pixel, in pixels."""
 FLOOR = 1e-4
-"""Added to squared responses, because a response of 0.01 is noise."""
+"""Added to squared responses before the logarithm, so that responses below 0.01, which
+are noise, hardly matter."""
 
 PATCH_SIZE, PATCH_COMPONENTS, MIXTURE = 5, 12, 4
 """Side of a patch, in pixels; number of principal components of a patch without its
@@ -44,8 +45,9 @@ def texture_features(
 ) -> Float[Tensor, "n features h w"]:
     """Features of texture and colour at each pixel.
 
-    Thirty are logarithms of mean squared filter responses: 18 of oriented filters
-    (sorted at each wavelength) and 12 of filters for light and dark spots. Three are
+    Thirty features are logarithms of mean squared filter responses: 18 of oriented
+    filters (sorted by strength at each wavelength) and 12 of filters for light and dark
+    spots. Three are
     the mean and the contrast of the brightness, and the difference of its light and
     dark parts. The others are the colours, sharp and with two blurs. Each feature has
     mean 0 and standard deviation 1 over all images.

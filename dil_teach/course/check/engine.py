@@ -148,7 +148,8 @@ class Case:
 
 
 Property = Callable[[Any], Mapping[str, Any]]
-"""Measures an answer. Returns diagnoses and whether they are true; the first counts."""
+"""Measures an answer. Returns whether each diagnosis is true; the first true one is
+reported."""
 
 
 @dataclass(frozen=True, eq=False)

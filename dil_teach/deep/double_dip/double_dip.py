@@ -207,7 +207,8 @@ class DoubleDIP:
         self.average: list[Tensor] | None = None
 
     def draw(self) -> Layers:
-        """The layers with the present weights, and new noise on the network inputs."""
+        """The layers that the current weights give, with new noise on the network
+        inputs."""
 
         def noise(shape: torch.Size) -> Tensor:
             drawn = torch.randn(shape, generator=self.rng) * self.input_noise

@@ -45,7 +45,7 @@ BLUR = 2.0
 Without the blur, noise would determine the result of the search."""
 CORRECTION = 0.01
 """Learning rate of the coefficients, as a multiple of the networks' rate. With a higher
-rate, edges that the networks have not drawn yet change the coefficients."""
+rate, the coefficients would follow edges that the networks have not drawn yet."""
 LARGEST_SIDE = 256
 """Largest side, in pixels, of the copies from which the networks learn."""
 

@@ -30,7 +30,8 @@ learns for 75,000 steps from crops of 256 x 256 pixels on a GPU:
   the detail of the image is added to the coarser output.
 - The networks have no batch or spectral normalisation, no input noise and no final
   tanh. Their input is the whole image with mean 0 and standard deviation 1.
-- One D judges two scales, 1.5 apart. The authors have a network for each of many
+- One D judges two scales, which differ by a factor of 1.5. The authors have a network
+  for each of many
   scales, 1.4 apart.
 - The hinge loss replaces least squares. In one run on coins both were equally good.
 - The identity and patch losses are added. Identity and reconstruction alternate, each
@@ -481,7 +482,7 @@ class InGAN:
             self._set_learning_rates()
 
     def _half_precision(self) -> dict[str, Tensor]:
-        """The averaged generator's weights, at half the size."""
+        """The averaged generator's weights in half precision."""
         weights = self.averaged.state_dict()
         return {name: weight.half() for name, weight in weights.items()}
 

@@ -233,7 +233,7 @@ class ZSSR:
         ]
 
     def _next_stage(self) -> None:
-        """Enlarge the sources of the fathers (paper, section 3)."""
+        """Enlarge the images from which fathers are cut (paper, section 3)."""
         scale = self.stages[self.stage - 1]
         for i, low in enumerate(self.windows):
             kernel = kernel_at(scale, self.kernel, self.scale)
