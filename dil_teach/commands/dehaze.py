@@ -43,8 +43,7 @@ def dehaze(
         transmission_out: The file for the transmission, a grey picture; for a video, a
             folder or a video file.
         airlight_out: The file for the airlight, or for its mean with --non-uniform.
-        non_uniform: Let the airlight change slowly over the picture, for example if
-            the sun is low.
+        non_uniform: Let the airlight change slowly over the picture (low sun).
     """
     if non_uniform and method == "dark-channel":
         raise ValueError(

@@ -266,9 +266,8 @@ def _rank(
             levels = place[..., :1].expand(-1, -1, 2)
             centre = own[first : first + size].gather(1, levels)
             apart = (place[..., 1:] - centre).abs()
-            distance[(apart < 0.999).all(2)] = (
-                torch.inf
-            )  # not 1: the next patch, after rounding
+            # 0.999, not 1: after rounding, 1 is the neighbouring patch
+            distance[(apart < 0.999).all(2)] = torch.inf
         distance, order = distance.sort(dim=1, stable=True)
         distances.append(distance[:, :k])
         indices.append(chosen.gather(1, order[:, :k]))
