@@ -25,8 +25,8 @@ def segment(
 
     Args:
         image: The photograph, a video or a folder of frames.
-        mask_out: The mask to write: a picture. For a video: a new folder of frames or
-            .mkv (lossless), or .mp4 or .webm (lossy).
+        mask_out: The mask to write: a picture. For a video: a new folder of frames, or
+            a file: .mkv (lossless), .mp4 or .webm (lossy).
         foreground_hint: A picture of the same size, white on a part of the foreground
             (of a video's first frame). By default the salient pixels.
         background_hint: The same for the background. By default the image border.
