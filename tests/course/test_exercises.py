@@ -370,9 +370,9 @@ PLANTED = {
     },
     "make_son": {
         "come out black or white": lambda f, k, s, r: f[:, ::2, ::2],
-        "half a pixel off.* left of": odd_kernel,
-        "one pixel off.* right of": lambda *g: shifted_son(*g, first=1.5),
-        "one pixel off.* left of": lambda *g: shifted_son(*g, first=-0.5),
+        "by half a pixel of the father.* left of": odd_kernel,
+        "by one pixel of the father.* right of": lambda *g: shifted_son(*g, first=1.5),
+        "by one pixel of the father.* left of": lambda *g: shifted_son(*g, first=-0.5),
         r"should be \(3, 4, 6\)": lambda f, k, s, r: F.conv2d(
             f[:, None], k[None, None], padding=len(k) // 2 - 1
         )[:, 0],
