@@ -33,21 +33,11 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the arguments name.
+    """Run the command that the arguments name, by default those of the command line.
 
-    Torch gets one thread, unless ``OMP_NUM_THREADS`` is set or torch is already
-    imported.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The words after ``dil-teach``; by default from the command line.
-
-    Returns
-    -------
-    int
-        The exit status: 0 on success; 2 if the input cannot be used (one line on
-        standard error says why); 130 if interrupted.
+    It returns the exit status: 0 on success; 2 if the input cannot be used (one line on
+    standard error says why); 130 if interrupted. Torch gets one thread, unless
+    ``OMP_NUM_THREADS`` is set or torch is already imported.
     """
     # Torch reads this when a command imports it. One image hardly fills one core, so on
     # a busy machine a second thread mostly waits for the first.

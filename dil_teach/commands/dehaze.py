@@ -3,19 +3,16 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from dil_teach.commands.files import (
-    check_different,
-    check_input_is_kept,
-    check_place,
-    with_alpha,
-    write,
-)
+from dil_teach.commands.files import check_apart, check_place, with_alpha, write
 from dil_teach.commands.options import In, Options, Out, Png, train_with_bar
 from dil_teach.commands.pictures import load_pictures
+
+if TYPE_CHECKING:
+    from dil_teach.commands.files import Content
 
 
 def dehaze(
@@ -47,7 +44,7 @@ def dehaze(
     """
     if non_uniform and method == "dark-channel":
         raise ValueError(
-            "--non-uniform: expected --method double-dip, got dark-channel; use one"
+            "--non-uniform: expected --method double-dip, got dark-channel"
         )
 
     from dil_teach.classical.haze.dark_channel import (
@@ -63,25 +60,21 @@ def dehaze(
         pictures.check_output(transmission_out)
     if airlight_out:
         check_place(airlight_out, (".json",))
-        check_input_is_kept(airlight_out, image)
-    check_different([file for file in (out, transmission_out, airlight_out) if file])
-    training.check()
-    frames = pictures.colour.to(training.device)
+    check_apart([out, transmission_out, airlight_out], image)
+    frames = training.to_device(pictures.colour)
     if method == "double-dip":
         settings = training.settings(DehazingSettings)
-        dehazing = Dehazing(frames, non_uniform=non_uniform, settings=settings)
-        train_with_bar(dehazing)
-        found, doubts = dehazing.result(), dehazing.doubts()
+        dehazing = train_with_bar(Dehazing(frames, None, non_uniform, settings))
+        found = dehazing.result()
+        if doubts := dehazing.doubts():
+            print("dil-teach: unsure:", doubts, file=sys.stderr)
     else:
-        found, doubts = remove_haze_by_dark_channel(frames), None
-    files = {out: pictures.writer(with_alpha(found.image, pictures.alpha), out)}
+        found = remove_haze_by_dark_channel(frames)
+    clear = with_alpha(found.image, pictures.alpha)
+    files: dict[Path, Content] = {out: pictures.content(clear, out)}
     if transmission_out:
-        files[transmission_out] = pictures.writer(found.transmission, transmission_out)
+        files[transmission_out] = pictures.content(found.transmission, transmission_out)
     if airlight_out:
         mean = [round(float(value), 4) for value in found.airlight.mean((0, 2, 3))]
-        text = json.dumps({"airlight": mean}) + "\n"
-        files[airlight_out] = lambda file: file.write_bytes(text.encode())
-    write(files)
-    if doubts is not None:
-        print("dil-teach: unsure:", doubts, file=sys.stderr)
-    return f"{', '.join(map(str, files))}: written"
+        files[airlight_out] = json.dumps({"airlight": mean}) + "\n"
+    return write(files, "written")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 from dil_teach.commands.files import (
-    check_input_is_kept,
+    check_apart,
     check_output,
     check_pixels,
     load_mask,
@@ -40,15 +40,13 @@ def denoise(
     colour, alpha = load_picture(image)
     check_pixels(image, colour.shape[1:])
     check_output(out, image, colour.shape[1:], alpha)
-    training.check()
-    colour = colour.to(training.device)
+    colour = training.to_device(colour)
     if method == "dip":
         settings = training.settings(DeepImagePriorSettings)
         denoiser = DeepImagePrior(colour, settings=settings)
     else:
         denoiser = ZSN2N(colour, training.settings(ZSN2NSettings))
-    train_with_bar(denoiser)
-    return save_picture(denoiser.result(), alpha, out)
+    return save_picture(train_with_bar(denoiser).result(), alpha, out)
 
 
 def inpaint(
@@ -76,15 +74,12 @@ def inpaint(
     hole = load_mask(mask, colour.shape[1:])
     if hole.min() == 1:
         raise ValueError(
-            f"{mask}: expected white in the hole and black elsewhere, got white "
-            "everywhere; paint the known pixels black"
+            f"{mask}: expected white in the hole and black elsewhere, got only white"
         )
-    check_input_is_kept(out, mask)
-    training.check()
+    check_apart([out], mask)
+    colour = training.to_device(colour)
     # there is no noise to overfit, and more steps help some pictures
     more = {"steps": 700} if training.budget == "standard" else {}
     settings = training.settings(DeepImagePriorSettings, **more)
-    known = masked(hole.to(training.device))
-    inpainter = DeepImagePrior(colour.to(training.device), known, settings)
-    train_with_bar(inpainter)
-    return save_picture(inpainter.result(), alpha, out)
+    inpainter = DeepImagePrior(colour, masked(hole.to(training.device)), settings)
+    return save_picture(train_with_bar(inpainter).result(), alpha, out)

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dil_teach.image.convention import Image, Video
+
+    Content = Image | str | Callable[[Path], object]
+    """An image, a text, or a function that writes a file or folder to a given path."""
 
 MOST_PIXELS = 1_000_000
 """Maximum number of pixels that a network renders at once: about 4 GB of memory."""
@@ -56,8 +59,7 @@ def load_mask(file: Path, size: Sequence[int]) -> "Float[Tensor, '1 h w']":
     light = drawn.mean(0, keepdim=True) * (1 if alpha is None else alpha)
     if light.max() <= 0.5:
         raise ValueError(
-            f"{file}: expected a mask with white pixels, got none; paint the marked "
-            "places white"
+            f"{file}: expected a mask with white pixels, got none; paint some white"
         )
     return (light > 0.5).float()
 
@@ -71,22 +73,24 @@ def with_alpha(colour: "Tensor", alpha: "Tensor | None") -> "Tensor":
 
 def save_picture(result: "Image", alpha: "Image | None", out: Path) -> str:
     """Write a result with its transparency; return the command's last message."""
-    from dil_teach.image.files import save_image
-
-    save_image(with_alpha(result, alpha), out)
-    return f"{out}: {result.shape[1]} x {result.shape[2]} pixels written"
+    size = f"{result.shape[1]} x {result.shape[2]} pixels"
+    return write({out: with_alpha(result, alpha)}, f"{size} written")
 
 
-def write(files: dict[Path, Callable[[Path], object]]) -> None:
-    """Write all of the files or, if one of them fails, none.
-
-    Each function writes a file or a folder to the temporary place that it receives.
-    """
-    from dil_teach.image.files import written_whole
+def write(files: "Mapping[Path, Content]", what: str = "") -> str:
+    """Write all of the files or, if one of them fails, none; return a message."""
+    from dil_teach.image.files import save_image, written_whole
 
     with ExitStack() as places:
-        for out, save in files.items():
-            save(places.enter_context(written_whole(out)))
+        for out, content in files.items():
+            place = places.enter_context(written_whole(out))
+            if isinstance(content, str):
+                place.write_bytes(content.encode())
+            elif callable(content):
+                content(place)
+            else:
+                save_image(content, place)
+    return f"{', '.join(map(str, files))}: {what}"
 
 
 def check_pixels(
@@ -107,7 +111,7 @@ def check_output(
     """Raise an error if a picture with this transparency could not be written."""
     check_place(out, FORMATS)
     check_format(out, image, size, alpha)
-    check_input_is_kept(out, image)
+    check_apart([out], image)
 
 
 def check_format(
@@ -128,32 +132,26 @@ def check_format(
         )
 
 
-def check_input_is_kept(out: Path, *inputs: Path | None) -> None:
-    """Raise a ValueError if ``out`` is one of the input files."""
-    if out.exists() and any(f and f.exists() and out.samefile(f) for f in inputs):
-        raise ValueError(f"{out}: would overwrite an input file; name another file")
+def check_apart(outs: Sequence[Path | None], *inputs: Path | None) -> None:
+    """Raise a ValueError if a result would overwrite another result or an input file.
 
-
-def check_different(outs: Sequence[Path]) -> None:
-    """Raise a ValueError if two results have the same place, or one is in another."""
-    places = [out.resolve() for out in outs]
-    for number, (out, place) in enumerate(zip(outs, places, strict=True)):
-        others = places[:number] + places[number + 1 :]
-        if place in others or any(place in other.parents for other in others):
-            raise ValueError(
-                f"{out}: expected a different place for each result, got this one for "
-                "two; name another"
-            )
+    A result may not lie inside another one, either.
+    """
+    given = [out for out in outs if out]
+    for number, out in enumerate(given):
+        for other in given[:number] + given[number + 1 :]:
+            if out.resolve() in (other.resolve(), *other.resolve().parents):
+                raise ValueError(f"{out}: expected a different place for each result")
+        if out.exists() and any(f and f.exists() and out.samefile(f) for f in inputs):
+            raise ValueError(f"{out}: would overwrite an input file; name another file")
 
 
 def check_suffix(out: Path, suffixes: tuple[str, ...]) -> None:
     """Raise a ValueError unless the name ends in one of the suffixes."""
-    suffix = out.suffix.lower()
-    if suffix not in suffixes:
-        wanted = f"one of {', '.join(suffixes)}" if suffixes[1:] else suffixes[0]
+    if out.suffix.lower() not in suffixes:
+        wanted = "one of " * (len(suffixes) > 1) + ", ".join(suffixes)
         raise ValueError(
-            f"{out}: expected {wanted}, got '{suffix}'; name the file with "
-            f"{'one' if suffixes[1:] else 'it'}"
+            f"{out}: expected {wanted}, got '{out.suffix}'; change the file's suffix"
         )
 
 
@@ -175,6 +173,5 @@ def check_parent(out: Path) -> None:
         tempfile.TemporaryDirectory(dir=out.parent, prefix=".").cleanup()
     except OSError as error:
         raise OSError(
-            f"{out}: cannot be written ({error.strerror}); "
-            "choose a folder that you may write to"
+            f"{out}: cannot be written ({error.strerror}); choose another folder"
         ) from None

@@ -41,6 +41,4 @@ def lesson(
     total = len(notebook.cells)
     for _ in tqdm(cells, name, total, leave=False, unit="cell", mininterval=0):
         pass
-    html = page(notebook).encode()
-    write({out: lambda file: file.write_bytes(html)})
-    return f"{out}: {name} at {budget}, run and written"
+    return write({out: page(notebook)}, f"{name} at {budget}, run and written")

@@ -8,11 +8,14 @@ import tyro
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from dil_teach.training.loop import SingleImageMethod
+    from torch import Tensor
+
+    from dil_teach.training.loop import Method
 
 In = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="IN")]
 Out = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
 Png = Annotated[Path | None, tyro.conf.arg(metavar="PNG")]
+File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 Budget = Literal["quick", "standard", "full"]
 
 
@@ -27,8 +30,8 @@ class Training:
     device: str = "cpu"
     """Where to compute: cpu, cuda or mps."""
 
-    def check(self) -> None:
-        """Raise a ValueError unless torch accepts the seed and has the device."""
+    def to_device(self, image: "Tensor") -> "Tensor":
+        """The image on the device; a ValueError if torch cannot use device or seed."""
         import torch
 
         if not 0 <= self.seed < 2**63:
@@ -40,6 +43,7 @@ class Training:
                 f"--device: expected cpu, or cuda or mps where the machine has it, got "
                 f"'{self.device}'; leave it out to use the cpu"
             ) from None
+        return image.to(self.device)
 
     def settings(self, kind: Any, **changes: Any) -> Any:
         """The settings of a method, such as ``ZSSRSettings``, at this budget."""
@@ -50,11 +54,12 @@ Options = Annotated[Training, tyro.conf.OmitArgPrefixes]
 """``--budget``, ``--seed`` and ``--device``."""
 
 
-def train_with_bar(method: "SingleImageMethod") -> None:
-    """Train a method to the end and show its losses in a progress bar."""
+def train_with_bar(method: "Method") -> "Method":
+    """Train a method to the end, show its losses in a progress bar, and return it."""
     from dil_teach.training.loop import train
 
     with tqdm(total=method.total_steps, unit="step", leave=False) as bar:
         for progress in train(method, report_every=5):
             bar.set_postfix(progress.losses, refresh=False)
             bar.update(progress.step - bar.n)
+    return method

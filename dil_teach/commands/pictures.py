@@ -1,7 +1,6 @@
 """Read and write a picture, a folder of frames or a video in the same way."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 from dil_teach.commands.files import (
     MOST_PIXELS,
     MOST_PIXELS_IN_ALL,
-    check_input_is_kept,
+    check_apart,
     check_output,
     check_parent,
     check_pixels,
@@ -17,6 +16,7 @@ from dil_teach.commands.files import (
 )
 
 if TYPE_CHECKING:
+    from dil_teach.commands.files import Content
     from dil_teach.image.convention import Video
 
 
@@ -47,8 +47,7 @@ class Pictures:
         if len(self.colour) * small > MOST_PIXELS:
             raise ValueError(
                 f"{self.path}: expected at most {MOST_PIXELS // small} frames of "
-                f"{height} x {width}, got {len(self.colour)}; take a shorter video, or "
-                "make the frames smaller"
+                f"{height} x {width}, got {len(self.colour)}; take fewer or smaller"
             )
 
     def check_output(self, out: Path, alpha: "Video | None" = None) -> None:
@@ -67,16 +66,15 @@ class Pictures:
                     f"{out}: {self.path} is transparent in places, which no video file "
                     "can hold; name a folder for its frames"
                 )
-            check_input_is_kept(out, self.path)
+            check_apart([out], self.path)
 
-    def writer(self, video: "Video", out: Path) -> Callable[[Path], object]:
-        """Return the function with which `files.write` writes the frames to ``out``."""
-        from dil_teach.image.files import save_image
+    def content(self, video: "Video", out: Path) -> "Content":
+        """The frames as `files.write` needs them to write them to ``out``."""
         from dil_teach.image.films import film_rate, frame_files, save_film, save_frames
 
         video = video.cpu()
         if not self.film:
-            return lambda place: save_image(video[0], place)
+            return video[0]
         if out.suffix:
             return lambda place: save_film(video, place, film_rate(self.path))
         names = None

@@ -2,15 +2,11 @@
 
 import json
 import math
+from functools import partial
 
 from tqdm import tqdm
 
-from dil_teach.commands.files import (
-    check_input_is_kept,
-    check_place,
-    load_picture,
-    write,
-)
+from dil_teach.commands.files import check_apart, check_place, load_picture, write
 from dil_teach.commands.options import In, Out
 
 MOST_PIXELS = 300_000
@@ -56,12 +52,10 @@ def recurrence(
     )
 
     colour, alpha = load_picture(image)
-    check_input_is_kept(out, image)
+    check_apart([out], image)
     height, width = file_height, file_width = colour.shape[-2:]
     if max_side is not None and max_side < 1:
-        raise ValueError(
-            f"--max-side: expected at least 1 pixel, got {max_side}; try 512"
-        )
+        raise ValueError(f"--max-side: expected at least 1, got {max_side}; try 512")
     if max_side is not None and max_side < max(height, width):
         smaller = max_side / max(height, width)
         height, width = (max(1, round(side * smaller)) for side in (height, width))
@@ -103,9 +97,5 @@ def recurrence(
     }
     text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
     grey = Picture.fromarray((counts.double() * 255 / MOST).round().byte().numpy())
-    files = {
-        out: lambda file: grey.save(file, format="PNG"),
-        figures_out: lambda file: file.write_bytes(text.encode()),
-    }
-    write(files)
-    return f"{out}, {figures_out}: {counts.numel()} patches"
+    files = {out: partial(grey.save, format="PNG"), figures_out: text}
+    return write(files, f"{counts.numel()} patches")

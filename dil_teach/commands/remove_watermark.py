@@ -1,16 +1,14 @@
 """dil-teach remove-watermark: remove a mark that pictures share, by Double-DIP."""
 
 import re
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
 from dil_teach.commands.files import (
-    check_different,
+    check_apart,
     check_format,
-    check_input_is_kept,
     check_output,
     check_parent,
     check_pixels,
@@ -19,9 +17,6 @@ from dil_teach.commands.files import (
     write,
 )
 from dil_teach.commands.options import Options, train_with_bar
-
-if TYPE_CHECKING:
-    from dil_teach.image.convention import Image
 
 
 def remove_watermark(
@@ -50,12 +45,11 @@ def remove_watermark(
     wanted_box = None if box is None else _row_column_height_width(box)
 
     from dil_teach.deep.double_dip.watermark import WatermarkRemoval, WatermarkSettings
-    from dil_teach.image.files import save_image
 
     colours, alphas = load_alike(images)
     check_pixels(images[0], colours.shape[2:], len(images))
     outs = [out_dir / file.name for file in images]
-    check_different(outs)
+    check_apart(outs, *images)
     new = not out_dir.exists()
     if new:
         check_parent(out_dir)
@@ -64,29 +58,23 @@ def remove_watermark(
     for out, image, alpha in zip(outs, images, alphas, strict=True):
         check = check_format if new else check_output
         check(out, image, colours.shape[2:], alpha)
-        check_input_is_kept(out, *images)
-    training.check()
+    colours = training.to_device(colours)
     settings = training.settings(WatermarkSettings)
-    removal = WatermarkRemoval(colours.to(training.device), wanted_box, settings)
-    train_with_bar(removal)
-
+    removal = train_with_bar(WatermarkRemoval(colours, wanted_box, settings))
     cleaned = map(with_alpha, removal.clean(), alphas)
-    results = dict(zip(outs, cleaned, strict=True))
+    results = {out.name: picture for out, picture in zip(outs, cleaned, strict=True)}
+
+    def write_all(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        write({folder / name: picture for name, picture in results.items()})
+
     if new:
-        write({out_dir: lambda folder: _save_all(results, folder)})
+        write({out_dir: write_all})
     else:
-        write({out: partial(save_image, result) for out, result in results.items()})
+        write_all(out_dir)
     share = 100 * float((removal.opacity() > 0).float().mean())
     what = f"{len(outs)} pictures" if len(outs) > 1 else "1 picture"
     return f"{out_dir}: {what}, {share:.0f}% under a mark, written"
-
-
-def _save_all(results: "dict[Path, Image]", folder: Path) -> None:
-    from dil_teach.image.files import save_image
-
-    folder.mkdir()
-    for out, result in results.items():
-        save_image(result, folder / out.name)
 
 
 def _row_column_height_width(box: str) -> tuple[int, int, int, int]:
@@ -96,5 +84,4 @@ def _row_column_height_width(box: str) -> tuple[int, int, int, int]:
             "--box: expected row, column, height and width in pixels, such as "
             f"40,20,30,90, got '{box}'"
         )
-    row, column, height, width = map(int, found.groups())
-    return row, column, height, width
+    return int(found[1]), int(found[2]), int(found[3]), int(found[4])

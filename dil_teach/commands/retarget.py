@@ -3,16 +3,14 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import tyro
 from tqdm import tqdm
 
 from dil_teach.commands.files import (
     MOST_PIXELS,
     MOST_PIXELS_IN_ALL,
-    check_different,
-    check_input_is_kept,
+    check_apart,
     check_output,
     check_pixels,
     check_place,
@@ -20,15 +18,15 @@ from dil_teach.commands.files import (
     load_picture,
     write,
 )
-from dil_teach.commands.options import In, Options, Out, Png, Training, train_with_bar
+from dil_teach.commands.options import File, In, Options, Out, Png, train_with_bar
 
 if TYPE_CHECKING:
+    from dil_teach.commands.files import Content
     from dil_teach.deep.ingan.ingan import InGAN
     from dil_teach.deep.texture_expansion.texture_expansion import TextureExpansion
     from dil_teach.image.convention import Image
 
 Method = Literal["gpnn", "bidirectional", "seam", "ingan", "expand"]
-File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 Draw = Callable[[float, float], "Image"]
 """Computes the image for two scale factors, height first, then width."""
 Size = tuple[int, int]
@@ -43,8 +41,7 @@ MOST_TOGETHER = {
 """Maximum number of pixels of photograph and result together, for memory and time. The
 first two methods compare all patches of both, which takes about a minute."""
 MOST_LEARNED = 120_000
-"""Maximum number of pixels of the photograph for InGAN: more take hours without a GPU.
-"""
+"""Maximum number of pixels of a photograph for InGAN: more take hours without a GPU."""
 RATE = 12.0
 """Frames per second of a video."""
 
@@ -79,10 +76,8 @@ def retarget(
             a photograph of at most 120,000 pixels.
         scale_y: Height of the result, relative to the photograph's.
         scale_x: Width of the result, relative to the photograph's: 2 is twice as wide.
-        protect: A picture of the same size, white on parts to keep as they are (seam,
-            bidirectional).
-        remove: A picture of the same size, white on parts to remove (seam,
-            bidirectional).
+        protect: A mask of the same size, white on parts to keep (seam, bidirectional).
+        remove: A mask of the same size, white on parts to remove (seam, bidirectional).
         checkpoint: A file that --save-checkpoint wrote for this photograph; replaces
             training (ingan).
         save_checkpoint: The file for the trained network, .safetensors (ingan).
@@ -92,55 +87,45 @@ def retarget(
     """
     _check_options(method, protect or remove, checkpoint or save_checkpoint)
 
-    from dil_teach.image.files import save_image
     from dil_teach.training.checkpoint import save
 
     colour, _ = load_picture(image)
     size = colour.shape[1], colour.shape[2]
     wanted = _wanted_size(method, image, size, scale_y, scale_x)
     check_output(out, image, wanted)
-    outs = [file for file in (out, film, save_checkpoint) if file]
     if film:
         _check_film(film, frames, max(size[0], wanted[0]), max(size[1], wanted[1]))
     if save_checkpoint:
         check_place(save_checkpoint, (".safetensors",))
-    check_different(outs)
-    for file in outs:
-        check_input_is_kept(file, image, protect, remove, checkpoint)
-    training.check()
-    device = training.device
-    masks = [file and load_mask(file, size).to(device) for file in (protect, remove)]
-    colour = colour.to(device)
+    check_apart([out, film, save_checkpoint], image, protect, remove, checkpoint)
+    colour = training.to_device(colour)
+    masks = [file and load_mask(file, size).to(colour) for file in (protect, remove)]
 
-    files: dict[Path, Callable[[Path], object]] = {}
+    ingan: Any = None
     if method == "ingan":
         ingan = _ingan(colour, (scale_y, scale_x), checkpoint, training)
         draw = ingan.retarget
-        if save_checkpoint:
-            files[save_checkpoint] = partial(save, ingan)
     elif method == "expand":
         draw = _at_scales(size, _expansion(colour, wanted, training).result)
     else:
         draw = _at_scales(size, partial(_without_training, method, colour, *masks))
     result = draw(scale_y, scale_x).cpu()
-    files[out] = partial(save_image, result)
+    files: dict[Path, Content] = {out: result}
     if film:
         files[film] = _film(draw, scale_y, scale_x, frames)
-    write(files)
-    height, width = result.shape[1:]
-    return f"{', '.join(map(str, outs))}: {height} x {width} pixels written"
+    if save_checkpoint:
+        files[save_checkpoint] = partial(save, ingan)
+    return write(files, f"{result.shape[1]} x {result.shape[2]} pixels written")
 
 
 def _check_options(method: Method, mask: Path | None, learned: Path | None) -> None:
     if mask and method not in ("seam", "bidirectional"):
         raise ValueError(
-            f"--protect, --remove: expected --method seam or bidirectional with them, "
-            f"got {method}"
+            f"--protect, --remove: need --method seam or bidirectional, got {method}"
         )
     if learned and method != "ingan":
         raise ValueError(
-            f"--checkpoint, --save-checkpoint: expected --method ingan with them, got "
-            f"{method}"
+            f"--checkpoint, --save-checkpoint: need --method ingan, got {method}"
         )
 
 
@@ -159,8 +144,7 @@ def _wanted_size(
         raise ValueError(
             f"--scale-y, --scale-x: expected at most {MOST_TOGETHER[method]} pixels in "
             f"the photograph and the result together for {method}, got {size[0]} x "
-            f"{size[1]} and {wanted[0]} x {wanted[1]}; take smaller scales or a "
-            "smaller photograph"
+            f"{size[1]} and {wanted[0]} x {wanted[1]}; take a smaller scale"
         )
     return wanted
 
@@ -172,8 +156,7 @@ def _check_film(film: Path, frames: int, height: int, width: int) -> None:
     if not 1 <= frames <= most:
         raise ValueError(
             f"--frames: expected 1 to {most} frames of {height} x {width} pixels "
-            f"({MAX_MEGAPIXELS} megapixels together), got {frames}; try 24, or take a "
-            "smaller photograph"
+            f"({MAX_MEGAPIXELS} megapixels), got {frames}; try 24, or smaller scales"
         )
     check_place(film, WRITTEN)
 
@@ -210,7 +193,7 @@ def _ingan(
     image: "Image",
     scales: tuple[float, float],
     checkpoint: Path | None,
-    training: Training,
+    training: Options,
 ) -> "InGAN":
     from dil_teach.deep.ingan.ingan import InGAN, InGANSettings
     from dil_teach.image.warp import resizing
@@ -226,11 +209,10 @@ def _ingan(
                 f"{type(ingan).__name__}; train one with --save-checkpoint"
             )
     ingan.output_sizes(resizing(*scales))  # raises an error before the training
-    train_with_bar(ingan)
-    return ingan
+    return train_with_bar(ingan)
 
 
-def _expansion(image: "Image", size: Size, training: Training) -> "TextureExpansion":
+def _expansion(image: "Image", size: Size, training: Options) -> "TextureExpansion":
     from dil_teach.deep.texture_expansion.texture_expansion import (
         TextureExpansion,
         TextureExpansionSettings,
@@ -238,8 +220,7 @@ def _expansion(image: "Image", size: Size, training: Training) -> "TextureExpans
 
     expansion = TextureExpansion(image, training.settings(TextureExpansionSettings))
     expansion.check_size(size)  # raises an error before the training
-    train_with_bar(expansion)
-    return expansion
+    return train_with_bar(expansion)
 
 
 def _film(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from dil_teach.commands.files import check_input_is_kept, load_mask, write
+from dil_teach.commands.files import check_apart, load_mask, write
 from dil_teach.commands.options import In, Options, Png, train_with_bar
 from dil_teach.commands.pictures import load_pictures
 
@@ -40,16 +40,14 @@ def segment(
     pictures = load_pictures(image)
     pictures.check_frames(SIDE)
     pictures.check_output(mask_out)
-    check_input_is_kept(mask_out, foreground_hint, background_hint)
-    training.check()
+    check_apart([mask_out], foreground_hint, background_hint)
+    colour = training.to_device(pictures.colour)
     foreground, background = (
         hint and load_mask(hint, pictures.size).to(training.device)
         for hint in (foreground_hint, background_hint)
     )
-    colour = pictures.colour.to(training.device)
     settings = training.settings(SegmentationSettings)
     segmentation = Segmentation(colour, foreground, background, settings)
-    train_with_bar(segmentation)
-    mask = segmentation.mask()
-    write({mask_out: pictures.writer(mask, mask_out)})
-    return f"{mask_out}: {100 * float(mask.mean()):.0f}% is foreground, written"
+    mask = train_with_bar(segmentation).mask()
+    what = f"{100 * float(mask.mean()):.0f}% is foreground, written"
+    return write({mask_out: pictures.content(mask, mask_out)}, what)

@@ -1,6 +1,5 @@
 """dil-teach separate: the two layers of a mixture, by Double-DIP."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +7,7 @@ import tyro
 
 from dil_teach.commands.files import (
     MOST_PIXELS_IN_ALL,
-    check_different,
-    check_input_is_kept,
+    check_apart,
     check_output,
     check_pixels,
     load_alike,
@@ -43,22 +41,17 @@ def separate(
         out_second: The file for the other layer.
     """
     from dil_teach.deep.double_dip.separation import Separation, SeparationSettings
-    from dil_teach.image.files import save_image
 
     files = [mixture] if second_mixture is None else [mixture, second_mixture]
     images, _ = load_alike(files)
     check_pixels(mixture, images.shape[2:], len(files), MOST_PIXELS_IN_ALL)
     for out in (out_first, out_second):
         check_output(out, mixture, images.shape[2:])
-        check_input_is_kept(out, *files)
-    check_different([out_first, out_second])
-    training.check()
-    settings = training.settings(SeparationSettings)
-    separation = Separation(images.to(training.device), settings)
-    train_with_bar(separation)
-    found = separation.layers()
-    layers = {out_first: found.first, out_second: found.second}
-    write({out: partial(save_image, layer) for out, layer in layers.items()})
+    check_apart([out_first, out_second], *files)
+    images = training.to_device(images)
+    separation = Separation(images, training.settings(SeparationSettings))
+    found = train_with_bar(separation).layers()
     shares = " and ".join(f"{share:.3f}" for share in found.coefficients)
     what = f"coefficients {shares}" if second_mixture else f"coefficient {shares} taken"
-    return f"{out_first}, {out_second}: {what}, written"
+    layers = {out_first: found.first, out_second: found.second}
+    return write(layers, f"{what}, written")

@@ -1,14 +1,12 @@
 """dil-teach super-resolve: ZSSR."""
 
-import math
 import re
-from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from dil_teach.commands.files import check_output, load_picture, save_picture
-from dil_teach.commands.options import In, Options, Out, train_with_bar
+from dil_teach.commands.options import File, In, Options, Out, train_with_bar
 
 
 def super_resolve(
@@ -18,7 +16,7 @@ def super_resolve(
     training: Options,
     scale: float = 2.0,
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None,
-    kernel: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    kernel: File = None,
     noise: Annotated[float, tyro.conf.arg(metavar="SIGMA")] = 0.0,
     jpeg_quality: Annotated[int | None, tyro.conf.arg(metavar="Q")] = None,
 ) -> str:
@@ -35,7 +33,13 @@ def super_resolve(
         jpeg_quality: JPEG quality of the photograph, 1 to 95.
     """
     wanted_size = None if size is None else _height_and_width(size)
-    _check_degradation(noise, jpeg_quality)
+    if not 0 <= noise <= 255:
+        raise ValueError(
+            f"--noise: expected a standard deviation of 0 to 255, got {noise}; "
+            "10 is a grainy photograph"
+        )
+    if jpeg_quality is not None and not 1 <= jpeg_quality <= 95:
+        raise ValueError(f"--jpeg-quality: expected 1 to 95, got {jpeg_quality}")
 
     from dil_teach.deep.zssr.zssr import ZSSR, ZSSRSettings
     from dil_teach.image.kernel import load_kernel
@@ -49,12 +53,10 @@ def super_resolve(
     )
     check_output(out, image, high_size, alpha)
     degradation = {"noise": noise / 255, "jpeg_quality": jpeg_quality}
-    training.check()
     settings = training.settings(ZSSRSettings, **degradation)
+    colour = training.to_device(colour)
     blur = "bicubic" if kernel is None else load_kernel(kernel, scales)
-    zssr = ZSSR(colour.to(training.device), scales, blur, settings, wanted_size)
-
-    train_with_bar(zssr)
+    zssr = train_with_bar(ZSSR(colour, scales, blur, settings, wanted_size))
     if alpha is not None:
         alpha = resize(alpha, scales, high_size).clamp(0, 1)
     return save_picture(zssr.super_resolve(), alpha, out)
@@ -67,13 +69,3 @@ def _height_and_width(size: str) -> tuple[int, int]:
             f"--size: expected height x width in pixels, such as 300x400, got '{size}'"
         )
     return int(found[1]), int(found[2])
-
-
-def _check_degradation(noise: float, jpeg_quality: int | None) -> None:
-    if not (math.isfinite(noise) and 0 <= noise <= 255):
-        raise ValueError(
-            f"--noise: expected a standard deviation of 0 to 255, got {noise}; "
-            "10 is a grainy photograph"
-        )
-    if jpeg_quality is not None and not 1 <= jpeg_quality <= 95:
-        raise ValueError(f"--jpeg-quality: expected 1 to 95, got {jpeg_quality}")

@@ -392,7 +392,7 @@ def test_recurrence_names_the_largest_side_for_a_large_photograph(
         ("in.png folder.png", "folder.png: expected a file to write, got a folder"),
         ("in.png none/map.png", "none: no such folder"),
         ("in.png figures.png", "figures.json: expected a file to write, got a folder"),
-        ("in.png map.png --max-side 0", "--max-side: expected at least 1 pixel"),
+        ("in.png map.png --max-side 0", "--max-side: expected at least 1, got 0"),
         ("in.png map.png --max-side 3", ""),
         ("in.png map.png --patch-size 0", ""),
         ("in.png map.png --patch-size 25", ""),
