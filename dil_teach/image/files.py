@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image as Picture
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
 from dil_teach.image.convention import Image, check_image, from_uint8, to_uint8
 
@@ -34,12 +34,8 @@ def load_image(path: str | Path) -> Image:
         RGB (3) or RGBA (4), as in the file; a palette becomes RGB or RGBA.
         Sixteen-bit grey is divided by 65535; sixteen-bit colour is read as 8 bits.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is a folder, not a picture, truncated, or above ``MAX_MEGAPIXELS``.
+    A ValueError is raised for a folder, a file that is no picture, a damaged file, and
+    a picture above ``MAX_MEGAPIXELS``.
     """
     path = Path(path)
     if not path.exists():
@@ -53,34 +49,19 @@ def load_image(path: str | Path) -> Image:
             # our own limit below replaces Pillow's warning about large pictures
             warnings.simplefilter("ignore", Picture.DecompressionBombWarning)
             with Picture.open(path) as picture:
-                width, height = picture.size
-                if width * height > MAX_MEGAPIXELS * 1e6:
-                    raise _Refused(
-                        f"expected at most {MAX_MEGAPIXELS} megapixels, got {width} x "
-                        f"{height} = {width * height / 1e6:.0f}; make it smaller first"
-                    )
+                if picture.width * picture.height > MAX_MEGAPIXELS * 1e6:
+                    raise Picture.DecompressionBombError
                 return _decode(ImageOps.exif_transpose(picture))
-    except UnidentifiedImageError:
-        raise ValueError(
-            f"{path}: expected a picture (PNG, JPEG, TIFF, ...), got a file in another "
-            "format, whatever its name; export it again as PNG"
-        ) from None
     except Picture.DecompressionBombError:
         raise ValueError(
-            f"{path}: expected at most {MAX_MEGAPIXELS} megapixels, got far more; make "
-            "it smaller first"
+            f"{path}: expected at most {MAX_MEGAPIXELS} megapixels, got more; make it "
+            "smaller first"
         ) from None
-    except _Refused as error:
-        raise ValueError(f"{path}: {error}") from None
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise ValueError(
-            f"{path}: the file is truncated or damaged or cannot be read ({error}); "
-            "copy or export it again"
+            f"{path}: expected a picture with 8 or 16 bits a channel, got a damaged "
+            f"file or one of another kind ({error}); export it again as PNG"
         ) from None
-
-
-class _Refused(ValueError):
-    """Raised for a valid picture that load_image does not accept."""
 
 
 def _decode(picture: Picture.Image) -> Image:
@@ -88,10 +69,7 @@ def _decode(picture: Picture.Image) -> Image:
         values = np.asarray(picture, dtype=np.int64).clip(0, 65535)
         return torch.from_numpy(values.astype(np.float32) / 65535)[None]
     if picture.mode == "F":
-        raise _Refused(
-            "expected 8 or 16 bits a channel, got floating-point values of unknown "
-            "range; export it as a 16-bit PNG"
-        )
+        raise ValueError("floating-point values of unknown range")
     mode = "L" if picture.mode in ("1", "L", "LA") else "RGB"
     alpha = "A" if picture.has_transparency_data else ""
     return from_uint8(np.array(picture.convert(mode + alpha)))
@@ -107,12 +85,8 @@ def save_image(image: Image, path: str | Path) -> None:
     path : str or Path
         ``.png`` is lossless. The file is written by :func:`written_whole`.
 
-    Raises
-    ------
-    ValueError
-        If a value is not finite, or no format of that suffix can hold these channels.
-    OSError
-        If the folder does not exist or cannot be written.
+    A ValueError is raised if a value is not finite, or no format of that suffix can
+    hold these channels.
     """
     path = Path(path)
     check_image(image, channels=(1, 2, 3, 4), in_range=False)

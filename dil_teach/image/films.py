@@ -7,15 +7,15 @@ play everywhere; store masks in one of the other two.
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
-import imageio.v3 as imageio
 import numpy as np
 import torch
+from av.container import InputContainer
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from PIL import Image as Picture
@@ -37,11 +37,9 @@ ENCODED = {
     ".webm": ("webm", "vp9", "yuv420p", {"crf": "10", "b": "0"}),
     ".mkv": ("matroska", "ffv1", "bgr0", {}),
 }
-"""Container, codec, pixel format and quality options of each format. PyAV writes these
-files, because imageio cannot set the options."""
-GIF = ".gif"
-"""Suffix of the files that Pillow writes; it chooses 256 colours for each frame."""
-WRITTEN = (*ENCODED, GIF)
+"""Container, codec, pixel format and quality options of each format."""
+WRITTEN = (*ENCODED, ".gif")
+"""Suffixes of the videos that can be written, and below of those that can be read."""
 READ = (*WRITTEN, ".mov", ".m4v", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv")
 MAX_MEGAPIXELS = 100
 """Limit for all frames together: 1.2 GB as float32 in colour."""
@@ -61,21 +59,16 @@ def load_film(path: str | Path) -> Video:
     Parameters
     ----------
     path : str or Path
-        A video file that FFmpeg reads; it is rotated as its metadata says and its sound
-        is ignored. Or a folder of frames, ordered as in :func:`frame_files`.
+        A video file that FFmpeg reads; it is rotated as its metadata says, and its
+        sound is ignored. Or a folder of frames, ordered as in :func:`frame_files`.
 
     Returns
     -------
     Video
         RGB for a file; for a folder, the channels that ``load_image`` returns.
 
-    Raises
-    ------
-    FileNotFoundError
-        If the path does not exist.
-    ValueError
-        If it is not a video, or holds no frames, frames of different sizes, or over
-        ``MAX_MEGAPIXELS`` in all.
+    A ValueError is raised for a file that is no video, a video without frames, frames
+    of different sizes, or more than ``MAX_MEGAPIXELS`` in all.
     """
     path = Path(path)
     if not path.exists():
@@ -113,11 +106,22 @@ def film_rate(path: str | Path) -> float:
     """Frames per second of a video file; 24 for a folder."""
     if Path(path).is_dir():
         return FOLDER_RATE
-    try:
-        rate = float(imageio.immeta(path, plugin="pyav")["fps"])
-    except Exception as error:  # a decoder may raise anything on a damaged file
-        raise _damaged(path, error) from None
+    with _readable(path) as file:
+        rate = float(file.streams.video[0].guessed_rate or 0)
     return rate if math.isfinite(rate) and rate > 0 else FOLDER_RATE
+
+
+@contextmanager
+def _readable(path: str | Path) -> Iterator[InputContainer]:
+    """Open a video file; any error of the decoder becomes a ValueError."""
+    try:
+        with av.open(path) as file:
+            yield file
+    except Exception as error:  # a decoder may raise anything on a damaged file
+        raise ValueError(
+            f"{path}: expected a video (.mp4, .webm, .gif, ...), got a damaged file or "
+            f"one of another kind ({error}); export it again"
+        ) from None
 
 
 def _load_folder(folder: Path) -> Video:
@@ -132,35 +136,24 @@ def _load_folder(folder: Path) -> Video:
 
 def _load_file(path: Path) -> Video:
     frames: Frames = []
-    try:
-        with imageio.imopen(path, "r", plugin="pyav") as file:
-            pixels = 0  # counted, because a header may lack the number of frames
-            for frame in file.iter():
-                frames.append(frame)
-                pixels += frame.shape[0] * frame.shape[1]
-                if pixels > MAX_MEGAPIXELS * 1e6:
-                    break
-            turns = _quarter_turns(file.metadata(index=0)) if frames else 0
-    except Exception as error:  # a decoder may raise anything on a damaged file
-        raise _damaged(path, error) from None
+    pixels = 0  # counted, because a header may lack the number of frames
+    with _readable(path) as file:
+        for frame in file.decode(video=0):
+            turns = round(frame.rotation / 90)  # anticlockwise, as a phone notes them
+            frames.append(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+            pixels += frame.height * frame.width
+            if pixels > MAX_MEGAPIXELS * 1e6:
+                break
     if not frames:
         raise ValueError(f"{path}: expected a video, got no frame; export it again")
     _check_megapixels(path, len(frames), *frames[0].shape[:2])
-    first = from_uint8(np.rot90(frames[0], turns))
+    first = from_uint8(frames[0])
     video = first.new_empty(len(frames), *first.shape)
     for number, frame in enumerate(frames):
-        image = from_uint8(np.rot90(frame, turns))
+        image = from_uint8(frame)
         check_same_shape(image, first, f"{path}, frame {number + 1}", "the first")
         video[number] = image
     return video
-
-
-def _quarter_turns(metadata: dict[str, Any]) -> int:
-    """Anticlockwise quarter turns, from a phone's display matrix."""
-    if "DISPLAYMATRIX" not in metadata:
-        return 0
-    cosine, sine = np.frombuffer(metadata["DISPLAYMATRIX"], np.int32)[:2]
-    return round(-math.atan2(sine, cosine) / (math.pi / 2)) % 4
 
 
 def _check_megapixels(path: Path, count: int, height: int, width: int) -> None:
@@ -171,13 +164,6 @@ def _check_megapixels(path: Path, count: int, height: int, width: int) -> None:
             f"together ({most} frames of {height} x {width}), got more; cut it or make "
             "it smaller"
         )
-
-
-def _damaged(path: str | Path, error: Exception) -> ValueError:
-    return ValueError(
-        f"{path}: expected a video (.mp4, .webm, .gif, ...), got a damaged file or one "
-        f"of another kind ({error}); export it again"
-    )
 
 
 def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None:
@@ -211,10 +197,13 @@ def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None
         raise ValueError(f"{path}: expected a file to write, got a folder; name a file")
     with written_whole(path) as place:
         frames = [to_uint8(frame.expand(3, *frame.shape[1:])) for frame in video]
-        if suffix == GIF:
+        if suffix == ".gif":
+            first, *rest = map(Picture.fromarray, frames)
             # milliseconds: browsers slow down frames under 20
             duration = max(round(1000 / rate), 20)
-            imageio.imwrite(place, frames, plugin="pillow", duration=duration, loop=0)
+            first.save(
+                place, save_all=True, append_images=rest, duration=duration, loop=0
+            )
         else:
             _write_encoded(frames, place, suffix, rate)
 

@@ -78,12 +78,8 @@ def photo(name: str, size: int | None = None) -> Image:
         Side in pixels. The central square is cropped and downscaled with antialiased
         bicubic interpolation. By default the whole photograph is returned.
 
-    Raises
-    ------
-    ValueError
-        If there is no photograph of that name, or its central square is smaller.
-    FileNotFoundError
-        If the package that contains it is not completely installed.
+    A ValueError is raised if there is no photograph of that name, or its central square
+    is smaller than ``size``.
     """
     known = photos()
     if name not in known:
@@ -121,10 +117,7 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
     scale : int
         The factor in the file names: the LR image is ``scale`` times smaller.
 
-    Raises
-    ------
-    FileNotFoundError
-        If neither variable is set, or the set, the scale or an LR file is missing.
+    A FileNotFoundError is raised if neither variable is set, or a file is missing.
     """
     root = os.environ.get("DIL_TEACH_DATASETS")
     if not root and os.environ.get("DIL_TEACH_DOWNLOAD") == "1":

@@ -1,6 +1,5 @@
 """Commands of Deep Image Prior and Double-DIP: results, and messages for bad input."""
 
-import gc
 import json
 import os
 import re
@@ -44,14 +43,6 @@ METHODS = (
     WatermarkRemoval,
     ZSN2N,
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def little_garbage() -> Iterator[None]:
-    """imageio collects garbage when it closes a film: a second each time."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

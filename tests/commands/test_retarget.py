@@ -1,8 +1,6 @@
 """dil-teach retarget: the results of each method, and its errors."""
 
-import gc
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,14 +19,6 @@ from dil_teach.image.photos import photo
 from dil_teach.training.checkpoint import save
 
 HEIGHT, WIDTH = 36, 48
-
-
-@pytest.fixture(scope="module", autouse=True)
-def little_garbage() -> Iterator[None]:
-    """imageio collects garbage whenever it closes a film, which takes a second."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """Films: written files read back, and bad input is refused in one sentence."""
 
-import gc
 import os
 import shutil
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +24,6 @@ from dil_teach.image.films import (
 )
 from dil_teach.image.photos import photo
 from dil_teach.image.scenes import scene
-
-
-@pytest.fixture(scope="module", autouse=True)
-def little_garbage() -> Iterator[None]:
-    """imageio collects garbage whenever it closes a film, which takes a second after
-    the many imports of a test run."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
