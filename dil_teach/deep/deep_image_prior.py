@@ -23,11 +23,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.classical.denoising import noise_level
-from dil_teach.image.convention import Image, check_image
+from dil_teach.image.convention import Image, check_image, check_not_flat
 from dil_teach.image.degradation import (
     Degradation,
     check_mask,
-    check_not_flat,
     hide,
     identity,
 )

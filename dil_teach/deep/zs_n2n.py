@@ -18,8 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dil_teach.image.convention import Image, check_image
-from dil_teach.image.degradation import check_not_flat
+from dil_teach.image.convention import Image, check_image, check_not_flat
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.networks import convolution
 from dil_teach.training.precision import autocast

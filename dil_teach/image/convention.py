@@ -39,7 +39,8 @@ def check_images(
     """Check each image of a batch by :func:`check_image`, with the same parameters.
 
     A ValueError is also raised if ``images`` is not Float[Tensor, "n c h w"] with n at
-    least 1, or if an image is the same at all pixels and ``constant`` is false.
+    least 1, or if an image is the same at all pixels (up to one grey level) and
+    ``constant`` is false.
     """
     if not isinstance(images, Tensor) or images.ndim != 4 or len(images) == 0:
         what = tuple(images.shape) if hasattr(images, "shape") else type(images)
@@ -49,12 +50,20 @@ def check_images(
         )
     for image in images:
         check_image(image, name, channels, min_side, in_range)
-        span = (image.amax((1, 2)) - image.amin((1, 2))).max()
-        if not constant and span < 2 / 255:
-            raise ValueError(
-                f"{name}: expected a picture with something in it, got one that is the "
-                "same at all pixels; take another"
-            )
+        if not constant:
+            check_not_flat(image, name, 1.5 / 255)
+
+
+def check_not_flat(
+    image: Float[Tensor, "c *_size"], name: str = "image", span: float = 0.0
+) -> None:
+    """Raise a ValueError if no channel varies by more than ``span``."""
+    values = image.flatten(1)
+    if (values.amax(1) - values.amin(1)).max() <= span:
+        raise ValueError(
+            f"{name}: expected a picture with some detail to learn from, got one that "
+            "is the same at all pixels; take another"
+        )
 
 
 def split_alpha(image: Image) -> tuple[Image, Image | None]:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.image.augment import add_noise, jpeg
-from dil_teach.image.convention import Image
+from dil_teach.image.convention import Image, check_same_shape
 from dil_teach.image.kernel import Kernel2d
 from dil_teach.image.resize import blur_and_subsample, prepare_kernel, resize
 from dil_teach.image.scale import Scale, per_axis
@@ -119,12 +119,7 @@ def check_mask(mask: Tensor, image: Image) -> None:
 
     It needs the image's size, a hole, and pixels outside the hole.
     """
-    height, width = image.shape[-2:]
-    if mask.shape != (1, height, width):
-        raise ValueError(
-            f"mask: expected the image's size, (1, {height}, {width}), got "
-            f"{tuple(mask.shape)}; draw it on the image itself"
-        )
+    check_same_shape(mask, image[:1], "mask", "one channel of the image")
     if not ((mask == 0) | (mask == 1)).all():
         raise ValueError(
             "mask: expected 1 in the hole and 0 elsewhere, got other values; "
@@ -135,13 +130,4 @@ def check_mask(mask: Tensor, image: Image) -> None:
         raise ValueError(
             f"mask: expected 1 in the hole and 0 elsewhere, got {found}; paint the "
             "hole white and the known pixels black"
-        )
-
-
-def check_not_flat(values: Float[Tensor, "c *_size"]) -> None:
-    """Raise a ValueError for an image of one colour: nothing can be learned from it."""
-    if values.flatten(1).amin(1).equal(values.flatten(1).amax(1)):
-        raise ValueError(
-            "image: expected a picture, got one colour everywhere; take an image with "
-            "some detail to learn from"
         )

@@ -35,13 +35,23 @@ def extract_patches(
     Float[Tensor, "patches values"]
         Row by row from the top left; c * patch_size**2 values, channel by channel.
     """
-    if patch_size < 1 or stride < 1 or patch_size > min(image.shape[-2:]):
-        raise ValueError(
-            f"patch_size: expected 1 to {min(image.shape[-2:])} for "
-            f"{image.shape[-2]} x {image.shape[-1]} pixels, and a stride of at least "
-            f"1, got {patch_size} and {stride}"
-        )
+    check_patches(image, patch_size, stride)
     return F.unfold(image[None], patch_size, stride=stride)[0].T
+
+
+def check_patches(
+    image: Image, patch_size: int, stride: int = 1, name: str = "image", least: int = 1
+) -> None:
+    """Raise a ValueError if a patch is larger than the image or below ``least``."""
+    height, width = image.shape[-2:]
+    if not least <= patch_size <= min(height, width):
+        raise ValueError(
+            f"patch_size: expected {least} to {min(height, width)}, the smaller side "
+            f"of the {name} ({height} x {width} pixels), got {patch_size}; take a larger "
+            "image or scale, or smaller patches"
+        )
+    if stride < 1:
+        raise ValueError(f"stride: expected at least 1, got {stride}; 1 uses all")
 
 
 def gather_patches(
@@ -140,10 +150,6 @@ def bag_of(
     error messages.
     """
     masks = [None] * len(images) if masks is None else masks
-    if stride < 1:
-        raise ValueError(
-            f"stride: expected at least 1, got {stride}; 1 uses all patches"
-        )
     if not images or len({len(image) for image in images}) > 1:
         raise ValueError(
             f"{name}: expected at least one image, and one number of channels, got "
@@ -157,13 +163,8 @@ def bag_of(
     corners, widths, places, first = [], [], [], 0
     for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
         check_image(image, name, in_range=False)
+        check_patches(image, patch_size, stride, name)
         height, width = image.shape[-2:]
-        if not 1 <= patch_size <= min(height, width):
-            raise ValueError(
-                f"patch_size: expected 1 to {min(height, width)}, the smaller side of "
-                f"the {name} ({height} x {width} pixels), got {patch_size}; take a "
-                "larger image or scale, or smaller patches"
-            )
         if mask is None:
             mask = torch.ones(height, width, dtype=torch.bool, device=image.device)
         if mask.dtype != torch.bool or mask.shape != (height, width):

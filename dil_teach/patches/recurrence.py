@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from dil_teach.image.convention import Image, check_image
+from dil_teach.image.convention import Image, check_image, check_not_flat
 from dil_teach.image.resize import resize
+from dil_teach.patches.extract import check_patches
 from dil_teach.patches.search import nearest_patches
 
 SCALES = (1.0, 0.8, 0.64, 0.51, 0.41)
@@ -212,30 +213,13 @@ def recurrence_score(image: Image, patch_size: int = 5) -> float:
 
 def _check(image: Image, patch_size: int, scale: float) -> None:
     check_image(image, in_range=False)
-    height, width = image.shape[-2:]
-    smaller = min(height, width)
-    if not 1 < patch_size <= smaller:
+    check_patches(image, patch_size, least=2)
+    check_not_flat(image)
+    smaller = min(image.shape[-2:])
+    if scale > 1 or round(scale * smaller) < patch_size:
         raise ValueError(
-            f"patch_size: expected 2 to {smaller}, the smaller side of the image "
-            f"({height} x {width} pixels), got {patch_size}; take smaller patches or "
-            "a larger image"
-        )
-    if not 0 < scale <= 1:
-        raise ValueError(
-            f"scale: expected above 0 and at most 1, got {scale}; 0.5 searches the "
-            "image at half its size"
-        )
-    side = round(scale * smaller)
-    if side < patch_size:
-        raise ValueError(
-            f"scale: expected at least one patch of {patch_size} pixels in the "
-            f"downscaled image, got {side} pixels of {smaller} at scale {scale}; take "
-            "a larger scale or image, or smaller patches"
-        )
-    if (image == image[:, :1, :1]).all():
-        raise ValueError(
-            "image: expected some detail, got a constant image, where all patches are "
-            "equal; take a photograph"
+            f"scale: expected at most 1, and at least one patch ({patch_size} pixels) "
+            f"in the downscaled image, got {scale} times {smaller} pixels"
         )
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.image.convention import Image
+from dil_teach.image.convention import Image, check_same_shape
 from dil_teach.patches.extract import patches_inside
 from dil_teach.patches.search import nearest_patches
 
@@ -113,12 +113,7 @@ def check_map(name: str, weights: Map | None, image: Image) -> None:
     """Raise a ValueError unless weights have the image's size and are not negative."""
     if weights is None:
         return
-    height, width = image.shape[-2:]
-    if weights.shape != (1, height, width):
-        raise ValueError(
-            f"{name}: expected the size of its image, (1, {height}, {width}), got "
-            f"{tuple(weights.shape)}; draw it on that image"
-        )
+    check_same_shape(weights, image[:1], name, "one channel of its image")
     if not (torch.isfinite(weights).all() and (weights >= 0).all()):
         raise ValueError(
             f"{name}: expected finite numbers of at least 0, got "

@@ -227,7 +227,7 @@ def test_a_collage_holds_all_its_pictures(small) -> None:
         ),
         (
             lambda image: retarget(image, (28, 20), torch.ones(1, 3, 3)),
-            "importance: expected the size",
+            "importance: expected 1 x",
         ),
         (
             lambda image: retarget(image, (28, 20), torch.zeros(1, 28, 32)),

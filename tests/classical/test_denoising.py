@@ -66,7 +66,7 @@ def test_a_ramp_is_filled_exactly_and_known_pixels_are_kept():
     [
         (torch.zeros(1, 24, 24), "no hole"),
         (torch.ones(1, 24, 24), "nothing but hole"),
-        (torch.ones(1, 24, 12), "the image's size"),
+        (torch.ones(1, 24, 12), "mask: expected 1 x"),
         (torch.full((1, 24, 24), 0.7), "threshold"),
     ],
 )

@@ -231,11 +231,11 @@ def test_the_average_and_the_variance_follow_their_formulas(noisy):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"degradation": masked(torch.ones(1, 32, 64))}, "expected the image's size"),
+        ({"degradation": masked(torch.ones(1, 32, 64))}, "mask: expected 1 x"),
         ({"degradation": masked(torch.zeros(1, 64, 64))}, "no hole"),
         ({"degradation": masked(torch.ones(1, 64, 64))}, "nothing but hole"),
         ({"degradation": masked(torch.full((1, 64, 64), 0.5))}, "threshold"),
-        ({"image": torch.full((3, 64, 64), 0.5)}, "one colour everywhere"),
+        ({"image": torch.full((3, 64, 64), 0.5)}, "the same at all pixels"),
         ({"image": torch.full((3, 64, 64), math.nan)}, "NaN"),
         ({"image": torch.zeros(2, 64, 64)}, "split_alpha"),
         ({"image": torch.rand(3, 32, 64)}, "more than 32 pixels a side"),
@@ -266,7 +266,7 @@ def test_degradations_that_cannot_be_used_are_refused(degradation, said):
 
 def test_the_known_pixels_must_not_be_one_colour(noisy, mask):
     image = torch.where(mask == 1, noisy, torch.full_like(noisy, 0.5))
-    with pytest.raises(ValueError, match="one colour everywhere"):
+    with pytest.raises(ValueError, match="the same at all pixels"):
         DeepImagePrior(image, masked(mask))
 
 

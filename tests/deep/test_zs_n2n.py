@@ -72,7 +72,7 @@ def test_resuming_equals_never_stopping(noisy, tmp_path):
 @pytest.mark.parametrize(
     ("image", "said"),
     [
-        (torch.full((3, 64, 64), 0.5), "one colour everywhere"),
+        (torch.full((3, 64, 64), 0.5), "the same at all pixels"),
         (torch.rand(3, 4, 64), "at least 8 x 8"),
         (torch.full((3, 64, 64), torch.nan), "NaN"),
         (torch.rand(4, 64, 64), "split_alpha"),

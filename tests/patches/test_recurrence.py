@@ -198,14 +198,14 @@ def test_an_image_of_one_patch_has_no_matches():
     ("complaint", "image", "arguments"),
     [
         ("patch_size: expected 2 to 4, .*4 x 9 pixels", noise(3, 4, 9), {}),
-        ("constant image", torch.full((3, 20, 20), 0.4), {}),
+        ("the same at all pixels", torch.full((3, 20, 20), 0.4), {}),
         (
-            "constant image",
+            "the same at all pixels",
             torch.tensor([0.1, 0.5, 0.9])[:, None, None].expand(3, 9, 9),
             {},
         ),
-        ("got 4 pixels of 20", noise(3, 20, 30), {"scale": 0.2}),
-        ("scale: expected above 0", noise(3, 20, 20), {"scale": 0.0}),
+        ("at least one patch", noise(3, 20, 30), {"scale": 0.2}),
+        ("scale: expected at most 1", noise(3, 20, 20), {"scale": 0.0}),
         ("at most 1", noise(3, 20, 20), {"scale": 1.5}),
         ("channels", noise(2, 20, 20), {}),
         ("finite", torch.full((3, 20, 20), torch.nan), {}),

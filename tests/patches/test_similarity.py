@@ -74,7 +74,7 @@ def test_importance_weighs_a_new_patch_as_its_nearest_one() -> None:
     ("importance", "says"),
     [
         (-torch.ones(1, 20, 20), "importance: expected finite"),
-        (torch.ones(1, 3, 3), "importance: expected the size"),
+        (torch.ones(1, 3, 3), "importance: expected 1 x"),
         (torch.zeros(1, 20, 20), "importance: expected a patch"),
     ],
 )

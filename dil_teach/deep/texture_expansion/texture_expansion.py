@@ -44,8 +44,7 @@ from dil_teach.deep.texture_expansion.networks import (
 )
 from dil_teach.deep.texture_expansion.style import Batch, random_filters, style_loss
 from dil_teach.image.augment import random_crop
-from dil_teach.image.convention import Image, check_image
-from dil_teach.image.degradation import check_not_flat
+from dil_teach.image.convention import Image, check_image, check_not_flat
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import (
     adam,
