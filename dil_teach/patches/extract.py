@@ -47,8 +47,8 @@ def check_patches(
     if not least <= patch_size <= min(height, width):
         raise ValueError(
             f"patch_size: expected {least} to {min(height, width)}, the smaller side "
-            f"of the {name} ({height} x {width} pixels), got {patch_size}; take a larger "
-            "image or scale, or smaller patches"
+            f"of the {name} ({height} x {width} pixels), got {patch_size}; take a "
+            "larger image or scale, or smaller patches"
         )
     if stride < 1:
         raise ValueError(f"stride: expected at least 1, got {stride}; 1 uses all")
