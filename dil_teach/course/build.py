@@ -9,7 +9,6 @@ outputs. Without names it builds every chapter.
 import hashlib
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 import jupytext
@@ -48,30 +47,24 @@ def solution_notebook(name: str) -> NotebookNode:
 
 def marked_notebook(name: str) -> NotebookNode:
     """The chapter with everything that the build adds, and with marked solutions."""
-    notebook = with_references(fold_solutions(read_source(name)), name)
-    return one_click(notebook, name)
-
-
-def read_source(name: str) -> NotebookNode:
-    """The cells of a chapter's source, unchanged."""
     source = jupytext.read(shipped(f"notebooks/source/{name}.py"))
-    return nbformat.v4.new_notebook(cells=source.cells, metadata=METADATA)
+    notebook = nbformat.v4.new_notebook(cells=source.cells, metadata=METADATA)
+    return one_click(with_references(fold_solutions(notebook)), name)
 
 
 def with_ids(notebook: NotebookNode) -> NotebookNode:
     """Make each cell's id a hash of its text, because jupytext draws random ids."""
-    seen: Counter[str] = Counter()
     for cell in notebook.cells:
-        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode())
-        cell.id = digest.hexdigest()[:12]
-        seen[cell.id] += 1
-        if seen[cell.id] > 1:
-            cell.id += f"-{seen[cell.id]}"
+        text = f"{cell.cell_type}\n{cell.source}"
+        cell.id = hashlib.sha256(text.encode()).hexdigest()[:12]
     return notebook
 
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     """Run all cells in a new kernel, and keep the outputs that a static page can show.
+
+    A cell that fails raises a CellExecutionError. An AssertionError names a cell that
+    writes to standard error, or that prints a path of this machine.
 
     Parameters
     ----------
@@ -79,13 +72,6 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         It is changed in place and returned.
     folder : Path
         The kernel's working folder.
-
-    Raises
-    ------
-    nbclient.exceptions.CellExecutionError
-        If a cell fails.
-    ValueError
-        If a cell writes to standard error, or prints a path of this machine.
     """
     NotebookClient(
         notebook,
@@ -97,38 +83,38 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     ).execute()
     # nbclient adds the exact Python version of this machine.
     notebook.metadata = from_dict(METADATA)
+    here = (str(shipped("notebooks").parent), sys.prefix, tempfile.gettempdir())
     for cell in without_widgets(notebook).cells:
         for output in cell.get("outputs", []):
-            _check_output(cell, output)
+            text = output.get("text", "") + output.get("data", {}).get("text/plain", "")
+            assert output.get("name") != "stderr", (
+                f"remove the cause of this message on standard error:\n{text}\nfrom\n"
+                f"{cell.source}"
+            )
+            assert not any(place in text for place in here), (
+                f"print only the name of a file, not its path:\n{text}\nfrom\n"
+                f"{cell.source}"
+            )
     return notebook
 
 
 def build(name: str) -> Path:
     """Build one chapter, such as ``"00_tour"``, and return the path of its notebook.
 
-    The old file is replaced only when the new one is complete.
-
-    Raises
-    ------
-    ValueError
-        If the notebook is larger than 1 MB, or as in :func:`execute`.
+    The old file is replaced only when the new one is complete. Errors are those of
+    :func:`execute`, and an AssertionError if the notebook is larger than 1 MB.
     """
     folder = shipped("notebooks")
-    target = folder / f"{name}.ipynb"
     notebook = execute(learner_notebook(name), folder)
     text = nbformat.writes(notebook) + "\n"
-    size = len(text.encode())
-    if size > MAX_BYTES:
-        largest = max(
-            range(len(notebook.cells)), key=lambda i: len(str(notebook.cells[i]))
-        )
-        raise ValueError(
-            f"{target.name}: expected at most {MAX_BYTES:,} bytes, got {size:,}; show "
-            f"smaller or fewer crops (cell {largest} is the largest)"
-        )
-    with written_whole(target) as place:
+    size, sizes = len(text.encode()), [len(str(cell)) for cell in notebook.cells]
+    assert size <= MAX_BYTES, (
+        f"{name}: expected at most {MAX_BYTES:,} bytes, got {size:,}; show smaller or "
+        f"fewer crops (cell {sizes.index(max(sizes))} is the largest)"
+    )
+    with written_whole(folder / f"{name}.ipynb") as place:
         place.write_text(text, encoding="utf-8", newline="\n")
-    return target
+    return folder / f"{name}.ipynb"
 
 
 def chapters() -> list[str]:
@@ -136,22 +122,7 @@ def chapters() -> list[str]:
     return sorted(path.stem for path in shipped("notebooks/source").glob("[0-9]*.py"))
 
 
-def _check_output(cell: NotebookNode, output: NotebookNode) -> None:
-    text = output.get("text", "") + output.get("data", {}).get("text/plain", "")
-    if output.get("name") == "stderr":
-        raise ValueError(
-            f"expected no output on standard error, got {text.strip()!r} from\n"
-            f"{cell.source}\nremove the cause of the warning"
-        )
-    here = (str(shipped("notebooks").parent), sys.prefix, tempfile.gettempdir())
-    if found := [place for place in here if place in text]:
-        raise ValueError(
-            f"expected no path of this machine in an output, got {found[0]!r} from\n"
-            f"{cell.source}\nprint only the file's name"
-        )
-
-
 if __name__ == "__main__":
     for chapter in sys.argv[1:] or chapters():
-        path = build(chapter)
-        print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+        print(f"{chapter}: ", end="", flush=True)
+        print(f"{build(chapter).stat().st_size / 1000:.0f} kB")

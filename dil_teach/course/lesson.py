@@ -19,15 +19,8 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 def find_chapter(wanted: str) -> str:
     """The full name of a chapter, such as ``"01_patch_recurrence"``.
 
-    Parameters
-    ----------
-    wanted : str
-        Its number, its title, or both: ``"1"``, ``"01"`` or ``"patch_recurrence"``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such chapter.
+    `wanted` is its number, its title or both: ``"1"``, ``"01"`` or
+    ``"patch_recurrence"``. A ValueError lists the chapters if none of them matches.
     """
     names = sorted(path.stem for path in shipped("notebooks").glob("[0-9]*.ipynb"))
     for name in names:
@@ -42,38 +35,23 @@ def find_chapter(wanted: str) -> str:
 def learner_chapter(name: str, budget: str) -> NotebookNode:
     """The built chapter at another budget, without badges and without Colab's cell."""
     notebook = nbformat.read(shipped(f"notebooks/{name}.ipynb"), as_version=4)
-    kept = []
-    for cell in notebook.cells:
+    cells, notebook.cells = notebook.cells, []
+    for cell in cells:
         tags = cell.metadata.get("tags", [])
         if "parameters" in tags:
             cell.source = f'budget = "{budget}"'
         if cell.cell_type == "markdown":  # a badge's picture would need a download
             cell.source = re.sub(r"\[!\[([^]]*)\]\([^)]*\)\]", r"[\1]", cell.source)
         if "one-click" not in tags:
-            kept.append(cell)
-    notebook.cells = kept
+            notebook.cells.append(cell)
     return notebook
 
 
 def run_cells(notebook: NotebookNode, name: str) -> Iterator[int]:
-    """Run the cells in a new kernel and an empty folder.
+    """Run the cells in a new kernel and an empty folder, and yield the number of each.
 
-    Parameters
-    ----------
-    notebook : NotebookNode
-        The outputs of its cells are changed in place.
-    name : str
-        The chapter's name for error messages.
-
-    Yields
-    ------
-    int
-        The number of the cell that has just run, starting at 1.
-
-    Raises
-    ------
-    ValueError
-        If a cell fails, or the kernel dies.
+    Numbers start at 1. The outputs are changed in place. If a cell fails or the kernel
+    dies, a ValueError gives the number of the cell and the chapter's `name`.
     """
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with tempfile.TemporaryDirectory() as folder:

@@ -7,7 +7,6 @@ with ``python -m dil_teach.course.one_click``, into README.md.
 
 import re
 import tomllib
-from importlib.metadata import metadata as package_metadata
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
@@ -39,25 +38,14 @@ README_BADGES = re.compile(r"(?<=<!-- badges -->\n).*?(?=<!-- end of badges -->)
 def repository() -> str:
     """The repository's address, such as ``"https://github.com/OWNER/NAME"``.
 
-    It comes from pyproject.toml, or from the metadata of an installed wheel.
-
-    Raises
-    ------
-    ValueError
-        If it is not on GitHub, the only host that both Colab and Binder open.
+    Only GitHub is accepted, because both Colab and Binder open it.
     """
-    try:
-        text = shipped("pyproject.toml").read_text("utf-8")
-        urls = tomllib.loads(text)["project"]["urls"]
-    except FileNotFoundError:
-        lines = package_metadata("dil_teach").get_all("Project-URL", [])
-        urls = dict(line.split(", ", 1) for line in lines)
-    url = urls.get("Repository", "")
-    if not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", url):
-        raise ValueError(
-            "[project.urls] Repository: expected https://github.com/OWNER/NAME, got "
-            f"{url!r}; change it in pyproject.toml"
-        )
+    project = tomllib.loads(shipped("pyproject.toml").read_text("utf-8"))["project"]
+    url = project["urls"]["Repository"]
+    assert re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", url), (
+        "pyproject.toml, [project.urls] Repository: expected "
+        f"https://github.com/OWNER/NAME, got {url!r}"
+    )
     return url.removesuffix(".git")
 
 
@@ -77,27 +65,12 @@ def badges(name: str) -> str:
 def one_click(notebook: NotebookNode, name: str) -> NotebookNode:
     """Add the badges below the heading, and a first code cell that installs on Colab.
 
-    That cell does nothing outside Colab, or if the package can be imported.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-        It is changed in place and returned.
-    name : str
-        The chapter's name, such as ``"00_tour"``.
-
-    Raises
-    ------
-    ValueError
-        If the first cell does not begin with a heading.
+    That cell does nothing outside Colab, or if the package can be imported. `name` is
+    the chapter's, such as ``"00_tour"``. The notebook is changed in place and returned.
     """
     first = notebook.cells[0]
     heading, *rest = first.source.split("\n")
-    if first.cell_type != "markdown" or not heading.startswith("# "):
-        raise ValueError(
-            f"{name}: expected a first cell that begins with the heading '# ...', got "
-            f"{heading!r}; add the heading"
-        )
+    assert heading.startswith("# "), f"{name}: begin with '# ...', not with {heading!r}"
     first.source = "\n".join([heading, "", badges(name), *rest])
     metadata = {
         "cellView": "form",  # Colab shows only the title

@@ -7,173 +7,95 @@ heading, ``## References``.
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from nbformat import NotebookNode
-from pybtex.database import Person, parse_file
-from pybtex.richtext import Text
+from pybtex.backends.markdown import Backend
+from pybtex.database import Entry, parse_file
+from pybtex.style.formatting.plain import Style
 
 from dil_teach.image.shipped import shipped
 
 ANCHOR = "references"  # the list's id; JupyterLab gives the heading `References`
 MOST_NAMES = 3  # largest number of authors named in the text; the list names all
+HEADING = "## References"
 
 _CITATION = re.compile(
     r"""
-    (?P<code>
-        ^\ {0,3} (?P<fence>`{3,}|~{3,}) [^\n]*\n       # a fence and its end
-        (?:.*?\n)?? (?:\ {0,3}(?P=fence)[`~]*\ *$|\Z)
-      | (?P<ticks>`+)(?!`) .*? (?<!`)(?P=ticks)(?!`)   # `code` within a line
-    )
+    (?P<code> (?P<fence>`+|~{3,}) .*? (?:(?P=fence)|\Z) )  # code is left as it is
   | \[(?P<group>@[^\[\]]*)\]
   | (?<![\w/.@+`\\-])@(?P<key>[A-Za-z]\w*)   # no e-mail, URL or escaped \@
     """,
-    re.VERBOSE | re.MULTILINE | re.DOTALL,
+    re.VERBOSE | re.DOTALL,
 )
-_HEADING = re.compile(r"^## References\s*\Z", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Work:
-    """One entry of the bibliography, in plain characters."""
-
-    surnames: tuple[str, ...]
-    authors: tuple[str, ...]
-    """All authors, with their initials."""
-    fields: dict[str, str]
-    """BibTeX fields, such as title, journal, year, pages and doi."""
-
-    @property
-    def when(self) -> str:
-        """The year, or if there is none, the kind of work, such as 'talk'."""
-        return self.fields.get("year") or self.fields.get("howpublished", "no year")
+class _Markdown(Backend):
+    def format_str(self, text: str) -> str:
+        """The text unescaped, because some viewers take ``\\(`` for a formula."""
+        return text
 
 
 def with_references(
-    notebook: NotebookNode, chapter: str, bibliography: Path | None = None
+    notebook: NotebookNode, bibliography: Path | None = None
 ) -> NotebookNode:
     """Turn a chapter's citations into links, and list the cited works.
 
-    Code cells, fenced code and code within a line do not change.
+    Code does not change. An AssertionError says which citation cannot be read or has no
+    entry in the bibliography, or that the heading ``## References`` is missing.
 
     Parameters
     ----------
     notebook : NotebookNode
         It is changed in place and returned.
-    chapter : str
-        The chapter's name for error messages, such as ``"00_tour"``.
     bibliography : Path, optional
         A BibTeX file to read instead of ``notebooks/references.bib``.
-
-    Raises
-    ------
-    ValueError
-        If a cited work is not in the bibliography, a citation cannot be read, or works
-        are cited but no cell ends with the heading ``## References``.
     """
-    works = read_bibliography(bibliography)
-    cited: dict[str, Work] = {}
+    works = parse_file(str(bibliography or shipped("notebooks/references.bib"))).entries
+    cited: dict[str, Entry] = {}
 
-    def look_up(key: str) -> Work:
-        if key.lower() not in works:
-            raise ValueError(
-                f"chapter {chapter}: expected a key of the bibliography, got @{key}; "
-                "add the work to notebooks/references.bib, or write `@` in backticks "
-                "if it is not a citation"
-            )
-        return cited.setdefault(key.lower(), works[key.lower()])
+    def look_up(key: str) -> tuple[str, str]:
+        assert key in works, (
+            f"@{key}: add this work to notebooks/references.bib, or write `@` in "
+            "backticks if it is not a citation"
+        )
+        cited[key.lower()] = works[key]
+        return label(works[key])
 
     def link(match: re.Match[str]) -> str:
         if match["code"]:
             return match[0]
         if match["key"]:
-            work = look_up(match["key"])
-            return f"[{_names(work)} ({work.when})](#{ANCHOR})"
+            names, year = look_up(match["key"])
+            return f"[{names} ({year})](#{ANCHOR})"
         links = []
         for item in match["group"].split(";"):
             parts = re.fullmatch(r"\s*@(\w+)(,.+)?\s*", item, re.DOTALL)
-            if parts is None:
-                raise ValueError(
-                    f"chapter {chapter}: expected [@key], [@key; @key] or [@key, "
-                    f"section 3], got {match[0]}"
-                )
-            work = look_up(parts[1])
-            comma = "" if "year" in work.fields else ","
-            label = f"{_names(work)}{comma} {work.when}"
-            links.append(f"[{label}](#{ANCHOR}){parts[2] or ''}")
+            assert parts, f"expected [@a], [@a; @b] or [@a, section 3], got {match[0]}"
+            names, year = look_up(parts[1])
+            links.append(f"[{names}, {year}](#{ANCHOR}){parts[2] or ''}")
         return f"({'; '.join(links)})"
 
     prose = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
     for cell in prose:
         cell.source = _CITATION.sub(link, cell.source)
     if cited:
-        ends = [cell for cell in prose if _HEADING.search(cell.source)]
-        if len(ends) != 1:
-            raise ValueError(
-                f"chapter {chapter}: expected one cell that ends with the heading "
-                f"'## References', for the list of works, got {len(ends)}; write the "
-                "heading once, as the last line of the chapter"
-            )
-        entries = "".join(
-            f"\n- {_full(work)}" for work in sorted(cited.values(), key=_alphabetically)
-        )
-        before = ends[0].source.rstrip()
-        ends[0].source = f'{before}\n\n<a id="{ANCHOR}"></a>\n{entries}'
+        ends = [c for c in prose if c.source.strip().split("\n")[-1] == HEADING]
+        assert len(ends) == 1, f"write {HEADING} once, as the last line of the chapter"
+        entries = Style(abbreviate_names=True).format_entries(cited.values())
+        texts = (" ".join(e.text.render(_Markdown()).split()) for e in entries)
+        listed = "".join(f"\n- {text}" for text in texts)
+        ends[0].source = f'{ends[0].source.rstrip()}\n\n<a id="{ANCHOR}"></a>\n{listed}'
     return notebook
 
 
-def read_bibliography(path: Path | None = None) -> dict[str, Work]:
-    """The works by their keys in lower case, in the order of the file."""
-    source = path or shipped("notebooks/references.bib")
-    works = {}
-    for key, entry in parse_file(str(source), bib_format="bibtex").entries.items():
-        people = (entry.persons or {}).get("author", [])
-        fields = (entry.fields or {}).items()
-        works[key.lower()] = Work(
-            tuple(_name(person) for person in people),
-            tuple(_name(person, initials=True) for person in people),
-            {name.lower(): str(Text.from_latex(value)) for name, value in fields},
-        )
-    return works
-
-
-def _names(work: Work) -> str:
-    if len(work.surnames) > MOST_NAMES:
-        return f"{work.surnames[0]} et al."
-    return _and(work.surnames)
-
-
-def _full(work: Work) -> str:
-    """The work's entry in the list of references."""
-    of = work.fields
-    parts = [_and(work.authors), f"'{of['title']}'"]
-    if "journal" in of:
-        number = f"({of['number']})" if "number" in of else ""
-        parts.append(f"*{of['journal']}* {of.get('volume', '')}{number}".rstrip())
-    elif "booktitle" in of:
-        parts.append(f"*{of['booktitle']}*")
-    parts.append(work.when)
-    if "pages" in of:
-        parts.append(f"pp. {of['pages']}")
-    entry = ", ".join(parts)
-    if "note" in of:
-        entry += f" ({of['note']})"
-    if "doi" in of:
-        return f"{entry}. [doi:{of['doi']}](https://doi.org/{quote(of['doi'])})"
-    return f"{entry}. <{of['url']}>" if "url" in of else f"{entry}."
-
-
-def _alphabetically(work: Work) -> tuple[list[str], str, str]:
-    return [n.casefold() for n in work.surnames], work.when, work.fields["title"]
-
-
-def _name(person: Person, initials: bool = False) -> str:
-    given = [*person.rich_first_names, *person.rich_middle_names] if initials else []
-    surname = [*person.rich_prelast_names, *person.rich_last_names]
-    return " ".join(map(str, [*(name.abbreviate() for name in given), *surname]))
-
-
-def _and(names: tuple[str, ...]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+def label(work: Entry) -> tuple[str, str]:
+    """The authors' surnames and the year; a work without a year is named, as a talk."""
+    names = [
+        " ".join(map(str, [*person.rich_prelast_names, *person.rich_last_names]))
+        for person in work.persons["author"]
+    ]
+    year = work.fields.get("year") or work.fields["howpublished"].lower()
+    if len(names) > MOST_NAMES:
+        return f"{names[0]} et al.", year
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])), year
