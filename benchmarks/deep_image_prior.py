@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from dil_teach import fit, photo, psnr, resize
 from dil_teach.classical.back_projection import back_project
-from dil_teach.classical.denoising import nlm_denoise, noise_level, tv_denoise
+from dil_teach.classical.denoising import nlm_denoise, tv_denoise
 from dil_teach.classical.inpainting import biharmonic
 from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
@@ -33,6 +33,7 @@ from dil_teach.image.augment import add_noise, jpeg
 from dil_teach.image.convention import Image, from_uint8, to_uint8
 from dil_teach.image.degradation import downsampled, masked
 from dil_teach.image.files import save_image
+from dil_teach.image.metrics import noise_level
 
 FIVE = ("astronaut", "chelsea", "coffee", "china", "flower")
 SIZE = 128

@@ -1,6 +1,6 @@
 """Iterative back-projection: Irani and Peleg, 'Improving resolution by image
-registration', CVGIP 1991. The baseline of every super-resolution here. It learns
-nothing; it only makes the result agree with the low-resolution image."""
+registration', CVGIP 1991. The baseline of every super-resolution here: it learns
+nothing, and only makes the result agree with the low-resolution image."""
 
 from dil_teach.image.convention import Image
 from dil_teach.image.kernel import Kernel2d
@@ -9,16 +9,12 @@ from dil_teach.image.scale import Scale
 
 
 def back_project(
-    high: Image,
-    low: Image,
-    kernel: str | Kernel2d,
-    scale: Scale,
-    iterations: int = 20,
+    high: Image, low: Image, kernel: str | Kernel2d, scale: Scale, iterations: int = 20
 ) -> Image:
     """Correct a super-resolved image until its downscaled copy equals the given image.
 
     Each iteration is high <- high + upscale(low - downscale(high)), with bicubic
-    upscaling.
+    upscaling. The result may leave [0, 1] a little.
 
     Parameters
     ----------
@@ -26,20 +22,13 @@ def back_project(
         Float[Tensor, "c h2 w2"]: the start, for example the bicubic interpolation.
     low : Image
         Float[Tensor, "c h w"]: the given image.
-    kernel : str or Float["kh kw"]
+    kernel, scale
         How ``low`` was downscaled, as in
         :func:`dil_teach.image.resize.blur_and_subsample`.
-    scale : float or (float, float)
-        How many times higher and wider ``high`` is.
     iterations : int
         After bicubic interpolation, 20 iterations gave the highest PSNR on four
-        photographs. With a wide blur, fewer leave the result soft, and more turn the
-        rounding of ``low`` into grain.
-
-    Returns
-    -------
-    Image
-        Float[Tensor, "c h2 w2"]; may leave [0, 1] a little.
+        photographs. If the kernel is wide, fewer iterations leave the result soft, and
+        more turn the rounding of ``low`` into grain.
     """
     low_size, high_size = low.shape[-2:], high.shape[-2:]
     for _ in range(iterations):

@@ -2,14 +2,14 @@
 'On the Effectiveness of Visible Watermarks', CVPR 2017.
 
 The model of each marked image is I = (1 - a) clean + a c, with an opacity a at each
-pixel and one colour c. The watermark is the same on all images, so the median of their
-gradients is the gradient of the watermark. Its integral is the first estimate of the
-opacity. Opacity and colour then minimise
+pixel and one colour c. All images have the same mark, so the median of their gradients
+is the gradient of the mark. The first estimate of the opacity is the integral of this
+gradient. Opacity and colour then minimise
 
     TV((I - a c) / (1 - a)) + opacity weight * TV(a) + 5 * (values outside [0, 1]).
 
 Departures: gradient descent on opacity and colour together, instead of alternating
-least squares; the mark is at the same place in all images; it has only one colour.
+least squares; the mark has one colour, and the same place in all images.
 """
 
 import numpy as np
@@ -22,28 +22,28 @@ from skimage.filters import apply_hysteresis_threshold
 from torch import Tensor
 
 from dil_teach.image.convention import Video
-from dil_teach.training.schedules import schedule, set_learning_rate, update
+from dil_teach.training.schedules import adam, schedule, set_learning_rate, update
 
 Box = tuple[int, int, int, int]
 """Row, column, height and width in pixels."""
 
 STEPS, RATE = 400, 0.05
-"""Number of Adam steps, and the learning rate of the first half; then it falls."""
+"""Number of Adam steps; learning rate in the first half, before it falls."""
 START_COLOUR, START_OPACITY, LEAST_START = 0.8, 0.3, 0.06
-"""Start of the descent: a grey value, the opacity where the outline is 1, and the
-minimum of the outline, so that the opacity can grow everywhere."""
+"""Grey value and opacity at the start, where the outline is 1. The outline is at least
+``LEAST_START``, so that the opacity can grow everywhere."""
 OUTLINE_QUANTILE, OPACITY_QUANTILE = 0.98, 0.995
-"""The quantiles that count as the full outline and as the full opacity."""
+"""Quantiles of outline and opacity that count as their full value in the mark."""
 OPACITY_WEIGHT = 0.15
-"""Weight of the opacity's variation, before it is divided by the number of images. For
-three images, 0.05 was better than 0.1 and 0.2 on practice images."""
+"""Weight of the opacity's variation, times the number of images: for three
+images, 0.05 was better than 0.1 and 0.2 on practice images."""
 RANGE_WEIGHT = 5
 """Weight of the penalty for values of the clean images outside [0, 1]."""
 LEAST_LIGHT = 0.05
-"""Minimum of 1 - opacity in the closed form, which divides by it."""
+"""Minimum of the divisor 1 - opacity in the closed form."""
 SURE, LIKELY = 0.4, 0.15
 """Hysteresis thresholds, as fractions of the full opacity: a pixel is in the mark if it
-is above the first, or above the second and connected to a pixel above the first."""
+is above ``SURE``, or above ``LIKELY`` and connected to a pixel above ``SURE``."""
 
 
 def watermark_by_total_variation(
@@ -75,10 +75,10 @@ def watermark_by_total_variation(
 
 
 def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:
-    """The outline of the mark up to a factor: 0 on the box's border, about 1 inside.
+    """The mark up to a factor: 0 on the box's border, about 1 inside the mark.
 
-    It is the integral of the median of the images' gradients (Dekel et al., section
-    3.1). The first singular vector reduces its channels to one: a mark has one colour.
+    The result is the integral of the median of the images' gradients (Dekel et al.,
+    section 3.1). Its channels are reduced to one by the first singular vector.
     """
     part = images[_part(box)].cpu()
     across = F.pad(part.diff(dim=-1), (0, 1)).median(0).values
@@ -87,7 +87,7 @@ def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:
     border = [drawn[:, 0], drawn[:, -1], drawn[:, :, 0], drawn[:, :, -1]]
     drawn = drawn - np.median(np.concatenate(border, 1), 1)[:, None, None]
     left, _, right = np.linalg.svd(drawn.reshape(len(drawn), -1), full_matrices=False)
-    # assume a mark that is brighter than the images; the descent also finds dark marks
+    # the sign of a bright mark; the descent also finds dark marks
     shape = right[0].reshape(drawn.shape[1:]) * (1 if left[:, 0].sum() >= 0 else -1)
     scaled = shape / max(np.quantile(np.abs(shape), OUTLINE_QUANTILE), 1e-6)
     outline = torch.zeros_like(images[0, :1])
@@ -96,7 +96,7 @@ def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:
 
 
 def _part(box: Box) -> tuple:
-    """The index of the pixels in a box."""
+    """An index for the pixels in a box."""
     row, column, height, width = box
     return ..., slice(row, row + height), slice(column, column + width)
 
@@ -112,8 +112,7 @@ def without_mark(
 def mark_variation(
     images: Video, opacity: Float[Tensor, "1 h w"], colour: Float[Tensor, " c"]
 ) -> Float[Tensor, ""]:
-    """The objective: total variation of the clean images and of the opacity, and the
-    distance of the clean images from [0, 1]."""
+    """The objective, as in this module's formula."""
     left = without_mark(images, opacity, colour)
     outside = ((-left).relu() + (left - 1).relu()).mean()
     weight = OPACITY_WEIGHT / len(images)
@@ -129,7 +128,7 @@ def _descend(
     images: Video, opacity: Tensor, colour: Tensor, inside: Tensor
 ) -> tuple[Float[Tensor, "1 h w"], Float[Tensor, " c"]]:
     logits = [x.clamp(0.02, 0.98).logit().requires_grad_() for x in (opacity, colour)]
-    optimizer = torch.optim.Adam(logits, RATE, fused=images.device.type != "mps")
+    optimizer = adam(logits, images.device)
     for step in range(STEPS):
         set_learning_rate(optimizer, RATE * schedule(step / STEPS, decay=0.5))
         loss = mark_variation(images, inside * logits[0].sigmoid(), logits[1].sigmoid())
@@ -138,7 +137,7 @@ def _descend(
 
 
 def _mark(opacity: Float[Tensor, "1 h w"]) -> Float[Tensor, "1 h w"]:
-    """1 in the mark and in a border of one pixel, which it may cover in part."""
+    """1 in the mark and in a border of one pixel, which the mark may partly cover."""
     values = opacity[0].cpu().numpy()
     full = np.quantile(values, OPACITY_QUANTILE)
     found = apply_hysteresis_threshold(values, LIKELY * full, SURE * full)
@@ -146,8 +145,10 @@ def _mark(opacity: Float[Tensor, "1 h w"]) -> Float[Tensor, "1 h w"]:
 
 
 def _integrate(across: Float[Tensor, "h w"], down: Float[Tensor, "h w"]) -> np.ndarray:
-    """The image whose differences are nearest to these, in least squares: the solution
-    of the Poisson equation by the cosine transform."""
+    """The image whose differences are closest to these, in the least-squares sense.
+
+    The cosine transform solves the Poisson equation.
+    """
     divergence = across.numpy().astype(float) + down.numpy()
     divergence[:, 1:] -= across.numpy()[:, :-1]
     divergence[1:] -= down.numpy()[:-1]

@@ -22,7 +22,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dil_teach.classical.denoising import noise_level
 from dil_teach.image.convention import Image, check_image, check_not_flat
 from dil_teach.image.degradation import (
     Degradation,
@@ -30,6 +29,7 @@ from dil_teach.image.degradation import (
     hide,
     identity,
 )
+from dil_teach.image.metrics import noise_level
 from dil_teach.image.scale import scale_and_size
 from dil_teach.training.networks import Hourglass, draw_network_input
 from dil_teach.training.precision import autocast

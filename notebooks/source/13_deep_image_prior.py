@@ -419,8 +419,8 @@ show(
 # The next two figures show the measurements of the two rules.
 
 # %%
-from dil_teach.classical.denoising import noise_level
 from dil_teach.deep.deep_image_prior import TOO_NEAR
+from dil_teach.image.metrics import noise_level
 
 variances = [variance for *_, variance in seen]
 sigma = noise_level(noisy)

@@ -7,9 +7,10 @@ import torch
 from scipy.signal import convolve2d
 
 from dil_teach import photo, psnr
-from dil_teach.classical.denoising import nlm_denoise, noise_level, tv_denoise
+from dil_teach.classical.denoising import nlm_denoise, tv_denoise
 from dil_teach.classical.inpainting import biharmonic
 from dil_teach.image.augment import add_noise
+from dil_teach.image.metrics import noise_level
 
 
 @pytest.fixture(scope="module")

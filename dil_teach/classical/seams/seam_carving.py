@@ -1,9 +1,9 @@
 """Seam carving: Avidan and Shamir, "Seam carving for content-aware image resizing",
 SIGGRAPH 2007. The baseline of all retargeting methods here.
 
-A seam is one pixel in each row; its columns differ by at most one between rows. To make
-an image narrower, remove the seam of least energy, again and again. To make it wider,
-duplicate the seams that would be removed first. :mod:`.seams` finds seams.
+A seam has one pixel in each row, and its column changes by at most one from row to row.
+To make an image narrower, the seam of least energy is removed, again and again. To make
+it wider, the seams that would be removed first are duplicated.
 
 Departures: columns are carved before rows, instead of the optimal order of both
 ("Retargeting with optimal seams-order"); the default is the forward energy of
@@ -20,11 +20,11 @@ from dil_teach.image.convention import Image, check_image
 
 Mask = Bool[Tensor, "_h _w"] | Float[Tensor, "_h _w"]
 Masks = Float[Tensor, "2 _h _w"]
-"""The mask of protected pixels, and the mask of removed pixels."""
+"""The mask of protected pixels, and the mask of pixels to remove."""
 
 MOST_AT_ONCE = 0.5
-"""Fraction of the width that is inserted in one round. With more, seams of low energy
-run out and important parts are duplicated (Avidan and Shamir, "Image enlarging")."""
+"""Largest fraction of the width that is inserted in one round. With more, important
+parts would be duplicated (Avidan and Shamir, "Image enlarging")."""
 
 
 def carve(
@@ -50,34 +50,24 @@ def carve(
         Forward: minimise the differences that removing a seam creates. Backward:
         minimise the gradient along the seam.
     protect, remove : Bool or Float[Tensor, "h w"], optional
-        ``protect`` is 1 on pixels that seams avoid as long as possible, ``remove`` on
-        pixels that seams remove first. (If the image grows, seams avoid both.) Values
+        ``protect`` is 1 on pixels that seams should avoid, ``remove`` on pixels that
+        seams should remove first. (If the image grows, seams avoid both.) Values
         between 0 and 1 have less weight.
     """
     check_image(image, min_side=2)
     if min(size) < 1:
-        raise ValueError(
-            f"size: expected a height and width of at least 1 pixel, got {size}; try "
-            f"{tuple(image.shape[1:])}"
-        )
+        raise ValueError(f"size: expected sides of at least 1 pixel, got {size}")
     masks = _stack_masks(image, protect, remove)
     for width in reversed(size):
-        image, masks = _to_width(image, masks, width, energy)
+        if image.shape[2] > width:
+            image, masks = _remove_seams(image, masks, image.shape[2] - width, energy)
+        while (now := image.shape[2]) < width:
+            count = min(width - now, round(MOST_AT_ONCE * now))
+            # pixels that should be removed are not duplicated either
+            order = seam_order(image, count, energy=energy, protect=masks.amax(0))
+            image, masks = (at_width(x, order, now + count) for x in (image, masks))
         image, masks = image.mT, masks.mT  # rows are the columns of the transpose
     return image.contiguous()
-
-
-def _to_width(
-    image: Image, masks: Masks, width: int, energy: Energy
-) -> tuple[Image, Masks]:
-    if image.shape[2] > width:
-        return _remove_seams(image, masks, image.shape[2] - width, energy)
-    while (now := image.shape[2]) < width:
-        count = min(width - now, round(MOST_AT_ONCE * now))
-        # pixels that should be removed are not duplicated either
-        order = seam_order(image, count, energy=energy, protect=masks.amax(0))
-        image, masks = (at_width(x, order, now + count) for x in (image, masks))
-    return image, masks
 
 
 def _remove_seams(
@@ -100,8 +90,8 @@ def remove_object(
     """Remove an object by removing seams through it.
 
     Source: Avidan and Shamir 2007, "Object removal". A ValueError is raised if a mask
-    has another size than the image, the object fills a whole line, or protected pixels
-    keep all seams away from it.
+    has another size than the image, the object fills a whole row or column, or
+    protected pixels keep all seams away from it.
 
     Parameters
     ----------
@@ -110,7 +100,7 @@ def remove_object(
     remove : Bool[Tensor, "h w"]
         The object. Seams run along its longer side, so that fewer are needed.
     size : (int, int), optional
-        Height and width to which the result is carved, such as the image's.
+        Height and width to which the result is carved, for example the image's.
     """
     check_image(image)
     masks = _stack_masks(image, protect, remove.bool())
@@ -119,18 +109,17 @@ def remove_object(
     if across:
         image, masks = image.mT, masks.mT
     while left := int(masks[1].sum()):
-        # a seam removes one pixel per row: as many seams as the object's widest row has
-        count = int(masks[1].sum(1).max())
+        count = int(masks[1].sum(1).max())  # each seam removes one pixel of each row
         if count > image.shape[2] - 2:
             raise ValueError(
-                f"remove: expected an object that leaves 2 pixels of each line, got "
-                f"one that fills {count} of {image.shape[2]}; carve to a smaller size"
+                "remove: expected an object that leaves at least 2 pixels of each row "
+                f"and column, got one that fills {count} of {image.shape[2]}"
             )
         image, masks = _remove_seams(image, masks, count, energy)
         if masks[1].sum() == left:
             raise ValueError(
-                "protect: expected a way for seams to the object, got pixels that "
-                "close it off; protect less"
+                "protect: expected a way for seams to the object, got none; protect "
+                "fewer pixels"
             )
     if across:
         image, masks = image.mT, masks.mT
@@ -168,14 +157,14 @@ def seam_order(
     height, width = image.shape[-2:]
     if not 1 <= count < width:
         raise ValueError(
-            f"count: expected 1 to {width - 1} seams of an image {width} pixels wide, "
-            f"got {count}; take fewer"
+            f"count: expected 1 to {width - 1} for {width} columns, got {count}"
         )
     protected, removed = _stack_masks(image, protect, remove).double()
-    # a pixel to remove outweighs any energy; one to protect, a seam of pixels to remove
+    # a pixel to remove outweighs the energy of any seam; a protected pixel outweighs a
+    # whole seam of pixels to remove
     bias = 4 * height * ((height + 1) * protected - removed)
     places = fast_seams_in_turn(image, count, energy, bias)
-    for i in range(count - 1, 0, -1):  # columns of the whole image: put seams back
+    for i in range(count - 1, 0, -1):  # put seams back: columns of the whole image
         places[i:] += places[i:] >= places[i - 1]
     turns = torch.arange(count, device=image.device).expand(height, count)
     order = turns.new_full((height, width), count)
@@ -185,32 +174,33 @@ def seam_order(
 def at_width(
     image: Float[Tensor, "*c h w"], order: Int[Tensor, "h w"], width: int
 ) -> Float[Tensor, "*c h w2"]:
-    """An image at any width that its seam order allows, without new computation.
+    """An image at another width, from its seam order; no seams are searched.
+
+    A narrower image lacks the first seams. A wider image has a new pixel to the right
+    of each pixel of the first seams: the mean of its two neighbours.
 
     Source: Avidan and Shamir 2007, "Multi-size images" and "Image enlarging". A
     ValueError is raised if the order has too few seams, or another size than the image.
 
     Parameters
     ----------
-    image : Image
-        Float[Tensor, "c h w"]; or a mask.
+    image : Float[Tensor, "*c h w"]
+        An image, or masks.
     order : Int[Tensor, "h w"]
         From :func:`seam_order`. To change the height, transpose image and order.
     width : int
         In pixels; narrower or wider than the image by at most the number of seams.
-
-    Returns
-    -------
-    Float[Tensor, "c h width"]
-        A narrower image lacks the first seams. A wider image has a new pixel to the
-        right of each pixel of the first seams: the mean of its two neighbours.
     """
     now, count = order.shape[1], int(order.max())
-    if image.shape[-2:] != order.shape or abs(width - now) > count:
+    if image.shape[-2:] != order.shape:
         raise ValueError(
-            f"width: expected {now - count} to {now + count}, the range of {count} "
-            f"seams of {order.shape[0]} x {now} pixels, got {width}; compute more "
-            "seams in seam_order"
+            f"order: expected the size of its image, {tuple(image.shape[-2:])}, got "
+            f"{tuple(order.shape)}"
+        )
+    if abs(width - now) > count:
+        raise ValueError(
+            f"width: expected {now - count} to {now + count} pixels, got {width}; for "
+            "other widths, call seam_order with a larger count"
         )
     rows = image.shape[:-1]
     if width <= now:
@@ -229,9 +219,8 @@ def _stack_masks(image: Image, protect: Mask | None, remove: Mask | None) -> Mas
         mask = image.new_zeros(size) if mask is None else mask.to(image)
         if mask.shape != size or mask.min() < 0 or mask.max() > 1:
             raise ValueError(
-                f"{name}: expected 0 to 1 for each of {size[0]} x {size[1]} pixels, "
-                f"got {mask.min():.3g} to {mask.max():.3g} for "
-                f"{' x '.join(map(str, mask.shape))}; make the mask from that image"
+                f"{name}: expected 0 to 1 and shape {tuple(size)}, got "
+                f"{mask.min():.3g} to {mask.max():.3g} and {tuple(mask.shape)}"
             )
         masks.append(mask)
     return torch.stack(masks)

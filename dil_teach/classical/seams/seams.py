@@ -1,7 +1,7 @@
 """Seams of least energy, by dynamic programming.
 
-Avidan and Shamir, "Seam carving for content-aware image resizing", SIGGRAPH 2007, with
-the backward energy; the forward energy is that of Rubinstein, Shamir and Avidan,
+The backward energy is that of Avidan and Shamir, "Seam carving for content-aware image
+resizing", SIGGRAPH 2007; the forward energy is that of Rubinstein, Shamir and Avidan,
 "Improved seam carving for video retargeting", SIGGRAPH 2008.
 
     backward:  M(i, j) = e(i, j) + min(M(i-1, j-1), M(i-1, j), M(i-1, j+1))
@@ -10,9 +10,8 @@ the backward energy; the forward energy is that of Rubinstein, Shamir and Avidan
                              M(i-1, j+1) + C_R(i, j))
 
 The last row of M holds the energy of the best seam that ends at each pixel. From its
-minimum, the seam is traced back to the top.
-
-:mod:`.fast_seams` finds the same seams in a fraction of the time.
+minimum, the seam is traced back to the top. :mod:`.fast_seams` finds the same seams in
+a fraction of the time.
 """
 
 from typing import Any, Literal, get_args
@@ -29,7 +28,7 @@ Energy = Literal["forward", "backward"]
 ENERGIES: tuple[Energy, ...] = get_args(Energy)
 Costs = Float[Tensor, "_h _w"] | Float[Tensor, "3 _h _w"]
 """Cost of each pixel of a seam; or three costs, for a seam that comes from the upper
-left, from above and from the upper right."""
+left, from above and from the upper right (C_L, C_U and C_R)."""
 
 
 def energy_map(image: Image, energy: Energy = "backward") -> Costs:
@@ -41,14 +40,8 @@ def energy_map(image: Image, energy: Energy = "backward") -> Costs:
         Float[Tensor, "c h w"]; its luma, in [0, 1], is used.
     energy : {"backward", "forward"}
         Backward: the gradient ``|dI/dx| + |dI/dy|``, by central differences. Forward:
-        the differences of the pixels that become neighbours when the seam is removed.
-
-    Returns
-    -------
-    Float[Tensor, "h w"] or Float[Tensor, "3 h w"]
-        Backward: the energy e_1 of Avidan and Shamir. Forward: the costs C_L, C_U and
-        C_R of Rubinstein et al., for a seam that comes from the upper left, from above
-        and from the upper right.
+        three costs, the differences of the pixels that become neighbours when the seam
+        is removed.
     """
     check_image(image)
     check_energy(energy)
@@ -77,36 +70,23 @@ def grey_values(image: Image) -> Float[Tensor, "h w"]:
 def check_energy(energy: str) -> None:
     """Raise a ValueError for an unknown energy."""
     if energy not in ENERGIES:
-        raise ValueError(
-            f"energy: expected one of {', '.join(ENERGIES)}, got '{energy}'; forward "
-            "breaks fewer lines"
-        )
+        raise ValueError(f"energy: expected forward or backward, got '{energy}'")
 
 
 def find_seam(costs: Costs) -> Int[Tensor, "h"]:
-    """The seam of least energy, from top to bottom, by dynamic programming.
+    """The seam of least energy: its column in each row, by dynamic programming.
 
-    Parameters
-    ----------
-    costs : Float[Tensor, "h w"] or Float[Tensor, "3 h w"]
-        As :func:`energy_map` returns them. In the first row, only the cost from above
-        counts.
-
-    Returns
-    -------
-    Int[Tensor, "h"]
-        The seam's column in each row. In case of ties, it ends farthest to the left.
+    ``costs`` are those of :func:`energy_map`; in the first row, only the cost from
+    above counts. In case of ties, the seam ends farthest to the left.
     """
     steps = (costs if costs.ndim == 3 else costs.expand(3, -1, -1)).cpu()
     height, width = steps.shape[1:]
-
-    def between_walls(line: Tensor) -> Tensor:
-        return F.pad(line, (1, 1), value=torch.inf)  # no seam comes from outside
-
-    sums = [between_walls(steps[1, 0])]  # the rows of M
-    for row in range(1, height):
-        before = sums[-1].unfold(0, width, 1)  # at the upper left, above, upper right
-        sums.append(between_walls((before + steps[:, row]).amin(0)))
+    sums = []  # the rows of M, with infinity beside them: no seam comes from outside
+    for row in range(height):
+        least = steps[1, 0]
+        if row > 0:  # the best of upper left, above and upper right
+            least = (sums[-1].unfold(0, width, 1) + steps[:, row]).amin(0)
+        sums.append(F.pad(least, (1, 1), value=torch.inf))
 
     column = int(sums[-1][1:-1].argmin())
     seam = [column]
@@ -125,38 +105,9 @@ def seam_energy(costs: Costs, seam: Int[Tensor, "h"]) -> float:
     """The energy of a seam: the sum of the costs along it, as in :func:`find_seam`."""
     if (seam.diff().abs() > 1).any():
         raise ValueError(
-            f"seam must move by at most one column from row to row, got {seam.tolist()}"
+            f"seam: expected at most one column from row to row, got {seam.tolist()}"
         )
     row = torch.arange(len(seam), device=seam.device)
     steps = costs if costs.ndim == 3 else costs.expand(3, -1, -1)
     came_from = 1 - seam.diff(prepend=seam[:1])  # 0 left, 1 above, 2 right
     return steps[came_from, row, seam].double().sum().item()
-
-
-def seams_in_turn(
-    image: Image, count: int, energy: Energy, bias: Float[Tensor, "h w"]
-) -> Int[Tensor, "count h"]:
-    """The seams of least energy; each is removed before the next one is found.
-
-    Parameters
-    ----------
-    image, energy
-        As in :func:`energy_map`.
-    count : int
-        Number of seams: 1 to w - 1.
-    bias : Float[Tensor, "h w"]
-        Added to the cost of each pixel: above 0 to protect it, below 0 to remove it.
-
-    Returns
-    -------
-    Int[Tensor, "count h"]
-        Columns of each seam, in the image without the seams before it.
-    """
-    seams = []
-    for _ in range(count):
-        seam = find_seam(energy_map(image, energy) + bias)
-        stays = torch.arange(image.shape[2], device=seam.device) != seam[:, None]
-        image = image[:, stays].view(*image.shape[:2], -1)
-        bias = bias[stays].view(len(bias), -1)
-        seams.append(seam)
-    return torch.stack(seams)
