@@ -350,8 +350,8 @@ curve = right.percentage_against_scale
 
 PLANTED = {
     "what_to_learn_from": {
-        "a network that returns its input": "itself to itself",
-        "holds nothing that interpolation does not know": "itself to bicubic",
+        "A network that returns its input": "itself to itself",
+        "only interpolates is perfect": "itself to bicubic",
         "Expected one of": "everything",
     },
     "where_it_wins": {
@@ -360,19 +360,23 @@ PLANTED = {
         "Expected one of": "the emblem",
     },
     "allowed_orientations": {
-        "All eight are allowed only if": set(range(8)),
+        "leave the kernel as it is": set(range(8)),
         "Orientation 1 turns the blur": {0, 1, 2, 3},
         "Orientation 4 turns the blur": {0, 4},
-        "there are more": {0},
-        "camera has taken that": {2},
+        "More orientations": {0},
+        "Orientation 0 is missing": {2},
         "Expected a set": {0, 8},
         "Expected a set of": 3,
     },
     "make_son": {
         "come out black or white": lambda f, k, s, r: f[:, ::2, ::2],
-        "by half a pixel of the father.* left of": odd_kernel,
-        "by one pixel of the father.* right of": lambda *g: shifted_son(*g, first=1.5),
-        "by one pixel of the father.* left of": lambda *g: shifted_son(*g, first=-0.5),
+        "by 0.50 pixels of the father.* left of": odd_kernel,
+        "by 1.00 pixels of the father.* right of": lambda *g: shifted_son(
+            *g, first=1.5
+        ),
+        "by 1.00 pixels of the father.* left of": lambda *g: shifted_son(
+            *g, first=-0.5
+        ),
         r"should be \(3, 4, 6\)": lambda f, k, s, r: F.conv2d(
             f[:, None], k[None, None], padding=len(k) // 2 - 1
         )[:, 0],
@@ -381,32 +385,30 @@ PLANTED = {
         ),
         "an edge at the border": zero_border,
         "has no noise": lambda f, k, s, r: right.make_son(f, k, 0.0, r),
-        "both sides of 0": noisy(lambda n, s, r: s * torch.rand(n, generator=r)),
+        "mean of the noise": noisy(lambda n, s, r: s * torch.rand(n, generator=r)),
         "cut off at 0 and 1": lambda *g: right.make_son(*g).clamp(0, 1),
-        "has averaged it": noise_first,
+        "before the blur": noise_first,
         "in the units of": noisy(lambda n, s, r: 255 * s * torch.randn(n, generator=r)),
-        "same for another seed": noisy(lambda n, s, r: s * torch.randn(n)),
-        "same `rng`.* other noise": noisy(
-            lambda n, s, r: s * torch.randn(n, generator=GENERATOR)
-        ),
+        "Different seeds": noisy(lambda n, s, r: s * torch.randn(n)),
+        "Equal seeds": noisy(lambda n, s, r: s * torch.randn(n, generator=GENERATOR)),
         "All channels have the same": noisy(
             lambda n, s, r: s * torch.randn(n[1:], generator=r)
         ),
     },
     "eight_fold": {
-        "got 4 orientations.* mirrorings": lambda e, x: fold(e, x, range(4)).mean(0),
-        "got 4 orientations.* turns": lambda e, x: fold(e, x, (0, 2, 4, 6)).mean(0),
-        "got 2 orientations": lambda e, x: fold(e, x, (0, 4)).mean(0),
-        "one orientation only.* 8 calls": lambda e, x: fold(e, x, 8 * [0]).mean(0),
+        "got 4 of the eight.* mirrorings": lambda e, x: fold(e, x, range(4)).mean(0),
+        "got 4 of the eight.* turns": lambda e, x: fold(e, x, (0, 2, 4, 6)).mean(0),
+        "got 2 of the eight": lambda e, x: fold(e, x, (0, 4)).mean(0),
+        "8 calls, `enlarge` got 1 of": lambda e, x: fold(e, x, 8 * [0]).mean(0),
         "count once": lambda e, x: fold(e, x, [*range(8), 0]).mean(0),
         "takes one image of shape": lambda e, x: e(x[None]),
-        "never called": lambda e, x: resize(x, 2),
-        "got none of": lambda e, x: e(1 - x),
+        "In 0 calls": lambda e, x: resize(x, 2),
+        "got 0 of the eight": lambda e, x: e(1 - x),
         r"should be \(1, 8, 8\)": fold,
     },
     "control": {
-        "With rounds = 0": lambda x, k, n: right.control(x, k, n + 1),
-        "What does yours begin with": lambda x, k, n: right.control(0.9 * x, k, n),
+        "For rounds = 0": lambda x, k, n: right.control(x, k, n + 1),
+        "Without rounds": lambda x, k, n: right.control(0.9 * x, k, n),
         "round or cut off": lambda x, k, n: right.control(x, k, n + 9 * (n == 20)),
         "right sign": lambda x, k, n: right.control(x, k, n) + 0.1 * n,
         "result so far": lambda x, k, n: right.control(x, k, 2 * n),
@@ -421,8 +423,8 @@ PLANTED = {
         "averaged, not summed": lambda a, b: F.mse_loss(centred(a), centred(b)),
     },
     "percentage_against_scale": {
-        "Without these": lambda i, s, p=7, n=9: curve(i, s, p, n),
-        "a list of floats": lambda *g: torch.tensor(curve(*g)),
+        "By default": lambda i, s, p=7, n=9: curve(i, s, p, n),
+        "returns a Tensor": lambda *g: torch.tensor(curve(*g)),
         "expected a list of 1": lambda *g: curve(*g)[0],
         "Expected 3 numbers, got 1": lambda *g: curve(*g)[:1],
     },

@@ -5,7 +5,6 @@ compares the answer with both and returns a `Verdict`, which never shows the sol
 """
 
 import inspect
-import linecache
 import random
 import re
 import traceback
@@ -31,13 +30,7 @@ SMALLEST = 1e-2
 """Tolerances are relative to the largest expected value, or to this one if larger."""
 PRINTED = 12
 """Messages print tensors with at most this number of values."""
-RESTORED: tuple[tuple[Callable, Callable], ...] = (
-    (torch.get_default_dtype, torch.set_default_dtype),
-    (torch.get_num_threads, torch.set_num_threads),
-    (random.getstate, random.setstate),
-    (np.random.get_state, np.random.set_state),
-)
-"""How each state that an answer might change is read and set."""
+INFINITE = "The result is NaN or infinite: what is divided by zero?"
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,10 +53,6 @@ class Verdict:
         )
 
 
-class NotDone(Exception):
-    """The answer is still the stub."""
-
-
 class NotYetRight(Exception):
     """The first thing that is wrong, in words for the learner."""
 
@@ -80,23 +69,16 @@ def refuse(found: Mapping[str, Any]) -> None:
 
 def as_image(result: Any, wanted: Tensor, *arguments: Any) -> Tensor:
     """The result, if it is a finite float32 tensor of the same shape as `wanted`."""
-    if isinstance(result, np.ndarray):
-        raise NotYetRight(
-            "It returns a NumPy array. The values may be right, but "
-            "images are torch tensors here: use torch from start to end."
-        )
     if not isinstance(result, Tensor):
-        raise NotYetRight(f"It returns {_shown(result)}; expected one torch tensor.")
+        kind = "a NumPy array" if isinstance(result, np.ndarray) else _shown(result)
+        raise NotYetRight(f"It returns {kind}; expected one torch tensor.")
     kind = str(result.dtype).removeprefix("torch.")
-    shapes = f"{tuple(wanted.shape)}, got {tuple(result.shape)}"
+    shape = f"The shape should be {tuple(wanted.shape)}, got {tuple(result.shape)}."
     refuse(
         {
-            f"The shape of the result should be {shapes}.": result.shape
-            != wanted.shape,
-            f"It returns {kind}. The values may be right, but images are float32 here. "
-            "Where does the other type come from?": result.dtype != torch.float32,
-            "Some values are NaN or infinite: what is divided by "
-            "zero?": not result.isfinite().all(),
+            shape: result.shape != wanted.shape,
+            f"It returns {kind}; images are float32.": result.dtype != torch.float32,
+            INFINITE: not result.isfinite().all(),
         }
     )
     return result
@@ -114,18 +96,16 @@ def as_number(result: Any, *others: Any) -> float:
     except (TypeError, ValueError):
         found = f"It returns {_shown(result)}; expected one number."
         raise NotYetRight(found) from None
-    if not np.isfinite(number):
-        raise NotYetRight("The result is NaN or infinite: what is divided by zero?")
+    refuse({INFINITE: not np.isfinite(number)})
     return number
 
 
 def as_numbers(result: Any, wanted: Sequence, *arguments: Any) -> Tensor:
     """The result as a tensor, if it is as many finite numbers as `wanted`."""
+    n, kind = len(wanted), type(result).__name__
     if not isinstance(result, tuple | list):
-        as_number(result)
-        raise NotYetRight(f"It returns one number; expected a list of {len(wanted)}.")
-    if len(result) != len(wanted):
-        raise NotYetRight(f"Expected {len(wanted)} numbers, got {len(result)}.")
+        raise NotYetRight(f"It returns a {kind}; expected a list of {n} numbers.")
+    refuse({f"Expected {n} numbers, got {len(result)}.": len(result) != n})
     return torch.tensor([as_number(value) for value in result])
 
 
@@ -147,11 +127,6 @@ class Case:
     for a gradient that is not 0 where that of the reference is."""
 
 
-Property = Callable[[Any], Mapping[str, Any]]
-"""Measures an answer. Returns whether each diagnosis is true; the first true one is
-reported."""
-
-
 @dataclass(frozen=True, eq=False)
 class Exercise:
     """A function that learners write. Calling the exercise checks their answer."""
@@ -159,8 +134,9 @@ class Exercise:
     name: str
     reference: Callable
     """A right answer."""
-    cases: Sequence[Case | Property]
-    """What is checked, in this order. The first failure decides."""
+    cases: Sequence[Case | Callable[[Callable], Mapping[str, Any]]]
+    """What is checked, in this order. A function measures the answer and returns
+    whether each diagnosis is true."""
     mistakes: Mapping[str, Callable]
     """Wrong answers by their diagnosis, the most likely first."""
     praise: str
@@ -181,7 +157,7 @@ class Exercise:
             if isinstance(case, Case):
                 self._ask(answer, case)
             else:
-                refuse(case(answer))
+                refuse(case(partial(call, answer)))
         return self.praise
 
     def _ask(self, answer: Any, case: Case) -> None:
@@ -191,22 +167,14 @@ class Exercise:
         got = self.returns(call(answer, *given), wanted, *given)
         wanted = self.returns(wanted, wanted, *given)
         if not (self._close(got, wanted) or self.accepts(got, *given)):
-            if diagnosis := self._mistake(answer, case):
-                raise NotYetRight(diagnosis)
-            if callable(case.hint):
-                raise NotYetRight(case.hint(got))
-            names = inspect.signature(self.reference).parameters
-            raise NotYetRight(_difference(names, case, got, wanted))
+            described = partial(_difference, self.reference, case, got, wanted)
+            raise NotYetRight(self._mistake(answer, case) or described())
         if case.leak:
-            got, wanted = (
-                call(wraps(function)(partial(_gradient, function)), *given)
-                for function in (answer, self.reference)
-            )
+            got, wanted = (call(_gradient(f), *given) for f in (answer, self.reference))
             refuse(
                 {
-                    "The loss is finite, but its gradient is not, and one NaN destroys "
-                    "every weight. Do you take a root of 0 or divide by "
-                    "0?": not got.isfinite().all(),
+                    "The loss is finite, but its gradient is not. Do you take a root "
+                    "of 0 or divide by 0?": not got.isfinite().all(),
                     case.leak: got[wanted == 0].any(),
                 }
             )
@@ -217,24 +185,20 @@ class Exercise:
         If several do, it is the one that also agrees with most of the later cases.
         """
         cases = [case for case in self.cases if isinstance(case, Case)]
-        later = cases.index(failed) + 1
+        n = cases.index(failed) + 1
         result = cache(lambda case: call(answer, *case.arguments))
 
-        def agree(diagnosis: str, cases: list[Case]) -> Iterator[bool]:
-            mistake = self.mistakes[diagnosis]
-            return (self._alike(mistake, result, case) for case in cases)
+        def alike(diagnosis: str, case: Case) -> bool:
+            try:
+                wrong = _known(self.mistakes[diagnosis], case)
+                pair = (wrong, result(case))
+                got = (self.returns(x, wrong, *case.arguments) for x in pair)
+                return self._close(*got)
+            except (NotImplementedError, NotYetRight):
+                return False
 
-        alike = [d for d in self.mistakes if all(agree(d, cases[:later][::-1]))]
-        return max(alike, key=lambda d: sum(agree(d, cases[later:])), default=None)
-
-    def _alike(self, mistake: Callable, result: Callable, case: Case) -> bool:
-        """Whether the mistake gives the answer's result for this case."""
-        try:
-            wrong = _known(mistake, case)
-            both = (wrong, result(case))
-            return self._close(*(self.returns(x, wrong, *case.arguments) for x in both))
-        except (NotDone, NotYetRight):
-            return False
+        fit = [d for d in self.mistakes if all(alike(d, c) for c in cases[:n][::-1])]
+        return max(fit, key=lambda d: sum(alike(d, c) for c in cases[n:]), default=None)
 
     def _close(self, got: float | Tensor, wanted: float | Tensor) -> bool:
         got, wanted = (torch.as_tensor(x, dtype=torch.float64) for x in (got, wanted))
@@ -261,15 +225,13 @@ def prediction(check: Callable[..., str]) -> Callable[..., Verdict]:
     return wraps(check)(partial(_verdict, check.__name__, check))
 
 
-def _verdict(
-    name: str, check: Callable[..., str], answer: Any, *measured: Any, **named: Any
-) -> Verdict:
+def _verdict(name: str, check: Callable[..., str], answer: Any, *more: Any) -> Verdict:
     try:
         if answer is Ellipsis:  # the stub of a prediction
-            raise NotDone
+            raise NotImplementedError
         with _restored_state():
-            return Verdict(name, "passed", check(answer, *measured, **named))
-    except NotDone:
+            return Verdict(name, "passed", check(answer, *more))
+    except NotImplementedError:
         todo = f"Fill in `{name}`, run its cell, then run this one again."
         return Verdict(name, "not done yet", todo)
     except NotYetRight as wrong:
@@ -282,13 +244,12 @@ def _verdict(
 def call(answer: Any, *arguments: Any) -> Any:
     """The result of the learner's function for copies of these arguments.
 
-    Raises `NotDone` if it is still the stub, and `NotYetRight` if it cannot be called,
-    fails, returns nothing or changes an argument.
+    Raises `NotImplementedError` if it is still the stub, and `NotYetRight` if it fails,
+    returns nothing or changes an argument.
     """
     if not callable(answer):
         raise NotYetRight(
-            "The check calls your function itself, so pass its name without brackets, "
-            f"not {_shown(answer)}."
+            f"Pass the name of your function without brackets, not {_shown(answer)}."
         )
     copies = [a.clone() if isinstance(a, Tensor) else deepcopy(a) for a in arguments]
     try:
@@ -299,31 +260,35 @@ def call(answer: Any, *arguments: Any) -> Any:
     except Exception as error:
         # torch raises NotImplementedError as well, but always with a message
         if isinstance(error, NotImplementedError) and not error.args:
-            raise NotDone from None
+            raise
         raise NotYetRight(_failure(answer, error)) from None
-    for copy, original in zip(copies, arguments, strict=True):
-        if isinstance(copy, Tensor) and not torch.equal(copy, original):
-            raise NotYetRight(
-                "It changes the tensor that it was given, which the caller may still "
-                "need. Make a new tensor instead of writing into the old one."
-            )
     if result is Ellipsis:
-        raise NotDone
-    if result is None:
-        raise NotYetRight("It returns None: is there a `return` at its end?")
+        raise NotImplementedError
+    pairs = [p for p in zip(copies, arguments, strict=True) if isinstance(p[0], Tensor)]
+    refuse(
+        {
+            "It changes the tensor that it was given. Make a new tensor "
+            "instead.": not all(torch.equal(*pair) for pair in pairs),
+            "It returns None: is there a `return` at its end?": result is None,
+        }
+    )
     return result.detach().cpu() if isinstance(result, Tensor) else result
 
 
-def _gradient(answer: Callable, first: Tensor, *others: Any) -> Tensor:
-    """The gradient of the answer's result with respect to its first argument."""
-    loss = answer(first.requires_grad_(), *others)
-    if not isinstance(loss, Tensor) or not loss.requires_grad:
-        raise NotYetRight(
-            "The value is right, but no gradient comes through it, and training needs "
-            "one. Use torch's functions from start to end, without `.item()`, "
-            "`float()`, `.detach()` or NumPy."
-        )
-    return torch.autograd.grad(loss, first, torch.ones_like(loss))[0]
+def _gradient(answer: Callable) -> Callable:
+    """A function that returns the gradient of the answer for its first argument."""
+
+    @wraps(answer)
+    def gradient(first: Tensor, *others: Any) -> Tensor:
+        loss = answer(first.requires_grad_(), *others)
+        if not isinstance(loss, Tensor) or not loss.requires_grad:
+            raise NotYetRight(
+                "The value is right, but no gradient comes through it. Use torch's "
+                "functions only, without `.item()`, `float()`, `.detach()` or NumPy."
+            )
+        return torch.autograd.grad(loss, first, torch.ones_like(loss))[0]
+
+    return gradient
 
 
 @contextmanager
@@ -331,8 +296,10 @@ def _restored_state() -> Iterator[None]:
     """float32 and one thread inside; random states and defaults restored afterwards."""
     devices = range(torch.cuda.device_count())
     with torch.random.fork_rng(devices), torch.enable_grad(), ExitStack() as stack:
-        for read, restore in RESTORED:
-            stack.callback(restore, read())
+        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        stack.callback(random.setstate, random.getstate())
+        stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
         torch.set_default_dtype(torch.float32)
         torch.set_num_threads(1)  # a second thread would only wait in small problems
         yield
@@ -346,22 +313,18 @@ def _failure(answer: Callable, error: Exception) -> str:
     what = ": ".join([type(error).__name__, *str(error).splitlines()[:1]]).rstrip(".")
     # all cells of a notebook share one namespace
     own = getattr(inspect.unwrap(answer), "__globals__", None)
-    lines = [
-        (frame.f_code.co_filename, number)
-        for frame, number in traceback.walk_tb(error.__traceback__)
-        if frame.f_globals is own
-    ]
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = traceback.StackSummary.extract(f for f in frames if f[0].f_globals is own)
     if not lines:
-        return (
-            f"It cannot be called ({what}): do the names and number of its arguments "
-            "agree with the exercise?"
-        )
-    text = linecache.getline(*lines[-1]).strip()
-    return f"It stops at line {lines[-1][1]}, `{text}`, with {what}."
+        return f"It cannot be called ({what}): are its arguments those of the exercise?"
+    return f"It stops at line {lines[-1].lineno}, `{lines[-1].line}`, with {what}."
 
 
-def _difference(names: Mapping, case: Case, got: Any, wanted: Any) -> str:
-    """For which arguments the answer gives which wrong value."""
+def _difference(reference: Callable, case: Case, got: Any, wanted: Any) -> str:
+    """For which arguments the answer gives which wrong value, and the hint."""
+    if callable(case.hint):
+        return case.hint(got)
+    names = inspect.signature(reference).parameters
     given = ", ".join(
         f"{name} = {_shown(argument)}"
         for name, argument in zip(names, case.arguments, strict=False)

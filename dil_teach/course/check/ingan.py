@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dil_teach.course.check.engine import Case, Exercise, as_number, call, rand
+from dil_teach.course.check.engine import Case, Exercise, as_number, rand
 from dil_teach.image.resize import resize
 
 # ---- invert
@@ -109,10 +109,14 @@ def _detail(picture: Tensor) -> Tensor:
     return 3 * (picture[:1, 1:, 1:] - picture[-1:, :-1, :-1])
 
 
-def _shown_sizes(answer: Any) -> dict:
+def _shown_sizes(answer: Callable) -> dict:
     seen = []
-    noting = lambda p: (seen.append(tuple(p.shape)), _detail(p))[1]  # noqa: E731
-    call(answer, noting, PICTURE, WEIGHTS)
+
+    def discriminator(picture: Tensor) -> Tensor:
+        seen.append(tuple(picture.shape))
+        return _detail(picture)
+
+    answer(discriminator, PICTURE, WEIGHTS)
     return {
         "The discriminator should get pictures of 18 x 27, 12 x 18 and 8 x 12 pixels; "
         f"it was shown {seen}.": sorted(seen) != [(3, 8, 12), (3, 12, 18), (3, 18, 27)]

@@ -1,45 +1,33 @@
 """Exercises of chapter 01: the distance of patches, and recurrence against scale."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from dil_teach.course.check.engine import (
-    Case,
-    Exercise,
-    NotYetRight,
-    as_number,
-    as_numbers,
-    call,
-    rand,
-)
+from dil_teach.course.check.engine import Case, Exercise, as_number, as_numbers, rand
 from dil_teach.image.resize import resize
 from dil_teach.patches.recurrence import recurrence_map
 
-BY_HAND = (
-    torch.tensor([[[0.0, 0.4, 0.4], [0.0, 0.4, 0.0]]]),
-    torch.tensor([[[0.2, 0.2, 0.4], [0.2, 0.4, 0.4]]]),
-)
+BY_HAND = torch.tensor([[[[0, 2, 2], [0, 2, 0]]], [[[1, 1, 2], [1, 2, 2]]]]) / 5
 PATCHES = rand(2, 3, 4, 7)
 TINT = torch.tensor([0.1, 0, -0.2])[:, None, None]
 
 
-def _less_mean(a: Tensor, b: Tensor, *axes: int) -> Tensor:
-    return (a - b) - (a - b).mean(axes or (1, 2), keepdim=True)
+def _less_mean(a: Tensor, b: Tensor, axes: tuple[int, ...] = (1, 2)) -> Tensor:
+    return (a - b) - (a - b).mean(axes, keepdim=True)
 
 
 def _ssd(a: Tensor, b: Tensor) -> Tensor:
     return _less_mean(a, b).square().sum()
 
 
-def _contrast_counts(answer: Any) -> dict:
-    full, half = (as_number(call(answer, *(k * p for p in BY_HAND))) for k in (1, 0.5))
+def _contrast_counts(answer: Callable) -> dict:
+    full, half = (as_number(answer(*k * BY_HAND)) for k in (1, 0.5))
     return {
-        "Half the contrast does not change your distance. Did you divide by the "
-        "contrast? Remove only the mean.": full and abs(half / full - 1) < 0.01
+        "Half the contrast does not change your distance. Remove only the mean, and do "
+        "not divide by the contrast.": full and abs(half / full - 1) < 0.01
     }
 
 
@@ -48,26 +36,23 @@ mean_removed_ssd = Exercise(
     _ssd,
     [
         _contrast_counts,
-        Case(BY_HAND, wanted=0.22),
+        Case((*BY_HAND,), wanted=0.22),
         Case((PATCHES[0], PATCHES[0] + TINT), "Does each channel have its own mean?"),
         Case((*PATCHES,)),
     ],
     {
-        "The mean was not removed. A patch in the shade and the same patch in the sun "
-        "should have distance 0.": lambda a, b: (a - b).square().sum(),
+        "The mean was not removed. A patch and the same patch in the shade should have "
+        "distance 0.": lambda a, b: (a - b).square().sum(),
         "One mean was taken over all channels together. A tint should not change the "
-        "distance.": lambda a, b: _less_mean(a, b, 0, 1, 2).square().sum(),
+        "distance.": lambda a, b: _less_mean(a, b, (0, 1, 2)).square().sum(),
         "The mean was taken over the channels, pixel by pixel. Take it over the "
-        "pixels.": lambda a, b: _less_mean(a, b, 0).square().sum(),
-        "The squares were averaged, not summed. The distance is the sum over all "
-        "pixels.": lambda a, b: _less_mean(a, b).square().mean(),
-        "The absolute differences were summed. What makes one large difference count "
-        "more than many small ones?": lambda a, b: _less_mean(a, b).abs().sum(),
-        "A square root was taken at the end. "
-        "The result is the sum itself.": lambda a, b: _ssd(a, b).sqrt(),
+        "pixels.": lambda a, b: _less_mean(a, b, (0,)).square().sum(),
+        "The squares were averaged, not summed.": lambda a, b: _ssd(a, b) / a.numel(),
+        "The absolute differences were summed. Squares make one large difference count "
+        "more.": lambda a, b: _less_mean(a, b).abs().sum(),
+        "A square root was taken at the end.": lambda a, b: _ssd(a, b).sqrt(),
     },
-    "Two patches that differ only in brightness or tint now have distance 0. You "
-    "compare their structure.",
+    "Two patches that differ only in brightness or tint now have distance 0.",
     as_number,
 )
 
@@ -75,24 +60,20 @@ mean_removed_ssd = Exercise(
 # ---- percentage_against_scale
 
 
-def _curve(fraction: Callable[..., Any]) -> Callable[..., list[float]]:
-    """A curve in percent, made from `fraction(image, scale, patch_size, least)`."""
-    return lambda image, scales, patch_size=5, least=9: [
-        100 * float(fraction(image, scale, patch_size, least)) for scale in scales
-    ]
+def _curve(
+    image: Tensor,
+    scales: list[float],
+    patch_size: int = 5,
+    least: int = 9,
+    percentage: Callable = lambda counts, least: 100 * (counts >= least).float().mean(),
+) -> list[float]:
+    """A curve whose points are a percentage of the recurrence map of each scale."""
+    maps = [recurrence_map(image, patch_size, scale) for scale in scales]
+    return [float(percentage(counts, least)) for counts in maps]
 
 
-def _fraction(image: Tensor, scale: float, patch_size: int, least: int) -> Tensor:
-    return (recurrence_map(image, patch_size, scale) >= least).float().mean()
-
-
-def _as_curve(result: Any, wanted: list[float], *arguments: Any) -> Tensor:
-    if isinstance(result, Tensor | np.ndarray) and result.ndim == 1:
-        raise NotYetRight(
-            "It returns a tensor or array. The values may be right, but "
-            "return a list of floats."
-        )
-    return as_numbers(result, wanted)
+def _within_the_small(image: Tensor, scales: list[float], *others: int) -> list[float]:
+    return [_curve(resize(image, scale), [1.0], *others)[0] for scale in scales]
 
 
 def _scene() -> Tensor:
@@ -108,50 +89,43 @@ RECURS = "Each patch of plain stripes recurs in all the other stripes."
 
 percentage_against_scale = Exercise(
     "percentage_against_scale",
-    _curve(_fraction),
+    _curve,
     [
         Case((STRIPES, [1.0], 5, 9), RECURS, wanted=[100.0]),
         Case((STRIPES, [1.0], 5, 16), RECURS, wanted=[100.0]),
         Case((SCENE, [0.5, 1.0, 0.75], 5, 9)),
         Case((SCENE, [0.75, 0.6], 5, 4)),
         Case((SCENE, [0.75, 0.6], 4, 2)),
-        Case(
-            (SCENE, [1.0]),
-            "Without these arguments patch_size should be 5 and least 9.",
-        ),
+        Case((SCENE, [1.0]), "By default, patch_size should be 5 and least 9."),
     ],
     {
-        "The values are fractions of 1. Return percent.": _curve(
-            lambda *g: _fraction(*g) / 100
+        "The values are fractions of 1. Return percent.": partial(
+            _curve, percentage=lambda counts, least: (counts >= least).float().mean()
         ),
         "Patches with exactly `least` recurrences are left out. 'At least' includes "
-        "them.": _curve(lambda i, s, p, n: _fraction(i, s, p, n + 1)),
+        "them.": lambda i, s, p=5, n=9: _curve(i, s, p, n + 1),
         "That is the mean number of recurrences. How many of the patches have enough "
-        "of them?": _curve(
-            lambda i, s, p, n: recurrence_map(i, p, s).float().mean() / 100
-        ),
+        "of them?": partial(_curve, percentage=lambda counts, _: counts.float().mean()),
         "That is the number of patches with enough recurrences. Of how many patches is "
-        "it a percentage?": _curve(
-            lambda i, s, p, n: (recurrence_map(i, p, s) >= n).sum() / 100
-        ),
-        "You count the patches that recur too seldom. Count the others.": _curve(
-            lambda *given: 1 - _fraction(*given)
+        "it a percentage?": partial(_curve, percentage=lambda c, n: (c >= n).sum()),
+        "You count the patches that recur too seldom. Count the others.": (
+            lambda *given: [100 - percentage for percentage in _curve(*given)]
         ),
         "The values are sorted by scale. Keep the order of "
-        "`scales`.": lambda i, s, *others: _curve(_fraction)(i, sorted(s), *others),
-        "Your result does not depend on `scale`. Where do you use it?": _curve(
-            lambda i, s, p, n: _fraction(i, 1.0, p, n)
+        "`scales`.": lambda i, s, *others: _curve(i, sorted(s), *others),
+        "Your result does not depend on `scale`. Where do you use it?": (
+            lambda i, s, *others: _curve(i, [1.0 for _ in s], *others)
         ),
         "The small image was searched within itself. Search for the patches of the "
-        "image itself.": _curve(lambda i, s, p, n: _fraction(resize(i, s), 1.0, p, n)),
-        "Your result does not depend on `patch_size`. Where do you use it?": _curve(
-            lambda i, s, p, n: _fraction(i, s, 5, n)
+        "image itself.": _within_the_small,
+        "Your result does not depend on `patch_size`. Where do you use it?": (
+            lambda i, s, p=5, n=9: _curve(i, s, 5, n)
         ),
-        "Your result does not depend on `least`. Where do you use it?": _curve(
-            lambda i, s, p, n: _fraction(i, s, p, 9)
+        "Your result does not depend on `least`. Where do you use it?": (
+            lambda i, s, p=5, n=9: _curve(i, s, p)
         ),
     },
     "Each point of the curve is a percentage of the same patches, so you can compare "
     "the scales.",
-    _as_curve,
+    as_numbers,
 )

@@ -6,53 +6,42 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dil_teach.course.check.engine import NotYetRight, prediction
+from dil_teach.course.check.engine import prediction, refuse
 from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
 
-WINDOW = 7
-"""Side in pixels of the window in which the kind of a region is measured."""
-BUSY = 0.03
-"""Root mean square of the slope, per pixel, above which a region is not smooth."""
-ONE_WAY = 0.5
-"""Coherence above which the slopes of a window point one way."""
-ENOUGH = 0.01
-"""Smallest fraction of the photograph in which a gain can be measured."""
+WINDOW = 7  # side in pixels of the window in which the kind of a region is measured
+BUSY = 0.03  # root mean square of the slope per pixel; a smooth region has less
+ONE_WAY = 0.5  # smallest coherence of slopes that point one way
+ENOUGH = 0.01  # smallest fraction of the photograph in which a gain can be measured
 
 
 def _one_of(answer: object, options: Iterable[str]) -> str:
-    if not isinstance(answer, str) or answer.strip().lower() not in options:
-        listed = ", ".join(f'"{option}"' for option in options)
-        raise NotYetRight(f"Expected one of {listed}, got {answer!r}.")
-    return answer.strip().lower()
+    choice = str(answer).strip().lower()
+    expected = ", ".join(f'"{option}"' for option in options)
+    refuse({f"Expected one of {expected}, got {answer!r}.": choice not in options})
+    return choice
 
 
 @prediction
 def what_to_learn_from(answer: object, small: Image) -> str:
     """Which pairs of input and target, made from the given image, teach something."""
-    again = resize(
-        resize(small, 0.5).clamp(0, 1), 2, size=(small.shape[1], small.shape[2])
-    )
-    detail = f"{255 * float((small - again).abs().mean()):.1f}"
-    zero = (
-        "is 0.0 grey levels (of 255) on average. In one of the other two pairs it is "
-        f"{detail}."
-    )
+    again = resize(resize(small, 0.5).clamp(0, 1), 2, size=tuple(small.shape[1:]))
+    lost = f"{255 * float((small - again).abs().mean()):.1f}"
     messages = {
-        "itself to itself": "It is the only image there is. But then a network that "
-        "returns its input is perfect, and it would not change the next image either. "
-        f"The difference between input and target {zero}",
-        "itself to bicubic": "The target has the size that we want. But it holds "
-        "nothing that interpolation does not know, so a network that interpolates is "
-        f"perfect. The difference between this interpolation and the target {zero}",
-        "halved to itself": "The target holds what its halved copy has lost: "
-        f"interpolation differs from it by {detail} grey levels (of 255) on average. "
-        "That is all there is to learn, and in the other two pairs it is 0.",
+        "itself to itself": "A network that returns its input is perfect here, and it "
+        "would not change the next image either.",
+        "itself to bicubic": "The target has the size that we want, but a network that "
+        "only interpolates is perfect here.",
+        "halved to itself": "The target holds what its halved copy has lost.",
     }
     choice = _one_of(answer, messages)
-    if choice != "halved to itself":
-        raise NotYetRight(messages[choice])
-    return messages[choice]
+    message = (
+        f"{messages[choice]} Interpolation differs from the target of the halved image "
+        f"by {lost} grey levels (of 255) on average, and by 0.0 in the other two pairs."
+    )
+    refuse({message: choice != "halved to itself"})
+    return message
 
 
 @prediction
@@ -65,42 +54,30 @@ def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> 
         (image - truth).square().mean(dim=0)[inner:-inner, inner:-inner] + 1e-12
         for image in (bicubic, zssr)
     )
-    found = {name: here for name, here in maps.items() if here.float().mean() > ENOUGH}
-    if choice not in found:
-        raise NotYetRight(
-            f"Less than {ENOUGH:.0%} of this photograph is {choice}. The "
-            "question can be answered for the other regions."
-        )
     gain = {
-        name: float(10 * torch.log10(before[here].mean() / after[here].mean()))
-        for name, here in found.items()
+        kind: float(10 * torch.log10(before[here].mean() / after[here].mean()))
+        for kind, here in maps.items()
+        if here.float().mean() > ENOUGH
     }
-    listed = ", ".join(f"{name} {decibels:.1f} dB" for name, decibels in gain.items())
-    error = f"{255 * float(before[found[choice]].mean().sqrt()):.1f} grey levels"
-    right, wrong = {
-        "smooth parts": (
-            "You are right, which is unusual. Smooth parts seldom have much to gain.",
-            f"Smooth parts are easy. Bicubic interpolation was wrong by {error} only, "
-            "so there is little to gain.",
-        ),
-        "outlines": (
-            "An outline recurs along its length and across scales, so the network had "
-            "many examples of it.",
-            "Outlines do recur along their length. But here they are less clean, or "
-            "already better resolved, than the regions that gained more.",
-        ),
-        "fine detail": (
-            "You are right, which is unusual. This detail must recur in the "
-            "photograph.",
-            f"Bicubic interpolation is worst at detail (by {error}), so there is most "
-            "to gain. But the network needs examples: does such a detail occur again, "
-            "larger?",
-        ),
+    refuse(
+        {f"Less than {ENOUGH:.0%} of this photograph is {choice}.": choice not in gain}
+    )
+    reason = {
+        "smooth parts": "Smooth parts are easy for bicubic interpolation, so there is "
+        "little to gain.",
+        "outlines": "An outline recurs along its length and across scales, so the "
+        "network has many examples of it, if it is clean.",
+        "fine detail": "Bicubic interpolation is worst at detail, so there is most to "
+        "gain. But the network needs examples: does such a detail occur again, larger?",
     }[choice]
-    measured = f" Gain over bicubic interpolation in this photograph: {listed}."
-    if gain[choice] < max(gain.values()):
-        raise NotYetRight(wrong + measured)
-    return right + measured
+    gains = ", ".join(f"{kind} {decibels:.1f} dB" for kind, decibels in gain.items())
+    error = 255 * float(before[maps[choice]].mean().sqrt())
+    message = (
+        f"{reason} Bicubic interpolation is wrong by {error:.1f} grey levels here. "
+        f"Gains over it: {gains}."
+    )
+    refuse({message: gain[choice] < max(gain.values())})
+    return message
 
 
 def _regions(image: Image) -> dict[str, Tensor]:
