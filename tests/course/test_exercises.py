@@ -437,11 +437,11 @@ PLANTED = {
         r"should be \(5,\)": lambda e: right.least_seam(e)[:-1],
         "whole numbers, and are used": lambda e: right.least_seam(e).float(),
         "one torch tensor": lambda e: right.least_seam(e).tolist(),
-        "happens at its border": lambda e: right.least_seam(e) - 1,
+        "happens at the border": lambda e: right.least_seam(e) - 1,
     },
     "similarity": {
         "Without this": lambda s, t, size=5: right.similarity(s, t, size),
-        "two, completeness and coherence": scores(sum),
+        "expected a list of 2": scores(sum),
         "Expected 2 numbers, got 3": scores(lambda pair: (*pair, 0)),
         "over which axes": scores(lambda pair: [x[None] for x in pair]),
     },
@@ -458,7 +458,7 @@ PLANTED = {
             right.damage_loss(d, g, m, s) + 0.01 * (m is not None)
         ),
         "gradient reaches the hole": black_hole,
-        "wrong way round": lambda d, g, m, s: right.damage_loss(
+        "mask is inverted": lambda d, g, m, s: right.damage_loss(
             d, g, None if m is None else 1 - m, s
         ),
         "no gradient": lambda *g: right.damage_loss(*g).item(),
@@ -494,14 +494,14 @@ PLANTED = {
         ),
     },
     "haze": {
-        "nothing but the airlight": lambda j, t, a: right.haze(
+        "you see only airlight": lambda j, t, a: right.haze(
             j, t, a.mean().expand(3, 1, 1)
         ),
-        "for all three channels": lambda j, t, a: right.haze(j, t.mean() + 0 * t, a),
+        "its own transmission": lambda j, t, a: right.haze(j, t.mean() + 0 * t, a),
         r"should be \(3, 1, 2\)": lambda *g: right.haze(*g)[:1],
     },
     "front_layer": {
-        "half as much as it would": black_below_the_floor,
+        "Divide by the floor": black_below_the_floor,
         r"should be \(1, 1, 2\)": lambda i, m, b, f: b,
     },
     "flicker": {
