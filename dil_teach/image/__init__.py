@@ -1,5 +1,1 @@
-"""Tools for one image as a tensor.
-
-They cover the shape convention, reading and writing files, resizing, blur kernels,
-warps and the included photographs.
-"""
+"""Tools for one image as a tensor: files, resizing, kernels, warps, photographs."""

@@ -13,8 +13,8 @@ from dil_teach.image.convention import Image, from_uint8, to_uint8
 Images = Float[Tensor, "... _h _w"]
 
 ORIENTATIONS = range(8)
-"""The symmetries of the square. Orientation k mirrors the image if k > 3, then turns it
-by k % 4 quarters."""
+"""The symmetries of the square. Orientation k mirrors the image if k > 3, and then
+rotates it anticlockwise by k % 4 quarter turns."""
 
 
 def orient(image: Images, orientation: int) -> Images:
@@ -40,15 +40,14 @@ def allowed_orientations(
     Parameters
     ----------
     kernel : str or Float[Tensor, "kh kw"]
-        If it is the name of an interpolation, all orientations are allowed. An array
-        allows those
-        that leave it unchanged, within 1% of its largest weight.
+        The name of an interpolation allows all orientations. An array allows those that
+        change no weight by more than 1% of the largest.
     scale : (float, float)
-        How many times higher and wider the result is. If the two differ, only mirroring
-        and half turns are allowed.
+        How many times higher and wider the result is. If the two numbers differ, only
+        mirroring and half turns are allowed.
     low_size, size : (int, int)
-        Height and width of the image and of the result. If a side of the result is not
-        exactly ``scale`` times as long, only orientation 0 is allowed.
+        Height and width of the image and of the result. If the result is not exactly
+        ``scale`` times as large, only orientation 0 is allowed.
     """
     sides = zip(scale, low_size, size, strict=True)
     if any(abs(s * low - high) > 1e-6 for s, low, high in sides):
@@ -68,7 +67,7 @@ def allowed_orientations(
 def random_crop(
     image: Float[Tensor, "c h w"], size: tuple[int, int], rng: torch.Generator
 ) -> Float[Tensor, "c h2 w2"]:
-    """A random window of the given height and width, or of the image's if smaller."""
+    """A random window of this height and width, where the image is large enough."""
     height, width = (min(n, m) for n, m in zip(size, image.shape[-2:], strict=True))
     top = random_below(image.shape[-2] - height + 1, rng)
     left = random_below(image.shape[-1] - width + 1, rng)

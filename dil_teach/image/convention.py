@@ -36,17 +36,15 @@ def check_images(
     in_range: bool = True,
     constant: bool = False,
 ) -> None:
-    """Check each image of a batch by :func:`check_image`, with the same parameters.
+    """Check a batch, Float[Tensor, "n c h w"], and its images by :func:`check_image`.
 
-    A ValueError is also raised if ``images`` is not Float[Tensor, "n c h w"] with n at
-    least 1, or if an image is the same at all pixels (up to one grey level) and
-    ``constant`` is false.
+    Unless ``constant`` is true, a ValueError is also raised if an image is the same at
+    all pixels (up to one grey level).
     """
     if not isinstance(images, Tensor) or images.ndim != 4 or len(images) == 0:
-        what = tuple(images.shape) if hasattr(images, "shape") else type(images)
         raise ValueError(
             f"{name}: expected a tensor of shape (images, channels, height, width), "
-            f"got {what}; torch.stack makes one of images of one size"
+            f"got {getattr(images, 'shape', type(images))}; torch.stack makes one"
         )
     for image in images:
         check_image(image, name, channels, min_side, in_range)
@@ -80,20 +78,18 @@ def check_image(
 ) -> None:
     """Raise a ValueError unless ``image`` follows the convention of this module.
 
-    It must be Float[Tensor, "c h w"], float32 and finite, and in [0, 1] up to rounding
-    unless ``in_range`` is false. ``channels`` are the accepted numbers of channels, and
+    It must be Float[Tensor, "c h w"], float32, finite and, if ``in_range``, in [0, 1]
+    up to rounding. ``channels`` lists the accepted numbers of channels, and
     ``min_side`` is the minimum height and width. The message starts with ``name``.
     """
     if not isinstance(image, Tensor) or image.ndim != 3:
-        what = tuple(image.shape) if hasattr(image, "shape") else type(image).__name__
         raise ValueError(
             f"{name}: expected a tensor of shape (channels, height, width), got "
-            f"{what}; load_image and photo return one"
+            f"{getattr(image, 'shape', type(image))}; load_image and photo return one"
         )
     if image.dtype != torch.float32:
         raise ValueError(
-            f"{name}: expected float32 in [0, 1], got {image.dtype}; "
-            "divide eight-bit values by 255"
+            f"{name}: expected float32 in [0, 1], got {image.dtype}; divide by 255"
         )
     if len(image) not in channels:
         raise ValueError(
@@ -122,5 +118,5 @@ def check_same_shape(
         got, wanted = (" x ".join(map(str, x.shape)) for x in (image, first))
         raise ValueError(
             f"{name}: expected {wanted} (channels x height x width) as in {other}, got "
-            f"{got}; all must have the same size and kind"
+            f"{got}; both must have the same size and kind"
         )

@@ -24,8 +24,8 @@ def guided_filter(
     guide : Float[Tensor, "n c h w"]
         In [0, 1], grey or in colour.
     source : Float[Tensor, "n k h w"]
-        For example a transmission or a mask. The result, which is not clamped, may
-        leave its range slightly.
+        For example a transmission or a mask. The result is not clamped and may leave
+        the source's range slightly.
     radius : int
         At least 1: the windows are 2 * radius + 1 pixels a side, cropped at the border.
         Scale it with the image.
@@ -49,13 +49,12 @@ def guided_upsample(
     """
     if small_guide.shape[-2:] != source.shape[-2:]:
         raise ValueError(
-            f"source: expected the guide's size {tuple(small_guide.shape[-2:])}, got "
-            f"{tuple(source.shape[-2:])}; resize one of them"
+            f"source: expected the guide's size {[*small_guide.shape[-2:]]}, got "
+            f"{[*source.shape[-2:]]}; resize one of them"
         )
     if radius < 1 or eps <= 0:
         raise ValueError(
-            "radius, eps: expected a radius of at least 1 pixel and an eps above 0, "
-            f"got {radius} and {eps}"
+            f"expected a radius of at least 1 and eps above 0, got {radius} and {eps}"
         )
     slope, offset = _coefficients(small_guide, source, radius, eps)
     size = [*guide.shape[-2:]]

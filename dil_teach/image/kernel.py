@@ -36,9 +36,7 @@ def gaussian_kernel(
         Side of the array in pixels, positive.
     """
     if min(sigmas) <= 0 or size < 1:
-        raise ValueError(
-            f"gaussian_kernel: expected positive sigmas and size, got {sigmas}, {size}"
-        )
+        raise ValueError(f"expected positive sigmas and size, got {sigmas} and {size}")
     across = np.arange(size) - (size - 1) / 2
     y, x = np.meshgrid(across, across, indexing="ij")
     u = (np.cos(angle) * x + np.sin(angle) * y) / sigmas[0]
@@ -65,7 +63,7 @@ def load_kernel(path: str | Path, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     ----------
     path : str or Path
         ``.npy``; ``.mat`` (the variable ``Kernel``, or the only matrix in it); or a
-        picture, whose brightness gives the weights. A ValueError says why a file holds
+        picture, whose brightness gives the weights. A ValueError is raised if it holds
         no usable kernel.
     scale : float or (float, float)
         The scale at which it will be used.
@@ -92,9 +90,7 @@ def _only_matrix(variables: dict) -> np.ndarray:
         return np.asarray(variables["Kernel"])
     matrices = [v for v in variables.values() if np.ndim(v) == 2 and np.size(v) > 1]
     if len(matrices) != 1:
-        raise ValueError(
-            f"expected a variable 'Kernel', or only one matrix, got {len(matrices)}"
-        )
+        raise ValueError(f"expected 'Kernel' or only one matrix, got {len(matrices)}")
     return np.asarray(matrices[0])
 
 
@@ -102,11 +98,10 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     """Normalise a kernel and move its centre of mass to the middle of its array.
 
     :func:`dil_teach.image.resize.blur_and_subsample` puts the middle of the array at HR
-    coordinate s*i + (s-1)/2. For whole scales, zeros are added *at the end* until the
-    sides are even for an even scale, or odd for an odd one. Then the coordinate is
-    reached without interpolation, and the ZSSR authors' 9 x 9 kernels for scale 2,
-    whose centre of mass is near 4.5, do not change. For other scales the array gets odd
-    sides.
+    coordinate s*i + (s-1)/2. To reach it without interpolation, the sides must be even
+    for an even scale, and odd for an odd one; zeros are added *at the end* if they are
+    not. So the ZSSR authors' 9 x 9 kernels for scale 2, whose centre of mass is near
+    4.5, do not change. For scales that are not whole, the sides become odd.
 
     Parameters
     ----------
@@ -131,7 +126,7 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     if abs(offset).max() > 0.01:
         weights = np.pad(weights, math.ceil(abs(offset).max()) + 1)
         original, shift = weights, -offset
-        for _ in range(3):  # the spline's ringing adds a shift; correct it
+        for _ in range(3):  # spline interpolation adds a small shift; correct it
             weights = ndimage.shift(original, shift, order=3, mode="constant")
             shift = shift - _offset(weights)
         weights = _trim(weights)
@@ -143,16 +138,13 @@ def check_kernel(kernel: Kernel2d) -> np.ndarray:
     array = np.asarray(kernel.detach().cpu() if isinstance(kernel, Tensor) else kernel)
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
         raise ValueError(
-            f"kernel: expected a 2-D array of real numbers, got shape {array.shape} of "
-            f"{array.dtype}"
+            f"kernel: expected a 2-D array of numbers, got {array.shape} {array.dtype}"
         )
     array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError("kernel: expected finite weights, got NaN or infinity")
-    if array.sum() <= 1e-6 * max(abs(array).max(), 1e-12):
+    total = array.sum()
+    if not np.isfinite(total) or total <= 1e-6 * max(abs(array).max(), 1e-12):
         raise ValueError(
-            f"kernel: expected weights with a positive sum, got {array.sum():.3g}; "
-            "a kernel of zeros would make every image black"
+            f"kernel: expected finite weights with a positive sum, got {total}"
         )
     return _normalised(array)
 

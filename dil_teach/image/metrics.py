@@ -44,8 +44,8 @@ def luma(image: Image) -> Float[Tensor, "1 h w"]:
 def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
     """PSNR of luma without a border, as in tables of super-resolution results.
 
-    Raises the same errors as :func:`psnr`, and a ValueError if no pixel is left inside
-    the border.
+    Raises the same errors as :func:`psnr`, or a ValueError if the border leaves no
+    pixel.
 
     Parameters
     ----------
@@ -58,8 +58,7 @@ def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
     _check_pair(a, b)
     if shave < 0 or 2 * shave >= min(a.shape[-2:]):
         raise ValueError(
-            f"shave: expected 0 to {(min(a.shape[-2:]) - 1) // 2} for "
-            f"{a.shape[-2]} x {a.shape[-1]} pixels, got {shave}"
+            f"shave: expected 0 to {(min(a.shape[-2:]) - 1) // 2} pixels, got {shave}"
         )
     inside = slice(shave, -shave or None)
     return psnr(luma(a)[:, inside, inside], luma(b)[:, inside, inside])
@@ -68,21 +67,18 @@ def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
 def ssim(a: Image, b: Image) -> float:
     """Structural similarity (Wang et al. 2004), from -1 to 1, mean over the channels.
 
-    Computed by scikit-image with Gaussian windows of sigma 1.5, as in the paper.
-    The parameters and the errors that it raises are those of :func:`psnr`. Each side
-    needs at least 11 pixels.
+    Computed by scikit-image with Gaussian windows of sigma 1.5, as in the paper. The
+    parameters and errors are those of :func:`psnr`; each side has at least 11 pixels.
     """
     _check_pair(a, b)
     if min(a.shape[-2:]) < 11:
-        raise ValueError(
-            f"ssim: expected at least 11 x 11 pixels, got {a.shape[-2]} x {a.shape[-1]}"
-        )
+        raise ValueError(f"ssim: expected at least 11 pixels a side, got {a.shape}")
     first, second = (x.double().cpu().numpy() for x in (a, b))
     how: Any = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    similarity: Any = structural_similarity(
+    found: Any = structural_similarity(
         first, second, data_range=1, channel_axis=0, **how
     )
-    return float(similarity)
+    return float(found)
 
 
 def _check_pair(a: Image, b: Image) -> None:
