@@ -15,7 +15,7 @@ from PIL import ImageOps
 from dil_teach.image.convention import Image, check_image, from_uint8, to_uint8
 
 MAX_MEGAPIXELS = 100
-"""Larger files raise an error before decoding: they would fill a laptop's memory."""
+"""Maximum size of a picture; a larger one could fill the memory of a laptop."""
 
 
 def load_image(path: str | Path) -> Image:
@@ -24,15 +24,15 @@ def load_image(path: str | Path) -> Image:
     Parameters
     ----------
     path : str or Path
-        Any file that Pillow reads. The EXIF orientation is applied. An animation gives
-        its first frame.
+        Any file that Pillow reads. The image is rotated as its EXIF data says. An
+        animation gives its first frame.
 
     Returns
     -------
     Image
-        Float[Tensor, "c h w"] in [0, 1]: grey (1 channel), grey and alpha (2),
-        RGB (3) or RGBA (4), as in the file; a palette becomes RGB or RGBA.
-        Sixteen-bit grey is divided by 65535; sixteen-bit colour is read as 8 bits.
+        Float[Tensor, "c h w"] in [0, 1]: grey (1 channel), grey and alpha (2), RGB (3)
+        or RGBA (4), as in the file; a palette becomes RGB or RGBA. Grey values of 16
+        bits are divided by 65535; colours of 16 bits are read as 8 bits.
 
     A ValueError is raised for a folder, a file that is no picture, a damaged file, and
     a picture above ``MAX_MEGAPIXELS``.
@@ -41,9 +41,7 @@ def load_image(path: str | Path) -> Image:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the name and the folder")
     if path.is_dir():
-        raise ValueError(
-            f"{path}: expected a picture file, got a folder; name one file"
-        )
+        raise ValueError(f"{path}: expected a picture file, got a folder; name a file")
     try:
         with warnings.catch_warnings():
             # our own limit below replaces Pillow's warning about large pictures
@@ -81,12 +79,10 @@ def save_image(image: Image, path: str | Path) -> None:
     Parameters
     ----------
     image : Image
-        With 1 to 4 channels; values outside [0, 1] are clamped.
+        With 1 to 4 channels, finite; values outside [0, 1] are clamped.
     path : str or Path
-        ``.png`` is lossless. The file is written by :func:`written_whole`.
-
-    A ValueError is raised if a value is not finite, or no format of that suffix can
-    hold these channels.
+        ``.png`` is lossless. ``.jpg`` and ``.bmp`` cannot hold transparency. The file
+        is written by :func:`written_whole`.
     """
     path = Path(path)
     check_image(image, channels=(1, 2, 3, 4), in_range=False)
@@ -110,23 +106,22 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary place for a file or folder, and rename it when the block ends.
 
     The place has the same name, in a hidden folder beside ``path``. If the block fails,
-    it is removed and an existing file stays as it was, so a half-written file never has
-    the final name. An empty folder at ``path`` is replaced. An OSError says why nothing
-    can be written there.
+    the place is removed, and an existing file stays as it was. So no file with the
+    final name is ever incomplete. An empty folder at ``path`` is replaced.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder; create it first")
     hidden = path.with_name(f".{path.name}.{os.getpid()}.part")
+    place = hidden / path.name
     try:
         hidden.mkdir()
-        yield hidden / path.name
+        yield place
         if path.is_dir():
             path.rmdir()  # some systems cannot rename onto an empty folder
-        os.replace(hidden / path.name, path)
+        os.replace(place, path)
     except OSError as error:
         if error.strerror is None:  # our own message, which names the hidden place
-            said = str(error).replace(str(hidden / path.name), str(path))
-            raise OSError(said) from None
+            raise OSError(str(error).replace(str(place), str(path))) from None
         raise OSError(
             f"{path}: cannot be written ({error.strerror}); "
             "choose a folder that you may write to"

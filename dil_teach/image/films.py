@@ -1,11 +1,10 @@
-"""Videos: frames of one size as one tensor (t, c, h, w), read and written.
+"""Read and write videos: frames of one size as one tensor (t, c, h, w).
 
 A video is a file (.mp4, .webm, .gif, ...) or a folder of pictures. A folder of PNG
-frames and an .mkv file (FFV1) are lossless. .mp4 (H.264) and .webm (VP9) are lossy but
-play everywhere; store masks in one of the other two.
+frames and an .mkv file (FFV1) are lossless, so use them for masks. .mp4 (H.264) and
+.webm (VP9) are lossy but play everywhere.
 """
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +38,7 @@ ENCODED = {
 }
 """Container, codec, pixel format and quality options of each format."""
 WRITTEN = (*ENCODED, ".gif")
-"""Suffixes of the videos that can be written, and below of those that can be read."""
+"""Suffixes of the videos that this module writes; it reads those in ``READ``."""
 READ = (*WRITTEN, ".mov", ".m4v", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv")
 MAX_MEGAPIXELS = 100
 """Limit for all frames together: 1.2 GB as float32 in colour."""
@@ -68,25 +67,62 @@ def load_film(path: str | Path) -> Video:
         RGB for a file; for a folder, the channels that ``load_image`` returns.
 
     A ValueError is raised for a file that is no video, a video without frames, frames
-    of different sizes, or more than ``MAX_MEGAPIXELS`` in all.
+    of different sizes, or more than ``MAX_MEGAPIXELS`` in all frames together.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such video; check the name and the folder")
-    return _load_folder(path) if path.is_dir() else _load_file(path)
+    frames: list[Image] = []
+    for name, image in _frames_of_folder(path) if path.is_dir() else _frames_of(path):
+        frames.append(image)
+        check_same_shape(image, frames[0], name, "the first frame")
+        height, width = image.shape[1:]
+        if len(frames) > (most := int(MAX_MEGAPIXELS * 1e6 / (height * width))):
+            raise ValueError(
+                f"{path}: expected at most {MAX_MEGAPIXELS} megapixels in all frames "
+                f"({most} of {height} x {width}), got more; cut it or make it smaller"
+            )
+    if not frames:
+        raise ValueError(f"{path}: expected a video, got no frame; export it again")
+    return torch.stack(frames)
+
+
+def _frames_of_folder(folder: Path) -> Iterator[tuple[str, Image]]:
+    for file in frame_files(folder):
+        yield str(file), load_image(file)
+
+
+def _frames_of(path: Path) -> Iterator[tuple[str, Image]]:
+    with _readable(path) as file:
+        for number, frame in enumerate(file.decode(video=0), 1):
+            turns = round(frame.rotation / 90)  # anticlockwise, as a phone notes them
+            pixels = np.rot90(frame.to_ndarray(format="rgb24"), turns)
+            yield f"{path}, frame {number}", from_uint8(pixels)
+
+
+@contextmanager
+def _readable(path: str | Path) -> Iterator[InputContainer]:
+    """Open a video file; any error of the decoder becomes a ValueError."""
+    try:
+        with av.open(path) as file:
+            yield file
+    except Exception as error:  # a decoder may raise anything on a damaged file
+        raise ValueError(
+            f"{path}: expected a video (.mp4, .webm, .gif, ...), got a damaged file or "
+            f"one of another kind ({error}); export it again"
+        ) from None
 
 
 def frame_files(folder: str | Path) -> list[Path]:
     """The pictures of a folder in natural order: frame 9 before frame 10.
 
-    Hidden files and files that are not pictures (by their suffix) are ignored. A
-    ValueError is raised if no picture is left.
+    Hidden files and files without the suffix of a picture are ignored. A ValueError is
+    raised if there is no picture.
     """
     folder = Path(folder)
     if not (files := [file for file in folder.iterdir() if _is_picture(file)]):
         raise ValueError(
-            f"{folder}: expected a folder of frames, got no picture in it; put them "
-            "there as .png or .jpg"
+            f"{folder}: expected a folder of frames, got no picture (.png, .jpg) in it"
         )
     return sorted(files, key=_natural_order)
 
@@ -103,67 +139,11 @@ def _natural_order(file: Path) -> tuple[list[tuple[int, str]], str]:
 
 
 def film_rate(path: str | Path) -> float:
-    """Frames per second of a video file; 24 for a folder."""
+    """Frames per second of a video file; 24 for a folder or if the file lacks it."""
     if Path(path).is_dir():
         return FOLDER_RATE
     with _readable(path) as file:
-        rate = float(file.streams.video[0].guessed_rate or 0)
-    return rate if math.isfinite(rate) and rate > 0 else FOLDER_RATE
-
-
-@contextmanager
-def _readable(path: str | Path) -> Iterator[InputContainer]:
-    """Open a video file; any error of the decoder becomes a ValueError."""
-    try:
-        with av.open(path) as file:
-            yield file
-    except Exception as error:  # a decoder may raise anything on a damaged file
-        raise ValueError(
-            f"{path}: expected a video (.mp4, .webm, .gif, ...), got a damaged file or "
-            f"one of another kind ({error}); export it again"
-        ) from None
-
-
-def _load_folder(folder: Path) -> Video:
-    files = frame_files(folder)
-    frames: list[Image] = []
-    for file in files:
-        frames.append(load_image(file))
-        check_same_shape(frames[-1], frames[0], file, files[0].name)
-        _check_megapixels(folder, len(files), *frames[0].shape[1:])
-    return torch.stack(frames)
-
-
-def _load_file(path: Path) -> Video:
-    frames: Frames = []
-    pixels = 0  # counted, because a header may lack the number of frames
-    with _readable(path) as file:
-        for frame in file.decode(video=0):
-            turns = round(frame.rotation / 90)  # anticlockwise, as a phone notes them
-            frames.append(np.rot90(frame.to_ndarray(format="rgb24"), turns))
-            pixels += frame.height * frame.width
-            if pixels > MAX_MEGAPIXELS * 1e6:
-                break
-    if not frames:
-        raise ValueError(f"{path}: expected a video, got no frame; export it again")
-    _check_megapixels(path, len(frames), *frames[0].shape[:2])
-    first = from_uint8(frames[0])
-    video = first.new_empty(len(frames), *first.shape)
-    for number, frame in enumerate(frames):
-        image = from_uint8(frame)
-        check_same_shape(image, first, f"{path}, frame {number + 1}", "the first")
-        video[number] = image
-    return video
-
-
-def _check_megapixels(path: Path, count: int, height: int, width: int) -> None:
-    if count * height * width > MAX_MEGAPIXELS * 1e6:
-        most = int(MAX_MEGAPIXELS * 1e6 // (height * width))
-        raise ValueError(
-            f"{path}: expected at most {MAX_MEGAPIXELS} megapixels in all frames "
-            f"together ({most} frames of {height} x {width}), got more; cut it or make "
-            "it smaller"
-        )
+        return float(file.streams.video[0].guessed_rate or FOLDER_RATE)
 
 
 def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None:
@@ -172,27 +152,23 @@ def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None
     Parameters
     ----------
     video : Video
-        Grey or RGB; values outside [0, 1] are clamped.
+        Grey or RGB, finite; values outside [0, 1] are clamped.
     path : str or Path
-        ``.mkv`` (FFV1, RGB) is lossless; ``.mp4`` (H.264) and ``.webm`` (VP9) are not.
-        An ``.mp4`` of odd height or width keeps its colours at full resolution, which
-        browsers do not play. ``.gif`` has 256 colours a frame and plays in a loop.
+        With a suffix in ``WRITTEN``. Browsers do not play an ``.mp4`` of odd height or
+        width, because its colours have full resolution. A ``.gif`` has 256 colours in
+        each frame and plays in a loop.
     rate : float
-        Frames per second.
-
-    A ValueError is raised if a value is not finite, the rate is not in (0, 1000], or
-    the suffix is not in ``WRITTEN``.
+        Frames per second, above 0 and at most 1000.
     """
     path = Path(path)
     check_images(video, "video", (1, 3), in_range=False, constant=True)
     suffix = path.suffix.lower()
     if suffix not in WRITTEN:
         raise ValueError(
-            f"{path}: expected one of {', '.join(WRITTEN)}, got '{suffix}'; use one of "
-            "these, or write a folder with save_frames"
+            f"{path}: expected one of {', '.join(WRITTEN)}, got '{suffix}'"
         )
-    if not (math.isfinite(rate) and 0 < rate <= 1000):
-        raise ValueError(f"rate: expected above 0, at most 1000 a second, got {rate}")
+    if not 0 < rate <= 1000:
+        raise ValueError(f"rate: expected above 0 and at most 1000, got {rate}")
     if path.is_dir():
         raise ValueError(f"{path}: expected a file to write, got a folder; name a file")
     with written_whole(path) as place:
@@ -231,14 +207,11 @@ def save_frames(
     Parameters
     ----------
     video : Video
-        With 1 to 4 channels.
+        With 1 to 4 channels, finite.
     folder : str or Path
         A new folder, or an empty one.
     names : sequence of str, optional
-        A name for each frame, without suffix. Default: numbers from 0001.
-
-    A ValueError is raised if a value is not finite, the folder is not empty, or there
-    is not one different name for each frame.
+        A different name for each frame, without suffix. Default: numbers from 0001.
     """
     folder = Path(folder)
     check_images(video, "video", (1, 2, 3, 4), in_range=False, constant=True)
@@ -256,6 +229,5 @@ def check_new_folder(folder: Path) -> None:
     """Raise a ValueError unless the folder is empty or does not exist."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ValueError(
-            f"{folder}: expected a new or an empty folder for the frames, got one that "
-            "is not empty; name another"
+            f"{folder}: expected a new or an empty folder, got one with files in it"
         )

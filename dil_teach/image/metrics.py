@@ -35,9 +35,7 @@ def luma(image: Image) -> Float[Tensor, "1 h w"]:
 
     A grey image counts as R = G = B.
     """
-    if len(image) == 1:
-        image = image.expand(3, -1, -1)
-    red, green, blue = image[:3].double()
+    red, green, blue = image[:3].double().expand(3, -1, -1)
     return (16 + 65.481 * red + 128.553 * green + 24.966 * blue)[None] / 255
 
 

@@ -1,9 +1,8 @@
 """The photographs of the course, and the benchmark sets of the papers.
 
-The photographs are in the installed packages scikit-image and scikit-learn and in
-``data/``; ``data/photos.json`` lists them with source, author, licence and hash. We may
-not distribute the benchmark sets, so they are read from the reader's own folder, or
-downloaded on request.
+``data/photos.json`` lists the photographs, which are in ``data/`` and in the packages
+scikit-image and scikit-learn. We may not distribute the benchmark sets, so they are
+read from the reader's own folder, or downloaded on request.
 """
 
 import json
@@ -20,12 +19,12 @@ from dil_teach.image.resize import resize
 from dil_teach.image.shipped import shipped
 
 Pair = tuple[str, Image, Image]
-"""Stem (``"img_001"``), high-resolution and low-resolution image."""
+"""File stem (``"img_001"``), high-resolution image, low-resolution image."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """The record of one picture; :func:`photo` loads its pixels."""
+    """The description of one picture; :func:`photo` loads its pixels."""
 
     name: str
     title: str
@@ -55,14 +54,14 @@ class Photo:
         path = Path(spec.origin).parent / inside if spec and spec.origin else None
         if path is None or not path.exists():
             raise FileNotFoundError(
-                f"photo '{self.name}': expected the file {inside} in the installed "
-                f"package {package}, which is not there; install {package} again"
+                f"photo '{self.name}': expected the file {inside} in the package "
+                f"{package}, found none; install {package} again"
             )
         return path
 
 
 def photos() -> dict[str, Photo]:
-    """The records of all photographs by name, in the order of ``data/photos.json``."""
+    """All photographs by name, in the order of ``data/photos.json``."""
     entries = json.loads(shipped("data/photos.json").read_text(encoding="utf-8"))
     return {e["name"]: Photo(**e | {"size": tuple(e["size"])}) for e in entries}
 
@@ -75,11 +74,8 @@ def photo(name: str, size: int | None = None) -> Image:
     name : str
         A key of :func:`photos`.
     size : int, optional
-        Side in pixels. The central square is cropped and downscaled with antialiased
-        bicubic interpolation. By default the whole photograph is returned.
-
-    A ValueError is raised if there is no photograph of that name, or its central square
-    is smaller than ``size``.
+        Side in pixels, at most that of the central square, which is cropped and
+        downscaled (bicubic, antialiased). By default the whole photograph is returned.
     """
     known = photos()
     if name not in known:
@@ -93,8 +89,8 @@ def photo(name: str, size: int | None = None) -> Image:
     side = min(height, width)
     if not 1 <= size <= side:
         raise ValueError(
-            f"size: expected 1 to {side} pixels, the side of the central square of "
-            f"'{name}', got {size}; try a smaller size or another photograph"
+            f"size: expected 1 to {side} pixels, the shorter side of '{name}', got "
+            f"{size}; try a smaller size or another photograph"
         )
     top, left = (height - side) // 2, (width - side) // 2
     square = load_image(known[name].path)[:, top : top + side, left : left + side]
@@ -104,11 +100,11 @@ def photo(name: str, size: int | None = None) -> Image:
 def benchmark_pairs(name: str, scale: int) -> list[Pair]:
     """Load a benchmark set, such as Set5, Set14, BSD100 or Urban100, sorted by stem.
 
-    The environment variable ``DIL_TEACH_DATASETS`` names the folder that holds the
-    sets. Each set is a folder of pairs such as ``Set5/img_001_x2_HR.png`` and
+    The environment variable ``DIL_TEACH_DATASETS`` names the folder of the sets. Each
+    set is a folder of pairs such as ``Set5/img_001_x2_HR.png`` and
     ``Set5/img_001_x2_LR.png``. If the variable is empty and ``DIL_TEACH_DOWNLOAD`` is
     1, the files listed in ``data/benchmarks.json`` (Set5) are downloaded once, and
-    their hashes are checked.
+    their hashes are checked. Otherwise a FileNotFoundError is raised.
 
     Parameters
     ----------
@@ -116,31 +112,21 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
         Folder of the set.
     scale : int
         The factor in the file names: the LR image is ``scale`` times smaller.
-
-    A FileNotFoundError is raised if neither variable is set, or a file is missing.
     """
     root = os.environ.get("DIL_TEACH_DATASETS")
     if not root and os.environ.get("DIL_TEACH_DOWNLOAD") == "1":
         root = str(_download(name, scale))
-    hint = (
-        "set it to a folder with files such as "
-        f"{name}/img_001_x{scale}_HR.png and {name}/img_001_x{scale}_LR.png"
-    )
-    if not root:
-        raise FileNotFoundError(
-            f"DIL_TEACH_DATASETS: expected the folder of benchmark sets, got nothing; "
-            f"{hint}, or set DIL_TEACH_DOWNLOAD=1 to download Set5"
-        )
     ending = f"_x{scale}_HR.png"
     pairs = []
-    for hr_path in sorted((Path(root) / name).glob(f"*{ending}")):
+    for hr_path in sorted(Path(root, name).glob(f"*{ending}")) if root else ():
         stem = hr_path.name.removesuffix(ending)
         lr_path = hr_path.with_name(f"{stem}_x{scale}_LR.png")
         pairs.append((stem, load_image(hr_path), load_image(lr_path)))
     if not pairs:
         raise FileNotFoundError(
-            f"DIL_TEACH_DATASETS: expected {name} at x{scale} in '{root}', "
-            f"found no such pair; {hint}"
+            f"DIL_TEACH_DATASETS: expected a folder that holds {name} at x{scale} "
+            f"({name}/img_001_x{scale}_HR.png, {name}/img_001_x{scale}_LR.png, ...), "
+            f"got '{root or ''}'; DIL_TEACH_DOWNLOAD=1 downloads Set5"
         )
     return pairs
 

@@ -1,8 +1,8 @@
 """The only resampler of the library, for any real scale and any kernel.
 
-Output pixel i of a picture scaled by s sits at input coordinate (i + 1/2) / s - 1/2. So
-pixel i of a picture made s times *smaller* sits at s*i + (s-1)/2. This is the
-convention of MATLAB's ``imresize``, which the published tables of super-resolution use.
+Output pixel i of a picture scaled by s is at input coordinate (i + 1/2) / s - 1/2. So
+pixel i of a picture made s times *smaller* is at s*i + (s-1)/2. This is the convention
+of MATLAB's ``imresize``, which the published tables of super-resolution use.
 """
 
 import math
@@ -23,14 +23,11 @@ Border = Literal["clamp", "mirror"]
 
 
 def _cubic(x: np.ndarray) -> np.ndarray:
-    # Keys, "Cubic convolution interpolation for digital image processing", 1981,
-    # with a = -1/2
+    """Keys, "Cubic convolution interpolation ...", 1981, with a = -1/2."""
     x = abs(x)
-    return np.where(
-        x <= 1,
-        1.5 * x**3 - 2.5 * x**2 + 1,
-        np.where(x <= 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0),
-    )
+    near = 1.5 * x**3 - 2.5 * x**2 + 1
+    far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+    return np.where(x <= 1, near, np.where(x <= 2, far, 0))
 
 
 INTERPOLATION: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
@@ -39,7 +36,8 @@ INTERPOLATION: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
     "lanczos": (lambda x: np.where(abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0), 3.0),
     "area": (lambda x: ((-0.5 <= x) & (x < 0.5)).astype(float), 0.5),
 }
-"""Weight at a distance, and the distance from which it is 0, both in pixels."""
+"""The weight as a function of the distance in pixels, and the distance at which the
+weight becomes 0."""
 
 
 def resize(
@@ -51,24 +49,21 @@ def resize(
     antialias: bool = True,
     exact_uint8: bool = False,
 ) -> Float[Tensor, "*batch h2 w2"]:
-    """Resample an image.
-
-    A ValueError is raised if neither scale nor size is given, one is not positive, or
-    the name of the kernel is unknown.
+    """Resample an image to a scale or a size; at least one of them must be given.
 
     Parameters
     ----------
     image : Float[Tensor, "*batch h w"]
         One image or a batch; differentiable in its values.
     scale : float or (float, float), optional
-        Output size divided by input size, for height and width. The output has
-        ``round(scale * size)`` pixels and keeps the exact scale.
+        Output size divided by input size, for height and width. The scale is exact;
+        the output has ``round(scale * size)`` pixels.
     size : (int, int), optional
         Height and width of the output, in pixels. Without ``scale``, it also sets the
         scale; with ``scale``, it only sets the number of pixels.
     kernel : {"bicubic", "bilinear", "lanczos", "area"} or Float["kh kw"]
-        Weights of the neighbours. An array is a blur kernel on the input's pixel grid,
-        for scales below 1: see :func:`blur_and_subsample`.
+        Weights of the neighbours. An array is a blur kernel for scales below 1, on the
+        input's pixel grid: see :func:`blur_and_subsample`.
     border : {"clamp", "mirror"}
         Values outside the image: the border pixel repeated, or the image reflected.
     antialias : bool
@@ -80,8 +75,8 @@ def resize(
     Returns
     -------
     Float[Tensor, "*batch h2 w2"]
-        May leave [0, 1] a little, because cubic weights overshoot; with
-        ``exact_uint8`` it does not.
+        Values may lie slightly outside [0, 1], because cubic weights overshoot; with
+        ``exact_uint8`` they do not.
     """
     in_size = (image.shape[-2], image.shape[-1])
     scales, out_size = scale_and_size(in_size, scale, size)
@@ -101,10 +96,8 @@ def resize(
 def check_name(kernel: str) -> None:
     """Raise a ValueError unless the name is in :data:`INTERPOLATION`."""
     if kernel not in INTERPOLATION:
-        raise ValueError(
-            f"kernel: expected one of {', '.join(INTERPOLATION)}, or an array, "
-            f"got '{kernel}'"
-        )
+        names = ", ".join(INTERPOLATION)
+        raise ValueError(f"kernel: expected one of {names}; got '{kernel}'")
 
 
 class _Axis(NamedTuple):
@@ -179,8 +172,6 @@ def blur_and_subsample(
 
     LR pixel i is centred at HR coordinate s*i + (s-1)/2.
 
-    A ValueError is raised if the scale is not positive, or the kernel cannot be used.
-
     Parameters
     ----------
     image : Float[Tensor, "*batch h w"]
@@ -202,8 +193,8 @@ def blur_and_subsample(
         return resize(image, inverse, size, kernel, border)
     if min(factors) < 1:
         raise ValueError(
-            f"kernel: a blur kernel makes images smaller, got a scale of {scale}; "
-            "name an interpolation, such as 'bicubic', to make them larger"
+            f"scale: expected at least 1 with a blur kernel, got {scale}; name an "
+            "interpolation such as 'bicubic' to make an image larger"
         )
     weights = centre_kernel(kernel, factors).to(image.device, image.dtype)
     in_size = (image.shape[-2], image.shape[-1])
@@ -236,8 +227,8 @@ def prepare_kernel(kernel: str | Kernel2d, scales: tuple[float, float]) -> str |
     """
     if min(scales) < 1:
         raise ValueError(
-            f"scale: expected at least 1 for height and width, got {scales}; use "
-            "resize to make an image smaller"
+            f"scale: expected at least 1 for height and width, got {scales}; to make "
+            "an image smaller, use resize"
         )
     if not isinstance(kernel, str):
         return centre_kernel(kernel, scales)
@@ -250,8 +241,7 @@ def pyramid(
 ) -> list[Float[Tensor, "c _h _w"]]:
     """The image at each of the given scales, antialiased bicubic, clamped to [0, 1].
 
-    Levels with a side under ``min_side`` are left out; if that leaves none, the largest
-    level stays.
+    Levels with a side below ``min_side`` are left out, but never the largest level.
     """
     levels = [resize(image, scale).clamp(0, 1) for scale in scales]
     large_enough = [level for level in levels if min(level.shape[-2:]) >= min_side]

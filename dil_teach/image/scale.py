@@ -1,7 +1,7 @@
-"""Scales and sizes of images, checked."""
+"""Checks of scales and sizes."""
 
 Scale = int | float | tuple[int | float, int | float]
-"""Output over input size: one number, or one each for height and width."""
+"""Output size over input size: one number, or one each for height and width."""
 
 
 def per_axis(scale: Scale) -> tuple[float, float]:
@@ -18,29 +18,21 @@ def per_axis(scale: Scale) -> tuple[float, float]:
 def scale_and_size(
     in_size: tuple[int, int], scale: Scale | None, size: tuple[int, int] | None
 ) -> tuple[tuple[float, float], tuple[int, int]]:
-    """The scale of each axis and the size of the output; one follows from the other.
+    """The scale of each axis and the size of the output, (height, width) in pixels.
 
-    Sizes are height and width in pixels. Without ``size``, the output has
-    ``round(scale * in_size)`` pixels. A ValueError is raised if neither is given, one
-    is not positive, or the output would have no pixel.
+    Without ``size``, the output has ``round(scale * in_size)`` pixels. Without
+    ``scale``, the scale is ``size / in_size``.
     """
-    if size is not None:
-        if len(size) != 2 or min(size) < 1 or any(n != int(n) for n in size):
-            raise ValueError(
-                f"size: expected (height, width), whole and at least 1, got {size}"
-            )
-        size = (int(size[0]), int(size[1]))
-    if scale is None:
-        if size is None:
+    scales = None if scale is None else per_axis(scale)
+    if size is None:
+        if scales is None:
             raise ValueError("resize: expected a scale or a size, got neither")
-        return (size[0] / in_size[0], size[1] / in_size[1]), size
-    scales = per_axis(scale)
-    if size is not None:
-        return scales, size
-    out = (round(scales[0] * in_size[0]), round(scales[1] * in_size[1]))
-    if min(out) < 1:
+        size = (round(scales[0] * in_size[0]), round(scales[1] * in_size[1]))
+        if min(size) < 1:
+            raise ValueError(f"scale: {scale} leaves no pixel of an image of {in_size}")
+    if len(size) != 2 or min(size) < 1 or any(n != int(n) for n in size):
         raise ValueError(
-            f"scale: {scale} leaves no pixel of {in_size[0]} x {in_size[1]}; "
-            "take a larger scale"
+            f"size: expected (height, width), whole and at least 1, got {size}"
         )
-    return scales, out
+    size = (int(size[0]), int(size[1]))
+    return scales or (size[0] / in_size[0], size[1] / in_size[1]), size

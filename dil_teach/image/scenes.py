@@ -1,7 +1,4 @@
-"""Rendered pictures whose layers are all known, listed in data/scenes.json.
-
-``data/render_scenes.py`` renders them from the photographs.
-"""
+"""Pictures with known layers, rendered from photographs by data/render_scenes.py."""
 
 import json
 from dataclasses import dataclass
@@ -47,8 +44,8 @@ class Scene:
     known: dict[str, Any]
     """Numbers that the scene was rendered with.
 
-    - composite: ``figure_share``, the mean of the mask; ``disk`` [y, x, radius] of
-      the foreground hint, in pixels
+    - composite: ``figure_share``, the mean of the mask; ``disk`` [y, x, radius], the
+      foreground hint, in pixels
     - mixture: ``coefficients`` [a_1, a_2], a_1 > a_2
     - haze: ``airlight`` (sRGB triple, the mean where it is not ``uniform``), ``beta``
       (t = exp(-beta * depth), depth in metres), ``sky``
@@ -69,16 +66,13 @@ def scenes(kind: str | None = None, folder: str | Path | None = None) -> list[st
     kind : {"composite", "mixture", "haze", "watermark", "video"}, optional
         Default: all. A ValueError is raised for an unknown kind.
     folder : str or Path, optional
-        The folder that ``data/render_scenes.py --practice`` wrote. Default: the scenes
-        that ship with the library.
+        A folder that ``data/render_scenes.py --practice`` wrote. Default: the scenes of
+        the library.
     """
     entries = _list_scenes(folder)[1]
     kinds = list(dict.fromkeys(entry["kind"] for entry in entries.values()))
     if kind is not None and kind not in kinds:
-        raise ValueError(
-            f"kind: expected one of {', '.join(kinds)}, got '{kind}'; "
-            "scenes() lists the scenes of every kind"
-        )
+        raise ValueError(f"kind: expected one of {', '.join(kinds)}, got '{kind}'")
     return [name for name, entry in entries.items() if kind in (None, entry["kind"])]
 
 
@@ -92,15 +86,10 @@ def scene(name: str, folder: str | Path | None = None) -> Scene:
     folder : str or Path, optional
         As in :func:`scenes`.
 
-    A ValueError is raised if the scene does not exist, and a FileNotFoundError if the
-    folder holds no ``scenes.json`` or a file is missing.
     """
     root, entries = _list_scenes(folder)
     if name not in entries:
-        raise ValueError(
-            f"name: expected one of {', '.join(entries)}, got '{name}'; "
-            "scenes() lists them"
-        )
+        raise ValueError(f"name: expected one of {', '.join(entries)}, got '{name}'")
     entry = entries[name]
     images = {key: _read(root, key, files) for key, files in entry["files"].items()}
     given = (entry[key] for key in ("kind", "title", "attribution"))

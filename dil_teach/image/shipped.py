@@ -1,4 +1,4 @@
-"""Find the photographs and chapters that ship with the library."""
+"""Find the photographs and chapters that are installed with the library."""
 
 from pathlib import Path
 
@@ -6,10 +6,9 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def shipped(relative: str) -> Path:
-    """The path of a shipped file or folder, in a checkout or an installed wheel.
+    """The path of a file or folder, given relative to the root of the repository.
 
-    ``relative`` is relative to the root of the repository: ``"data/photos.json"``. A
-    FileNotFoundError is raised if nothing is there.
+    Example: ``"data/photos.json"``. Works in a checkout and in an installed wheel.
     """
     for root in (_PACKAGE / "_shipped", _PACKAGE.parent):
         if (root / relative).exists():

@@ -1,8 +1,7 @@
 """Geometric transformations: the place in an image that each output pixel comes from.
 
-Places are (x, y) in normalised coordinates. The centre of the image is (0, 0), its left
-and top edges are at -1, its right and bottom edges at 1. So a transformation is the
-same at all scales.
+Places are (x, y), from -1 at the left and top edges of an image to 1 at its right and
+bottom edges. In these coordinates, a transformation is the same at all scales.
 """
 
 from dataclasses import dataclass
@@ -21,10 +20,11 @@ Mask = Bool[Tensor, "_h _w"]
 SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 """The corners of the image: top left, top right, bottom right, bottom left."""
 NODES = 33
-"""Number of nodes along each axis. Places between nodes are interpolated linearly."""
+"""Number of grid points (nodes) along each axis. Between them, places are interpolated
+linearly."""
 INVERSIONS = 30
-"""Fixed-point iterations for the inverse of a smooth warp. Each at least halves the
-error where the displacement changes by less than half a pixel per pixel."""
+"""Number of fixed-point iterations for the inverse of a smooth warp. Each at least
+halves the error if the displacement changes by less than half a pixel per pixel."""
 SETTLED = 0.01
 """Largest accepted change in the last iteration, in normalised coordinates."""
 
@@ -88,8 +88,8 @@ def homography(
     Parameters
     ----------
     corners : Float[Tensor, "4 2"]
-        (x, y) of the top left, top right, bottom right and bottom left corner; -1 to 1
-        is inside the output. Pixels outside this quadrilateral, which must be convex,
+        (x, y) of the top left, top right, bottom right and bottom left corner of a
+        convex shape; -1 to 1 is inside the output. Output pixels outside this shape
         come from outside the image: see :meth:`Transformation.inside`.
     scales : (float, float)
         Height and width of the output, as multiples of the image's.
@@ -97,9 +97,8 @@ def homography(
     scales = per_axis(scales)
     if tuple(corners.shape) != (4, 2) or not _convex(corners):
         raise ValueError(
-            "corners: expected (x, y) of the top left, top right, bottom right and "
-            f"bottom left corner of a convex shape, got {corners.tolist()}; "
-            "move a corner outwards"
+            "corners: expected (x, y) of a convex shape's corners, clockwise from the "
+            f"top left, got {corners.tolist()}; move a corner outwards"
         )
     forward = _homography_matrix(SQUARE.double(), corners.detach().cpu().double())
     nodes = _nodes().double()
@@ -116,13 +115,12 @@ def smooth_warp(
     Parameters
     ----------
     displacement : Float[Tensor, "n n 2"]
-        Position in the image minus position in the output, (x, y), at n x n nodes that
-        are spread evenly over the output, edges included. Bicubic in between.
+        Position in the image minus position in the output, (x, y), at n x n nodes: an
+        even grid over the output, edges included. Bicubic in between.
     scales : (float, float)
         As in :func:`homography`.
 
-    A ValueError is raised if the warp folds, or changes so fast that its inverse is not
-    found.
+    A ValueError is raised if the warp folds, or its inverse is not found.
     """
     scales = per_axis(scales)
     coarse = displacement.detach().cpu().float().permute(2, 0, 1)[None]
@@ -133,16 +131,16 @@ def smooth_warp(
     turned = columns[..., 0] * rows[..., 1] - columns[..., 1] * rows[..., 0]
     if not (turned > 0).all():
         raise ValueError(
-            "displacement: expected a warp without folds, got one in which places "
-            "change their order; make it smaller or smoother"
+            "displacement: expected a warp without folds, got one that folds; make it "
+            "smaller or smoother"
         )
     before = output = nodes
     for _ in range(INVERSIONS):  # find the place q with q + moved(q) = node
         before, output = output, nodes - _interpolate(moved[0], output)
     if (output - before).abs().max() > SETTLED:
         raise ValueError(
-            "displacement: expected one that changes slowly from place to place, got a "
-            "warp whose inverse is not found; make it smaller or smoother"
+            "displacement: expected one that changes slowly, got a warp whose inverse "
+            "is not found; make it smaller or smoother"
         )
     return Transformation(scales, source, output)
 
@@ -150,7 +148,10 @@ def smooth_warp(
 def random_homography(
     scales: tuple[float, float], reach: float, rng: torch.Generator
 ) -> Transformation:
-    """A homography that moves each corner inwards by at most ``reach`` (sides: 2)."""
+    """A homography that moves each corner inwards by at most ``reach``.
+
+    The unit of ``reach`` is half a side.
+    """
     inwards = reach * torch.rand(4, 2, generator=rng)
     return homography(SQUARE * (1 - inwards), scales)
 
@@ -160,8 +161,8 @@ def random_smooth_warp(
 ) -> Transformation:
     """A smooth warp that moves each of 3 x 3 inner nodes by at most ``reach``.
 
-    The unit of ``reach`` is half a side. The edges do not move. A warp that folds is
-    made weaker; with a reach of 0.15, that happens once in thousands of draws.
+    The unit of ``reach`` is half a side. The edges do not move. A warp that folds (once
+    in thousands of draws for a reach of 0.15) is halved until it does not.
     """
     bend = torch.zeros(5, 5, 2)
     bend[1:-1, 1:-1] = torch.rand(3, 3, 2, generator=rng) * 2 - 1
@@ -179,7 +180,7 @@ def warp(
     """Transform an image by interpolation, to an output of this size.
 
     The image is resized (bicubic, antialiased), then warped (bilinear). Outside the
-    image its border is repeated.
+    image, the border pixels are repeated.
     """
     resized = resize(image, size=size)
     if transformation.source is None:

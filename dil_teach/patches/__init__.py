@@ -1,1 +1,1 @@
-"""An image as the bag of its patches: extraction, search, recurrence, similarity."""
+"""Patches of images: extraction, search, recurrence, similarity."""

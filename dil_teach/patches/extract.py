@@ -1,4 +1,4 @@
-"""Split an image into the bag of its patches, and put it together again."""
+"""Split an image into its patches, and put the patches together again."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,15 +13,13 @@ from dil_teach.image.convention import Image, check_image
 Mask = Bool[Tensor, "_h _w"]
 
 BLOCK = 65536
-"""Number of patches extracted at a time: 20 MB if they are 5 x 5 in colour."""
+"""Number of patches that are extracted at a time: 20 MB if they are 5 x 5 in colour."""
 
 
 def extract_patches(
     image: Image, patch_size: int = 5, stride: int = 1
 ) -> Float[Tensor, "patches values"]:
     """All patches of an image, one in each row.
-
-    A ValueError is raised if the image is smaller than a patch.
 
     Parameters
     ----------
@@ -33,7 +31,7 @@ def extract_patches(
     Returns
     -------
     Float[Tensor, "patches values"]
-        Row by row from the top left; c * patch_size**2 values, channel by channel.
+        In reading order, each with c * patch_size**2 values, channel by channel.
     """
     check_patches(image, patch_size, stride)
     return F.unfold(image[None], patch_size, stride=stride)[0].T
@@ -60,11 +58,11 @@ def gather_patches(
     width: int | Int[Tensor, "n"],
     patch_size: int,
 ) -> Float[Tensor, "n c values"]:
-    """Some patches of an image, by the index of their top left pixel.
+    """The patches whose top left pixels have the indices ``corners``.
 
-    ``pixels`` is the image, flattened row by row, or several images, one after another.
-    ``width`` is the width, in pixels, of the image that holds each patch. Returns the
-    patch_size**2 values of each channel, row by row.
+    ``pixels`` holds one or several images, each flattened row by row. ``width`` is the
+    width, in pixels, of the image that contains each patch. The patch_size**2 values
+    of a channel are in reading order.
     """
     side = torch.arange(patch_size, device=corners.device)
     rows = corners[:, None] + side * torch.as_tensor(width).to(corners).view(-1, 1)
@@ -78,10 +76,9 @@ def average_patches(
     patch_size: int = 5,
     stride: int = 1,
 ) -> Image:
-    """Put patches back at their places; overlapping patches are averaged.
+    """The inverse of :func:`extract_patches`; overlapping patches are averaged.
 
-    The inverse of :func:`extract_patches`, with the same parameters. ``image_size`` is
-    the height and width in pixels. Pixels that no patch covers are 0.
+    ``image_size`` is the height and width in pixels. Pixels that no patch covers are 0.
     """
     columns = patches.T[None]
     total, count = (
@@ -94,16 +91,16 @@ def average_patches(
 def patches_inside(
     inside: Bool[Tensor, "h w"], patch_size: int
 ) -> Bool[Tensor, "_h _w"]:
-    """True at the top left corner of each patch that lies wholly inside a shape."""
+    """True at the top left pixel of each patch that lies completely inside a shape."""
     outside = (~inside)[None, None].float()
     return F.max_pool2d(outside, patch_size, stride=1)[0, 0] == 0
 
 
 @dataclass(frozen=True)
 class PatchBag:
-    """The patches of several images as rows, extracted only when they are used.
+    """The patches of several images, extracted only when they are used.
 
-    ``bag[index]`` has the rows of :func:`extract_patches`.
+    ``bag[index]`` returns rows as in :func:`extract_patches`.
     """
 
     pixels: Float[Tensor, "c pixels"]
@@ -113,7 +110,7 @@ class PatchBag:
     width: Int[Tensor, "n"]
     """Width, in pixels, of the image that holds each patch."""
     place: Int[Tensor, "n 3"]
-    """Index of that image; row and column of the top left pixel in it."""
+    """Number of that image; row and column of the patch's top left pixel in it."""
     patch_size: int
     remove_mean: bool
 
@@ -143,22 +140,20 @@ def bag_of(
     name: str,
     stride: int = 1,
 ) -> PatchBag:
-    """The patches of images; with masks, only those that lie wholly inside them.
+    """The patches of images; with masks, only those completely inside the masks.
 
-    The other parameters, and the errors that it raises, are those of
-    :func:`~dil_teach.patches.search.nearest_patches`. ``name`` stands for the images in
-    error messages.
+    Other parameters and errors as in :func:`~dil_teach.patches.search.nearest_patches`.
+    Error messages call the images ``name``.
     """
     masks = [None] * len(images) if masks is None else masks
     if not images or len({len(image) for image in images}) > 1:
         raise ValueError(
-            f"{name}: expected at least one image, and one number of channels, got "
-            f"{[len(image) for image in images]}; make all grey or all colour"
+            f"{name}: expected at least one image, all grey or all colour, got "
+            f"{[len(image) for image in images]} channels"
         )
     if len(masks) != len(images):
         raise ValueError(
-            f"{name}_mask: expected one mask for each of {len(images)} images, got "
-            f"{len(masks)}"
+            f"{name}_mask: expected {len(images)}, one for each image, got {len(masks)}"
         )
     corners, widths, places, first = [], [], [], 0
     for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
@@ -169,9 +164,8 @@ def bag_of(
             mask = torch.ones(height, width, dtype=torch.bool, device=image.device)
         if mask.dtype != torch.bool or mask.shape != (height, width):
             raise ValueError(
-                f"{name}_mask: expected booleans of its image's size, {height} x "
-                f"{width}, got {' x '.join(map(str, mask.shape))} of {mask.dtype}; "
-                "make the mask from that image, and compare it: > 0.5"
+                f"{name}_mask: expected booleans of the image's size, {height} x "
+                f"{width}, got {' x '.join(map(str, mask.shape))} of {mask.dtype}"
             )
         place = stride * patches_inside(mask, patch_size)[::stride, ::stride].nonzero()
         corners.append(first + width * place[:, 0] + place[:, 1])

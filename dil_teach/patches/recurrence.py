@@ -22,20 +22,20 @@ from dil_teach.patches.search import nearest_patches
 SCALES = (1.0, 0.8, 0.64, 0.51, 0.41)
 """Scales of the paper's figure: each is 1.25 times smaller than the one before it."""
 MOST = 16
-"""The largest number of good matches that is counted."""
+"""Largest number of good matches that is counted."""
 LEAST = 9
-"""The paper's figure counts patches with at least this many good matches."""
+"""Number of good matches that a patch needs in the paper's figure."""
 HALF_PIXEL = (-1 / 16, 9 / 16, 9 / 16, -1 / 16)
 """Bicubic weights half-way between two pixels (Keys 1981, a = -1/2)."""
 CONTRAST = 0.25
 """Largest distance of a good match, as a fraction of the patch's own squared contrast.
-In grey white noise, 61% of the patches would have a good match without this limit
-(benchmarks/results/recurrence_choices.json)."""
+Without this limit, 61% of the patches of grey white noise would have a good match."""
 UNSEEN = (2 / 255) ** 2
-"""Squared distance per value that is always good: two grey levels are not visible."""
+"""Squared distance per value of a match that is always good: two grey levels, which are
+not visible."""
 ENOUGH = 4000
-"""Number of evenly spread patches that give a photograph's recurrence score within 0.01
-(tests/patches/test_recurrence.py checks it on three)."""
+"""Number of patches, on a regular grid, that give the recurrence score of a photograph
+within 0.01. tests/patches/test_recurrence.py checks this on three photographs."""
 
 
 def recurrence_map(
@@ -43,13 +43,12 @@ def recurrence_map(
 ) -> Int[Tensor, "h w"]:
     """Count the good matches of each patch in the image resized by ``scale``, up to 16.
 
-    Patches are compared by the sum of squared differences, after the mean of each
-    channel over the patch is subtracted. A match is *good* if its distance is at most
+    The distance of two patches is the sum of squared differences, after the mean of
+    each channel is subtracted. A match is *good* if its distance is at most
     :func:`good_distance`. The patch itself and patches less than one pixel (of the
     resized image) from its place do not count. Matches may overlap.
 
-    A ValueError is raised if the image is constant, or it is smaller than a patch at
-    that scale.
+    A ValueError is raised if the image is constant.
 
     Parameters
     ----------
@@ -58,13 +57,13 @@ def recurrence_map(
     patch_size : int
         Side of a patch in pixels.
     scale : float
-        Relative size of the image that is searched: 1 is the image itself; below 1 it
-        is downscaled (bicubic, antialiased).
+        Relative size of the image that is searched, at most 1. Below 1, the image is
+        downscaled (bicubic, antialiased).
 
     Returns
     -------
     Int[Tensor, "h w"]
-        0 to 16, at the top left corner of each patch.
+        0 to 16, at the top left pixel of each patch.
     """
     found = match_distances(image, patch_size, scale)
     return (found <= good_distance(image, patch_size)[..., None]).sum(2)
@@ -80,14 +79,14 @@ def match_distances(
 ) -> Float[Tensor, "h w k"]:
     """Squared distances from each patch to its nearest matches at a scale.
 
-    :func:`recurrence_map` counts those that are small enough. Errors as there.
+    :func:`recurrence_map` counts the distances that are small enough.
 
     Parameters
     ----------
     image, patch_size, scale
         As in :func:`recurrence_map`.
     exact : bool
-        Compare each patch with every other, instead of the faster KD-tree.
+        Compare each patch with every other, instead of using the faster KD-tree.
     most : int
         Number of matches; fewer take less time.
     stride : int
@@ -113,15 +112,15 @@ def match_distances(
 def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     """The largest squared distance of a good match, for each patch (means subtracted).
 
-    As in the paper, it is the distance from the patch to itself moved by half a pixel
-    (left, right, up and down, bicubic; the largest of the four), because a perfect copy
-    may lie half a pixel off the pixel grid. (A copy of texture half a pixel off in both
-    directions may be missed.)
+    As in the paper, it is the distance between the patch and the same patch moved by
+    half a pixel (left, right, up or down, bicubic; the largest of the four). A perfect
+    copy may lie between the pixels. (A copy of texture may be missed if it is half a
+    pixel off in both directions.)
 
     Two limits are added. The upper limit is a quarter of the patch's own squared
-    contrast: half a pixel changes noise by more, and patches that are not similar would
-    pass. The lower limit is two grey levels (of 255) per value, because this difference
-    is not visible: the noise of a clear sky should not make its patches differ.
+    contrast. In noise, half a pixel changes a patch by more, so patches that are not
+    similar would pass. The lower limit is two grey levels (of 255) per value, because
+    this difference is not visible: noise should not make patches of a clear sky differ.
 
     Parameters and places as in :func:`recurrence_map`.
     """
@@ -133,7 +132,7 @@ def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
 
 def contrast(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     """Squared distance of each patch from its mean, summed over the channels."""
-    exactly = image.cpu().double()  # large sums are subtracted; MPS has no float64
+    exactly = image.cpu().double()  # for a difference of large sums; MPS lacks float64
     mean = F.avg_pool2d(exactly, patch_size, stride=1)
     square = F.avg_pool2d(exactly.square(), patch_size, stride=1)
     spread = (square - mean.square()).clamp_min(0).sum(0)
@@ -158,9 +157,6 @@ def recurrence_curve(
 ) -> list[float]:
     """Percentage of patches with at least ``least`` good matches, at each scale.
 
-    Raises the same errors as :func:`recurrence_map`, and a ValueError if ``least`` is
-    out of range, or if ``among`` has another shape or no patch.
-
     Parameters
     ----------
     image, patch_size, scales
@@ -168,19 +164,16 @@ def recurrence_curve(
     least : int
         Minimum number of good matches, 1 to 16.
     among : Bool[Tensor, "h w"], optional
-        The patches that are counted, such as :func:`detailed`; by default all.
+        The patches that are counted, at least one, such as :func:`detailed`; by default
+        all.
     """
     if not 1 <= least <= MOST:
-        raise ValueError(
-            f"least: expected 1 to {MOST} good matches, got {least}; more are not "
-            "counted"
-        )
+        raise ValueError(f"least: expected 1 to {MOST} good matches, got {least}")
     good = good_distance(image, patch_size)
     if among is not None and (among.shape != good.shape or not among.any()):
         raise ValueError(
-            f"among: expected a mask of {good.shape[0]} x {good.shape[1]} with at "
-            f"least one patch, got {' x '.join(map(str, among.shape))} with "
-            f"{int(among.sum())}; detailed() makes such a mask"
+            f"among: expected a mask of {[*good.shape]} with at least one patch, got "
+            f"{[*among.shape]} with {int(among.sum())}; detailed() makes such a mask"
         )
     chosen = ... if among is None else among
     found = (match_distances(image, patch_size, s, most=least) for s in scales)
@@ -189,16 +182,16 @@ def recurrence_curve(
 
 
 def recurrence_score(image: Image, patch_size: int = 5) -> float:
-    """How much of an image recurs in it: 0 for white noise, 1 for a straight edge.
+    """The fraction of patches with a good match, averaged over ``SCALES``.
 
-    The fraction of patches with at least one good match, averaged over the five scales
-    from 1 to 0.41. The chapters use this number to compare results with a photograph.
+    It is 0 for white noise and 1 for a straight edge. The chapters use this number to
+    compare results with a photograph.
 
-    In an image of more than 16,000 patches, only a grid of 4000 or more patches is
-    searched for: on photographs the score is within 0.01 of that of all patches. The
-    error can exceed 0.1 if a pattern repeats at the spacing of the grid.
+    In an image of more than 16,000 patches, only patches on a regular grid (at least
+    4000) are queries. For photographs this changes the score by at most 0.01; if a
+    pattern repeats at the spacing of the grid, the error can exceed 0.1.
 
-    The parameters and the errors that it raises are those of :func:`recurrence_map`.
+    Parameters and errors as in :func:`recurrence_map`.
     """
     _check(image, patch_size, min(SCALES))
     good = good_distance(image, patch_size)

@@ -1,4 +1,4 @@
-"""Nearest patches: where the patches of an image recur in it, or in other images."""
+"""Find the nearest patches: where patches of an image recur in it or in others."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,40 +16,39 @@ from dil_teach.patches.extract import BLOCK, Mask, PatchBag, bag_of
 Rows = Float[Tensor, "_n values"]
 
 COMPONENTS = 24
-"""Number of principal components that the KD-tree compares. Chosen by hand, like the
-tree's other settings; benchmarks/recurrence.py measures the search's speed and error.
-"""
+"""Number of principal components that the KD-tree compares. Like the tree's other
+settings, it was chosen by hand; benchmarks/recurrence.py measures speed and error."""
 EPS, EPS_OF_TEXTURE = 1.75, 2.5
 """The KD-tree's eps: it prunes branches that cannot improve the best distance by a
 factor of 1 + EPS. In texture all distances are similar, so more can be pruned."""
 TEXTURE = 0.1
-"""An image is texture if more than this fraction of its patches' variance lies beyond
-the first 8 components. Tuned on the photographs that benchmarks/recurrence.py names."""
+"""An image is texture if its first 8 principal components leave more than this fraction
+of the patches' variance. Tuned on the photographs of benchmarks/recurrence.py."""
 LEAF = 64
-"""Number of patches in a leaf of the KD-tree; they are compared one by one."""
+"""Number of patches in a leaf of the KD-tree."""
 SPARE, SPARE_EXACT = 8, 2
-"""Number of candidates beyond k. The true distances of all candidates are compared at
-the end. The exact search needs spare ones because its distances are rounded."""
+"""Number of candidates beyond k. At the end, the true distances of all candidates are
+compared. The exact search needs more than k because its distances are rounded."""
 SAMPLE = 20000
 """Number of patches from which the principal components are computed."""
 ROWS, COLUMNS, GROUP = 512, 4096, 16
-"""Height and width of a tile of the distance table (8 MB), and number of columns in
-each group of a tile."""
+"""Height and width of a tile of the distance table (8 MB), and size of the groups of
+columns whose minima are compared first."""
 
 
 class Neighbours(NamedTuple):
     """The k nearest patches of each query patch, nearest first.
 
-    h and w index the query patch's top left corner. Query patches that the mask leaves
-    out have infinite distances and indices of -1.
+    h and w index the query patch's top left pixel. Query patches outside the mask have
+    infinite distances and indices of -1.
     """
 
     distance: Float[Tensor, "h w k"]
     """Squared distance: the sum over all c * patch_size**2 values."""
     level: Int[Tensor, "h w k"]
-    """The image of the database that holds the match; 0 where there is only one."""
+    """Index of the match's image in the database; 0 if there is only one."""
     row: Int[Tensor, "h w k"]
-    """Row and column of the match's top left corner, in pixels of that image."""
+    """Row and column of the match's top left pixel in that image."""
     column: Int[Tensor, "h w k"]
 
 
@@ -69,16 +68,15 @@ def nearest_patches(
     """Find the k nearest patches in a database for each patch of an image.
 
     A ValueError is raised if an image is smaller than a patch, a mask does not fit its
-    image, the numbers of channels differ, the database has fewer than k patches, or the
-    stride is below 1.
+    image, the numbers of channels differ, or the database has fewer than k patches.
 
     Parameters
     ----------
     query : Image
-        Float[Tensor, "c h w"]; a search is made for each of its patches.
+        Float[Tensor, "c h w"].
     database : Image or sequence of Image
-        Where to search: an image or several, such as a
-        :func:`~dil_teach.image.resize.pyramid`, with the query's channels and device.
+        The images that are searched, with the query's channels and device; for example
+        a :func:`~dil_teach.image.resize.pyramid`.
     patch_size : int
         Side of a patch in pixels.
     k : int
@@ -86,25 +84,25 @@ def nearest_patches(
     stride : int
         Distance between neighbouring query patches, in pixels.
     exact : bool
-        Compare each patch with every other; always so on a GPU. Otherwise a KD-tree on
-        the first 24 principal components proposes candidates, and their true distances
-        are compared: on photographs they are 0.2 to 2.5% above the smallest, in 1/4 to
-        1/14 of the time (benchmarks/results/recurrence_speed.json).
+        Compare each patch with every other; a GPU always does. Otherwise a KD-tree on
+        the first 24 principal components proposes candidates, whose true distances are
+        compared. On photographs this takes 1/4 to 1/14 of the time, and the distances
+        are 0.2 to 2.5% too large (benchmarks/results/recurrence_speed.json).
     remove_mean : bool
         Subtract the mean of each channel over the patch before patches are compared.
     exclude_self : bool
-        Leave out the patch itself and patches less than one pixel away from it (in
-        pixels of the scale that is searched). Use this if the database is the query
-        image at one or several scales.
+        Leave out the patch itself and patches less than one pixel away from it (one
+        pixel of the searched image). Use this if the database is the query at one or
+        several scales.
     query_mask, database_mask : Bool[Tensor, "h w"], optional
-        True where a pixel may be used (a sequence of masks if the database is a
-        sequence). Only patches wholly inside the mask are used.
+        True where a pixel may be used; only patches completely inside the mask are
+        used. If the database is a sequence, its mask is a sequence too.
 
     Returns
     -------
     Neighbours
-        Each field of shape (h - patch_size + 1, w - patch_size + 1, k); with a stride,
-        every stride-th of these rows and columns.
+        Each field has shape (h - patch_size + 1, w - patch_size + 1, k), or with a
+        stride every stride-th of these rows and columns.
     """
     levels = [database] if isinstance(database, Tensor) else list(database)
     masks = [database_mask] if isinstance(database_mask, Tensor) else database_mask
@@ -113,15 +111,14 @@ def nearest_patches(
     if len(known.pixels) != len(query):
         raise ValueError(
             f"database: expected {len(query)} channels as in the query, got "
-            f"{len(known.pixels)}; make both grey or both colour"
+            f"{len(known.pixels)}"
         )
     most_own = sum(1 if level.shape == query.shape else 4 for level in levels)
     left_out = most_own if exclude_self else 0
     if not 1 <= k <= len(known) - left_out:
         raise ValueError(
             f"k: expected 1 to {max(len(known) - left_out, 0)}, the number of patches "
-            f"in the database{' without the patch itself' * exclude_self}, got {k}; "
-            "take a smaller k, or a larger database or mask"
+            f"in the database{' without the patch itself' * exclude_self}, got {k}"
         )
     exact = exact or query.device.type != "cpu"
     count = k + left_out + (SPARE_EXACT if exact else SPARE)
@@ -159,17 +156,17 @@ def nearest_rows(
     k : int
         Number of keys to find, at most as many as there are.
     weights : Float[Tensor, "m"], optional
-        The distance to each key is multiplied by its weight, which is positive.
+        The distance to each key is multiplied by the key's weight, which is positive.
     centre : Float[Tensor, "values"]
         Subtracted from all rows.
 
     Returns
     -------
     distance : Float[Tensor, "n k"]
-        The weighted squared distances, smallest first. They are rounded to about 1e-6
-        of the squares of the rows, so a common mean should be subtracted.
+        The weighted squared distances, smallest first. Their rounding error is about
+        1e-6 of the rows' squared norms, so subtract the mean by ``centre``.
     index : Int[Tensor, "n k"]
-        Index of the key; for k = 1, the first one in case of ties.
+        Index of the key; for k = 1 and equal distances, the first one.
     """
     # w |q - d|^2 = (q, 1, |q|^2) . (-2 w d, w |d|^2, w): one matrix product
     queries = queries - centre
@@ -203,7 +200,7 @@ def nearest_rows(
 def _smallest(
     scores: Float[Tensor, "n tile"], k: int
 ) -> tuple[Float[Tensor, "n found"], Int[Tensor, "n found"]]:
-    """The k smallest of each row (or all, if there are fewer), and their columns."""
+    """The k smallest scores of each row (or all, if there are fewer), their columns."""
     if k == 1 and scores.device.type == "cpu":  # NumPy's argmin is ten times faster
         columns = torch.from_numpy(scores.numpy().argmin(1))[:, None]
         return scores.gather(1, columns), columns
@@ -219,14 +216,14 @@ def _smallest(
 
 
 def _exact(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n count"]:
-    """Find candidates by computing all distances."""
+    """Candidates by computing all distances."""
     centre = next(known.blocks()).mean(0)
     found = [nearest_rows(b, known, count, centre=centre) for b in asking.blocks()]
     return torch.cat([index for _, index in found])
 
 
 def _by_tree(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n count"]:
-    """Find candidates by a KD-tree on the database's first principal components."""
+    """Candidates by a KD-tree on the first principal components of the database."""
     sample = known[:: len(known) // SAMPLE + 1].double()
     covariance = torch.atleast_2d(sample.T.cov(correction=0))
     variances, directions = torch.linalg.eigh(covariance)  # in rising order
@@ -250,7 +247,7 @@ def _rank(
     k: int,
     own: Float[Tensor, "n levels 2"] | None,
 ) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
-    """The k candidates with the smallest true distances; ties: the lowest index."""
+    """The k candidates with the smallest true distances (of equal ones, the first)."""
     distances = [known.pixels.new_empty(0, k)]  # the mask may leave no query patch
     indices = [candidates[:0, :k]]
     size = max(BLOCK // candidates.shape[1], 1)
@@ -266,7 +263,7 @@ def _rank(
             levels = place[..., :1].expand(-1, -1, 2)
             centre = own[first : first + size].gather(1, levels)
             apart = (place[..., 1:] - centre).abs()
-            # 0.999, not 1: after rounding, 1 is the neighbouring patch
+            # 0.999, not 1: rounding may bring the neighbouring patch just below 1
             distance[(apart < 0.999).all(2)] = torch.inf
         distance, order = distance.sort(dim=1, stable=True)
         distances.append(distance[:, :k])
@@ -277,7 +274,7 @@ def _rank(
 def _own_places(
     asking: PatchBag, query: Image, levels: Sequence[Image]
 ) -> Float[Tensor, "n levels 2"]:
-    """The place of each query patch in each level: its top left corner."""
+    """The place (row, column) of each query patch in each level: its top left pixel."""
     half = asking.patch_size / 2
     corner = asking.place[:, None, 1:]
     sizes = torch.tensor([level.shape[-2:] for level in levels], device=corner.device)

@@ -1,4 +1,4 @@
-"""How similar two images of different size are, in their patches.
+"""Bidirectional similarity of two images: do they consist of the same patches?
 
 Simakov, Caspi, Shechtman and Irani, "Summarizing Visual Data Using Bidirectional
 Similarity", CVPR 2008. The target should lose no patch of the source (completeness) and
@@ -7,7 +7,7 @@ have no new patches (coherence). D is the mean squared difference per value:
     d(S, T) = 1/N_S sum_{p in S} min_{q in T} D(p, q)        completeness
             + 1/N_T sum_{q in T} min_{p in S} D(p, q)        coherence
 
-With importance weights each term is a weighted mean over the same patches.
+With importance weights, each term is a weighted mean over the same patches.
 """
 
 import torch
@@ -35,9 +35,9 @@ def completeness(
 ) -> float:
     """The error of the source's patches in the target; 0 if the target has them all.
 
-    Source: Simakov et al. 2008, equation 1, its first term. A ValueError is raised if
-    an image is smaller than a patch, channels differ, or the importance has another
-    size, is negative, or leaves no patch.
+    This is the first term of equation 1. A ValueError is raised if an image is smaller
+    than a patch, the numbers of channels differ, or the importance has another size, is
+    negative, or leaves no patch.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ def completeness(
     patch_size : int
         Side of a patch in pixels.
     importance : Float[Tensor, "1 h w"], optional
-        Weight of each pixel of the source, at least 0. By default all weigh the same.
+        Weight of each pixel of the source, at least 0. By default all weights are 1.
 
     Returns
     -------
     float
-        Squared error per value to the nearest patch in the target, averaged over all
-        patches (stride 1), by the exact search. A patch has the mean weight of its
-        pixels, and weight 0 if a pixel in it has weight 0.
+        Squared distance per value to the nearest patch in the target (exact search),
+        averaged over all patches. A patch has the mean weight of its pixels, or weight
+        0 if one of them has weight 0.
     """
     weights = check_importance(importance, source, patch_size)
     found = nearest_patches(source, target, patch_size, exact=True)
@@ -65,10 +65,9 @@ def coherence(
 ) -> float:
     """The error of the target's patches in the source; 0 if none of them is new.
 
-    Parameters, errors and result as in :func:`completeness`. A patch of the target has
-    the weight of the nearest patch in the source.
-
-    Source: Simakov et al. 2008, equation 1, its second term.
+    This is the second term of equation 1. Parameters, errors and result are as in
+    :func:`completeness`. A patch of the target has the weight of the nearest patch in
+    the source.
     """
     weights = check_importance(importance, source, patch_size)
     found = nearest_patches(target, source, patch_size, exact=True)
@@ -98,13 +97,13 @@ def patch_weights(
 def check_importance(
     importance: Map | None, image: Image, patch_size: int
 ) -> Float[Tensor, " n"]:
-    """As :func:`patch_weights`; a ValueError if all are 0 or the map does not fit."""
+    """As :func:`patch_weights`; a ValueError if the map does not fit or all are 0."""
     check_map("importance", importance, image)
     weights = patch_weights(importance, image, patch_size)
     if not weights.any():
         raise ValueError(
-            "importance: expected a patch without a pixel of weight 0, got none; give "
-            "the rest a small weight such as 0.1"
+            "importance: expected a patch without pixels of weight 0, got none; use a "
+            "small weight such as 0.1 instead of 0"
         )
     return weights
 
@@ -125,15 +124,13 @@ def relative_location(source: Image, target: Image, patch_size: int = 7) -> floa
     """How far patches have moved sideways, as a fraction of the width.
 
     The mean absolute difference in horizontal position between each target patch and
-    its nearest source patch (exact search; the first in case of ties). Positions go
-    from 0 at the left border to 1 at the right border. The result is 0 if all patches
-    keep their places, and 1/4 for an image beside a copy of itself.
-
-    The parameters and the errors that it raises are those of :func:`completeness`.
+    its nearest source patch (exact search). Positions go from 0 at the left border to 1
+    at the right border. The result is 0 if all patches keep their places, and 1/4 for
+    an image beside a copy of itself. Parameters and errors as in :func:`completeness`.
     """
     found = nearest_patches(target, source, patch_size, exact=True)
     half = patch_size / 2
     columns = found.column[..., 0].cpu().double()
-    came = (columns + half) / source.shape[-1]
-    lies = (torch.arange(columns.shape[1]).double() + half) / target.shape[-1]
-    return (came - lies).abs().mean().item()
+    before = (columns + half) / source.shape[-1]
+    after = (torch.arange(columns.shape[1]).double() + half) / target.shape[-1]
+    return (before - after).abs().mean().item()

@@ -160,7 +160,7 @@ def test_a_listed_set_is_downloaded_only_when_asked_and_its_hash_is_checked(
     try:
         ((stem, high, low),) = benchmark_pairs("Set5", 2)
         assert stem == "img_001" and high.shape[1] == 8 and low.shape[1] == 4
-        with pytest.raises(FileNotFoundError, match="found no such pair"):
+        with pytest.raises(FileNotFoundError, match="Set5 at x3"):
             benchmark_pairs("Set5", 3)
         (tmp_path / "dil_teach" / "Set5" / "img_001_x2_LR.png").unlink()
         save_image(torch.rand(3, 4, 4), folder / "img_001_SRF_2_LR.png")
