@@ -12,7 +12,7 @@ from types import FunctionType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -20,30 +20,13 @@ from dil_teach.image.convention import Image, Video
 from dil_teach.image.files import written_whole
 from dil_teach.training.loop import SingleImageMethod
 
-UNREADABLE = (
-    SafetensorError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    ImportError,
-)
-"""Errors that a damaged file, or a file of another version, can cause."""
-
 
 def state_of(part: Any) -> Any:
     """A copy of everything that training changes in a method or in a part of it.
 
-    Parameters
-    ----------
-    part : object
-        A network, an optimizer or another object with ``state_dict``; an object with
-        ``STATE``, such as a method; a random generator; a tensor; or plain values.
-
-    Returns
-    -------
-    dict of str to Any
-        Nested dicts and lists of tensors, numbers, strings and None.
+    A part is an object with ``state_dict``, such as a network or an optimizer; an
+    object with ``STATE``, such as a method; a random generator; or a value. The copy
+    consists of nested dicts and lists of tensors, numbers, strings and None.
     """
     if isinstance(part, torch.Generator):
         return part.get_state()
@@ -57,18 +40,9 @@ def state_of(part: Any) -> Any:
 def load_state(part: Any, state: dict[str, Any]) -> None:
     """Restore a method, or a part of it, from the result of :func:`state_of`.
 
-    Parameters
-    ----------
-    part : object
-        The object to change. Its ``load_state_dict`` is called if it has one; otherwise
-        the attributes in ``STATE`` are set.
-    state : dict of str to Any
-        The result of :func:`state_of`; it may be on another device.
-
-    Raises
-    ------
-    KeyError
-        If an attribute is missing in the state.
+    The part's ``load_state_dict`` is called if it has one; otherwise the attributes in
+    ``STATE`` are set, and one that is missing in the state raises a KeyError. The state
+    may be on another device.
     """
     if hasattr(part, "load_state_dict"):
         part.load_state_dict(state)
@@ -113,16 +87,12 @@ def save(
     provenance : dict of str, optional
         The origin of the file, saved in its metadata.
 
-    Raises
-    ------
-    OSError
-        If the folder does not exist or cannot be written.
-    ValueError
-        If an argument of the method is a function from outside this library.
+    An OSError is raised if the file cannot be written, and a ValueError if an argument
+    of the method is a function from outside this library.
     """
     tensors: dict[str, Tensor] = {}
     tree = {
-        "method": f"{type(method).__module__}:{type(method).__qualname__}",
+        "method": _name(type(method)),
         "image": _fingerprint(method.image),
         "arguments": _without_tensors(method.arguments, "arguments", tensors),
         "state": _without_tensors(state_of(method), "state", tensors),
@@ -149,13 +119,9 @@ def resume(path: str | Path, image: Image | Video) -> Any:
     SingleImageMethod
         A method of the class that was saved.
 
-    Raises
-    ------
-    FileNotFoundError
-        If the file does not exist.
-    ValueError
-        If :func:`save` did not write the file, this version of the library cannot read
-        it, or the image is another one.
+    A FileNotFoundError is raised if there is no such file, and a ValueError if
+    :func:`save` did not write it, this version of the library cannot read it, or the
+    image is another one.
     """
     path = Path(path)
     if not path.is_file():
@@ -165,21 +131,20 @@ def resume(path: str | Path, image: Image | Video) -> Any:
         with safe_open(path, "pt") as file:
             tree = json.loads((file.metadata() or {})["dil_teach"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        trained_on = tree["image"]["shape"], tree["image"]["sha256"]
-        here = _fingerprint(image)
-        if trained_on == (here["shape"], here["sha256"]):
+        size, here = tree["image"]["shape"], _fingerprint(image)
+        if tree["image"] == here:
             expected = "that this version of dil_teach can read, got another"
             arguments = _with_tensors(tree["arguments"], tensors)
             method = _named(tree["method"], type)(image, **arguments)
             load_state(method, _with_tensors(tree["state"], tensors))
             return method
-    except (*UNREADABLE, ValueError) as error:
+    except Exception as error:  # a damaged or an old file can cause any error
         why = str(error).partition("\n")[0].rstrip(":")  # torch lists every weight
         raise ValueError(
             f"{path}: expected a checkpoint {expected} ({why}); train and save again"
         ) from None
     raise ValueError(
-        f"image: {path} was trained on another image (size {trained_on[0]}, here "
+        f"image: {path} was trained on another image (size {size}, here "
         f"{here['shape']}); resume with that one"
     )
 
@@ -196,15 +161,15 @@ def _without_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         return {"tensor": name}
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         fields = {f.name: getattr(tree, f.name) for f in dataclasses.fields(tree)}
-        kind = f"{type(tree).__module__}:{type(tree).__qualname__}"
-        return {"dataclass": kind, "fields": _without_tensors(fields, name, tensors)}
+        fields = _without_tensors(fields, name, tensors)
+        return {"dataclass": _name(type(tree)), "fields": fields}
     if isinstance(tree, FunctionType):
         if not tree.__module__.startswith("dil_teach.") or "<" in tree.__qualname__:
             raise ValueError(
-                f"{name}: expected a function of dil_teach, which a checkpoint can "
-                f"name, got '{tree.__qualname__}'; use one, or do not save"
+                f"{name}: expected a function of dil_teach, got '{tree.__qualname__}'; "
+                "use one, or do not save"
             )
-        return {"function": f"{tree.__module__}:{tree.__qualname__}"}
+        return {"function": _name(tree)}
     if isinstance(tree, partial):
         parts = [tree.func, list(tree.args), tree.keywords]
         return {"partial": _without_tensors(parts, name, tensors)}
@@ -249,11 +214,14 @@ def _with_tensors(tree: Any, tensors: dict[str, Tensor]) -> Any:
     return {key: _with_tensors(value, tensors) for key, value in tree["dict"]}
 
 
-def _named(name: str, kind: type) -> Any:
-    """The class or function of this library with this name; others are an error.
+def _name(part: type | FunctionType) -> str:
+    return f"{part.__module__}:{part.__qualname__}"
 
-    A public class is found by its own name, so that old files can be read after the
-    class has moved to another module.
+
+def _named(name: str, kind: type) -> Any:
+    """The class or function of this library that has this :func:`_name`.
+
+    A public class is found without its module, which may have changed since.
     """
     import dil_teach
 

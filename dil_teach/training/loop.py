@@ -29,8 +29,8 @@ from dil_teach.image.convention import Image, Video
 class SingleImageMethod(Protocol):
     """The attributes of a method that the loop and checkpoints use.
 
-    Methods do not inherit from this class. If ``STATE`` does not describe the state of
-    a method, the method has ``state_dict()`` and ``load_state_dict(state)``.
+    Methods do not inherit from this class. A method whose state ``STATE`` does not
+    describe has ``state_dict()`` and ``load_state_dict(state)``.
     """
 
     image: Image | Video
@@ -85,21 +85,8 @@ def train(method: SingleImageMethod, report_every: int = 50) -> Iterator[Progres
     It does not print, plot or save. An interrupt (Ctrl-C, a notebook's stop button)
     takes effect after the current step. Call this function again to continue.
 
-    Parameters
-    ----------
-    method : SingleImageMethod
-        Its state changes.
-    report_every : int
-        Number of steps between reports; the last step is always reported.
-
-    Yields
-    ------
-    Progress
-
-    Raises
-    ------
-    ValueError
-        If ``report_every`` is not positive.
+    It yields a :class:`Progress` each ``report_every`` steps (counted from the first
+    step of the training; a ValueError unless positive) and after the last step.
     """
     if report_every < 1:
         raise ValueError(f"report_every: expected at least 1 step, got {report_every}")
@@ -116,12 +103,10 @@ def train(method: SingleImageMethod, report_every: int = 50) -> Iterator[Progres
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
     """Delay an interrupt to the end of the block."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python delivers interrupts only to the main thread
-        return
     before = signal.getsignal(signal.SIGINT)
-    if not callable(before):
-        yield  # interrupts are ignored, or Python does not handle them
+    in_main = threading.current_thread() is threading.main_thread()
+    if not (in_main and callable(before)):
+        yield  # Python delivers no interrupt to this thread, or ignores interrupts
         return
     held: list[tuple] = []
     signal.signal(signal.SIGINT, lambda *arguments: held.append(arguments))
@@ -143,19 +128,10 @@ def fit(method: Method) -> Method:
 def fit_all(methods: Iterable[Method]) -> list[Method]:
     """Train several methods in parallel until they are done, and return them.
 
-    Each core trains one method at a time, in its own thread. The results are
-    bit-identical to training the methods one after another. An interrupt takes effect
-    after the current steps; call this function again to continue.
-
-    Parameters
-    ----------
-    methods : iterable of SingleImageMethod
-        They must not share networks or other state.
-
-    Returns
-    -------
-    list of SingleImageMethod
-        The same methods in the same order.
+    Each core trains one method at a time, in its own thread. The methods must not share
+    networks or other state. The results are bit-identical to training the methods one
+    after another. An interrupt takes effect after the current steps; call this function
+    again to continue.
     """
     methods = list(methods)
     stopped = threading.Event()

@@ -15,19 +15,11 @@ pixels (measured)."""
 def autocast(
     device: torch.device, wanted: bool = True, pixels: int = BF16_PAYS
 ) -> torch.autocast:
-    """A context in which convolutions use bfloat16, if the processor supports it.
+    """A context in which convolutions use bfloat16, if it is ``wanted``.
 
-    Otherwise it changes nothing, because emulated bfloat16 is slower than float32.
-
-    Parameters
-    ----------
-    device : torch.device
-        Device of the convolutions.
-    wanted : bool
-        False keeps float32.
-    pixels : int
-        Number of pixels of the network input, for networks that bfloat16 makes faster
-        only on large images. Below ``BF16_PAYS`` pixels float32 is kept.
+    It changes nothing on a processor without bfloat16, because emulation is slower than
+    float32. It changes nothing below ``BF16_PAYS`` ``pixels`` of the network input
+    either: on small images, some networks are not faster with bfloat16.
     """
     if device.type == "cuda":
         supported = torch.cuda.get_device_capability(device)[0] >= 8
@@ -43,9 +35,8 @@ def autocast(
 def without_cudnn(step: Callable) -> Callable:
     """Decorate a method so that it runs without cuDNN if ``self.image`` is on a GPU.
 
-    It is for networks whose input size changes at each step. cuDNN needs about a second
-    to prepare for each new size, but PyTorch's own convolutions do not. cuDNN is off in
-    the whole process while the method runs.
+    It is for networks whose input size changes at each step, because cuDNN prepares
+    about a second for each new size. cuDNN is off in the whole process meanwhile.
     """
 
     @functools.wraps(step)

@@ -59,16 +59,9 @@ def update(
 ) -> None:
     """Update the weights of one optimizer, and leave all others unchanged.
 
-    Parameters
-    ----------
-    optimizer : torch.optim.Optimizer
-        The optimizer of the weights.
-    loss : Float[Tensor, ""]
-        Only its gradient with respect to these weights is computed.
-    max_norm : float, optional
-        A longer gradient is scaled down to this length.
-    retain_graph : bool
-        True if a later loss uses the same computation graph.
+    Only the gradient with respect to these weights is computed. If it is longer than
+    ``max_norm``, it is scaled down to this length. ``retain_graph`` is True if a later
+    loss uses the same computation graph.
     """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     optimizer.zero_grad()
@@ -82,16 +75,8 @@ def update(
 def update_average(average: nn.Module, network: nn.Module, keep: float) -> None:
     """Update the exponential moving average of a network's weights.
 
-    Parameters
-    ----------
-    average : nn.Module
-        Its weights change: ``keep`` times the old weights plus ``1 - keep`` times the
-        weights of ``network``.
-    network : nn.Module
-        A network of the same architecture.
-    keep : float
-        Decay of the average, in [0, 1).
+    The weights of ``average`` become ``keep`` times themselves plus ``1 - keep`` times
+    those of ``network``, which has the same architecture.
     """
-    pairs = zip(average.parameters(), network.parameters(), strict=True)
-    for kept, new in pairs:
+    for kept, new in zip(average.parameters(), network.parameters(), strict=True):
         kept.lerp_(new, 1 - keep)

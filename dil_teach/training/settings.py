@@ -6,13 +6,9 @@ from typing import Any
 def budget(about: str, **values: Any) -> Any:
     """A class method that returns settings: ``quick``, ``standard`` or ``full``.
 
-    Parameters
-    ----------
-    about : str
-        Docstring of the class method: the purpose and the training time.
-    **values
-        Settings that differ from the defaults. A caller can change any setting, as in
-        ``Settings.full(seed=1)``.
+    ``about`` is its docstring: the purpose and the training time. ``values`` are the
+    settings that differ from the defaults. A caller can change any setting, as in
+    ``Settings.full(seed=1)``.
     """
 
     def make_settings(cls: type, **changes: Any) -> Any:
@@ -23,13 +19,7 @@ def budget(about: str, **values: Any) -> Any:
 
 
 def check_settings(settings: Any, **least: float) -> None:
-    """Check that each named setting has at least the given value.
-
-    Raises
-    ------
-    ValueError
-        If a setting is smaller.
-    """
+    """Raise a ValueError if a named setting is smaller than the given value."""
     for name, value in least.items():
         if (got := getattr(settings, name)) < value:
             raise ValueError(f"settings: expected {name} at least {value}, got {got}")
