@@ -78,6 +78,9 @@ def save(
     The file is written completely or not at all. It contains a hash of the image, so
     that :func:`resume` can check that it gets the same image.
 
+    An OSError is raised if the file cannot be written, and a ValueError if an argument
+    of the method is a function from outside this library.
+
     Parameters
     ----------
     method : SingleImageMethod
@@ -86,9 +89,6 @@ def save(
         The file to write, usually ``*.safetensors``.
     provenance : dict of str, optional
         The origin of the file, saved in its metadata.
-
-    An OSError is raised if the file cannot be written, and a ValueError if an argument
-    of the method is a function from outside this library.
     """
     tensors: dict[str, Tensor] = {}
     tree = {
@@ -107,6 +107,10 @@ def resume(path: str | Path, image: Image | Video) -> Any:
 
     On a CPU, further training gives the same bits as training without a stop.
 
+    A FileNotFoundError is raised if there is no such file, and a ValueError if
+    :func:`save` did not write it, this version of the library cannot read it, or the
+    image is another one.
+
     Parameters
     ----------
     path : str or Path
@@ -118,10 +122,6 @@ def resume(path: str | Path, image: Image | Video) -> Any:
     -------
     SingleImageMethod
         A method of the class that was saved.
-
-    A FileNotFoundError is raised if there is no such file, and a ValueError if
-    :func:`save` did not write it, this version of the library cannot read it, or the
-    image is another one.
     """
     path = Path(path)
     if not path.is_file():

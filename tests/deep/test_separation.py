@@ -220,7 +220,7 @@ def test_the_networks_learn_the_coefficients(size: int, steps: int) -> None:
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (lambda m: m[[0, 1, 0]], "mixtures: expected one or two, got 3"),
+        (lambda m: m[[0, 1, 0]], "mixtures: expected 1 or 2, got 3"),
         (lambda m: m[[0, 0]], "mixtures: expected two that differ"),
         (lambda m: torch.full_like(m, 0.4), "the same at all pixels"),
         (lambda m: m[:, :, :12], "at least 16 pixels a side"),

@@ -109,9 +109,9 @@ def test_one_image_and_its_box(marked) -> None:
     [
         (lambda i: (i[:1], None), "box: expected row, column, height and width"),
         (lambda i: (i, (100, 0, 40, 10)), "inside the 128 x 128 images"),
-        (lambda i: (i, (0, 0, 3, 10)), "each side at least 4 pixels"),
+        (lambda i: (i, (0, 0, 3, 10)), "at least 4 pixels a side"),
         (lambda i: (i[[0, 0]], None), "got the same twice"),
-        (lambda i: (i[:, :, :12], None), "at least 16 pixels a side"),
+        (lambda i: (i[:, :, :12], None), "at least 16 x 16 pixels"),
         (lambda i: (torch.full_like(i, 0.5), None), "the same at all pixels"),
         (lambda i: (i.repeat(1, 1, 8, 8), None), "at most 1000000"),
     ],

@@ -75,9 +75,7 @@ class DehazingSettings:
     seed: int = 0
     """Seed of the weights, the network inputs and their noise."""
 
-    quick = budget(
-        "Settings for a quick run: about 5 CPU seconds for 128 x 128 pixels."
-    )
+    quick = budget("Settings for a quick run: 5 CPU seconds for 128 x 128 pixels.")
     standard = budget("Settings for good results: about 13 CPU seconds.", steps=400)
     full = budget("Settings for the best quality: about 30 CPU seconds.", steps=1000)
 
@@ -86,6 +84,9 @@ class Dehazing:
     """Removes the haze from a picture, or from a video with one airlight.
 
     ``fit(Dehazing(image)).haze_free()`` returns the picture without haze.
+
+    A ValueError is raised if the image is grey, constant or under ``MIN_SIDE`` pixels a
+    side, or the airlight is not a colour.
 
     Parameters
     ----------
@@ -100,12 +101,6 @@ class Dehazing:
         the three numbers give its approximate mean.
     settings : DehazingSettings
         The number of steps, the weights of the penalties and the seed.
-
-    Raises
-    ------
-    ValueError
-        If the image is grey, constant or under ``MIN_SIDE`` pixels a side, or the
-        airlight is not a colour.
     """
 
     STATE = ("step", "dip")
@@ -183,8 +178,7 @@ class Dehazing:
         return self._as_given(self.result().transmission)
 
     def airlight(self) -> Float[Tensor, "1 3 _h _w"]:
-        """The airlight, sRGB-encoded: (1, 3, 1, 1), or of the picture's size if it is
-        not uniform."""
+        """The airlight, sRGB-encoded; of the picture's size if it is not uniform."""
         return self.result().airlight
 
     def doubts(self) -> str | None:
@@ -232,7 +226,6 @@ def neighbour_similarity(frames: Video) -> list[tuple[int, Tensor]]:
 def _check_frames(frames: Video) -> None:
     if isinstance(frames, Tensor) and frames.ndim == 4 and frames.shape[1] == 1:
         raise ValueError(
-            "image: expected 3 channels, got 1 (grey); the method needs colour to "
-            "distinguish haze from pale objects, so use a colour photograph"
+            "image: expected 3 channels, got 1 (grey); finding haze needs colour"
         )
     check_images(frames, "image", (3,), MIN_SIDE)

@@ -11,8 +11,7 @@ trained together by minimising
     mean |mask * front + (1 - mask) * back - image|^2 + penalties.
 
 Two networks fit a mixture faster than one network does, and the penalties make them
-separate the layers. All applications use this file. The penalties of an application are
-in its own file: `segmentation`, `separation`, `dehazing` or `watermark`.
+separate the layers. Each application has its penalties in its own file.
 
 Departures from the paper: the networks are small. The answer is the moving average of
 the layers after a fixed number of steps. The paper takes the step with the smallest
@@ -60,6 +59,8 @@ class Layers:
 class Network(nn.Module):
     """A layer that a network, untrained at first, draws from a fixed input.
 
+    A ValueError is raised if the images are smaller than the network's stride.
+
     Parameters
     ----------
     images : Video
@@ -72,11 +73,6 @@ class Network(nn.Module):
         Channels of the layer, by default those of the images.
     widths : tuple of int
         Channels of the network at each scale, from the finest.
-
-    Raises
-    ------
-    ValueError
-        If the images are smaller than the network's stride.
     """
 
     rate = 1.0
@@ -112,12 +108,8 @@ class Network(nn.Module):
 class Constant(nn.Module):
     """A layer with one value for all pixels: a coefficient or a colour.
 
-    Parameters
-    ----------
-    start : Float[Tensor, "n c 1 1"]
-        The initial value, in (0, 1).
-    rate : float
-        Learning rate as a multiple of the networks' rate. 0 freezes the layer.
+    ``start`` is the initial value, in (0, 1). ``rate`` is the learning rate relative to
+    that of the networks; 0 freezes the layer.
     """
 
     def __init__(self, start: Float[Tensor, "_n _c _h _w"], rate: float = 1.0) -> None:
@@ -131,16 +123,10 @@ class Constant(nn.Module):
 
 
 class Smooth(Constant):
-    """A smooth layer: values on a coarse grid, interpolated bilinearly.
+    """A smooth layer: values on a coarse grid, interpolated bilinearly to a size.
 
-    Parameters
-    ----------
-    start : Float[Tensor, "n c h w"]
-        The initial values on the grid, in (0, 1).
-    size : (int, int)
-        Height and width of the layer, in pixels.
-    rate : float
-        As for :class:`Constant`.
+    ``start`` has the initial values on the grid, in (0, 1); ``rate`` is as for
+    :class:`Constant`.
     """
 
     def __init__(
@@ -175,11 +161,6 @@ class DoubleDIP:
     input_noise : float
         Standard deviation of the noise on the network inputs, drawn at each step. It
         keeps the networks from memorising the image (Ulyanov et al., section 3).
-
-    Raises
-    ------
-    ValueError
-        If there is no step to take.
     """
 
     STATE = ("modules", "optimizer", "rng", "average")
@@ -225,19 +206,8 @@ class DoubleDIP:
     ) -> dict[str, Tensor]:
         """Take one step of Adam on the sum of the losses; update the moving average.
 
-        Parameters
-        ----------
-        layers : Layers
-            The result of :meth:`draw`.
-        losses : dict of str to Tensor
-            The losses by name, each already weighted.
-        step : int
-            Number of steps taken before this one.
-
-        Returns
-        -------
-        dict of str to Tensor
-            The losses, detached.
+        ``losses`` are the losses of ``layers`` by name, each already weighted. ``step``
+        is the number of steps taken before this one. Returns the losses, detached.
         """
         share = schedule(step / self.steps, decay=0.5)
         for group in self.optimizer.param_groups:

@@ -30,7 +30,7 @@ from dil_teach.classical.segmentation.region_growing import (
     start_segmentation,
 )
 from dil_teach.deep.double_dip.double_dip import DoubleDIP, Network, Noise
-from dil_teach.image.convention import Image, Video, check_image, check_images
+from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.networks import SLOPE, convolution
 from dil_teach.training.settings import budget
@@ -70,6 +70,10 @@ class Segmentation:
 
     ``fit(Segmentation(image)).mask()`` returns the mask.
 
+    ``start`` has the segmentation without networks, and all hints. A ValueError is
+    raised if the picture is constant or too small, or if a hint has the wrong size,
+    marks no pixel, or leaves no pixel for the other hint.
+
     Parameters
     ----------
     image : Image or Video
@@ -81,17 +85,6 @@ class Segmentation:
         border of the image is background.
     settings : SegmentationSettings
         The number of steps, the weights of the penalties and the seed.
-
-    Attributes
-    ----------
-    start : Start
-        The segmentation without networks, and all hints.
-
-    Raises
-    ------
-    ValueError
-        If the picture is constant or too small, or a hint has the wrong size, marks no
-        pixel, or leaves no pixel for the other hint.
     """
 
     STATE = ("step", "dip")
@@ -105,9 +98,8 @@ class Segmentation:
     ) -> None:
         film = not isinstance(image, Tensor) or image.ndim != 3
         pictures = image if film else image[None]
-        check_images(pictures, "image")
         min_side = 2 * 2 ** len(WIDTHS)
-        check_image(pictures[0], "image", min_side=min_side)
+        check_images(pictures, "image", min_side=min_side)
         self.image, self.settings = image.detach(), settings
         self.arguments = {
             "foreground": foreground,
@@ -153,15 +145,10 @@ class Segmentation:
     def mask(self) -> Image | Video:
         """The mask after the steps taken so far, cut along the picture's edges.
 
-        The graph cut uses the learned mask and the difference between the errors of
-        both networks at each pixel.
-
-        Returns
-        -------
-        Image or Video
-            Float[Tensor, "1 h w"], or (t, 1, h, w) for a video, in [0, 1]: 1 is
-            foreground. In a video, one graph cut uses all frames, and the masks are
-            averaged along the motion, so their edges are soft.
+        It is Float[Tensor, "1 h w"], or (t, 1, h, w) for a video, in [0, 1]: 1 is
+        foreground. The graph cut uses the learned mask and the difference between the
+        errors of both networks at each pixel. In a video, it uses all frames, and the
+        masks are averaged along the motion, so their edges are soft.
         """
         layers = self.dip.layers()
         front, back = (
@@ -173,9 +160,7 @@ class Segmentation:
         return mask if self.image.ndim == 4 else mask[0]
 
 
-def binary_cross_entropy(
-    mask: Tensor, front: Tensor, back: Tensor
-) -> Float[Tensor, ""]:
+def binary_cross_entropy(mask: Tensor, front: Tensor, back: Tensor) -> Tensor:
     """The cross-entropy, with the same weight for both layers at any area."""
     sure = mask.clamp(1e-4, 1 - 1e-4)
     in_front = (sure.log() * front).sum() / front.sum().clamp_min(1)
@@ -211,14 +196,9 @@ def principal_components(
 
 
 class FeatureMask(nn.Module):
-    """A mask that a small network computes from the features of each pixel.
+    """A mask that two 1 x 1 convolutions compute from the features of each pixel.
 
-    Parameters
-    ----------
-    features : Float[Tensor, "n k h w"]
-        Features with mean 0 and standard deviation 1.
-    rng : torch.Generator
-        Draws the weights of the two 1x1 convolutions.
+    The features have mean 0 and standard deviation 1.
     """
 
     rate = 1.0

@@ -93,6 +93,9 @@ class Separation:
 
     ``fit(Separation(mixtures)).layers()`` returns the layers.
 
+    A ValueError is raised if there are more than two mixtures, or if they are constant,
+    equal or too small.
+
     Parameters
     ----------
     mixtures : Video
@@ -101,11 +104,6 @@ class Separation:
         because the coefficients are the same at every size.
     settings : SeparationSettings
         The number of steps, the weight of the penalty and the seed.
-
-    Raises
-    ------
-    ValueError
-        If there are not one or two mixtures, or they are constant, equal or too small.
     """
 
     STATE = ("step", "dip")
@@ -118,8 +116,7 @@ class Separation:
         check_images(mixtures, "mixtures")
         if len(mixtures) > 2:
             raise ValueError(
-                f"mixtures: expected one or two, got {len(mixtures)}; take the two in "
-                "which the coefficients differ most"
+                f"mixtures: expected 1 or 2, got {len(mixtures)}; take two that differ"
             )
         if len(mixtures) == 2:
             check_two_mixtures(mixtures)

@@ -61,6 +61,10 @@ class WatermarkRemoval:
 
     ``fit(WatermarkRemoval(images)).clean()`` returns the images without the mark.
 
+    ``start`` has the opacity, Float[Tensor, "1 h w"], and the colour of the
+    total-variation estimate. A ValueError is raised if the images or the box cannot be
+    used, or no mark is found.
+
     Parameters
     ----------
     images : Video
@@ -70,16 +74,6 @@ class WatermarkRemoval:
         Row, column, height and width around the mark, in pixels; needed for one image.
     settings : WatermarkSettings
         The number of steps, the weight of the penalty and the seed.
-
-    Attributes
-    ----------
-    start : tuple of Float[Tensor, "1 h w"] and Float[Tensor, "c"]
-        Opacity and colour of the total-variation estimate.
-
-    Raises
-    ------
-    ValueError
-        If the images or the box cannot be used, or no mark is found.
     """
 
     STATE = ("step", "dip")
@@ -97,8 +91,7 @@ class WatermarkRemoval:
         self.start = opacity, colour = watermark_by_total_variation(self.image, box)
         if not opacity.any():
             raise ValueError(
-                "images: expected a mark that all of them share, found none; "
-                "give a box around it"
+                "images: found no mark that they share; give a box around it"
             )
         rng = torch.Generator().manual_seed(settings.seed)
         self.dip = DoubleDIP(
@@ -155,38 +148,26 @@ class WatermarkRemoval:
 
 
 def _check(images: Video, box: Box | None) -> None:
-    check_images(images)
+    check_images(images, min_side=MIN_SIDE)
     height, width = images.shape[-2:]
-    if min(height, width) < MIN_SIDE or height * width > MOST_PIXELS:
+    if height * width > MOST_PIXELS:
         raise ValueError(
-            f"images: expected at least {MIN_SIDE} pixels a side and at most "
-            f"{MOST_PIXELS} in all, got {height} x {width}; take larger pictures, or "
+            f"images: expected at most {MOST_PIXELS} pixels, got {height} x {width}; "
             "cut out the part with the mark"
+        )
+    if any(torch.equal(images[0], other) for other in images[1:]):
+        raise ValueError(
+            "images: expected different pictures under one mark, got the same twice"
         )
     if box is None and len(images) == 1:
         raise ValueError(
-            "box: expected row, column, height and width around the mark of a single "
-            "image, got none; give it, or give more images with the same mark"
+            "box: expected row, column, height and width around the mark, got none; "
+            "give it, or give more images with the same mark"
         )
-    if box is not None:
-        _check_box(box, height, width)
-    if len(images) > 1 and any(torch.equal(images[0], other) for other in images[1:]):
+    row, column, tall, wide = box or (0, 0, height, width)
+    inside = 0 <= row <= height - tall and 0 <= column <= width - wide
+    if not inside or min(tall, wide) < 4:
         raise ValueError(
-            "images: expected different pictures under one mark, got the same twice; "
-            "two copies say no more than one"
-        )
-
-
-def _check_box(box: Box, height: int, width: int) -> None:
-    row, column, tall, wide = box
-    if (
-        min(row, column) < 0
-        or min(tall, wide) < 4
-        or row + tall > height
-        or column + wide > width
-    ):
-        raise ValueError(
-            "box: expected row, column, height and width (each side at least 4 pixels) "
-            f"inside the {height} x {width} images, got {','.join(map(str, box))}; "
-            "count from the top left corner"
+            "box: expected row, column, height and width, at least 4 pixels a side and "
+            f"inside the {height} x {width} images, got {box}; count from the top left"
         )

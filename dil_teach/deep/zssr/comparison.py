@@ -1,7 +1,9 @@
 """Comparison of the parts of ZSSR with baselines that need no network."""
 
+import torch
+
 from dil_teach.classical.back_projection import back_project
-from dil_teach.deep.zssr.large_images import tiles
+from dil_teach.deep.zssr.large_images import by_tiles
 from dil_teach.deep.zssr.network import enlarge
 from dil_teach.deep.zssr.zssr import ZSSR
 from dil_teach.image.convention import Image
@@ -9,39 +11,30 @@ from dil_teach.image.resize import resize
 
 
 def compare(zssr: ZSSR) -> dict[str, Image]:
-    """The result of ZSSR after each of its steps, and two baselines.
+    """The result of ZSSR after each of its steps, and two baselines, all in [0, 1].
 
-    Parameters
-    ----------
-    zssr : ZSSR
-        A trained method; it does not change.
-
-    Returns
-    -------
-    dict of str to Image
-        Images of the requested size in [0, 1]. ``bicubic`` and ``bicubic +
-        back-projection`` are the baselines; the second uses the same kernel and twenty
-        iterations, which suit it best. ``raw`` is the network's output, ``ensemble``
-        its mean over orientations, and ``raw + back-projection`` shows the effect of
-        back-projection. ``final`` is the result of :meth:`ZSSR.super_resolve`.
+    ``bicubic`` and ``bicubic + back-projection`` are the baselines; the second uses the
+    same kernel and twenty iterations, which suit it best. ``raw`` is the network's
+    output, ``ensemble`` its mean over orientations, and ``raw + back-projection`` shows
+    the effect of back-projection. ``final`` is the result of
+    :meth:`ZSSR.super_resolve`.
     """
-    results: dict[str, Image] = {}
-    for tile in tiles(zssr.image, zssr.scale, zssr.size):
-        low, scale, size = tile.image, zssr.scale, tile.size
-        kernel, rounds = zssr.kernel, zssr.back_projections
+    scale, kernel, rounds = zssr.scale, zssr.kernel, zssr.back_projections
+
+    def draw(low: Image, size: tuple[int, int]) -> Image:
         bicubic = resize(low, scale, size)
         raw = enlarge(zssr.network, low, scale, size)
         ensemble = enlarge(zssr.network, low, scale, size, zssr.orientations)
-        versions = {
-            "bicubic": bicubic,
-            "bicubic + back-projection": back_project(bicubic, low, kernel, scale),
-            "raw": raw,
-            "raw + back-projection": back_project(raw, low, kernel, scale, rounds),
-            "ensemble": ensemble,
-            "final": back_project(ensemble, low, kernel, scale, rounds),
-        }
-        for name, image in versions.items():
-            if name not in results:
-                results[name] = image.new_empty(len(image), *zssr.size)
-            tile.paste(image.clamp(0, 1), results[name])
-    return results
+        versions = (
+            bicubic,
+            back_project(bicubic, low, kernel, scale),
+            raw,
+            back_project(raw, low, kernel, scale, rounds),
+            ensemble,
+            back_project(ensemble, low, kernel, scale, rounds),
+        )
+        return torch.cat(versions).clamp(0, 1)
+
+    names = ("bicubic", "bicubic + back-projection", "raw", "raw + back-projection")
+    versions = by_tiles(zssr.image, scale, zssr.size, draw).split(len(zssr.image))
+    return dict(zip((*names, "ensemble", "final"), versions, strict=True))

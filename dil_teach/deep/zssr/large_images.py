@@ -1,8 +1,7 @@
 """ZSSR on large images: windows for training, tiles for the result, memory limit."""
 
-import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import torch
 
@@ -29,64 +28,34 @@ def windows(image: Image, rng: torch.Generator) -> list[Image]:
     ]
 
 
-@dataclasses.dataclass(frozen=True)
-class Tile:
-    """A part of the given image, and where its enlargement belongs in the result."""
+def by_tiles(
+    image: Image,
+    scale: tuple[float, float],
+    size: tuple[int, int],
+    draw: Callable[[Image, tuple[int, int]], Image],
+) -> Image:
+    """Enlarge an image to a size, tile by tile if it is large.
 
-    image: Image
-    """The part with its margin, Float[Tensor, "c h w"]."""
-    size: tuple[int, int]
-    """Height and width of the part's enlargement."""
-    corner: tuple[int, int] = (0, 0)
-    """Row and column in the enlargement at which the margin ends."""
-    place: tuple[slice, slice] = (slice(None), slice(None))
-    """Rows and columns of the part in the result, without the margin."""
-
-    def paste(self, enlarged: Image, result: Image) -> None:
-        """Write the enlargement, without its margin, into the result."""
-        place = result[:, self.place[0], self.place[1]]
-        top, left = self.corner
-        height, width = place.shape[-2:]
-        place.copy_(enlarged[:, top : top + height, left : left + width])
-
-
-def tiles(
-    image: Image, scale: tuple[float, float], size: tuple[int, int]
-) -> Iterator[Tile]:
-    """Divide an image into tiles, so that a large image needs no more memory.
-
-    Parameters
-    ----------
-    image : Image
-        Float[Tensor, "c h w"].
-    scale : (float, float)
-        How many times higher and wider the result is.
-    size : (int, int)
-        Height and width of the result.
-
-    Yields
-    ------
-    Tile
-        A small image, or a scale that is not an integer, gives one tile: the whole
-        image.
+    ``draw(part, part_size)`` enlarges a part of the image. A small image, or a scale
+    that is not an integer, gives one part: the whole image.
     """
     if not _is_tiled(image, scale):
-        yield Tile(image, size)
-        return
+        return draw(image, size)
     rows, columns = int(scale[0]), int(scale[1])
+    result = image.new_empty(0)  # the first part shows the number of channels
     for y in range(0, image.shape[-2], TILE):
         for x in range(0, image.shape[-1], TILE):
+            # a tile and its margin, whose enlargement is discarded
             top, left = max(y - TILE_MARGIN, 0), max(x - TILE_MARGIN, 0)
             part = image[:, top : y + TILE + TILE_MARGIN, left : x + TILE + TILE_MARGIN]
-            yield Tile(
-                part,
-                (rows * part.shape[-2], columns * part.shape[-1]),
-                (rows * (y - top), columns * (x - left)),
-                (
-                    slice(rows * y, rows * (y + TILE)),
-                    slice(columns * x, columns * (x + TILE)),
-                ),
-            )
+            high = draw(part, (rows * part.shape[-2], columns * part.shape[-1]))
+            high = high[:, rows * (y - top) :, columns * (x - left) :]
+            if len(result) == 0:
+                result = high.new_empty(len(high), *size)
+            place = result[:, rows * y :, columns * x :]
+            place = place[:, : rows * TILE, : columns * TILE]
+            place.copy_(high[:, : place.shape[-2], : place.shape[-1]])
+    return result
 
 
 def _is_tiled(image: Image, scale: tuple[float, float]) -> bool:
@@ -98,19 +67,9 @@ def _is_tiled(image: Image, scale: tuple[float, float]) -> bool:
 def check_memory(
     image: Image, scale: tuple[float, float], size: tuple[int, int], width: int
 ) -> None:
-    """Raise an error if the result needs more memory than ``MEMORY_LIMIT``.
+    """Raise a ValueError if the result needs more memory than ``MEMORY_LIMIT``.
 
-    Parameters
-    ----------
-    image, scale, size
-        As in :func:`tiles`.
-    width : int
-        Channels of the network's hidden layers.
-
-    Raises
-    ------
-    ValueError
-        If the estimate exceeds the limit.
+    ``width`` is the number of channels of the network's hidden layers.
     """
     tiled = _is_tiled(image, scale)
     pixels = TILE**2 if tiled else image.shape[-2] * image.shape[-1]

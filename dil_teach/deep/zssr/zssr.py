@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.classical.back_projection import back_project
-from dil_teach.deep.zssr.large_images import check_memory, tiles, windows
+from dil_teach.deep.zssr.large_images import by_tiles, check_memory, windows
 from dil_teach.deep.zssr.network import ResidualNetwork, enlarge
 from dil_teach.image.augment import (
     allowed_orientations,
@@ -90,14 +90,11 @@ class ZSSRSettings:
         quality = 95 if self.jpeg_quality is None else self.jpeg_quality
         if not 0 <= self.noise <= 1 or not 1 <= quality <= 95:
             raise ValueError(
-                "settings: expected noise in [0, 1] (divide a value from 0 to 255 by "
-                "255) and jpeg_quality from 1 to 95, got "
-                f"{self.noise} and {self.jpeg_quality}"
+                "settings: expected noise in [0, 1] (divide grey levels by 255) and "
+                f"jpeg_quality from 1 to 95, got {self.noise} and {self.jpeg_quality}"
             )
 
-    quick = budget(
-        "Settings for a quick run: about 8 CPU seconds for 128 x 128 pixels."
-    )
+    quick = budget("Settings for a quick run: 8 CPU seconds for 128 x 128 pixels.")
     standard = budget("Settings for good results: about 20 CPU seconds.", steps=1600)
     full = budget("Settings for the best quality: about 50 CPU seconds.", steps=4000)
 
@@ -107,6 +104,9 @@ class ZSSR:
 
     ``fit(ZSSR(image)).super_resolve()`` doubles an image. It trains on the image's
     device; on a CPU the same seed gives the same bits.
+
+    A ValueError is raised if an argument cannot be used, or the result would need too
+    much memory.
 
     Parameters
     ----------
@@ -122,11 +122,6 @@ class ZSSR:
         Budget, network and seed.
     size : (int, int), optional
         Height and width of the result in pixels, instead of a scale.
-
-    Raises
-    ------
-    ValueError
-        If an argument cannot be used, or the result would need too much memory.
     """
 
     STATE = ("step", "network", "optimizer", "rng", "images")
@@ -245,13 +240,9 @@ class ZSSR:
     def super_resolve(self) -> Image:
         """The image at the requested size, after the steps taken so far.
 
-        The result is the mean of the network's outputs for eight orientations, or fewer
-        if the kernel or scale is not symmetric. A clean image is then back-projected.
-
-        Returns
-        -------
-        Image
-            Float[Tensor, "c h2 w2"] in [0, 1].
+        The result, in [0, 1], is the mean of the network's outputs for eight
+        orientations, or fewer if the kernel or scale is not symmetric. A clean image is
+        then back-projected.
         """
         return self._result(self.orientations, self.back_projections)
 
@@ -261,13 +252,12 @@ class ZSSR:
 
     def _result(self, orientations: Sequence[int], rounds: int) -> Image:
         """The enlarged image in [0, 1], computed tile by tile."""
-        result = self.image.new_empty(len(self.image), *self.size)
-        for tile in tiles(self.image, self.scale, self.size):
-            low, scale = tile.image, self.scale
-            high = enlarge(self.network, low, scale, tile.size, orientations)
-            high = back_project(high, low, self.kernel, scale, rounds)
-            tile.paste(high.clamp(0, 1), result)
-        return result
+
+        def draw(low: Image, size: tuple[int, int]) -> Image:
+            high = enlarge(self.network, low, self.scale, size, orientations)
+            return back_project(high, low, self.kernel, self.scale, rounds).clamp(0, 1)
+
+        return by_tiles(self.image, self.scale, self.size, draw)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a saved state, and compute the fathers from it."""
