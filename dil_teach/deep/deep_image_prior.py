@@ -95,8 +95,8 @@ class DeepImagePrior:
     """An untrained network that restores one image: denoising, inpainting and others.
 
     ``fit(DeepImagePrior(noisy)).result()`` denoises, and
-    ``fit(DeepImagePrior(image, masked(mask))).result()`` fills a hole. It trains on the
-    image's device; on a CPU the same seed gives the same bits.
+    ``fit(DeepImagePrior(image, masked(mask))).result()`` fills a hole. A ValueError is
+    raised if the image is too small or has one colour, or if the mask does not fit it.
 
     Parameters
     ----------
@@ -108,11 +108,6 @@ class DeepImagePrior:
         differentiable function of a batch works, but a checkpoint cannot save it.
     settings : DeepImagePriorSettings
         Budget, network and seed.
-
-    Raises
-    ------
-    ValueError
-        If an argument cannot be used.
     """
 
     STATE = (

@@ -22,7 +22,7 @@ from dil_teach.image.convention import Image, check_image, check_not_flat
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.networks import convolution
 from dil_teach.training.precision import autocast
-from dil_teach.training.schedules import adam, set_learning_rate
+from dil_teach.training.schedules import adam, set_learning_rate, update
 from dil_teach.training.settings import budget, check_settings
 
 MIN_SIDE = 8
@@ -58,6 +58,8 @@ class ZSN2NSettings:
 class ZSN2N:
     """A denoising network trained on one noisy image: ``fit(ZSN2N(noisy)).result()``.
 
+    A ValueError is raised if the image has fewer than 8 pixels a side, or one colour.
+
     Parameters
     ----------
     image : Image
@@ -65,11 +67,6 @@ class ZSN2N:
         be independent from pixel to pixel.
     settings : ZSN2NSettings
         Budget, network and seed.
-
-    Raises
-    ------
-    ValueError
-        If the image cannot be used.
     """
 
     STATE = ("step", "network", "optimizer", "rng")
@@ -113,10 +110,7 @@ class ZSN2N:
             (first_clean - whole_first).square().mean()
             + (second_clean - whole_second).square().mean()
         )
-        loss = residual + consistency
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        update(self.optimizer, residual + consistency)
         self.step += 1
         return {"residual": residual.detach(), "consistency": consistency.detach()}
 
@@ -137,17 +131,9 @@ def pair_downsample(
 ) -> tuple[Float[Tensor, "n c h2 w2"], Float[Tensor, "n c h2 w2"]]:
     """Two images of half the size: the means of both diagonals of each 2 x 2 block.
 
-    Parameters
-    ----------
-    image : Float[Tensor, "n c h w"]
-        The last row or column is ignored if their number is odd.
-
-    Returns
-    -------
-    (Float[Tensor, "n c h2 w2"], Float[Tensor, "n c h2 w2"])
-        In each block, the first is the mean of top right and bottom left, and the
-        second is the mean of top left and bottom right. They share no pixel, so their
-        noise is independent.
+    In each block, the first is the mean of top right and bottom left, and the second is
+    the mean of top left and bottom right. They share no pixel, so their noise is
+    independent. The last row or column is ignored if their number is odd.
     """
     channels = image.shape[1]
     first, second = (

@@ -134,7 +134,7 @@ def test_a_checkpoint_draws_what_was_learned_without_training(
         (["--method", "ingan", "--checkpoint", "noise"], "expected a checkpoint of"),
         (["--method", "ingan", "--checkpoint", "list"], "expected a checkpoint that"),
         (["--method", "ingan", "--save-checkpoint", "x.pt"], "expected .safetensors"),
-        (["--method", "expand"], "expected at least 32 pixels a side, two crops"),
+        (["--method", "expand"], "expected at least 32 x 32 pixels"),
         (["--seed", "-1"], "--seed: expected 0 to"),
         (["--device", "abacus"], "--device: expected cpu"),
     ],
@@ -165,7 +165,7 @@ def test_an_image_smaller_than_the_largest_patch_is_refused(
 ) -> None:
     Picture.new("RGB", (40, 8), "red").save("thin.png")
     assert main(["retarget", "thin.png", "out.png", "--method", "ingan"]) == 2
-    assert "largest patch that the discriminator sees" in said(capsys)
+    assert "image: expected at least 11 x 11 pixels" in said(capsys)
     assert sorted(os.listdir()) == ["in.png", "thin.png"]
 
 

@@ -24,6 +24,7 @@ from dil_teach.deep.ingan.networks import (
 from dil_teach.deep.ingan.patch_gan import (
     discriminator_loss,
     generator_loss,
+    judge,
     mean_inside,
     scale_weights,
 )
@@ -142,7 +143,8 @@ def test_logits_outside_of_the_shape_do_not_count(coins: Image) -> None:
     changed[..., :4, :] += 5
 
     def loss(picture: Batch, transformation: Transformation) -> torch.Tensor:
-        return generator_loss(ingan._judge(picture, transformation), 0.5)
+        logits = judge(ingan.discriminator, picture, transformation, scales=2)
+        return generator_loss(logits, 0.5)
 
     assert torch.equal(loss(picture, corners), loss(changed, corners))
     assert loss(picture, resizing(1, 1)) != loss(changed, resizing(1, 1))
@@ -298,8 +300,8 @@ def test_learning_rates_fall_in_the_second_half_of_a_level(coins: Image) -> None
     rates = []
     while not ingan.done:
         optimizers = ingan.generator_optimizer, ingan.discriminator_optimizer
-        rates.append([o.param_groups[0]["lr"] for o in optimizers])
         ingan.train_step()
+        rates.append([o.param_groups[0]["lr"] for o in optimizers])
     shares = [1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 1, 1, 1, 0.5]
     generator = [5e-4] * 8 + [2e-3] * 4
     for found, share, rate in zip(rates, shares, generator, strict=True):
@@ -406,9 +408,9 @@ def test_settings_that_cannot_train_raise(changes: dict, said: str) -> None:
 def test_images_and_sizes_that_cannot_be_used_raise(
     coins: Image, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="image: expected at least 11 pixels a side"):
+    with pytest.raises(ValueError, match="image: expected at least 11 x 11 pixels"):
         InGAN(coins[:, :10, :10])
-    with pytest.raises(ValueError, match="one colour everywhere"):
+    with pytest.raises(ValueError, match="the same at all pixels"):
         InGAN(torch.full((1, 40, 40), 0.3))
     ingan = InGAN(coins, TINY)
     with pytest.raises(ValueError, match="scales: expected at least 8 pixels a side"):

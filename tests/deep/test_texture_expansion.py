@@ -210,10 +210,7 @@ def test_a_periodic_texture_goes_on_at_its_own_grain(steps, limit):
     ("image", "said"),
     [
         (torch.full((3, 64, 64), 0.5), "image: .*the same at all pixels"),
-        (
-            torch.rand(1, 31, 80),
-            "image: expected at least 32 pixels a side, .* 31 x 80",
-        ),
+        (torch.rand(1, 31, 80), "image: expected at least 32 x 32 pixels, .* 31 x 80"),
         (torch.full((3, 64, 64), torch.nan), "NaN"),
         (torch.rand(4, 64, 64), "split_alpha"),
     ],

@@ -27,21 +27,15 @@ COARSEST, FINER = ((64, 64, 64), 4), ((48, 64), 2)
 """Channels at each scale, from the finest, and number of residual blocks: for the
 coarsest network and for the others."""
 DETAIL_FADES = 30.0
-"""Decay of the weight of the image's detail with stretching along one side. The weight
-is 0.78 for stretching by 1.1, and 0.04 for stretching by 1.5."""
+"""How fast the weight of the image's detail falls with stretching along one side. The
+weight is 0.78 for stretching by 1.1, and 0.04 for stretching by 1.5."""
 
 
 class Generator(nn.Module):
     """Draws an image under any transformation: a pyramid of small networks.
 
-    Parameters
-    ----------
-    channels : int
-        Channels of the image.
-    levels : int
-        Number of networks: one for each level of the image's pyramid.
-    rng : torch.Generator
-        Draws the initial weights.
+    There is one network for each of the ``levels`` of the image's pyramid. ``rng``
+    draws the initial weights.
     """
 
     def __init__(self, channels: int, levels: int, rng: torch.Generator) -> None:
@@ -66,7 +60,7 @@ class Generator(nn.Module):
         transformation : Transformation
             Applied to the image at each level.
         sizes : sequence of (int, int)
-            Height and width of the output at each of these levels.
+            Height and width of the output at each level.
         """
         drawn = None
         for level, (image, size) in enumerate(zip(pyramid, sizes, strict=True)):
@@ -111,9 +105,9 @@ def place_channels(
 ) -> Float[Tensor, "1 6 h w"]:
     """The source position of each output pixel, and the stretching there.
 
-    Two channels contain the position in the image, (x, y) in [-1, 1]. Four contain the
-    derivatives of the source position by the output position, minus the identity, so
-    they are 0 where nothing is stretched.
+    Two channels contain the position (x, y) in [-1, 1]. Four contain the derivatives of
+    the source position by the output position, minus the identity. They are 0 where
+    nothing is stretched.
     """
     height, width = image.shape[-2:]
     places = transformation.places(size, image.device).permute(2, 0, 1)
@@ -130,16 +124,9 @@ def place_channels(
 class EncoderDecoder(nn.Module):
     """A small U-Net with residual blocks at its coarsest scale. Untrained it outputs 0.
 
-    Parameters
-    ----------
-    before, after : int
-        Channels of the input and of the output.
-    widths : sequence of int
-        Channels at each scale, from the finest. Each scale halves the size.
-    blocks : int
-        Number of residual blocks.
-    rng : torch.Generator
-        Draws the initial weights.
+    It has ``before`` input channels and ``after`` output channels. ``widths`` are the
+    channels at each scale, from the finest; each scale halves the size. ``rng`` draws
+    the initial weights.
     """
 
     def __init__(
@@ -189,15 +176,8 @@ class EncoderDecoder(nn.Module):
 class Discriminator(nn.Sequential):
     """One logit for each patch: high if the patch is probably from the image.
 
-    Parameters
-    ----------
-    channels : int
-        Channels of the image.
-    layers : int
-        Number of 3 x 3 convolutions without padding. The patches, its receptive field,
-        have 2 * layers + 1 pixels a side.
-    rng : torch.Generator
-        Draws the initial weights.
+    Its ``layers`` convolutions of 3 x 3 pixels have no padding, so a patch (the
+    receptive field) has 2 * layers + 1 pixels a side.
     """
 
     def __init__(self, channels: int, layers: int, rng: torch.Generator) -> None:

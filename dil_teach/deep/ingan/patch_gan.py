@@ -39,8 +39,8 @@ def judge(
     picture : Float[Tensor, "1 c h w"]
         A picture with mean 0 and variance 1.
     transformation : Transformation
-        The transformation that drew the picture. Patches that are not completely inside
-        its shape are masked.
+        The transformation of the picture. Patches that are not completely inside its
+        shape are masked.
     scales : int
         The largest number of scales, the finest first.
     """
@@ -86,9 +86,8 @@ def weighted(terms: Sequence[Tensor], progress: float) -> Float[Tensor, ""]:
 def scale_weights(progress: float, scales: int) -> list[float]:
     """Weights of the discriminator's scales, the finest first; their sum is 1.
 
-    At first the coarsest scale has the largest weight, and at the end the finest, so
-    large structures are learned first. With two scales, the larger weight is twice the
-    smaller. The weights also change during training in Shocher et al. 2019.
+    At first the coarsest scale has the largest weight, so large structures are learned
+    first; at the end the finest has. The weights also change in Shocher et al. 2019.
     """
     weights = [
         (1 - progress) * scale + progress * (scales - 1 - scale) + 1

@@ -39,9 +39,9 @@ def patch_distance(
     Returns
     -------
     Float[Tensor, ""]
-        Mean squared error per value to the nearest patch of the other image, summed
-        over both directions. The gradient treats the choice of the nearest patch as
-        constant. 0 if no patch is inside.
+        Mean squared error per value between a patch and its nearest patch in the other
+        image, summed over both directions; 0 if no patch is inside. The gradient
+        ignores that another patch may become the nearest.
     """
     total = fake.new_zeros(())
     outside = None

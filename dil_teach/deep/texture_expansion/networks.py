@@ -18,14 +18,7 @@ class Generator(nn.Module):
     """Residual blocks at the crop's size; then each pixel becomes 2 x 2 pixels.
 
     It has no normalisation, because the statistics of a crop and of the whole image
-    differ.
-
-    Parameters
-    ----------
-    channels : int
-        Channels of the image.
-    rng : torch.Generator
-        Draws the initial weights.
+    differ. ``rng`` draws the initial weights.
     """
 
     def __init__(self, channels: int, rng: torch.Generator) -> None:

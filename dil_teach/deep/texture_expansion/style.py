@@ -31,18 +31,8 @@ def style_loss(
 ) -> Float[Tensor, ""]:
     """Squared difference between two batches' Gram matrices, relative to the real ones.
 
-    Parameters
-    ----------
-    drawn, real : Batch
-        Float[Tensor, "n c h w"]; their sizes may differ.
-    filters : Float[Tensor, "f c k k"]
-        The filters, used at all scales.
-
-    Returns
-    -------
-    Float[Tensor, ""]
-        The sum of squared differences, divided by the sum of squares of the real
-        matrix. It is averaged over the batch and summed over three scales.
+    The sum of squared differences is divided by the sum of squares of the real matrix,
+    averaged over the batch, and summed over three scales. The sizes may differ.
     """
     loss = drawn.new_zeros(())
     for level in range(LEVELS):

@@ -12,15 +12,14 @@ D,
 
     loss of D =  (mean (D(b) - 1)^2 + mean D(G(c))^2) / 2    discriminator
 
-Departures from the paper. Its style loss compares features of VGG-19, which was trained
-on a million other photographs. Ours compares responses of random filters at three
-scales, and draws new filters at each step (Ustyuzhaninov et al., 'What does it take to
-generate natural textures?', ICLR 2017, found that random filters suffice). The
-adversarial loss is least squares. The L1 loss has the same weight as the adversarial
-loss; in the paper its weight is 100 times larger. G does not know where in its block a
-crop lies, so a large L1 loss makes the result blurred. The networks are small, and
-crops have 16 pixels instead of 128. So a step is 1.1 GFLOP, and training takes minutes
-on a CPU instead of hours on a GPU.
+Departures from the paper: G, D and the crops are smaller (16 pixels a side, not 128),
+so training takes minutes on a CPU instead of hours on a GPU. The style loss compares
+responses of new random filters in each step, not features of VGG-19, which was trained
+on a million photographs (Ustyuzhaninov et al., 'What does it take to generate natural
+textures?', ICLR 2017, found that random filters suffice). The adversarial loss is least
+squares. All losses have the same weight; the paper multiplies the reconstruction loss
+by 100. G does not know where in its block a crop lies, so such a weight would blur the
+result.
 
 Limitation: the receptive field of the generator is 23 pixels, and that of the
 discriminator 20. Objects of about this size, such as coins of 20 pixels, become larger
@@ -105,17 +104,14 @@ class TextureExpansionSettings:
 class TextureExpansion:
     """A generator that learns to double the extent of one image's texture.
 
+    A ValueError is raised if the image has fewer than 32 pixels a side, or one colour.
+
     Parameters
     ----------
     image : Image
-        Float[Tensor, "c h w"] in [0, 1], grey or RGB, at least 32 pixels a side.
+        Float[Tensor, "c h w"] in [0, 1], grey or RGB.
     settings : TextureExpansionSettings
         The budget.
-
-    Raises
-    ------
-    ValueError
-        If the image has one colour everywhere, or is smaller than two crops.
     """
 
     STATE = (
@@ -133,12 +129,7 @@ class TextureExpansion:
         image: Image,
         settings: TextureExpansionSettings = TextureExpansionSettings.quick(),  # noqa: B008 (frozen)
     ) -> None:
-        check_image(image)
-        if min(image.shape[-2:]) < 2 * CROP:
-            raise ValueError(
-                f"image: expected at least {2 * CROP} pixels a side, two crops, got "
-                f"{image.shape[-2]} x {image.shape[-1]}; take a larger picture"
-            )
+        check_image(image, min_side=2 * CROP)
         check_not_flat(image)
         self.image = image = image.detach()
         self.settings = settings
@@ -197,27 +188,16 @@ class TextureExpansion:
 
     @torch.no_grad()
     def expand(self, image: Image) -> Image:
-        """A picture of this texture at twice its height and width.
+        """A picture of this texture at twice the height and width of ``image``.
 
-        Parameters
-        ----------
-        image : Image
-            Float[Tensor, "c h w"]: the image, a part of it, or an earlier result.
-
-        Returns
-        -------
-        Image
-            Float[Tensor, "c h2 w2"] in [0, 1].
-
-        Raises
-        ------
-        ValueError
-            If the image has another number of channels than the training image.
+        ``image`` is the training image, a part of it, or an earlier result. A
+        ValueError is raised if it has another number of channels. The result is
+        Float[Tensor, "c h2 w2"] in [0, 1].
         """
         if len(image) != len(self.image):
             raise ValueError(
-                f"image: expected {len(self.image)} channels, as the image it learned "
-                f"from, got {len(image)}; take a part of that image"
+                f"image: expected {len(self.image)} channels, as the training image, "
+                f"got {len(image)}; take a part of that image"
             )
         expanded = self.averaged(self._normalised(image[None]))
         return (expanded[0] * self.spread + self.mean).clamp(0, 1)
@@ -227,22 +207,13 @@ class TextureExpansion:
 
         The paper only doubles. Here the image is doubled as often as necessary, and
         another size is cropped from its centre. So the texture keeps its scale, but the
-        outer parts are lost. Resizing would keep them, but change the scale.
+        outer parts are lost.
 
         Parameters
         ----------
         size : (int, int), optional
-            Height and width in pixels. Each further doubling adds errors.
-
-        Returns
-        -------
-        Image
-            Float[Tensor, "c h2 w2"] in [0, 1].
-
-        Raises
-        ------
-        ValueError
-            If a side is below 1 pixel, or more than eight times the image's.
+            Height and width in pixels. A ValueError is raised if a side is more than
+            eight times the image's. Each doubling adds errors.
         """
         height, width = self.image.shape[-2:]
         size = (2 * height, 2 * width) if size is None else size
@@ -270,19 +241,7 @@ class TextureExpansion:
 def crop_pair(image: Image, crop: int, rng: torch.Generator) -> tuple[Image, Image]:
     """A random crop of k x k pixels, and the block of 2k x 2k pixels that contains it.
 
-    Parameters
-    ----------
-    image : Image
-        Float[Tensor, "c h w"], at least 2k pixels a side.
-    crop : int
-        Side k of the crop in pixels.
-    rng : torch.Generator
-        Draws the block's place in the image, then the crop's place in the block.
-
-    Returns
-    -------
-    (Image, Image)
-        Float[Tensor, "c k k"] and Float[Tensor, "c 2k 2k"].
+    The block's place in the image is drawn first, then the crop's place in the block.
     """
     block = random_crop(image, (2 * crop, 2 * crop), rng)
     return random_crop(block, (crop, crop), rng), block
