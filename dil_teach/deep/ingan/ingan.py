@@ -393,7 +393,8 @@ class InGAN:
         if min(y, x) < 2 * SIDE_STEP:
             raise ValueError(
                 f"scales: expected at least {2 * SIDE_STEP} pixels a side at the "
-                f"coarsest level, got {y} x {x} from {height} x {width}; take more"
+                f"coarsest level, where the image has {height} x {width}, got {y} x "
+                f"{x}; take larger scales"
             )
         return sizes
 
