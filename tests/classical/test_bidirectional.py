@@ -41,9 +41,13 @@ def small() -> Tensor:
 
 
 def test_levels_shrink_together_and_end_at_full_size() -> None:
-    levels = coarse_to_fine((40, 80), (40, 160), 20, 0.5)
-    assert levels == [((20, 40), (20, 80)), ((40, 80), (40, 160))]
-    assert coarse_to_fine((9, 9), (9, 9), 20) == [((9, 9), (9, 9))]
+    levels = coarse_to_fine((40, 80), (40, 160), 30)
+    assert levels == [((30, 60), (30, 120), 20), ((40, 80), (40, 160), 6)]
+    assert coarse_to_fine((9, 9), (9, 9)) == [((9, 9), (9, 9), 20)]
+    assert [level.updates for level in coarse_to_fine((99, 99), (99, 99))] == [
+        *matching.UPDATES,
+        *[3, 3],
+    ]
 
 
 def test_a_stretch_to_the_same_size_changes_nothing(small) -> None:

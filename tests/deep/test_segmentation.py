@@ -120,7 +120,7 @@ def test_bad_pictures_and_hints_are_refused(ring) -> None:
     image, dot = ring["image"], ring["foreground_hint"]
     empty, full = torch.zeros_like(dot), torch.ones_like(dot)
     for complaint, arguments in {
-        "foreground: expected one channel of 64 x 64": (image, dot[:, 1:]),
+        r"foreground: expected shape \(1, 64, 64\)": (image, dot[:, 1:]),
         "background: expected a hint .* marks nothing": (image, dot, empty),
         "foreground: expected a hint .* marks all": (image, full),
         "foreground: expected some pixels that the other": (image, dot, dot),

@@ -1,13 +1,12 @@
 """The airlight: Bahat and Irani, 'Blind Dehazing Using Internal Patch Recurrence',
-ICCP 2016, for its tint; the remaining contrast of the haziest part for its brightness.
+ICCP 2016.
 
 Patches that recur at two distances differ by haze alone, so their colours fade towards
-the airlight. The tint is read from such pairs. The brightness comes from the haziest
-part of the picture, extrapolated to the point at which no contrast would remain.
+the airlight. Such pairs give the tint of the airlight. Its brightness is that of the
+haziest part of the picture, extrapolated to a contrast of 0.
 
-Departures from the paper: most pairs match by chance, so an iteratively reweighted fit
-trusts the pairs that agree with each other. Everything is computed in linear light.
-
+Departures: the paper takes the brightness from the pairs, too. Most pairs match by
+chance, so our fit is iteratively reweighted. Everything is computed in linear light.
 Constants without another source were chosen on the practice scenes of
 ``data/render_scenes.py --practice``.
 """
@@ -38,24 +37,24 @@ from dil_teach.patches.extract import extract_patches
 
 # Brightness, from the haziest part
 ROUNDS = 3
-"""Number of iterations: airlight and haziest part depend on each other."""
+"""Number of iterations: the airlight and the contrast depend on each other."""
 HAZIEST = 0.02
 """Fraction of the pixels that count as the haziest part."""
 CONTRAST_TO_TRANSMISSION = 0.7
 """Transmission of the haziest part, divided by its relative contrast. It is below 1
-because a part of the contrast is the file's rounding."""
+because rounding to eight bits adds contrast."""
 MEASURING = DarkChannelSettings(patch=5, radius=8, eps=1e-2)
-"""Settings for the transmission that shows which part of the scene is near."""
+"""Settings for the transmission that finds the near part of the scene."""
 MOST_CONTRAST = 0.6
 """Upper limit of the relative contrast in the haziest part."""
 MARGIN = 0.03
 """Added to the brightness, in sRGB: an airlight that is too dark does more harm than
-one that is too bright, because it distorts colours in thick haze."""
+one that is too bright."""
 SKY_CONTRAST, SCENE_CONTRAST = 0.035, 0.055
-"""Limits of the haziest part's relative contrast. In the practice scenes, the sky has
-at most the first value and the farthest walls have at least the second."""
+"""Largest relative contrast of the sky, and smallest of the farthest walls, in the
+practice scenes."""
 OPAQUE_CONTRAST = 0.2
-"""Relative contrast of the haziest part above which its haze is far from opaque."""
+"""Upper limit of the haziest part's relative contrast, if its haze is nearly opaque."""
 
 # Tint, from recurring patches
 SIDE = 128
@@ -63,11 +62,11 @@ SIDE = 128
 SCALES = (1.0, 0.7, 0.5)
 """Relative sizes of the copies: a distant object matches a near one, downscaled."""
 PATCH, STRIDE = 7, 2
-"""Side of the patches, and the step between two of them, in pixels."""
+"""Side of the patches and distance between neighbouring patches, in pixels."""
 LEAST_CONTRAST = 0.012
 """Minimum standard deviation of a patch, in linear light: less is mostly rounding."""
 RATIO = 0.75
-"""Upper limit of a pair's ratio of contrasts: the fainter patch over the stronger."""
+"""Upper limit of the fainter patch's contrast, divided by the stronger patch's."""
 MATCHES = 4
 """Number of pairs for each patch."""
 CORRELATION = 0.8
@@ -83,8 +82,7 @@ VARYING_ROUNDS = 4
 VARYING = DarkChannelSettings(patch=7, radius=8, eps=1e-2)
 """Settings for the transmission that weights the pixels in the fit."""
 RIDGE = (0.09, 0.03, 0.03, 0.03, 0.03, 0.03, 0.003)
-"""Weights of the prior: of the constant, the five other coefficients and the mean
-colour of the scene."""
+"""Weights of the prior: for the six coefficients, and the mean colour of the scene."""
 SCENE = 0.2
 """Prior of the mean colour of the haze-free scene, in linear light."""
 CELLS = 9
@@ -98,14 +96,9 @@ def find_airlight(
 ) -> Airlight:
     """The airlight, estimated or known: one pixel, or a grid from corner to corner.
 
-    A ValueError is raised if the known airlight is not a colour.
-
-    Parameters
-    ----------
-    known : three numbers or Image, optional
-        sRGB-encoded in (0, 1]: one colour, or a picture of it.
-    non_uniform : bool
-        Whether one colour, known or estimated, is refined to vary over the picture.
+    ``known`` is one colour or a picture of it, sRGB-encoded; a ValueError is raised if
+    it is not in (0, 1]. ``non_uniform``: whether one colour is refined to vary over the
+    picture, as in :func:`vary_airlight`.
     """
     if known is None:
         airlight = estimate_airlight(frames)
@@ -116,8 +109,8 @@ def find_airlight(
         colour = airlight.ndim == 3 and len(airlight) == 3
         if not colour or not 0 < airlight.min() <= airlight.max() <= 1:
             raise ValueError(
-                "airlight: expected red, green and blue above 0 and at most 1, in sRGB,"
-                f" got {known}; divide values from 0 to 255 by 255"
+                f"airlight: expected red, green and blue in (0, 1], got {known}; "
+                "divide them by 255 if they are from 0 to 255"
             )
         airlight = resample_airlight(to_linear(airlight)[None], (CELLS, CELLS))
     if non_uniform and airlight.shape[-1] == 1:
@@ -128,14 +121,13 @@ def find_airlight(
 def estimate_airlight(frames: Frames) -> Float[Tensor, "1 3 1 1"]:
     """Estimate the colour of opaque haze, in linear light, within [0.05, 1].
 
-    The tint comes from recurring patches and the brightness from the haziest part.
-    Where that part seems to be sky, the brightness comes from the patches as well.
+    Recurring patches give the tint, and the haziest part gives the brightness. If that
+    part seems to be sky, the patches give the brightness as well.
     """
     linear = to_linear(frames)
     start = brightest_haze(linear)
-    recurrent = to_srgb(
-        estimate_airlight_from_recurrence(linear[len(linear) // 2], start)
-    )
+    middle = linear[len(linear) // 2]
+    recurrent = to_srgb(estimate_airlight_from_recurrence(middle, start))
     tint = recurrent - recurrent.mean()
     airlight, contrast = to_linear(to_srgb(start).mean() + tint), start.new_ones(())
     for _ in range(ROUNDS):
@@ -145,9 +137,8 @@ def estimate_airlight(frames: Frames) -> Float[Tensor, "1 3 1 1"]:
         opaque = (haze - transmission * near) / (1 - transmission)
         airlight = airlight * opaque.mean().clamp_min(LEAST) / airlight.mean()
     bright, no_sky = to_srgb(airlight).mean() + MARGIN, contrast_confidence(contrast)
-    return to_linear(
-        (no_sky * bright + (1 - no_sky) * recurrent.mean() + tint).clamp(LEAST, 1)
-    )
+    bright = no_sky * bright + (1 - no_sky) * recurrent.mean()
+    return to_linear((bright + tint).clamp(LEAST, 1))
 
 
 def haziest_part(
@@ -155,13 +146,9 @@ def haziest_part(
 ) -> tuple[Float[Tensor, "3"], Float[Tensor, ""], Float[Tensor, "3"]]:
     """Measure the haziest 2 % of the pixels, and the near part of the scene.
 
-    Returns
-    -------
-    haze, contrast, near : Tensor
-        ``haze`` is the mean colour of the haziest part. ``contrast`` is the contrast of
-        the haziest part, divided by the contrast of the near part after its haze is
-        removed. ``near`` is the mean colour of the near part after its haze is removed.
-        All are in linear light.
+    Returns, in linear light: the mean colour of the haziest part; its contrast, divided
+    by that of the near part without haze; the mean colour of the near part without
+    haze.
     """
     linear = to_linear(frames)
     dark = dark_channel(linear, 15).flatten()
@@ -179,15 +166,12 @@ def haziest_part(
 
 
 def contrast_confidence(contrast: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """Confidence, from 0 to 1, that a haziest part of this contrast is not sky."""
+    """Confidence, from 0 to 1, that a haziest part with this contrast is not sky."""
     return ((contrast - SKY_CONTRAST) / (SCENE_CONTRAST - SKY_CONTRAST)).clamp(0, 1)
 
 
 def doubt(frames: Frames, airlight: Airlight, estimated: bool) -> str | None:
-    """One sentence on why dehazing may fail on this picture, or None.
-
-    ``estimated``: whether the airlight was estimated; otherwise it is known.
-    """
+    """The reason why dehazing may fail, or None. The airlight may be ``estimated``."""
     _, contrast, _ = haziest_part(frames, airlight)
     if contrast_confidence(contrast) < 0.5:
         return (
@@ -207,18 +191,14 @@ def estimate_airlight_from_recurrence(
 ) -> Float[Tensor, "1 3 1 1"]:
     """Estimate the airlight from pairs of similar patches of different contrast.
 
-    For a pair, (1 - ratio) * airlight = mean of the fainter - ratio * mean of the
-    stronger, where ratio is the fainter contrast divided by the stronger one. All is in
-    linear light. ``start`` is the first estimate; it is returned if no patches match.
+    For each pair, (1 - ratio) * airlight = mean of the fainter patch - ratio * mean of
+    the stronger patch, where ratio is the fainter contrast divided by the stronger one.
+    ``start`` is the first estimate; it is returned if no patches match.
     """
     scale = min(1, SIDE / max(linear.shape[-2:]))
-    patches = torch.cat(
-        [
-            extract_patches(resize(linear, scale * s), PATCH, STRIDE)
-            for s in SCALES
-            if s * scale * min(linear.shape[-2:]) >= PATCH
-        ]
-    ).unflatten(1, (3, PATCH**2))
+    scales = [scale * s for s in SCALES if s * scale * min(linear.shape[-2:]) >= PATCH]
+    bags = [extract_patches(resize(linear, s), PATCH, STRIDE) for s in scales]
+    patches = torch.cat(bags).unflatten(1, (3, PATCH**2))
     mean = patches.mean(2)
     pattern = (patches - mean[:, :, None]).flatten(1)
     contrast = pattern.square().mean(1).sqrt()
@@ -250,9 +230,9 @@ def vary_airlight(
 ) -> Float[Tensor, "1 3 9 9"]:
     """Fit an airlight that is a quadratic function of the position.
 
-    Regularised least squares of hazy = (1 - t) * airlight + t * mean of the scene,
-    weighted towards thick haze. The prior is the given, uniform airlight. The result is
-    a grid from corner to corner of the picture, within [0.05, 0.99].
+    Least squares of hazy = (1 - t) * airlight + t * mean of the scene, with larger
+    weights in thick haze. The prior is the given, uniform airlight. The result is a
+    grid from corner to corner of the picture, in [0.05, 0.99].
     """
     linear = to_linear(frames)
     basis = _quadratic_basis(linear.shape[-2:]).to(linear)

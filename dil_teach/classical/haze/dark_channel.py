@@ -2,12 +2,12 @@
 Prior', CVPR 2009 and TPAMI 2011. The baseline of every dehazing here.
 
 The model of haze is hazy = transmission * clear + (1 - transmission) * airlight. In a
-clear outdoor picture, most small patches hold a pixel that is nearly black in some
+clear outdoor picture, most small patches have a pixel that is nearly black in some
 channel. Haze makes that pixel brighter, so its value measures the haze.
 
-Departures from the paper: all is computed in linear light, because light adds and sRGB
-values do not. The transmission is refined by the authors' guided filter (ECCV 2010). In
-a large picture it is found on a small copy and upscaled along the picture's edges.
+Departures from the paper: all is computed in linear light, because the model holds for
+light. The transmission is refined by the authors' guided filter (ECCV 2010). For a
+large picture, it is computed on a small copy and upscaled along the picture's edges.
 """
 
 import dataclasses
@@ -31,12 +31,12 @@ Transmission = Float[Tensor, "n 1 _h _w"]
 """The fraction of the scene's light that reaches the camera."""
 
 FLOOR = 0.1
-"""Minimum transmission in a division (t0 in the paper), so that noise in thick haze is
-not amplified."""
+"""Minimum of the transmission when it is a divisor (t0 in the paper): smaller values
+amplify noise."""
 LEAST = 0.05
 """Lower limit of an estimated airlight or transmission, by which we divide."""
 WORK_SIDE = 256
-"""Longer side, in pixels, of the copy on which the transmission is found."""
+"""Longer side, in pixels, of the copy on which the transmission is computed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,9 +46,9 @@ class DarkChannelSettings:
     patch: int = 15
     """Side of the patches in pixels, odd."""
     omega: float = 0.95
-    """Fraction of the haze that is removed; a little is left as a cue of distance."""
+    """Fraction of the haze that is removed: a little haze shows the distance."""
     radius: int = 0
-    """Radius of the guided filter in pixels of the working copy; 0: an eighth of the
+    """Radius of the guided filter in pixels of the working copy. 0: an eighth of the
     shorter side; -1: no refinement."""
     eps: float = 1e-3
     """Regularisation of the guided filter."""
@@ -56,8 +56,8 @@ class DarkChannelSettings:
     def __post_init__(self) -> None:
         if self.patch < 1 or self.patch % 2 == 0 or not 0 < self.omega <= 1:
             raise ValueError(
-                "settings: expected an odd patch of at least 1 pixel and an omega in "
-                f"(0, 1], got {self.patch} and {self.omega}"
+                "settings: expected an odd patch and an omega in (0, 1], got "
+                f"{self.patch} and {self.omega}"
             )
 
 
@@ -83,14 +83,8 @@ def remove_haze_by_dark_channel(
 ) -> HazeFree:
     """Remove haze: airlight, transmission, refinement and inversion of the model.
 
-    A ValueError is raised if the frames are grey, constant or not in [0, 1].
-
-    Parameters
-    ----------
-    frames : Video
-        Colour frames with the same haze, of any size.
-    airlight : Airlight, optional
-        Default: the estimate of :func:`brightest_haze`.
+    The default airlight is that of :func:`brightest_haze`. A ValueError is raised if
+    the frames are grey, constant or not in [0, 1].
     """
     check_images(frames, "frames", channels=(3,))
     small = working_copy(frames)
@@ -121,9 +115,9 @@ def guided_dark_channel(frames: Frames, airlight: Airlight) -> Transmission:
 def transmission_bound(frames: Frames, airlight: Airlight) -> Transmission:
     """A lower bound on the transmission: 1 - min over channels of hazy / airlight.
 
-    It holds because the clear picture is not negative: the boundary constraint of Meng
-    et al., ICCV 2013, which Berman et al., CVPR 2016, use as well. The minimum is taken
-    over 3 x 3 pixels, in which the transmission hardly changes, with an omega of 0.99.
+    The bound holds because the clear picture is not negative (Meng et al., ICCV 2013;
+    Berman et al., CVPR 2016). Its minimum is also over 3 x 3 pixels, in which the
+    transmission hardly changes.
     """
     return dark_channel_transmission(to_linear(frames), airlight, patch=3, omega=0.99)
 
@@ -133,12 +127,8 @@ def dark_channel(
 ) -> Float[Tensor, "n 1 h w"]:
     """The minimum over all channels and over the patch around each pixel.
 
-    Parameters
-    ----------
-    image : Float[Tensor, "n c h w"]
-        Usually linear light, or linear light divided by the airlight.
-    patch : int
-        Side in pixels, odd; patches are cropped at the border.
+    The image is usually linear light, or linear light divided by the airlight.
+    ``patch`` is the side in pixels, odd; patches are cropped at the border.
     """
     darkest = -image.amin(1, keepdim=True)
     rows = F.max_pool2d(darkest, (patch, 1), 1, (patch // 2, 0))
@@ -191,14 +181,8 @@ def invert_haze(
 ) -> HazeFree:
     """Remove haze from the frames, given the transmission of their working copy.
 
-    Parameters
-    ----------
-    frames, small : Frames
-        The frames and their :func:`working_copy`.
-    transmission : Transmission
-        Transmission of the working copy; it is upscaled along the edges of the frames.
-    airlight : Airlight
-        One colour, or a picture of any size.
+    ``small`` is the :func:`working_copy`. Its transmission is upscaled along the edges
+    of the frames. The airlight is one colour, or a picture of any size.
     """
     size = frames.shape[-2:]
     if small.shape[-2:] != size:

@@ -13,7 +13,7 @@ patches in S (coherence). The m patches of S whose nearest patches in T contain 
 for their own pixels p_i (completeness). With importance weights, 1 / N_S and 1 / N_T
 become the patch's weight divided by the sum of all weights.
 
-Departures. The paper resizes in many small steps; we go from coarse to fine and start
+Departures: the paper resizes in many small steps; we go from coarse to fine and start
 from :func:`~.layouts.stretch`, which keeps the width of columns with much detail. The
 search prefers patches near the position where ``stretch`` put them. Without both,
 round objects become oval (benchmarks/results/retargeting_with_patches.json). Nearest
@@ -28,7 +28,6 @@ import torch.nn.functional as F
 
 from dil_teach.classical.retarget.layouts import Map, fill_softly, stretch
 from dil_teach.classical.retarget.matching import (
-    COARSEST,
     PATCH_SIZE,
     Places,
     check_edited,
@@ -36,7 +35,6 @@ from dil_teach.classical.retarget.matching import (
     coarse_to_fine,
     search_rows,
     size_of,
-    updates_at,
 )
 from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
@@ -110,8 +108,9 @@ def retarget(
 ) -> Image:
     """Summarise an image in fewer pixels, or extend it to more.
 
-    A ValueError is raised if a side of the image or the result is shorter than 8
-    pixels, a map has another size or wrong values, or no patch is left to use.
+    Twice the width of 112 x 84 pixels takes about 2 CPU seconds. A ValueError is raised
+    if a side of the image or the result is shorter than 8 pixels, a map has another
+    size or wrong values, or no patch is left to use.
 
     Parameters
     ----------
@@ -126,11 +125,6 @@ def retarget(
         1 on pixels that should not be in the result, 0 elsewhere.
     alpha : float
         As in :func:`update`.
-
-    Returns
-    -------
-    Image
-        In [0, 1]. Twice the width of 112 x 84 pixels takes about 2 CPU seconds.
     """
     check_sizes(image, size)
     check_importance(importance, image, PATCH_SIZE)
@@ -142,8 +136,8 @@ def retarget(
         source = fill_softly(image, (remove > 0).float())
     if not patch_weights(weights, image, PATCH_SIZE).any():
         raise ValueError(
-            f"remove: expected to leave some {PATCH_SIZE} x {PATCH_SIZE} pixels "
-            "untouched, got none; remove less"
+            f"remove: expected to leave a patch of {PATCH_SIZE} x {PATCH_SIZE} pixels, "
+            "got none; remove less"
         )
     start, where = stretch(source, size, weights)
     return _refine([image], [weights], start, alpha, where)
@@ -152,23 +146,18 @@ def retarget(
 def reshuffle(image: Image, edited: Image, fixed: Map, alpha: float = 0.5) -> Image:
     """Move objects, and let the rest of the image adapt.
 
-    Raises the same errors as :func:`retarget`, and a ValueError if the layout has other
-    channels or ``fixed`` has another size.
+    Raises the same errors as :func:`retarget`, and a ValueError if the layout has
+    another number of channels or ``fixed`` has another size.
 
     Parameters
     ----------
     image, alpha
         As in :func:`retarget`.
     edited : Image
-        Float[Tensor, "c h2 w2"]: a rough layout, such as that of
+        Float[Tensor, "c h2 w2"]: a rough layout of the result's size, for example from
         :func:`~.layouts.move_object`.
     fixed : Float[Tensor, "1 h2 w2"]
         1 where pixels of the layout are kept exactly, 0 where they may change.
-
-    Returns
-    -------
-    Image
-        As large as the layout, in [0, 1].
     """
     check_edited(edited, image)
     check_map("fixed", fixed, edited)
@@ -188,27 +177,21 @@ def collage(
     images : sequence of Image
         Float[Tensor, "c h w"] in [0, 1], with the same number of channels.
     size : (int, int)
-        Height and width of the result in pixels. The start image has the images side by
-        side, resized to the same width.
+        Height and width of the result in pixels. It starts as the images side by side,
+        resized to the same width.
     alpha : float
         As in :func:`update`.
-
-    Returns
-    -------
-    Image
-        In [0, 1].
     """
     if not images or len({len(image) for image in images}) > 1:
         raise ValueError(
-            f"images: expected one or more with the same number of channels, got "
-            f"{[len(image) for image in images]}; make all grey or all colour"
+            "images: expected one or more with the same number of channels, got "
+            f"{[len(image) for image in images]}"
         )
     for image in images:
         check_sizes(image, size, "images")
     if size[1] < len(images):
         raise ValueError(
-            f"size: expected at least a column for each of {len(images)} images, got "
-            f"{size[1]}; make it wider"
+            f"size: expected at least {len(images)} columns, got {size[1]}"
         )
     edges = [round(k * size[1] / len(images)) for k in range(len(images) + 1)]
     shares = [
@@ -229,13 +212,11 @@ def _refine(
     """Update from the coarsest level to the finest, which is as large as ``start``."""
     if not 0 <= alpha <= 1:
         raise ValueError(
-            f"alpha: expected 0 (coherence only) to 1 (completeness only), got "
-            f"{alpha}; 0.5 weighs both the same"
+            f"alpha: expected 0 (coherence only) to 1 (completeness only), got {alpha}"
         )
     smallest = min(sources, key=lambda image: min(size_of(image)))
     target = start
-    levels = coarse_to_fine(size_of(smallest), size_of(start), COARSEST)
-    for k, level in enumerate(levels):
+    for level in coarse_to_fine(size_of(smallest), size_of(start)):
         scale = level.source[0] / smallest.shape[-2]
         small = [resize(each, scale).clamp(0, 1) for each in sources]
         weights = list(map(_shrink_weights, importances, small))
@@ -245,7 +226,7 @@ def _refine(
             continue
         target = resize(target, size=level.target).clamp(0, 1)
         places = None if where is None else resize(where, size=level.target)
-        for _ in range(updates_at(k)):
+        for _ in range(level.updates):
             target = update(target, small, weights, alpha, places)
             if fixed is not None:
                 hold = resize(fixed, size=level.target, kernel="area") > 0.5
@@ -255,7 +236,7 @@ def _refine(
 
 
 def _shrink_weights(importance: Map | None, image: Image) -> Map | None:
-    """Importance weights at the size of a coarse image; weights of 0 stay 0."""
+    """The importance weights at the size of a coarse image."""
     if importance is None:
         return None
     size = size_of(image)

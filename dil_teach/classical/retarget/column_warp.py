@@ -1,8 +1,8 @@
 """A column warp by dynamic programming: our own baseline for retargeting.
 
-Every column of the result is a whole column of the source; nothing is learned. Its
-completeness and coherence (Simakov, Caspi, Shechtman and Irani, CVPR 2008) are good,
-but it cuts objects and repeats them. So good scores do not prove a good result.
+Every column of the result is a whole column of the source. Completeness and coherence
+(Simakov, Caspi, Shechtman and Irani, CVPR 2008) are good, but objects are cut or
+repeated: good scores do not prove a good result.
 """
 
 import torch
@@ -13,69 +13,46 @@ from torch import Tensor
 from dil_teach.image.convention import Image, check_image
 
 Table = Float[Tensor, "_places _places"]
-"""Values for steps from a place (row) to a place (column). Place 0 is before the image,
-1 to w are its columns, w + 1 is after it."""
+"""Values for steps from a place (row) to a place (column). Places 1 to w are columns of
+the image; place 0 is before them, place w + 1 is after them."""
 
 WINDOW = 7
 """Number of columns that are compared at a cut: the side of the patches that measure
 completeness and coherence."""
 PLACE = 0.01
-"""Cost of a column's squared distance, in widths, from its place in uniform stretching.
-At 0, the scores are even better but the result is poor: two copies of the image side by
-side, or one column repeated over half of the width."""
+"""Weight of a column's squared distance, in widths, from its place in uniform
+stretching. At 0, the scores are even better but the result is poor: two copies of the
+image side by side, or one column repeated over half of the width."""
 
 
 def column_warp(image: Image, width: int) -> Image:
     """Change the width of an image by repeating or leaving out runs of its columns.
 
-    Raises the same errors as :func:`column_sequence`.
-
-    Parameters
-    ----------
-    image : Image
-        Float[Tensor, "c h w"], grey or RGB. To change the height, pass the transpose.
-    width : int
-        Width of the result in pixels.
-
-    Returns
-    -------
-    Image
-        Float[Tensor, "c h width"].
+    ``width`` is in pixels; a ValueError is raised if it is below 1. To change the
+    height, pass the transpose.
     """
     return image[:, :, column_sequence(image, width)]
 
 
 def column_sequence(image: Image, width: int) -> Int[Tensor, "width"]:
-    """The index of the source column that each column of the result copies.
+    """The index of the source column that each column of :func:`column_warp` copies.
 
     The sequence has the minimum cost. Stepping to the next source column is free; a
     jump costs the mismatch around the cut. A wider result starts with the first column
     and ends with the last. Each step goes one column to the right, or any number of
     columns back, so no column is left out. A narrower result never goes back. Each
-    column that it leaves out costs the distance to the nearest column before or after
-    the gap.
-
-    A ValueError is raised if the width is below 1.
-
-    Parameters
-    ----------
-    image, width
-        As in :func:`column_warp`.
+    column that is left out costs the distance to the most similar column before or
+    after the gap.
     """
     check_image(image)
     if width < 1:
-        raise ValueError(
-            f"width: expected at least 1 pixel, got {width}; try {image.shape[2]}"
-        )
+        raise ValueError(f"width: expected at least 1 pixel, got {width}")
     costs = wider_costs if width > image.shape[2] else narrower_costs
     return cheapest_sequence(costs(column_distances(image)), width)
 
 
 def column_distances(image: Image) -> Table:
-    """Mean squared difference of the windows around two columns, for all pairs.
-
-    Outside the image, its border columns are repeated.
-    """
+    """The mean squared difference of the windows around two columns, for all pairs."""
     beyond = WINDOW // 2 + 1
     columns = F.pad(image, (beyond, beyond), mode="replicate").flatten(0, 1).double()
     square = columns.square().mean(0)
@@ -85,11 +62,7 @@ def column_distances(image: Image) -> Table:
 
 
 def wider_costs(distances: Table) -> Table:
-    """Cost of each step for a wider result, from :func:`column_distances`.
-
-    Infinite for steps by more than one to the right. The sequence starts with the first
-    column and ends with the last.
-    """
+    """The cost of each step for a wider result, from :func:`column_distances`."""
     place = torch.arange(len(distances), device=distances.device)
     cost = _cost_of_cuts(distances)
     cost[[0, -1]] = cost[:, [0, -1]] = torch.inf
@@ -99,14 +72,11 @@ def wider_costs(distances: Table) -> Table:
 
 
 def narrower_costs(distances: Table) -> Table:
-    """Cost of each step for a narrower result, from :func:`column_distances`.
-
-    Infinite for steps to the left. The sequence may start and end anywhere.
-    """
+    """The cost of each step for a narrower result, which starts and ends anywhere."""
     place = torch.arange(len(distances), device=distances.device)
     known = F.pad(distances[1:-1, 1:-1], (1, 1, 1, 1), value=torch.inf)
-    # [left_out, place]: the smallest distance from column left_out to any column at or
-    # before place, and at or after place
+    # [left_out, place]: the smallest distance from column left_out to a column up to
+    # place, and to a column from place on
     before = known.cummin(1).values
     after = known.flip(1).cummin(1).values.flip(1)
     nearest = torch.minimum(before[:, :, None], after[:, None, :])
@@ -119,7 +89,7 @@ def narrower_costs(distances: Table) -> Table:
 
 
 def _cost_of_cuts(distances: Table) -> Table:
-    """Cost of a jump from each column to each: the mismatch on both sides of the cut.
+    """The cost of a jump between two columns: the mismatch on both sides of the cut.
 
     A jump from column a to column b puts b where column a + 1 was expected, and a where
     column b - 1 was expected.
@@ -131,9 +101,8 @@ def _cost_of_cuts(distances: Table) -> Table:
 def cheapest_sequence(cost: Table, width: int) -> Int[Tensor, "width"]:
     """The sequence of ``width`` columns of least cost, by dynamic programming.
 
-    Steps cost as in :func:`wider_costs` or :func:`narrower_costs`. Each column also
-    costs ``PLACE`` times the squared distance between its position and the position
-    that uniform stretching would give it.
+    The total cost is the cost of all steps, plus ``PLACE`` times the squared distance
+    of each column from its position in uniform stretching.
     """
     columns = len(cost) - 2
     step, ending = cost[1:-1, 1:-1], cost[1:-1, -1]

@@ -11,12 +11,12 @@ from dil_teach.image.convention import Image
 Map = Float[Tensor, "1 _h _w"]
 
 POWER = 3.5
-"""Exponent of the columns' stiffness: larger values keep the width of columns with
-large gradients; 0 stretches all columns equally. Chosen, like the settings below, on
-the first five photographs of benchmarks/retargeting_with_patches.py."""
+"""Exponent of the columns' stiffness: at 0, all columns are stretched equally. Chosen,
+like the settings below, on the first five photographs of
+benchmarks/retargeting_with_patches.py."""
 OBJECT = 0.2
-"""Widest gap inside an object, as a fraction of the width: smooth columns also keep
-their width if they lie between detailed columns that are closer than this."""
+"""Widest gap inside an object, as a fraction of the width: smooth columns in such a gap
+between detailed columns keep their width as well."""
 SMOOTH = 0.03
 """Radius of the mean filter over the columns' gradients, as a fraction of the width."""
 SOFTEST = 0.05
@@ -30,12 +30,10 @@ def stretch(
 ) -> tuple[Image, Float[Tensor, "2 h2 w2"]]:
     """Resize an image mostly where its gradients are small.
 
-    The new widths of the columns minimise ``sum E (width - 1)^2``, where their sum is
-    the wanted width. E is the column's mean gradient to the power ``POWER``; smooth
-    columns inside an object count as detailed. Rows are treated in the same way.
-
-    After Wang, Tai, Sorkine and Lee, "Optimized scale-and-stretch for image resizing",
-    SIGGRAPH Asia 2008; here for one axis at a time.
+    The new widths of the columns minimise ``sum E (width - 1)^2``; their sum is the
+    given width. The stiffness E is the column's mean gradient to the power ``POWER``.
+    Rows are treated in the same way. Source: Wang, Tai, Sorkine and Lee, "Optimized
+    scale-and-stretch for image resizing", SIGGRAPH Asia 2008; here each axis alone.
 
     Parameters
     ----------
@@ -49,7 +47,7 @@ def stretch(
     Returns
     -------
     image : Image
-        Linearly interpolated.
+        By linear interpolation.
     where : Float[Tensor, "2 h2 w2"]
         The place (y, x) in the source of each pixel of the result, as fractions of the
         source's height and width.
@@ -73,8 +71,8 @@ def _gradients(image: Image) -> Float[Tensor, "h w"]:
 def _source_positions(detail: Float[Tensor, " n"], count: int) -> Float[Tensor, " m"]:
     """The position in the source, in pixels, of each of `count` columns of the result.
 
-    The widths 1 + mu / E minimise the sum (1 - mu / E if the result is narrower); mu is
-    found by bisection.
+    The widths 1 + mu / E minimise the sum (1 - mu / E if the result is narrower), where
+    mu is found by bisection.
     """
     n = len(detail)
     if count == n:
@@ -100,7 +98,7 @@ def _source_positions(detail: Float[Tensor, " n"], count: int) -> Float[Tensor, 
 
 
 def _sample_columns(image: Image, columns: Float[Tensor, " m"]) -> Image:
-    """Columns at real positions, by linear interpolation."""
+    """The image's columns at fractional positions, by linear interpolation."""
     columns = columns.clamp(0, image.shape[-1] - 1)
     left = columns.floor().long()
     right = (left + 1).clamp_max(image.shape[-1] - 1)
@@ -109,7 +107,7 @@ def _sample_columns(image: Image, columns: Float[Tensor, " m"]) -> Image:
 
 
 def fill_softly(image: Image, hole: Map) -> Image:
-    """Fill a hole (1; 0 elsewhere) from its border with means of known neighbours."""
+    """Fill a hole (1 in the mask) from its border with means of known neighbours."""
     known, filled = 1 - hole, image * (1 - hole)
     while bool((known == 0).any()) and bool((known > 0).any()):
         total = F.avg_pool2d(filled, 3, 1, 1)
@@ -123,8 +121,9 @@ def fill_softly(image: Image, hole: Map) -> Image:
 def move_object(image: Image, mask: Map, shift: tuple[int, int]) -> tuple[Image, Map]:
     """Cut an object out, fill the hole smoothly and paste the object elsewhere.
 
-    A ValueError is raised if the mask has another size or other values, or the object
-    leaves the image.
+    Returns the edited image, and a mask that is 1 where the object is now. A ValueError
+    is raised if the mask has another size or other values, or the object leaves the
+    image.
 
     Parameters
     ----------
@@ -132,27 +131,20 @@ def move_object(image: Image, mask: Map, shift: tuple[int, int]) -> tuple[Image,
         1 on the object, 0 elsewhere.
     shift : (int, int)
         Pixels down and right; parts outside the image are cut off.
-
-    Returns
-    -------
-    edited : Image
-        As large as the image.
-    fixed : Float[Tensor, "1 h w"]
-        1 where the object is now.
     """
     height, width = image.shape[-2:]
     if mask.shape != (1, height, width) or not ((mask == 0) | (mask == 1)).all():
         raise ValueError(
-            f"mask: expected 0 and 1 of shape (1, {height}, {width}), the image's "
-            f"size, got shape {tuple(mask.shape)}; draw it on that image"
+            f"mask: expected 0 and 1, of shape (1, {height}, {width}) as the image, "
+            f"got shape {tuple(mask.shape)}"
         )
     place = (mask[0] == 1).nonzero()
     goal = place + place.new_tensor(shift)
     inside = ((goal >= 0) & (goal < place.new_tensor([height, width]))).all(1)
     if not inside.any():
         raise ValueError(
-            f"shift: expected one that keeps a part of the object in the image, got "
-            f"{shift}; mark the object in the mask or move it less"
+            f"shift: expected to keep a part of the object in the image, got {shift}; "
+            "mark the object in the mask, or move it less"
         )
     edited, fixed = fill_softly(image, mask), torch.zeros_like(mask)
     (row, column), (to_row, to_column) = place[inside].T, goal[inside].T

@@ -1,4 +1,4 @@
-"""The pyramid's sizes and the compared rows of both patch methods."""
+"""The levels and the compared patches of both patch methods."""
 
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ Rows = Float[Tensor, "_n _values"]
 Places = Float[Tensor, "2 _h _w"]
 """A place (y, x) in the source for each pixel, as fractions of its height and width."""
 Size = tuple[int, int]
+"""Height and width, in pixels."""
 
 PATCH_SIZE = 7
 """Side of a patch in pixels, as in both papers."""
@@ -21,27 +22,28 @@ COARSEST = 20
 UPDATES = (20, 6, 4, 3)
 """Number of updates at each level, coarsest first; finer levels use the last number.
 Chosen by hand. (GPNN's paper has 10 at each level.)"""
+SHRINK = 0.75
+"""Size of a level, divided by that of the next finer level."""
 PLACE_WEIGHT = 3.0
-"""Weight of the distance between a patch and its place in the start image. The distance
-is a fraction of the image's sides. Its square is added to the squared distance of the
-values. A departure: in the
-papers, only the start image keeps places. Chosen by hand."""
+"""Weight of the distance between two patches' places in the source, in fractions of its
+sides; its square is added to the squared distance of the values. A departure: the
+papers compare values alone. Chosen by hand."""
 COMPONENTS = 32
-"""Number of principal components that are compared, of 147 values in colour. Chosen by
-hand."""
+"""Number of compared principal components, of 147 values in colour. Chosen by hand."""
 SAMPLE = 4000
 """Number of patches from which the components are computed."""
 
 
 class Level(NamedTuple):
-    """Height and width of source and target at one level of the pyramid, in pixels."""
+    """One level of the pyramid."""
 
     source: Size
     target: Size
+    updates: int
 
 
 def size_of(image: Tensor) -> Size:
-    """Height and width of an image, in pixels."""
+    """The height and width of an image."""
     return image.shape[-2], image.shape[-1]
 
 
@@ -50,8 +52,7 @@ def check_sizes(image: Image, size: Size, name: str = "image") -> None:
     check_image(image, name, min_side=PATCH_SIZE + 1)
     if min(size) <= PATCH_SIZE:
         raise ValueError(
-            f"size: expected a height and a width of at least {PATCH_SIZE + 1} pixels, "
-            f"got {size}; make the result larger"
+            f"size: expected sides of at least {PATCH_SIZE + 1} pixels, got {size}"
         )
 
 
@@ -66,35 +67,29 @@ def check_edited(edited: Image, image: Image) -> None:
         )
 
 
-def coarse_to_fine(
-    source: Size, target: Size, least: int, factor: float = 0.75
-) -> list[Level]:
-    """Sizes of a source and a target that shrink together, coarsest first.
+def coarse_to_fine(source: Size, target: Size, least: int = COARSEST) -> list[Level]:
+    """The levels of a source and a target that shrink together, coarsest first.
 
-    ``source`` and ``target`` are the sizes at the finest level. Each coarser level is
-    ``factor`` times as large, and has no side shorter than ``least``.
+    ``source`` and ``target`` are the sizes at the finest level. No side of a coarser
+    level is shorter than ``least``.
     """
-    levels = [Level(source, target)]
-    scale = factor
+    scale, sizes = SHRINK, [(source, target)]
     while scale * min(*source, *target) >= least:
-        small = [(round(scale * h), round(scale * w)) for h, w in (source, target)]
-        levels.append(Level(*small))
-        scale *= factor
-    return levels[::-1]
-
-
-def updates_at(level: int) -> int:
-    """Number of updates at a level; 0 is the coarsest."""
-    return UPDATES[min(level, len(UPDATES) - 1)]
+        small, large = ((round(scale * h), round(scale * w)) for h, w in sizes[0])
+        sizes.append((small, large))
+        scale *= SHRINK
+    last = len(UPDATES) - 1
+    return [Level(*s, UPDATES[min(k, last)]) for k, s in enumerate(sizes[::-1])]
 
 
 def search_rows(
     patches: Rows, size: Size, target: Image, where: Places | None
 ) -> tuple[Rows, Rows]:
-    """Patches of the source and of the target, as rows whose distances are compared.
+    """The rows that are compared, for the source's patches and for those of the target.
 
     A row has the patch's first principal components. It also has the patch's place if
-    ``where`` is given: the place in the source, of this size, for each target pixel.
+    ``where`` is given: the place in the source for each pixel of the target. ``size``
+    is the size of the source.
     """
     ours, theirs = project(patches, extract_patches(target, PATCH_SIZE))
     if where is not None:
@@ -105,7 +100,7 @@ def search_rows(
 
 
 def project(source: Rows, target: Rows) -> tuple[Rows, Rows]:
-    """Project patches of both images onto the first components of the source's."""
+    """Project both images' patches onto the principal components of the source."""
     centre = source.mean(0)
     sample = (source - centre)[:: len(source) // SAMPLE + 1].double()
     directions = torch.linalg.eigh(sample.T @ sample).eigenvectors  # rising order
@@ -120,5 +115,5 @@ def own_places(size: Size) -> Float[Tensor, "2 h w"]:
 
 
 def _patch_places(where: Places) -> Float[Tensor, "n 2"]:
-    """The place at the middle of each patch, row by row."""
+    """The mean place of each patch, row by row."""
     return extract_patches(where, PATCH_SIZE).view(-1, 2, PATCH_SIZE**2).mean(2)

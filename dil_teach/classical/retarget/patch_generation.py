@@ -2,7 +2,7 @@
 patches nearest neighbors as single image generative models", CVPR 2022.
 
 A coarse-to-fine pyramid of nearest-patch searches does the tasks of a GAN trained on
-one image, without training. At each level, each query patch Q_i (of the image so far)
+one image, without training. At each level, each query patch Q_i (of the present image)
 is replaced by the value patch V_j of its best key K_j, and overlapping patches are
 averaged. The best key has the smallest normalised score
 
@@ -11,26 +11,23 @@ averaged. The best key has the smallest normalised score
 where D_ij is the mean squared difference of Q_i and K_j. A key that is far from all
 queries has a small score, so all patches of the source are used if alpha is small.
 
-Departures. The paper starts from the resized image. :func:`retarget` starts from
-:func:`~.layouts.stretch`, which keeps the width of columns with much detail. It also
-prefers patches near the position where ``stretch`` put them. Without both, round
-objects become oval (benchmarks/results/retargeting_with_patches.json). The number of
-updates, the coarsest sizes and the noise differ, too; see the constants.
+Departures: the paper starts from the resized image; the start and the search of
+:func:`retarget` are those of :mod:`.bidirectional`. The number of updates, the coarsest
+sizes and the noise differ, too; see the constants.
 """
 
 import torch
 
 from dil_teach.classical.retarget.layouts import stretch
 from dil_teach.classical.retarget.matching import (
-    COARSEST,
     PATCH_SIZE,
+    Level,
     Places,
     check_edited,
     check_sizes,
     coarse_to_fine,
     search_rows,
     size_of,
-    updates_at,
 )
 from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
@@ -38,16 +35,15 @@ from dil_teach.patches.extract import average_patches, extract_patches
 from dil_teach.patches.search import nearest_rows
 
 ALPHA = 0.005
-"""Alpha in the normalised score, on the scale of a patch's mean squared difference. A
-smaller
-alpha keeps more patches. From the paper, for tasks that need completeness."""
+"""Alpha in the normalised score; a smaller alpha keeps more patches. The paper's value
+for tasks that need completeness."""
 COARSEST_NOVEL = 14
 """Smallest side of the coarsest level for new layouts, in pixels: a patch should cover
 half of the image."""
 NOISE = 5.0
-"""Standard deviation of the noise, relative to the image's own. A departure: the paper
-has 0.75 for one search at the coarsest level. With 0.75, our repeated searches at 14
-pixels would restore the image itself."""
+"""Standard deviation of the noise, divided by that of the image. A departure: the paper
+has 0.75, and one search at the coarsest level. With 0.75, our 20 searches at the
+coarsest level would restore the image."""
 
 
 def nearest_patch_module(
@@ -57,28 +53,19 @@ def nearest_patch_module(
     alpha: float = ALPHA,
     where: Places | None = None,
 ) -> Image:
-    """One PNN module: replace each patch of the query by the value of its best key.
-
-    Source: Granot et al. 2022: the normalised score of their patch nearest neighbour
-    module.
+    """The paper's PNN module: replace each query patch by the value of its best key.
 
     Parameters
     ----------
     query : Image
         Float[Tensor, "c h w"].
     key, value : Image
-        Float[Tensor, "c h2 w2"]: the source as blurred as the query, and the source.
+        Float[Tensor, "c h2 w2"]: the source, as blurred as the query; and the source.
     alpha : float
-        Squared difference per value, above 0. A large value gives the plain nearest
-        patch.
+        Mean squared difference, above 0. A large value gives the plain nearest patch.
     where : Float[Tensor, "2 h w"], optional
         The place (y, x) in the source that each pixel of the query should come from, as
         fractions of the source's height and width.
-
-    Returns
-    -------
-    Image
-        As large as the query.
     """
     keys = extract_patches(key, PATCH_SIZE)
     keys, queries = search_rows(keys, size_of(key), query, where)
@@ -92,8 +79,9 @@ def nearest_patch_module(
 def retarget(image: Image, size: tuple[int, int], alpha: float = ALPHA) -> Image:
     """An image of another size that contains all patches of the given one.
 
-    A ValueError is raised if a side of the image or the result is shorter than 8
-    pixels, or ``alpha`` is not above 0.
+    Twice the width of 112 x 84 pixels takes about 2 CPU seconds. A ValueError is raised
+    if a side of the image or the result is shorter than 8 pixels, or ``alpha`` is not
+    above 0.
 
     Parameters
     ----------
@@ -103,15 +91,10 @@ def retarget(image: Image, size: tuple[int, int], alpha: float = ALPHA) -> Image
         Height and width of the result in pixels.
     alpha : float
         The smaller alpha is, the more of the image's patches appear in the result.
-
-    Returns
-    -------
-    Image
-        In [0, 1]. Twice the width of 112 x 84 pixels takes about 2 CPU seconds.
     """
     check_sizes(image, size)
     start, where = stretch(image, size)
-    return _refine(image, start, size, COARSEST, alpha, where)
+    return _refine(image, start, coarse_to_fine(size_of(image), size), alpha, where)
 
 
 def generate(
@@ -135,13 +118,8 @@ def generate(
     size : (int, int), optional
         Height and width of the result in pixels; by default the image's.
     noise : float
-        Standard deviation of the noise at the coarsest level, relative to the image's.
-        Below 3, most results equal the image.
-
-    Returns
-    -------
-    Image
-        In [0, 1].
+        Standard deviation of the noise at the coarsest level, divided by that of the
+        image. Below 3, most results equal the image.
     """
     size = size_of(image) if size is None else size
     check_sizes(image, size)
@@ -149,17 +127,19 @@ def generate(
         raise ValueError(
             f"noise: expected at least 0, got {noise}; {NOISE:g} changes the layout"
         )
-    coarsest = coarse_to_fine(size_of(image), size, COARSEST_NOVEL)[0].target
+    levels = coarse_to_fine(size_of(image), size, COARSEST_NOVEL)
+    coarsest = levels[0].target
     drawn = torch.randn((len(image), *coarsest), generator=rng, device=rng.device)
     start = resize(image, size=coarsest).clamp(0, 1)
     start = start + noise * image.std() * drawn.to(image)
-    return _refine(image, start, size, COARSEST_NOVEL, alpha)
+    return _refine(image, start, levels, alpha)
 
 
 def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
     """Make a rough edit look like the image.
 
-    Raises the same errors as :func:`retarget`, and a ValueError if channels differ.
+    The result is as large as the edit. Raises the same errors as :func:`retarget`, and
+    a ValueError if the numbers of channels differ.
 
     Parameters
     ----------
@@ -169,37 +149,30 @@ def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
         Float[Tensor, "c h2 w2"]: an image in which objects were moved or drawn, for
         example by :func:`~.layouts.move_object`. The result keeps its layout, not its
         details.
-
-    Returns
-    -------
-    Image
-        As large as the edit, in [0, 1].
     """
     check_edited(edited, image)
-    return _refine(image, edited, size_of(edited), COARSEST, alpha)
+    levels = coarse_to_fine(size_of(image), size_of(edited))
+    return _refine(image, edited, levels, alpha)
 
 
 def _refine(
     image: Image,
     start: Image,
-    size: tuple[int, int],
-    coarsest: int,
+    levels: list[Level],
     alpha: float,
     where: Places | None = None,
 ) -> Image:
     """Apply the module from the coarsest level to the finest."""
     if not alpha > 0:
-        raise ValueError(
-            f"alpha: expected above 0, got {alpha}; 0.005 keeps all patches, 1 does not"
-        )
+        raise ValueError(f"alpha: expected above 0, got {alpha}; try {ALPHA}")
     target, coarser = start, None
-    for k, level in enumerate(coarse_to_fine(size_of(image), size, coarsest)):
+    for level in levels:
         source = resize(image, size=level.source).clamp(0, 1)
         target = resize(target, size=level.target)
         places = None if where is None else resize(where, size=level.target)
-        # the upscaled target is blurred, so the first keys must be blurred as well
+        # the upscaled target is blurred, so the first keys are blurred as well
         key = source if coarser is None else resize(coarser, size=level.source)
-        for _ in range(updates_at(k)):
+        for _ in range(level.updates):
             target = nearest_patch_module(target, key, source, alpha, places)
             key = source
         coarser = source

@@ -1,6 +1,6 @@
 """GrabCut: Rother, Kolmogorov and Blake, '"GrabCut": interactive foreground extraction
 using iterated graph cuts', SIGGRAPH 2004. The baseline of all segmentation here: each
-layer has a Gaussian mixture of colours, and the minimum cut is the mask."""
+layer has a Gaussian mixture of colours, and the mask is the minimum cut."""
 
 import math
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 SURE = 1e4
 """Cost, in nats, of a pixel that contradicts its hint: more than any boundary costs."""
 UNIT = 1e-3
-"""Resolution of the costs, in nats: the maximum flow needs integers."""
+"""Unit of the costs, in nats: the maximum flow needs integers."""
 SPREAD = 1e-4
-"""Added to the variance of each component, for colours in [0, 1]: 2.5 grey levels."""
+"""Added to the variance of each component: the square of 2.5 grey levels."""
 
 Map = Float[Tensor, "*t h w"]
 """A value for each pixel of a picture or of a video's frames."""
@@ -40,12 +40,9 @@ Colours = Float[Tensor, "n c"]
 
 
 def grab_cut(
-    image: Image,
-    foreground: Image | None,
-    background: Image | None,
-    seed: int = 0,
+    image: Image, foreground: Image | None, background: Image | None, seed: int = 0
 ) -> Image:
-    """Separate foreground and background by their colours and by edges.
+    """Separate foreground (1 in the result) and background by colours and edges.
 
     The energy is the sum of U over all pixels and of V over all pairs of neighbours
     that the mask separates. U is minus the log-likelihood of a pixel's colour in its
@@ -66,11 +63,6 @@ def grab_cut(
         least one hint must mark something.
     seed : int
         Seed of the mixtures' k-means.
-
-    Returns
-    -------
-    Image
-        Float[Tensor, "1 h w"]: 1 in the foreground, 0 in the background.
     """
     check_image(image)
     name = "foreground, background"
@@ -83,8 +75,8 @@ def grab_cut(
     front = front & ~back
     if not (front.any() or back.any()) or back.all() or front.all():
         raise ValueError(
-            f"{name}: expected hints that mark something and leave something open, got "
-            "none or all; mark a part of each layer"
+            f"{name}: expected hints that mark a part of the pixels, got none or all; "
+            "mark a part of each layer"
         )
     edges = edge_weights(image, SMOOTHNESS)
     colours = image.flatten(1).T.cpu().double()
@@ -117,15 +109,15 @@ def marked(
     frames = len(picture) if picture.ndim == 4 else 1
     if whole.shape[1:] != (1, height, width) or len(whole) not in (1, frames):
         raise ValueError(
-            f"{name}: expected one channel of {height} x {width} pixels, the image's "
-            f"size, got shape {tuple(hint.shape)}; make the hint from that image"
+            f"{name}: expected shape (1, {height}, {width}) as the image, got "
+            f"{tuple(hint.shape)}; make the hint from that image"
         )
     return whole > 0.5
 
 
 @dataclass(frozen=True)
 class ColourMixture:
-    """A Gaussian mixture; each pixel belongs to its most likely component."""
+    """A Gaussian mixture. Each pixel belongs to its most likely component."""
 
     shares: list[float]
     components: list[MultivariateNormal]
@@ -145,7 +137,7 @@ class ColourMixture:
 
 
 def fit_mixture(colours: Colours, seed: int) -> ColourMixture:
-    """The first mixture of a layer: k-means, then one Gaussian for each cluster."""
+    """The first mixture of a layer: one Gaussian for each cluster of k-means."""
     different = len(colours.unique(dim=0))
     k_means = KMeans(min(COMPONENTS, different), random_state=seed)
     return _fitted(colours, torch.from_numpy(k_means.fit(colours.numpy()).labels_))
@@ -165,18 +157,9 @@ def _fitted(colours: Colours, belongs: Tensor) -> ColourMixture:
 def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
     """The cost of a mask's boundary between neighbouring pixels.
 
-    Parameters
-    ----------
-    image : Image or Video
-        Float[Tensor, "*t c h w"]: colours, or any other features.
-    smoothness : float
-        Gamma, in nats.
-
-    Returns
-    -------
-    list of Float[Tensor, "*t h w"]
-        For each (dy, dx) of ``NEIGHBOURS``, the cost between each pixel (y, x) and its
-        neighbour (y + dy, x + dx); 0 where there is no neighbour.
+    For each (dy, dx) of ``NEIGHBOURS``, the result has the cost between each pixel
+    (y, x) and its neighbour (y + dy, x + dx); 0 where there is no neighbour. The image
+    has colours or any other features; ``smoothness`` is gamma, in nats.
     """
     image = image.cpu().double()
     neighbours = [_neighbours(image, d) for d in NEIGHBOURS]
@@ -193,7 +176,7 @@ def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
 def _neighbours(
     image: Tensor, d: tuple[int, int]
 ) -> tuple[Tensor, Bool[Tensor, "h w"]]:
-    """The values at (y + dy, x + dx), and where such a pixel exists."""
+    """The values at (y + dy, x + dx), and whether such a pixel exists."""
     height, width = image.shape[-2:]
     y, x = torch.arange(height)[:, None] + d[0], torch.arange(width) + d[1]
     exists = (y < height) & (x >= 0) & (x < width)
@@ -205,19 +188,16 @@ def min_cut(
 ) -> Bool[Tensor, "*t h w"]:
     """The mask of minimum cost, by graph cut (Boykov and Jolly, ICCV 2001).
 
+    If several masks have the minimum cost, the result is the smallest of them.
+
     Parameters
     ----------
     cost_in, cost_out : Float[Tensor, "*t h w"]
-        Costs of a pixel inside and outside the mask.
+        Costs of each pixel if it is inside or outside the mask.
     edges : list of Float[Tensor, "*t h w"]
         Costs of a boundary between neighbours, from :func:`edge_weights`.
     links : Pairs, optional
         Pairs of pixels of different frames that show the same point.
-
-    Returns
-    -------
-    Bool[Tensor, "*t h w"]
-        True in the mask; the smallest mask if several have the minimum cost.
     """
     pixels = cost_in.numel()
     index = torch.arange(pixels).view(cost_in.shape)
@@ -227,12 +207,12 @@ def min_cut(
     start = [torch.full_like(rises, source), falls]
     end = [rises, torch.full_like(falls, sink)]
     capacity = [gain[rises], -gain[falls]]
-    pairs = []
+    pairs = [links] if links else []
     for d, edge in zip(NEIGHBOURS, edges, strict=True):
         there, exists = _neighbours(index, d)
         exists = exists.expand(cost_in.shape)
         pairs.append((index[exists], there[exists], edge[exists]))
-    for here, there, cost in [*pairs, links] if links else pairs:
+    for here, there, cost in pairs:
         cut = (cost.cpu().double() / UNIT).round().long()
         start += [here, there]
         end += [there, here]

@@ -1,6 +1,6 @@
 """Hints: the pixels that are known to be foreground or background.
 
-A hint that the user does not give is computed: salient pixels are foreground
+If the user does not give a hint, it is computed: salient pixels are foreground
 (:mod:`dil_teach.classical.segmentation.saliency`), pixels near the border background.
 """
 
@@ -13,7 +13,7 @@ from dil_teach.classical.segmentation.texture import blur
 from dil_teach.image.convention import Image, Video
 
 FRAME = 16
-"""Shorter side of the picture, divided by the width of the background border."""
+"""Shorter side of the picture, divided by the width of the border of background."""
 SALIENT = 0.08
 """Fraction of the pixels, the most salient ones, that are foreground."""
 BLUR = 2.0
@@ -21,14 +21,13 @@ BLUR = 2.0
 
 
 def complete_hints(
-    pictures: Video,
-    foreground: Image | Video | None,
-    background: Image | Video | None,
+    pictures: Video, foreground: Image | Video | None, background: Image | Video | None
 ) -> tuple[Video, Video]:
     """Foreground and background hints for all frames; missing ones are computed.
 
-    A ValueError is raised if a hint has another size, marks nothing or all, or leaves
-    no pixel to the other hint.
+    Each is Float[Tensor, "n 1 h w"] of zeros and ones. A pixel that both given hints
+    mark is in neither. A ValueError is raised if a hint has another size, marks nothing
+    or all, or leaves no pixel to the other hint.
 
     Parameters
     ----------
@@ -37,12 +36,6 @@ def complete_hints(
     foreground, background : Image or Video, optional
         Float[Tensor, "1 h w"] for the first frame, or (n, 1, h, w) for each frame:
         above 0.5 on pixels known to belong to the layer.
-
-    Returns
-    -------
-    tuple of Video
-        Each Float[Tensor, "n 1 h w"] of zeros and ones. A pixel that both given hints
-        mark is in neither.
     """
     front = _given("foreground", foreground, pictures)
     back = _given("background", background, pictures)

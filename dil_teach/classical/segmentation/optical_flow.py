@@ -1,7 +1,7 @@
 """Optical flow: Zach, Pock and Bischof, 'A duality based approach for realtime TV-L1
 optical flow', DAGM 2007, computed by scikit-image. Motion is a feature of a video's
 pixels. A cut through a video follows the flow, and masks of neighbouring frames are
-averaged along it.
+averaged along the flow.
 """
 
 import numpy as np
@@ -14,20 +14,19 @@ from torch import Tensor
 from dil_teach.classical.segmentation.grab_cut import Pairs
 
 Flows = Float[Tensor, "t 2 2 _h _w"]
-"""The flow from each frame to the next and to the previous one: down and right, in
-pixels. Zero where there is no such frame."""
+"""The flow from each frame to the next and to the previous frame: down and right, in
+pixels. Zero if there is no such frame."""
 
 NEXT, BEFORE = 0, 1
 UNLIKE = 0.05
-"""Difference between a warped frame and the frame itself, for values in [0, 1], at
-which the weight of the warped frame is exp(-1/2)."""
+"""Difference between a frame and a warped frame at which the weight of the warped frame
+is exp(-1/2)."""
 PIXEL = 0.7
 """Standard deviation, in pixels, of the blur that makes a mask's edges soft."""
 CONFIDENCE_BLUR = 1.5
 """Standard deviation, in pixels, of the blur on the squared difference of frames."""
 STILL = 0.25
-"""The motion is divided by its standard deviation, or by this number of pixels per
-frame if that is larger."""
+"""Minimum, in pixels, of the standard deviation by which the motion is divided."""
 
 
 def optical_flows(frames: Float[Tensor, "t _c h w"]) -> Flows:
@@ -43,10 +42,10 @@ def optical_flows(frames: Float[Tensor, "t _c h w"]) -> Flows:
 def motion(flows: Flows) -> Float[Tensor, "t 2 h w"]:
     """The motion of each pixel, down and right, with mean 0 and standard deviation 1.
 
-    The standard deviation is smaller if hardly anything moves.
+    If hardly anything moves, the standard deviation of the result is smaller.
     """
     moved = (flows[:, NEXT] - flows[:, BEFORE]) / 2
-    moved[[0, -1]] *= 2  # they have one neighbour
+    moved[[0, -1]] *= 2  # the first and the last frame have one neighbour
     mean = moved.mean((0, 2, 3), keepdim=True)
     return (moved - mean) / moved.std((0, 2, 3), keepdim=True).clamp_min(STILL)
 
@@ -54,14 +53,8 @@ def motion(flows: Flows) -> Float[Tensor, "t 2 h w"]:
 def links(frames: Float[Tensor, "t _c h w"], flows: Flows, smoothness: float) -> Pairs:
     """The pixels of neighbouring frames that show the same point.
 
-    Parameters
-    ----------
-    frames : Video
-        Float[Tensor, "t c h w"] in [0, 1].
-    flows : Float[Tensor, "t 2 2 h w"]
-        From :func:`optical_flows`.
-    smoothness : float
-        Cost, in nats, of a pair of equal pixels of which only one is foreground.
+    ``smoothness`` is the cost, in nats, if one pixel of a pair is foreground and the
+    other background, and their colours are equal.
     """
     count, _, height, width = frames.shape
     place = torch.arange(count * height * width).view(count, height, width)
@@ -80,14 +73,12 @@ def links(frames: Float[Tensor, "t _c h w"], flows: Flows, smoothness: float) ->
 
 
 def steady(
-    masks: Float[Tensor, "t 1 h w"],
-    frames: Float[Tensor, "t _c h w"],
-    flows: Flows,
+    masks: Float[Tensor, "t 1 h w"], frames: Float[Tensor, "t _c h w"], flows: Flows
 ) -> Float[Tensor, "t 1 h w"]:
     """The masks of a video with less flicker and soft edges, in [0, 1].
 
-    Each mask is averaged with the masks of the previous and the next frame. These are
-    warped along the flow, and weighted by how well the frames agree.
+    Each mask is averaged with the masks of the previous and the next frame, which are
+    warped along the flow. Their weights are larger where the frames are more similar.
     """
     colours = frames.detach().cpu().double().numpy()
     soft = [gaussian_filter(m, PIXEL) for m in masks[:, 0].cpu().double().numpy()]

@@ -2,13 +2,10 @@
 
 Discriminant analysis of the marked pixels' features gives the evidence of each pixel:
 the log-likelihood ratio of foreground to background. A minimum cut (Boykov and Jolly,
-ICCV 2001) along the picture's edges turns it into a mask. The next round learns from
-the pixels of that mask. Colours are modelled as in GrabCut (Rother, Kolmogorov and
+ICCV 2001) along the picture's edges makes a mask of the evidence. The next round learns
+from the pixels of this mask. Colours are modelled as in GrabCut (Rother, Kolmogorov and
 Blake, SIGGRAPH 2004). In a video, motion is a feature, and one cut goes through all
 frames.
-
-:func:`start_segmentation` gives a first mask and the features. :func:`final_cut` gives
-the mask for a better log-likelihood ratio.
 """
 
 from dataclasses import dataclass
@@ -46,29 +43,29 @@ from dil_teach.image.resize import resize
 SIDE = 192
 """Longer side, in pixels, of the copies from which larger pictures are segmented."""
 MAX_COLOUR_EVIDENCE, MAX_PATCH_EVIDENCE = 8.0, 20.0
-"""Log-likelihood ratios are clipped to these values, in nats, while the mask grows: a
-Gaussian mixture is overconfident about pixels to which it was not fitted."""
+"""Largest log-likelihood ratios, in nats, while the mask grows: Gaussian mixtures are
+overconfident about pixels to which they were not fitted."""
 EVIDENCE = 2.0
 """Mean absolute log-likelihood ratio, in nats; the cut weighs it against the edges."""
 SMOOTHNESS, SMOOTHNESS_OF_TEXTURE = 5.0, 4.0
-"""Costs, in nats, of a boundary between two pixels of equal colour, when colours count
-and when they do not. GrabCut's 50 would cut off the tips of a star."""
+"""Costs, in nats, of a boundary between two pixels of equal colour: with and without
+evidence from colours. GrabCut's 50 would cut off the tips of a star."""
 ROUNDS = 5
 """Number of rounds of learning and cutting; later the mask hardly changes."""
 PATCH_ROUNDS = (1, 2)
-"""Rounds in which patch mixtures are fitted: the hints alone have too few patches, and
-later little changes."""
+"""Rounds in which patch mixtures are fitted: in round 0 there are too few patches, and
+later the mixtures hardly change."""
 COLOUR_BLUR, PATCH_BLURS = 2.0, (1.5, 3.0)
-"""Standard deviations, in pixels, of the blur on copies of log-likelihood ratios."""
+"""Standard deviations, in pixels, of the blurs on log-likelihood ratios."""
 MOTION = 3
-"""Number of copies of the motion among the features; colours also have three."""
+"""Number of copies of the motion among the features: colours have three, too."""
 
 Where = Bool[Tensor, "n 1 h w"]
 
 
 @dataclass(frozen=True)
 class Start:
-    """A segmentation without networks, and what it was computed from.
+    """The result of :func:`start_segmentation`.
 
     All tensors except ``pictures`` have the size of ``small``: at most ``SIDE`` pixels.
     """
@@ -77,7 +74,7 @@ class Start:
     """The given frames."""
     small: Video
     foreground: Video
-    """Zeros and ones, Float[Tensor, "n 1 h w"]: the given or computed hint."""
+    """The given or computed hint: zeros and ones, Float[Tensor, "n 1 h w"]."""
     background: Video
     flows: Flows | None
     """The optical flow of a video."""
@@ -98,15 +95,9 @@ def start_segmentation(
 ) -> Start:
     """Segment pictures from hints alone: learn, cut, and learn again.
 
-    Parameters
-    ----------
-    pictures, foreground, background
-        As for :func:`dil_teach.classical.segmentation.hints.complete_hints`, with the
-        same errors.
-    seed : int
-        Seed of the mixtures.
-    min_side : int
-        The small copies have at least this many pixels a side.
+    The first three parameters, and the errors raised, are those of
+    :func:`dil_teach.classical.segmentation.hints.complete_hints`. ``seed`` is the seed
+    of the mixtures. The sides of the small copies have at least ``min_side`` pixels.
     """
     hints = complete_hints(pictures, foreground, background)
     scale = min(1.0, SIDE / max(pictures.shape[-2:]))
@@ -120,19 +111,10 @@ def start_segmentation(
 
 
 def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
-    """The mask for a log-likelihood ratio, cut along edges, at the pictures' own size.
+    """The mask for a better log-likelihood ratio of the foreground, in [0, 1].
 
-    Parameters
-    ----------
-    start : Start
-        From :func:`start_segmentation`.
-    evidence : Float[Tensor, "n 1 h w"]
-        Log-likelihood ratio of the foreground, in any unit: it is scaled.
-
-    Returns
-    -------
-    Video
-        Float[Tensor, "n 1 h w"] in [0, 1]; for a video, averaged along the motion.
+    The ratio may have any unit: it is scaled. The mask is cut along edges and has the
+    size of the given pictures; in a video, it is averaged along the motion.
     """
     small, hints = start.small, (start.foreground, start.background)
     evidence = scaled(evidence)
@@ -152,7 +134,7 @@ def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
 def grow(
     pictures: Video, front: Video, back: Video, seed: int, flows: Flows | None
 ) -> tuple[Video, Float[Tensor, "n _k h w"]]:
-    """The mask and the features after ``ROUNDS`` rounds, as in :class:`Start`."""
+    """The mask and the features of the last round, as in :class:`Start`."""
     texture = texture_features(pictures)
     if flows is not None:
         texture = torch.cat([texture, motion(flows).repeat(1, MOTION, 1, 1)], 1)
@@ -180,8 +162,8 @@ def colour_evidence(
 ) -> Float[Tensor, "n 1 h w"]:
     """Log-likelihood ratio of the foreground, in nats, from GrabCut's colour mixtures.
 
-    One mixture is fitted to the pixels inside, one to the pixels outside. The ratio is
-    0 if a layer has fewer than two pixels.
+    One mixture is fitted to the pixels inside, and one to the pixels outside. The ratio
+    is 0 if a layer has fewer than two pixels.
     """
     colours = pictures.transpose(0, 1).flatten(1).T.cpu().double()
     layers = [where.flatten().cpu() for where in (inside, outside)]
@@ -201,17 +183,11 @@ def best_cut(
 ) -> Video:
     """The mask of minimum cost (graph cut), Float[Tensor, "n 1 h w"].
 
-    A boundary costs less where it follows an edge of the picture.
-
-    Parameters
-    ----------
-    evidence : Video
-        Float[Tensor, "n 1 h w"]: log-likelihood ratio of the foreground, in nats.
-    pictures, front, back, flows : Video
-        The ``small``, ``foreground``, ``background`` and ``flows`` of a :class:`Start`.
-    smoothness : float
-        Cost, in nats, of a boundary between two pixels of equal colour. In a video, the
-        cost of a point that is foreground in one frame and background in the next.
+    ``evidence`` is the log-likelihood ratio of the foreground, in nats. ``smoothness``
+    is the cost, in nats, of a boundary between two pixels of equal colour; in a video,
+    also of a point that is foreground in one frame and background in the next. The
+    other parameters are ``small``, ``foreground``, ``background`` and ``flows`` of a
+    :class:`Start`.
     """
     evidence = evidence.where(front == 0, SURE).where(back == 0, -SURE).cpu().double()
     across = None if flows is None else links(pictures, flows, smoothness)

@@ -1,6 +1,6 @@
 """Context-aware saliency: Goferman, Zelnik-Manor and Tal, CVPR 2010 (PAMI 2012). A
-patch is salient if its nearest patches in the same picture differ from it, or if the
-similar patches are all close to it."""
+patch is salient if the most similar patches of the picture still differ from it, or if
+they are all close to it."""
 
 import torch
 import torch.nn.functional as F
@@ -21,28 +21,17 @@ PLACE = 3.0
 """Weight of the distance between places: c in equation 1 of the paper."""
 ATTENTION = 4
 """Longer side of the picture, divided by the standard deviation of the Gaussian weight
-around the centre of attention."""
+around the centre of the salient pixels."""
 
 
 def saliency(image: Image) -> Float[Tensor, "1 h w"]:
-    """The saliency of each pixel of a picture.
+    """The saliency of each pixel of a picture, in [0, 1].
 
     The mean of ``d_colour / (1 + 3 d_place)`` over the 64 nearest patches (paper,
     equation 1) is multiplied by a weight. The weight decreases with the distance to the
     centre of the most salient pixels; the paper (section 3.3) uses the distance to the
-    nearest such pixel.
-
-    A ValueError is raised if the image is smaller than 16 x 16 pixels.
-
-    Parameters
-    ----------
-    image : Image
-        Float[Tensor, "c h w"]; patches are compared on a copy of ``SIDE`` pixels.
-
-    Returns
-    -------
-    Float[Tensor, "1 h w"]
-        In [0, 1], of the image's size.
+    nearest of these pixels. Patches are compared on a copy of ``SIDE`` pixels. A
+    ValueError is raised if the image is smaller than 16 x 16 pixels.
     """
     check_image(image, min_side=16)
     scale = min(1.0, SIDE / max(image.shape[-2:]))

@@ -1,8 +1,7 @@
 """Texture features: Malik, Belongie, Leung and Shi, 'Contour and texture analysis for
 image segmentation', IJCV 2001. The features are the responses of filters of several
-scales and directions, averaged over a window. The directions are sorted by strength, as
-in Varma and Zisserman (IJCV 2005), so a rotated texture keeps its features. This helps
-because a few hints show a texture in few directions only."""
+scales and directions, averaged over a window. The directions are sorted by strength
+(Varma and Zisserman, IJCV 2005), so that a texture that turns keeps its features."""
 
 import math
 
@@ -23,12 +22,11 @@ SPOTS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 WINDOW = 4.0
 """Standard deviation of the Gaussian window around a pixel, in pixels."""
 FLOOR = 1e-4
-"""Added to squared responses before the logarithm, so that responses below 0.01, which
-are noise, hardly matter."""
+"""Added to squared responses before the logarithm: responses below 0.01 are noise."""
 
 PATCH_SIZE, PATCH_COMPONENTS, MIXTURE = 5, 12, 4
-"""Side of a patch, in pixels; number of principal components of a patch without its
-mean; number of Gaussians in a mixture."""
+"""Side of a patch, in pixels; number of principal components of a patch; number of
+Gaussians in a mixture."""
 TRAINING_PATCHES = 1000
 """Number of random patches to which a mixture is fitted; more do not help."""
 BLOCK = 16
@@ -43,14 +41,13 @@ Where = Bool[Tensor, "n 1 h w"]
 def texture_features(
     images: Float[Tensor, "n _c h w"],
 ) -> Float[Tensor, "n features h w"]:
-    """Features of texture and colour at each pixel.
+    """Features of texture and colour at each pixel, as in :func:`standardised`.
 
     Thirty features are logarithms of mean squared filter responses: 18 of oriented
     filters (sorted by strength at each wavelength) and 12 of filters for light and dark
-    spots. Three are
-    the mean and the contrast of the brightness, and the difference of its light and
-    dark parts. The others are the colours, sharp and with two blurs. Each feature has
-    mean 0 and standard deviation 1 over all images.
+    spots. Three more are the mean and the contrast of the brightness, and the
+    difference of its light and dark parts. The others are the colours, sharp and with
+    two blurs.
     """
     grey = images.mean(1, keepdim=True)
     found = [_energy(_oriented(grey, w)).sort(dim=1).values for w in WAVELENGTHS]
@@ -81,7 +78,7 @@ def blur(maps: Maps, sigma: float) -> Maps:
 
 
 def _mirrored(maps: Maps, rows: int, columns: int) -> Tensor:
-    """The maps with a mirrored border, which may be wider than the maps."""
+    """The maps with a mirrored border, which may be wider than the maps are."""
     for axis, reach in ((-2, rows), (-1, columns)):
         side = maps.shape[axis]
         place = torch.arange(-reach, side + reach, device=maps.device)
@@ -93,7 +90,7 @@ def _mirrored(maps: Maps, rows: int, columns: int) -> Tensor:
 def _oriented(
     grey: Float[Tensor, "n 1 h w"], wavelength: float
 ) -> Float[Tensor, "n directions h w"]:
-    """Squared responses of pairs of Gabor filters, even and odd."""
+    """The squared responses of pairs of Gabor filters, even and odd."""
     sigma = wavelength / 2
     reach = math.ceil(2.5 * sigma)
     x = torch.arange(-reach, reach + 1.0, device=grey.device)
@@ -117,26 +114,18 @@ def _light_and_dark(responses: Maps) -> list[Maps]:
 
 
 def _energy(squares: Maps) -> Maps:
-    """The logarithm of the mean in the Gaussian window."""
+    """The logarithm of the mean in the Gaussian window around each pixel."""
     return (blur(squares, WINDOW) + FLOOR).log()
 
 
 def discriminant(
     features: Maps, inside: Where, outside: Where
 ) -> Float[Tensor, "n 1 h w"]:
-    """Log-likelihood ratio of the first texture, by Fisher's linear discriminant.
+    """The log-likelihood ratio of two textures, by Fisher's linear discriminant.
 
-    Parameters
-    ----------
-    features : Float[Tensor, "n k h w"]
-        For example from :func:`texture_features`.
-    inside, outside : Bool[Tensor, "n 1 h w"]
-        The pixels known to be of the first and of the second texture.
-
-    Returns
-    -------
-    Float[Tensor, "n 1 h w"]
-        In nats, for Gaussian features.
+    The result is in nats, for Gaussian features, and positive where the first texture
+    is more likely. ``inside`` is true on pixels known to be of the first texture,
+    ``outside`` on pixels known to be of the second.
     """
     values = features.transpose(0, 1).flatten(1).T.cpu().double()
     known = [values[where.flatten().cpu()] for where in (inside, outside)]
@@ -154,11 +143,11 @@ def patch_evidence(
 ) -> Float[Tensor, "n 1 h w"]:
     """As :func:`discriminant`, but with Gaussian mixtures of patches of grey images.
 
-    Gaussian mixtures describe patches well (Zoran and Weiss, ICCV 2011). A patch has
-    fewer pixels than the filters' window, so the ratio changes more sharply at a
-    boundary. Mixtures fitted to the black squares of a checkerboard are evaluated on
-    the white squares, and the reverse, because on its own training patches a mixture
-    would confirm its labels. The ratio is 0 if a texture has too few training patches.
+    Gaussian mixtures describe patches well (Zoran and Weiss, ICCV 2011). A patch is
+    smaller than the window of the features, so the boundary is sharper. A mixture would
+    confirm the labels of its training patches, so mixtures fitted to the black squares
+    of a checkerboard are evaluated on the white squares, and the reverse. The ratio is
+    0 if a texture has too few training patches.
     """
     half = PATCH_SIZE // 2
     grey = _mirrored(images.mean(1, keepdim=True), half, half)
