@@ -38,7 +38,7 @@ LARGEST = 20
 LEVELS = 3
 """Number of scales at which :func:`exclusion` compares edges; each halves the sides."""
 LEAST_EDGE = 1e-4
-"""Minimum of the mean edge, by which edges are divided: constant layers have none."""
+"""Minimum of the mean edge when it is a divisor: constant layers have no edges."""
 
 
 def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:

@@ -5,7 +5,7 @@ Patches that recur at two distances differ by haze alone, so their colours fade 
 the airlight. Such pairs give the tint of the airlight. Its brightness is that of the
 haziest part of the picture, extrapolated to a contrast of 0.
 
-Departures: the paper takes the brightness from the pairs, too. Most pairs match by
+Departures: in the paper, the pairs also give the brightness. Most pairs match by
 chance, so our fit is iteratively reweighted. Everything is computed in linear light.
 Constants without another source were chosen on the practice scenes of
 ``data/render_scenes.py --practice``.
@@ -146,9 +146,9 @@ def haziest_part(
 ) -> tuple[Float[Tensor, "3"], Float[Tensor, ""], Float[Tensor, "3"]]:
     """Measure the haziest 2 % of the pixels, and the near part of the scene.
 
-    Returns, in linear light: the mean colour of the haziest part; its contrast, divided
-    by that of the near part without haze; the mean colour of the near part without
-    haze.
+    Returns the mean colour of the haziest part, its contrast divided by the contrast of
+    the near part, and the mean colour of the near part. The near part is measured
+    without its haze. All is in linear light.
     """
     linear = to_linear(frames)
     dark = dark_channel(linear, 15).flatten()
@@ -171,7 +171,7 @@ def contrast_confidence(contrast: Float[Tensor, ""]) -> Float[Tensor, ""]:
 
 
 def doubt(frames: Frames, airlight: Airlight, estimated: bool) -> str | None:
-    """The reason why dehazing may fail, or None. The airlight may be ``estimated``."""
+    """Why dehazing may fail, or None. ``estimated`` is false for a known airlight."""
     _, contrast, _ = haziest_part(frames, airlight)
     if contrast_confidence(contrast) < 0.5:
         return (

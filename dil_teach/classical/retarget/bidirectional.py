@@ -67,8 +67,8 @@ def update(
     alpha : float
         From 0, coherence only, to 1, completeness only.
     where : Float[Tensor, "2 h w"], optional
-        The place (y, x) in the only source that each pixel of the target should come
-        from, as fractions of the source's height and width.
+        If there is one source: the place (y, x) from which each pixel of the target
+        should come, as fractions of the source's height and width.
 
     Returns
     -------

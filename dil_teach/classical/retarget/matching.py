@@ -85,7 +85,7 @@ def coarse_to_fine(source: Size, target: Size, least: int = COARSEST) -> list[Le
 def search_rows(
     patches: Rows, size: Size, target: Image, where: Places | None
 ) -> tuple[Rows, Rows]:
-    """The rows that are compared, for the source's patches and for those of the target.
+    """The rows to compare: one for each patch of the source, and of the target.
 
     A row has the patch's first principal components. It also has the patch's place if
     ``where`` is given: the place in the source for each pixel of the target. ``size``

@@ -11,9 +11,9 @@ averaged. The best key has the smallest normalised score
 where D_ij is the mean squared difference of Q_i and K_j. A key that is far from all
 queries has a small score, so all patches of the source are used if alpha is small.
 
-Departures: the paper starts from the resized image; the start and the search of
-:func:`retarget` are those of :mod:`.bidirectional`. The number of updates, the coarsest
-sizes and the noise differ, too; see the constants.
+Departures: :func:`retarget` has the start image and the search of
+:mod:`.bidirectional`; the paper starts from the resized image. The number of updates,
+the coarsest sizes and the noise differ, too; see the constants.
 """
 
 import torch
@@ -42,8 +42,8 @@ COARSEST_NOVEL = 14
 half of the image."""
 NOISE = 5.0
 """Standard deviation of the noise, divided by that of the image. A departure: the paper
-has 0.75, and one search at the coarsest level. With 0.75, our 20 searches at the
-coarsest level would restore the image."""
+uses 0.75 and a single search at the coarsest level. With 0.75, our 20 searches at this
+level would restore the image."""
 
 
 def nearest_patch_module(

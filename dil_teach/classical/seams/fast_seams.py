@@ -11,12 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dil_teach.classical.seams.seams import (
-    Energy,
-    check_energy,
-    grey_values,
-    pixel_costs,
-)
+from dil_teach.classical.seams.seams import Energy, grey_values, pixel_costs
 from dil_teach.image.convention import Image
 
 
@@ -39,7 +34,6 @@ def fast_seams_in_turn(
     Int[Tensor, "count h"]
         Columns of each seam, in the image without the seams before it.
     """
-    check_energy(energy)
     grey = grey_values(image).numpy()
     # a bias has large numbers, which need double precision; without it, float is faster
     biases = [bias.cpu().double().numpy()] if bias.any() else []

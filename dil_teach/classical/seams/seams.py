@@ -44,7 +44,6 @@ def energy_map(image: Image, energy: Energy = "backward") -> Costs:
         is removed.
     """
     check_image(image)
-    check_energy(energy)
     padded = F.pad(grey_values(image)[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
     left, right = padded[1:-1, :-2], padded[1:-1, 2:]
     above, below = padded[:-2, 1:-1], padded[2:, 1:-1]
@@ -58,6 +57,8 @@ def pixel_costs(
     """One cost (backward) or three (forward), from the neighbours' grey values."""
     if energy == "backward":
         return (abs(right - left) + abs(below - above),)
+    if energy != "forward":
+        raise ValueError(f"energy: expected forward or backward, got '{energy}'")
     beside = abs(right - left)
     return beside + abs(above - left), beside, beside + abs(above - right)
 
@@ -65,12 +66,6 @@ def pixel_costs(
 def grey_values(image: Image) -> Float[Tensor, "h w"]:
     """The luma of an image, on the CPU."""
     return luma(image.cpu())[0].float()
-
-
-def check_energy(energy: str) -> None:
-    """Raise a ValueError for an unknown energy."""
-    if energy not in ENERGIES:
-        raise ValueError(f"energy: expected forward or backward, got '{energy}'")
 
 
 def find_seam(costs: Costs) -> Int[Tensor, "h"]:

@@ -1,7 +1,7 @@
 """Hints: the pixels that are known to be foreground or background.
 
 If the user does not give a hint, it is computed: salient pixels are foreground
-(:mod:`dil_teach.classical.segmentation.saliency`), pixels near the border background.
+(:mod:`dil_teach.classical.segmentation.saliency`), the border is background.
 """
 
 import torch

@@ -49,7 +49,7 @@ EVIDENCE = 2.0
 """Mean absolute log-likelihood ratio, in nats; the cut weighs it against the edges."""
 SMOOTHNESS, SMOOTHNESS_OF_TEXTURE = 5.0, 4.0
 """Costs, in nats, of a boundary between two pixels of equal colour: with and without
-evidence from colours. GrabCut's 50 would cut off the tips of a star."""
+evidence from colours. GrabCut's 50 would cut off thin parts."""
 ROUNDS = 5
 """Number of rounds of learning and cutting; later the mask hardly changes."""
 PATCH_ROUNDS = (1, 2)
@@ -58,7 +58,7 @@ later the mixtures hardly change."""
 COLOUR_BLUR, PATCH_BLURS = 2.0, (1.5, 3.0)
 """Standard deviations, in pixels, of the blurs on log-likelihood ratios."""
 MOTION = 3
-"""Number of copies of the motion among the features: colours have three, too."""
+"""Number of copies of the motion among the features. There are three of the colours."""
 
 Where = Bool[Tensor, "n 1 h w"]
 

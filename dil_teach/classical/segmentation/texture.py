@@ -41,7 +41,7 @@ Where = Bool[Tensor, "n 1 h w"]
 def texture_features(
     images: Float[Tensor, "n _c h w"],
 ) -> Float[Tensor, "n features h w"]:
-    """Features of texture and colour at each pixel, as in :func:`standardised`.
+    """Features of texture and colour at each pixel, standardised.
 
     Thirty features are logarithms of mean squared filter responses: 18 of oriented
     filters (sorted by strength at each wavelength) and 12 of filters for light and dark
@@ -145,9 +145,9 @@ def patch_evidence(
 
     Gaussian mixtures describe patches well (Zoran and Weiss, ICCV 2011). A patch is
     smaller than the window of the features, so the boundary is sharper. A mixture would
-    confirm the labels of its training patches, so mixtures fitted to the black squares
-    of a checkerboard are evaluated on the white squares, and the reverse. The ratio is
-    0 if a texture has too few training patches.
+    confirm the labels of its training patches. So mixtures are fitted to the black
+    squares of a checkerboard and evaluated on the white squares, and the reverse. The
+    ratio is 0 if a texture has too few training patches.
     """
     half = PATCH_SIZE // 2
     grey = _mirrored(images.mean(1, keepdim=True), half, half)
