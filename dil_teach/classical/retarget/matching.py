@@ -25,9 +25,8 @@ Chosen by hand. (GPNN's paper has 10 at each level.)"""
 SHRINK = 0.75
 """Size of a level, divided by that of the next finer level."""
 PLACE_WEIGHT = 3.0
-"""Weight of the distance between two patches' places in the source, in fractions of its
-sides; its square is added to the squared distance of the values. A departure: the
-papers compare values alone. Chosen by hand."""
+"""Factor of a patch's place (in fractions of the image's sides) in the compared rows. A
+departure: the papers compare values alone. Chosen by hand."""
 COMPONENTS = 32
 """Number of compared principal components, of 147 values in colour. Chosen by hand."""
 SAMPLE = 4000
@@ -75,8 +74,8 @@ def coarse_to_fine(source: Size, target: Size, least: int = COARSEST) -> list[Le
     """
     scale, sizes = SHRINK, [(source, target)]
     while scale * min(*source, *target) >= least:
-        small, large = ((round(scale * h), round(scale * w)) for h, w in sizes[0])
-        sizes.append((small, large))
+        small = [(round(scale * h), round(scale * w)) for h, w in (source, target)]
+        sizes.append((small[0], small[1]))
         scale *= SHRINK
     last = len(UPDATES) - 1
     return [Level(*s, UPDATES[min(k, last)]) for k, s in enumerate(sizes[::-1])]

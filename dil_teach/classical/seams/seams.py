@@ -100,7 +100,8 @@ def seam_energy(costs: Costs, seam: Int[Tensor, "h"]) -> float:
     """The energy of a seam: the sum of the costs along it, as in :func:`find_seam`."""
     if (seam.diff().abs() > 1).any():
         raise ValueError(
-            f"seam: expected at most one column from row to row, got {seam.tolist()}"
+            "seam: expected steps of at most one column from row to row, got "
+            f"{seam.tolist()}"
         )
     row = torch.arange(len(seam), device=seam.device)
     steps = costs if costs.ndim == 3 else costs.expand(3, -1, -1)
