@@ -109,7 +109,7 @@ def to_its_stop_and_on(noisy: Image, truth: Image, seed: int) -> dict:
                 "steps": dip.step,
                 "DIP, last drawing": psnr(dip.raw(), truth),
             }
-    return row | {"DIP, best step by the truth": max(best, row["DIP"])}
+    return row | {"DIP, oracle's best step": max(best, row["DIP"])}
 
 
 class AuthorsNetwork(nn.Module):

@@ -276,7 +276,7 @@ def choices() -> list[dict]:
                 "no two grey levels": lambda m, c, n: torch.minimum(
                     m.amax(0), CONTRAST * c
                 ),
-                "half a pixel alone, as the paper": lambda m, c, n: m.amax(0),
+                "the paper's rule: half a pixel alone": lambda m, c, n: m.amax(0),
             }
 
             plain = {

@@ -91,11 +91,12 @@ def with_references(
 
 def label(work: Entry) -> tuple[str, str]:
     """The authors' surnames and the year; a work without a year is named, as a talk."""
+    people, fields = work.persons or {}, work.fields or {}
     names = [
         " ".join(map(str, [*person.rich_prelast_names, *person.rich_last_names]))
-        for person in work.persons["author"]
+        for person in people["author"]
     ]
-    year = work.fields.get("year") or work.fields["howpublished"].lower()
+    year = fields.get("year") or fields["howpublished"].lower()
     if len(names) > MOST_NAMES:
         return f"{names[0]} et al.", year
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])), year

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 
 def check_claims(claims: Mapping[str, object], own_photograph: bool = False) -> None:
-    """Print whether each claim holds, and stop if one does not.
+    """Print whether each claim holds, and raise an AssertionError if one does not.
 
     Parameters
     ----------
@@ -12,11 +12,6 @@ def check_claims(claims: Mapping[str, object], own_photograph: bool = False) -> 
         Each claim in words, and whether it holds.
     own_photograph : bool
         Whether the reader uses another photograph; then a claim may fail.
-
-    Raises
-    ------
-    AssertionError
-        If a claim does not hold and the photograph is ours.
     """
     for claim, holds in claims.items():
         print(f"{claim}: {bool(holds)}")

@@ -53,10 +53,7 @@ def show(picture: Picture, alt: str, **options: Any) -> None:
         If `alt` is too short, or as in :func:`strip`.
     """
     if isinstance(picture, Figure) and options:
-        raise ValueError(
-            f"{', '.join(options)}: expected no options with a finished Figure; pass "
-            "them to strip(images, ...), which makes the figure"
-        )
+        raise ValueError(f"{', '.join(options)}: pass them to strip(images, ...)")
     figure = picture if isinstance(picture, Figure) else strip(picture, **options)
     display_html(figure_html(figure, alt), alt)
 
@@ -67,28 +64,15 @@ def display_html(html: str, plain: str) -> None:
 
 
 def figure_html(picture: Picture, alt: str) -> str:
-    """One HTML ``<img>`` with the pixels and the alt text in it.
+    """One HTML ``<img>`` that contains the pixels (PNG, or JPEG if the PNG is large).
 
-    Parameters
-    ----------
-    picture, alt
-        As in :func:`show`.
-
-    Returns
-    -------
-    str
-        ``<img>`` with a ``data:`` address (PNG, or JPEG if the PNG is too large).
-
-    Raises
-    ------
-    ValueError
-        If `alt` is too short.
+    `picture` and `alt` are as in :func:`show`; a short `alt` raises a ValueError.
     """
     alt = " ".join(alt.split())
     if len(alt) < MIN_ALT_CHARACTERS:
         raise ValueError(
             f"alt: expected at least {MIN_ALT_CHARACTERS} characters, got {alt!r}; say "
-            "what can be seen, and what changes from one picture to the next"
+            "what can be seen"
         )
     figure = picture if isinstance(picture, Figure) else strip(picture)
     canvas = FigureCanvasAgg(figure)
@@ -150,7 +134,7 @@ def strip(
     """
     panels = dict(images) if isinstance(images, Mapping) else {"": images}
     if not panels:
-        raise ValueError("images: expected at least one image, got none; add one")
+        raise ValueError("images: expected at least one image, got none")
     for title, image in panels.items():
         name = f"images[{title!r}]" if title else "images"
         check_image(image, name, in_range=False)
@@ -201,24 +185,12 @@ def curves(
     Parameters
     ----------
     lines : dict of name to (x values, y values)
-        At most four.
+        At most five, because more are hard to tell apart; else a ValueError is raised.
     xlabel, ylabel : str
         What the axes show, with units.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there are more than five lines, which are hard to tell apart.
     """
     if len(lines) > len(CURVES):
-        raise ValueError(
-            f"lines: expected at most {len(CURVES)} curves, got {len(lines)}; draw "
-            "several figures"
-        )
+        raise ValueError(f"lines: expected at most {len(CURVES)}, got {len(lines)}")
     figure = Figure(figsize=(4.6, 2.8), dpi=160, layout="constrained")
     axes = figure.add_subplot()
     for (name, (x, y)), (colour, dash) in zip(lines.items(), CURVES, strict=False):

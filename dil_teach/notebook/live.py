@@ -40,15 +40,7 @@ class LivePanel:
         self._handle: DisplayHandle | None = None
 
     def update(self, progress: Progress, preview: Image) -> None:
-        """Show the state of the training.
-
-        Parameters
-        ----------
-        progress : Progress
-            As `train` yields it.
-        preview : Image
-            The method's current result.
-        """
+        """Show what `train` yielded and the method's current result."""
         kept = [(step, image) for step, image in self.history if step < progress.step]
         self.history = [*kept, (progress.step, preview.detach().cpu())]
         for name, value in progress.losses.items():
@@ -59,11 +51,11 @@ class LivePanel:
             "text/html": self._html(progress, preview),
             "text/plain": f"Step {progress.step} of {progress.total_steps}",
         }
-        if self._handle is None or self._cell != shell.execution_count:
+        if self._handle and self._cell == shell.execution_count:
+            self._handle.update(bundle, raw=True)
+        else:
             self._cell = shell.execution_count
             self._handle = display(bundle, raw=True, display_id=True)
-        else:
-            self._handle.update(bundle, raw=True)
 
     def _html(self, progress: Progress, preview: Image) -> str:
         """A progress bar with its values in words, the losses and the preview."""
@@ -104,16 +96,9 @@ def scrub(history: Sequence[tuple[int, Image]], alt: str) -> Explorer:
     -------
     Explorer
         Its ``render(step)`` is the last preview at or before that step.
-
-    Raises
-    ------
-    ValueError
-        If the history is empty.
     """
     if not history:
-        raise ValueError(
-            "history: expected at least one (step, image), got none; train first"
-        )
+        raise ValueError("history: expected a (step, image), got none; train first")
     steps = [step for step, _ in history]
 
     def render(step: int) -> Image:
@@ -121,6 +106,6 @@ def scrub(history: Sequence[tuple[int, Image]], alt: str) -> Explorer:
 
     stride = max(steps[1] - steps[0], 1) if len(steps) > 1 else 1
     slider = Slider("Training step", steps[0], steps[-1], steps[-1], stride)
-    shown = sorted({steps[0], steps[len(steps) // 2], steps[-1]})
-    examples = [{"step": step} for step in shown]
+    shown = {steps[0], steps[len(steps) // 2], steps[-1]}
+    examples = [{"step": step} for step in sorted(shown)]
     return explore(render, {"step": slider}, alt, examples, live=True)

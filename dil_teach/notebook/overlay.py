@@ -35,10 +35,7 @@ class Mark:
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) <= 0:
-            raise ValueError(
-                f"Mark: expected height and width above 0, got {self.height} and "
-                f"{self.width}; the order is (top, left, height, width, label, style)"
-            )
+            raise ValueError(f"expected height and width above 0, got {self}")
 
     def look(self) -> tuple[str, str]:
         """Colour and dash. Marks never differ only in colour."""
@@ -52,21 +49,14 @@ class Mark:
 
 @dataclass(frozen=True)
 class Clickable:
-    """A picture; a click on it sets the sliders `row` and `column` of `explore`.
-
-    Parameters
-    ----------
-    image : Image
-        Grey or RGB.
-    marks : function of the controls' values, optional
-        Pure: values in, list of `Mark` out. By default the pixel itself is marked.
-    alt : str
-        What the picture shows. The point and the marks' labels are appended.
-    """
+    """A picture; a click on it sets the sliders `row` and `column` of `explore`."""
 
     image: Image
+    """Grey or RGB."""
     marks: Callable[..., list[Mark]] | None = None
+    """Returns the marks for the controls' values. By default it marks the pixel."""
     alt: str = "The picture to click on"
+    """What the picture shows. The point and the marks' labels are appended."""
 
     def __post_init__(self) -> None:
         check_image(self.image, in_range=False)
@@ -86,10 +76,7 @@ class Clickable:
         row, column = values["row"], values["column"]
         marks = self.marks(**values) if self.marks else [Mark(row, column, 1, 1)]
         if not all(isinstance(mark, Mark) for mark in marks):
-            raise ValueError(
-                f"marks: expected a function that returns a list of Mark, got {marks}; "
-                "make each by Mark(top, left, height, width, label)"
-            )
+            raise ValueError(f"marks: must return a list of Mark, got {marks}")
         labels = ", ".join(mark.label for mark in marks if mark.label)
         alt = f"{self.alt}, at row {row}, column {column}"
         return marks, f"{alt}, marked: {labels}" if labels else alt
@@ -122,13 +109,7 @@ def marked(image: Image, marks: Sequence[Mark]) -> Figure:
 
 
 class Painter:
-    """A mask and the controls that paint it, as `paint` shows them.
-
-    Attributes
-    ----------
-    mask : Float[Tensor, "1 h w"]
-        1 where painted and 0 elsewhere. It can be set.
-    """
+    """A mask and the controls that paint it, as `paint` shows them."""
 
     def __init__(self, image: Image, label: str, mask: Tensor | None) -> None:
         check_image(image, in_range=False)
@@ -171,6 +152,7 @@ class Painter:
 
     @property
     def mask(self) -> Float[Tensor, "1 h w"]:
+        """1 where painted and 0 elsewhere. It can be set."""
         runs = self.touch.runs
         values = np.repeat(np.arange(len(runs)) % 2, runs).astype(np.float32)
         shape = (1, *self.image.shape[1:])
@@ -183,8 +165,7 @@ class Painter:
         if mask.shape != shape or not ((values == 0) | (values == 1)).all():
             raise ValueError(
                 f"mask: expected zeros and ones of shape {shape}, got "
-                f"{tuple(mask.shape)}, from {values.min():.3g} to {values.max():.3g}; "
-                "resize it to the picture, then threshold it"
+                f"{tuple(mask.shape)}, from {values.min():.3g} to {values.max():.3g}"
             )
         flat = values.flatten().numpy()
         edges = np.flatnonzero(np.diff(flat)) + 1
@@ -214,18 +195,13 @@ def paint(image: Image, label: str = "mask", mask: Tensor | None = None) -> Pain
     label : str
         The name of the mask, such as ``"hole"``.
     mask : Tensor, optional
-        The initial mask, zeros and ones of shape (1, h, w); by default zeros. Without a
-        reader, such as in a test, the mask stays like this.
+        The initial mask, zeros and ones of shape (1, h, w); by default zeros. Another
+        value or shape raises a ValueError.
 
     Returns
     -------
     Painter
         Its `mask` is what is painted so far.
-
-    Raises
-    ------
-    ValueError
-        If `image` is not an image, or the mask does not have its size.
     """
     painter = Painter(image, label, mask)
     display(painter.panel)

@@ -22,20 +22,14 @@ def start(budget: str, seconds: Mapping[str, int]) -> None:
     Parameters
     ----------
     budget : {"quick", "standard", "full"}
-        It changes image sizes and numbers of steps, never the method.
+        It changes image sizes and numbers of steps, never the method. Another budget
+        raises a ValueError.
     seconds : dict of budget to int
         Expected time of the whole chapter on two CPU cores.
-
-    Raises
-    ------
-    ValueError
-        If there is no such budget.
     """
-    if budget not in ("quick", "standard", "full"):
-        raise ValueError(
-            f"budget: expected one of quick, standard, full, got {budget!r}; change it "
-            "in the cell above"
-        )
+    if budget not in seconds:
+        names = ", ".join(seconds)
+        raise ValueError(f"budget: expected one of {names}, got {budget!r}")
     where = device()
     if where.type == "cuda":
         name = torch.cuda.get_device_name(where)
@@ -44,9 +38,7 @@ def start(budget: str, seconds: Mapping[str, int]) -> None:
         # mostly waits; on a busy machine it waits ten times longer than it computes.
         torch.set_num_threads(1)
         name = f"one thread of {os.cpu_count()} cores"
-    print(
-        f"dil_teach {dil_teach.__version__}, Python {platform.python_version()}, "
-        f"torch {torch.__version__}"
-    )
+    python = f"Python {platform.python_version()}"
+    print(f"dil_teach {dil_teach.__version__}, {python}, torch {torch.__version__}")
     print(f"Device: {where.type} ({name})")
     print(f"Budget: {budget}, about {seconds[budget]} s in all on two CPU cores")

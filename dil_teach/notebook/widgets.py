@@ -33,7 +33,7 @@ POINT = ("row", "column")  # names of the controls that a click sets
 
 @dataclass(frozen=True)
 class Slider:
-    """A number from `low` to `high`. It is an integer if `step` is one."""
+    """A number from `low` to `high`: an integer if `step` is an integer."""
 
     label: str
     low: int | float
@@ -47,9 +47,8 @@ class Slider:
         return self.low, self.high
 
     def widget(self, live: bool) -> ipywidgets.DOMWidget:
-        kind = ipywidgets.FloatSlider
-        if isinstance(self.step, int):
-            kind = ipywidgets.IntSlider
+        whole = isinstance(self.step, int)
+        kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
         span = {"min": self.low, "max": self.high, "step": self.step}
         options = span | look(self.label)
         return kind(value=self.default, continuous_update=live, **options)
@@ -140,17 +139,13 @@ def explore(
     live : bool
         Whether to redraw while a slider moves, if `render` takes well under a second.
     click : Clickable, optional
-        A picture with marks. A click on it sets the sliders `row` and `column`.
+        A picture with marks. A click on it sets `row` and `column`. These must be
+        integer sliders within the picture; otherwise a ValueError is raised.
 
     Returns
     -------
     Explorer
         Assign it to a variable, so that tests find it.
-
-    Raises
-    ------
-    ValueError
-        If `row` and `column` are not integer sliders within the picture of `click`.
     """
     explorer = Explorer(render, controls, alt, click)
     shells: Values = {name: made.widget(live) for name, made in controls.items()}
@@ -171,14 +166,15 @@ def explore(
             raise
 
     def clicked(_change: object, touch: Touch) -> None:
-        goal = {name: _nearest(shells[name], getattr(touch, name)) for name in POINT}
-        moved = any(shells[name].value != at for name, at in goal.items())
-        for name, at in goal.items():  # two sliders move, but the picture is drawn once
-            shells[name].unobserve(redraw, "value")
-            shells[name].value = at
-            shells[name].observe(redraw, "value")
-        touch.row, touch.column = goal.values()
-        if moved:
+        sliders = [shells[name] for name in POINT]
+        before = [slider.value for slider in sliders]
+        for name, slider in zip(POINT, sliders, strict=True):
+            steps = round((getattr(touch, name) - slider.min) / slider.step)
+            slider.unobserve(redraw, "value")  # both sliders move; draw once
+            slider.value = min(slider.min + steps * slider.step, slider.max)
+            slider.observe(redraw, "value")
+        touch.row, touch.column = after = [slider.value for slider in sliders]
+        if after != before:
             redraw()
 
     for shell in shells.values():
@@ -203,7 +199,8 @@ def before_after(
     Parameters
     ----------
     before, after : Image
-        Two images of the same shape. `before` is left of the divider.
+        Two images of the same shape; otherwise a ValueError is raised. `before` is left
+        of the divider.
     names : (str, str)
         Their names, such as ``("bicubic", "ZSSR")``.
     zoom : int
@@ -213,17 +210,10 @@ def before_after(
     -------
     Explorer
         Its ``render(position)`` composes the picture, with `position` from 0 to 1.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
     """
     if before.shape != after.shape:
-        raise ValueError(
-            f"after: expected before's shape {tuple(before.shape)}, got "
-            f"{tuple(after.shape)}; resize or crop one of them"
-        )
+        shapes = f"{tuple(before.shape)}, got {tuple(after.shape)}"
+        raise ValueError(f"after: expected before's shape {shapes}")
     before, after = before.detach().cpu(), after.detach().cpu()
 
     def render(position: float) -> Image:
@@ -268,26 +258,17 @@ def upload(label: str) -> ipywidgets.FileUpload:
 
 
 def uploaded_image(value: Any, default: Image, max_side: int = 2048) -> Image:
-    """The uploaded photograph, or `default` if nothing was uploaded.
+    """The uploaded photograph without its alpha channel, or `default` if there is none.
 
     Parameters
     ----------
     value : FileUpload.value
-        A dict of file name to file in ipywidgets 7, a tuple of files in 8.
+        A dict of file name to file in ipywidgets 7, a tuple of files in 8. A file that
+        is not a picture raises a ValueError.
     default : Image
         The image to return if nothing was uploaded.
     max_side : int
         Largest side in pixels. A larger photograph is downscaled, with a message.
-
-    Returns
-    -------
-    Image
-        Grey or RGB, without an alpha channel.
-
-    Raises
-    ------
-    ValueError
-        If the file is not a picture.
     """
     files = list(value.values() if isinstance(value, dict) else value)
     if not files:
@@ -317,15 +298,9 @@ def _clickable(click: Clickable, controls: Mapping[str, Control]) -> Touch:
         ):
             raise ValueError(
                 f"controls: expected {name!r} to be a Slider of integers from 0 to "
-                f"{side - 1}, the picture's pixels, got {control}; add one"
+                f"{side - 1}, the picture's pixels, got {control}"
             )
     return Touch("click", click.image)
-
-
-def _nearest(slider: ipywidgets.IntSlider, value: int) -> int:
-    """The value of the slider that is nearest to `value`."""
-    to = slider.min + slider.step * round((value - slider.min) / slider.step)
-    return min(max(to, slider.min), slider.max)
 
 
 def _show_examples(explorer: Explorer, examples: Sequence[Values]) -> None:

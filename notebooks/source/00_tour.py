@@ -370,7 +370,8 @@ show(
 # Noise and compression artefacts recur, too.
 # If the camera's blur is not the assumed one, the sons are not made as the given image was.
 # Chapter 09 shows all these cases, and what helps.
-# A full-size photograph from a phone is such a case; yours is not, because it was downscaled here.
+# Full-size photographs from phones often have these faults.
+# Your photograph was downscaled here, which removes them.
 
 # %%
 # NBVAL_CHECK_OUTPUT

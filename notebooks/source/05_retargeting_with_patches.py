@@ -829,7 +829,8 @@ claims = {
     "our seam has the energy of the library's": abs(seam_sums[0] - seam_sums[1]) < 1e-4,
     "a corner has nothing new": added["a corner"] < 1e-9,
     "a corner misses much of the photograph": missing["a corner"] > 0.005,
-    "the photograph in noise misses nothing": missing["pasted into noise"] < 1e-9,
+    "a photograph pasted into noise misses nothing": missing["pasted into noise"]
+    < 1e-9,
     "in noise, much is new": added["pasted into noise"] > 0.01,
     "coherence alone loses over three times as much as both": (
         lost["coherence alone"] > 3 * lost["both"]

@@ -699,17 +699,17 @@ with ThreadPoolExecutor(2) as pool:  # two photographs at a time
 
 # %%
 ALTS = {
-    "coins": "Coins, and eight pictures twice as wide: bicubic and seam carving make "
-    "ovals, texture expansion dented coins in slanting rows, the others round coins "
-    "in four rows",
-    "brick": "Bricks, and eight pictures twice as wide: bicubic makes wide bricks, "
-    "seam carving bent joints, the others narrow bricks",
-    "flower": "A dahlia, and eight pictures twice as wide: bicubic and InGAN make an "
-    "oval flower, tiling and column warp two flowers, texture expansion a large disc "
-    "of straight streaks, the others one round flower",
-    "facade": "A street front, and eight pictures twice as wide: bicubic and seam "
-    "carving make wide windows, texture expansion slanting rows of small windows, the "
-    "others more windows",
+    "coins": "Coins, and eight pictures that are twice as wide. Bicubic and seam "
+    "carving: oval coins. Texture expansion: dented coins in slanting rows. The other "
+    "five: round coins in four rows.",
+    "brick": "Bricks, and eight pictures that are twice as wide. Bicubic: wide bricks. "
+    "Seam carving: bent joints. The other six: narrow bricks.",
+    "flower": "A dahlia, and eight pictures that are twice as wide. Bicubic and InGAN: "
+    "one oval flower. Tiling and column warp: two flowers. Texture expansion: a large "
+    "disc of straight streaks. The other three: one round flower.",
+    "facade": "A street front, and eight pictures that are twice as wide. Bicubic and "
+    "seam carving: wide windows. Texture expansion: slanting rows of small windows. The "
+    "other five: more windows.",
 }
 
 # %%

@@ -476,7 +476,7 @@ given_away = max(average_score) - psnr(answer, truth)
 claims = {
     "the average gains over 4 dB": psnr(answer, truth) > psnr(noisy, truth) + 4,
     "the best average beats the best output": max(average_score) > max(raw_score),
-    "the kept step is under 0.6 dB below the best": given_away < 0.6,
+    "the kept step loses less than 0.6 dB against the best": given_away < 0.6,
 }
 check_claims(claims, own)
 
@@ -791,10 +791,10 @@ closed = min(in_gap(4, s, "noise") - in_gap(1, s, "noise") for s in (0, 8))
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "input noise: four scales fill the gaps over 3 dB better": closed > 3,
-    "four scales, noise: skips make the output rougher": rough[8, "noise"]
+    "with noise input, four scales fill gaps over 3 dB better": closed > 3,
+    "with noise input, skips make the output rougher": rough[8, "noise"]
     > 1.1 * rough[0, "noise"],
-    "skips: position gives a smoother output than noise": rough[8, "position"]
+    "with skips, position input gives a smoother output": rough[8, "position"]
     < 0.9 * rough[8, "noise"],
 }
 check_claims(claims, own)

@@ -130,7 +130,7 @@ def test_a_crop_of_a_finished_figure_is_rejected():
 def test_no_images_and_too_many_curves_are_rejected():
     with pytest.raises(ValueError, match="at least one image"):
         strip({})
-    with pytest.raises(ValueError, match="at most 5 curves"):
+    with pytest.raises(ValueError, match="at most 5, got 6"):
         curves({str(i): ([0], [0]) for i in range(6)}, "x", "y")
 
 

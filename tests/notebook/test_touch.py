@@ -208,12 +208,14 @@ def test_a_click_needs_integer_sliders_within_the_picture(row, shown):
             click=Clickable(IMAGE),
         )
     missing = {name: CONTROLS[name] for name in ("row", "grey")}
-    with pytest.raises(ValueError, match=r"'column' to be .* got None; add one"):
+    with pytest.raises(ValueError, match=r"'column' to be .* got None"):
         explore(lambda **_: IMAGE, missing, "x" * 20, [], click=Clickable(IMAGE))
 
 
 def test_a_bad_mark_or_picture_is_rejected():
-    with pytest.raises(ValueError, match="height and width above 0, got 0 and 5"):
+    with pytest.raises(
+        ValueError, match=r"height and width above 0.*height=0, width=5"
+    ):
         Mark(3, 3, 0, 5)
     with pytest.raises(ValueError, match="image: expected float32"):
         Clickable(IMAGE.double())
