@@ -71,7 +71,7 @@ def _loss(
 
 
 def _mean_over_known(got: float, *given: Any) -> bool:
-    """Whether `got` is the mean over the known pixels alone, which is right as well."""
+    """Whether `got` is the mean over the known pixels, which is right as well."""
     known = 1 if given[2] is None else float(1 - given[2].mean())
     return abs(got * known / float(_loss(*given)) - 1) < 1e-4
 
@@ -104,7 +104,7 @@ damage_loss = Exercise(
         "hole.": lambda d, g, m, s: _loss(d if m is None else d * (1 - m), g, None, s),
         "Single pixels of the drawing are compared. A camera averages before it "
         "samples. Use `resize`.": partial(_loss, degrade=lambda d, s: d[..., ::s, ::s]),
-        "Use `resize`, not means of squares.": partial(_loss, degrade=F.avg_pool2d),
+        "Use `resize`, not averages of blocks.": partial(_loss, degrade=F.avg_pool2d),
         "The given image was made larger. Make the drawing smaller "
         "instead.": lambda d, g, m, s: _loss(d, resize(g, s), m, 1),
         "The drawing was made smaller without antialiasing. Use `resize` as it "

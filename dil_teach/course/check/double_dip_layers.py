@@ -89,8 +89,8 @@ exclusion = Exercise(
     {
         "A pale layer counts less. Divide by twice the mean.": _exclusion(torch.abs),
         "Divide by twice the mean before `tanh`.": _exclusion(lambda e: e.abs().tanh()),
-        "The edges are divided by their mean, but without `tanh` one outweighs all "
-        "others.": _exclusion(lambda e: e.abs() / (2 * e.abs().mean() + 1e-6)),
+        "The edges are divided by their mean, but without `tanh` one edge outweighs "
+        "the others.": _exclusion(lambda e: e.abs() / (2 * e.abs().mean() + 1e-6)),
         "Divide by *twice* the mean of edges.": _exclusion(lambda e: _strength(e, 1)),
         "Take the mean, not the sum.": _exclusion(product=lambda x, y: (x * y).sum()),
         "Edges across are not counted.": _exclusion(axes=(1,)),

@@ -1,7 +1,6 @@
 """Exercises of chapter 15: haze in linear light, a layer in closed form, flicker."""
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,16 +15,8 @@ def _mix(clear: Tensor, transmission: Tensor, airlight: Tensor) -> Tensor:
     return transmission * clear + (1 - transmission) * airlight
 
 
-def _haze(
-    clear: Tensor,
-    transmission: Tensor,
-    airlight: Tensor,
-    scene: Callable = to_linear,
-    light: Callable = to_linear,
-    back: Callable = to_srgb,
-) -> Tensor:
-    """A hazy picture, with other conversions of the two lights or of the result."""
-    return back(_mix(scene(clear), transmission, light(airlight)))
+def _haze(clear: Tensor, transmission: Tensor, airlight: Tensor) -> Tensor:
+    return to_srgb(_mix(to_linear(clear), transmission, to_linear(airlight)))
 
 
 CLEAR, BLUISH = rand(3, 6, 9), torch.tensor([0.8, 0.84, 0.9])[:, None, None]
@@ -47,10 +38,10 @@ haze = Exercise(
     ],
     {
         "Convert to linear light first: haze adds light to light.": _mix,
-        "Convert the result back to sRGB at the end.": partial(_haze, back=lambda x: x),
+        "Convert back to sRGB.": lambda j, t, a: _mix(to_linear(j), t, to_linear(a)),
         "Scene and airlight are swapped.": lambda j, t, a: _haze(j, 1 - t, a),
-        "The airlight was left in sRGB. Convert it.": partial(_haze, light=lambda x: x),
-        "The scene was left in sRGB. Convert it.": partial(_haze, scene=lambda x: x),
+        "Convert the airlight, too.": lambda j, t, a: to_srgb(_mix(to_linear(j), t, a)),
+        "Convert the scene, too.": lambda j, t, a: to_srgb(_mix(j, t, to_linear(a))),
         "The airlight was added in full. How much of it lies between a near object and "
         "the camera?": lambda j, t, a: to_srgb(t * to_linear(j) + to_linear(a)),
         "A power of 2.2 is not exactly sRGB. Use `to_linear` and "
@@ -80,7 +71,7 @@ front_layer = Exercise(
     [
         Case((*TWO, 0.8 * PIXEL, 0.2), "0.9 is 0.25 * front + 0.75 * 0.8."),
         Case((0.4 * PIXEL, 0.1 * PIXEL, 0.8 * PIXEL, 0.2), "Divide by the floor."),
-        Case((_mix(FRONT, MASK, BACK), MASK, BACK, 0.2), "The mask is over the floor."),
+        Case((_mix(FRONT, MASK, BACK), MASK, BACK, 0.2), "The mask exceeds the floor."),
         Case((BACK.expand(3, 5, 8), 0 * MASK, BACK, 0.1), "Only the back is visible."),
         Case((FRONT, rand(1, 5, 8, seed=1), BACK, 0.4)),
     ],
@@ -105,7 +96,7 @@ front_layer = Exercise(
 
 
 def _aligned(before: Tensor, after: Tensor, moved: list[int]) -> Tensor:
-    """after - before, where both show the same thing."""
+    """The difference `after - before` in the part that both frames show."""
     for axis, by in zip((-2, -1), moved, strict=True):
         both = after.shape[axis] - abs(by)
         before = before.narrow(axis, max(-by, 0), both)

@@ -46,8 +46,8 @@ invert = Exercise(
         "The shift must go the other way.": _affine(shift=lambda _, b: b),
         "The shift has the wrong sign.": _affine(shift=lambda inverse, b: inverse @ b),
         "The shift is missing. Move the point back.": _affine(shift=lambda _, b: 0 * b),
-        "The shift was multiplied by the forward map. Multiply it by the inverse 2 x 2 "
-        "part.": _affine(shift=lambda inverse, b: -inverse.inverse() @ b),
+        "The shift was multiplied by the forward map. Multiply it by the inverse "
+        "map.": _affine(shift=lambda inverse, b: -inverse.inverse() @ b),
         "The 2 x 2 part was transposed, which undoes no scaling.": _affine(torch.t),
         "The 2 x 2 part was transposed, which undoes no scaling. Also, the shift only "
         "changed its sign.": _affine(torch.t, lambda _, b: -b),
@@ -70,7 +70,7 @@ def _loss(
     size: Callable = lambda s: 1 / 1.5**s,
     weigh: Callable = lambda w: w,
 ) -> Callable:
-    """A loss with a measure of the values, a size of scale s and changed weights."""
+    """A loss with this measure of answers, size of scale s and change of weights."""
 
     def loss(discriminator: Callable, picture: Tensor, weights: Sequence) -> Any:
         scales = [resize(picture, size(s)) for s in range(len(weights))]

@@ -40,8 +40,8 @@ def _as_seam(result: Any, wanted: Tensor, energy: Tensor) -> Tensor:
         result = result.float()
     seam = as_image(result, wanted.float()).long()
     first, last = int(seam.min()), int(seam.max())
-    border = f"The columns run from {first} to {last}. What happens at the border?"
-    refuse({border: first < 0 or last >= width})
+    found = f"The columns run from {first} to {last}, but the width is {width}. "
+    refuse({found + "What happens at the border?": first < 0 or last >= width})
     return seam
 
 
@@ -68,7 +68,7 @@ def _not_least(energy: Tensor, seam: Tensor) -> str:
 
 
 def _table(energy: Tensor) -> Tensor:
-    """The least sums down to each pixel."""
+    """The smallest sum of a path from the first row to each pixel."""
     sums = energy.clone()
     for i in range(1, len(energy)):
         sums[i] -= F.max_pool1d(-sums[i - 1 : i], kernel_size=3, stride=1, padding=1)[0]
@@ -76,7 +76,7 @@ def _table(energy: Tensor) -> Tensor:
 
 
 def _back(rows: Tensor, start: Tensor | None = None) -> Tensor:
-    """From a column of the last row up, each time to the least value."""
+    """A path from this column of the last row up, each time to the smallest value."""
     seam = [int(rows[-1].argmin() if start is None else start)]
     for row in rows[:-1].flip(0):
         left = max(seam[-1] - 1, 0)
@@ -85,7 +85,7 @@ def _back(rows: Tensor, start: Tensor | None = None) -> Tensor:
 
 
 def _trap() -> Tensor:
-    """A path that starts cheaply and ends in a wall of high energies."""
+    """Energies with a path that starts cheaply and ends at high energies."""
     trap = torch.full((6, 7), 5.0)
     trap[:2, 1], trap[2:, :4], trap[:, 5], trap[-1, 0] = 0.0, 9.0, 2.0, 1.0
     return trap + 0.1 * rand(6, 7)  # no two paths are equal
@@ -143,7 +143,7 @@ def _score(
     distance: Callable = lambda difference: difference.square().mean(2),
     bag: Callable = extract_patches,
 ) -> Callable:
-    """A score with another mean of the distances, distance of patches, or patches.
+    """A score with this mean of distances, this distance and these patches.
 
     `mean` takes the distances from each patch (row) to each of the other image.
     """
@@ -156,11 +156,6 @@ def _score(
     return similarity
 
 
-def _less_mean(image: Tensor, patch_size: int) -> Tensor:
-    rows = extract_patches(image, patch_size).unflatten(1, (len(image), -1))
-    return (rows - rows.mean(2, keepdim=True)).flatten(1)
-
-
 WHOLE = rand(2, 9, 12)
 PART, SQUARE = WHOLE[:, 1:8, 3:10], rand(1, 10, 10)
 ROWS = torch.tensor([[[0.0, 0.0, 0.2, 0.6]]]), torch.tensor([[[0.0, 0.2, 1.0]]])
@@ -169,7 +164,7 @@ similarity = Exercise(
     "similarity",
     _score(),
     [
-        Case((*ROWS, 1), "The differences are 0, 0, 0, 0.4 and, back, 0, 0, 0.4."),
+        Case((*ROWS, 1), "Nearest differences: 0, 0, 0, 0.4 forth; 0, 0, 0.4 back."),
         Case((WHOLE, PART, 3), "For a piece of the source, coherence should be 0."),
         Case((PART, WHOLE, 3), "The target holds the source: completeness is 0."),
         Case((rand(3, 9, 8), rand(3, 11, 7, seed=1), 3)),
@@ -186,7 +181,7 @@ similarity = Exercise(
         "Only the nearest patch should count.": _score(torch.mean),
         "Take the mean, not the worst patch.": _score(lambda d: d.amin(1).amax()),
         "Take the mean, not the best patch.": _score(torch.amin),
-        "Unlike in chapter 01, do not remove the mean.": _score(bag=_less_mean),
+        "Do not remove the mean.": _score(distance=lambda d: d.var(2, correction=0)),
         "Only patches side by side were taken. Take all patches, which overlap each "
         "other.": _score(bag=lambda i, n: extract_patches(i, n, n)),
         "Use squared differences.": _score(distance=lambda d: d.abs().mean(2)),
