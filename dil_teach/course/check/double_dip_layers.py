@@ -106,7 +106,7 @@ exclusion = Exercise(
     "A pale reflection is excluded like a strong one. A layer without edges would cost "
     "nothing, but the reconstruction loss prevents this escape.",
     as_number,
-    tolerance=1e-2,  # for the ways to keep the division finite
+    tolerance=1e-2,  # answers keep the division finite in different ways
 )
 
 

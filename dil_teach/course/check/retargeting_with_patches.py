@@ -76,7 +76,7 @@ def _table(energy: Tensor) -> Tensor:
 
 
 def _back(rows: Tensor, start: Tensor | None = None) -> Tensor:
-    """A path from this column of the last row up, each time to the smallest value."""
+    """The path upwards from column `start`, always to the smallest value above."""
     seam = [int(rows[-1].argmin() if start is None else start)]
     for row in rows[:-1].flip(0):
         left = max(seam[-1] - 1, 0)
