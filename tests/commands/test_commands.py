@@ -403,7 +403,7 @@ def refused(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> No
         ("none.png out.png", "none.png: no such file"),
         ("text.png out.png", "text.png: expected a picture"),
         ("dots.png out.png", "pixels"),
-        ("constant.png out.png", "image: expected a picture, got one colour"),
+        ("constant.png out.png", "image: expected a picture with some detail"),
         ("large.png out.png", "large.png: expected at most 1000000 pixels, got 1000 x"),
         ("in.png in.png", "in.png: would overwrite an input file"),
         ("in.png out.gif", "out.gif: expected one of .png"),
@@ -434,7 +434,7 @@ def test_bad_input_to_denoise(
         ("in.png hole.png hole.png", "hole.png: would overwrite an input file"),
         ("in.png hole.png in.png", "in.png: would overwrite an input file"),
         ("dots.png hole.png out.png", "hole.png: expected the size of the image, 5 x"),
-        ("constant.png hole.png out.png", "image: expected a picture, got one colour"),
+        ("constant.png hole.png out.png", "image: expected a picture with some detail"),
         ("in.png hole.png out.png --seed -1", "--seed: expected 0"),
     ],
 )
