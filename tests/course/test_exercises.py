@@ -193,7 +193,7 @@ FAULTS = {
         lambda *g: (_ for _ in ()).throw(NotImplementedError("later"))
     ),
     "changes the tensor": lambda f: lambda *g: in_place(f, *g),
-    "NumPy array": lambda f: lambda *g: f(*g).numpy(),
+    "returns a ndarray, not": lambda f: lambda *g: f(*g).numpy(),
     "It returns float64": lambda f: lambda *g: f(*g).double(),
     "should be .*, got": lambda f: lambda *g: f(*g)[None],
     "NaN or infinite": lambda f: lambda *g: f(*g) * torch.nan,
@@ -370,13 +370,9 @@ PLANTED = {
     },
     "make_son": {
         "come out black or white": lambda f, k, s, r: f[:, ::2, ::2],
-        "by 0.50 pixels of the father.* left of": odd_kernel,
-        "by 1.00 pixels of the father.* right of": lambda *g: shifted_son(
-            *g, first=1.5
-        ),
-        "by 1.00 pixels of the father.* left of": lambda *g: shifted_son(
-            *g, first=-0.5
-        ),
+        "0.50 pixels of the father.* left of": odd_kernel,
+        "1.00 pixels of the father.* right of": lambda *g: shifted_son(*g, first=1.5),
+        "1.00 pixels of the father.* left of": lambda *g: shifted_son(*g, first=-0.5),
         r"should be \(3, 4, 6\)": lambda f, k, s, r: F.conv2d(
             f[:, None], k[None, None], padding=len(k) // 2 - 1
         )[:, 0],
@@ -401,7 +397,7 @@ PLANTED = {
         "got 2 of the eight": lambda e, x: fold(e, x, (0, 4)).mean(0),
         "8 calls, `enlarge` got 1 of": lambda e, x: fold(e, x, 8 * [0]).mean(0),
         "count once": lambda e, x: fold(e, x, [*range(8), 0]).mean(0),
-        "takes one image of shape": lambda e, x: e(x[None]),
+        "takes one image": lambda e, x: e(x[None]),
         "In 0 calls": lambda e, x: resize(x, 2),
         "got 0 of the eight": lambda e, x: e(1 - x),
         r"should be \(1, 8, 8\)": fold,

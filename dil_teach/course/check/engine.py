@@ -14,14 +14,13 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, partial, wraps
 from html import escape
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-State = Literal["not done yet", "not yet right", "passed"]
-LOOKS: dict[State, tuple[str, str]] = {  # sign and border: never colour alone
+LOOKS = {  # sign and border: never colour alone
     "not done yet": ("○", "4px dotted #767676"),
     "not yet right": ("✗", "4px dashed #D55E00"),
     "passed": ("✓", "4px solid #0072B2"),
@@ -31,6 +30,7 @@ SMALLEST = 1e-2
 PRINTED = 12
 """Messages print tensors with at most this number of values."""
 INFINITE = "The result is NaN or infinite: what is divided by zero?"
+INFINITE_GRADIENT = "The loss is finite, but its gradient is not. Is there a root of 0?"
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,7 +38,7 @@ class Verdict:
     """The result of a check. A notebook cell that ends with it displays it."""
 
     exercise: str
-    state: State
+    state: str
     message: str
 
     def __repr__(self) -> str:
@@ -70,8 +70,7 @@ def refuse(found: Mapping[str, Any]) -> None:
 def as_image(result: Any, wanted: Tensor, *arguments: Any) -> Tensor:
     """The result, if it is a finite float32 tensor of the same shape as `wanted`."""
     if not isinstance(result, Tensor):
-        kind = "a NumPy array" if isinstance(result, np.ndarray) else _shown(result)
-        raise NotYetRight(f"It returns {kind}; expected one torch tensor.")
+        raise NotYetRight(f"It returns a {type(result).__name__}, not a torch tensor.")
     kind = str(result.dtype).removeprefix("torch.")
     shape = f"The shape should be {tuple(wanted.shape)}, got {tuple(result.shape)}."
     refuse(
@@ -94,8 +93,7 @@ def as_number(result: Any, *others: Any) -> float:
     try:
         number = float(result)
     except (TypeError, ValueError):
-        found = f"It returns {_shown(result)}; expected one number."
-        raise NotYetRight(found) from None
+        raise NotYetRight(f"It returns {_shown(result)}, not one number.") from None
     refuse({INFINITE: not np.isfinite(number)})
     return number
 
@@ -129,18 +127,19 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Exercise:
-    """A function that learners write. Calling the exercise checks their answer."""
+    """A function that learners write. Calling the exercise checks their answer.
+
+    `reference` is a right answer, and `praise` is the message to a right answer.
+    """
 
     name: str
     reference: Callable
-    """A right answer."""
     cases: Sequence[Case | Callable[[Callable], Mapping[str, Any]]]
     """What is checked, in this order. A function measures the answer and returns
     whether each diagnosis is true."""
     mistakes: Mapping[str, Callable]
     """Wrong answers by their diagnosis, the most likely first."""
     praise: str
-    """The message to a right answer."""
     returns: Callable[..., float | Tensor] = as_image
     """Takes a result, the expected one and the arguments. Returns the result as a
     number or a tensor, or raises `NotYetRight` if it has another type or shape."""
@@ -167,17 +166,12 @@ class Exercise:
         got = self.returns(call(answer, *given), wanted, *given)
         wanted = self.returns(wanted, wanted, *given)
         if not (self._close(got, wanted) or self.accepts(got, *given)):
-            described = partial(_difference, self.reference, case, got, wanted)
-            raise NotYetRight(self._mistake(answer, case) or described())
+            known = self._mistake(answer, case)
+            raise NotYetRight(known or _difference(self.reference, case, got, wanted))
         if case.leak:
             got, wanted = (call(_gradient(f), *given) for f in (answer, self.reference))
-            refuse(
-                {
-                    "The loss is finite, but its gradient is not. Do you take a root "
-                    "of 0 or divide by 0?": not got.isfinite().all(),
-                    case.leak: got[wanted == 0].any(),
-                }
-            )
+            leaks = got[wanted == 0].any()
+            refuse({INFINITE_GRADIENT: not got.isfinite().all(), case.leak: leaks})
 
     def _mistake(self, answer: Any, failed: Case) -> str | None:
         """The known mistake that gives the answer's results up to this case.
@@ -217,11 +211,8 @@ def rand(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def prediction(check: Callable[..., str]) -> Callable[..., Verdict]:
-    """Make the check of a value that the learner sets.
-
-    `check` takes the answer and more. It returns the praise or raises `NotYetRight`.
-    """
+def judged(check: Callable[..., str]) -> Callable[..., Verdict]:
+    """Make the check of a value from a function that returns the praise or refuses."""
     return wraps(check)(partial(_verdict, check.__name__, check))
 
 
@@ -248,9 +239,7 @@ def call(answer: Any, *arguments: Any) -> Any:
     returns nothing or changes an argument.
     """
     if not callable(answer):
-        raise NotYetRight(
-            f"Pass the name of your function without brackets, not {_shown(answer)}."
-        )
+        raise NotYetRight(f"Pass your function without brackets, not {_shown(answer)}.")
     copies = [a.clone() if isinstance(a, Tensor) else deepcopy(a) for a in arguments]
     try:
         with _restored_state():
@@ -264,11 +253,11 @@ def call(answer: Any, *arguments: Any) -> Any:
         raise NotYetRight(_failure(answer, error)) from None
     if result is Ellipsis:
         raise NotImplementedError
-    pairs = [p for p in zip(copies, arguments, strict=True) if isinstance(p[0], Tensor)]
+    pairs = zip(copies, arguments, strict=True)
+    changed = any(isinstance(a, Tensor) and not a.equal(b) for a, b in pairs)
     refuse(
         {
-            "It changes the tensor that it was given. Make a new tensor "
-            "instead.": not all(torch.equal(*pair) for pair in pairs),
+            "It changes the tensor that it was given. Make a new tensor.": changed,
             "It returns None: is there a `return` at its end?": result is None,
         }
     )

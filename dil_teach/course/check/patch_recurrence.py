@@ -72,10 +72,6 @@ def _curve(
     return [float(percentage(counts, least)) for counts in maps]
 
 
-def _within_the_small(image: Tensor, scales: list[float], *others: int) -> list[float]:
-    return [_curve(resize(image, scale), [1.0], *others)[0] for scale in scales]
-
-
 def _scene() -> Tensor:
     """Rings that get finer outwards, and noise in a corner, so all counts occur."""
     y, x = torch.meshgrid(torch.arange(24.0), torch.arange(28.0), indexing="ij")
@@ -91,39 +87,29 @@ percentage_against_scale = Exercise(
     "percentage_against_scale",
     _curve,
     [
-        Case((STRIPES, [1.0], 5, 9), RECURS, wanted=[100.0]),
-        Case((STRIPES, [1.0], 5, 16), RECURS, wanted=[100.0]),
+        *(Case((STRIPES, [1.0], 5, n), RECURS, wanted=[100.0]) for n in (9, 16)),
         Case((SCENE, [0.5, 1.0, 0.75], 5, 9)),
         Case((SCENE, [0.75, 0.6], 5, 4)),
         Case((SCENE, [0.75, 0.6], 4, 2)),
         Case((SCENE, [1.0]), "By default, patch_size should be 5 and least 9."),
     ],
     {
-        "The values are fractions of 1. Return percent.": partial(
-            _curve, percentage=lambda counts, least: (counts >= least).float().mean()
-        ),
+        "These are fractions, not percent.": lambda *g: [p / 100 for p in _curve(*g)],
         "Patches with exactly `least` recurrences are left out. 'At least' includes "
         "them.": lambda i, s, p=5, n=9: _curve(i, s, p, n + 1),
         "That is the mean number of recurrences. How many of the patches have enough "
         "of them?": partial(_curve, percentage=lambda counts, _: counts.float().mean()),
         "That is the number of patches with enough recurrences. Of how many patches is "
         "it a percentage?": partial(_curve, percentage=lambda c, n: (c >= n).sum()),
-        "You count the patches that recur too seldom. Count the others.": (
-            lambda *given: [100 - percentage for percentage in _curve(*given)]
-        ),
+        "You count the patches that recur too seldom. Count the "
+        "others.": lambda *given: [100 - percent for percent in _curve(*given)],
         "The values are sorted by scale. Keep the order of "
         "`scales`.": lambda i, s, *others: _curve(i, sorted(s), *others),
-        "Your result does not depend on `scale`. Where do you use it?": (
-            lambda i, s, *others: _curve(i, [1.0 for _ in s], *others)
-        ),
+        "`scale` has no effect.": lambda i, s, *o: _curve(i, [1.0 for _ in s], *o),
         "The small image was searched within itself. Search for the patches of the "
-        "image itself.": _within_the_small,
-        "Your result does not depend on `patch_size`. Where do you use it?": (
-            lambda i, s, p=5, n=9: _curve(i, s, 5, n)
-        ),
-        "Your result does not depend on `least`. Where do you use it?": (
-            lambda i, s, p=5, n=9: _curve(i, s, p)
-        ),
+        "image.": lambda i, s, *o: [_curve(resize(i, x), [1.0], *o)[0] for x in s],
+        "`patch_size` has no effect.": lambda i, s, p=5, n=9: _curve(i, s, 5, n),
+        "`least` has no effect.": lambda i, s, p=5, n=9: _curve(i, s, p),
     },
     "Each point of the curve is a percentage of the same patches, so you can compare "
     "the scales.",

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dil_teach.course.check.engine import prediction, refuse
+from dil_teach.course.check.engine import judged, refuse
 from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
 
@@ -23,7 +23,7 @@ def _one_of(answer: object, options: Iterable[str]) -> str:
     return choice
 
 
-@prediction
+@judged
 def what_to_learn_from(answer: object, small: Image) -> str:
     """Which pairs of input and target, made from the given image, teach something."""
     again = resize(resize(small, 0.5).clamp(0, 1), 2, size=tuple(small.shape[1:]))
@@ -44,7 +44,7 @@ def what_to_learn_from(answer: object, small: Image) -> str:
     return message
 
 
-@prediction
+@judged
 def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> str:
     """In which kind of region ZSSR removes the largest part of bicubic's error."""
     maps = _regions(truth)
@@ -59,9 +59,7 @@ def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> 
         for kind, here in maps.items()
         if here.float().mean() > ENOUGH
     }
-    refuse(
-        {f"Less than {ENOUGH:.0%} of this photograph is {choice}.": choice not in gain}
-    )
+    refuse({f"Less than {ENOUGH:.0%} of this photo is {choice}.": choice not in gain})
     reason = {
         "smooth parts": "Smooth parts are easy for bicubic interpolation, so there is "
         "little to gain.",

@@ -9,15 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dil_teach.course.check.engine import (
-    Case,
-    Exercise,
-    NotYetRight,
-    as_image,
-    prediction,
-    rand,
-    refuse,
-)
+from dil_teach.course.check.engine import Case, Exercise, as_image, judged, rand, refuse
 from dil_teach.image.augment import ORIENTATIONS, add_noise, orient, orient_back
 from dil_teach.image.kernel import gaussian_kernel
 from dil_teach.image.resize import blur_and_subsample, resize
@@ -59,9 +51,8 @@ def _place(answer: Callable) -> dict:
     for kernel, (father, *sides) in product((BOX, WIDE), slopes):
         shift = 20 * float(inner(father, kernel).mean()) - 5.5
         found[
-            f"Your son is shifted by {abs(shift):.2f} pixels of the father: it shows "
-            f"what lies {sides[shift > 0]} the correct position. Is the kernel centred "
-            "between the two pixels that become one?"
+            f"Each pixel of the son shows what lies {abs(shift):.2f} pixels of the "
+            f"father {sides[shift > 0]} the correct place. Is the kernel centred?"
         ] = abs(shift) >= 0.02
     return found
 
@@ -103,18 +94,14 @@ make_son = Exercise(
     {
         "The son is not blurred. Apply the kernel before you leave pixels "
         "out.": lambda f, *_: resize(f, 0.5, antialias=False),
-        "Squares of two by two pixels are averaged. Use the given "
-        "kernel.": lambda f, *_: F.avg_pool2d(f, 2),
+        "That is a 2 x 2 mean. Use the kernel.": lambda f, *_: F.avg_pool2d(f, 2),
         "That is bicubic interpolation. Use the kernel.": lambda f, *_: resize(f, 0.5),
         "The kernel is upside down, as in a convolution. Use correlation, which does "
         "not flip it.": lambda f, k, *others: _son(f, k.flip(0, 1), *others),
         "The kernel is transposed.": lambda f, k, *others: _son(f, k.mT, *others),
-        "The channels were mixed. Blur each channel separately.": lambda f, *others: (
-            _son(f.mean(0).expand_as(f), *others)
-        ),
+        "The channels were mixed.": lambda f, *o: _son(f.mean(0).expand_as(f), *o),
     },
-    "Your son is blurred, sampled at the right places, and has the noise of the "
-    "camera. The given image was made in the same way.",
+    "Your son is blurred, sampled and noisy in the same way as the given image.",
 )
 
 
@@ -130,9 +117,8 @@ def _mirroring_undone_first(image: Tensor, o: int) -> Tensor:
 
 
 def _double(image: Any) -> Tensor:
-    if not isinstance(image, Tensor) or image.ndim != 3:
-        kind = getattr(image, "shape", type(image).__name__)
-        raise NotYetRight(f"`enlarge` takes one image of shape (c, h, w), got {kind}.")
+    shape = tuple(getattr(image, "shape", ()))
+    refuse({f"`enlarge` takes one image (c, h, w), got {shape}.": len(shape) != 3})
     return image.repeat_interleave(2, -1).repeat_interleave(2, -2)
 
 
@@ -182,19 +168,18 @@ eight_fold = Exercise(
         "That is the mean of the two values in the middle. Take the mean of all "
         "eight.": lambda e, x: _turned(e, x).quantile(0.5, dim=0),
     },
-    "If `enlarge` prefers one direction, the mean removes this error. The details that "
-    "all eight answers share stay.",
+    "The mean removes errors of single orientations and keeps what all eight share.",
 )
 
 
 # ---- allowed_orientations
 
 
-@prediction
+@judged
 def allowed_orientations(chosen: Any, kernel: Tensor) -> str:
     """In which orientations the image still looks as if its own camera had taken it."""
-    if not isinstance(chosen, set | list | tuple) or {*chosen} - {*ORIENTATIONS}:
-        raise NotYetRight(f"Expected a set of numbers from 0 to 7, got {chosen!r}.")
+    known = isinstance(chosen, set | list | tuple) and {*chosen} <= {*ORIENTATIONS}
+    refuse({f"Expected a set of numbers from 0 to 7, got {chosen!r}.": not known})
     change = [abs(orient(kernel, o) - kernel).max() / kernel.max() for o in range(8)]
     allowed = {o for o in ORIENTATIONS if change[o] < 0.01}
     wrong = min({*chosen} - allowed, default=0)
@@ -216,9 +201,7 @@ def allowed_orientations(chosen: Any, kernel: Tensor) -> str:
 # ---- control
 
 
-def _control(
-    low: Tensor, kernel: Any, rounds: int, change: Callable = torch.add
-) -> Tensor:
+def _control(low: Tensor, kernel: Any, rounds: int, change: Any = torch.add) -> Tensor:
     """Back-projection in which `change(high, missing)` makes the next result."""
     high = resize(low, 2)
     for _ in range(rounds):
@@ -232,14 +215,11 @@ LOW = blur_and_subsample(rand(3, 24, 32), KERNEL, 2)
 
 
 def _explains(high: Tensor) -> str:
-    before, after = (
-        255 * float((LOW - blur_and_subsample(image, KERNEL, 2)).abs().mean())
-        for image in (resize(LOW, 2), high)
-    )
+    levels = 255 * (LOW - blur_and_subsample(high, KERNEL, 2)).abs().mean()
     return (
-        f"Downscaled again, the result differs from the given image by {after:.1f} "
-        f"grey levels; without any round it would be {before:.1f}. Is the correction "
-        "of each round measured on the result so far, and has it the right sign?"
+        f"Downscaled again, the result differs from the given image by {levels:.1f} "
+        "grey levels, and without any round by 6.0. Is the correction of each round "
+        "measured on the result so far, and does it have the right sign?"
     )
 
 
@@ -248,31 +228,22 @@ control = Exercise(
     _control,
     [
         Case((LOW, KERNEL, 0), "Without rounds this is bicubic interpolation."),
-        Case((LOW, KERNEL, 1), _explains),
-        Case((LOW, KERNEL, 5), _explains),
-        Case(
-            (rand(1, 9, 6), "bicubic", 20),
-            "Do you round or cut off values, or ignore an argument?",
-        ),
+        *(Case((LOW, KERNEL, rounds), _explains) for rounds in (1, 5)),
+        Case((rand(1, 9, 6), "bicubic", 20), "Do you round or cut off any values?"),
     ],
     {
         "For rounds = 0 one round was done.": lambda x, k, n: _control(x, k, max(n, 1)),
         "The result is cut off at 0 and 1. Keep the values outside in this "
         "function.": lambda *given: _control(*given).clamp(0, 1),
-        "That is bicubic interpolation, without the correction.": (
-            lambda x, k, n: resize(x, 2)
-        ),
+        "No correction was added to the bicubic result.": lambda x, *_: resize(x, 2),
         "The correction was subtracted. Add it.": partial(_control, change=torch.sub),
         "That is the wrong kernel. The given image was not made by bicubic "
         "interpolation.": lambda x, k, n: _control(x, "bicubic", n),
         "The first correction is added again and again. Measure the missing part in "
         "each round.": lambda x, k, n: (1 - n) * resize(x, 2) + n * _control(x, k, 1),
-        "The result is cut off at 0 and 1 in each round. Do that at the end only.": (
-            partial(_control, change=lambda high, missing: (high + missing).clamp(0, 1))
-        ),
-        "The kernel is transposed.": lambda x, k, n: _control(
-            x, getattr(k, "mT", k), n
-        ),
+        "The result is cut off at 0 and 1 in each round. Do that at the end "
+        "only.": partial(_control, change=lambda h, m: (h + m).clamp(0, 1)),
+        "The kernel is transposed.": lambda x, k, n: _control(x, KERNEL.mT, n),
         **{
             f"It stops after {n} round{'s' * (n > 1)}, but `rounds` says more.": (
                 lambda x, k, rounds, n=n: _control(x, k, min(rounds, n))
