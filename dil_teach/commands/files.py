@@ -37,7 +37,7 @@ def load_picture(file: Path) -> "tuple[Image, Image | None]":
 
 
 def load_alike(files: Sequence[Path]) -> "tuple[Video, tuple[Image | None, ...]]":
-    """As :func:`load_picture`; a ValueError unless all have the same size and kind."""
+    """Read pictures; a ValueError unless all have the same size and channels."""
     import torch
 
     from dil_teach.image.convention import check_same_shape

@@ -47,7 +47,7 @@ class Pictures:
         if len(self.colour) * small > MOST_PIXELS:
             raise ValueError(
                 f"{self.path}: expected at most {MOST_PIXELS // small} frames of "
-                f"{height} x {width}, got {len(self.colour)}; take fewer or smaller"
+                f"{height} x {width}, got {len(self.colour)}; take a shorter video"
             )
 
     def check_output(self, out: Path, alpha: "Video | None" = None) -> None:

@@ -36,7 +36,7 @@ def remove_watermark(
 
     Args:
         images: Pictures of one size with the mark at one place: PNG, JPEG, TIFF, ...
-            A single one needs a box.
+            A single picture needs a box.
         out_dir: The folder to write to, under the pictures' own names; it may be new.
         box: Row, column, height and width of a box around the mark, in pixels.
     """

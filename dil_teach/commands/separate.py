@@ -31,8 +31,8 @@ def separate(
 ) -> str:
     """Separate a mixture of two pictures, such as a reflection (Double-DIP).
 
-    The layers can be found if two mixtures have them with different coefficients. For
-    one mixture, the result is one of many solutions. Transparency is ignored.
+    Two mixtures with different coefficients determine the layers. For one mixture, the
+    result is one of many solutions. Transparency is ignored.
 
     Args:
         mixture: A photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.

@@ -139,7 +139,7 @@ def resume(path: str | Path, image: Image | Video) -> Any:
             load_state(method, _with_tensors(tree["state"], tensors))
             return method
     except Exception as error:  # a damaged or an old file can cause any error
-        why = str(error).partition("\n")[0].rstrip(":")  # torch lists every weight
+        why = str(error).partition("\n")[0].rstrip(":")  # torch adds a line a weight
         raise ValueError(
             f"{path}: expected a checkpoint {expected} ({why}); train and save again"
         ) from None
@@ -219,9 +219,9 @@ def _name(part: type | FunctionType) -> str:
 
 
 def _named(name: str, kind: type) -> Any:
-    """The class or function of this library that has this :func:`_name`.
+    """Find a class or function of this library by its :func:`_name`.
 
-    A public class is found without its module, which may have changed since.
+    A public class may have moved to another module since the name was saved.
     """
     import dil_teach
 

@@ -35,8 +35,8 @@ def autocast(
 def without_cudnn(step: Callable) -> Callable:
     """Decorate a method so that it runs without cuDNN if ``self.image`` is on a GPU.
 
-    It is for networks whose input size changes at each step, because cuDNN prepares
-    about a second for each new size. cuDNN is off in the whole process meanwhile.
+    It is for networks whose input size changes at each step: cuDNN needs about a second
+    to prepare for each new size. Meanwhile, cuDNN is off in the whole process.
     """
 
     @functools.wraps(step)

@@ -6,8 +6,8 @@ from typing import Any
 def budget(about: str, **values: Any) -> Any:
     """A class method that returns settings: ``quick``, ``standard`` or ``full``.
 
-    ``about`` is its docstring: the purpose and the training time. ``values`` are the
-    settings that differ from the defaults. A caller can change any setting, as in
+    ``about`` is the docstring of this class method, and ``values`` are the settings
+    that differ from the defaults. A caller can change any setting, for example
     ``Settings.full(seed=1)``.
     """
 

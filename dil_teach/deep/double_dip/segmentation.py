@@ -52,9 +52,9 @@ class SegmentationSettings:
     hint: float = 0.1
     """Weight of the hints: the mask should be 1 or 0 at marked pixels."""
     start: float = 0.1
-    """Weight of the segmentation without networks. It falls to 0 during training."""
+    """Weight of the difference from a segmentation without networks. It falls to 0."""
     border: float = 0.3
-    """Weight of the length of the mask's boundary. Edges of the image count less."""
+    """Weight of the length of the mask's boundary. Image edges reduce it."""
     binary: float = 0.1
     """Weight of mask * (1 - mask), which is 0 for a binary mask. It grows from 0."""
     seed: int = 0
@@ -143,7 +143,7 @@ class Segmentation:
         return losses
 
     def mask(self) -> Image | Video:
-        """The mask after the steps taken so far, cut along the picture's edges.
+        """The mask after the steps taken so far; its boundary follows image edges.
 
         It is Float[Tensor, "1 h w"], or (t, 1, h, w) for a video, in [0, 1]: 1 is
         foreground. The graph cut uses the learned mask and the difference between the
@@ -182,7 +182,7 @@ def border(mask: Video, picture: Video) -> Float[Tensor, ""]:
 def principal_components(
     features: Float[Tensor, "n _k h w"],
 ) -> Float[Tensor, "n components h w"]:
-    """The first ten components; -3 to 3 standard deviations become 0 to 1."""
+    """The first ten components, scaled: -3 and 3 standard deviations become 0 and 1."""
     values = features - features.mean((0, 2, 3), keepdim=True)
     values = values.cpu().double()  # MPS has no double
     rows = values.transpose(0, 1).flatten(1)

@@ -23,18 +23,9 @@ class ResidualNetwork(nn.Module):
     The activation is the leaky ReLU. With plain ReLU the network stops learning on
     smooth images, and returns bicubic interpolation.
 
-    Parameters
-    ----------
-    channels : int
-        Channels of the image.
-    width, depth : int
-        Channels of the hidden layers, and number of all convolutions.
-    factor : int
-        Upscaling factor of the pixel shuffle: the largest scale, rounded up.
-    rng : torch.Generator
-        Draws the initial weights.
-    bf16 : bool
-        Use bfloat16 where the processor supports it.
+    There are ``depth`` convolutions, with ``width`` channels in the hidden layers.
+    ``factor`` is the upscaling factor of the pixel shuffle: the largest scale, rounded
+    up. With ``bf16``, they use bfloat16 where the processor supports it.
     """
 
     def __init__(
@@ -60,8 +51,8 @@ class ResidualNetwork(nn.Module):
             nn.init.zeros_(convolution.bias)
         with torch.no_grad():
             for convolution in convolutions[1:-1]:
-                convolution.weight.mul_(0.3)  # small steps from one layer to the next
-            # the output starts as the interpolated image
+                convolution.weight.mul_(0.3)  # each layer changes its input a little
+            # so the initial output is the interpolated image
             convolutions[-1].weight.zero_()
         self.convolutions = nn.ModuleList(convolutions)
 

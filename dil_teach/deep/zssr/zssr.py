@@ -6,11 +6,12 @@ copies of I. The son of F is d(F). The objective and the result are
 
     min over theta of  sum over F of | f_theta(d(F)) - F | ,     X = f_theta(I) .
 
-Departures from the paper, measured together by ``benchmarks/zssr.py``: the network
-works on the low-resolution grid and ends in a pixel shuffle, instead of on the
-interpolated image; hidden layers are residual; small crops in batches; leaky ReLU; Adam
-with warm-up and cosine decay instead of steps at plateaus; fathers are cut from the
-largest result so far; the mean of the eight orientations instead of their median.
+Departures from the paper, which ``benchmarks/zssr.py`` measures together. The network
+works on the low-resolution grid and ends in a pixel shuffle; the paper's works on the
+interpolated image. Hidden layers are residual, with leaky ReLU. Batches consist of
+small crops. The learning rate has a warm-up and a cosine decay. Fathers are cut from
+the largest result so far. The result averages the eight orientations; the paper takes
+their median.
 """
 
 import dataclasses
