@@ -430,9 +430,9 @@ as_paper = {"patch_size": 5, "least": 9, "threshold": 1.0}
 drawn = explore(
     curve,
     curve_controls,
-    "Percentage of patches of {patch_size} pixels with at least {least} good matches "
-    "against scale, for smooth and for detailed patches, and the paper's three points: "
-    "all curves fall towards small scales, and ours are lower than the paper's",
+    "Percentage of patches of {patch_size} pixels with at least {least} good matches, "
+    "against scale: curves for smooth and for detailed patches, and the paper's three "
+    "points. All fall towards small scales; ours are lower than the paper's.",
     examples=[as_paper, as_paper | {"least": 1}],
 )
 
@@ -577,9 +577,9 @@ show(
         name: above(counted[name].expand(3, -1, -1), image.expand(3, -1, -1))
         for name, image in fails.items()
     },
-    alt="White noise, grass, and the photograph with weak noise, each below its map "
-    "of recurrence: the maps of noise and grass are black, and in the third only "
-    "some strong outlines are white",
+    alt="Three maps of recurrence, and below each its picture: white noise, grass, and "
+    "the photograph with weak noise. The first two maps are black; in the third, only "
+    "some strong outlines are white.",
 )
 
 # %% [markdown]
@@ -617,12 +617,13 @@ all_patches, at_grey, detail = rows.values()
 claims = {
     "white noise: at most 1% of the patches recur": score["white noise"] <= 0.01,
     "the photograph: over a third recur on average": score["photograph"] > 0.33,
-    "grass: under half of this score": score["grass"] < score["photograph"] / 2,
+    "grass: under half of the photograph's score": score["grass"]
+    < score["photograph"] / 2,
     "noise lowers the photograph's score by over a third": (
         score["the cup with noise"] < 0.67 * score["photograph"]
     ),
     "detailed patches recur less than all patches": detail[0] < at_grey[0],
-    "fewer patches recur at 0.41 than at 1": at_grey[-1] < at_grey[0],
+    "fewer patches recur at scale 0.41 than at scale 1": at_grey[-1] < at_grey[0],
 }
 check_claims(claims, own)  # they may not hold for your own photograph
 

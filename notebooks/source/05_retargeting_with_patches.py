@@ -577,9 +577,9 @@ for words, wanted in {"narrower": 0.6, "wider": 1.6}.items():
     flowers[f"patches, {words}"] = bidirectional.retarget(flower, size)
 show(
     flowers,
-    alt="A round dahlia; at 0.6 of the width, round by seams and nearly round by "
-    "patches; at 1.6 times the width, an oval with pointed sides by seams and round "
-    "by patches",
+    alt="A round dahlia. At 0.6 of the width, seams keep it round, and patches nearly "
+    "so. At 1.6 times the width, seams make an oval with pointed sides; patches keep "
+    "it round.",
     zoom=2,
 )
 
@@ -688,8 +688,8 @@ weighted = bidirectional.retarget(photograph, sizes["narrower"], importance=impo
 pair = {"without weights": results["patches, narrower"], "with weights": weighted}
 show(
     pair,
-    alt=f"{subject} at 0.6 of the width by patches: without weights the face is "
-    "distorted; with ten times the weight on it, it is not",
+    alt=f"{subject} at 0.6 of the width by patches: the face is distorted without "
+    "weights, and not distorted with ten times the weight on the face",
     zoom=2,
 )
 kept_face = {
@@ -770,9 +770,9 @@ for name, (missing, made_up, far, recurs) in table.items():
 # %%
 show(
     {name: results[name] for name in list(table)[2:]},
-    alt=f"{subject} at 1.6 times the width in five ways: stretched by seams; by "
-    "patches and by GPNN, with some objects repeated; tiled; and by the column "
-    "warp, with visible cuts between repeated parts",
+    alt=f"{subject} at 1.6 times the width in five ways. Seams stretch objects. "
+    "Patches and GPNN repeat some objects. Tiling repeats the photograph. The column "
+    "warp repeats parts, with visible cuts between them.",
     zoom=2,
 )
 
@@ -826,12 +826,12 @@ sums = {name: sum(row[:2]) for name, row in wider.items()}
 lost, invented = ({n: e[i] for n, e in noise_errors.items()} for i in (0, 1))
 missing, added = ({n: e[i] for n, e in alone_errors.items()} for i in (0, 1))
 claims = {
-    "our seam has the energy of the library's": abs(seam_sums[0] - seam_sums[1]) < 1e-4,
-    "a corner has nothing new": added["a corner"] < 1e-9,
+    "our seam costs as much as the library's": abs(seam_sums[0] - seam_sums[1]) < 1e-4,
+    "a corner adds nothing new": added["a corner"] < 1e-9,
     "a corner misses much of the photograph": missing["a corner"] > 0.005,
     "a photograph pasted into noise misses nothing": missing["pasted into noise"]
     < 1e-9,
-    "in noise, much is new": added["pasted into noise"] > 0.01,
+    "the surrounding noise adds much": added["pasted into noise"] > 0.01,
     "coherence alone loses over three times as much as both": (
         lost["coherence alone"] > 3 * lost["both"]
     ),
@@ -848,14 +848,14 @@ claims |= {
     "tiled and column warp have less error than patches": (
         max(sums["tiled"], sums["column warp"]) < sums["patches"]
     ),
-    "tiled: patches have moved by over 0.2 widths": wider["tiled"][2] > 0.2,
-    "column warp: by under 0.15 widths": wider["column warp"][2] < 0.15,
+    "tiled: patches moved by over 0.2 widths": wider["tiled"][2] > 0.2,
+    "column warp: patches moved by under 0.15 widths": wider["column warp"][2] < 0.15,
 }
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims |= {
-    "weights leave under a third of the painted part's error": (
+    "weights reduce the painted part's error to under a third": (
         kept_face["with weights"] < kept_face["without weights"] / 3
     ),
     "every wider image has a higher recurrence score": (

@@ -314,7 +314,7 @@ claims = {
     "our loop beats bicubic by over 0.7 dB": psnr_y(by_hand, truth, shave=2)
     > score["bicubic"] + 0.7,
     "the raw network beats bicubic by over 2 dB": score["raw"] > score["bicubic"] + 2,
-    "its gain is over twice the control's gain": score["raw"] - score["bicubic"]
+    "its gain over bicubic is over twice the control's": score["raw"] - score["bicubic"]
     > 2 * (score[CONTROL] - score["bicubic"]),
     "the final result beats the raw one": score["final"] > score["raw"],
 }
@@ -620,7 +620,7 @@ show(
 # NBVAL_CHECK_OUTPUT
 claims = {
     "the receptive field is 2 * depth + 1": reach == {2: 5, 4: 9, 8: 17},
-    "shuffled patches: same within half a grey level": difference < 0.5,
+    "shuffled patches give the same within half a level": difference < 0.5,
     "width 32: depth 8 beats depth 2 by over 0.3 dB": learned_score[8, 32]
     > learned_score[2, 32] + 0.3,
     "depth 8, width 32 beats the control by 0.5 dB": learned_score[8, 32]
@@ -702,7 +702,7 @@ claims = {
     "without noise on the sons: below bicubic": plain["final"] < plain["bicubic"],
     "with noise on the sons: above bicubic": best["final"] > best["bicubic"],
     "noise on the sons is worth over 1 dB": best["final"] > plain["final"] + 1,
-    "orientations raise raw by over 0.15 dB": best["raw"]
+    "orientations add over 0.15 dB to the raw output": best["raw"]
     > cat_score[False, True]["raw"] + 0.15,
 }
 check_claims(claims)
@@ -1039,7 +1039,7 @@ learned_here = smooth_score["final"] - smooth_score[CONTROL]
 claims = {
     "bicubic alone reaches over 50 dB": smooth_score["bicubic"] > 50,
     "ZSSR gains under 1 dB over the control": learned_here < 1,
-    "this is under half of its gain on the cup": learned_here
+    "this gain is under half of the gain on the cup": learned_here
     < 0.5 * (score["final"] - score[CONTROL]),
     "the residual is under a third of the cup's": smooth_lesson < lesson / 3,
 }

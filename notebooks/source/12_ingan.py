@@ -356,9 +356,9 @@ drawn_widths = {"twelve coins": few, "stretched": stretched, "your generator": w
 drawn_widths["1.5 times as wide"] = in_grey(draw(averaged, 30))
 show(
     drawn_widths,
-    alt="Twelve coins in four rows; at twice the width, the stretched photograph with "
-    "twelve ovals, and your generator's, where the ovals of the upper three rows have "
-    "divided into two small coins each; and 1.5 times as wide",
+    alt="Twelve coins in four rows. At twice the width: the stretched photograph has "
+    "twelve ovals; in your generator's picture, each oval of the upper three rows has "
+    "divided into two small coins. Last, your generator's picture at 1.5 times.",
     zoom=4,
 )
 
@@ -708,8 +708,8 @@ ALTS = {
     "one oval flower. Tiling and column warp: two flowers. Texture expansion: a large "
     "disc of straight streaks. The other three: one round flower.",
     "facade": "A street front, and eight pictures that are twice as wide. Bicubic and "
-    "seam carving: wide windows. Texture expansion: slanting rows of small windows. The "
-    "other five: more windows.",
+    "seam carving: wide windows. Texture expansion: slanting rows of small windows. "
+    "The other five: more windows.",
 }
 
 # %%
@@ -790,7 +790,7 @@ claims = {
         scores["coins", "InGAN"][:2]
     )
     < 0.6,
-    "bricks: they do, too": max(scores["brick", "InGAN"][:2]) < 0.6,
+    "bricks: both beat stretching, too": max(scores["brick", "InGAN"][:2]) < 0.6,
     "coins: a tiled copy scores even better": max(scores["coins", "tiled"][:2]) < 0.2,
     "stretched coins are wide": counted["bicubic"][1] > 1.7,
     "InGAN's coins are round": counted["InGAN"][1] < 1.3,

@@ -196,9 +196,10 @@ show(
 top = max(to_truth)
 claims = {
     "the best output gains over 3 dB": top > psnr(noisy, truth) + 3,
-    "it comes in the first two thirds": at[to_truth.index(top)] < 2 * at[-1] / 3,
+    "the best output is in the first two thirds": at[to_truth.index(top)]
+    < 2 * at[-1] / 3,
     "the last output is over 0.7 dB worse": to_truth[-1] < top - 0.7,
-    "but the loss has fallen": losses[-1] < losses[len(losses) // 2],
+    "yet the loss has fallen": losses[-1] < losses[len(losses) // 2],
 }
 check_claims(claims, own)  # they may not hold for your own photograph
 
@@ -975,7 +976,7 @@ show(
 # NBVAL_CHECK_OUTPUT
 claims = {
     "scratches: the network is better": gains["inpainting"] > 0,
-    "JPEG: it is over 0.3 dB better": gains["JPEG"] > 0.3,
+    "JPEG: the network is over 0.3 dB better": gains["JPEG"] > 0.3,
     "half the resolution: bicubic is better": gains["super-resolution"] < 0,
 }
 own_hole = not torch.equal(hole.cpu(), scratches)
@@ -1054,7 +1055,7 @@ grass_gain = psnr(drawn_grass, grass) - psnr(noisy_grass, grass)
 claims = {
     "grass: more than twice the photograph's unexplained fraction": grass_share
     > 2 * shares["photograph"][39],
-    "grass: under 60 percent of the photograph's gain": grass_gain
+    "grass: it gains under 60% of the photograph's gain": grass_gain
     < 0.6 * (score["deep image prior"] - score["given"]),
     "the wide hole is under 20 dB": psnr_in(wide, walls["deep image prior"], street)
     < 20,

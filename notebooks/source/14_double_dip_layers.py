@@ -199,8 +199,8 @@ print(f"two networks {left['two networks']:.1%}")
 # NBVAL_CHECK_OUTPUT
 harder = {m: 2 * left[m] / sum(left[n] for n in m.split(" + ")) for m in pictures}
 claims = {
-    "bricks + coins: over 1.6 times as hard as the layers": harder[MIXED] > 1.6,
-    "grass + gravel: at most 1.4 times as hard": harder["grass + gravel"] < 1.4,
+    "bricks + coins: the error is over 1.6 times the layers'": harder[MIXED] > 1.6,
+    "grass + gravel: at most 1.4 times": harder["grass + gravel"] < 1.4,
     "one wide network: over 1.2 times the error of two": left["wide"]
     > 1.2 * left["two networks"],
     "two networks: under 0.8 of the error of one": left["two networks"]
@@ -619,8 +619,8 @@ show(
 # NBVAL_CHECK_OUTPUT
 claims = {
     "bricks on grass: IoU over 0.88": score["final"] > 0.88,
-    "there GrabCut is over 0.15 lower": score["GrabCut"] < score["final"] - 0.15,
-    "there the grown hints are at most 0.1 lower": score["grown hints"]
+    "GrabCut's IoU is over 0.15 lower": score["GrabCut"] < score["final"] - 0.15,
+    "the IoU of the grown hints is at most 0.1 lower": score["grown hints"]
     > score["final"] - 0.1,
     "astronaut: GrabCut beats ours": her_score["GrabCut"] > her_score["ours, final"],
     "dahlia, no hints given: IoU over 0.9": unaided_score > 0.9,
@@ -920,7 +920,8 @@ claims = {
     "noisy: the search is off by over 0.2": off["noisy", "search"] > 0.2,
     "noisy: networks have under half of the search's error": off["noisy", "networks"]
     < 0.5 * off["noisy", "search"],
-    "noisy: after a blur it works": off["noisy", "search, blurred first"] < 0.05,
+    "noisy: after a blur, the search works": off["noisy", "search, blurred first"]
+    < 0.05,
 }
 check_claims(claims)
 
@@ -1028,7 +1029,7 @@ apart = [explained[late] - split_score[late] for _, late in by_half.values()]
 claims = {
     "reconstruction gains over 1 dB in the second half": min(better) > 1,
     "the layers gain less than half of that": max(gained) < 0.5 * min(better),
-    "all explain the mixture over 8 dB better than its layers": min(apart) > 8,
+    "the mixture's PSNR is over 8 dB above the layers'": min(apart) > 8,
 }
 check_claims(claims)
 
@@ -1086,8 +1087,8 @@ show(
         f"{name}\nIoU {ruler_score[name]:.2f}": resize(mask, scale=0.5).clamp(0, 1)
         for name, mask in ruler.items()
     },
-    alt="A star of one texture on another; the nearest-hint masks: with hints made "
-    "from the true mask nearly exact, with a disk and the border a round shape",
+    alt="A star of one texture on another, and two nearest-hint masks: nearly exact "
+    "with hints made from the true mask; a round shape with a disk and the border",
     zoom=2,
 )
 
@@ -1102,12 +1103,13 @@ show(
 claims = {
     "grass on grass: ours is below the nearest hint": lost_score["ours, final"]
     < lost_score["nearest hint"],
-    "GrabCut is, too": lost_score["GrabCut"] < lost_score["nearest hint"],
-    "hints from the mask: the nearest hint has over 0.9": ruler_score[
+    "GrabCut is below the nearest hint, too": lost_score["GrabCut"]
+    < lost_score["nearest hint"],
+    "hints from the true mask: the nearest hint has IoU over 0.9": ruler_score[
         "true mask, smaller and larger"
     ]
     > 0.9,
-    "disk and border: it has under 0.7": ruler_score["disk and border"] < 0.7,
+    "hints by disk and border: IoU under 0.7": ruler_score["disk and border"] < 0.7,
 }
 check_claims(claims)
 

@@ -139,9 +139,9 @@ def column(front, back, mask, whole):
 
 show(
     {name: column(*parts[name], whole) for name, whole in shipped.items()},
-    alt="Four columns, from top to bottom front layer, back layer, mask and picture: a "
-    "star of brick on gravel, a cat mixed with a second photograph, a brick alley with "
-    "pale haze and a mask that is darker far away, a cat under white letters",
+    alt="Four columns with front layer, back layer, mask and picture from top to "
+    "bottom: a star of brick on gravel; a cat mixed with a second photograph; a brick "
+    "alley with pale haze, its mask darker far away; and a cat under white letters.",
     zoom=1,
 )
 
@@ -447,9 +447,9 @@ show(
         xlabel="column [pixels]",
         ylabel="transmission",
     ),
-    alt="Three curves along a row of the alley: the lower bound jumps at each brick "
-    "and is never above the truth, a smooth valley along its highest points; the dark "
-    "channel's map jumps as well and is above the truth in the valley",
+    alt="Three curves along a row of the alley. The truth is a smooth valley. The "
+    "lower bound jumps at each brick; only its highest points reach the truth. The "
+    "dark channel's map jumps as well, and is above the truth in the valley.",
 )
 
 # %% [markdown]
@@ -519,9 +519,9 @@ versions = {
 }
 show(
     versions,
-    alt=f"{subject} under haze; by the baseline with less haze, but still pale at "
-    "the far end; by Double-DIP clearer; and the network's own layer, a grey-brown "
-    "blur",
+    alt=f"{subject}: under haze; the baseline's result, with less haze, but still pale "
+    "at the far end; Double-DIP's result, clearer; and the network's own layer, a "
+    "grey-brown blur",
     truth=clear,
     zoom=1,
 )
@@ -562,7 +562,7 @@ print("The method's warning:", dehazing.doubts() or "none")
 claims = {
     "haze in sRGB instead of linear light: over 30 levels off": off["haze"] > 30,
     "no bound exceeds the true transmission by over 0.02": too_high == 0,
-    "the estimated airlight costs more than the estimated map": bool(
+    "the estimated airlight costs over 0.5 dB more than the map": bool(
         wrong_airlight < wrong_transmission - 0.5
     ),
 }
@@ -603,9 +603,9 @@ for name, method in by_airlight.items():
 stacked = zip(pictures, pictures.values(), airlights.values(), strict=True)
 show(
     {title: torch.cat([above, below], dim=1) for title, above, below in stacked},
-    alt="A gallery in smoke; the clear gallery above its true airlight, cream on the "
-    "right and bluish on the left; a result with a blue cast on the left, above one "
-    "cream colour; and a result with less blue cast, above a smooth airlight",
+    alt="A gallery in smoke, and three columns with a picture above its airlight. "
+    "Clear: the true airlight is cream on the right and bluish on the left. One "
+    "colour: cream, and a blue cast on the left. Smooth layer: less blue cast.",
     zoom=1,
 )
 
@@ -1120,7 +1120,7 @@ show(
 # NBVAL_CHECK_OUTPUT
 claims = {
     "the method warns on the scene with sky": doubts["haze_lake"] is not None,
-    "it also warns on the smooth far end": doubts["haze_garden"] is not None,
+    "the method also warns on the smooth far end": doubts["haze_garden"] is not None,
     "gallery: a smooth airlight beats one colour by over 0.5 dB": (
         gallery_score["a smooth layer"] > gallery_score["one colour"] + 0.5
     ),
