@@ -124,7 +124,7 @@ def test_bad_pictures_and_hints_are_refused(ring) -> None:
         "background: expected a hint .* marks nothing": (image, dot, empty),
         "foreground: expected a hint .* marks all": (image, full),
         "foreground: expected some pixels that the other": (image, dot, dot),
-        "image: expected a picture with something": (image * 0 + 0.4,),
+        "image: expected a picture with some": (image * 0 + 0.4,),
         "image: expected at least 16 x 16": (image[:, :12],),
         "image: expected finite": (image * torch.nan,),
     }.items():

@@ -13,7 +13,7 @@ from dil_teach.classical.segmentation.texture import blur
 from dil_teach.image.convention import Image, Video
 
 FRAME = 16
-"""Shorter side of the picture, divided by the width of the border of background."""
+"""Ratio of the picture's shorter side to the width of the background border."""
 SALIENT = 0.08
 """Fraction of the pixels, the most salient ones, that are foreground."""
 BLUR = 2.0
