@@ -370,9 +370,9 @@ PLANTED = {
     },
     "make_son": {
         "come out black or white": lambda f, k, s, r: f[:, ::2, ::2],
-        "0.50 pixels of the father.* left of": odd_kernel,
-        "1.00 pixels of the father.* right of": lambda *g: shifted_son(*g, first=1.5),
-        "1.00 pixels of the father.* left of": lambda *g: shifted_son(*g, first=-0.5),
+        "0.50 father pixels.* left of": odd_kernel,
+        "1.00 father pixels.* right of": lambda *g: shifted_son(*g, first=1.5),
+        "1.00 father pixels.* left of": lambda *g: shifted_son(*g, first=-0.5),
         r"should be \(3, 4, 6\)": lambda f, k, s, r: F.conv2d(
             f[:, None], k[None, None], padding=len(k) // 2 - 1
         )[:, 0],
@@ -415,7 +415,7 @@ PLANTED = {
         "over which axes": lambda a, b: (a - b).square().sum((1, 2)),
         "its own mean": lambda a, b: right.mean_removed_ssd(a, b) + len(a) - 1.0,
         "A square root": lambda a, b: torch.dist(centred(a), centred(b)),
-        "absolute differences": lambda a, b: (centred(a) - centred(b)).abs().sum(),
+        "absolute values": lambda a, b: (centred(a) - centred(b)).abs().sum(),
         "averaged, not summed": lambda a, b: F.mse_loss(centred(a), centred(b)),
     },
     "percentage_against_scale": {

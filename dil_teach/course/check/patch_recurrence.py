@@ -48,8 +48,7 @@ mean_removed_ssd = Exercise(
         "The mean was taken over the channels, pixel by pixel. Take it over the "
         "pixels.": lambda a, b: _less_mean(a, b, (0,)).square().sum(),
         "The squares were averaged, not summed.": lambda a, b: _ssd(a, b) / a.numel(),
-        "The absolute differences were summed. Squares make one large difference count "
-        "more.": lambda a, b: _less_mean(a, b).abs().sum(),
+        "The absolute values were summed.": lambda a, b: _less_mean(a, b).abs().sum(),
         "A square root was taken at the end.": lambda a, b: _ssd(a, b).sqrt(),
     },
     "Two patches that differ only in brightness or tint now have distance 0.",
@@ -101,17 +100,14 @@ percentage_against_scale = Exercise(
         "of them?": partial(_curve, percentage=lambda counts, _: counts.float().mean()),
         "That is the number of patches with enough recurrences. Of how many patches is "
         "it a percentage?": partial(_curve, percentage=lambda c, n: (c >= n).sum()),
-        "You count the patches that recur too seldom. Count the "
-        "others.": lambda *given: [100 - percent for percent in _curve(*given)],
-        "The values are sorted by scale. Keep the order of "
-        "`scales`.": lambda i, s, *others: _curve(i, sorted(s), *others),
+        "You count the rare patches.": lambda *g: [100 - p for p in _curve(*g)],
+        "The values are sorted by scale.": lambda i, s, *o: _curve(i, sorted(s), *o),
         "`scale` has no effect.": lambda i, s, *o: _curve(i, [1.0 for _ in s], *o),
         "The small image was searched within itself. Search for the patches of the "
         "image.": lambda i, s, *o: [_curve(resize(i, x), [1.0], *o)[0] for x in s],
         "`patch_size` has no effect.": lambda i, s, p=5, n=9: _curve(i, s, 5, n),
         "`least` has no effect.": lambda i, s, p=5, n=9: _curve(i, s, p),
     },
-    "Each point of the curve is a percentage of the same patches, so you can compare "
-    "the scales.",
+    "Each point is a percentage of the same patches, so you can compare the scales.",
     as_numbers,
 )

@@ -51,8 +51,8 @@ def _place(answer: Callable) -> dict:
     for kernel, (father, *sides) in product((BOX, WIDE), slopes):
         shift = 20 * float(inner(father, kernel).mean()) - 5.5
         found[
-            f"Each pixel of the son shows what lies {abs(shift):.2f} pixels of the "
-            f"father {sides[shift > 0]} the correct place. Is the kernel centred?"
+            f"The son is shifted by {abs(shift):.2f} father pixels: it shows what lies "
+            f"{sides[shift > 0]} the correct place. Is the kernel centred?"
         ] = abs(shift) >= 0.02
     return found
 
@@ -92,8 +92,7 @@ make_son = Exercise(
         _noise,
     ],
     {
-        "The son is not blurred. Apply the kernel before you leave pixels "
-        "out.": lambda f, *_: resize(f, 0.5, antialias=False),
+        "The son is not blurred.": lambda f, *_: resize(f, 0.5, antialias=False),
         "That is a 2 x 2 mean. Use the kernel.": lambda f, *_: F.avg_pool2d(f, 2),
         "That is bicubic interpolation. Use the kernel.": lambda f, *_: resize(f, 0.5),
         "The kernel is upside down, as in a convolution. Use correlation, which does "
@@ -137,8 +136,7 @@ def _orientations(answer: Callable) -> dict:
         return _double(image)
 
     answer(enlarge, low)
-    views = [orient(low, o) for o in ORIENTATIONS]
-    got = [o for o in ORIENTATIONS if any(torch.equal(i, views[o]) for i in seen)]
+    got = [o for o in ORIENTATIONS if any(orient(low, o).equal(i) for i in seen)]
     lacking = "mirrorings" if {o % 4 for o in got} == {0, 1, 2, 3} else "turns"
     return {
         f"In {len(seen)} calls, `enlarge` got {len(got)} of the eight orientations of "
@@ -158,13 +156,11 @@ eight_fold = Exercise(
     {
         "The answers were not turned back, so you average eight pictures in eight "
         "orientations.": lambda e, x: _turned(e, x, lambda a, o: a).mean(0),
-        "Some answers come back upside down. A quarter turn to the left is undone by "
-        "one to the right.": lambda e, x: _turned(e, x, orient).mean(0),
+        "The answers were turned twice.": lambda e, x: _turned(e, x, orient).mean(0),
         "Some answers come back upside down. The last step must be undone "
         "first.": lambda e, x: _turned(e, x, _mirroring_undone_first).mean(0),
         "The answers were added. Take their mean.": lambda e, x: _turned(e, x).sum(0),
-        "That is the median, as in the paper. Take the mean here, which uses all "
-        "eight.": lambda e, x: _turned(e, x).median(0).values,
+        "Take the mean, not the median.": lambda e, x: _turned(e, x).median(0).values,
         "That is the mean of the two values in the middle. Take the mean of all "
         "eight.": lambda e, x: _turned(e, x).quantile(0.5, dim=0),
     },
@@ -233,12 +229,10 @@ control = Exercise(
     ],
     {
         "For rounds = 0 one round was done.": lambda x, k, n: _control(x, k, max(n, 1)),
-        "The result is cut off at 0 and 1. Keep the values outside in this "
-        "function.": lambda *given: _control(*given).clamp(0, 1),
+        "The result is cut off at 0 and 1.": lambda *g: _control(*g).clamp(0, 1),
         "No correction was added to the bicubic result.": lambda x, *_: resize(x, 2),
         "The correction was subtracted. Add it.": partial(_control, change=torch.sub),
-        "That is the wrong kernel. The given image was not made by bicubic "
-        "interpolation.": lambda x, k, n: _control(x, "bicubic", n),
+        "Bicubic is the wrong kernel.": lambda x, k, n: _control(x, "bicubic", n),
         "The first correction is added again and again. Measure the missing part in "
         "each round.": lambda x, k, n: (1 - n) * resize(x, 2) + n * _control(x, k, 1),
         "The result is cut off at 0 and 1 in each round. Do that at the end "
