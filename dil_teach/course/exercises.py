@@ -32,10 +32,10 @@ FOLDED = """\
 
 @dataclass(frozen=True)
 class ExerciseCells:
-    """The cells of one exercise, by their places in the notebook."""
+    """The indices of the cells of one exercise in the notebook."""
 
     name: str
-    """Name of the answer and of its check."""
+    """The name of the answer and of its check."""
     statement: int
     cell: int
     check: int

@@ -25,7 +25,7 @@ MIN_ALT_CHARACTERS = 20
 PAGE_WIDTH = 900  # CSS pixels: the width of a JupyterLab cell on a laptop
 MAX_PANEL = 512  # CSS pixels: the largest width of a single enlarged photograph
 MAX_PNG = 80_000  # characters: a larger figure may be JPEG; a chapter has 1 MB at most
-GAP, LINE_HEIGHT = 10, 15  # CSS pixels: between two panels; for a line of a title
+GAP, LINE_HEIGHT = 10, 15  # CSS pixels: between two panels, and of a title's line
 STYLES = (  # Okabe and Ito's colours; curves also differ in their dashes
     ("#0072B2", "-"),
     ("#D55E00", "--"),

@@ -10,7 +10,7 @@ import dil_teach
 
 
 def device() -> torch.device:
-    """The device for a chapter's images; all computations run where they are."""
+    """The GPU if torch can use one, else the CPU. A chapter puts its images there."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -877,7 +877,7 @@ same = psnr(mine.retarget(), small)
 flowers = results["flower"]["InGAN"], results["flower"]["bicubic"]
 behind = [scores[n, "bidirectional"][0] < scores[n, "InGAN"][0] for n in compared]
 claims = {
-    "InGAN's flower is nearly the stretched one (over 20 dB)": psnr(*flowers) > 20,
+    "InGAN's flower is like the stretched one (over 20 dB)": psnr(*flowers) > 20,
     "street front: InGAN beats stretching": max(scores["facade", "InGAN"][:2]) < 0.6,
     "bidirectional similarity is more complete on all four": all(behind),
     "unstretched, your network returns the photograph (over 25 dB)": own or same > 25,

@@ -176,8 +176,8 @@ chosen = explore(
     curves_of,
     {"pair": Choice("Mixture", (MIXED, "grass + gravel"), MIXED)},
     alt="Error against training step for {pair}: one network for each layer, and one "
-    "for their mixture; for bricks and coins the mixture's error ends well above its "
-    "layers' errors, for grass and gravel the three curves nearly coincide",
+    "for their mixture. For bricks and coins, the mixture's error ends well above its "
+    "layers' errors. For grass and gravel, the three curves nearly coincide.",
     examples=[{"pair": MIXED}, {"pair": "grass + gravel"}],
 )
 
@@ -430,9 +430,9 @@ def render_binary(level):
 mask_slider = explore(
     render_binary,
     {"level": Slider("Mask penalty: 0 none, 1 some, 2 much", 0, 2, 1, 1)},
-    alt="Mask, front layer, back layer and their composite at mask penalty {level}: "
-    "without a penalty the mask is mostly grey, with a strong one nearly binary and "
-    "roughly as round as the flower; the composite is always the same dahlia",
+    alt="Mask, front layer, back layer and their composite at mask penalty {level}. "
+    "Without a penalty, the mask is mostly grey; with a strong one, it is nearly "
+    "binary and roughly as round as the flower. The composite is always the same.",
     examples=[{"level": 0}, {"level": 2}],
     live=True,
 )
@@ -916,7 +916,7 @@ own_gap = min(answers["clean", "networks"][1]) - min(
 claims = {
     "clean: the search is within 0.01": off["clean", "search"] < 0.01,
     "clean: the networks are within 0.1": off["clean", "networks"] < 0.1,
-    "clean: closed form beats the networks' own layers by 2 dB": own_gap > 2,
+    "clean: the closed form beats the networks' own layers by 2 dB": own_gap > 2,
     "noisy: the search is off by over 0.2": off["noisy", "search"] > 0.2,
     "noisy: networks have under half of the search's error": off["noisy", "networks"]
     < 0.5 * off["noisy", "search"],

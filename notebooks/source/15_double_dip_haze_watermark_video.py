@@ -318,9 +318,9 @@ if not own:
 # %%
 show(
     shown,
-    alt=f"The dark channel of {subject}, pale where the haze is thick; the estimated "
-    "transmission, dark grey far away, similar to the true one but with bricks in it; "
-    "the dark channel of the clear picture, black nearly everywhere",
+    alt=f"The dark channel of {subject}, pale where the haze is thick. The estimated "
+    "transmission: dark grey far away, like the true one, but with visible bricks. The "
+    "dark channel of the clear picture: black nearly everywhere.",
     zoom=1,
 )
 
@@ -1025,7 +1025,7 @@ joint, single = "all frames together", "GrabCut, each frame"
 gain = film_score["Double-DIP, all frames"] - film_score["baseline, each frame"]
 claims = {
     "Double-DIP's masks overlap the truth by over 0.85": overlap[joint] > 0.85,
-    "GrabCut's masks of single frames overlap it less": (
+    "GrabCut's masks of single frames overlap the truth less": (
         overlap[joint] > overlap[single]
     ),
     "GrabCut's flicker over twice as much": flickers[joint] < flickers[single] / 2,
