@@ -7,8 +7,8 @@ Its input z is random and fixed. With the degradation d that made I, the objecti
 
 and the answer is f_theta(z). The network fits natural structure in fewer steps than
 noise. For denoising, d is the identity, and training must stop before the network fits
-the noise. The stopping rule of Wang et al., 'Early Stopping for Deep Image Prior', TMLR
-2023, needs no ground truth. Here its variance is an exponential moving variance.
+the noise. It stops where the variance of recent outputs is least (Wang et al., 'Early
+Stopping for Deep Image Prior', TMLR 2023). Here this is an exponential moving variance.
 
 Departures from the paper: several small networks instead of a large one; nearest
 upsampling; the output starts at the mean colour; the noise on the network input is
@@ -37,7 +37,7 @@ from dil_teach.training.schedules import adam
 from dil_teach.training.settings import budget, check_settings
 
 INPUT_CHANNELS = 8
-"""Channels of the network input. They are few because each step draws their noise."""
+"""Channels of the network input; few, because each step draws noise for all of them."""
 NOISE_GROWS = 300
 """Number of steps in which the input noise grows to its full size (measured)."""
 LESS_NOISE = 0.3
@@ -45,7 +45,7 @@ LESS_NOISE = 0.3
 TOO_NEAR, TOO_FAR = 0.85, 1.2
 """Bounds on the mean squared distance between answer and image, divided by the
 estimated noise variance. Below the first, the network has fitted noise. Above the
-second, detail is missing. They are wide: the estimate counts texture as noise."""
+second, detail is missing. They are wide because the estimate counts texture as noise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +65,8 @@ class DeepImagePriorSettings:
     """Learning rate of Adam."""
     input_noise: float = 0.1
     """Standard deviation of the noise that each step adds to the network input. The
-    noise reduces overfitting (paper, section 3). It grows during the first steps, in
-    which it would only slow the training."""
+    noise reduces overfitting (paper, section 3). It grows during the first steps,
+    because at first it would only slow the training."""
     average: float = 0.98
     """Decay of the exponential moving average of the outputs."""
     patience: int = 100
@@ -105,7 +105,7 @@ class DeepImagePrior:
     degradation : Degradation
         The function that made it from the unknown clean image, see
         :mod:`dil_teach.image.degradation`; ``identity`` for denoising. Any
-        differentiable function of a batch works, but a checkpoint cannot save it.
+        other differentiable function of a batch works, but cannot be saved.
     settings : DeepImagePriorSettings
         Budget, network and seed.
     """
@@ -134,7 +134,7 @@ class DeepImagePrior:
         self.image = self.target = image = image.detach()
         self.degradation, self.settings = degradation, settings
         known, size = image, (image.shape[-2], image.shape[-1])
-        given = getattr(degradation, "keywords", {})  # the mask, or the scale
+        given = getattr(degradation, "keywords", {})  # its mask or its scale
         self.mask: Tensor | None = given.get("mask")
         if self.mask is not None:
             check_mask(self.mask, image)
@@ -188,10 +188,10 @@ class DeepImagePrior:
     def done(self) -> bool:
         """Whether training has ended.
 
-        It ends after ``settings.steps``. Denoising ends earlier, after ``patience``
-        steps without a new minimum of the outputs' variance, or as soon as the answer
-        is nearer to the image than the estimated noise explains (the discrepancy
-        principle, Morozov 1966).
+        It ends after ``settings.steps``. Denoising ends earlier if the outputs'
+        variance has no new minimum for ``patience`` steps, or if the answer is nearer
+        to the image than the estimated noise explains (the discrepancy principle,
+        Morozov 1966).
         """
         if self.stops_early and self.best_step:
             waited = self.step - self.best_step

@@ -58,7 +58,7 @@ class ZSN2NSettings:
 class ZSN2N:
     """A denoising network trained on one noisy image: ``fit(ZSN2N(noisy)).result()``.
 
-    A ValueError is raised if the image has fewer than 8 pixels a side, or one colour.
+    A ValueError is raised if a side is under 8 pixels, or the image has one colour.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def pair_downsample(
 
     In each block, the first is the mean of top right and bottom left, and the second is
     the mean of top left and bottom right. They share no pixel, so their noise is
-    independent. The last row or column is ignored if their number is odd.
+    independent. The last row or column of an odd number is ignored.
     """
     channels = image.shape[1]
     first, second = (

@@ -13,9 +13,9 @@ T, and
 
     loss of D =  mean max(0, 1 + D(y)) + mean max(0, 1 - D(x))    discriminator
 
-The means of D are over all patches, followed by a weighted mean over scales. |.| is the
-mean absolute difference. d(a, b) is the mean squared difference between a patch of a
-and its nearest patch in b.
+Each mean of D is over all patches, and then, weighted, over scales. |.| is the mean
+absolute difference. d(a, b) is the mean squared difference between a patch of a and its
+nearest patch in b.
 
 Departures from the paper and its code (github.com/assafshocher/InGAN), whose network
 learns for 75,000 steps from crops of 256 x 256 pixels on a GPU:
@@ -35,11 +35,11 @@ learns for 75,000 steps from crops of 256 x 256 pixels on a GPU:
 - The hinge loss replaces least squares. In one run on coins both were equally good.
 - The identity and patch losses are added. Identity and reconstruction alternate, each
   with twice its weight. The authors' extra reconstruction steps are left out.
-- Heights and widths are scaled by 0.5 to 2.1 (the authors: 0.15 to 2.25), in most steps
-  one of them alone. One step in five uses a homography or a smooth warp.
-- Adam has larger learning rates (5e-4 to 2e-3, not 5e-5), which fall in the second half
-  of each level, and a beta_2 of 0.9, not 0.999.
-- An exponential moving average of G's weights draws the results.
+- Heights and widths are scaled by 0.5 to 2.1 (the authors: 0.15 to 2.25). Most steps
+  scale only one of them. One step in five uses a homography or a smooth warp.
+- Adam has larger learning rates (5e-4 to 2e-3, not 5e-5) and a beta_2 of 0.9, not
+  0.999. The rates fall in the second half of each level.
+- The results are drawn with an exponential moving average of G's weights.
 """
 
 import copy
@@ -83,12 +83,12 @@ from dil_teach.training.settings import budget, check_settings
 LEVEL_FACTOR = 1.55
 """Approximate ratio between the sizes of neighbouring levels of the pyramid."""
 SIDE_STEP = 4
-"""Training outputs of the coarsest level have sides of a multiple of this number of
-pixels, because the processor prepares for each new size."""
+"""In training, the sides of the coarsest output are multiples of this number of pixels.
+Fewer different sizes are faster, because each new size needs preparation."""
 SMALLEST, LARGEST = 0.5, 2.1
 """Range of the random scales of height and width."""
 GROWTH = 0.3
-"""Fraction of the coarsest level's steps in which random transformations grow to full
+"""Fraction of the coarsest level's steps after which random transformations have full
 strength (a curriculum)."""
 CORNER, BEND = 0.35, 0.15
 """Largest displacement of the corners by a random homography, and of the inner 3 x 3 of
@@ -115,7 +115,7 @@ class InGANSettings:
     """Number of training steps of the coarsest level, which arranges the objects."""
     finer_steps: int = 100
     """Number of training steps of the first finer level. Each next level has half as
-    many steps, which take about the same time."""
+    many steps, and needs about as much time."""
     coarsest: int = 32
     """Shorter side of the coarsest level in pixels. At this size, objects should be
     about five pixels wide."""
@@ -155,7 +155,7 @@ class InGANSettings:
         if self.coarsest < (least := math.ceil(self.patch_size / SMALLEST)):
             raise ValueError(
                 f"coarsest: expected at least {least} pixels for patches of "
-                f"{self.patch_size}, got {self.coarsest}; or use fewer "
+                f"{self.patch_size}, got {self.coarsest}; take a larger level or fewer "
                 "discriminator_layers"
             )
 
@@ -212,7 +212,7 @@ class InGAN:
         self.step, self.total_steps = 0, sum(self.level_steps)
         self.weights = {
             "adversarial": 1.0,
-            "reconstruction": 2 * settings.reconstruction,  # in every second step
+            "reconstruction": 2 * settings.reconstruction,  # used in every second step
             "identity": 2 * IDENTITY,
             "patches": settings.patches,
         }
@@ -326,7 +326,7 @@ class InGAN:
         update_average(self.averaged.levels[level], self.generator.levels[level], keep)
         self.step += 1
         if self.done:
-            self.averaged.half().float()  # the precision of a checkpoint
+            self.averaged.half().float()  # a checkpoint has half precision
         elif self.level > level:
             self._begin_level()
 

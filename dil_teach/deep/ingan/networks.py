@@ -122,7 +122,7 @@ def place_channels(
 
 
 class EncoderDecoder(nn.Module):
-    """A small U-Net with residual blocks at its coarsest scale. Untrained it outputs 0.
+    """A small U-Net with residual blocks at its coarsest scale. At first it outputs 0.
 
     It has ``before`` input channels and ``after`` output channels. ``widths`` are the
     channels at each scale, from the finest; each scale halves the size. ``rng`` draws

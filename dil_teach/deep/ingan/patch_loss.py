@@ -30,7 +30,7 @@ def patch_distance(
     rng : torch.Generator
         Draws the patches.
     inside : Bool[Tensor, "h w"], optional
-        The fake's shape. Only patches that are completely inside count.
+        The fake's shape. Only patches completely inside it are compared.
     patch_size : int
         Side of a patch in pixels.
     samples : int
@@ -40,8 +40,8 @@ def patch_distance(
     -------
     Float[Tensor, ""]
         Mean squared error per value between a patch and its nearest patch in the other
-        image, summed over both directions; 0 if no patch is inside. The gradient
-        ignores that another patch may become the nearest.
+        image, summed over both directions; 0 if no patch is inside. The choice of the
+        nearest patch has no gradient.
     """
     total = fake.new_zeros(())
     outside = None
@@ -65,7 +65,7 @@ def patch_distance(
             distances = F.conv2d(database, some).mul_(-2).add_(norms)[0].flatten(1)
             if outside is not None and database is fake:
                 distances[:, outside] = torch.inf
-            nearest = distances.min(1).indices  # takes half of argmin's time
+            nearest = distances.min(1).indices  # twice as fast as argmin
         found = patches_at(database, nearest, patch_size)
         total = total + (some - found).square().mean()
     return total

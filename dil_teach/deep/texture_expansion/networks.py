@@ -9,7 +9,7 @@ from dil_teach.training.networks import SLOPE, Block, convolution
 WIDTH, BLOCKS = 48, 4
 """Channels and number of the generator's residual blocks; the paper has 6 blocks."""
 TAIL = 32
-"""Channels of the generator's last layer but one."""
+"""Input channels of the generator's last layer."""
 DISCRIMINATOR_WIDTH = 32
 """Channels of the discriminator's first layer."""
 

@@ -12,14 +12,14 @@ D,
 
     loss of D =  (mean (D(b) - 1)^2 + mean D(G(c))^2) / 2    discriminator
 
-Departures from the paper: G, D and the crops are smaller (16 pixels a side, not 128),
-so training takes minutes on a CPU instead of hours on a GPU. The style loss compares
-responses of new random filters in each step, not features of VGG-19, which was trained
-on a million photographs (Ustyuzhaninov et al., 'What does it take to generate natural
-textures?', ICLR 2017, found that random filters suffice). The adversarial loss is least
-squares. All losses have the same weight; the paper multiplies the reconstruction loss
-by 100. G does not know where in its block a crop lies, so such a weight would blur the
-result.
+Departures from the paper: G and D are smaller, and crops have 16 pixels a side instead
+of 128. So training takes minutes on a CPU instead of hours on a GPU. The style loss
+compares the responses of random filters, which are new in each step. The paper compares
+features of VGG-19, which was trained on a million photographs. Ustyuzhaninov et al.,
+'What does it take to generate natural textures?', ICLR 2017, found that random filters
+suffice. The adversarial loss is least squares. All losses have the same weight; the
+paper multiplies the reconstruction loss by 100. G does not know where in its block a
+crop lies, so such a weight would blur the result.
 
 Limitation: the receptive field of the generator is 23 pixels, and that of the
 discriminator 20. Objects of about this size, such as coins of 20 pixels, become larger
@@ -104,7 +104,7 @@ class TextureExpansionSettings:
 class TextureExpansion:
     """A generator that learns to double the extent of one image's texture.
 
-    A ValueError is raised if the image has fewer than 32 pixels a side, or one colour.
+    A ValueError is raised if a side is under 32 pixels, or the image has one colour.
 
     Parameters
     ----------
@@ -205,9 +205,8 @@ class TextureExpansion:
     def result(self, size: tuple[int, int] | None = None) -> Image:
         """The image expanded to twice its size, or to another size.
 
-        The paper only doubles. Here the image is doubled as often as necessary, and
-        another size is cropped from its centre. So the texture keeps its scale, but the
-        outer parts are lost.
+        The paper only doubles. Here the image is doubled as often as necessary, and the
+        result is its centre. So the texture keeps its scale, but outer parts are lost.
 
         Parameters
         ----------
