@@ -45,7 +45,7 @@ LESS_NOISE = 0.3
 TOO_NEAR, TOO_FAR = 0.85, 1.2
 """Bounds on the mean squared distance between answer and image, divided by the
 estimated noise variance. Below the first, the network has fitted noise. Above the
-second, detail is missing. They are wide because the estimate counts texture as noise."""
+second, detail is missing. They are wide, because texture increases the estimate."""
 
 
 @dataclasses.dataclass(frozen=True)
