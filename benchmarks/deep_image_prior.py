@@ -161,8 +161,8 @@ def authors(seeds: tuple[int, ...], name: str = "astronaut") -> list[dict]:
     """CPU seconds to reach the same PSNR: the authors' network and settings, and ours.
 
     The authors use Adam at 0.01, noise of 1/30 on the network input, a moving average
-    of 0.99, float32 and 1,800 steps. It is one run on one photograph, and the PSNR of
-    the moving average counts.
+    of 0.99, float32 and 1,800 steps. Both run once on one photograph; the score is the
+    PSNR of the moving average.
     """
     truth, noisy = noisy_photo(name, seeds[0])
     dip = DeepImagePrior(noisy, settings=DeepImagePriorSettings.standard(seed=seeds[0]))

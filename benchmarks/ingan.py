@@ -163,7 +163,8 @@ def twice_as_wide(
 def ablations(seeds: tuple[int, ...]) -> list[dict]:
     """Ablations, for the coins at twice the width.
 
-    None has the patch loss. Each leaves out one more part, except the one named "all".
+    No run uses the patch loss. The run "all" has all other parts. One run has no
+    reconstruction loss, and one has only one scale and no warps.
     """
     one_scale = {"coarsest": 76, "discriminator_scales": 1, "warps": 0.0, "both": 0.0}
     left_out: dict[str, tuple[int, dict]] = {

@@ -56,7 +56,7 @@ EIGHT = (
     "retina",
     "clock",
 )
-"""The colour photographs among the bundled ones, and the long exposure of a clock."""
+"""The bundled colour photographs, and the long exposure of a clock."""
 
 
 def colour(name: str, size: int) -> Image:

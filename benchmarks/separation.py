@@ -5,9 +5,9 @@
     python benchmarks/separation.py --seeds 0               # one seed
 
 Writes ``benchmarks/results/separation_<section>.json``. The scenes are the included
-rendered ones. Settings were chosen on others (``data/render_scenes.py --practice``).
-Times are CPU seconds of the process, on one thread. ``benchmarks/watermark.py``
-measures watermarks.
+rendered ones. Settings were chosen on other scenes (``data/render_scenes.py
+--practice``). Times are CPU seconds of the process, on one thread.
+``benchmarks/watermark.py`` measures watermarks.
 
 With two mixtures, both the result and the ground truth are ordered: first comes the
 layer that is stronger in the first mixture. One mixture gives no order, so both orders

@@ -3,7 +3,8 @@
     python benchmarks/watermark.py
 
 It writes `benchmarks/results/watermark.json`. The watermarked photographs are a
-rendered scene. Settings were chosen on another (`data/render_scenes.py --practice`).
+rendered scene. Settings were chosen on another scene (`data/render_scenes.py
+--practice`).
 """
 
 import time

@@ -105,7 +105,7 @@ def set5_larger() -> list[dict]:
 
 
 def single_jump() -> list[dict]:
-    """Set5 x2 at `quick`, directly to the final scale: what gradual scales gain."""
+    """Set5 x2 at `quick`, directly to the final scale: to measure gradual scales."""
     return [
         {"gradual": gradual, "seed": 0, "image": name}
         | measure(high, low, 2, gradual=gradual)

@@ -188,7 +188,7 @@ def along(wall: Array, axis: int, z: Array | float) -> Array:
 
 
 def first_hit(relief: Relief, x: Array, y: Array) -> tuple[Array, Mask]:
-    """The depth at which each ray enters the relief, and whether by a front face."""
+    """The depth at which each ray enters the relief, and whether by a front side."""
     depth = np.full(x.shape, SKY, np.float32)
     front = np.zeros(x.shape, bool)
     active = np.arange(x.size)

@@ -34,7 +34,7 @@ SIDE = 192
 """Shorter side of the images, in pixels."""
 NAMES = ("coins", "brick", "facade", "hubble")
 PARTS = {"hubble": (slice(400, 784), slice(500, 884))}
-"""Crops (rows, columns), for photographs that would show their objects too small."""
+"""Crops (rows, columns) of photographs whose objects would otherwise be too small."""
 SETTINGS = InGANSettings.standard(steps=6000, finer_steps=6000, patch_samples=512)
 COARSEST = {"facade": 48, "hubble": 48}
 """Shorter side of the coarsest level. Shutters and stars need over 32 pixels."""

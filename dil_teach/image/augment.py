@@ -67,7 +67,7 @@ def allowed_orientations(
 def random_crop(
     image: Float[Tensor, "c h w"], size: tuple[int, int], rng: torch.Generator
 ) -> Float[Tensor, "c h2 w2"]:
-    """A random window of this height and width, where the image is large enough."""
+    """A random window of this height and width, but at most the image's."""
     height, width = (min(n, m) for n, m in zip(size, image.shape[-2:], strict=True))
     top = random_below(image.shape[-2] - height + 1, rng)
     left = random_below(image.shape[-1] - width + 1, rng)

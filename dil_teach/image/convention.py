@@ -65,7 +65,7 @@ def check_not_flat(
 
 
 def split_alpha(image: Image) -> tuple[Image, Image | None]:
-    """Split an image into colour (or grey) and transparency, or None if it has none."""
+    """The colour (or grey) channels of an image, and its transparency or None."""
     return (image[:-1], image[-1:]) if len(image) in (2, 4) else (image, None)
 
 

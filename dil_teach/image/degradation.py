@@ -74,7 +74,7 @@ def degrade(
     images, kernel, scale
         As in :func:`dil_teach.image.resize.blur_and_subsample`.
     noise : float
-        Standard deviation in units of [0, 1], drawn by ``rng``; 0 for none.
+        Standard deviation on the scale 0 to 1; ``rng`` draws the noise. 0 for none.
     jpeg_quality : int, optional
         From 1 to 95.
     """
@@ -118,7 +118,6 @@ def check_mask(mask: Tensor, image: Image) -> None:
     values = mask.unique()
     if values.tolist() != [0, 1]:
         raise ValueError(
-            "mask: expected 1 in the hole, 0 elsewhere, and pixels of both kinds, got "
-            f"{len(values)} values from {values[0]:.2g} to {values[-1]:.2g}; threshold "
-            "it at 0.5"
+            "mask: expected both 1 (hole) and 0 (known) and nothing else, got values "
+            f"{values[:3].tolist()}; paint a part of it, or threshold it at 0.5"
         )

@@ -41,7 +41,7 @@ WRITTEN = (*ENCODED, ".gif")
 """Suffixes of the videos that this module writes; it reads those in ``READ``."""
 READ = (*WRITTEN, ".mov", ".m4v", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv")
 MAX_MEGAPIXELS = 100
-"""Limit for all frames together: 1.2 GB as float32 in colour."""
+"""Maximum size of all frames together; as float32 in colour, they need 1.2 GB."""
 FOLDER_RATE = 24.0
 """Frames per second of a folder of pictures."""
 
@@ -175,7 +175,7 @@ def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None
         frames = [to_uint8(frame.expand(3, *frame.shape[1:])) for frame in video]
         if suffix == ".gif":
             first, *rest = map(Picture.fromarray, frames)
-            # milliseconds: browsers slow down frames under 20
+            # in milliseconds; browsers play frames below 20 more slowly
             duration = max(round(1000 / rate), 20)
             first.save(
                 place, save_all=True, append_images=rest, duration=duration, loop=0

@@ -1,8 +1,8 @@
 """The guided filter: He, Sun and Tang, 'Guided Image Filtering', ECCV 2010.
 
 In each window, the source is approximated by a linear function of the guide's colours,
-so the result follows the guide's edges. If the function is fitted on small copies and
-applied to a large guide, it also upscales (He and Sun, 'Fast Guided Filter', 2015).
+so the result follows the guide's edges. A function that was fitted on small copies can
+be applied to a large guide, to upscale (He and Sun, 'Fast Guided Filter', 2015).
 """
 
 import torch

@@ -1,7 +1,7 @@
 """Blur kernels: one convention, anisotropic Gaussians, and kernels from files.
 
 A kernel array holds correlation weights on high-resolution (HR) pixels. Low-resolution
-(LR) pixel i of a picture made s times smaller sits at HR coordinate s*i + (s-1)/2, and
+(LR) pixel i of a picture made s times smaller is at HR coordinate s*i + (s-1)/2.
 :func:`centre_kernel` moves the kernel's centre of mass there.
 """
 
@@ -48,8 +48,8 @@ def gaussian_kernel(
 def random_kernel(seed: int, size: int = 13) -> Float[Tensor, "size size"]:
     """A Gaussian with sigmas uniform in [0.8, 3] pixels and a random angle.
 
-    Like the kernels of ZSSR's experiment with 'non-ideal' kernels (Shocher et al. 2018,
-    section 4.2), with ranges of our own.
+    The paper on ZSSR has an experiment with such 'non-ideal' kernels (Shocher et al.
+    2018, section 4.2); the ranges are ours.
     """
     rng = np.random.default_rng(seed)
     sigmas = rng.uniform(0.8, 3.0, size=2)

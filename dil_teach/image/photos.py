@@ -104,7 +104,7 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
     set is a folder of pairs such as ``Set5/img_001_x2_HR.png`` and
     ``Set5/img_001_x2_LR.png``. If the variable is empty and ``DIL_TEACH_DOWNLOAD`` is
     1, the files listed in ``data/benchmarks.json`` (Set5) are downloaded once, and
-    their hashes are checked. Otherwise a FileNotFoundError is raised.
+    their hashes are checked. A FileNotFoundError is raised if a pair is not found.
 
     Parameters
     ----------

@@ -101,7 +101,7 @@ def check_name(kernel: str) -> None:
 
 
 class _Axis(NamedTuple):
-    """How one axis is resampled."""
+    """The parameters of resampling along one axis."""
 
     length: int
     out_length: int
@@ -114,7 +114,7 @@ class _Axis(NamedTuple):
 def _resize_axis(x: Tensor, dim: int, axis: _Axis) -> Tensor:
     if axis.scale == 1 and axis.out_length == axis.length:
         return x
-    if x.is_cuda:  # on a GPU one product is faster than one launch for each tap
+    if x.is_cuda:  # on a GPU, one matrix product is faster than many additions
         matrix = _matrix(axis, x.device).to(x.dtype)
         return matrix @ x if dim == -2 else x @ matrix.T
     taps, weights = _taps(axis)
@@ -178,8 +178,8 @@ def blur_and_subsample(
         The high-resolution image.
     kernel : Float["kh kw"] or str
         Correlation weights on HR pixels; normalised and centred here (see
-        :func:`dil_teach.image.kernel.centre_kernel`). A name selects the antialiased
-        kernel of :func:`resize`.
+        :func:`dil_teach.image.kernel.centre_kernel`). The name of an
+        interpolation selects the antialiased kernel of :func:`resize`.
     scale : float or (float, float)
         How many times smaller the LR image is: 2 halves each side.
     border : {"clamp", "mirror"}

@@ -14,6 +14,6 @@ def shipped(relative: str) -> Path:
         if (root / relative).exists():
             return root / relative
     raise FileNotFoundError(
-        f"{relative}: expected it in or beside {_PACKAGE}, found none; reinstall "
+        f"{relative}: expected this in or beside {_PACKAGE}, found none; reinstall "
         "dil_teach, or run it from a complete checkout"
     )

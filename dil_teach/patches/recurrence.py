@@ -118,9 +118,10 @@ def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     pixel off in both directions.)
 
     Two limits are added. The upper limit is a quarter of the patch's own squared
-    contrast. In noise, half a pixel changes a patch by more, so patches that are not
-    similar would pass. The lower limit is two grey levels (of 255) per value, because
-    this difference is not visible: noise should not make patches of a clear sky differ.
+    contrast. In noise, a move by half a pixel changes a patch by more than that, so
+    patches that are not similar would pass. The lower limit is two grey levels (of 255)
+    per value, which are not visible: noise should not make patches of a clear sky
+    differ.
 
     Parameters and places as in :func:`recurrence_map`.
     """

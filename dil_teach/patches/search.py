@@ -84,7 +84,7 @@ def nearest_patches(
     stride : int
         Distance between neighbouring query patches, in pixels.
     exact : bool
-        Compare each patch with every other; a GPU always does. Otherwise a KD-tree on
+        Compare each patch with every other (always on a GPU). Otherwise a KD-tree on
         the first 24 principal components proposes candidates, whose true distances are
         compared. On photographs this takes 1/4 to 1/14 of the time, and the distances
         are 0.2 to 2.5% too large (benchmarks/results/recurrence_speed.json).
@@ -101,8 +101,8 @@ def nearest_patches(
     Returns
     -------
     Neighbours
-        Each field has shape (h - patch_size + 1, w - patch_size + 1, k), or with a
-        stride every stride-th of these rows and columns.
+        Each field has shape (h - patch_size + 1, w - patch_size + 1, k); with a stride,
+        it has only every stride-th of these rows and columns.
     """
     levels = [database] if isinstance(database, Tensor) else list(database)
     masks = [database_mask] if isinstance(database_mask, Tensor) else database_mask
@@ -127,12 +127,12 @@ def nearest_patches(
     distance, index = _rank(asking, known, candidates, k, own)
 
     size = [(side - patch_size) // stride + 1 for side in query.shape[-2:]]
-    _, row, column = asking.place.T // stride
-    where = row * size[1] + column  # the mask leaves out the other patches
+    _, row, column = asking.place.T // stride  # only of patches inside the mask
 
     def spread(found: Tensor, missing: float) -> Tensor:
-        whole = found.new_full((size[0] * size[1], k), missing)
-        return whole.index_copy(0, where, found).view(*size, k)
+        whole = found.new_full((*size, k), missing)
+        whole[row, column] = found
+        return whole
 
     places = known.place[index].unbind(-1)
     return Neighbours(
@@ -200,7 +200,7 @@ def nearest_rows(
 def _smallest(
     scores: Float[Tensor, "n tile"], k: int
 ) -> tuple[Float[Tensor, "n found"], Int[Tensor, "n found"]]:
-    """The k smallest scores of each row (or all, if there are fewer), their columns."""
+    """The k smallest scores of each row (or all, if fewer), and their columns."""
     if k == 1 and scores.device.type == "cpu":  # NumPy's argmin is ten times faster
         columns = torch.from_numpy(scores.numpy().argmin(1))[:, None]
         return scores.gather(1, columns), columns
@@ -216,14 +216,14 @@ def _smallest(
 
 
 def _exact(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n count"]:
-    """Candidates by computing all distances."""
+    """The ``count`` nearest patches of each query patch, from all distances."""
     centre = next(known.blocks()).mean(0)
     found = [nearest_rows(b, known, count, centre=centre) for b in asking.blocks()]
     return torch.cat([index for _, index in found])
 
 
 def _by_tree(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n count"]:
-    """Candidates by a KD-tree on the first principal components of the database."""
+    """Approximately the same, from a KD-tree on the database's principal components."""
     sample = known[:: len(known) // SAMPLE + 1].double()
     covariance = torch.atleast_2d(sample.T.cov(correction=0))
     variances, directions = torch.linalg.eigh(covariance)  # in rising order
