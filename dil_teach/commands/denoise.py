@@ -78,7 +78,7 @@ def inpaint(
         )
     check_apart([out], mask)
     colour = training.to_device(colour)
-    # there is no noise to overfit, and more steps help some pictures
+    # more steps help some pictures; without noise there is no overfitting
     more = {"steps": 700} if training.budget == "standard" else {}
     settings = training.settings(DeepImagePriorSettings, **more)
     inpainter = DeepImagePrior(colour, masked(hole.to(training.device)), settings)

@@ -1,4 +1,4 @@
-"""Read and write files. Outputs are checked before minutes of work."""
+"""Read and write files. Output paths are checked before the computation starts."""
 
 import os
 import tempfile

@@ -139,7 +139,7 @@ def resume(path: str | Path, image: Image | Video) -> Any:
             load_state(method, _with_tensors(tree["state"], tensors))
             return method
     except Exception as error:  # a damaged or an old file can cause any error
-        why = str(error).partition("\n")[0].rstrip(":")  # torch adds a line a weight
+        why = str(error).partition("\n")[0].rstrip(":")  # torch adds a line per weight
         raise ValueError(
             f"{path}: expected a checkpoint {expected} ({why}); train and save again"
         ) from None

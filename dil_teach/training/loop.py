@@ -30,7 +30,7 @@ class SingleImageMethod(Protocol):
     """The attributes of a method that the loop and checkpoints use.
 
     Methods do not inherit from this class. If ``STATE`` is not enough to restore a
-    method, it also has ``state_dict()`` and ``load_state_dict(state)``.
+    method, the method also has ``state_dict()`` and ``load_state_dict(state)``.
     """
 
     image: Image | Video
@@ -143,9 +143,7 @@ def fit_all(methods: Iterable[Method]) -> list[Method]:
     at_a_time = max((os.cpu_count() or 1) // torch.get_num_threads(), 1)
     with ThreadPoolExecutor(at_a_time) as pool:
         try:
-            with (
-                _interrupts_held_back()
-            ):  # else a thread could start that we cannot stop
+            with _interrupts_held_back():  # otherwise a new thread might not be stopped
                 tasks = [pool.submit(work, method) for method in methods]
             for task in as_completed(tasks):
                 task.result()

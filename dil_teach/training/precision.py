@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 BF16_PAYS = 96 * 96
-"""Number of pixels from which bfloat16 makes an hourglass network faster. Converting
+"""Smallest number of pixels at which bfloat16 makes an hourglass faster. Converting
 weights and gradients takes the same time at any size: a quarter of a step at 64 x 64
 pixels (measured)."""
 

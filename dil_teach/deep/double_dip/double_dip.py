@@ -57,7 +57,7 @@ class Layers:
 
 
 class Network(nn.Module):
-    """A layer that a network, untrained at first, draws from a fixed input.
+    """A layer that an initially untrained network draws from a fixed input.
 
     A ValueError is raised if the images are smaller than the network's stride.
 

@@ -8,13 +8,13 @@ foreground at each pixel:
 with a weight for each penalty, see :meth:`Segmentation.train_step`.
 
 Departures from the paper. F is not the image but the first ten principal components of
-its texture features, because either network could draw any colours. The mask is a small
-function of the features at each pixel instead of a third hourglass, so that it cannot
-memorise positions. Missing hints are computed. The penalty "start" compares the mask
-with a segmentation without networks, which repeats discriminant analysis of the
-features and a graph cut. Its weight falls to 0. After training, a graph cut along the
-picture's edges makes the mask binary. In a video, motion is one of the features, and
-the graph cuts use all frames.
+its texture features, because one network alone could draw all colours of the image. The
+mask is a small function of the features at each pixel instead of a third hourglass, so
+that it cannot memorise positions. Hints that are not given are computed. The penalty
+"start" compares the mask with a segmentation without networks, which repeats
+discriminant analysis of the features and a graph cut. Its weight falls to 0. After
+training, a graph cut along the picture's edges makes the mask binary. In a video,
+motion is one of the features, and the graph cuts use all frames.
 """
 
 from dataclasses import dataclass
@@ -205,8 +205,8 @@ class FeatureMask(nn.Module):
     width = 12
     """Channels between the two convolutions."""
     noise_gain = 5.0
-    """Ratio between the noise on the features, whose standard deviation is 1, and the
-    noise on network inputs, whose standard deviation is 0.03."""
+    """Factor from the noise on network inputs to the noise on the features. Network
+    inputs have the standard deviation 0.03, and features 1."""
 
     def __init__(
         self, features: Float[Tensor, "_n _k _h _w"], rng: torch.Generator

@@ -77,9 +77,8 @@ class SeparatedLayers:
 
     first: Image
     second: Image
-    """Float[Tensor, "c h w"] in [0, 1], of the mixtures' size: in closed form from the
-    learned coefficients (of one mixture: from the difference of the networks' layers).
-    """
+    """Float[Tensor, "c h w"] in [0, 1], of the mixtures' size, in closed form from the
+    learned coefficients. For one mixture, the networks' layers give the difference."""
     coefficients: tuple[float, ...]
     """The first layer's share of each mixture."""
     network_first: Image
