@@ -193,7 +193,7 @@ FAULTS = {
         lambda *g: (_ for _ in ()).throw(NotImplementedError("later"))
     ),
     "changes the tensor": lambda f: lambda *g: in_place(f, *g),
-    "returns a ndarray, not": lambda f: lambda *g: f(*g).numpy(),
+    "tensor, not a ndarray": lambda f: lambda *g: f(*g).numpy(),
     "It returns float64": lambda f: lambda *g: f(*g).double(),
     "should be .*, got": lambda f: lambda *g: f(*g)[None],
     "NaN or infinite": lambda f: lambda *g: f(*g) * torch.nan,

@@ -68,9 +68,7 @@ def refuse(found: Mapping[str, Any]) -> None:
 def as_image(result: Any, wanted: Tensor, *arguments: Any) -> Tensor:
     """The result, if it is a finite float32 tensor of the same shape as `wanted`."""
     if not isinstance(result, Tensor):
-        raise NotYetRight(
-            f"It returns a {type(result).__name__}, not one torch tensor."
-        )
+        raise NotYetRight(f"Return one torch tensor, not a {type(result).__name__}.")
     kind = str(result.dtype).removeprefix("torch.")
     shape = f"The shape should be {tuple(wanted.shape)}, got {tuple(result.shape)}."
     refuse(
