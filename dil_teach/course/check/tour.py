@@ -26,7 +26,8 @@ def _one_of(answer: object, options: Iterable[str]) -> str:
 @judged
 def what_to_learn_from(answer: object, small: Image) -> str:
     """Which pairs of input and target, made from the given image, teach something."""
-    again = resize(resize(small, 0.5).clamp(0, 1), 2, size=tuple(small.shape[1:]))
+    height, width = small.shape[1:]
+    again = resize(resize(small, 0.5).clamp(0, 1), 2, size=(height, width))
     lost = f"{255 * float((small - again).abs().mean()):.1f}"
     messages = {
         "itself to itself": "A network that returns its input is perfect here, and it "
