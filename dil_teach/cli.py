@@ -35,12 +35,12 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name, by default those of the command line.
 
-    It returns the exit status: 0 on success; 2 if the input cannot be used (one line on
-    standard error says why); 130 if interrupted. Torch gets one thread, unless
+    The exit status is 0 on success; 2 if the input cannot be used (one line on standard
+    error says why); 130 if interrupted. Torch gets one thread, unless
     ``OMP_NUM_THREADS`` is set or torch is already imported.
     """
-    # Torch reads this when a command imports it. One image hardly fills one core, so on
-    # a busy machine a second thread mostly waits for the first.
+    # Torch reads this variable when a command imports torch. One image hardly fills one
+    # core, so on a busy machine a second thread mostly waits for the first.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     begin = time.perf_counter()
     try:
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise  # our own mistake; torch also reports a lack of memory like this
+            raise  # a bug of ours; torch also raises RuntimeErrors for lack of memory
         return _refuse("not enough memory; try a smaller image, scale or size")
     except KeyboardInterrupt:
         return _refuse("interrupted", status=130)

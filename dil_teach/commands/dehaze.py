@@ -27,14 +27,14 @@ def dehaze(
 ) -> str:
     """Remove haze from a photograph or a video.
 
-    The transmission is the fraction of the scene's light that reaches the camera: white
-    is 1. The airlight is the colour of the haze, {"airlight": [red, green, blue]}, each
-    from 0 to 1, in sRGB. Transparency is kept.
+    The transmission is the fraction of the scene's light that reaches the camera; white
+    means 1. The airlight is the colour of the haze: {"airlight": [red, green, blue]},
+    three sRGB values from 0 to 1. Transparency is kept.
 
     Args:
         image: A photograph, a video or a folder of frames, in colour.
-        out: The picture to write. For a video: a new folder of frames or .mkv
-            (lossless), or .mp4 or .webm (lossy).
+        out: The picture to write. For a video, name a new folder of frames, or a .mkv
+            (lossless), .mp4 or .webm (lossy) file.
         method: double-dip decomposes the picture with networks; dark-channel is the
             classical baseline and learns nothing.
         transmission_out: The file for the transmission, a grey picture; for a video, a

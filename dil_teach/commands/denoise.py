@@ -30,9 +30,9 @@ def denoise(
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
-        method: dip (Deep Image Prior) fits the picture before it fits the noise.
-            zs-n2n (Zero-Shot Noise2Noise) predicts one half of the pixels from the
-            other. It is faster, but needs noise that is independent at each pixel.
+        method: dip (Deep Image Prior) fits the picture before it fits the noise. zs-n2n
+            (Zero-Shot Noise2Noise) predicts one half of the pixels from the other half.
+            zs-n2n is faster than dip, but needs independent noise at each pixel.
     """
     from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
     from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
@@ -56,9 +56,9 @@ def inpaint(
     /,
     training: Options,
 ) -> str:
-    """Fill the holes of a photograph with a network trained on the rest of it.
+    """Fill the holes of a photograph with a network trained on the other pixels.
 
-    All other pixels, and transparency, do not change.
+    The other pixels and the transparency do not change.
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.

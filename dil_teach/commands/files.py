@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 MOST_PIXELS = 1_000_000
 """Maximum number of pixels that a network renders at once: about 4 GB of memory."""
 MOST_PIXELS_IN_ALL = 36_000_000
-"""Maximum number of input pixels if the network sees only smaller copies: also 4 GB."""
+"""Maximum number of input pixels if networks see smaller copies: also about 4 GB."""
 OPAQUE = (".jpg", ".jpeg", ".bmp")
 """Formats that cannot hold transparency."""
 FORMATS = (".png", ".tif", ".tiff", ".webp", *OPAQUE)
-"""Formats that commands write. Others have few colours or allow small sizes only."""
+"""Formats that commands write. Other formats allow only few colours or small sizes."""
 LONGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
 """Largest side, in pixels, of formats whose limit our results can exceed."""
 
 
 def load_picture(file: Path) -> "tuple[Image, Image | None]":
-    """Read the colour (or grey) and the transparency, or None if there is none."""
+    """Read a picture's colour (or grey) and its transparency (None if it has none)."""
     from dil_teach.image.convention import split_alpha
     from dil_teach.image.files import load_image
 
@@ -37,7 +37,7 @@ def load_picture(file: Path) -> "tuple[Image, Image | None]":
 
 
 def load_alike(files: Sequence[Path]) -> "tuple[Video, tuple[Image | None, ...]]":
-    """Read pictures; a ValueError unless all have the same size and channels."""
+    """Read pictures; raise a ValueError if their sizes or channels differ."""
     import torch
 
     from dil_teach.image.convention import check_same_shape
@@ -78,7 +78,7 @@ def save_picture(result: "Image", alpha: "Image | None", out: Path) -> str:
 
 
 def write(files: "Mapping[Path, Content]", what: str = "") -> str:
-    """Write all of the files or, if one of them fails, none; return a message."""
+    """Write all files, or no file if one of them fails; return a message."""
     from dil_teach.image.files import save_image, written_whole
 
     with ExitStack() as places:
@@ -108,7 +108,7 @@ def check_pixels(
 def check_output(
     out: Path, image: Path, size: Sequence[int], alpha: "Tensor | None" = None
 ) -> None:
-    """Raise an error if a picture with this transparency could not be written."""
+    """Raise an error if a picture with this transparency cannot be written."""
     check_place(out, FORMATS)
     check_format(out, image, size, alpha)
     check_apart([out], image)
@@ -135,7 +135,7 @@ def check_format(
 def check_apart(outs: Sequence[Path | None], *inputs: Path | None) -> None:
     """Raise a ValueError if a result would overwrite another result or an input file.
 
-    A result may not lie inside another one, either.
+    A result inside the folder of another result is an error, too.
     """
     given = [out for out in outs if out]
     for number, out in enumerate(given):
@@ -156,7 +156,7 @@ def check_suffix(out: Path, suffixes: tuple[str, ...]) -> None:
 
 
 def check_place(out: Path, suffixes: tuple[str, ...]) -> None:
-    """Raise an error if a file with one of the suffixes cannot be written there."""
+    """Raise an error if no file with one of the suffixes can be written to ``out``."""
     if out.is_dir():
         raise ValueError(f"{out}: expected a file to write, got a folder; name a file")
     check_suffix(out, suffixes)

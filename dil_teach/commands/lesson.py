@@ -22,7 +22,7 @@ def lesson(
     renders formulas; without it, formulas appear as TeX.
 
     Args:
-        chapter: Number or name, for example 01 or 01_patch_recurrence.
+        chapter: Number or name of the chapter, for example 01 or 01_patch_recurrence.
         out: The page to write: .html.
         budget: How long the chapter may compute.
     """

@@ -31,7 +31,7 @@ class Training:
     """Where to compute: cpu, cuda or mps."""
 
     def to_device(self, image: "Tensor") -> "Tensor":
-        """The image on the device; a ValueError if torch cannot use device or seed."""
+        """The image on the device; raises a ValueError for a bad device or seed."""
         import torch
 
         if not 0 <= self.seed < 2**63:
@@ -51,7 +51,7 @@ class Training:
 
 
 Options = Annotated[Training, tyro.conf.OmitArgPrefixes]
-"""``--budget``, ``--seed`` and ``--device``."""
+"""The options ``--budget``, ``--seed`` and ``--device``."""
 
 
 def train_with_bar(method: "Method") -> "Method":

@@ -38,7 +38,7 @@ class Pictures:
     def check_frames(self, side: int) -> None:
         """Raise a ValueError if the frames need too much memory.
 
-        The network renders them with ``side`` pixels on the longer side.
+        The network renders frames with ``side`` pixels on the longer side.
         """
         check_pixels(self.path, self.size, len(self.colour), MOST_PIXELS_IN_ALL)
         height, width = self.size
@@ -69,7 +69,7 @@ class Pictures:
             check_apart([out], self.path)
 
     def content(self, video: "Video", out: Path) -> "Content":
-        """The frames as `files.write` needs them to write them to ``out``."""
+        """The frames in the form that `files.write` needs to write ``out``."""
         from dil_teach.image.films import film_rate, frame_files, save_film, save_frames
 
         video = video.cpu()
@@ -81,7 +81,7 @@ class Pictures:
         if self.path.is_dir():
             names = [file.stem for file in frame_files(self.path)]
             if len({name.lower() for name in names}) < len(names):
-                names = None  # for example 1.png and 1.jpg
+                names = None  # two equal names, for example 1.png and 1.jpg
         return lambda place: save_frames(video, place, names)
 
 

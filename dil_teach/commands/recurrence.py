@@ -10,7 +10,7 @@ from dil_teach.commands.files import check_apart, check_place, load_picture, wri
 from dil_teach.commands.options import In, Out
 
 MOST_PIXELS = 300_000
-"""Maximum number of pixels of the photograph: two minutes, and 3 GB of memory."""
+"""Maximum number of pixels of the photograph: they need two minutes and 3 GB."""
 
 
 def recurrence(
@@ -23,9 +23,9 @@ def recurrence(
 ) -> str:
     """Map where the patches of a photograph recur in it, at its own or another scale.
 
-    Each pixel of the map is the top left corner of a patch. Its grey value is
-    255 x matches / 16, rounded: black has no match, white has 16 or more. A JSON file
-    beside the map holds the numbers. Transparency is ignored.
+    Each pixel of the map is the top left corner of a patch. The grey value of a pixel
+    is 255 x matches / 16, rounded: black means no match, and white 16 or more matches.
+    A JSON file beside the map holds the numbers. Transparency is ignored.
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
@@ -33,7 +33,7 @@ def recurrence(
         scale: Size of the image that is searched: 1 is the photograph itself, 0.5 the
             photograph at half its size.
         patch_size: Side of a patch in pixels.
-        max_side: Downscale the photograph first, until no side has more pixels.
+        max_side: Largest side in pixels; a larger photograph is downscaled first.
     """
     figures_out = out.with_suffix(".json")
     check_place(out, (".png",))
@@ -90,7 +90,7 @@ def recurrence(
         "scale": scale,
         "grey": f"255 x good matches / {MOST}, rounded",
         "patches": counts.numel(),
-        "detailed": "the quarter of most contrast",
+        "detailed": "the quarter of the patches with the most contrast",
         **{f"percent_with_at_least_{n}": percentages(n) for n in (1, LEAST)},
         "recurrence_score": round(sum(shares) / len(shares), 4),
         "dil_teach": dil_teach.__version__,

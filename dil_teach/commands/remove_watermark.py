@@ -31,13 +31,13 @@ def remove_watermark(
 ) -> str:
     """Remove a half-transparent mark that pictures share (Double-DIP).
 
-    Pixels outside the mark and transparency do not change. Use it only for pictures
-    that you may use without their mark.
+    Transparency, and pixels outside the mark, do not change. Use this command only for
+    pictures that you may use without their mark.
 
     Args:
         images: Pictures of one size with the mark at one place: PNG, JPEG, TIFF, ...
             A single picture needs a box.
-        out_dir: The folder to write to, under the pictures' own names; it may be new.
+        out_dir: The folder for the results, named like the pictures; it may be new.
         box: Row, column, height and width of a box around the mark, in pixels.
     """
     if not images:

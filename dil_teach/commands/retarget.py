@@ -39,7 +39,7 @@ MOST_TOGETHER = {
     "expand": MOST_PIXELS,
 }
 """Maximum number of pixels of photograph and result together, for memory and time. The
-first two methods compare all patches of both, which takes about a minute."""
+first two methods compare all patches of both pictures, which takes about a minute."""
 MOST_LEARNED = 120_000
 """Maximum number of pixels of a photograph for InGAN: more take hours without a GPU."""
 RATE = 12.0
@@ -74,11 +74,11 @@ def retarget(
             trains a network that continues a texture. gpnn and bidirectional take at
             most 120,000 pixels in the photograph and the result together; ingan takes
             a photograph of at most 120,000 pixels.
-        scale_y: Height of the result, relative to the photograph's.
-        scale_x: Width of the result, relative to the photograph's: 2 is twice as wide.
+        scale_y: Result's height divided by the photograph's height.
+        scale_x: Result's width divided by the photograph's width: 2 is twice as wide.
         protect: A mask of the same size, white on parts to keep (seam, bidirectional).
         remove: A mask of the same size, white on parts to remove (seam, bidirectional).
-        checkpoint: A file that --save-checkpoint wrote for this photograph; replaces
+        checkpoint: A file that --save-checkpoint wrote for this photograph; it replaces
             training (ingan).
         save_checkpoint: The file for the trained network, .safetensors (ingan).
         film: The file for a video from the photograph to the result: .gif, .mp4, .webm

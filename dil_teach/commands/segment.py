@@ -25,11 +25,11 @@ def segment(
 
     Args:
         image: The photograph, a video or a folder of frames.
-        mask_out: The mask to write: a picture. For a video: a new folder of frames, or
-            a file: .mkv (lossless), .mp4 or .webm (lossy).
+        mask_out: The mask to write: a picture. For a video, name a new folder of
+            frames, or a .mkv (lossless), .mp4 or .webm (lossy) file.
         foreground_hint: A picture of the same size, white on a part of the foreground
-            (of a video's first frame). By default the salient pixels.
-        background_hint: The same for the background. By default the image border.
+            (of a video's first frame). By default, the salient pixels are marked.
+        background_hint: White on a part of the background (default: image border).
     """
     from dil_teach.classical.segmentation.region_growing import SIDE
     from dil_teach.deep.double_dip.segmentation import (

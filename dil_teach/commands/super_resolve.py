@@ -28,7 +28,7 @@ def super_resolve(
         scale: How many times higher and wider the result is, at least 1.
         size: Height and width of the result in pixels, instead of a scale.
         kernel: The camera's blur kernel, on the result's pixel grid: .npy, .mat or a
-            picture. Without it, bicubic downscaling is assumed.
+            picture. Without a kernel, bicubic downscaling is assumed.
         noise: Standard deviation of the photograph's noise, in grey levels (0 to 255).
         jpeg_quality: JPEG quality of the photograph, 1 to 95.
     """

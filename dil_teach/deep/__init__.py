@@ -1,1 +1,1 @@
-"""Networks that learn from one image: one file a paper."""
+"""Networks that learn from one image: each file implements one paper."""

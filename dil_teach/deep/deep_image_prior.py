@@ -1,18 +1,18 @@
 """Deep Image Prior: Ulyanov, Vedaldi and Lempitsky, CVPR 2018.
 
 An untrained convolutional network f with weights theta reproduces one degraded image I.
-Its input z is random and fixed. With the degradation d that made I, the objective is
+The network input z is random and fixed. The degradation d made I. The objective is
 
     min over theta of  || d(f_theta(z)) - I ||^2 ,
 
 and the answer is f_theta(z). The network fits natural structure in fewer steps than
 noise. For denoising, d is the identity, and training must stop before the network fits
-the noise. It stops where the variance of recent outputs is least (Wang et al., 'Early
-Stopping for Deep Image Prior', TMLR 2023). Here this is an exponential moving variance.
+the noise. Training stops at the minimum of the outputs' exponential moving variance
+(Wang et al., 'Early Stopping for Deep Image Prior', TMLR 2023).
 
-Departures from the paper: several small networks instead of a large one; nearest
-upsampling; the output starts at the mean colour; the noise on the network input is
-larger, and grows.
+Departures from the paper: several small networks instead of a large one;
+nearest-neighbour upsampling; the output starts at the mean colour; the noise on the
+network input is larger and grows during training.
 """
 
 import dataclasses
@@ -37,42 +37,42 @@ from dil_teach.training.schedules import adam
 from dil_teach.training.settings import budget, check_settings
 
 INPUT_CHANNELS = 8
-"""Channels of the network input; few, because each step draws noise for all of them."""
+"""Number of channels of the network input; each step draws noise for all channels."""
 NOISE_GROWS = 300
 """Number of steps in which the input noise grows to its full size (measured)."""
 LESS_NOISE = 0.3
-"""Fraction of the input noise for tasks other than denoising."""
+"""Factor that reduces the input noise in tasks other than denoising."""
 TOO_NEAR, TOO_FAR = 0.85, 1.2
 """Bounds on the mean squared distance between answer and image, divided by the
-estimated noise variance. Below the first, the network has fitted noise. Above the
-second, detail is missing. They are wide, because texture increases the estimate."""
+estimated noise variance. Below the lower bound, the network has fitted noise. Above the
+upper bound, detail is missing. The bounds are wide: texture increases the estimate."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DeepImagePriorSettings:
-    """Settings; ``quick()``, ``standard()`` and ``full()`` are the budgets."""
+    """Settings with the budgets ``quick()``, ``standard()`` and ``full()``."""
 
     steps: int = 280
     """Largest number of training steps."""
     networks: int = 1
-    """Number of networks, each with its own input. The answer is the mean of their
-    outputs, because their errors are different (paper, section 3)."""
+    """Number of networks, each with its own input. The answer is the mean of the
+    networks' outputs, because the networks make different errors (paper, section 3)."""
     widths: tuple[int, ...] = (16, 32, 64, 64, 64)
-    """Channels of the network at each scale, from the finest."""
+    """Number of channels of the network at each scale, the finest scale first."""
     skip: int = 8
-    """Channels of the skip connection at each scale."""
+    """Number of channels of the skip connection at each scale."""
     learning_rate: float = 0.01
     """Learning rate of Adam."""
     input_noise: float = 0.1
     """Standard deviation of the noise that each step adds to the network input. The
-    noise reduces overfitting (paper, section 3). It grows during the first steps,
-    because at first it would only slow the training."""
+    noise reduces overfitting (paper, section 3). The noise grows during the first
+    steps, because full noise would slow the first steps."""
     average: float = 0.98
     """Decay of the exponential moving average of the outputs."""
     patience: int = 100
-    """Number of steps without a new minimum of the variance before denoising stops."""
+    """Number of steps without a new variance minimum after which denoising stops."""
     bf16: bool = True
-    """Whether convolutions use bfloat16 where it saves time."""
+    """Whether convolutions use bfloat16 where bfloat16 saves time."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -92,22 +92,22 @@ class DeepImagePriorSettings:
 
 
 class DeepImagePrior:
-    """An untrained network that restores one image: denoising, inpainting and others.
+    """An initially untrained network that denoises, inpaints or restores one image.
 
     ``fit(DeepImagePrior(noisy)).result()`` denoises, and
     ``fit(DeepImagePrior(image, masked(mask))).result()`` fills a hole. A ValueError is
-    raised if the image is too small or has one colour, or if the mask does not fit it.
+    raised if the image is too small or has one colour, or the mask does not fit on it.
 
     Parameters
     ----------
     image : Image
         The degraded image, Float[Tensor, "c h w"] in [0, 1], grey or RGB.
     degradation : Degradation
-        The function that made it from the unknown clean image, see
-        :mod:`dil_teach.image.degradation`; ``identity`` for denoising. Any
-        other differentiable function of a batch works, but cannot be saved.
+        The function that made the degraded image from the unknown clean image, see
+        :mod:`dil_teach.image.degradation`. Denoising uses ``identity``. Any other
+        differentiable function of a batch works, but cannot be saved.
     settings : DeepImagePriorSettings
-        Budget, network and seed.
+        The training budget, the size of the networks and the seed.
     """
 
     STATE = (
@@ -134,7 +134,7 @@ class DeepImagePrior:
         self.image = self.target = image = image.detach()
         self.degradation, self.settings = degradation, settings
         known, size = image, (image.shape[-2], image.shape[-1])
-        given = getattr(degradation, "keywords", {})  # its mask or its scale
+        given = getattr(degradation, "keywords", {})  # the degradation's mask or scale
         self.mask: Tensor | None = given.get("mask")
         if self.mask is not None:
             check_mask(self.mask, image)
@@ -162,7 +162,7 @@ class DeepImagePrior:
         networks = [Hourglass(*shape, self.rng, upsample="nearest") for _ in count]
         colour = known.flatten(1).mean(1).cpu().clamp(0.01, 0.99)
         for network in networks:
-            # otherwise very dark and very light pictures would need more steps
+            # start at the mean colour: very dark or light pictures need fewer steps
             network.state_dict()["last.bias"].add_(colour.logit())
         self.networks = nn.ModuleList(networks).to(image.device)
         self.optimizer = adam(
@@ -188,10 +188,10 @@ class DeepImagePrior:
     def done(self) -> bool:
         """Whether training has ended.
 
-        It ends after ``settings.steps``. Denoising ends earlier if the outputs'
-        variance has no new minimum for ``patience`` steps, or if the answer is nearer
-        to the image than the estimated noise explains (the discrepancy principle,
-        Morozov 1966).
+        Training ends after ``settings.steps`` steps. Denoising ends earlier if the
+        outputs' variance has no new minimum for ``patience`` steps, or if the answer is
+        nearer to the image than the estimated noise explains (the discrepancy
+        principle, Morozov 1966).
         """
         if self.stops_early and self.best_step:
             waited = self.step - self.best_step
@@ -200,7 +200,7 @@ class DeepImagePrior:
         return self.step >= self.total_steps
 
     def train_step(self) -> dict[str, Tensor]:
-        """Draw and degrade the picture, compare it with the image, then update."""
+        """Draw and degrade a picture, compare it with the image, update the weights."""
         drawn = self._draw(self.inputs + self._noise())
         loss = (self.degradation(drawn) - self.target).square().mean()
         self.optimizer.zero_grad()
@@ -237,16 +237,16 @@ class DeepImagePrior:
         distance = float((self.average - self.image).square().mean())
         self.too_near = distance < TOO_NEAR * self.level**2
         if distance > TOO_FAR * self.level**2:
-            # detail is still missing: ignore the minimum so far
+            # detail is still missing: ignore the minimum found so far
             self.least = float("inf")
-        # relative to the picture's own variance, because the first outputs are flat
+        # divide by the variance over pixels, because the first outputs are uniform
         share = float(self.variance / self.average.var())
         if share < self.least:
             self.least, self.best_step = share, self.step
             self.best = self.average.clone()
 
     def raw(self) -> Image:
-        """The networks' present output, Float[Tensor, "c h w"] in [0, 1]."""
+        """The mean of the networks' outputs, Float[Tensor, "c h w"] in [0, 1]."""
         with torch.no_grad():
             return self._draw(self.inputs).mean(0)
 
@@ -257,8 +257,8 @@ class DeepImagePrior:
     def result(self) -> Image:
         """The restored image after the steps taken so far, "c h2 w2" in [0, 1].
 
-        It is the moving average of the outputs. For denoising, it is the average at
-        the minimum of the variance. For inpainting, known pixels stay unchanged.
+        The result is the moving average of the outputs. Denoising returns this average
+        at the minimum of the variance. Inpainting leaves known pixels unchanged.
         """
         if self.stops_early and self.best_step:
             return self.best.clone()

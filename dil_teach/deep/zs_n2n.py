@@ -1,14 +1,14 @@
 """ZS-N2N: Mansour and Heckel, 'Zero-Shot Noise2Noise', CVPR 2023.
 
 Two fixed filters D1 and D2 turn one noisy image y into two images of half the size.
-Both show the same picture, and their noise is independent. A small network n predicts
-the noise of an image, and f(x) = x - n(x) is the clean image. The objective is
+Both images show the same picture, and their noise is independent. A small network n
+predicts the noise of an image, and f(x) = x - n(x) is the clean image. The objective is
 
     1/2 (|| f(D1 y) - D2 y ||^2 + || f(D2 y) - D1 y ||^2)               residual
     + 1/2 (|| f(D1 y) - D1 f(y) ||^2 + || f(D2 y) - D2 f(y) ||^2) ,     consistency
 
-with means over all values; the result is f(y). The network cannot predict the noise of
-one image from the other, so it learns to predict the picture, which both share.
+where || ||^2 is a mean over all values. The result is f(y). The network cannot predict
+the noise of D1 y from D2 y, so it learns the picture, which D1 y and D2 y share.
 """
 
 import dataclasses
@@ -35,14 +35,14 @@ DIAGONALS = ((0.0, 0.5), (0.5, 0.0)), ((0.5, 0.0), (0.0, 0.5))
 
 @dataclasses.dataclass(frozen=True)
 class ZSN2NSettings:
-    """Settings; ``quick()``, ``standard()`` and ``full()`` are the budgets."""
+    """Settings with the budgets ``quick()``, ``standard()`` and ``full()``."""
 
     steps: int = 400
     """Number of training steps."""
     width: int = 48
-    """Channels of the two hidden layers."""
+    """Number of channels of the two hidden layers."""
     learning_rate: float = 1e-3
-    """Learning rate of Adam. It is halved after each third of the steps."""
+    """Learning rate of Adam. The rate is halved after each third of the steps."""
     bf16: bool = True
     """Whether convolutions use bfloat16 where the processor supports it."""
     seed: int = 0
@@ -63,10 +63,10 @@ class ZSN2N:
     Parameters
     ----------
     image : Image
-        The noisy image, Float[Tensor, "c h w"] in [0, 1], grey or RGB. Its noise must
+        The noisy image, Float[Tensor, "c h w"] in [0, 1], grey or RGB. The noise must
         be independent from pixel to pixel.
     settings : ZSN2NSettings
-        Budget, network and seed.
+        The training budget, the size of the network and the seed.
     """
 
     STATE = ("step", "network", "optimizer", "rng")
@@ -131,9 +131,9 @@ def pair_downsample(
 ) -> tuple[Float[Tensor, "n c h2 w2"], Float[Tensor, "n c h2 w2"]]:
     """Two images of half the size: the means of both diagonals of each 2 x 2 block.
 
-    In each block, the first is the mean of top right and bottom left, and the second is
-    the mean of top left and bottom right. They share no pixel, so their noise is
-    independent. The last row or column of an odd number is ignored.
+    The first image averages the top right and bottom left pixels of each block. The
+    second image averages the other two pixels. The images share no pixel, so their
+    noise is independent. The last row or column of an odd side is ignored.
     """
     channels = image.shape[1]
     first, second = (

@@ -40,9 +40,9 @@ def state_of(part: Any) -> Any:
 def load_state(part: Any, state: dict[str, Any]) -> None:
     """Restore a method, or a part of it, from the result of :func:`state_of`.
 
-    The part's ``load_state_dict`` is called if it has one; otherwise the attributes in
-    ``STATE`` are set, and one that is missing in the state raises a KeyError. The state
-    may be on another device.
+    A part with a method ``load_state_dict`` restores itself. For other parts, the
+    attributes in ``STATE`` are set; a KeyError is raised if the state lacks one of
+    them. The state may be on another device.
     """
     if hasattr(part, "load_state_dict"):
         part.load_state_dict(state)
@@ -75,8 +75,8 @@ def save(
 ) -> None:
     """Save a method's arguments and state to a safetensors file.
 
-    The file is written completely or not at all. It contains a hash of the image, so
-    that :func:`resume` can check that it gets the same image.
+    The file is written completely or not at all. The file contains a hash of the image,
+    so that :func:`resume` can check that it gets the same image.
 
     An OSError is raised if the file cannot be written, and a ValueError if an argument
     of the method is a function from outside this library.
@@ -107,9 +107,9 @@ def resume(path: str | Path, image: Image | Video) -> Any:
 
     On a CPU, further training gives the same bits as training without a stop.
 
-    A FileNotFoundError is raised if there is no such file, and a ValueError if
-    :func:`save` did not write it, this version of the library cannot read it, or the
-    image is another one.
+    A FileNotFoundError is raised if there is no such file. A ValueError is raised if
+    :func:`save` did not write the file, if this version of the library cannot read it,
+    or if the method was trained on another image.
 
     Parameters
     ----------
@@ -139,13 +139,13 @@ def resume(path: str | Path, image: Image | Video) -> Any:
             load_state(method, _with_tensors(tree["state"], tensors))
             return method
     except Exception as error:  # a damaged or an old file can cause any error
-        why = str(error).partition("\n")[0].rstrip(":")  # torch adds a line per weight
+        why = str(error).partition("\n")[0].rstrip(":")  # torch lists all weights
         raise ValueError(
             f"{path}: expected a checkpoint {expected} ({why}); train and save again"
         ) from None
     raise ValueError(
         f"image: {path} was trained on another image (size {size}, here "
-        f"{here['shape']}); resume with that one"
+        f"{here['shape']}); resume with that image"
     )
 
 
@@ -167,7 +167,7 @@ def _without_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         if not tree.__module__.startswith("dil_teach.") or "<" in tree.__qualname__:
             raise ValueError(
                 f"{name}: expected a function of dil_teach, got '{tree.__qualname__}'; "
-                "use one, or do not save"
+                "use such a function, or do not save"
             )
         return {"function": _name(tree)}
     if isinstance(tree, partial):

@@ -1,7 +1,7 @@
 """The training loop.
 
-The method holds its state, and the loop has none. So you can stop a loop and start
-another with the same method; training continues at the next step.
+The method holds the state of the training; the loop has no state. So you can stop a
+loop and start another loop with the same method: training continues at the next step.
 
 The same seed gives the same bits on one CPU with the same number of torch threads.
 Another number of threads changes the order of sums and the last bits, and training
@@ -63,7 +63,7 @@ Method = TypeVar("Method", bound=SingleImageMethod)
 
 @property
 def all_steps_taken(method: Any) -> bool:
-    """Whether all steps of the budget are taken, the stopping rule of most methods."""
+    """Whether all steps of the budget are taken: the stopping rule of most methods."""
     return method.step >= method.total_steps
 
 
@@ -82,11 +82,11 @@ class Progress:
 def train(method: SingleImageMethod, report_every: int = 50) -> Iterator[Progress]:
     """Train a method until it is done, and report its progress.
 
-    It does not print, plot or save. An interrupt (Ctrl-C, a notebook's stop button)
-    takes effect after the current step. Call this function again to continue.
+    This function does not print, plot or save. An interrupt (Ctrl-C, a notebook's stop
+    button) takes effect after the current step. Call this function again to continue.
 
-    It yields a :class:`Progress` each ``report_every`` steps (counted from the first
-    step of the training; a ValueError unless positive) and after the last step.
+    A :class:`Progress` follows every ``report_every`` steps of the training, and the
+    last step. A ValueError is raised if ``report_every`` is below 1.
     """
     if report_every < 1:
         raise ValueError(f"report_every: expected at least 1 step, got {report_every}")
@@ -102,7 +102,7 @@ def train(method: SingleImageMethod, report_every: int = 50) -> Iterator[Progres
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Delay an interrupt to the end of the block."""
+    """Delay an interrupt (Ctrl-C) until the end of the block."""
     before = signal.getsignal(signal.SIGINT)
     in_main = threading.current_thread() is threading.main_thread()
     if not (in_main and callable(before)):

@@ -3,8 +3,8 @@
 Ulyanov, Vedaldi and Lempitsky, 'Deep Image Prior', CVPR 2018, supplementary material:
 an encoder and a decoder with narrow skip connections. Each scale has a strided 3 x 3
 convolution and another 3 x 3 convolution in the encoder, and one 3 x 3 convolution in
-the decoder. Departures from the paper, which save three quarters of the operations:
-fewer channels at the fine scales, and zero padding.
+the decoder. Two departures from the paper save three quarters of the operations: fewer
+channels at the fine scales, and zero padding.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 SLOPE = 0.1
 """Slope of the leaky ReLU for negative values."""
 INPUT_CHANNELS = 16
-"""Channels of the network input; the authors use 32 for denoising."""
+"""Number of channels of the network input; the authors use 32 for denoising."""
 
 
 class Hourglass(nn.Module):
@@ -27,16 +27,16 @@ class Hourglass(nn.Module):
     Parameters
     ----------
     in_channels, out_channels : int
-        Channels of the network input and of the output.
+        Numbers of channels of the network input and of the output.
     widths : sequence of int
-        Channels at each scale, from the finest. Each scale halves the size.
+        Numbers of channels at each scale, the finest first. Each scale halves the size.
     skip : int
-        Channels of the skip connection at each scale; 0 for none.
+        Number of channels of each skip connection; with 0 there are no connections.
     rng : torch.Generator
-        Draws the initial weights.
+        Random generator for the initial weights.
     upsample : {"bilinear", "nearest"}
-        Interpolation in the decoder. With "nearest" the network fits fine detail in
-        fewer steps, and noise as well.
+        Interpolation in the decoder. With "nearest", the network needs fewer steps to
+        fit fine detail, and to fit noise.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Block(nn.Sequential):
 
 
 def normalise(channels: int) -> nn.BatchNorm2d:
-    """Batch normalisation without running statistics: no output changes its state."""
+    """Batch normalisation without running statistics, so that calls change no state."""
     return nn.BatchNorm2d(channels, track_running_stats=False)
 
 

@@ -8,18 +8,18 @@ import torch
 
 BF16_PAYS = 96 * 96
 """Smallest number of pixels at which bfloat16 makes an hourglass faster. Converting
-weights and gradients takes the same time at any size: a quarter of a step at 64 x 64
-pixels (measured)."""
+weights and gradients takes the same time for any image size. At 64 x 64 pixels, this
+time is a quarter of a step (measured)."""
 
 
 def autocast(
     device: torch.device, wanted: bool = True, pixels: int = BF16_PAYS
 ) -> torch.autocast:
-    """A context in which convolutions use bfloat16, if it is ``wanted``.
+    """A context in which convolutions use bfloat16, if ``wanted``.
 
-    It changes nothing on a processor without bfloat16, because emulation is slower than
-    float32. It changes nothing below ``BF16_PAYS`` ``pixels`` of the network input
-    either: on small images, some networks are not faster with bfloat16.
+    The context changes nothing on a processor without bfloat16, because emulation is
+    slower than float32. It also changes nothing if the network input has under
+    ``BF16_PAYS`` ``pixels``, because bfloat16 is not always faster on small images.
     """
     if device.type == "cuda":
         supported = torch.cuda.get_device_capability(device)[0] >= 8
@@ -35,8 +35,8 @@ def autocast(
 def without_cudnn(step: Callable) -> Callable:
     """Decorate a method so that it runs without cuDNN if ``self.image`` is on a GPU.
 
-    It is for networks whose input size changes at each step: cuDNN needs about a second
-    to prepare for each new size. Meanwhile, cuDNN is off in the whole process.
+    Use this decorator if the input size changes at each step: cuDNN prepares each new
+    size for about a second. Meanwhile, cuDNN is off in the whole process.
     """
 
     @functools.wraps(step)

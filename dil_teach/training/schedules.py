@@ -21,15 +21,15 @@ def schedule(
     Parameters
     ----------
     progress : float
-        Fraction of the steps that are taken, in [0, 1].
+        Fraction of the steps that have been taken, in [0, 1].
     warm_up : float
-        Fraction of the steps in which the factor rises linearly from 0 to 1.
+        The factor rises linearly from 0 to 1 in this first fraction of the steps.
     decay : float
-        Fraction of the steps after which it falls towards 0; at least ``warm_up``.
+        After this fraction of the steps (at least ``warm_up``), the factor falls.
     shape : {"cosine", "linear"}
         Shape of the decay.
     least : float
-        Smallest value of the decay.
+        Smallest value to which the factor falls.
     """
     if progress < warm_up:
         return progress / warm_up
@@ -59,9 +59,9 @@ def update(
 ) -> None:
     """Update the weights of one optimizer, and leave all others unchanged.
 
-    Only the gradient with respect to these weights is computed. If it is longer than
-    ``max_norm``, it is scaled down to this length. ``retain_graph`` is True if a later
-    loss uses the same computation graph.
+    Only the gradient with respect to these weights is computed. A gradient that is
+    longer than ``max_norm`` is scaled down to this length. ``retain_graph`` is True if
+    a later loss uses the same computation graph.
     """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     optimizer.zero_grad()
@@ -75,8 +75,8 @@ def update(
 def update_average(average: nn.Module, network: nn.Module, keep: float) -> None:
     """Update the exponential moving average of a network's weights.
 
-    The weights of ``average`` become ``keep`` times themselves plus ``1 - keep`` times
-    those of ``network``, which has the same architecture.
+    Each weight of ``average`` becomes ``keep`` times its old value plus ``1 - keep``
+    times the weight of ``network``. Both networks have the same architecture.
     """
     for kept, new in zip(average.parameters(), network.parameters(), strict=True):
         kept.lerp_(new, 1 - keep)

@@ -12,13 +12,13 @@ two neighbours, exp(-(difference of their colours) / ``EDGE``).
 
 The airlight is estimated first and then frozen. The mask starts from the guided dark
 channel, on a coarse grid. The result is the solution of the model for J, not the layer
-of the network. Its transmission is t^``TRUST`` * dark^(1 - ``TRUST``), where dark is
-the guided dark channel.
+of the network. The transmission of the result is t^``TRUST`` * dark^(1 - ``TRUST``),
+where dark is the guided dark channel.
 
 Departures from the paper. The networks alone cannot distinguish haze from pale paint,
 but the penalties can. The envelope makes t the *upper envelope* of the bounds (the
-boundary constraint of Meng et al., ICCV 2013). A bound equals t where something is
-black, and is too low elsewhere. The mask is a smooth layer, not a network, which
+boundary constraint of Meng et al., ICCV 2013). A bound equals t where the scene
+contains black, and is too low elsewhere. The mask is a smooth layer, because a network
 would need twice the time for the same quality. The airlight is estimated by
 ``classical/haze/airlight.py``.
 """
@@ -51,13 +51,13 @@ MIN_SIDE = 16
 GRID = 64
 """Number of cells of the transmission grid along the longer side."""
 QUANTILE = 0.9
-"""Fraction of the bounds that lie below the best transmission. Most bounds are too low
-because nothing is black there, and noise makes a few too high."""
+"""Fraction of the bounds that lie below the best transmission. Most bounds are too low,
+because nothing nearby is black. Noise makes a few bounds too high."""
 EDGE = 0.1
-"""Colour difference, summed over channels, at which the similarity is 1 / e."""
+"""Sum of the channels' differences at which two neighbours have similarity 1 / e."""
 TRUST = 0.65
-"""Weight of the mask in its geometric mean with the guided dark channel. One of the two
-tends to be too high, and the other too low."""
+"""Weight of the mask in its geometric mean with the guided dark channel. One of these
+transmissions tends to be too high, the other too low."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class DehazingSettings:
     """Number of training steps. More steps sharpen the network's own layer; the final
     picture hardly changes."""
     envelope: float = 10.0
-    """Weight of the envelope. It is high because in the first steps the front is still
-    grey, and the reconstruction error would change the transmission."""
+    """Weight of the envelope. In the first steps, the front is still grey. A low weight
+    would let the reconstruction error change the transmission."""
     roughness: float = 3.0
-    """Weight of the roughness of the depth."""
+    """Weight of the penalty on the roughness of the depth."""
     seed: int = 0
     """Seed of the weights, the network inputs and their noise."""
 
@@ -95,10 +95,10 @@ class Dehazing:
         video, Float[Tensor, "t 3 h w"].
     airlight : three numbers or Image, optional
         The colour of opaque haze, sRGB-encoded in (0, 1], or an image of this colour if
-        it changes over the picture. By default it is estimated.
+        it changes over the picture. By default, the airlight is estimated.
     non_uniform : bool
-        Whether the airlight changes slowly over the picture, as near a low sun. Then
-        the three numbers give its approximate mean.
+        Whether the airlight changes slowly over the picture, as near a low sun. If so,
+        the three numbers in ``airlight`` give its approximate mean.
     settings : DehazingSettings
         The number of steps, the weights of the penalties and the seed.
     """
@@ -126,7 +126,7 @@ class Dehazing:
         self.small = small = working_copy(self.frames)
         size = small.shape[-2], small.shape[-1]
         airlight = find_airlight(small, airlight, non_uniform)
-        # frozen, because the penalties would pull it away from the estimate
+        # the airlight is frozen: the penalties would pull it away from the estimate
         if airlight.shape[-1] == 1:
             back = Constant(airlight, rate=0)
         else:
@@ -144,7 +144,7 @@ class Dehazing:
             rng=rng,
             steps=settings.steps,
         )
-        # constants during training
+        # the following values do not change during training
         self.air = self.dip.layers().back
         self.dark = guided_dark_channel(small, self.air)
         self.bound = transmission_bound(small, self.air)
@@ -174,11 +174,11 @@ class Dehazing:
         return self._as_given(self.result().image)
 
     def transmission(self) -> Image | Video:
-        """The transmission, one channel in [0, 1], of the picture's size."""
+        """The transmission: one channel in [0, 1], as large as the picture."""
         return self._as_given(self.result().transmission)
 
     def airlight(self) -> Float[Tensor, "1 3 _h _w"]:
-        """The airlight, sRGB-encoded; of the picture's size if it is not uniform."""
+        """The airlight, sRGB-encoded; as large as the picture if it is not uniform."""
         return self.result().airlight
 
     def doubts(self) -> str | None:
@@ -193,7 +193,7 @@ class Dehazing:
 def envelope(
     transmission: Float[Tensor, "n 1 h w"], bound: Float[Tensor, "n 1 h w"]
 ) -> Float[Tensor, ""]:
-    """The pinball loss. Its minimum is the quantile ``QUANTILE`` of the bounds."""
+    """The pinball loss, which is minimal at the quantile ``QUANTILE`` of the bounds."""
     missing = bound - transmission
     return torch.maximum(QUANTILE * missing, (QUANTILE - 1) * missing).mean()
 
@@ -204,7 +204,7 @@ def roughness(
     """The mean change of depth between similar neighbours, in space and time.
 
     The negative logarithm of the transmission is the depth times the density of the
-    haze. ``similarity`` is from :func:`neighbour_similarity`.
+    haze. ``similarity`` is the result of :func:`neighbour_similarity`.
     """
     depth = -transmission.clamp_min(1e-3).log()
     rough = depth.new_zeros(())

@@ -1,17 +1,17 @@
 """Double-DIP: unsupervised image decomposition by coupled Deep Image Priors.
 
 Gandelsman, Shocher and Irani, CVPR 2019. The model of an image, or of a few images that
-share something, is
+share a layer, is
 
     image = mask * front + (1 - mask) * back.
 
-Each of the three is drawn by an untrained network, a smooth grid or a constant. All are
-trained together by minimising
+Each layer (mask, front, back) is drawn by an untrained network, a smooth grid or a
+constant. All three are trained together by minimising
 
     mean |mask * front + (1 - mask) * back - image|^2 + penalties.
 
 Two networks fit a mixture faster than one network does, and the penalties make them
-separate the layers. Each application has its penalties in its own file.
+separate the layers. The file of each application defines its penalties.
 
 Departures from the paper: the networks are small. The answer is the moving average of
 the layers after a fixed number of steps. The paper takes the step with the smallest
@@ -37,15 +37,15 @@ DRIFT = 0.1
 """Distance between the network inputs of neighbouring images, in standard deviations of
 an input. Similar inputs make the network draw similar layers."""
 SKIP = 4
-"""Channels of a network's skip connections."""
+"""Number of channels of each skip connection."""
 
 Noise = Callable[[torch.Size], Tensor | float]
-"""A function from a tensor's shape to the noise that is added to the tensor."""
+"""A function that takes a tensor's shape and returns the noise to add to the tensor."""
 
 
 @dataclass(frozen=True)
 class Layers:
-    """The layers of an image. Each has shape (n, c, h, w) or broadcasts to it."""
+    """The layers of an image. Each layer has shape (n, c, h, w) or broadcasts to it."""
 
     front: Float[Tensor, "_n _c _h _w"]
     back: Float[Tensor, "_n _c _h _w"]
@@ -66,13 +66,13 @@ class Network(nn.Module):
     images : Video
         The images to decompose; only their shape is used.
     rng : torch.Generator
-        Draws the input and the weights.
+        Random generator for the network input and the weights.
     each : bool
         Whether each image has its own layer; otherwise all images share one layer.
     channels : int, optional
-        Channels of the layer, by default those of the images.
+        Number of channels of the layer; by default, as many as the images have.
     widths : tuple of int
-        Channels of the network at each scale, from the finest.
+        Number of channels of the network at each scale, the finest scale first.
     """
 
     rate = 1.0
@@ -123,10 +123,10 @@ class Constant(nn.Module):
 
 
 class Smooth(Constant):
-    """A smooth layer: values on a coarse grid, interpolated bilinearly to a size.
+    """A smooth layer: values on a coarse grid, interpolated bilinearly to ``size``.
 
-    ``start`` has the initial values on the grid, in (0, 1); ``rate`` is as for
-    :class:`Constant`.
+    ``start`` has the initial values on the grid, in (0, 1); ``rate`` has the same
+    meaning as in :class:`Constant`.
     """
 
     def __init__(
@@ -152,15 +152,15 @@ class DoubleDIP:
         The module that draws each layer: a :class:`Network`, :class:`Constant`,
         :class:`Smooth` or a similar module. The mask has one channel.
     rng : torch.Generator
-        Draws the noise on the network inputs.
+        Random generator for the noise on the network inputs.
     steps : int
         Number of training steps.
     learning_rate : float
-        Learning rate of Adam in the first half of the steps. In the second half it
-        falls to 0 along a cosine.
+        Learning rate of Adam in the first half of the steps. In the second half, the
+        rate falls to 0 along a cosine.
     input_noise : float
-        Standard deviation of the noise on the network inputs, drawn at each step. It
-        keeps the networks from memorising the image (Ulyanov et al., section 3).
+        Standard deviation of the noise on the network inputs, drawn at each step. The
+        noise keeps the networks from memorising the image (Ulyanov et al., section 3).
     """
 
     STATE = ("modules", "optimizer", "rng", "average")
@@ -206,8 +206,8 @@ class DoubleDIP:
     ) -> dict[str, Tensor]:
         """Take one step of Adam on the sum of the losses; update the moving average.
 
-        ``losses`` are the losses of ``layers`` by name, each already weighted. ``step``
-        is the number of steps taken before this one. Returns the losses, detached.
+        ``losses`` contains the weighted losses of ``layers`` by name. ``step`` is the
+        number of steps taken before this one. Losses are returned without gradients.
         """
         share = schedule(step / self.steps, decay=0.5)
         for group in self.optimizer.param_groups:
@@ -216,7 +216,7 @@ class DoubleDIP:
         torch.stack(list(losses.values())).sum().backward()
         self.optimizer.step()
         new = [x.detach() for x in (layers.front, layers.back, layers.mask)]
-        # the average of the first steps is their mean: it needs no start value
+        # in the first steps, the average is the mean of all steps: it needs no start
         keep = min(AVERAGE, step / (step + 1))
         old = self.average or new
         self.average = [a.lerp(b, 1 - keep) for a, b in zip(old, new, strict=True)]

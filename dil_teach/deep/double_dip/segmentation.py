@@ -10,9 +10,9 @@ with a weight for each penalty, see :meth:`Segmentation.train_step`.
 Departures from the paper. F is not the image but the first ten principal components of
 its texture features, because one network alone could draw all colours of the image. The
 mask is a small function of the features at each pixel instead of a third hourglass, so
-that it cannot memorise positions. Hints that are not given are computed. The penalty
-"start" compares the mask with a segmentation without networks, which repeats
-discriminant analysis of the features and a graph cut. Its weight falls to 0. After
+that it cannot memorise positions. Missing hints are computed. The penalty "start"
+compares the mask with a segmentation without networks, which repeats discriminant
+analysis of the features and a graph cut. The weight of "start" falls to 0. After
 training, a graph cut along the picture's edges makes the mask binary. In a video,
 motion is one of the features, and the graph cuts use all frames.
 """
@@ -36,7 +36,7 @@ from dil_teach.training.networks import SLOPE, convolution
 from dil_teach.training.settings import budget
 
 WIDTHS = (16, 32, 32)
-"""Channels of the networks at each scale, from the finest."""
+"""Number of channels of the networks at each scale, the finest scale first."""
 COMPONENTS = 10
 """Number of principal components that the networks draw."""
 
@@ -52,11 +52,11 @@ class SegmentationSettings:
     hint: float = 0.1
     """Weight of the hints: the mask should be 1 or 0 at marked pixels."""
     start: float = 0.1
-    """Weight of the difference from a segmentation without networks. It falls to 0."""
+    """Weight, falling to 0, of the difference from a segmentation without networks."""
     border: float = 0.3
-    """Weight of the length of the mask's boundary. Image edges reduce it."""
+    """Weight of the length of the mask's boundary, which counts less at image edges."""
     binary: float = 0.1
-    """Weight of mask * (1 - mask), which is 0 for a binary mask. It grows from 0."""
+    """Weight, growing from 0, of mask * (1 - mask), which is 0 for a binary mask."""
     seed: int = 0
     """Seed of the start, the weights, the network inputs and their noise."""
 
@@ -70,19 +70,19 @@ class Segmentation:
 
     ``fit(Segmentation(image)).mask()`` returns the mask.
 
-    ``start`` has the segmentation without networks, and all hints. A ValueError is
-    raised if the picture is constant or too small, or if a hint has the wrong size,
-    marks no pixel, or leaves no pixel for the other hint.
+    The attribute ``start`` contains the segmentation without networks and all hints. A
+    ValueError is raised if the picture is constant or too small, or if a hint has the
+    wrong size, marks no pixel, or leaves no pixel for the other hint.
 
     Parameters
     ----------
     image : Image or Video
         Float[Tensor, "c h w"], or the frames of a video, Float[Tensor, "t c h w"].
     foreground, background : Image or Video, optional
-        Hints, Float[Tensor, "1 h w"], above 0.5 at pixels that belong to this layer. In
-        a video, a hint is for the first frame, or (t, 1, h, w) for each frame. A
-        missing hint is computed: salient pixels are foreground, and a strip along the
-        border of the image is background.
+        Hints, Float[Tensor, "1 h w"], above 0.5 at pixels that belong to the layer. For
+        a video, a hint is for the first frame, or it is (t, 1, h, w) with a hint for
+        each frame. A missing hint is computed: salient pixels are foreground, and a
+        strip along the border of the image is background.
     settings : SegmentationSettings
         The number of steps, the weights of the penalties and the seed.
     """
@@ -125,7 +125,7 @@ class Segmentation:
     done = all_steps_taken
 
     def train_step(self) -> dict[str, Tensor]:
-        """Draw the layers, compare the composite with the features, update them."""
+        """Draw layers, compare their composite with the features, update the layers."""
         progress, weight = self.step / self.total_steps, self.settings
         layers, known = self.dip.draw(), self.start
         reconstruction, mask = self.dip.reconstruction(layers), layers.mask
@@ -145,10 +145,10 @@ class Segmentation:
     def mask(self) -> Image | Video:
         """The mask after the steps taken so far; its boundary follows image edges.
 
-        It is Float[Tensor, "1 h w"], or (t, 1, h, w) for a video, in [0, 1]: 1 is
+        The mask is Float[Tensor, "1 h w"], or (t, 1, h, w) for a video, in [0, 1]; 1 is
         foreground. The graph cut uses the learned mask and the difference between the
-        errors of both networks at each pixel. In a video, it uses all frames, and the
-        masks are averaged along the motion, so their edges are soft.
+        errors of both networks at each pixel. In a video, the graph cut uses all
+        frames, and the masks are averaged along the motion, so their edges are soft.
         """
         layers = self.dip.layers()
         front, back = (
@@ -161,7 +161,7 @@ class Segmentation:
 
 
 def binary_cross_entropy(mask: Tensor, front: Tensor, back: Tensor) -> Tensor:
-    """The cross-entropy, with the same weight for both layers at any area."""
+    """The cross-entropy; both layers have the same weight, whatever their areas."""
     sure = mask.clamp(1e-4, 1 - 1e-4)
     in_front = (sure.log() * front).sum() / front.sum().clamp_min(1)
     in_back = ((1 - sure).log() * back).sum() / back.sum().clamp_min(1)
@@ -169,7 +169,7 @@ def binary_cross_entropy(mask: Tensor, front: Tensor, back: Tensor) -> Tensor:
 
 
 def border(mask: Video, picture: Video) -> Float[Tensor, ""]:
-    """The length of the mask's boundary; it counts less at strong image gradients."""
+    """The length of the mask's boundary, with less weight at strong image gradients."""
     steps = [picture.diff(dim=axis).square().sum(1, keepdim=True) for axis in (-1, -2)]
     mean = torch.cat([step.flatten() for step in steps]).mean().clamp_min(1e-12)
     lengths = [
@@ -184,7 +184,7 @@ def principal_components(
 ) -> Float[Tensor, "n components h w"]:
     """The first ten components, scaled: -3 and 3 standard deviations become 0 and 1."""
     values = features - features.mean((0, 2, 3), keepdim=True)
-    values = values.cpu().double()  # MPS has no double
+    values = values.cpu().double()  # MPS has no float64
     rows = values.transpose(0, 1).flatten(1)
     _, directions = torch.linalg.eigh(rows @ rows.T)
     directions = directions.flip(1)[:, :COMPONENTS]
@@ -203,10 +203,10 @@ class FeatureMask(nn.Module):
 
     rate = 1.0
     width = 12
-    """Channels between the two convolutions."""
+    """Number of channels between the two convolutions."""
     noise_gain = 5.0
-    """Factor from the noise on network inputs to the noise on the features. Network
-    inputs have the standard deviation 0.03, and features 1."""
+    """The noise on the features is larger than on network inputs by this factor.
+    Network inputs have the standard deviation 0.03, and features have 1."""
 
     def __init__(
         self, features: Float[Tensor, "_n _k _h _w"], rng: torch.Generator

@@ -7,18 +7,18 @@ mixture of two pictures, I = a y1 + (1 - a) y2. Two networks draw y1 and y2:
     mean |a y1 + (1 - a) y2 - I|^2 + exclusion weight * exclusion(y1, y2).
 
 The only penalty is the exclusion loss (Zhang, Ng and Chen, 'Single Image Reflection
-Separation with Perceptual Losses', CVPR 2018, section 3.3). It penalises edges that
-both layers have at the same place.
+Separation with Perceptual Losses', CVPR 2018, section 3.3). This loss penalises edges
+that both layers have at the same place.
 
-With *two mixtures* of the same layers, only the two coefficients are unknown. They are
-learned with the networks. Then the layers are computed in closed form, with all the
-detail of the mixtures. Departure from the paper: the coefficients start at the values
-that minimise the exclusion loss of the layers computed from blurred mixtures
-(:mod:`dil_teach.classical.exclusion_search`), and change slowly. From other starts,
-errors of the learned coefficients were up to 0.08.
+With *two mixtures* of the same layers, only the two coefficients are unknown. The
+coefficients are learned with the networks. After training, the layers are computed in
+closed form, with all the detail of the mixtures. Departure from the paper: the
+coefficients start at the values that minimise the exclusion loss of the layers computed
+from blurred mixtures (:mod:`dil_teach.classical.exclusion_search`), and change slowly.
+With other start values, the learned coefficients had errors up to 0.08.
 
-With *one mixture*, a whole picture is unknown, because any y1 has a matching y2. The
-networks return one of many answers.
+With *one mixture*, a whole picture is unknown, because for any y1 there is a y2 that
+explains the mixture. The networks return one of many answers.
 """
 
 from dataclasses import dataclass
@@ -78,13 +78,13 @@ class SeparatedLayers:
     first: Image
     second: Image
     """Float[Tensor, "c h w"] in [0, 1], of the mixtures' size, in closed form from the
-    learned coefficients. For one mixture, the networks' layers give the difference."""
+    coefficients. For one mixture, the networks give the difference of the layers."""
     coefficients: tuple[float, ...]
     """The first layer's share of each mixture."""
     network_first: Image
     network_second: Image
-    """The outputs of the networks, at the size of their training. Use them for noisy
-    mixtures, because the closed form amplifies noise."""
+    """The outputs of the networks, as large as the networks' training images. Use them
+    for noisy mixtures, because the closed form amplifies noise."""
 
 
 class Separation:
@@ -127,7 +127,7 @@ class Separation:
         if largest > LARGEST_SIDE:
             small = resize(small, LARGEST_SIDE / largest).clamp(0, 1)
         if len(small) == 1:
-            # one mixture does not determine the coefficient: use 0.5, frozen
+            # one mixture does not determine the coefficient: use a constant 0.5
             shares = Constant(torch.full((1, 1, 1, 1), 0.5), rate=0)
         else:
             found = torch.tensor(exclusion_search(small, BLUR)).clamp(0.02, 0.98)
@@ -147,7 +147,7 @@ class Separation:
     done = all_steps_taken
 
     def train_step(self) -> dict[str, Tensor]:
-        """Draw the layers, compare the composite with the mixtures, update them."""
+        """Draw layers, compare their composite with the mixtures, update the layers."""
         layers = self.dip.draw()
         losses = {
             "reconstruction": self.dip.reconstruction(layers),
@@ -163,7 +163,7 @@ class Separation:
         own = torch.stack([drawn.front[0], drawn.back[0]])
         shares = [float(share) for share in drawn.mask.flatten()]
         if len(shares) == 1:
-            # the mixture is the mean of its layers; the networks give the difference
+            # the layers' mean is the mixture; the networks give the layers' difference
             size = (mixtures.shape[2], mixtures.shape[3])
             half = resize(own[0] - own[1], size=size) / 2
             layers = torch.stack([mixtures[0] + half, mixtures[0] - half])

@@ -1,19 +1,20 @@
 """Watermark removal by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019, section 6.
 
 Images with the same watermark are `mask * front + (1 - mask) * back`. The mask is the
-opacity a of the mark, and the front is its colour c. Both are the same in all images.
-The back is the clean images, which one network draws from similar inputs:
+opacity a of the mark, and the front is its colour c. Mask and front are the same in all
+images. One network draws the back, the clean images, from similar inputs:
 
     mean |a c + (1 - a) back - I|^2 + variation weight * TV((I - a c) / (1 - a)).
 
 Opacity and colour start from the total-variation estimate
-(:mod:`dil_teach.classical.watermark`), whose objective is the only penalty. After
+(:mod:`dil_teach.classical.watermark`). The total variation is the only penalty. After
 training, the clean images are `(I - a c) / (1 - a)` inside the mark, and the given
 images elsewhere.
 
-Departures: the front is one colour, not a network, and the answer is this closed form,
-not the layer of the network. `benchmarks/watermark.py` also prints the result of the
-total-variation estimate, which the networks improve only a little.
+Departures from the paper: the front is one colour, not a network. The answer is
+computed with the formula above, not drawn by the network. `benchmarks/watermark.py`
+also prints the result of the total-variation estimate, which the networks improve only
+a little.
 """
 
 from dataclasses import dataclass
@@ -36,8 +37,8 @@ from dil_teach.training.settings import budget
 MIN_SIDE = 16
 """Smallest side of an image in pixels."""
 MOST_PIXELS = 1_000_000
-"""Largest number of pixels of an image. All images are learned at once, so more would
-need too much time and memory."""
+"""Largest number of pixels of an image. Training uses all images at once, so larger
+images would need too much time and memory."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class WatermarkRemoval:
 
     ``fit(WatermarkRemoval(images)).clean()`` returns the images without the mark.
 
-    ``start`` has the opacity, Float[Tensor, "1 h w"], and the colour of the
-    total-variation estimate. A ValueError is raised if the images or the box cannot be
+    The attribute ``start`` is the total-variation estimate: the opacity, Float[Tensor,
+    "1 h w"], and the colour. A ValueError is raised if the images or the box cannot be
     used, or no mark is found.
 
     Parameters
@@ -71,7 +72,7 @@ class WatermarkRemoval:
         Float[Tensor, "n c h w"] in [0, 1], grey or RGB, with the mark at the same
         place.
     box : (int, int, int, int), optional
-        Row, column, height and width around the mark, in pixels; needed for one image.
+        Row, column, height and width of the mark's box in pixels; needed for one image.
     settings : WatermarkSettings
         The number of steps, the weight of the penalty and the seed.
     """
@@ -106,7 +107,7 @@ class WatermarkRemoval:
     done = all_steps_taken
 
     def train_step(self) -> dict[str, Tensor]:
-        """Draw the layers, compare the composite with the images, update them."""
+        """Draw the layers, compare the composite with the images, update the layers."""
         layers = self.dip.draw()
         reconstruction = self.dip.reconstruction(layers)
         opacity, colour = self._in_the_mark(layers.mask), layers.front[0, :, 0, 0]
@@ -162,7 +163,7 @@ def _check(images: Video, box: Box | None) -> None:
     if box is None and len(images) == 1:
         raise ValueError(
             "box: expected row, column, height and width around the mark, got none; "
-            "give it, or give more images with the same mark"
+            "give a box, or more images with the same mark"
         )
     row, column, tall, wide = box or (0, 0, height, width)
     inside = 0 <= row <= height - tall and 0 <= column <= width - wide

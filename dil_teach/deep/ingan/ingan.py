@@ -13,32 +13,32 @@ T, and
 
     loss of D =  mean max(0, 1 + D(y)) + mean max(0, 1 - D(x))    discriminator
 
-Each mean of D is over all patches, and then, weighted, over scales. |.| is the mean
-absolute difference. d(a, b) is the mean squared difference between a patch of a and its
-nearest patch in b.
+The terms with D are means over all patches, then weighted means over the scales. |.| is
+the mean absolute value. d(a, b) is the mean squared difference between a patch of a and
+its nearest patch in b.
 
-Departures from the paper and its code (github.com/assafshocher/InGAN), whose network
-learns for 75,000 steps from crops of 256 x 256 pixels on a GPU:
+The authors' code (github.com/assafshocher/InGAN) trains one network for 75,000 steps on
+crops of 256 x 256 pixels on a GPU. Departures from the paper and this code:
 
 - G is a pyramid of small networks that learn one after the other, from coarse to fine,
-  as in SinGAN (Shaham et al., ICCV 2019). Objects are arranged at the coarsest level,
-  where a step costs hundreds of times less.
-- T transforms the input, not the features of the first layer. Six more channels of the
-  input contain the source of each pixel and the stretching by T.
-- Each network adds a residual to the transformed image, or to the coarser output. Its
-  last layer starts at 0, so an untrained G only transforms. Where T does not stretch,
-  the detail of the image is added to the coarser output.
+  as in SinGAN (Shaham et al., ICCV 2019). The coarsest level arranges the objects, and
+  its steps cost hundreds of times less.
+- T transforms the input, not the features of the first layer. Six additional input
+  channels contain each pixel's source position and stretching.
+- Each network adds a residual to the transformed image, or to the coarser output. The
+  last layer of each network starts at 0, so an untrained G only transforms the image.
+  Where T does not stretch, the detail of the image is added to the coarser output.
 - The networks have no batch or spectral normalisation, no input noise and no final
   tanh. Their input is the whole image with mean 0 and standard deviation 1.
-- One D judges two scales, 1.5 apart. The authors use many scales, 1.4 apart, with a
-  network for each.
-- The hinge loss replaces least squares. In one run on coins both were equally good.
-- The identity and patch losses are added. Identity and reconstruction alternate, each
-  with twice its weight. The authors' extra reconstruction steps are left out.
+- One D judges two scales, which differ by a factor of 1.5. The authors use many scales
+  with a factor of 1.4, and one network for each scale.
+- The hinge loss replaces least squares; in one run on coins, both were equally good.
+- We add the identity and patch losses. Identity and reconstruction losses alternate,
+  each with twice its weight. The authors' extra reconstruction steps are left out.
 - Heights and widths are scaled by 0.5 to 2.1 (the authors: 0.15 to 2.25). Most steps
-  scale only one of them. One step in five uses a homography or a smooth warp.
+  scale only one side. One step in five uses a homography or a smooth warp.
 - Adam has larger learning rates (5e-4 to 2e-3, not 5e-5) and a beta_2 of 0.9, not
-  0.999. The rates fall in the second half of each level.
+  0.999. The learning rates fall in the second half of each level's training.
 - The results are drawn with an exponential moving average of G's weights.
 """
 
@@ -84,15 +84,15 @@ LEVEL_FACTOR = 1.55
 """Approximate ratio between the sizes of neighbouring levels of the pyramid."""
 SIDE_STEP = 4
 """In training, the sides of the coarsest output are multiples of this number of pixels.
-Fewer different sizes are faster, because each new size needs preparation."""
+Training is faster with few different sizes, because each new size needs preparation."""
 SMALLEST, LARGEST = 0.5, 2.1
 """Range of the random scales of height and width."""
 GROWTH = 0.3
-"""Fraction of the coarsest level's steps after which random transformations have full
-strength (a curriculum)."""
+"""Random transformations reach full strength after this fraction of the coarsest
+level's steps (a curriculum)."""
 CORNER, BEND = 0.35, 0.15
-"""Largest displacement of the corners by a random homography, and of the inner 3 x 3 of
-5 x 5 nodes by a random smooth warp. The unit is half a side of the image."""
+"""Largest displacement of the corners by a random homography, and of the inner nodes of
+a 5 x 5 grid by a random smooth warp. The unit is half a side of the image."""
 IDENTITY = 2.0
 """Weight of the identity loss."""
 COARSEST_RATE, FINER_RATE, DISCRIMINATOR_RATE = 5e-4, 2e-3, 1e-3
@@ -101,26 +101,26 @@ discriminator."""
 BETAS = (0.5, 0.9)
 """Adam's decay rates."""
 DECAY, LAST_RATE = 0.5, 0.05
-"""Fraction of a level's steps after which the learning rates fall, and the factor to
-which they fall at its end."""
+"""The learning rates fall after the fraction ``DECAY`` of a level's steps. At the
+level's end, the rates are multiplied by ``LAST_RATE``."""
 AVERAGE = 0.995
 """Decay of the exponential moving average of the generator's weights."""
 
 
 @dataclasses.dataclass(frozen=True)
 class InGANSettings:
-    """Settings of InGAN. ``quick()``, ``standard()`` and ``full()`` are budgets."""
+    """Settings with the budgets ``quick()``, ``standard()`` and ``full()``."""
 
     steps: int = 600
     """Number of training steps of the coarsest level, which arranges the objects."""
     finer_steps: int = 100
-    """Number of training steps of the first finer level. Each next level has half as
-    many steps, and needs about as much time."""
+    """Number of training steps of the first finer level. Each finer level has half as
+    many steps as the level before, and takes about as long."""
     coarsest: int = 32
     """Shorter side of the coarsest level in pixels. At this size, objects should be
     about five pixels wide."""
     both: float = 0.3
-    """Fraction of steps that scale height and width. The others scale only one."""
+    """Fraction of steps that scale height and width; the other steps scale one side."""
     warps: float = 0.2
     """Fraction of steps with a homography or a smooth warp."""
     discriminator_layers: int = 3
@@ -147,7 +147,7 @@ class InGANSettings:
         "average": AVERAGE,
         "bf16": True,
     }
-    """Former settings in old checkpoints, and the only value that each may have."""
+    """Settings that old checkpoints contain, and the only value that each may have."""
 
     def __post_init__(self) -> None:
         check_settings(self, steps=1, finer_steps=1, patch_samples=1)
@@ -180,7 +180,7 @@ class InGAN:
     image : Image
         Float[Tensor, "c h w"] in [0, 1], grey or RGB.
     settings : InGANSettings
-        The budget and the other settings.
+        The training budget, the loss weights and the seed.
     """
 
     STATE = (
@@ -212,7 +212,7 @@ class InGAN:
         self.step, self.total_steps = 0, sum(self.level_steps)
         self.weights = {
             "adversarial": 1.0,
-            "reconstruction": 2 * settings.reconstruction,  # used in every second step
+            "reconstruction": 2 * settings.reconstruction,  # loss of every second step
             "identity": 2 * IDENTITY,
             "patches": settings.patches,
         }
@@ -230,12 +230,12 @@ class InGAN:
 
     @property
     def level(self) -> int:
-        """Index of the level that is learning; the finest when training is done."""
+        """Index of the level that is learning, or the finest level after training."""
         return bisect(list(accumulate(self.level_steps[:-1])), self.step)
 
     @property
     def _level_step(self) -> int:
-        """Number of steps that the level has taken."""
+        """Number of steps that the current level has taken."""
         return self.step - sum(self.level_steps[: self.level])
 
     @without_cudnn
@@ -312,7 +312,7 @@ class InGAN:
             )
 
     def _draw_back(self, fake: Batch, transformation: Transformation) -> Batch:
-        """The reconstruction: the fake, drawn under the inverse transformation."""
+        """Reconstruct the image from the fake, with the inverse transformation."""
         sizes = self.sizes[: self.level + 1]
         fixed = fake.detach()  # the loss has no gradient through the coarser levels
         with autocast(self.image.device):
@@ -326,7 +326,7 @@ class InGAN:
         update_average(self.averaged.levels[level], self.generator.levels[level], keep)
         self.step += 1
         if self.done:
-            self.averaged.half().float()  # a checkpoint has half precision
+            self.averaged.half().float()  # checkpoints store half precision
         elif self.level > level:
             self._begin_level()
 
@@ -403,7 +403,7 @@ class InGAN:
         return self.remap(resizing(scale_y, scale_x))
 
     def state_dict(self) -> dict[str, Any]:
-        """The state for further training, or the averaged generator when done."""
+        """The state for further training; after training, the averaged generator."""
         if self.done:
             averaged = copy.deepcopy(self.averaged).half()
             return {"step": self.step, "averaged": averaged.state_dict()}

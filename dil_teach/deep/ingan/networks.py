@@ -20,19 +20,19 @@ Batch = Float[Tensor, "_n _c _h _w"]
 LEAK = 0.2
 """Slope of the leaky ReLU for negative values, as in the authors' code."""
 PLACE_CHANNELS = 6
-"""Channels of :func:`place_channels`."""
+"""Number of channels that :func:`place_channels` returns."""
 FEATURES = 64
-"""Channels of the discriminator's layers, as in the authors' first layer."""
+"""Number of channels of each discriminator layer, as in the authors' first layer."""
 COARSEST, FINER = ((64, 64, 64), 4), ((48, 64), 2)
-"""Channels at each scale, from the finest, and number of residual blocks: for the
-coarsest network and for the others."""
+"""Shapes of the coarsest network and of the finer networks: the number of channels at
+each scale, the finest first, and the number of residual blocks."""
 DETAIL_FADES = 30.0
 """How fast the weight of the image's detail falls with stretching along one side. The
 weight is 0.78 for stretching by 1.1, and 0.04 for stretching by 1.5."""
 
 
 class Generator(nn.Module):
-    """Draws an image under any transformation: a pyramid of small networks.
+    """A pyramid of small networks that draws an image under any transformation.
 
     There is one network for each of the ``levels`` of the image's pyramid. ``rng``
     draws the initial weights.
@@ -58,7 +58,7 @@ class Generator(nn.Module):
         pyramid : sequence of Float[Tensor, "1 c h w"]
             The image from the coarsest level to the requested one.
         transformation : Transformation
-            Applied to the image at each level.
+            The transformation that is applied to the image at each level.
         sizes : sequence of (int, int)
             Height and width of the output at each level.
         """
@@ -78,8 +78,8 @@ class Generator(nn.Module):
     ) -> Batch:
         """Add one network's residual to the coarser output and the image's detail.
 
-        The detail is added only where nothing is stretched. Otherwise the network would
-        learn to draw stretched detail.
+        The detail is added only where nothing is stretched, so that the network does
+        not learn to draw stretched detail.
         """
         moved = warp(image, transformation, size)
         places = place_channels(transformation, size, image)
@@ -103,11 +103,11 @@ def channels_last(batch: Batch) -> Batch:
 def place_channels(
     transformation: Transformation, size: tuple[int, int], image: Batch
 ) -> Float[Tensor, "1 6 h w"]:
-    """The source position of each output pixel, and the stretching there.
+    """The source position of each output pixel, and the stretching at this pixel.
 
-    Two channels contain the position (x, y) in [-1, 1]. Four contain the derivatives of
-    the source position by the output position, minus the identity. They are 0 where
-    nothing is stretched.
+    Two channels contain the position (x, y) in [-1, 1]. Four channels contain the
+    derivatives of the source position with respect to the output position, minus the
+    identity. They are 0 where nothing is stretched.
     """
     height, width = image.shape[-2:]
     places = transformation.places(size, image.device).permute(2, 0, 1)
@@ -122,11 +122,11 @@ def place_channels(
 
 
 class EncoderDecoder(nn.Module):
-    """A small U-Net with residual blocks at its coarsest scale. At first it outputs 0.
+    """A small U-Net with residual blocks at its coarsest scale; it first outputs 0.
 
-    It has ``before`` input channels and ``after`` output channels. ``widths`` are the
-    channels at each scale, from the finest; each scale halves the size. ``rng`` draws
-    the initial weights.
+    The network has ``before`` input channels and ``after`` output channels. ``widths``
+    are the numbers of channels at each scale, the finest first; each scale halves the
+    size. ``rng`` draws the initial weights.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class EncoderDecoder(nn.Module):
         )
         self.up = nn.ModuleList(convolution(a + b, a, 3, 1, rng) for a, b in pairs)
         self.last = convolution(widths[0], after, 3, 1, rng)
-        for parameter in self.last.parameters():  # at first G only transforms
+        for parameter in self.last.parameters():  # the initial G only transforms
             nn.init.zeros_(parameter)
 
     def forward(self, x: Batch) -> Batch:
@@ -174,9 +174,9 @@ class EncoderDecoder(nn.Module):
 
 
 class Discriminator(nn.Sequential):
-    """One logit for each patch: high if the patch is probably from the image.
+    """A network with one logit per patch: high if the patch is probably from the image.
 
-    Its ``layers`` convolutions of 3 x 3 pixels have no padding, so a patch (the
+    The ``layers`` convolutions of 3 x 3 pixels have no padding, so a patch (the
     receptive field) has 2 * layers + 1 pixels a side.
     """
 

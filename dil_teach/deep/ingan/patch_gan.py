@@ -18,7 +18,7 @@ from dil_teach.training.precision import autocast
 
 Logits = Float[Tensor, "1 1 _h _w"]
 Judged = Sequence[tuple[Logits, Tensor | None]]
-"""The logits of all patches and the mask of patches inside the shape, at each scale."""
+"""Logits of all patches, and the mask of patches inside the shape, for each scale."""
 
 SCALE_FACTOR = 1.5
 """Ratio between the sizes of neighbouring scales."""
@@ -30,7 +30,7 @@ def judge(
     transformation: Transformation,
     scales: int,
 ) -> Judged:
-    """The discriminator's logits of a picture, at each scale that holds a patch.
+    """The discriminator's logits of a picture, at each scale that fits a patch.
 
     Parameters
     ----------
@@ -39,10 +39,10 @@ def judge(
     picture : Float[Tensor, "1 c h w"]
         A picture with mean 0 and variance 1.
     transformation : Transformation
-        The transformation of the picture. Patches that are not completely inside its
-        shape are masked.
+        The transformation of the picture. Patches that are not completely inside the
+        transformed shape are masked.
     scales : int
-        The largest number of scales, the finest first.
+        The number of scales, the finest first; a small picture gets fewer scales.
     """
     judged = []
     for scale in range(scales):
@@ -87,7 +87,7 @@ def scale_weights(progress: float, scales: int) -> list[float]:
     """Weights of the discriminator's scales, the finest first; their sum is 1.
 
     The coarsest scale has the largest weight at first, so large structures are learned
-    first; the finest scale has it at the end. The authors change the weights, too.
+    first; at the end, the finest scale does. The authors change the weights, too.
     """
     weights = [
         (1 - progress) * scale + progress * (scales - 1 - scale) + 1

@@ -26,11 +26,11 @@ def patch_distance(
     Parameters
     ----------
     fake, image : Float[Tensor, "1 c h w"]
-        Their sizes may differ.
+        The two images to compare; their sizes may differ.
     rng : torch.Generator
-        Draws the patches.
+        Random generator for the choice of patches.
     inside : Bool[Tensor, "h w"], optional
-        The fake's shape. Only patches completely inside it are compared.
+        The fake's shape. Only patches completely inside this shape are compared.
     patch_size : int
         Side of a patch in pixels.
     samples : int
@@ -40,8 +40,8 @@ def patch_distance(
     -------
     Float[Tensor, ""]
         Mean squared error per value between a patch and its nearest patch in the other
-        image, summed over both directions; 0 if no patch is inside. The choice of the
-        nearest patch has no gradient.
+        image, summed over both directions; 0 if no patch is inside the shape. The
+        choice of the nearest patch has no gradient.
     """
     total = fake.new_zeros(())
     outside = None
@@ -56,8 +56,8 @@ def patch_distance(
             places = places[~outside]
         chosen = torch.randint(len(places), (samples,), generator=rng)
         some = patches_at(query, places[chosen.to(query.device)], patch_size)
-        # Not patches.search: for a few queries at each step, one convolution computes
-        # |database|^2 - 2 <query, database> of all places, and no patches are copied.
+        # One convolution computes |database|^2 - 2 <query, database> at all places.
+        # Unlike patches.search, it copies no patches, so it is fast for few queries.
         with torch.no_grad():
             norms = F.avg_pool2d(
                 database.square().sum(1), patch_size, stride=1, divisor_override=1
@@ -65,7 +65,7 @@ def patch_distance(
             distances = F.conv2d(database, some).mul_(-2).add_(norms)[0].flatten(1)
             if outside is not None and database is fake:
                 distances[:, outside] = torch.inf
-            nearest = distances.min(1).indices  # twice as fast as argmin
+            nearest = distances.min(1).indices  # min is twice as fast as argmin
         found = patches_at(database, nearest, patch_size)
         total = total + (some - found).square().mean()
     return total
@@ -74,7 +74,7 @@ def patch_distance(
 def patches_at(
     picture: Batch, places: Int[Tensor, "n"], patch_size: int
 ) -> Float[Tensor, "n c side side"]:
-    """The patches at these places; they are differentiable in the picture.
+    """The patches at these places; gradients flow back to the picture.
 
     A place is a row number of :func:`~dil_teach.patches.extract.extract_patches`.
     """

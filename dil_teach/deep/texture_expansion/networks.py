@@ -7,18 +7,18 @@ from dil_teach.deep.texture_expansion.style import Batch
 from dil_teach.training.networks import SLOPE, Block, convolution
 
 WIDTH, BLOCKS = 48, 4
-"""Channels and number of the generator's residual blocks; the paper has 6 blocks."""
+"""Number of channels and residual blocks of the generator; the paper has 6 blocks."""
 TAIL = 32
-"""Input channels of the generator's last layer."""
+"""Number of input channels of the generator's last layer."""
 DISCRIMINATOR_WIDTH = 32
-"""Channels of the discriminator's first layer."""
+"""Number of output channels of the discriminator's first layer."""
 
 
 class Generator(nn.Module):
-    """Residual blocks at the crop's size; then each pixel becomes 2 x 2 pixels.
+    """Residual blocks work at the crop's size; then each pixel becomes 2 x 2 pixels.
 
-    It has no normalisation, because the statistics of a crop and of the whole image
-    differ. ``rng`` draws the initial weights.
+    The generator has no normalisation, because the statistics of a crop and of the
+    whole image differ. ``rng`` draws the initial weights.
     """
 
     def __init__(self, channels: int, rng: torch.Generator) -> None:
@@ -42,7 +42,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, crops: Batch) -> Batch:
-        """The expanded crops, at twice their height and width."""
+        """The expanded crops, with twice the height and width of ``crops``."""
         x = self.first(crops.contiguous(memory_format=torch.channels_last))
         for block in self.blocks:
             x = x + block(x)
@@ -67,8 +67,8 @@ def discriminator(channels: int, rng: torch.Generator) -> nn.Sequential:
     """A patch discriminator: 1 for blocks of the image, 0 for generated blocks.
 
     Isola et al., 'Image-to-image translation with conditional adversarial networks',
-    CVPR 2017. Its first layer has stride 1. With stride 2 it would not see patterns of
-    two pixels, a common artefact of the generator's last layer.
+    CVPR 2017. The first layer has stride 1. With stride 2, the network would not see
+    patterns of two pixels, a common artefact of the generator's last layer.
     """
     width = DISCRIMINATOR_WIDTH
     return nn.Sequential(

@@ -14,8 +14,8 @@ from torch import Tensor
 Batch = Float[Tensor, "_n _c _h _w"]
 
 FILTERS, FILTER_SIDE, LEVELS = 32, 5, 3
-"""Number of filters, their side in pixels, and number of scales. Each scale is half the
-previous one, so the filters cover 5, 10 and 20 pixels of the image."""
+"""Number of filters, their side in pixels, and number of scales. Each scale halves the
+image size, so the filters cover 5, 10 and 20 pixels of the image."""
 
 
 def random_filters(channels: int, rng: torch.Generator) -> Float[Tensor, "f c k k"]:
@@ -29,10 +29,10 @@ def random_filters(channels: int, rng: torch.Generator) -> Float[Tensor, "f c k 
 def style_loss(
     drawn: Batch, real: Batch, filters: Float[Tensor, "f c k k"]
 ) -> Float[Tensor, ""]:
-    """Squared difference between two batches' Gram matrices, relative to the real ones.
+    """The relative squared difference between the Gram matrices of two batches.
 
     The sum of squared differences is divided by the sum of squares of the real matrix,
-    averaged over the batch, and summed over three scales. The sizes may differ.
+    averaged over the batch, and summed over three scales. The image sizes may differ.
     """
     loss = drawn.new_zeros(())
     for level in range(LEVELS):
@@ -54,6 +54,6 @@ def features(images: Batch, filters: Float[Tensor, "f c k k"]) -> Batch:
 
 
 def gram_matrix(features: Batch) -> Float[Tensor, "n f f"]:
-    """The mean over all places of the product of each pair of features."""
+    """For each pair of features, the mean of their product over all places."""
     rows = features.flatten(2)
     return rows @ rows.mT / rows.shape[-1]

@@ -13,16 +13,16 @@ D,
     loss of D =  (mean (D(b) - 1)^2 + mean D(G(c))^2) / 2    discriminator
 
 Departures from the paper: G and D are smaller, and crops have 16 pixels a side instead
-of 128. So training takes minutes on a CPU instead of hours on a GPU. The style loss
-compares the responses of random filters, which are new in each step. The paper compares
-features of VGG-19, which was trained on a million photographs. Ustyuzhaninov et al.,
-'What does it take to generate natural textures?', ICLR 2017, found that random filters
-suffice. The adversarial loss is least squares. All losses have the same weight; the
-paper multiplies the reconstruction loss by 100. G does not know where in its block a
-crop lies, so such a weight would blur the result.
+of 128. Therefore, training takes minutes on a CPU instead of hours on a GPU. The style
+loss compares the responses of random filters, which are drawn anew in each step. The
+paper compares features of VGG-19, which was trained on a million photographs.
+Ustyuzhaninov et al., 'What does it take to generate natural textures?', ICLR 2017,
+found that random filters suffice. The adversarial loss is least squares. All losses
+have the same weight; the paper multiplies the reconstruction loss by 100. G does not
+know where in its block a crop lies, so such a large weight would blur the result.
 
-Limitation: the receptive field of the generator is 23 pixels, and that of the
-discriminator 20. Objects of about this size, such as coins of 20 pixels, become larger
+Limitation: the receptive field has 23 pixels a side in the generator, and 20 pixels in
+the discriminator. Objects of about this size, such as coins of 20 pixels, become larger
 and deformed instead of being repeated. Downscale the picture first, until objects have
 about 10 pixels.
 """
@@ -55,7 +55,7 @@ from dil_teach.training.schedules import (
 from dil_teach.training.settings import budget, check_settings
 
 CROP = 16
-"""Side k of a crop in pixels; the paper has 128."""
+"""Side k of a crop in pixels; the paper's crops have 128 pixels."""
 BATCH = 2
 """Number of crops in each step."""
 LEARNING_RATE = 1e-3
@@ -63,8 +63,8 @@ LEARNING_RATE = 1e-3
 BETAS = (0.5, 0.99)
 """Adam's decay rates."""
 WARM_UP, DECAY = 50, 0.7
-"""Number of steps in which the learning rate rises, and the fraction of all steps after
-which it falls to 0."""
+"""The learning rate rises during the first ``WARM_UP`` steps. After the fraction
+``DECAY`` of all steps, the rate falls towards 0."""
 GRADIENT_NORM = 1.0
 """Largest norm of a gradient; longer gradients are scaled down."""
 AVERAGE = 0.99
@@ -76,7 +76,7 @@ MOST_DOUBLINGS = 3
 
 @dataclasses.dataclass(frozen=True)
 class TextureExpansionSettings:
-    """The training budget. ``quick()``, ``standard()`` and ``full()`` set the steps."""
+    """Settings with the budgets ``quick()``, ``standard()`` and ``full()``."""
 
     steps: int = 700
     """Number of training steps."""
@@ -91,7 +91,7 @@ class TextureExpansionSettings:
         "adversarial": 1.0,
         "style": 1.0,
     }
-    """Former settings in old checkpoints, and the only value that each may have."""
+    """Settings that old checkpoints contain, and the only value that each may have."""
 
     def __post_init__(self) -> None:
         check_settings(self, steps=1)
@@ -111,7 +111,7 @@ class TextureExpansion:
     image : Image
         Float[Tensor, "c h w"] in [0, 1], grey or RGB.
     settings : TextureExpansionSettings
-        The budget.
+        The training budget and the seed.
     """
 
     STATE = (
@@ -176,7 +176,7 @@ class TextureExpansion:
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _set_learning_rates(self) -> None:
-        """Set the rates: they rise for 50 steps, and fall to 0 in the last 30%."""
+        """Set the learning rates: rising for 50 steps, falling in the last 30%."""
         fall = schedule(self.step / self.total_steps, decay=DECAY, shape="linear")
         rate = LEARNING_RATE * min((self.step + 1) / WARM_UP, fall)
         set_learning_rate(self.generator_optimizer, rate)
@@ -191,12 +191,12 @@ class TextureExpansion:
         """A picture of this texture at twice the height and width of ``image``.
 
         ``image`` is the training image, a part of it, or an earlier result. A
-        ValueError is raised if it has another number of channels. The result is
+        ValueError is raised if the numbers of channels differ. The result is
         Float[Tensor, "c h2 w2"] in [0, 1].
         """
         if len(image) != len(self.image):
             raise ValueError(
-                f"image: expected {len(self.image)} channels, as the training image, "
+                f"image: expected {len(self.image)} channels, like the training image, "
                 f"got {len(image)}; take a part of that image"
             )
         expanded = self.averaged(self._normalised(image[None]))
@@ -205,14 +205,14 @@ class TextureExpansion:
     def result(self, size: tuple[int, int] | None = None) -> Image:
         """The image expanded to twice its size, or to another size.
 
-        The paper only doubles. Here the image is doubled as often as necessary, and the
-        result is its centre. So the texture keeps its scale, but outer parts are lost.
+        The paper only doubles the size. Here the image is doubled as often as
+        necessary, and the result is cut from the centre. The texture keeps its scale.
 
         Parameters
         ----------
         size : (int, int), optional
-            Height and width in pixels. A ValueError is raised if a side is more than
-            eight times the image's. Each doubling adds errors.
+            Height and width in pixels. A ValueError is raised if a side is over eight
+            times the image's side. Each doubling adds errors.
         """
         height, width = self.image.shape[-2:]
         size = (2 * height, 2 * width) if size is None else size
@@ -227,13 +227,13 @@ class TextureExpansion:
         return expanded[:, top : top + size[0], left : left + size[1]].clone()
 
     def check_size(self, size: tuple[int, int]) -> None:
-        """Raise the error of :meth:`result` if the size is not possible."""
+        """Raise a ValueError if :meth:`result` cannot return this size."""
         height, width = self.image.shape[-2:]
         most = 2**MOST_DOUBLINGS
         if min(size) < 1 or size[0] > most * height or size[1] > most * width:
             raise ValueError(
                 f"size: expected at least 1 pixel and at most {most} times the image's "
-                f"{height} x {width}, got {size[0]} x {size[1]}; take a smaller size"
+                f"size {height} x {width}, got {size[0]} x {size[1]}; make it smaller"
             )
 
 

@@ -9,8 +9,7 @@ from dil_teach.image.augment import random_crop
 from dil_teach.image.convention import Image
 
 WHOLE_PIXELS = 1024 * 1024
-"""Number of pixels above which an image is learned from windows and enlarged by
-tiles."""
+"""Images with more pixels than this are learned from windows and enlarged by tiles."""
 TILE, TILE_MARGIN = 256, 32
 """Side of a window or tile, and width of the margin around a tile, in pixels of the
 given image. The margin is wider than half the receptive field (8 pixels) and than the
@@ -45,7 +44,7 @@ def by_tiles(
     result = image.new_empty(0)  # the first part shows the number of channels
     for y in range(0, image.shape[-2], TILE):
         for x in range(0, image.shape[-1], TILE):
-            # a tile and its margin, whose enlargement is discarded
+            # a tile with its margin; the enlarged margin is discarded
             top, left = max(y - TILE_MARGIN, 0), max(x - TILE_MARGIN, 0)
             part = image[:, top : y + TILE + TILE_MARGIN, left : x + TILE + TILE_MARGIN]
             high = draw(part, (rows * part.shape[-2], columns * part.shape[-1]))

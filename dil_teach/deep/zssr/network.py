@@ -18,14 +18,14 @@ from dil_teach.training.precision import autocast
 
 
 class ResidualNetwork(nn.Module):
-    """Convolutions on the low-resolution grid and a pixel shuffle.
+    """A network of convolutions on the low-resolution grid and a pixel shuffle.
 
     The activation is the leaky ReLU. With plain ReLU the network stops learning on
-    smooth images, and returns bicubic interpolation.
+    smooth images, and only returns the bicubic interpolation.
 
     There are ``depth`` convolutions, with ``width`` channels in the hidden layers.
     ``factor`` is the upscaling factor of the pixel shuffle: the largest scale, rounded
-    up. With ``bf16``, they use bfloat16 where the processor supports it.
+    up. With ``bf16``, the convolutions use bfloat16 where the processor supports it.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ResidualNetwork(nn.Module):
         with torch.no_grad():
             for convolution in convolutions[1:-1]:
                 convolution.weight.mul_(0.3)  # each layer changes its input a little
-            # so the initial output is the interpolated image
+            # with zeros in the last layer, the initial output is the interpolation
             convolutions[-1].weight.zero_()
         self.convolutions = nn.ModuleList(convolutions)
 

@@ -1,17 +1,17 @@
 """ZSSR: 'Zero-Shot' Super-Resolution using Deep Internal Learning.
 
 Shocher, Cohen and Irani, CVPR 2018. A small network f learns at test time, from the
-test image I alone, to undo its downscaling d. Fathers F are crops of I and of smaller
-copies of I. The son of F is d(F). The objective and the result are
+test image I alone, to undo the downscaling d that made I. Fathers F are crops of I and
+of smaller copies of I. The son of F is d(F). The objective and the result are
 
     min over theta of  sum over F of | f_theta(d(F)) - F | ,     X = f_theta(I) .
 
-Departures from the paper, which ``benchmarks/zssr.py`` measures together. The network
-works on the low-resolution grid and ends in a pixel shuffle; the paper's works on the
-interpolated image. Hidden layers are residual, with leaky ReLU. Batches consist of
-small crops. The learning rate has a warm-up and a cosine decay. Fathers are cut from
-the largest result so far. The result averages the eight orientations; the paper takes
-their median.
+Departures from the paper; ``benchmarks/zssr.py`` measures their joint effect. The
+network works on the low-resolution grid and ends in a pixel shuffle; the paper's
+network works on the interpolated image. Hidden layers have residual connections and the
+leaky ReLU. Batches consist of small crops. The learning rate has a warm-up and a cosine
+decay. Fathers are cut from the largest result so far. The result is the mean over eight
+orientations; the paper takes the median.
 """
 
 import dataclasses
@@ -45,12 +45,12 @@ from dil_teach.training.settings import budget, check_settings
 MIN_SIDE = 16
 """Smallest side of the given image in pixels."""
 WARM_UP = 0.15
-"""Fraction of a stage's steps in which the learning rate rises."""
+"""The learning rate rises during this fraction of a stage's steps."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ZSSRSettings:
-    """Settings; ``quick()``, ``standard()`` and ``full()`` are the budgets."""
+    """Settings with the budgets ``quick()``, ``standard()`` and ``full()``."""
 
     steps: int = 500
     """Number of training steps."""
@@ -61,7 +61,7 @@ class ZSSRSettings:
     """Number of 3 x 3 convolutions. The receptive field has 2 * depth + 1 pixels a
     side at low resolution."""
     width: int = 64
-    """Channels of the hidden layers."""
+    """Number of channels of the hidden layers."""
     learning_rate: float = 3e-3
     """Learning rate of Adam at the end of each stage's warm-up."""
     crop: int = 24
@@ -74,10 +74,10 @@ class ZSSRSettings:
     """Whether fathers are flipped and rotated to eight orientations."""
     noise: float = 0.0
     """Standard deviation, in [0, 1], of the noise that is added to the sons. Use it for
-    noisy images (paper, section 3). It turns off back-projection, which would restore
-    the noise."""
+    noisy images (paper, section 3). A value above 0 turns off back-projection, which
+    would restore the noise."""
     jpeg_quality: int | None = None
-    """JPEG quality of the sons, for compressed images. It turns off back-projection."""
+    """Sons' JPEG quality for compressed images; any value turns off back-projection."""
     back_projections: int = 3
     """Number of back-projection iterations on the network's output. With a wide blur,
     more iterations amplify the rounding errors of the image."""
@@ -103,8 +103,8 @@ class ZSSRSettings:
 class ZSSR:
     """A super-resolution network trained on the one image that it enlarges.
 
-    ``fit(ZSSR(image)).super_resolve()`` doubles an image. It trains on the image's
-    device; on a CPU the same seed gives the same bits.
+    ``fit(ZSSR(image)).super_resolve()`` doubles an image. The network trains on the
+    image's device. On a CPU, the same seed gives the same bits.
 
     A ValueError is raised if an argument cannot be used, or the result would need too
     much memory.
@@ -120,7 +120,7 @@ class ZSSR:
         or a blur kernel at the resolution of the result, as in
         :func:`dil_teach.image.resize.blur_and_subsample`.
     settings : ZSSRSettings
-        Budget, network and seed.
+        The training budget, the size of the network and the seed.
     size : (int, int), optional
         Height and width of the result in pixels, instead of a scale.
     """
@@ -242,8 +242,8 @@ class ZSSR:
         """The image at the requested size, after the steps taken so far.
 
         The result, in [0, 1], is the mean of the network's outputs for eight
-        orientations, or fewer if the kernel or scale is not symmetric. A clean image is
-        then back-projected.
+        orientations, or fewer if the kernel or scale is not symmetric. Back-projection
+        follows, except for a noisy or compressed image.
         """
         return self._result(self.orientations, self.back_projections)
 
