@@ -13,8 +13,8 @@
 # %% [markdown]
 # # 12 · InGAN: can one network remap an image to any shape?
 #
-# Stretch a photograph of coins to twice its width, and the coins become ovals.
-# We would like to have *more coins* instead: a picture of another size with the same patches.
+# If you stretch a photograph of coins to twice its width, the coins become ovals.
+# Instead of ovals, we would like to have *more coins*: a picture of another size with the same patches.
 # In this chapter a network learns to make such a picture from one photograph alone [@shocher2019].
 #
 # **After this chapter you can**
@@ -23,13 +23,13 @@
 # - explain how a [generator](glossary.md#generator) and a [discriminator](glossary.md#discriminator) are trained against each other, and why the inverse [transformation](glossary.md#geometric-transformation) is needed;
 # - write the training loop yourself;
 # - measure a result by its patches, and say why a perfect score does not prove a good result;
-# - say on which photographs the method fails, and which older method is better there.
+# - say on which photographs InGAN fails, and which older method is better on such photographs.
 #
 # **What you need**: [patches and their recurrence](01_patch_recurrence.ipynb).
-# No GPU.
-# Reading takes 45 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# No GPU is needed.
+# Reading takes 45 minutes, and computing takes less than 40 seconds (*Run > Run All Cells*).
 # The networks of the first part were trained beforehand and ship with the course.
-# You train two small ones yourself.
+# You train two small networks yourself.
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -43,31 +43,30 @@ seed = 0
 start(budget, seconds={"quick": 25, "standard": 70, "full": 200})
 
 # %% [markdown]
-# `budget` changes sizes and numbers of steps, never the method.
-# The [seed](glossary.md#seed) is fixed: two runs of the chapter on one computer give the same pictures, bit for bit.
+# The setting `budget` changes sizes and numbers of training steps, but never the method.
+# The [seed](glossary.md#seed) is fixed, so two runs of the chapter on the same computer give exactly the same pictures.
 #
 # ## Predict first
 #
-# Write your answers down.
-# Each is tested below.
+# Write down your answers to these three questions; the chapter tests each answer.
 #
 # 1.
 #    There are 24 coins in the photograph.
-#    How many should there be at twice its width?
-#    Which method do you expect to reach that number?
+#    How many coins should a picture of twice the width show?
+#    Which method do you expect to generate that number of coins?
 # 2.
-#    Two copies of the photograph, side by side, are also twice as wide.
-#    What score do they get from a measure that compares only small patches?
+#    Two copies of the photograph, side by side, are also a picture of twice the width.
+#    What score do the two copies get from a measure that compares only small patches?
 # 3.
 #    A photograph shows a single flower in the middle.
 #    At twice the width, should there be one wide flower, two flowers, or one flower in a wide garden?
-#    What can a network that has seen only this picture know about that?
+#    What can a network know about the right answer if it has seen only this picture?
 #
 # ## The smallest demo: another height, another width
 #
 # We use three photographs and one rendered street front (made for this course, CC0).
 # The photographs show coins (Brooklyn Museum, no known copyright restrictions), bricks (CC0Textures, CC0) and a part of the Hubble eXtreme Deep Field (NASA, public domain).
-# Each has a network that was trained on this picture alone:
+# For each picture, there is a network that was trained on this picture alone:
 
 # %%
 from dil_teach import load_image, resume
@@ -82,7 +81,7 @@ for name in PICTURES:
 
 
 def source_at(ingan, level):
-    """The photograph at a level of the pyramid."""
+    """Return the photograph at a level of the pyramid."""
     return (ingan.pyramid[level][0] * ingan.deviation + ingan.mean).clamp(0, 1)
 
 
@@ -95,7 +94,7 @@ drawn_height = {"quick": 76, "standard": 122, "full": 192}[budget]
 
 
 def drawn_level(ingan):
-    """The level of the pyramid that generates the pictures below."""
+    """Return the level of the pyramid that generates the pictures below."""
     heights = [abs(height - drawn_height) for height, _ in ingan.sizes]
     return heights.index(min(heights))
 
@@ -119,7 +118,7 @@ size_slider = explore(
         "width": Slider("Width (times)", 0.5, 2.0, 2.0, 0.25),
     },
     "The photograph ({photograph}), {height} times as high and {width} times as wide: "
-    "left stretched, with distorted objects; right by InGAN",
+    "on the left stretched, with distorted objects; on the right by InGAN",
     examples=[
         {"photograph": name, "height": 1.0, "width": 2.0}
         for name in ("coins", "facade", "hubble")
@@ -127,73 +126,75 @@ size_slider = explore(
 )
 
 # %% [markdown]
-# On the left the coins become ovals and the windows become wide.
-# On the right there are *more* coins, about as large and as round as in the photograph, in the same four rows.
-# The street front has more windows, each between its shutters, and the cornice still slopes down to the right.
-# But some windows at the left edge are too narrow.
-# In the deep field the galaxies stay round, and the small ones stay points.
-# But there are almost no new galaxies: they are farther apart, and some of the faintest are gone.
+# In the stretched pictures on the left, the coins become ovals and the windows become wide.
+# In InGAN's picture on the right there are *more* coins, in the same four rows.
+# These coins are about as large and as round as in the photograph.
+# InGAN's street front has more windows, each between its shutters, and the cornice still slopes down to the right.
+# But some windows at the left edge of the street front are too narrow.
+# In InGAN's deep field the galaxies stay round, and the small galaxies stay points.
+# But InGAN adds almost no new galaxies: the galaxies are farther apart, and some of the faintest are gone.
 # Nothing in the photograph tells the network to repeat an object that stands alone.
 #
-# Choose the bricks and half the width: the bricks keep their width, but some joints begin or end in the middle of a brick.
-# With the coins, about half of them remain, and the edge cuts some of them.
+# If you choose the bricks and half the width, the bricks keep their width, but some joints begin or end in the middle of a brick.
+# If you choose the coins and half the width, about half of the coins remain, and the edge of the picture cuts some of them.
 #
-# The network was never told what a coin is, nor that coins are round.
-# Move the sliders: one network generates any size in a fraction of a second.
+# Nobody told the network what a coin is, or that coins are round.
+# Move the sliders: one network generates a picture of any size in a fraction of a second.
 #
 # ## Theory: the same patches, at all scales
 #
-# The result should contain only patches of the photograph, and all of them.
-# In other words, the two *distributions* of patches should be the same.
-# This should hold for patches of 7 x 7 pixels in the picture itself and in downscaled copies.
-# In a small copy, 7 x 7 pixels contain a whole coin.
-# The paper calls this distribution the 'DNA' of an image.
+# The result should contain all patches of the photograph, and no other patches.
+# In other words, the *distribution* of patches should be the same in the photograph and in the result.
+# The distributions should agree for patches of 7 x 7 pixels, in the picture itself and in downscaled copies of the picture.
+# In a small copy, a patch of 7 x 7 pixels contains a whole coin.
+# The paper calls the distribution of an image's patches its 'DNA'.
 #
-# Chapter 1 compared patches one by one.
-# Here there is no search for similar patches.
-# Instead two networks are trained against each other, as a [GAN](glossary.md#gan):
+# Chapter 1 compared the patches of an image one by one.
+# InGAN does not search for similar patches.
+# Instead of a search, InGAN trains two networks against each other, as a [GAN](glossary.md#gan):
 #
-# - The **discriminator** $D$ sees patches and decides for each whether it comes from the photograph.
-#   To do so it must learn the distribution of the photograph's patches.
-#   It sees only one patch at a time, as in a [patch GAN](glossary.md#patch-gan).
-#   So it does not know where a patch lies, and it can judge a picture of any size.
+# - The **discriminator** $D$ sees patches and decides for each patch whether it comes from the photograph.
+#   For this decision, $D$ must learn the distribution of the photograph's patches.
+#   $D$ sees only one patch at a time, as in a [patch GAN](glossary.md#patch-gan).
+#   Therefore $D$ does not know where a patch lies, and it can judge a picture of any size.
 # - The **generator** $G$ gets the photograph $x$ and a geometric transformation $T$.
-#   It generates $y = G(x; T)$ and tries to make $D$ classify the patches of $y$ as real.
+#   $G$ generates $y = G(x; T)$ and tries to make $D$ classify the patches of $y$ as real.
 #
 # The paper uses the least-squares [adversarial loss](glossary.md#adversarial-loss) [@mao2017].
-# $D$ should answer 1 for the photograph's patches and 0 for generated ones, while $G$ tries to make $D$ answer 1:
+# $D$ should answer 1 for the photograph's patches and 0 for generated patches.
+# $G$ tries to make $D$ answer 1 for generated patches:
 #
 # $$\mathcal L_D = \tfrac12 \bigl(D(x) - 1\bigr)^2 + \tfrac12\, D(y)^2, \qquad \mathcal L_G = \bigl(D(y) - 1\bigr)^2,$$
 #
-# averaged over all patches.
-# *Any* picture made of the photograph's patches would satisfy this loss, even one that repeats a single coin.
-# Therefore the same network must also restore the photograph from $y$ with the inverse transformation:
+# Both losses are averaged over all patches.
+# *Any* picture made of the photograph's patches would satisfy $\mathcal L_G$, even a picture that repeats a single coin.
+# Therefore $G$ must also restore the photograph from $y$ with the inverse transformation:
 #
 # $$\mathcal L = \mathcal L_G(y) + \lambda\, \bigl\lVert G\bigl(G(x; T);\, T^{-1}\bigr) - x \bigr\rVert_1 .$$
 #
-# The paper has four more parts:
+# The method of the paper has four more parts:
 #
 # - A **geometric layer**.
-#   $T$ is not learned: a layer of the generator applies it, and the other layers repair the result.
-#   So one network can generate all shapes.
+#   The transformation $T$ is not learned: one layer of the generator applies $T$, and the other layers repair the result.
+#   Therefore one network can generate pictures of all shapes.
 # - A **multi-scale discriminator**.
-#   It judges $y$ and as many downscaled copies of $y$ as its size allows.
-#   This is your second exercise.
+#   The multi-scale discriminator judges $y$ and as many downscaled copies of $y$ as the size of $y$ allows.
+#   In the second exercise, you write a loss at several scales.
 # - **Adaptive weights of the scales**.
-#   At first the coarse scales have the largest weights, and at the end the fine scales.
+#   At first the coarse scales have the largest weights, and at the end the fine scales have the largest weights.
 # - A **[curriculum](glossary.md#curriculum)**.
 #   The transformations are weak at first and grow to full strength.
 #
 # ## Exercise: there and back
 #
-# The reconstruction needs $T^{-1}$.
+# The reconstruction of the photograph needs the inverse transformation $T^{-1}$.
 # The simplest transformations are affine: they map the position $(x, y)$ to $A\,(x, y)^\top + b$.
 # The centre of the picture is (0, 0), and its edges are at -1 and 1.
-# Write `invert(affine)`.
+# Write `invert(affine)`, which returns the inverse of an affine map.
 #
 # - `affine`: Float[Tensor, "2 3"], with $A$ in the first two columns and $b$ in the last.
-#   Its values are not limited to [0, 1]; $A$ is invertible.
-# - Returns the inverse map, again Float[Tensor, "2 3"].
+#   The values of `affine` are not limited to [0, 1]; $A$ is invertible.
+# - Returns the inverse map in the same form, Float[Tensor, "2 3"].
 #
 # Expected run time: a few milliseconds.
 
@@ -215,33 +216,34 @@ check.invert(invert)
 # <details><summary>Hint 1</summary>
 #
 # The map first multiplies by $A$ and then adds $b$.
-# In which order must you undo the two?
+# In which order must you undo these two operations?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
 # Solve $q = A p + b$ for $p$.
-# Which factor does $q$ have, and which constant remains?
+# In your formula for $p$, which factor does $q$ have, and which constant is added?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
 # $p = A^{-1} q - A^{-1} b$.
 # You need only `torch.linalg.inv` and `torch.cat`.
-# `affine[:, 2:]` keeps the last column as a column.
+# `affine[:, 2:]` is the last column of `affine`, as a matrix with one column.
 #
 # </details>
 
 # %% [markdown]
 # ## Exercise: a loss at several scales
 #
-# Write `multi_scale_loss(discriminator, picture, weights)`, the generator's least-squares loss.
+# Write `multi_scale_loss(discriminator, picture, weights)`, the generator's least-squares loss at several scales.
 #
-# - `discriminator`: a function from Float[Tensor, "c h w"] to Float[Tensor, "1 h2 w2"], one value for each patch.
+# - `discriminator`: a function from Float[Tensor, "c h w"] to Float[Tensor, "1 h2 w2"]; it returns one value for each patch.
 # - `picture`: Float[Tensor, "c h w"] in [0, 1].
-# - `weights`: a list of floats, one for each scale, the finest first.
+# - `weights`: a list of floats, one for each scale, starting with the finest scale.
 #   Scale $s$ = 0, 1, ... is the picture downscaled by $1.5^s$: `resize(picture, 1 / 1.5**s)`.
-# - Returns one number: the weighted sum over the scales of the mean of $(D - 1)^2$ over the patches of a scale.
+# - Returns one number, a weighted sum over the scales.
+#   Each scale contributes the mean of $(D - 1)^2$ over its patches, multiplied by its weight.
 #
 # Expected run time: a few milliseconds.
 
@@ -264,7 +266,7 @@ check.multi_scale_loss(multi_scale_loss)
 # <details><summary>Hint 1</summary>
 #
 # The discriminator is the same at all scales.
-# What is different at each scale?
+# What changes from scale to scale?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -276,18 +278,19 @@ check.multi_scale_loss(multi_scale_loss)
 # <details><summary>Hint 3</summary>
 #
 # A coarser scale has fewer patches.
-# If you take the mean at each scale, its influence depends only on its weight.
+# If you take the mean over the patches of each scale, the influence of a scale depends only on its weight.
 #
 # </details>
 
 # %% [markdown]
 # ## The whole method in twenty lines
 #
-# Now we combine the parts, at one scale and without a pyramid.
-# We use the left half of the coins: it is 32 pixels high and 20 wide and shows twelve coins.
+# Now we combine the parts of InGAN, at one scale and without a pyramid.
+# We use the left half of the photograph of coins.
+# This half is 32 pixels high and 20 pixels wide, and it shows twelve coins.
 # At this size a patch of 7 x 7 pixels contains a whole coin.
 # The library provides the two networks and the transformation `resizing`.
-# The generator first applies `warp`, so before training it only stretches.
+# The generator first applies `warp`, so before training it only stretches the photograph.
 
 # %%
 import copy
@@ -307,14 +310,14 @@ losses = {"generator": [], "discriminator": []}
 
 # %%
 def draw(network, width):
-    """The coins at another width, normalised in the same way as x."""
+    """Return the coins at another width, normalised in the same way as x."""
     return network([x], resizing(1, width / 20), [(32, width)])
 
 
 # %% [markdown]
-# Each step chooses a random width between 20 and 40 pixels.
-# We use the hinge loss: $D$ should answer above 1 for the photograph's patches and below -1 for generated patches.
-# Instead of the reconstruction we use a simpler loss, the identity: at the photograph's own width $G$ should return the photograph.
+# Each training step chooses a random width between 20 and 40 pixels.
+# We use the hinge loss: $D$ should give values above 1 to the photograph's patches and values below -1 to generated patches.
+# Instead of the reconstruction loss we use a simpler loss, the identity loss: at the photograph's own width, $G$ should return the photograph.
 # The results use an exponential moving average of the generator's weights, because the weights themselves never stop changing.
 
 # %% tags=["algorithm"]
@@ -358,20 +361,21 @@ show(
     drawn_widths,
     alt="Twelve coins in four rows. At twice the width: the stretched photograph has "
     "twelve ovals; in your generator's picture, each oval of the upper three rows has "
-    "divided into two small coins. Last, your generator's picture at 1.5 times.",
+    "divided into two small coins. The last picture is your generator's at 1.5 times "
+    "the width.",
     zoom=4,
 )
 
 # %% [markdown]
 # The stretched picture has twelve ovals.
 # In the upper three rows, your generator divided each oval into two nearly round coins.
-# The large coins of the lowest row are the last to divide: here they are still ovals.
+# The large coins of the lowest row divide last: in this picture they are still ovals.
 
 # %%
 from dil_teach.image.metrics import count_objects
 
 tenth = len(losses["generator"]) // 10
-print("mean loss of each tenth of the steps")
+print("The mean loss in each tenth of the steps:")
 for name, values in losses.items():
     means = torch.tensor(values)[: 10 * tenth].view(10, tenth).mean(1)
     print(f"{name:15}" + "".join(f"{mean:7.2f}" for mean in means.tolist()))
@@ -384,9 +388,9 @@ for name in ("stretched", "your generator"):
 # No patch of the photograph shows an oval, so the discriminator learns to reject ovals.
 # Larger pictures need several scales, more networks, and thousands of steps.
 #
-# Unlike the losses of other chapters, these two losses do not fall.
-# If one network improves, the loss of the other rises, so a constant loss may mean that both are learning.
-# So you cannot judge the result by the losses, and training stops after a fixed number of steps.
+# Unlike the losses of other chapters, the losses of the generator and the discriminator do not fall.
+# If one network improves, the loss of the other rises, so a constant loss may mean that both networks are learning.
+# Therefore you cannot judge the result by the losses, and training stops after a fixed number of steps.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -399,9 +403,9 @@ nearer = [
 ]
 claims = {
     "stretched coins are wide": count_objects(stretched)[1] > 1.7,
-    "your generator's coins are rounder": shape < 1.5,
-    "it makes at least 18 coins": number >= 18,
-    "its completeness and coherence beat stretching": max(nearer) < 0.9,
+    "your generator's coins are rounder than stretched coins": shape < 1.5,
+    "your generator makes at least 18 coins": number >= 18,
+    "your generator beats stretching in completeness and coherence": max(nearer) < 0.9,
 }
 check_claims(claims)
 
@@ -418,33 +422,35 @@ show_source(InGAN.train_step)
 show_source(Generator.draw_level)
 
 # %% [markdown]
-# The paper's network needs hours on a GPU; ours runs on a laptop.
-# These are the differences:
+# The paper's network needs hours on a GPU, but our network runs on a laptop.
+# Our network differs from the paper's network in these points:
 #
 # - **A [pyramid](glossary.md#pyramid) of small networks** replaces one large network at full size.
-#   They are trained one after another from coarse to fine, as in SinGAN [@shaham2019].
-#   The first network arranges the objects in a picture 32 pixels high, where a coin is five pixels wide.
-#   The others add detail to its output.
+#   The small networks are trained one after another from coarse to fine, as in SinGAN [@shaham2019].
+#   The first network arranges the objects in a picture that is 32 pixels high, where a coin is five pixels wide.
+#   The other networks add detail to the output of the first network.
 # - The transformation acts on the input, not inside the network.
-#   Six more channels tell the network **where each pixel comes from** and how much the picture is stretched there.
-# - There are **no normalisation layers**, and the hinge loss replaces least squares.
-#   We compared both losses in one run; the results were about equally good.
-# - Where nothing is stretched, a level starts with the **image's own detail**.
+#   Six more input channels tell the network **where each pixel comes from** and how much the picture is stretched there.
+# - There are **no normalisation layers**, and the hinge loss replaces the least-squares loss.
+#   We compared these two losses in one run; the results were about equally good.
+# - Where the picture is not stretched, a level of the pyramid starts with the **image's own detail**.
 #   We also add an **identity loss**: for the identity transformation, the output should equal the photograph.
-# - **One discriminator** judges two scales, 1.5 times apart; the authors have one for each of many scales.
-# - We add a **patch loss**: `patch_distance` measures how far patches are from the nearest patch of the other picture, in both directions.
-#   It is *the measure by which we compare all methods below*.
+# - **One discriminator** judges two scales, which differ by a factor of 1.5.
+#   The authors use many scales, with one discriminator for each scale.
+# - We add a **patch loss**: `patch_distance` measures the distance of each patch from the nearest patch of the other picture, in both directions.
+#   This distance is also *the measure by which we compare all methods below*.
 #   So InGAN, like bidirectional similarity and GPNN, was optimised for this measure; seam carving and the simple baselines were not.
-#   The flower is the exception: its network was trained by the discriminator alone.
+#   InGAN's network for the flower is an exception: it was trained by the discriminator alone, without the patch loss.
 # - The results use an **exponential moving average** of the generator's weights.
 #
 # ## Train one yourself
 #
-# Choose a photograph of your own, then select the cell below the button and *Run > Run Selected Cell and All Below*.
-# If you choose none, the chapter uses the coins.
+# Choose a photograph of your own.
+# Then select the cell below the button, and choose *Run > Run Selected Cell and All Below* in the menu.
+# If you choose no photograph, the chapter uses the coins.
 # Choose a photograph of objects that *repeat*, such as fruit on a stall, windows, or books on a shelf.
-# They should be at least five pixels wide in a picture 32 pixels high.
-# In a portrait nothing repeats, so the network only stretches it.
+# In a copy of the photograph that is 32 pixels high, each object should be at least five pixels wide.
+# In a portrait nothing repeats, so the network only stretches the face.
 
 # %%
 from dil_teach.notebook import upload
@@ -476,14 +482,14 @@ for progress in train(mine, report_every=steps // 2):
     panel.update(progress, mine.retarget(1, 2))
 
 # %% [markdown]
-# With `quick` the ovals remain and there are no new coins, because 20 steps are far too few.
+# With the budget `quick`, the ovals remain and there are no new coins, because 20 steps are far too few.
 # On the whole photograph, separate round coins appear after about 2000 steps, first in the upper rows.
-# This takes some minutes; `budget = "full"` trains that long.
+# Two thousand steps take some minutes; the setting `budget = "full"` trains that long.
 #
-# If you press stop during the training, nothing is lost: run the same cell again and it continues.
+# If you press stop during the training, nothing is lost: run the same cell again to continue the training.
 #
-# The shipped network of the coins was trained for 6000 steps at this level.
-# Move the slider to see its pictures during the training:
+# The shipped network of the coins was trained for 6000 steps at the coarsest level.
+# Move the slider to see how the picture by this network changed during the training:
 
 # %%
 from dil_teach.notebook import scrub
@@ -497,18 +503,18 @@ learning = scrub(
 )
 
 # %% [markdown]
-# At first the network only stretches, and the coins are ovals.
+# At first the network only stretches the photograph, and the coins are ovals.
 # After 1500 steps the ovals begin to divide; after 2000 steps each oval of the upper rows has become two coins.
-# The lowest row, with the largest coins, follows 1500 steps later.
-# After that the arrangement hardly changes, but each coin becomes sharper.
-# At the end the coins stand in four rows, and all are round.
+# The ovals of the lowest row, which has the largest coins, divide 1500 steps later than the ovals of the upper rows.
+# After all ovals have divided, the arrangement of the coins hardly changes, but each coin becomes sharper.
+# At the end of the training, the coins stand in four rows, and all coins are round.
 #
 # ## Not only resizing
 #
 # The losses do not assume that $T$ is a resizing.
 # A [homography](glossary.md#homography) moves the corners of the picture to four other positions, as if the camera were turned.
-# A smooth warp moves each point a little.
-# The picture is black outside the shape, and the discriminator ignores patches there.
+# A smooth warp moves each point of the picture a little.
+# Outside the new shape the picture is black, and the discriminator ignores the black patches.
 
 # %%
 import math
@@ -520,7 +526,7 @@ AT = torch.linspace(-1, 1, 9)
 
 # %%
 def transformation_of(shape, strength):
-    """The named transformation, with strength 0 to 1, to 1.5 times the size."""
+    """Return a transformation of this strength (0 to 1) to 1.5 times the size."""
     larger = (1.5, 1.5)
     if shape == "waves":
         up = 0.1 * strength * torch.sin(math.pi * AT) * torch.ones(9, 1)
@@ -555,7 +561,7 @@ shape_slider = explore(
         "strength": Slider("Strength", 0.0, 1.0, 1.0, 0.1),
     },
     "The photograph ({photograph}) in another shape ({shape}, strength {strength}), "
-    "black outside: left warped, right by InGAN",
+    "black outside the shape: on the left warped, on the right by InGAN",
     examples=[
         {"photograph": "coins", "shape": "one side", "strength": 1.0},
         {"photograph": "brick", "shape": "waves", "strength": 1.0},
@@ -563,15 +569,15 @@ shape_slider = explore(
 )
 
 # %% [markdown]
-# On the left, coins become ovals where the shape stretches them, and shrink where the shape narrows.
-# On the right they keep their size, and there are fewer coins where the picture is narrow.
-# The black edge cuts through coins, because the discriminator judges nothing outside it.
-# The result has faults: some coins bulge, touch or fade.
-# The columns of bricks follow the waves and keep their width.
+# In the warped picture on the left, coins become ovals where the shape stretches them, and shrink where the shape narrows.
+# In InGAN's picture on the right, the coins keep their size, and there are fewer coins where the shape is narrow.
+# The black edge cuts through coins, because the discriminator judges nothing outside the shape.
+# InGAN's result has faults: some coins bulge, touch or fade.
+# In InGAN's bricks, the columns follow the waves and keep their width.
 # But many joints between bricks are lost, and some bricks are several times as long as their neighbours.
 #
-# Move a corner yourself: click on a point, and the nearest corner of the photograph moves there.
-# You can also set its row and column with the keyboard.
+# Move a corner yourself: click on a point, and the nearest corner of the photograph moves to this point.
+# You can also set the row and the column of the corner with the keyboard.
 
 # %%
 from dil_teach.notebook import Clickable
@@ -585,7 +591,9 @@ def render_corner(row, column):
     side = torch.where(place < 0, -1.0, 1.0)
     pulled = SQUARE.clone()
     nearest = (SQUARE == side).all(1)
-    pulled[nearest] = side * place.abs().clamp_min(0.2)  # otherwise the shape folds
+    pulled[nearest] = side * place.abs().clamp_min(
+        0.2
+    )  # a smaller value folds the shape
     return remapped_and_warped("coins", homography(pulled, (1.5, 1.5)))
 
 
@@ -596,36 +604,36 @@ corner_click = explore(
         "row": Slider("Row", 0, rows - 1, 36, 1),
         "column": Slider("Column", 0, columns - 1, 14, 1),
     },
-    "The coins with a corner moved to row {row}, column {column}, black outside: left "
-    "warped, right by InGAN",
+    "The coins with a corner moved to row {row}, column {column}, black outside the "
+    "shape: on the left warped, on the right by InGAN",
     examples=[{"row": 36, "column": 14}],
-    click=Clickable(canvas, alt="The coins, 24 in four rows"),
+    click=Clickable(canvas, alt="The photograph of 24 coins in four rows"),
 )
 
 # %% [markdown]
-# Here the lower left corner was moved inwards.
-# In the warped picture the coins lean and shrink towards it.
+# In this example, the lower left corner was moved inwards.
+# In the warped picture the coins lean and shrink towards this corner.
 # In InGAN's picture the rows bend with the shape, and near the corner there are fewer coins.
-# Not all coins are round: some are long where the transformation both turns and stretches, and two at the top have merged.
+# Not all of InGAN's coins are round: some are long where the transformation both turns and stretches, and two coins at the top have merged.
 # Each position of the corner is a new transformation, on which the network was never trained.
-# The network generates its result in a tenth of a second.
+# The network generates the picture for a new position in a tenth of a second.
 #
 # ## Twice as wide: eight methods
 #
 # Now we compare InGAN with other methods, and with simple [baselines](glossary.md#baseline) that learn nothing.
-# *Bicubic* stretches.
+# *Bicubic* stretches the photograph by bicubic interpolation.
 # *Tiled* is two copies of the photograph, side by side.
-# The *column warp* repeats whole columns and cuts where the joint is least visible.
+# The *column warp* repeats whole columns of pixels, and cuts where the joint is least visible.
 # *Seam carving* [@avidan2007] repeats connected paths of pixels where a repetition is least visible.
-# *Bidirectional similarity* [@simakov2008] and *GPNN* [@granot2022] rebuild the picture from nearest patches.
+# *Bidirectional similarity* [@simakov2008] and *GPNN* [@granot2022] build the picture from nearest patches of the photograph.
 # *Texture expansion* [@zhou2018] also trains a network, which learns to expand a crop to a surrounding block of twice its size.
-# It always doubles both height and width, so we show the middle rows of its result.
-# Its training takes half a minute for each photograph, so its pictures ship with the course (`benchmarks/ingan.py`, section `expanded`).
+# Texture expansion always doubles both height and width, so we show the middle rows of its result.
+# The training of texture expansion takes half a minute for each photograph, so its pictures ship with the course (`benchmarks/ingan.py`, section `expanded`).
 #
-# There are four pictures.
-# The coins and the bricks are 50 pixels high, and the street front 48.
-# The fourth is a dahlia (photograph: vultilion, CC BY 2.0), 32 pixels high.
-# For the dahlia, the discriminator alone trained InGAN's coarsest level, for 4000 steps.
+# We compare the methods on four pictures.
+# The pictures of coins and bricks are 50 pixels high, and the picture of the street front is 48 pixels high.
+# The fourth picture is a dahlia (photograph: vultilion, CC BY 2.0), 32 pixels high.
+# For the dahlia, InGAN's coarsest level was trained by the discriminator alone, for 4000 steps.
 
 # %%
 from dil_teach import photo
@@ -649,7 +657,7 @@ from dil_teach.classical.seams.seam_carving import carve
 
 # %%
 def all_methods(name):
-    """Each method's result for a photograph at twice its width."""
+    """Return the result of each method for a photograph at twice its width."""
     source = compared[name]
     wide = (source.shape[1], 2 * source.shape[2])
     return {
@@ -665,17 +673,17 @@ def all_methods(name):
 
 
 # %% [markdown]
-# Below each picture are three numbers.
-# The first two are [completeness](glossary.md#completeness) and [coherence](glossary.md#coherence), divided by the values of bicubic.
-# Lower is better, and 1.00 is no better than stretching.
-# The third is the [recurrence score](glossary.md#recurrence-score).
+# Each picture has three numbers below it.
+# The first two numbers are [completeness](glossary.md#completeness) and [coherence](glossary.md#coherence), divided by the values of bicubic.
+# For these two numbers, lower is better, and 1.00 means no better than stretching.
+# The third number is the [recurrence score](glossary.md#recurrence-score).
 
 # %%
 from dil_teach import recurrence_score
 
 
 def drawn_and_scored(name):
-    """All methods' pictures, and completeness, coherence and recurrence of each."""
+    """Return all pictures, and the completeness, coherence and recurrence of each."""
     source, pictures = compared[name], all_methods(name)
     lost = completeness(source, pictures["bicubic"])
     added = coherence(source, pictures["bicubic"])
@@ -691,7 +699,7 @@ def drawn_and_scored(name):
 from concurrent.futures import ThreadPoolExecutor
 
 results, scores = {}, {}
-with ThreadPoolExecutor(2) as pool:  # two photographs at a time
+with ThreadPoolExecutor(2) as pool:  # compare two photographs at the same time
     found = pool.map(drawn_and_scored, compared)
     for name, (pictures, numbers) in zip(compared, found, strict=True):
         results[name] = pictures
@@ -700,16 +708,16 @@ with ThreadPoolExecutor(2) as pool:  # two photographs at a time
 # %%
 ALTS = {
     "coins": "Coins, and eight pictures that are twice as wide. Bicubic and seam "
-    "carving: oval coins. Texture expansion: dented coins in slanting rows. The other "
-    "five: round coins in four rows.",
-    "brick": "Bricks, and eight pictures that are twice as wide. Bicubic: wide bricks. "
-    "Seam carving: bent joints. The other six: narrow bricks.",
-    "flower": "A dahlia, and eight pictures that are twice as wide. Bicubic and InGAN: "
-    "one oval flower. Tiling and column warp: two flowers. Texture expansion: a large "
-    "disc of straight streaks. The other three: one round flower.",
+    "carving show oval coins. Texture expansion shows dented coins in slanting rows. "
+    "The other five methods show round coins in four rows.",
+    "brick": "Bricks, and eight pictures that are twice as wide. Bicubic shows wide "
+    "bricks. Seam carving shows bent joints. The other six methods show narrow bricks.",
+    "flower": "A dahlia, and eight pictures that are twice as wide. Bicubic and InGAN "
+    "show one oval flower. Tiling and column warp show two flowers. Texture expansion "
+    "shows a disc of straight streaks. The other three methods show one round flower.",
     "facade": "A street front, and eight pictures that are twice as wide. Bicubic and "
-    "seam carving: wide windows. Texture expansion: slanting rows of small windows. "
-    "The other five: more windows.",
+    "seam carving show wide windows. Texture expansion shows slanting rows of small "
+    "windows. The other five methods show more windows.",
 }
 
 # %%
@@ -722,44 +730,49 @@ for name, pictures in results.items():
 
 # %% [markdown]
 # **The tiled copy and the column warp have the best numbers on all photographs**, although they contain nothing new.
-# They contain all patches of the photograph and almost no other patch.
-# This answers question 2.
-# If a copy is enough for you, use one.
-# So the numbers show faults of a picture, but they do not prove that it is good.
+# The two pictures contain all patches of the photograph and almost no other patches.
+# These numbers answer question 2.
+# If copies of the photograph are enough for you, use the tiled copy.
+# So completeness and coherence show faults of a picture, but they do not prove that the picture is good.
 #
 # *Coins.*
-# Bicubic and seam carving keep 24 wide objects.
+# The pictures of bicubic and seam carving have 24 wide coins.
 # The pictures of bidirectional similarity, GPNN and InGAN all have many round coins.
-# The first two have better numbers, because their patches are copies; InGAN's coins show less relief.
-# But InGAN's rows are the most even.
-# It shows the two largest coins once each; in GPNN's picture each appears twice, and the copies have merged.
-# The column warp has dark cuts between some coins.
+# Bidirectional similarity and GPNN have better numbers than InGAN, because their patches are copies.
+# InGAN's coins show less relief than the copied coins.
+# But InGAN's rows of coins are the most even.
+# InGAN shows each of the two largest coins once.
+# In GPNN's picture, each of the two largest coins appears twice, and the copies have merged.
+# The picture of the column warp has dark cuts between some coins.
 #
 # *Bricks.*
-# InGAN's completeness is about as good as GPNN's and worse than that of bidirectional similarity; its coherence is slightly better than both.
-# Seam carving bends the joints.
+# On the bricks, InGAN's completeness is about as good as that of GPNN and worse than that of bidirectional similarity.
+# InGAN's coherence is slightly better than the coherence of these two methods.
+# Seam carving bends the joints between the bricks.
 #
 # *Flower.*
 # Seam carving, bidirectional similarity and GPNN keep one round flower in a wider garden, which is what most people would want.
 # Tiling and the column warp make two flowers.
-# InGAN's flower is as wide as the stretched one, and its patches are as far from the photograph's.
-# The network saw one whole flower and the edge of a second, but never the rest of the garden (question 3).
+# InGAN's flower is as wide as the stretched flower.
+# The patches of InGAN's flower are as far from the patches of the photograph as the stretched patches are.
+# The network saw one whole flower and the edge of a second flower, but never the rest of the garden (question 3).
 #
 # *Street front.*
-# Again the two nearest-patch methods have better numbers, but InGAN's picture is more even: it has more windows side by side, and straight lines.
-# Bidirectional similarity breaks the cornice, and GPNN blurs the right side.
+# On the street front, bidirectional similarity and GPNN again have better numbers than InGAN.
+# But InGAN's picture is more even: it has straight lines, and more windows side by side.
+# Bidirectional similarity breaks the cornice, and GPNN blurs the right side of the picture.
 #
 # *Texture expansion* works on textures: its bricks look right, although their numbers are worse than those of InGAN and the nearest-patch methods.
-# Its coins are dented.
-# Its street front has many windows, but their rows slant, and the walls break.
-# Its flower is a large disc of straight streaks, because a flower is not a texture.
-# By completeness and coherence, both are farther from the photograph than the stretched picture: by a factor of 1.3 to 2.9.
-# Each method has a picture on which it is the best choice.
+# The coins of texture expansion are dented.
+# The street front of texture expansion has many windows, but their rows slant, and the walls break.
+# The flower of texture expansion is a large disc of straight streaks, because a flower is not a texture.
+# In completeness and coherence, the street front and the flower of texture expansion are worse than the stretched pictures by a factor of 1.3 to 2.9.
+# Each of the eight methods has a picture on which it is the best choice.
 #
 # ## Count the coins
 #
-# The goal is coins, not patches.
-# How many coins are there, and what is the median ratio of a coin's width to its height?
+# We want a picture with more coins, not only a picture with the right patches.
+# How many coins does each picture have, and what is the median ratio of a coin's width to its height?
 
 # %%
 counted = {"photograph": count_objects(compared["coins"])}
@@ -774,24 +787,25 @@ for name, (number, shape) in counted.items():
 #
 # - *Bicubic* and *seam carving* have 24 coins, each about twice as wide as high.
 # - *Tiled* has 48 round coins, but the largest coins are in the middle of the picture, next to the joint.
-# - The *column warp* has 48 coins, because it repeats whole columns, and so the same coins in all four rows.
-# - *Bidirectional similarity* and *GPNN* have about 50 coins, most of them copies of a neighbour.
-#   Some touch, so the counter may count two coins as one, or one as two.
+# - The *column warp* has 48 coins, because it repeats whole columns of pixels, and each column crosses all four rows of coins.
+# - *Bidirectional similarity* and *GPNN* have about 50 coins, and most of these coins are copies of a neighbouring coin.
+#   Some coins touch, so the counter may count two coins as one coin, or one coin as two coins.
 # - *Texture expansion* has many dented coins that are not in rows.
-#   It generates a picture that is also twice as high, and we show only the middle of it.
-# - *InGAN* has about 50 round coins in four rows, including coins that the edge cuts.
-#   But some of its coins do not exist in the photograph.
-#   At the fine levels a patch is smaller than a coin, so one coin may combine the halves of two different coins.
+#   Texture expansion also doubles the height, and we count only the coins in the middle rows, which we show.
+# - *InGAN* has about 50 round coins in four rows, including coins that the edge of the picture cuts.
+#   But some of InGAN's coins do not exist in the photograph.
+#   At the fine levels of the pyramid, a patch is smaller than a coin, so one coin may combine the halves of two different coins.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "coins: InGAN's completeness and coherence beat stretching": max(
+    "on the coins, InGAN beats stretching in completeness and coherence": max(
         scores["coins", "InGAN"][:2]
     )
     < 0.6,
-    "bricks: both beat stretching, too": max(scores["brick", "InGAN"][:2]) < 0.6,
-    "coins: a tiled copy scores even better": max(scores["coins", "tiled"][:2]) < 0.2,
+    "on the bricks, InGAN beats stretching": max(scores["brick", "InGAN"][:2]) < 0.6,
+    "on the coins, a tiled copy is even better": max(scores["coins", "tiled"][:2])
+    < 0.2,
     "stretched coins are wide": counted["bicubic"][1] > 1.7,
     "InGAN's coins are round": counted["InGAN"][1] < 1.3,
     "InGAN has 40 to 60 coins": 40 <= counted["InGAN"][0] <= 60,
@@ -801,13 +815,13 @@ check_claims(claims)
 # %% [markdown]
 # ## What each part is for
 #
-# An [ablation](glossary.md#ablation) leaves out one part at a time.
-# Here all networks are trained without the patch loss, by the discriminator alone.
-# The first has all other parts, at a height of 32 pixels.
-# The second has no reconstruction loss.
-# The third has only one scale: one network sees the coins 76 pixels high, and its discriminator judges one scale.
-# (To save time, it was trained without warps, and each transformation scaled only one side.)
-# All were trained beforehand with one seed, for 4500, 4500 and 6000 steps (`benchmarks/ingan.py`, section `ablations`).
+# An [ablation](glossary.md#ablation) leaves out one part of a method at a time.
+# In this ablation, all networks were trained without the patch loss, by the discriminator alone.
+# The first network has all other parts, and its pictures are 32 pixels high.
+# The second network was trained without the reconstruction loss.
+# The third network has only one scale: it sees the coins at a height of 76 pixels, and its discriminator judges one scale.
+# (To save time, the third network was trained without warps, and each transformation scaled only one side.)
+# All three networks were trained beforehand with one seed, for 4500, 4500 and 6000 steps (`benchmarks/ingan.py`, section `ablations`).
 
 # %%
 from dil_teach.notebook import enlarged
@@ -826,23 +840,25 @@ def render_ablation(without):
 ablation_choice = explore(
     render_ablation,
     {"without": Choice("Left out", tuple(left_out), "nothing")},
-    "Coins at twice the width; left out of the training: {without}",
+    "Coins at twice the width; the part left out of the training is {without}",
     examples=[{"without": part} for part in left_out],
     live=True,
 )
 
 # %% [markdown]
-# With all parts there are four rows of round coins, although the discriminator alone trains the generator.
+# With all parts, the picture has four rows of round coins, although the discriminator alone trains the generator.
 # A few coins of the lowest row still merge with their neighbours.
-# Without the reconstruction loss the picture is nearly the same: at this size the loss matters less than expected, but we tried only one seed.
-# Without the scales *every* coin remains an oval; only its edge and its grain are sharp.
-# At this size a patch of 7 x 7 pixels shows only a piece of a coin's edge, and a piece of an oval's edge looks the same.
+# Without the reconstruction loss, the picture is nearly the same.
+# At this size the reconstruction loss matters less than we expected, but we tried only one seed.
+# Without several scales, *every* coin remains an oval; only the edge and the grain of the oval are sharp.
+# At a height of 76 pixels, a patch of 7 x 7 pixels shows only a piece of a coin's edge, and a piece of an oval's edge looks the same.
 # A discriminator that never sees a whole coin cannot reject an oval.
 #
 # ## When it fails
 #
-# Here are three photographs at twice their width, at the coarsest level: a pagoda (danielbuechele, CC BY 2.0), the dahlia, and gravel (CC0Textures, CC0).
-# Again the discriminator alone trains the generator; on the gravel it judges patches of 9 x 9 pixels at three scales.
+# The next figure shows three photographs at twice their width, at the coarsest level: a pagoda (danielbuechele, CC BY 2.0), the dahlia, and gravel (CC0Textures, CC0).
+# Again the discriminator alone trained the generator.
+# For the gravel, the discriminator judged patches of 9 x 9 pixels at three scales.
 
 # %%
 show(
@@ -854,20 +870,23 @@ show(
 
 # %% [markdown]
 # *Nothing repeats.*
-# There is one pagoda and one whole dahlia.
-# At the coarsest level a patch of 7 x 7 pixels, or 10 x 10 at the second scale, shows a third of a flower, and each such patch occurs once.
-# To learn a second flower, the network would first have to generate pictures that the discriminator rejects, and stretching has a lower loss.
-# So it stretches the flower, with petals sharper than those of plain stretching.
+# The photographs show only one pagoda and only one whole dahlia.
+# At the coarsest level, a patch of 7 x 7 pixels (10 x 10 pixels at the second scale) shows a third of the flower.
+# Each patch of the flower occurs only once.
+# To learn a second flower, the network would first have to generate pictures that the discriminator rejects, but stretching has a lower loss.
+# Therefore the network stretches the flower, but its petals are sharper than those of plain stretching.
 # The paper shows results on fruit, façades, crowds and rows of objects.
 #
 # *The repeating objects are too small.*
-# At the coarsest level, 32 pixels high, the stones are two or three pixels wide.
-# There they look like noise, so the network learns oblique noise of the right grain size and cannot arrange stones.
-# A larger coarsest level (`InGANSettings.coarsest`) helps if the objects are then at least five pixels wide; its cost grows with the square of the size.
-# The street front, with its narrow shutters, was trained at a height of 48 pixels.
+# At the coarsest level, which is 32 pixels high, the stones of the gravel are two or three pixels wide.
+# Such small stones look like noise.
+# Therefore the network learns oblique noise of the right grain size, and cannot arrange stones.
+# A larger coarsest level (`InGANSettings.coarsest`) helps if the objects are then at least five pixels wide.
+# The cost of the coarsest level grows with the square of its size.
+# The network for the street front was trained at a height of 48 pixels, because the shutters are narrow.
 #
-# The losses show neither failure.
-# You can see it in the picture, and in a completeness and a coherence near 1 or above.
+# The losses show neither of these two failures.
+# You can see a failure in the picture, and in values of completeness and coherence that are near 1 or above 1.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -877,18 +896,20 @@ same = psnr(mine.retarget(), small)
 flowers = results["flower"]["InGAN"], results["flower"]["bicubic"]
 behind = [scores[n, "bidirectional"][0] < scores[n, "InGAN"][0] for n in compared]
 claims = {
-    "InGAN's flower is like the stretched one (over 20 dB)": psnr(*flowers) > 20,
-    "street front: InGAN beats stretching": max(scores["facade", "InGAN"][:2]) < 0.6,
-    "bidirectional similarity is more complete on all four": all(behind),
-    "unstretched, your network returns the photograph (over 25 dB)": own or same > 25,
+    "InGAN's flower is like the stretched flower (over 20 dB)": psnr(*flowers) > 20,
+    "on the street front, InGAN beats stretching": max(scores["facade", "InGAN"][:2])
+    < 0.6,
+    "bidirectional similarity is always more complete than InGAN": all(behind),
+    "without stretching, your network returns its photograph (over 25 dB)": own
+    or same > 25,
 }
 check_claims(claims)
 
 # %% [markdown]
 # ## The thread of the course: the recurrence score
 #
-# Does a remapped picture have the internal statistics of its photograph?
-# We compare each picture's recurrence score, its third number, with the score of the photograph:
+# Does a remapped picture have the same internal statistics as its photograph?
+# We compare the recurrence score of each picture with the recurrence score of its photograph:
 
 # %%
 shown = ("bicubic", "bidirectional", "GPNN", "InGAN")
@@ -900,26 +921,29 @@ for name, source in compared.items():
     print(f"{name:9}{own_recurrence[name]:10.2f}{line}")
 
 # %% [markdown]
-# Stretching *raises* the score on all four pictures: a stretched patch is smoother, and smooth patches have many matches.
-# So a high score is not a sign of quality.
-# A good picture has a score close to that of its photograph.
-# InGAN is closer than bicubic on all four pictures, but only slightly on the coins and the flower.
-# The nearest-patch methods are closer than InGAN on the bricks, less close on the street front and the flower, and about equal on the coins.
-# The score of GPNN's flower differs most from its photograph's: GPNN adds a smooth garden, and smooth patches recur.
+# Stretching *raises* the recurrence score on all four pictures: a stretched patch is smoother, and smooth patches have many matches.
+# So a high recurrence score is not a sign of quality.
+# A good picture has a score close to the score of its photograph.
+# On all four pictures, InGAN's score is closer to the photograph's score than bicubic's score is.
+# But on the coins and the flower, InGAN's score is only slightly closer than bicubic's.
+# On the bricks, the scores of the two nearest-patch methods are closer to the photograph's score than InGAN's score is.
+# On the street front and the flower, InGAN's score is closer than the scores of the nearest-patch methods.
+# On the coins, the scores of InGAN and of the nearest-patch methods are about equal.
+# The score of GPNN's flower differs most from the score of its photograph, because GPNN adds a smooth garden, and smooth patches recur.
 #
 # ## Summary
 #
 # - InGAN generates a picture of another shape with the photograph's patches at all scales.
-#   It is trained against a discriminator that sees only patches.
-#   The reconstruction by the inverse transformation should keep all content; in our ablation it mattered little.
-# - After training, one network generates *any* size and shape in a fraction of a second.
-# - Two copies side by side have a perfect completeness and an almost perfect coherence.
-#   These measures find faults; they do not prove that a picture is good.
-#   So also count the coins.
-# - Our network is not the paper's: it is a pyramid of small networks, with a patch loss beside the discriminator.
-#   It arranges coins, bricks and windows.
-#   Where nothing repeats at the coarsest level, our networks trained by the discriminator alone only stretched the picture, like bicubic.
-# - Nearest-patch methods, which learn nothing, are more complete on all four pictures, as @granot2022 argue.
-#   The advantage of a network is that it also generates shapes that no seam can follow.
+#   InGAN's generator is trained against a discriminator that sees only patches.
+#   The reconstruction by the inverse transformation should keep all content of the photograph; in our ablation, the reconstruction mattered little.
+# - After training, one network generates a picture of *any* size and shape in a fraction of a second.
+# - Two copies of the photograph side by side have a perfect completeness and an almost perfect coherence.
+#   Completeness and coherence find faults; they do not prove that a picture is good.
+#   Therefore we also count the coins.
+# - Our network differs from the paper's network: it is a pyramid of small networks, trained with a patch loss beside the discriminator.
+#   Our network arranges coins, bricks and windows.
+#   Where nothing repeats at the coarsest level, our networks that were trained by the discriminator alone only stretched the picture, like bicubic.
+# - Nearest-patch methods, which learn nothing, are more complete than InGAN on all four pictures, as @granot2022 argue.
+#   The advantage of a network is that it also generates shapes that seam carving cannot produce.
 #
 # ## References
