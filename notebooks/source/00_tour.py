@@ -13,21 +13,21 @@
 # %% [markdown]
 # # 00 · Tour: what can one image teach?
 #
-# Most networks are trained on millions of pictures before they process yours.
+# Most networks are trained on millions of pictures before they process your picture.
 # The networks of this course see **only one picture: yours**.
-# A network is trained on it, processes it, and is then discarded.
+# Each network is trained on your picture, processes it, and is then discarded.
 #
 # **After this chapter you can**
 #
 # - explain how one image can be both the training set and the test;
-# - distinguish a *[father](glossary.md#father)* from its *[son](glossary.md#son)*, and say which is the network's input and which its target;
-# - predict in which parts of a photograph this helps, and in which it cannot.
+# - distinguish a *[father](glossary.md#father)* from its *[son](glossary.md#son)*, and say which of the two is the network's input and which is its target;
+# - predict in which parts of a photograph learning from one image helps, and in which parts it cannot help.
 #
 # **What you need**: you know what a pixel is, and that training a network makes a [loss](glossary.md#loss) smaller.
 # You do not need a GPU.
-# The [glossary](glossary.md) explains new terms, and [notation](notation.md) the symbols.
+# The [glossary](glossary.md) explains new terms; the page [notation](notation.md) explains the symbols.
 # If something does not run, see [if you are stuck](if_you_are_stuck.md).
-# Reading takes 15 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# Reading takes 15 minutes; running all cells takes less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -40,14 +40,14 @@ start(budget, seconds={"quick": 20, "standard": 35, "full": 95})
 
 # %% [markdown]
 # `budget` changes only the number of training steps.
-# The [seed](glossary.md#seed) is fixed: two runs of the chapter on one computer give the same pictures, bit for bit.
+# The [seed](glossary.md#seed) is fixed; therefore two runs of the chapter on one computer give exactly the same pictures.
 #
 # ## A photograph: ours, or yours
 #
 # To use your own photograph, press the button and choose a file.
-# Then select the cell below the button, and *Run > Run Selected Cell and All Below*.
+# Then select the cell below the button, and choose *Run > Run Selected Cell and All Below*.
 # The file stays on the computer where this notebook runs.
-# Without a file, the chapter uses our photograph.
+# If you choose no file, the chapter uses our photograph.
 
 # %%
 from dil_teach.notebook import upload
@@ -69,26 +69,26 @@ subject = (
 show(truth, alt=f"The photograph in full detail, {width} x {height} pixels: {subject}")
 
 # %% [markdown]
-# This is the **[ground truth](glossary.md#ground-truth)**, an image with all its detail.
-# The methods do not see it; we use it at the end to score them.
-# (Our photograph shows Eileen Collins; NASA, public domain.
-# Your photograph is downscaled, to keep this short.
-# Downscaling also makes it sharp and removes noise; this is the ideal case, as *When it fails* explains.)
+# The photograph above is the **[ground truth](glossary.md#ground-truth)**: an image with all its detail.
+# The methods do not see the ground truth; we use it at the end to score their results.
+# (Our photograph shows the astronaut Eileen Collins; it is from NASA and in the public domain.
+# Your own photograph is downscaled, so that the chapter runs quickly.
+# Downscaling also makes the photograph sharp and removes noise; this is the ideal case, as the section *When it fails* explains.)
 #
 # ## Predict first
 #
 # We will remove three of every four pixels, and let two methods restore them.
-# One is [bicubic interpolation](glossary.md#bicubic), which learns nothing.
-# The other is a network that has seen only the small image.
-# Choose your answers before you continue.
-# After the pictures, a check tells you why an answer is right or wrong.
-# You can leave an exercise as `...`; the chapter still runs.
+# The first method is [bicubic interpolation](glossary.md#bicubic), which learns nothing.
+# The second method is a network that has seen only the small image.
+# Answer the two questions below before you continue.
+# When the results are shown, a check tells you why your answer is right or wrong.
+# If you leave an exercise unsolved (`...`), the chapter still runs.
 #
-# ## Exercise: what can it learn from?
+# ## Exercise: what can the network learn from?
 #
 # The network needs pairs of an input and a target.
-# It sees only the small image, and no other picture.
-# Which pairs can be made from the small image and teach the network to upscale?
+# The network sees only the small image, and no other picture.
+# Which pairs can be made from the small image and can teach the network to upscale?
 # Set `what_to_learn_from` to one of three strings:
 #
 # - `"itself to itself"`: input and target are both the small image;
@@ -96,7 +96,7 @@ show(truth, alt=f"The photograph in full detail, {width} x {height} pixels: {sub
 # - `"halved to itself"`: the input is the small image at half its size; the target is the small image.
 #
 # Units: none.
-# Expected run time: none, the answer is one string.
+# Expected run time: none, because the answer is one string.
 
 # %% tags=["exercise"]
 ### BEGIN SOLUTION
@@ -104,9 +104,9 @@ what_to_learn_from = "halved to itself"
 ### END SOLUTION
 
 # %% [markdown]
-# ## Exercise: where does it win?
+# ## Exercise: where does the network win?
 #
-# In which parts will the network remove the largest fraction of the error of bicubic interpolation?
+# In which parts of the photograph will the network remove the largest fraction of the error of bicubic interpolation?
 # Set `where_it_wins` to one of three strings:
 #
 # - `"smooth parts"`, such as the grey backdrop;
@@ -114,7 +114,7 @@ what_to_learn_from = "halved to itself"
 # - `"fine detail"`, such as the round emblem with its letters.
 #
 # Units: none. (Your answer is checked against the measured gains in PSNR, in dB.)
-# Expected run time: none, the answer is one string.
+# Expected run time: none, because the answer is one string.
 
 # %% tags=["exercise"]
 ### BEGIN SOLUTION
@@ -124,7 +124,7 @@ where_it_wins = "outlines"
 # %% [markdown]
 # ## The smallest demo
 #
-# Our *[forward model](glossary.md#forward-model)* halves the size of the image; this step loses the detail.
+# Our *[forward model](glossary.md#forward-model)* halves the size of the image; halving loses the detail.
 # Bicubic interpolation is the simplest way to upscale the small image again.
 
 # %%
@@ -140,33 +140,33 @@ show(
 
 # %% [markdown]
 # Bicubic interpolation fits a smooth surface through the given pixels.
-# So every edge in the result is blurred, because this method assumes only that images are smooth.
+# Bicubic interpolation assumes only that images are smooth, and therefore blurs every edge in the result.
 #
 # ## The idea: patches recur
 #
 # Look at small pieces of about 5 by 5 pixels.
-# A piece of the flag's edge appears again along the whole edge.
-# A piece of a *wide* edge in the foreground looks like an upscaled piece of a *thin* edge farther back.
-# Small [patches](glossary.md#patch) of a natural image [recur](glossary.md#recurrence) in it many times, at its own scale and at coarser scales [@glasner2009].
-# So the image contains examples of how a small, blurred structure looks when it is large and sharp: **the training set is inside the image.**
+# Every small piece of the flag's edge looks like the other pieces of the same edge.
+# A piece of a *wide* edge in the foreground looks like an upscaled piece of a *thin* edge in the background.
+# Small [patches](glossary.md#patch) of a natural image [recur](glossary.md#recurrence) many times in the same image, at the same scale and at coarser scales [@glasner2009].
+# Therefore the image contains examples of how a small, blurred structure looks when it is large and sharp: **the training set is inside the image.**
 #
 # To get this training set, we degrade the given image in the same way as the unknown image was degraded.
-# We halve its size:
+# We halve the size of the given image:
 
 # %%
 son = resize(small, scale=0.5).clamp(0, 1)
 show(
-    {"unknown": truth, "given: the father": small, "made from it: the son": son},
-    alt="The same picture at three sizes, each half of the one before: the unknown "
-    "large image, the given image called the father, and the smaller son made from it",
+    {"unknown": truth, "given: the father": small, "the father halved: the son": son},
+    alt="The same picture at three sizes, each half of the previous size: the "
+    "unknown large image, the given image called the father, and the smaller son",
     zoom=1,
 )
 
 # %% [markdown]
-# The forward model from *father* to *son* is the same as from *unknown* to *given*.
-# For father and son we know the answer.
-# So we train a network to turn **sons into fathers**, and then apply it to the given image to estimate the unknown one.
-# This is ZSSR, '[zero-shot](glossary.md#zero-shot)' super-resolution [@shocher2018].
+# The forward model that makes the *son* from the *father* has also made the *given* image from the *unknown* image.
+# For the son, we know the right answer: the father.
+# Therefore we train a network to turn **sons into fathers**, and then apply the network to the given image to estimate the unknown image.
+# This method is ZSSR, '[zero-shot](glossary.md#zero-shot)' super-resolution [@shocher2018].
 # The next cell checks your first prediction.
 
 # %%
@@ -178,7 +178,7 @@ check.what_to_learn_from(what_to_learn_from, small)
 # <details><summary>Hint 1</summary>
 #
 # Before training, the network only interpolates.
-# For which of the pairs would this already be the right answer?
+# For which of the three kinds of pairs is interpolation already the right answer?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -188,17 +188,17 @@ check.what_to_learn_from(what_to_learn_from, small)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# How was the small image made from the unknown one?
+# How was the small image made from the unknown large image?
 #
 # </details>
 
 # %% [markdown]
 # ## The method
 #
-# This is one training step, from the library of the course.
-# It crops fathers from the given image, makes their sons, and applies the network to the sons.
-# Then it updates the weights, so that the outputs differ less from the fathers.
-# Chapter 09 explains each line.
+# The next cell shows one training step of ZSSR, from the library of the course.
+# The step crops fathers from the given image, makes their sons, and applies the network to the sons.
+# Then the step updates the weights of the network, so that its outputs differ less from the fathers.
+# Chapter 09 explains each line of this step.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -208,12 +208,12 @@ from dil_teach.notebook import show_source
 show_source(ZSSR.train_step)
 
 # %% [markdown]
-# **When does it stop?**
-# It stops after a number of steps that the budget fixes in advance.
-# The ground truth does not influence this number.
+# **When does the training stop?**
+# The training stops after a number of steps that the budget fixes in advance.
+# The ground truth does not influence the number of steps.
 #
-# The training has its own cell.
-# If you stop it with the stop button, nothing is lost; run the cell again, and it continues.
+# The training runs in a cell of its own.
+# If you stop the training with the stop button, nothing is lost; run the cell again to continue the training.
 
 # %%
 from dil_teach import ZSSRSettings, train
@@ -228,8 +228,8 @@ for progress in train(zssr, report_every=zssr.total_steps // 10):
     panel.update(progress, zssr.raw())
 
 # %% [markdown]
-# The loss fluctuates, because each [batch](glossary.md#batch) contains different crops at different sizes, and some crops are harder.
-# The picture shows the progress better: its outlines become sharp within the first reports, and later changes are small.
+# The loss fluctuates, because each [batch](glossary.md#batch) contains different crops at different sizes, and some crops are harder than others.
+# The picture shows the progress better: its outlines become sharp in the first few updates, and later changes are small.
 #
 # ## What came out
 
@@ -248,11 +248,11 @@ for name in shown:
     print(f"{name:8} {score[name]:.2f} dB")
 
 # %% [markdown]
-# These are [peak signal-to-noise ratios](glossary.md#psnr) of the [luma](glossary.md#luma): higher is better, and 3 dB more means half the [squared error](glossary.md#squared-error).
-# The second line is the **[control](glossary.md#control)**: bicubic interpolation, followed by *[back-projection](glossary.md#back-projection)* [@irani1991].
+# The numbers above are [peak signal-to-noise ratios](glossary.md#psnr) of the [luma](glossary.md#luma): a higher value is better, and 3 dB more means half the [squared error](glossary.md#squared-error).
+# The second number is the result of the **[control](glossary.md#control)**: bicubic interpolation, followed by *[back-projection](glossary.md#back-projection)* [@irani1991].
 # Back-projection corrects the upscaled image until halving it gives the small image again.
 # ZSSR also ends with back-projection, but the control contains no network.
-# So only what ZSSR gains **beyond the control** was learned from the image.
+# Therefore only the gain of ZSSR **over the control** was learned from the image.
 #
 # Move the divider between bicubic and ZSSR with the mouse, or select the slider and use the arrow keys:
 
@@ -264,12 +264,12 @@ divider = before_after(
 )
 
 # %% [markdown]
-# Look at an outline, at the backdrop, and at the emblem.
-# Does it look as you predicted?
+# Look at an outline, at the grey backdrop, and at the emblem.
+# In which of these parts is ZSSR better than bicubic interpolation, and did you predict this?
 #
-# ## Experiment: where does it win?
+# ## Experiment: where does the network win?
 #
-# This is the absolute error of each method at each pixel, multiplied by six:
+# The next pictures show the absolute error of each method at each pixel, multiplied by six:
 
 
 # %%
@@ -279,16 +279,18 @@ def error(image):
 
 show(
     {f"error of {name}": error(image) for name, image in shown.items()},
-    alt="Three error maps, bright where the error is large: bicubic's map shows all "
-    "outlines, the control's shows them darker, and ZSSR's shows mostly the letters",
+    alt="Three error maps, bright where the error is large: the map of bicubic "
+    "shows all outlines, the map of the control shows darker outlines, and the map of "
+    "ZSSR shows mostly the letters",
 )
 
 # %% [markdown]
-# Smooth parts are black in all three maps, because no method could gain anything there.
-# Bicubic's map shows all outlines.
-# In ZSSR's map the long outlines have almost disappeared: they recur along their own length and across scales, so the network had many examples.
-# The check measures this on the current photograph.
-# A pixel counts as an outline if all gradients in its window of 7 by 7 pixels have the same direction.
+# Smooth parts are black in all three error maps, because no detail was lost there.
+# The error map of bicubic interpolation shows all outlines.
+# In the error map of ZSSR, the long outlines have almost disappeared.
+# Long outlines recur along their own length and across scales, so the network had many examples of them.
+# The next check measures the gain in each part of the current photograph.
+# A pixel counts as part of an outline if all gradients in its window of 7 by 7 pixels have the same direction.
 
 # %%
 check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)
@@ -297,24 +299,24 @@ check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)
 # <details><summary>Hint 1</summary>
 #
 # A method cannot gain anything where no detail was lost.
-# Which part is dark in *all* maps?
+# Which part is dark in *all* error maps?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Which bright parts of bicubic's map are dark in ZSSR's?
+# Which parts are bright in the error map of bicubic interpolation, but dark in the error map of ZSSR?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# The network learns from examples in this image.
-# Which of the three has the most examples?
+# The network learns from examples in the small image.
+# Of which of the three kinds of parts does the small image contain the most examples?
 #
 # </details>
 
 # %% [markdown]
-# For a closer look, we find the part of the picture where ZSSR removed most of bicubic's error and left little.
-# (We use the ground truth only to select this part; no method has seen it.)
+# For a closer look, we find the part of the picture where ZSSR removed most of bicubic's error and left only a small error.
+# (We use the ground truth only to select this part; no method has seen the ground truth.)
 
 # %%
 import torch.nn.functional as F
@@ -337,18 +339,18 @@ before, after = window_errors(shown["bicubic"]), window_errors(shown["ZSSR"])
 show(
     shown,
     alt="The part where ZSSR gains most: the outlines are blurred in bicubic's result, "
-    "have ripples in the control, and are nearly as clean as the truth in ZSSR's",
+    "have ripples in the control, and are nearly as clean as the truth in ZSSR's image",
     truth=truth,
     crop=crop_at_largest(before - 2 * after),
 )
 
 # %% [markdown]
-# From left to right: bicubic blurs the outlines; the control sharpens them but leaves ripples beside them; ZSSR makes them sharp and clean.
+# Bicubic interpolation blurs the outlines; the control sharpens the outlines but leaves ripples beside them; ZSSR makes the outlines sharp and clean.
 # (The values in dB are for the whole picture.)
 #
 # ## When it fails
 #
-# This is the part where ZSSR has its largest error:
+# The next pictures show the part where ZSSR has its largest error:
 
 # %%
 show(
@@ -360,40 +362,42 @@ show(
 )
 
 # %% [markdown]
-# In our photograph, this part contains the emblem and the zip.
-# Fine letters and small parts occur only once, at one size.
-# The image contains no larger copy of them, so the network cannot learn how they look, and it does not invent them.
-# An [internal](glossary.md#internal) method cannot restore such detail; here, networks that were trained on many images have an advantage (chapter 10).
+# In our photograph, the part with the largest error contains the emblem and the zip.
+# These fine letters and small objects occur only once in the photograph, at one size.
+# The image contains no larger copy of such detail.
+# Therefore the network cannot learn how the detail looks, and does not invent it.
+# An [internal](glossary.md#internal) method cannot restore detail that occurs only once; for such detail, networks that were trained on many images have an advantage (chapter 10).
 #
 # ZSSR also gains little or nothing where no detail was lost, as in a smooth or blurred photograph.
-# It can also fail.
-# Noise and compression artefacts recur, too.
-# If the camera's blur is not the assumed one, the sons are not made as the given image was.
-# Chapter 09 shows all these cases, and what helps.
-# Full-size photographs from phones often have these faults.
-# Your photograph was downscaled here, which removes them.
+# ZSSR can also be worse than bicubic interpolation.
+# In a photograph with noise or compression artefacts, the network also learns from these faults.
+# If the camera's blur differs from the assumed blur, the sons are not degraded in the same way as the given image.
+# Chapter 09 shows all these cases, and what helps against them.
+# Full-size photographs from phones often have noise, compression artefacts and an unknown blur.
+# This chapter downscales your photograph, which removes its noise, artefacts and blur.
 
 # %%
 # NBVAL_CHECK_OUTPUT
-removed = (1 - after / before).flatten()  # fraction of bicubic's error
+# the fraction of bicubic's error that ZSSR removes
+removed = (1 - after / before).flatten()
 at_best = removed[(before - 2 * after).argmax()]
 at_worst = removed[after.argmax()]
 claims = {
     "ZSSR beats bicubic by more than 2 dB": score["ZSSR"] - score["bicubic"] > 2,
-    "ZSSR beats its control by more than 1 dB": score["ZSSR"] - score["control"] > 1,
+    "ZSSR beats the control by more than 1 dB": score["ZSSR"] - score["control"] > 1,
     "where ZSSR is best, it removes over 70% of bicubic's error": at_best > 0.7,
-    "where ZSSR is worst, it removes under 65%": at_worst < 0.65,
+    "where ZSSR is worst, it removes under 65% of bicubic's error": at_worst < 0.65,
 }
-check_claims(claims, own)  # they may not hold for your own photograph
+check_claims(claims, own)  # the claims may not hold for your own photograph
 
 # %% [markdown]
 # ## On your own: predict, then try
 #
-# Take one photograph with a long straight outline, and one without any, such as a lawn or a cloud.
-# Before you run the chapter on them, write down for each: will ZSSR beat the control by more than 1 dB?
-# In which part will its error be largest?
-# Then compare with the pictures.
-# Expected run time: half a minute each.
+# Take one photograph with a long straight outline, and another photograph without straight outlines, such as a lawn or a cloud.
+# Before you run the chapter on each photograph, predict whether ZSSR will beat the control by more than 1 dB.
+# Also predict in which part of the photograph the error of ZSSR will be largest.
+# Then compare your predictions with the results.
+# Expected run time: half a minute for each photograph.
 #
 # ## What the course contains
 #
@@ -411,7 +415,7 @@ check_claims(claims, own)  # they may not hold for your own photograph
 # | 07 blur | which kernel made this image? | planned |
 # | 08 haze | what does fog do to recurrence? | planned |
 # | [09 ZSSR](09_zssr.ipynb) | can a network learn from one image alone? | ready |
-# | 10 inside against outside | which is better, and when? | planned |
+# | 10 inside against outside | are internal or external examples better, and when? | planned |
 # | 11 KernelGAN | can a GAN find the kernel? | planned |
 # | [12 InGAN](12_ingan.ipynb) | can one network remap an image to any shape? | ready |
 # | [13 deep image prior](13_deep_image_prior.ipynb) | why does an untrained network like images? | ready |
@@ -421,9 +425,9 @@ check_claims(claims, own)  # they may not hold for your own photograph
 #
 # ## Summary
 #
-# - Small patches of a natural image recur in it, at its own scale and at coarser scales.
-# - So a network can be trained on one image: the image provides fathers and sons, and the network learns to turn sons into fathers.
+# - Small patches of a natural image recur in the same image, at the same scale and at coarser scales.
+# - Therefore a network can be trained on one image: the image provides fathers and sons, and the network learns to turn sons into fathers.
 # - Structures that recur become sharp; structures that occur once do not; in smooth parts there is nothing to restore.
-# - A control without a network shows how much of the gain was learned.
+# - A control without a network shows how much of the gain of ZSSR was learned.
 #
 # ## References

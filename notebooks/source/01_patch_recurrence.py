@@ -14,20 +14,20 @@
 # # 01 · Patch recurrence: do patches recur, within and across scales?
 #
 # All methods of this course rest on one observation: small pieces of a photograph recur in the same photograph, many times, at the same scale and at other scales.
-# In this chapter you explore this observation, measure it, and find its limits.
+# In this chapter you observe and measure recurrence, and find its limits.
 #
 # **After this chapter you can**
 #
-# - find the matches of a [patch](glossary.md#patch), and the larger [parents](glossary.md#parent) that show it in more detail;
-# - define when two patches are 'similar', and say how each choice in the definition changes the count;
+# - find the matches of a [patch](glossary.md#patch), and the larger [parents](glossary.md#parent) of these matches, which show more detail;
+# - define when two patches are 'similar', and say how each choice in the definition changes the number of matches;
 # - draw the curve of [recurrence](glossary.md#recurrence) against scale, for smooth and for detailed patches, beside the published curve;
-# - predict for which images an internal method has nothing to learn from.
+# - predict from which images an internal method cannot learn anything.
 #
 # **What you need**: chapter [00](00_tour.ipynb).
 # No network is trained here, and no GPU is needed.
-# Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
-# The [glossary](glossary.md) explains the terms, the [notation](notation.md) the symbols.
-# If something does not work, [read this](if_you_are_stuck.md).
+# Reading takes 40 minutes; running all cells takes less than 40 seconds (*Run > Run All Cells*).
+# The [glossary](glossary.md) explains the terms; the page [notation](notation.md) explains the symbols.
+# If something does not run, see [if you are stuck](if_you_are_stuck.md).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -42,11 +42,12 @@ start(budget, seconds={"quick": 30, "standard": 45, "full": 80})
 
 # %% [markdown]
 # `budget` changes only the size of the photograph.
-# The [seed](glossary.md#seed) is only used to generate noise; nothing else here is random.
+# The [seed](glossary.md#seed) is only used to generate noise; nothing else in this chapter is random.
 #
 # ## A photograph: ours, or yours
 #
-# To use your own photograph, choose a file, then select the cell below and *Run > Run Selected Cell and All Below*.
+# To use your own photograph, press the button and choose a file.
+# Then select the cell below the button, and choose *Run > Run Selected Cell and All Below*.
 # The file stays on the computer where this notebook runs.
 
 # %%
@@ -67,27 +68,27 @@ subject = "your photograph" if own else "a cup of coffee with its saucer and a s
 show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=2)
 
 # %% [markdown]
-# Ours is a cup on a wooden table (photograph: Rachel Michetti, CC0); chapter [09](09_zssr.ipynb) learns from the same cup.
+# Our photograph shows a cup on a wooden table (by Rachel Michetti, licence CC0); chapter [09](09_zssr.ipynb) learns from the same cup.
 #
 # ## Predict first
 #
-# A patch here has 5 by 5 pixels, so it has 75 values in colour.
+# In this chapter, a patch has 5 by 5 pixels, which are 75 values in colour.
 # Write down your answers before you go on:
 #
 # 1.
 #    Take a patch on the rim of the cup.
-#    Where in the photograph are its nearest matches?
-#    And where are they in the photograph at *half* the size?
+#    Where in the photograph are the nearest matches of this patch?
+#    And where are its nearest matches in the photograph at *half* the size?
 # 2.
 #    What percentage of all patches have at least nine good matches in the same photograph?
-#    What is the percentage in the photograph at 0.41 of its size?
+#    What percentage of all patches have at least nine good matches in the photograph at 0.41 of its size?
 # 3.
 #    Which patches have no good match?
 #
 # ## The smallest demo: click a patch
 #
 # A match at a smaller [scale](glossary.md#across-scale) is a patch of the downscaled photograph.
-# The same region of the original photograph is the match's *parent*: it has more pixels and shows more detail.
+# The *parent* of such a match is the same region of the original photograph; the parent has more pixels and shows more detail.
 # The next cell finds the nearest matches of one patch:
 
 # %%
@@ -102,7 +103,7 @@ def at_scale(scale):
 
 
 def corner(row, column, patch_size):
-    """The top left pixel of the patch around a pixel."""
+    """Row and column of the top left pixel of the patch around a pixel."""
     top = min(max(row - patch_size // 2, 0), height - patch_size)
     return top, min(max(column - patch_size // 2, 0), width - patch_size)
 
@@ -113,7 +114,7 @@ from dil_teach.patches.search import nearest_patches
 
 @cache
 def matches_of(row, column, patch_size, k, scale):
-    """Distances and positions of the k nearest patches that do not overlap."""
+    """Distance, row and column of each of the k nearest patches without overlaps."""
     top, left = corner(row, column, patch_size)
     asked = torch.zeros(height, width, dtype=torch.bool, device=photograph.device)
     asked[top : top + patch_size, left : left + patch_size] = True
@@ -137,10 +138,10 @@ def matches_of(row, column, patch_size, k, scale):
 
 
 # %% [markdown]
-# The search compares the patch with *every* patch at that scale (`exact=True`).
+# The search compares the given patch with *every* patch of the photograph at the chosen scale (`exact=True`).
 # We keep only matches that overlap neither the patch nor one another.
-# Otherwise, the nearest matches on a straight outline would all be shifted copies of the patch itself.
-# The pictures show each match above its parent:
+# If overlaps were allowed, the nearest matches of a patch on a straight outline would all be shifted copies of the patch itself.
+# The pictures below show each match above its parent:
 
 # %%
 import torch.nn.functional as F
@@ -154,7 +155,7 @@ def cut(image, top, left, size):
 
 
 def above(match, parent):
-    """One image, which shows the match above its parent on white."""
+    """One image that shows the match above its parent, on a white background."""
     room = max(parent.shape[2] - match.shape[2], 0)
     match = F.pad(match, (0, room, 0, 1), value=1)
     return torch.cat([match, parent], dim=1)
@@ -191,7 +192,7 @@ def marks(row, column, patch_size, k, scale, threshold):
 
 # %% [markdown]
 # Click anywhere in the picture, or move *Row* and *Column* with the arrow keys.
-# At a lower scale, the parents are larger.
+# At a smaller scale of the search, the parents are larger.
 
 # %%
 from dil_teach.notebook import Clickable, Slider, explore
@@ -219,24 +220,25 @@ clicked = explore(
 # %% [markdown]
 # The left column shows the patch above its bicubic enlargement; the other columns show each match above its parent.
 # The number printed with each match is its distance divided by the patch's *half-pixel threshold*, which the next section explains.
-# If the number is at most 1, the match is good.
-# A patch of the saucer's edge matches the rim of the cup, the spoon and the ring in the coffee: these are different objects in different colours, but they contain the same small pattern.
-# The patch of the wood, in the second row of pictures, has no match that is near enough.
-# Below the patches, the parents show the edge with more detail, but bicubic interpolation only makes it smooth.
-# The first example-based super-resolution from a single image pastes such parents into the result [@glasner2009].
-# ZSSR trains a network on all parents (chapter [09](09_zssr.ipynb)).
+# If the number printed with a match is at most 1, the match is good.
+# A patch of the saucer's edge matches the rim of the cup, the spoon and the ring in the coffee.
+# These objects have different colours, but they contain the same small pattern.
+# The patch of the wooden table, in the second row of pictures, has no match that is near enough.
+# The parents show the edge with more detail than the patch, but bicubic interpolation only makes the edge larger and smooth.
+# The first method that took its examples for super-resolution from a single image pastes such parents into the result [@glasner2009].
+# ZSSR trains a network on all parents in the image (chapter [09](09_zssr.ipynb)).
 #
 # ## What 'similar' means
 #
 # **The mean is subtracted.**
 # An edge in sunlight and the same edge in shadow should count as the same pattern.
-# So we first subtract from each patch the mean of each channel.
+# Therefore we first subtract from each patch the mean of each channel.
 # The distance between two patches is then the sum of squared differences (SSD).
 #
 # ## Exercise: mean-removed SSD
 #
 # Write `mean_removed_ssd(a, b)`.
-# `a` and `b` are patches, `Float[Tensor, "c h w"]` of one shape, in [0, 1]; the result is one number.
+# `a` and `b` are two patches of the same shape, `Float[Tensor, "c h w"]`, with values in [0, 1]; the result is one number.
 # First subtract from each patch the mean of each channel over its pixels, then sum the squared difference over all values.
 # Expected run time: a few milliseconds.
 
@@ -262,7 +264,7 @@ check.mean_removed_ssd(mean_removed_ssd)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# The mean of a difference is the difference of the means: one subtraction is enough.
+# The mean of a difference is the difference of the means: it is enough to subtract the mean once, from the difference.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -274,10 +276,10 @@ check.mean_removed_ssd(mean_removed_ssd)
 # %% [markdown]
 # **Each patch has its own threshold.**
 # One threshold for all patches does not work: any two pieces of a wall are closer to each other than two sharp edges that look the same.
-# A search over whole pixels cannot avoid a misalignment of half a pixel.
-# So the paper measures the distance from the patch to itself after a shift by *half a pixel*.
-# A match is good if its distance is at most this one, the [half-pixel threshold](glossary.md#half-pixel-threshold) of the patch.
-# Here are the thresholds of three patches: with the lowest, the median and the highest contrast.
+# A search over whole pixels cannot avoid a misalignment of up to half a pixel.
+# Therefore the paper measures the distance between the patch and the same patch shifted by *half a pixel*.
+# This distance is the [half-pixel threshold](glossary.md#half-pixel-threshold) of the patch: a match is good if its distance is at most the threshold.
+# The next cell prints the thresholds of three patches: those with the lowest, the median and the highest contrast.
 
 # %%
 from dil_teach.patches.recurrence import contrast, match_distances
@@ -288,12 +290,12 @@ found = match_distances(photograph).flatten(0, 1)
 order = contrasts.argsort()
 for name, place in (("lowest", 0), ("median", len(order) // 2), ("highest", -1)):
     i = order[place]
-    nearest = f"its nearest match is {found[i, 0]:.4f} away"
-    print(f"{name:7} contrast {contrasts[i]:8.4f}: good up to {good[i]:.4f}, {nearest}")
+    nearest = f"distance of the nearest match {found[i, 0]:.4f}"
+    print(f"{name:7} contrast {contrasts[i]:8.4f}, threshold {good[i]:.4f}, {nearest}")
 
 # %% [markdown]
-# The thresholds differ by a factor of more than a hundred.
-# The library's function `good_distance` computes them:
+# The three thresholds differ by a factor of more than a hundred.
+# The library's function `good_distance` computes the threshold of each patch:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -302,8 +304,9 @@ from dil_teach.notebook import show_source
 show_source(good_distance)
 
 # %% [markdown]
-# It adds a maximum and a minimum, which the paper does not have.
-# To see why they are needed, we count the patches with at least one good match, in the photograph and in **white noise**, where nothing recurs:
+# `good_distance` also limits the threshold by a maximum and a minimum, which the paper does not have.
+# To see why these limits are needed, we count the patches with at least one good match.
+# We count these patches in the photograph, and in **white noise**, where nothing recurs:
 
 # %% tags=["algorithm"]
 from dil_teach.patches.recurrence import moved_by_half
@@ -319,7 +322,7 @@ def shares(image):
     limits = {
         "the library's threshold": good,
         "without maximum and minimum": moved.amax(0),
-        "mean of the four directions": torch.minimum(moved.mean(0), good),
+        "mean over four shift directions": torch.minimum(moved.mean(0), good),
         "half the library's threshold": good / 2,
         "one threshold for all patches": good.median().expand_as(good),
     }
@@ -334,18 +337,19 @@ for (name, here), there in zip(
 
 # %% [markdown]
 # Without the maximum and the minimum, more than half of the patches of *noise* have a 'good' match.
-# A shift by half a pixel changes noise so much that the nearest unrelated patch is often just as close.
-# Therefore the maximum of the threshold is a quarter of the patch's own contrast.
-# The minimum, two grey levels, is for the opposite case: patches of a smooth wall or sky differ only by the camera's noise, so they should count as similar.
-# The other lines show how much the percentage depends on the definition.
+# A shift by half a pixel changes noise so much that the nearest unrelated patch is often as close as the shifted patch.
+# Therefore the maximum of the threshold is a quarter of the contrast of the patch.
+# The minimum of the threshold is two grey levels.
+# Patches of a smooth wall or sky differ only by the camera's noise, so the minimum makes them count as similar.
+# The other lines of the table show how much the percentage depends on the definition of a good match.
 # **A percentage of recurrence means nothing without the definition of a good match.**
-# (`benchmarks/results/recurrence_choices.json` has more definitions and more photographs.)
+# (`benchmarks/results/recurrence_choices.json` contains the percentages for more definitions and more photographs.)
 #
 # ## Within scale: where do patches recur?
 #
-# Now we count the good matches of every patch, up to 16; the patch itself does not count.
+# Now we count the good matches of every patch, up to 16; the patch itself does not count as a match.
 # Comparing all pairs of patches is slow.
-# A [KD-tree](glossary.md#kd-tree) on the principal components of the patches finds nearly the same matches in a fraction of the time; its distances are up to 3% too large.
+# A [KD-tree](glossary.md#kd-tree) on the principal components of the patches finds nearly the same matches in much less time; the distances that it finds are up to 3% too large.
 
 
 # %%
@@ -381,32 +385,32 @@ mapped = explore(
 )
 
 # %% [markdown]
-# Two kinds of places are white: smooth ones (the inside of the cup, the saucer), and long clean outlines, which recur along their own length.
-# The spoon, the handle with its reflections and the grain of the table are black: their detail occurs only once.
+# Two kinds of places are white in the map: smooth parts (the inside of the cup, the saucer), and long clean outlines, which recur along their own length.
+# The spoon, the handle with its reflections and the grain of the table are black in the map, because their detail occurs only once.
 # With larger patches, less of the map is white, because larger patches recur less often.
-# This is why the methods of this course use *small* patches.
+# For this reason, the methods of this course use *small* patches.
 #
 # ## Across scales, and parents
 #
 # The second example above has scale 0.5: we search for the *same* patches in the photograph at half its size.
 # We downscale only the image that is searched, not the patches.
-# Less of the map is white, but many outlines still are.
+# At scale 0.5, less of the map is white than at scale 1, but many outlines are still white.
 # An edge looks the same at any scale, and objects in a photograph are at many distances from the camera.
 #
-# Each of these matches has a parent that is twice as large.
-# So for a large part of the photograph, the photograph itself contains examples with more detail.
-# **This is the principle of learning super-resolution from one image.**
+# Each match at scale 0.5 has a parent that is twice as large as the match.
+# Therefore, for a large part of the photograph, the photograph itself contains examples with more detail.
+# **Super-resolution methods that learn from one image use such larger examples.**
 #
 # ## Smooth and detailed patches
 #
 # Smooth patches recur everywhere, but a method can learn little from them.
-# So we look separately at the quarter of the patches with the most contrast.
+# Therefore we separate the *detailed quarter* (the quarter of the patches with the most contrast) from the other patches.
 
 # %%
 from dil_teach.notebook import curves
 from dil_teach.patches.recurrence import SCALES, detailed
 
-PAPER = ([1.0, 0.41, 0.26], [90, 80, 70])  # lower bounds, in percent
+PAPER = ([1.0, 0.41, 0.26], [90, 80, 70])  # the paper's lower bounds, in percent
 
 
 def curve(patch_size, least, threshold):
@@ -416,7 +420,7 @@ def curve(patch_size, least, threshold):
         counts = [count(patch_size, s, threshold)[among] for s in SCALES]
         percent = [100 * (c >= least).float().mean().item() for c in counts]
         lines[name] = (list(SCALES), percent)
-    lines["the paper, at 9 or more"] = PAPER
+    lines["the paper, 9 or more matches"] = PAPER
     return curves(lines, "scale of the search", "patches that recur (%)")
 
 
@@ -432,22 +436,22 @@ drawn = explore(
     curve_controls,
     "Percentage of patches of {patch_size} pixels with at least {least} good matches, "
     "against scale: curves for smooth and for detailed patches, and the paper's three "
-    "points. All fall towards small scales; ours are lower than the paper's.",
+    "points. All curves fall towards small scales; ours are below the paper's points.",
     examples=[as_paper, as_paper | {"least": 1}],
 )
 
 # %% [markdown]
 # Both curves fall towards small scales, because a smaller image has fewer patches.
 # The smooth patches recur at all scales.
-# Many detailed patches have *one* good match at scale 1, fewer have nine, and at 0.41 almost none has nine.
-# If you move *Minimum number* and *Threshold*, the order of the curves stays, but their heights change.
+# At scale 1, many detailed patches have *one* good match, and fewer have nine; at scale 0.41, almost no detailed patch has nine.
+# If you move the sliders *Minimum number of good matches* and *Threshold*, the order of the curves stays the same, but their heights change.
 #
 # ## Exercise: percentage against scale
 #
 # Write `percentage_against_scale(image, scales, patch_size=5, least=9)`.
-# `image` is `Float[Tensor, "c h w"]` in [0, 1], `scales` a list of floats.
+# `image` is `Float[Tensor, "c h w"]` with values in [0, 1]; `scales` is a list of floats.
 # The result is a list of floats, one for each scale: the percentage of the image's patches that have at least `least` good matches at that scale.
-# The library's `recurrence_map(image, patch_size, scale)` returns the count of each patch, an integer.
+# The library's `recurrence_map(image, patch_size, scale)` returns, for each patch, the number of its good matches, an integer.
 # Expected run time: under a second for each scale.
 
 # %% tags=["exercise"]
@@ -470,7 +474,7 @@ check.percentage_against_scale(percentage_against_scale)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# At every scale, the map has one count for each patch of the *image*: only the image that is searched changes.
+# At every scale, the map has one count for each patch of `image`, because only the image that is searched is downscaled.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -480,7 +484,7 @@ check.percentage_against_scale(percentage_against_scale)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# 'At least' includes patches with exactly this number, and a percentage is a hundred times a fraction.
+# 'At least' includes patches with exactly `least` good matches, and a percentage is a hundred times a fraction.
 # `.item()` converts a tensor with one value to a float.
 #
 # </details>
@@ -488,10 +492,10 @@ check.percentage_against_scale(percentage_against_scale)
 # %% [markdown]
 # ## Comparison with the paper
 #
-# The paper measured 300 photographs of the Berkeley set, in grey, at 481 x 321 pixels.
-# It reports lower bounds for the percentage of 5 x 5 patches that have nine or more similar patches.
-# (We could not check the paper's text when we wrote this: look up the three figures before you cite them.)
-# Here are the percentages of our photograph, in colour and in grey:
+# The paper measured recurrence in 300 grey photographs of the Berkeley set, which have 481 x 321 pixels.
+# The paper reports lower bounds for the percentage of 5 x 5 patches that have nine or more similar patches.
+# (We could not check the paper's text when we wrote this chapter: look up the three percentages before you cite them.)
+# The next cell prints the percentages of our photograph, in colour and in grey:
 
 # %%
 from dil_teach.image.metrics import luma
@@ -510,33 +514,34 @@ rows = {
 }
 
 # %%
-print(f"{'9 or more, in %, at scale':30}" + "".join(f"{s:8}" for s in SCALES))
+print(f"{'9 or more matches, %, at scale':30}" + "".join(f"{s:8}" for s in SCALES))
 for name, percent in rows.items():
     print(f"{name:30}" + "".join(f"{p:8.1f}" for p in percent))
 print(f"{'the paper, all patches':30}{'> 90':>8}{'> 80':>32}")
 print(f"{'the paper, detailed quarter':30}{'> 80':>8}{'> 70':>32}")
 
 # %% [markdown]
-# Our percentages are clearly lower.
-# There are several possible reasons, and you can test each of them:
+# Our percentages are clearly lower than the paper's.
+# The difference has several possible reasons, and you can test each of them:
 #
 # - **Size.**
-#   A photograph of this size has a seventh of the patches of the paper's photographs, so nine matches are harder to find.
+#   At this size, our photograph has only a seventh as many patches as the paper's photographs, so nine matches are harder to find.
 # - **Colour.**
-#   In colour, 75 values must agree; in grey, only 25.
+#   In colour, two patches must agree in 75 values; in grey, they must agree in only 25 values.
 # - **The maximum of the threshold.**
-#   Without it, noise would recur.
+#   The paper has no maximum; without the maximum, even patches of pure noise would count as recurring.
 # - **Weights.**
-#   The paper weights the patch's pixels by a Gaussian, so its patches may differ at the corners. It does not state the width.
+#   The paper weights the patch's pixels by a Gaussian, so similar patches may differ at their corners.
+#   The paper does not state the width of the Gaussian.
 # - **The shift by half a pixel.**
-#   The paper does not state its direction or its interpolation.
+#   The paper does not state the direction of the shift or the interpolation.
 #
-# So we confirm only the qualitative claim: patches recur within and across scales, and (with one exception) less at each smaller scale.
-# The table shows eight of our photographs at 256 pixels (longer side), and the mean of Set5.
-# (`benchmarks/results/recurrence_paper.json` has all images, also in colour.)
-# Smooth patches usually recur more than detailed ones.
+# Therefore we confirm only the qualitative claim: patches recur within and across scales, and they recur less at each smaller scale (with one exception).
+# The table shows the percentages of eight of our photographs, whose longer side has 256 pixels, and the mean of the data set Set5.
+# (`benchmarks/results/recurrence_paper.json` contains the percentages of all images, also in colour.)
+# Smooth patches usually recur more than detailed patches.
 # The exceptions are images whose detail itself repeats: our rendered facade, gravel, grass, and Set5's butterfly.
-# At small scales, most of the patches that recur are smooth sky and walls, which our minimum of two grey levels accepts. <!-- recurrence table -->
+# At small scales, most of the patches that recur show smooth sky or walls, which the minimum of our threshold (two grey levels) accepts as similar. <!-- recurrence table -->
 #
 # | grey, 5 x 5, 9 or more, % | 1 | 0.8 | 0.64 | 0.51 | 0.41 |
 # |---|---|---|---|---|---|
@@ -559,8 +564,8 @@ print(f"{'the paper, detailed quarter':30}{'> 80':>8}{'> 70':>32}")
 #
 # ## When it fails
 #
-# We test white noise and a photograph of grass.
-# Predict their maps before you run the cell.
+# We measure the recurrence of white noise and of a photograph of grass.
+# Predict the recurrence maps of both images before you run the next cell.
 # How does weak noise, with a standard deviation of 10 grey levels, change the map of the cup?
 
 # %%
@@ -577,22 +582,22 @@ show(
         name: above(counted[name].expand(3, -1, -1), image.expand(3, -1, -1))
         for name, image in fails.items()
     },
-    alt="Three maps of recurrence, and below each its picture: white noise, grass, and "
-    "the photograph with weak noise. The first two maps are black; in the third, only "
+    alt="Three recurrence maps, each above its picture: white noise, grass, and the "
+    "photograph with weak noise. The first two maps are black; in the third map, only "
     "some strong outlines are white.",
 )
 
 # %% [markdown]
 # White noise has no good matches at all.
-# Grass has thousands of blades that look alike to us, but almost no patch of it recurs: **patches that look alike need not be close in distance.**
-# Weak noise removes the recurrence of everything that was smooth: each of these patches now contains only its own noise.
-# The strong outlines still recur.
+# Grass has thousands of blades that look alike to us, but almost no patch of grass recurs: **patches that look alike need not be close in distance.**
+# With weak noise, smooth patches no longer recur, because each smooth patch now contains only its own noise.
+# In the noisy photograph, the strong outlines still recur.
 # Therefore methods that need recurrence start with clean images, or first estimate the noise (chapters 03 and 09).
 #
 # ## One number: the recurrence score
 #
-# Later chapters compare the results of methods by one number.
-# The [recurrence score](glossary.md#recurrence-score) is the fraction of patches with at least one good match, averaged over the five scales.
+# Later chapters use one number to compare the results of methods.
+# The [recurrence score](glossary.md#recurrence-score) is the fraction of patches with at least one good match, averaged over the five scales of this chapter.
 
 # %%
 from dil_teach.patches.recurrence import recurrence_score
@@ -607,44 +612,45 @@ for name, value in score.items():
 
 # %% [markdown]
 # A higher score does not mean a better image.
-# Blur removes detail, but it hardly changes the score, because the remaining patterns recur at least as well.
-# The tiled corner has a high score, but it is not a photograph.
-# A result should have the *same score as its ground truth*.
+# Blur removes detail, but it hardly changes the score, because the remaining patterns recur at least as often as before.
+# The image that repeats one corner of the photograph has a high score, but it is not a photograph.
+# The result of a method should have the *same recurrence score as its ground truth*.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 all_patches, at_grey, detail = rows.values()
 claims = {
     "white noise: at most 1% of the patches recur": score["white noise"] <= 0.01,
-    "the photograph: over a third recur on average": score["photograph"] > 0.33,
-    "grass: under half of the photograph's score": score["grass"]
-    < score["photograph"] / 2,
+    "photograph: over a third of patches recur on average": score["photograph"] > 0.33,
+    "grass has under half of the photograph's score": (
+        score["grass"] < score["photograph"] / 2
+    ),
     "noise lowers the photograph's score by over a third": (
         score["the cup with noise"] < 0.67 * score["photograph"]
     ),
     "detailed patches recur less than all patches": detail[0] < at_grey[0],
     "fewer patches recur at scale 0.41 than at scale 1": at_grey[-1] < at_grey[0],
 }
-check_claims(claims, own)  # they may not hold for your own photograph
+check_claims(claims, own)  # the claims may not hold for your own photograph
 
 # %% [markdown]
 # ## On your own
 #
-# - Upload photographs of printed text, of a brick wall, of a crowd, and one that is out of focus.
-#   First predict the order of their scores.
-#   (Each takes half a minute.)
+# - Upload photographs of printed text, of a brick wall, of a crowd, and one photograph that is out of focus.
+#   First predict the order of their recurrence scores.
+#   (Each photograph takes half a minute.)
 # - On the command line, `dil-teach recurrence PHOTO.jpg map.png --scale 0.5` writes the map to `map.png` and its values to `map.json`.
 #
 # ## Summary
 #
-# - Small patches of a photograph recur in it, within and across scales.
+# - Small patches of a photograph recur in the same photograph, within and across scales.
 #   Smooth patches recur everywhere; outlines recur along their length and at other scales.
 # - 'Similar' needs a definition.
-#   Ours subtracts the means and allows the difference that a shift by half a pixel makes, up to a maximum set by the patch's contrast.
-#   Another definition gives other percentages.
+#   Our definition subtracts the means and allows the difference that a shift by half a pixel makes, up to a maximum set by the patch's contrast.
+#   Another definition gives other percentages of recurrence.
 # - A match at a smaller scale has a parent, which shows the patch at a higher resolution.
 #   Parents are internal examples for super-resolution.
 # - Texture, noise and unique detail do not recur.
-#   There, an internal method has nothing to learn from.
+#   An internal method has nothing to learn from in these parts of an image.
 #
 # ## References

@@ -13,20 +13,21 @@
 # %% [markdown]
 # # 05 · Retargeting with patches: what makes two images alike?
 #
-# An image must fit a frame of another shape.
-# If you squeeze it, faces become thin; if you crop it, somebody may be cut off.
-# This chapter defines what the new image should have in common with the old one, measures it as a number, and shows that an image can have a good number and still be wrong.
+# Suppose that an image must fit a frame of another shape.
+# If you squeeze the image, faces become thin; if you crop the image, somebody may be cut off.
+# This chapter defines what the new image should have in common with the old image, and measures it as a number.
+# The chapter also shows that an image can have a good number and still be wrong.
 #
 # **After this chapter you can**
 #
 # - find the [seam](glossary.md#seam) of least energy by dynamic programming, and say what [forward energy](glossary.md#forward-energy) changes;
-# - measure [completeness](glossary.md#completeness) and [coherence](glossary.md#coherence) of two images, and draw where each is bad;
-# - show that each of the two alone accepts useless results;
-# - name two [baselines](glossary.md#baseline) with good measures and bad images, and say what the measures cannot detect.
+# - measure [completeness](glossary.md#completeness) and [coherence](glossary.md#coherence) of two images, and draw where in the images each of them is bad;
+# - show that completeness alone accepts useless results, and that coherence alone does so, too;
+# - name two [baselines](glossary.md#baseline) whose measures are good but whose images are bad, and say what the measures cannot detect.
 #
 # **What you need**: chapter [01](01_patch_recurrence.ipynb).
 # No network is trained here, and no GPU is needed.
-# Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# Reading takes 40 minutes; running all cells takes less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -41,15 +42,16 @@ start(budget, seconds={"quick": 25, "standard": 80, "full": 170})
 
 # %% [markdown]
 # `budget` changes only the size of the pictures.
-# The [seed](glossary.md#seed) sets the noise of two experiments; nothing else here is random.
+# The [seed](glossary.md#seed) sets the noise of two experiments; nothing else in this chapter is random.
 #
 # ## A photograph: ours, or yours
 #
-# To use your own photograph, choose a file, then select the cell below and *Run > Run Selected Cell and All Below*.
+# To use your own photograph, press the button and choose a file.
+# Then select the cell below the button, and choose *Run > Run Selected Cell and All Below*.
 # The file stays on the computer where this notebook runs.
-# One or two objects in front of a smooth background work best.
+# Photographs with one or two objects in front of a smooth background work best.
 # Every method of this chapter fails on a crowd, a page of text or straight lines across the whole image.
-# You will see below how they fail.
+# You will see below how the methods fail.
 
 # %%
 from dil_teach.notebook import upload
@@ -73,8 +75,8 @@ subject = (
 show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=3)
 
 # %% [markdown]
-# Ours shows one face, one model of a rocket, one helmet and the stripes of a flag (Eileen Collins, photograph: NASA, public domain).
-# Remember how often each object occurs: you will need it.
+# Our photograph of Eileen Collins shows one face, one model of a rocket, one helmet and the stripes of a flag (photograph: NASA, public domain).
+# Remember how often each object occurs: you will compare the results with these numbers.
 #
 # ## Predict first
 #
@@ -83,20 +85,20 @@ show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=3)
 # 1.
 #    We want a narrower image.
 #    From each row we remove one pixel after another, always where the image changes least.
-#    Which parts stay as they are, and which are distorted?
+#    Which parts of the image stay as they are, and which parts are distorted?
 # 2.
 #    One result contains every patch of the photograph.
 #    Another result contains only patches of the photograph.
-#    Find a useless image of each kind.
+#    Find a useless image of each of these two kinds.
 # 3.
-#    One result has better completeness *and* better coherence than another.
-#    Is it the better image?
+#    One result has better completeness *and* better coherence than another result.
+#    Is the result with the better values also the better image?
 #
 # ## The smallest demo: remove one pixel from each row
 #
 # A [seam](glossary.md#seam) is a path from the top of the image to the bottom: one pixel in each row, at most one column away from the pixel in the row above.
-# Removing a seam makes the image one column narrower; duplicating it makes it one column wider [@avidan2007].
-# We compute the seams once, in order of increasing cost; then every width is available immediately:
+# Removing a seam makes the image one column narrower; duplicating a seam makes the image one column wider [@avidan2007].
+# We compute the seams once, in order of increasing cost; then the image of every width is available immediately:
 
 # %%
 from dil_teach import resize
@@ -135,22 +137,22 @@ width_slider = explore(
 
 # %% [markdown]
 # In the narrower image (question 1), the seams were removed from the wall, the table and the smooth parts of the suit.
-# The face keeps its shape, while plain resizing makes it thin.
-# The method does not know what a face is, and it distorts the helmet and the suit.
+# The face keeps its shape, while plain resizing makes the face thin.
+# Removing seams also distorts the helmet and the suit, because the method does not know what a face or a helmet is.
 # At 1.2 times the width (move the slider), the wall and the black helmet are stretched, and the face does not change.
-# At 1.5 times the width, the smooth parts are used up.
-# Half of all pixels are duplicated, also in the face, so seams are hardly better than plain resizing.
+# At 1.5 times the width, no more seams fit into the smooth parts.
+# Half of all pixels are duplicated, also in the face, so seams are hardly better than plain resizing at this width.
 #
 # ## Seams: which path has the minimum cost?
 #
 # Avidan and Shamir define the cost of a pixel as its gradient; all costs form the [energy map](glossary.md#energy-map) $e = |\partial I/\partial x| + |\partial I/\partial y|$.
 # The best path does not always contain the cheapest pixel of a row, and it does not always take the cheapest step.
-# But if you cut the best path at one of its pixels, the part above is the best path to *that* pixel.
-# So it is enough to fill one table $M$, row by row:
+# But if you cut the best path at one of its pixels, the part above that pixel is the best path to that pixel.
+# Therefore it is enough to fill one table $M$, row by row:
 #
 # $$M(i, j) = e(i, j) + \min\bigl(M(i-1, j-1),\; M(i-1, j),\; M(i-1, j+1)\bigr).$$
 #
-# The last row of $M$ contains the costs of the best seams that end at its pixels.
+# For each pixel of the bottom row, the last row of $M$ contains the cost of the best seam that ends at this pixel.
 
 # %%
 from dil_teach.classical.seams.seams import energy_map
@@ -168,7 +170,7 @@ show(
 )
 
 # %% [markdown]
-# White outlines have a high cost, so the seams follow the dark parts.
+# In the energy map, the outlines are white because their cost is high; the seams follow the dark parts.
 # Where a row has few dark pixels, many seams pass through the same narrow gap.
 #
 # ## Exercise: the seam of least energy
@@ -176,8 +178,8 @@ show(
 # Write `least_seam(energy)`.
 # `energy` is `Float[Tensor, "h w"]`, with values of at least 0.
 # The result is `Int[Tensor, "h"]`: for each row, from top to bottom, the column of the seam in pixels from the left.
-# Neighbouring rows differ by at most one column, and the sum of the energies along the seam is minimal.
-# (If several seams are equal, return any of them.)
+# From one row to the next, the seam moves by at most one column, and the sum of the energies along the seam is minimal.
+# (If several seams have this minimal sum, return any of them.)
 # Expected run time: well under a second.
 
 
@@ -206,7 +208,7 @@ check.least_seam(least_seam)
 # <details><summary>Hint 1</summary>
 #
 # Use two passes: fill the table downwards, then trace the seam back upwards.
-# Where does the trace start?
+# At which pixel of the last row does the trace start?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -218,26 +220,26 @@ check.least_seam(least_seam)
 # <details><summary>Hint 3</summary>
 #
 # In the trace, compare the *sums* of the (at most) three pixels above, not their energies.
-# The resulting list goes from bottom to top.
+# The resulting list of columns goes from the bottom row to the top row.
 #
 # </details>
 
 # %% [markdown]
-# ## Forward energy: what will the image look like afterwards?
+# ## Forward energy: what will the image look like without the seam?
 #
 # The gradient describes the image *before* the seam is removed.
-# But we see the image afterwards, when other pixels are neighbours.
-# The forward energy [@rubinstein2008] is the sum of the differences between these new neighbours.
-# Which pixels become neighbours depends on the direction from which the seam comes, so there are three costs.
-# This is the whole method, with its table:
+# But we see the image *after* the removal, when other pixels are neighbours.
+# The forward energy [@rubinstein2008] is the sum of the differences between the pixels that become neighbours.
+# Which pixels become neighbours depends on the direction from which the seam comes, so each pixel has three costs.
+# The next cell contains the whole method, including its table:
 
 
 # %% tags=["algorithm"]
 def forward_seam(grey):
-    """The seam after which neighbouring pixels differ least; grey is [h w]."""
+    """The seam whose removal creates the smallest differences; grey is [h w]."""
     replicated = torch.cat([grey[:, :1], grey, grey[:, -1:]], dim=1)
     left, right = replicated[:, :-2], replicated[:, 2:]
-    meet = (right - left).abs()  # neighbours in the row afterwards
+    meet = (right - left).abs()  # pixels that the removal makes neighbours
     total, came = meet[0], []
     for i in range(1, len(grey)):
         above, edge = grey[i - 1], total.new_full((1,), torch.inf)
@@ -258,8 +260,8 @@ def forward_seam(grey):
 
 
 # %% [markdown]
-# The library does the same, but after each seam it recomputes only the costs that changed.
-# Here we compare our seam with the library's, and remove four of ten columns with both energies:
+# The library uses the same method, but after each seam it recomputes only the costs that changed.
+# The next cell compares our seam with the library's seam, and removes four of every ten columns with each of the two energies:
 
 # %%
 from dil_teach.classical.seams.seam_carving import carve
@@ -271,7 +273,7 @@ seam_sums = [
     seam_energy(forward_costs, seam)
     for seam in (forward_seam(luma(photograph)[0].float()), find_seam(forward_costs))
 ]
-print("energy of our seam {:.4f}, of the library's {:.4f}".format(*seam_sums))
+print("energy of our seam {:.4f}, of the library's seam {:.4f}".format(*seam_sums))
 narrower = {
     f"{name} energy": carve(photograph, (height, narrow), energy=name)
     for name in ("backward", "forward")
@@ -287,21 +289,21 @@ show(
 
 # %% [markdown]
 # Backward energy creates steps where seams cross an oblique outline: at the rim of the flag, the chest and the edge of the helmet.
-# Forward energy avoids visible crossings, and removes a little more of the smooth suit.
-# It is the library's default.
+# Forward energy avoids crossings that would be visible, and removes a little more of the smooth suit.
+# Forward energy is the library's default.
 #
 # ## Protect, and remove
 #
-# You know better than a gradient which parts matter.
-# Paint a part that should be *protected*: seams avoid it as long as possible.
-# Paint a part that should be *removed*: seams pass through it until it is gone.
+# You know better than a gradient which parts of a photograph matter.
+# Paint a part that should be *protected*: seams avoid this part as long as possible.
+# Paint a part that should be *removed*: seams pass through this part until nothing of it is left.
 # Then run the cells below again.
-# (At first, the face is protected and the model is removed.)
+# (Before you paint, the face is protected and the model of the rocket is removed.)
 
 
 # %%
 def ellipse(top, left, bottom, right):
-    """A mask, 1 inside an ellipse; its box is in fractions of height and width."""
+    """A mask: 1 in the ellipse inside a box, given in fractions of height and width."""
     y = (torch.arange(height) + 0.5)[:, None] / height
     x = (torch.arange(width) + 0.5) / width
     down = (2 * y - top - bottom) / (bottom - top)
@@ -337,56 +339,56 @@ masked = {
 show(
     masked,
     alt=f"{subject} at less than half its width with the face squeezed; the same "
-    "with the face protected; and the photograph without the painted object",
+    "width with the face protected; and the photograph without the painted object",
     zoom=2,
 )
 
 # %% [markdown]
 # At 0.45 of the width, an unprotected face is squeezed.
 # A protected face keeps its shape, but everything else is distorted.
-# On the right, the model is gone.
+# In the image on the right, the model of the rocket is gone.
 # But each seam continues to the bottom of the image, so half of the helmet, *below* the model, was removed as well.
-# At the edge of the table, a step shows where the two halves do not fit.
-# (If you pass a `size`, `remove_object` then duplicates seams elsewhere to restore the width.)
+# At the edge of the table, a step shows where the parts left and right of the removed model do not fit together.
+# (If you pass a `size` to `remove_object`, the function duplicates other seams after the removal to restore the width.)
 #
 # ## Bidirectional similarity
 #
 # What should a result have in common with its photograph?
-# @simakov2008 ask two questions about patches, here of 7 x 7 pixels.
+# @simakov2008 ask two questions about patches, which have 7 x 7 pixels in this chapter.
 # Does the target $T$ contain every patch of the source $S$ (**completeness**)?
-# Does the source contain every patch of the target (**coherence**)?
+# Does the source $S$ contain every patch of the target $T$ (**coherence**)?
 #
 # $$d(S, T) = \underbrace{\frac{1}{N_S}\sum_{p \in S} \min_{q \in T} D(p, q)}_{\text{completeness}} \;+\; \underbrace{\frac{1}{N_T}\sum_{q \in T} \min_{p \in S} D(p, q)}_{\text{coherence}}$$
 #
-# Both are errors, so 0 is best.
-# The distance between two patches is the mean squared difference.
-# Unlike in chapter 01, we do not subtract the patches' means, because a dark wall should differ from a bright one:
+# Completeness and coherence are both errors, so 0 is the best value.
+# The distance $D(p, q)$ between two patches is the mean squared difference of their values.
+# Unlike in chapter 01, we do not subtract the patches' means, because a dark wall should differ from a bright wall:
 
 # %%
 from dil_teach.patches.extract import extract_patches
 
 
 def patch_distances(patch, image):
-    """Distances from one patch, as a row of values, to each patch of an image."""
+    """Distances from one patch (a row of values) to each patch of an image."""
     return (extract_patches(image, 7) - patch).square().mean(dim=1)
 
 
 narrowed = resize(photograph, size=(height, narrow)).clamp(0, 1)
 for row, column in ((0, 0), (height // 4, int(0.38 * width))):
     one = extract_patches(photograph[:, row : row + 7, column : column + 7], 7)
-    nearest = patch_distances(one, narrowed).min().sqrt()
-    print(f"patch at {row}, {column}: nearest is {255 * nearest:.1f} grey levels away")
+    away = 255 * patch_distances(one, narrowed).min().sqrt()
+    print(f"patch at {row}, {column}: nearest patch differs by {away:.1f} grey levels")
 
 # %% [markdown]
-# The sum is the [bidirectional similarity](glossary.md#bidirectional-similarity); despite its name, it is a distance.
-# It ignores positions: the nearest patch may be anywhere.
+# The sum of completeness and coherence is the [bidirectional similarity](glossary.md#bidirectional-similarity); despite its name, it is a distance.
+# The bidirectional similarity ignores positions: the nearest patch may be anywhere in the other image.
 #
 # ## Exercise: the similarity score
 #
 # Write `similarity(source, target, patch_size=7)`.
 # `source` and `target` are images, `Float[Tensor, "c h w"]`, with the same number of channels and values in [0, 1]; their sizes may differ.
 # The result is two numbers, first completeness, then coherence.
-# Each is the mean squared difference from a patch to its nearest patch in the other image, averaged over all patches.
+# Each number is the mean squared difference from a patch to its nearest patch in the other image, averaged over all patches.
 # `extract_patches(image, patch_size)` returns the patches as rows, `Float[Tensor, "patches values"]`.
 # Expected run time: about a second.
 
@@ -409,8 +411,8 @@ check.similarity(similarity)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# One table contains the distance from each source patch to each target patch.
-# Compute completeness along one axis of it and coherence along the other.
+# Make one table that contains the distance from each source patch to each target patch.
+# Compute completeness along one axis of this table and coherence along the other axis.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -420,16 +422,16 @@ check.similarity(similarity)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Square it, divide by the number of values in a patch, take the minimum along one axis, and average the minima.
+# Square the output of `torch.cdist`, divide by the number of values in a patch, take the minimum along one axis, and average the minima.
 #
 # </details>
 
 # %% [markdown]
 # ## Each term alone
 #
-# Here are two useless images (question 2), made from the photograph at half the size.
-# One is a corner of the photograph.
-# The other is the photograph pasted into noise.
+# The next cells make two useless images (question 2) from the photograph at half its size.
+# The first image is a corner of the photograph.
+# The second image is the photograph pasted into noise.
 
 # %%
 from dil_teach.patches.similarity import bidirectional_similarity, completeness
@@ -456,14 +458,14 @@ for name, (missing, made_up) in alone_errors.items():
 # %% [markdown]
 # The corner has a coherence error of exactly 0, because it has no new patches, but most of the photograph is missing.
 # The photograph in noise has a completeness error of exactly 0, because nothing is missing, but half of the image is noise.
-# **Each term alone accepts useless results.**
+# **Completeness alone accepts useless results, and so does coherence alone.**
 #
-# The same happens if a method minimises only one term.
-# In the paper's update, pixels receive votes.
-# For every target patch, its nearest source patch votes at the position of the target patch.
-# Every source patch votes at the position of its nearest target patch.
-# Each pixel becomes the mean of its votes.
-# `alpha` weights the two terms: 0 is coherence only, 1 is completeness only.
+# A method that minimises only one of the two terms also gives useless results.
+# In the paper's update of the target, patches vote for the values of its pixels.
+# For every target patch, its nearest source patch votes at the position of the target patch (coherence).
+# Every source patch votes at the position of its nearest target patch (completeness).
+# Each pixel of the target becomes the mean of the votes for this pixel.
+# `alpha` is the weight of completeness: 0 means coherence only, 1 means completeness only.
 
 # %%
 from dil_teach.classical.retarget.bidirectional import update
@@ -479,7 +481,7 @@ noise = torch.rand(channels, rows, 2 * columns, generator=rng)
 from_noise, noise_errors = {}, {}
 for words, alpha in {
     "coherence alone": 0.0,
-    "both": 0.5,
+    "both terms": 0.5,
     "completeness alone": 1.0,
 }.items():
     target = noise.to(device())
@@ -501,17 +503,17 @@ for words, (missing, made_up) in noise_errors.items():
 
 # %% [markdown]
 # Coherence alone repeats a few parts of the photograph, here the wall and the hair.
-# Completeness alone places every piece somewhere and leaves noise in between.
-# Both terms together give pieces of everything without noise.
-# But they do not give an astronaut, because patches of 7 pixels do not contain the arrangement of objects.
-# So the update needs a good *initialisation*.
+# Completeness alone places every piece of the photograph somewhere and leaves noise between the pieces.
+# Both terms together give pieces of all parts of the photograph, without noise.
+# But these pieces do not form an astronaut, because patches of 7 pixels do not contain the arrangement of objects.
+# Therefore the update needs a good *initialisation*.
 #
 # ## Gradual resizing
 #
-# The paper starts from the source itself.
-# It changes the width by a few pixels, improves the image by updates, and repeats both steps.
-# The result at each width initialises the next one, so there is a result for every width in between.
-# (Photograph: vultilion, CC BY 2.0, as scikit-learn ships it.)
+# The paper initialises the update with the source itself.
+# The paper's method changes the width by a few pixels, improves the image by updates, and repeats both steps.
+# The result at each width initialises the next width, so the method also gives all the images between the first width and the last.
+# (The photograph of the flower is by vultilion, licence CC BY 2.0; scikit-learn contains it.)
 
 # %%
 flower = photo("flower", size=side).to(device())
@@ -519,7 +521,7 @@ little = resize(flower, size=(40, 40)).clamp(0, 1)
 
 
 def gradually(source, width, updates=2):
-    """The result at each width from source to target, as {width: image}."""
+    """The results at all widths between the source's and ``width``: {width: image}."""
     target, reached = source, {source.shape[2]: source}
     step = 2 if width > source.shape[2] else -2
     for now in range(source.shape[2] + step, width + step, step):
@@ -549,22 +551,22 @@ def render_gradually(now):
 gradual_slider = explore(
     render_gradually,
     {"now": Slider("Width (pixels)", 24, 64, 40, 2)},
-    "A dahlia of 40 pixels resized to a width of {now} pixels by gradual resizing, by "
-    "seams and by plain resizing",
+    "A dahlia of 40 x 40 pixels, resized to a width of {now} pixels by gradual "
+    "resizing, by seams and by plain resizing",
     examples=[{"now": 24}, {"now": 64}],
     live=True,
 )
 
 # %% [markdown]
 # The results of gradual resizing are close to those of plain resizing.
-# The narrower flower is an oval and softer than before; the wider one is asymmetric, with petals added on one side.
-# Each step was so small that the patches hardly changed, and no patch contains the flower's round shape.
-# Seams are better for the narrower image, because they remove the smooth background first; for the wider image they are not.
+# The narrower flower is an oval and less sharp than before; the wider flower is asymmetric, with petals added on one side.
+# Each step of gradual resizing was so small that the patches hardly changed, and no patch contains the flower's round shape.
+# Seams are better than gradual resizing for the narrower image, because they remove the smooth background first; for the wider image, seams are not better.
 #
-# The library works from coarse to fine, because in an image of 20 pixels, a patch of 7 pixels covers a third of the width.
-# It differs from the paper in two ways.
-# Its initial image is the photograph stretched so that columns with much detail keep their width.
-# And among similar patches it prefers those near the position that they have in the initial image.
+# The library starts with a coarse image: if the image is only 20 pixels wide, a patch of 7 pixels covers a third of the width.
+# The library's method differs from the paper's method in two ways.
+# First, the library's initial image is the photograph, stretched so that columns with much detail keep their width.
+# Second, among similar patches, the search prefers patches near the position that they have in the initial image.
 
 # %%
 from dil_teach.classical.retarget import bidirectional
@@ -577,24 +579,24 @@ for words, wanted in {"narrower": 0.6, "wider": 1.6}.items():
     flowers[f"patches, {words}"] = bidirectional.retarget(flower, size)
 show(
     flowers,
-    alt="A round dahlia. At 0.6 of the width, seams keep it round, and patches nearly "
-    "so. At 1.6 times the width, seams make an oval with pointed sides; patches keep "
-    "it round.",
+    alt="A round dahlia. At 0.6 of the width, seams keep the dahlia round, and patches "
+    "keep it nearly round. At 1.6 times the width, seams make the dahlia an oval with "
+    "pointed sides; patches keep the dahlia round.",
     zoom=2,
 )
 
 # %% [markdown]
-# In the wider image, the patches keep the dahlia round and add background, while the seams make it an oval.
-# In the narrower image, both keep it nearly round.
-# With patches, the flower is a little flat on its left side, and the background beside it is almost gone.
+# In the wider image, the patches keep the dahlia round and add background, while the seams make the dahlia an oval.
+# In the narrower image, patches and seams both keep the dahlia nearly round.
+# With patches, the narrower flower is a little flat on its left side, and the background beside it is almost gone.
 #
-# ## Where is it bad? Two heatmaps
+# ## Where is a result bad? Two heatmaps
 #
-# Each patch has its own distance to its nearest patch.
-# We draw this distance at the position of the patch, before we take the average.
-# On the photograph, these distances show what is *missing*; on the result, they show what is *new*.
+# Each patch has its own distance to its nearest patch in the other image.
+# A heatmap shows the distance of each patch at the position of the patch; completeness and coherence are the averages of these distances.
+# The heatmap of the photograph shows what is *missing* in the result; the heatmap of the result shows what is *new* in the result.
 # We make the photograph narrower and wider in several ways.
-# Two of them are simple [baselines](glossary.md#baseline).
+# Two of these ways are simple [baselines](glossary.md#baseline).
 # **Tiled** places copies of the photograph side by side.
 # The **column warp** repeats or omits groups of neighbouring columns, and cuts where the joint is least visible.
 
@@ -622,20 +624,20 @@ from dil_teach.patches.search import nearest_patches
 
 
 def errors(asking, answering):
-    """Squared error of each patch to its nearest patch in the other image."""
+    """Mean squared difference of each patch to its nearest patch in the other image."""
     found = nearest_patches(asking, answering, 7, exact=True)
     return found.distance[..., 0] / (49 * len(asking))
 
 
 @cache
 def heat(name):
-    """What is missing, on the photograph, and what is new, on the result."""
+    """Two maps: what of the photograph is missing, and what in the result is new."""
     return errors(photograph, results[name]), errors(results[name], photograph)
 
 
 # %%
 def as_picture(distances):
-    """A picture of the distances, white from 51 grey levels on."""
+    """A picture of the distances; distances of at least 51 grey levels are white."""
     picture = (distances.sqrt() / 0.2).clamp(0, 1)[None]
     return torch.nn.functional.pad(picture, (3, 3, 3, 3))
 
@@ -669,18 +671,18 @@ heat_choice = explore(
 )
 
 # %% [markdown]
-# The first map belongs to the photograph, the second to the result.
+# The first map belongs to the photograph, and the second map belongs to the result.
 # For plain resizing, both maps are bright at outlines that were squeezed: the stripes, the collar, the helmet.
 # For the crop, the second map is black, because the crop has no new patches.
-# Its first map is bright at the two sides, which were cut off.
-# For patches, the mean of the second map is a seventh of plain resizing's, so the narrow image has few new patches.
-# But the brightest line of this map runs down the face, and the face in the image is distorted.
-# **The map shows the place of the error; its mean does not.**
+# The first map of the crop is bright at the two sides of the photograph, which were cut off.
+# For the method *patches*, the mean of the second map is only a seventh of the mean for plain resizing, so the narrower image has few new patches.
+# But the brightest line of the second map runs down the face, and the face in the narrower image is distorted.
+# **The map shows where the error is; the mean of the map does not.**
 #
 # ## Importance weights
 #
-# If you know which parts matter, you can set [importance weights](glossary.md#importance-weights): patches with a large weight count more in both terms.
-# The protected part, which was painted above, has weight 10; the rest has weight 1.
+# If you know which parts matter, you can set [importance weights](glossary.md#importance-weights): patches with a large weight count more in completeness and coherence.
+# The protected part, which was painted above, has weight 10; the rest of the image has weight 1.
 
 # %%
 importance = 1 + 9 * keep[None]
@@ -688,8 +690,8 @@ weighted = bidirectional.retarget(photograph, sizes["narrower"], importance=impo
 pair = {"without weights": results["patches, narrower"], "with weights": weighted}
 show(
     pair,
-    alt=f"{subject} at 0.6 of the width by patches: the face is distorted without "
-    "weights, and not distorted with ten times the weight on the face",
+    alt=f"{subject}, resized to 0.6 of the width by patches: the face is distorted "
+    "without weights, and not distorted with ten times the weight on the face",
     zoom=2,
 )
 kept_face = {
@@ -701,18 +703,18 @@ for name, missing in kept_face.items():
 
 # %% [markdown]
 # Without weights, the face is distorted.
-# With weights, the face is as in the photograph, but the rest of the flag is distorted.
+# With weights, the face looks as in the photograph, but the rest of the flag is distorted.
 # In both results, the border cuts the model and the helmet.
 # The result with weights is almost a crop.
-# Weights do not create space; they select which parts lose it.
+# Weights do not create space; they select which parts of the image lose space.
 #
 # ## Reshuffling: move an object
 #
-# The same update can work under a constraint.
-# We cut out the lower flower, fill the hole smoothly, and paste the flower further to the left.
-# The flower stays fixed there, while the update changes the rest; we try two values of `alpha`.
-# Which result would you like?
-# Which result do the two terms prefer?
+# The same update also works if a part of the image must not change.
+# We cut the lower flower out of the photograph, fill the hole smoothly, and paste the flower further to the left.
+# The pasted flower stays fixed, while the update changes the rest of the image; we try two values of `alpha`.
+# Which result would you like to see?
+# Which result do completeness and coherence prefer?
 
 # %%
 from dil_teach.classical.retarget.layouts import move_object
@@ -722,29 +724,29 @@ y = (torch.arange(side_of_flower)[:, None] + 0.5) / side_of_flower
 lower = ((y > 0.86) & (y.T > 0.42) & (y.T < 0.86)).float()[None].to(device())
 edited, fixed = move_object(flower, lower, (0, -round(0.38 * side_of_flower)))
 moved = {"the rough edit": edited}
-for words, alpha in {"mostly coherence": 0.05, "both": 0.5}.items():
+for words, alpha in {"mostly coherence": 0.05, "both terms": 0.5}.items():
     moved[words] = bidirectional.reshuffle(flower, edited, fixed, alpha)
 show(
     moved,
-    alt="A dahlia above a second one that was cut out and pasted further to the "
-    "left; and two results whose surroundings fit the pasted flower",
+    alt="A dahlia above a second dahlia that was cut out and pasted further to the "
+    "left; and two results in which the surroundings of the pasted flower fit",
     zoom=2,
 )
 
 # %% [markdown]
-# The lower flower is where we fixed it, and its surroundings fit.
-# But it is also back at its old position, so there are three flowers instead of two.
-# Completeness does not cause this, because every patch of the flower exists at the left.
-# It also happens when completeness has almost no weight.
-# The cause is coherence: parts of the flower remain around the hole, so the most coherent filling is the original content.
-# Neither term penalises a repeated object.
+# The lower flower is at the position where we fixed it, and its surroundings fit.
+# But the lower flower is also back at its old position, so there are three flowers instead of two.
+# Completeness does not cause the third flower, because every patch of it exists at the left.
+# The third flower also appears when completeness has almost no weight.
+# The cause of the third flower is coherence: parts of the flower remain around the hole, so the most coherent filling is the original content.
+# Neither completeness nor coherence penalises a repeated object.
 #
 # ## Good values, bad images
 #
-# The table has all measures of the wider images; below it are the images (without plain resizing, which you have seen).
-# *Moved* is the mean distance between the positions of a patch and of its nearest patch in the photograph, as a fraction of the width.
-# (If an object appears twice, at least one copy has moved.)
-# The last column is the [recurrence score](glossary.md#recurrence-score) of chapter 01.
+# The table contains all measures of the wider images; the images are below the table (without plain resizing, which you have seen).
+# The column *moved* is the mean distance between the position of a patch in the result and the position of its nearest patch in the photograph, as a fraction of the width.
+# (If an object appears twice in the result, at least one copy has moved.)
+# The last column of the table is the [recurrence score](glossary.md#recurrence-score) of chapter 01.
 
 # %%
 from concurrent.futures import ThreadPoolExecutor
@@ -761,7 +763,7 @@ def measured(name):
 
 compared = [name for name in results if "wider" in name]
 table = {"photograph": (0.0, 0.0, 0.0, recurrence_score(photograph))}
-with ThreadPoolExecutor(2) as pool:  # two images at a time
+with ThreadPoolExecutor(2) as pool:  # measure two images at a time
     table |= zip(compared, pool.map(measured, compared), strict=True)
 print(f"{'':24} completeness  coherence  moved  recurrence")
 for name, (missing, made_up, far, recurs) in table.items():
@@ -770,33 +772,33 @@ for name, (missing, made_up, far, recurs) in table.items():
 # %%
 show(
     {name: results[name] for name in list(table)[2:]},
-    alt=f"{subject} at 1.6 times the width in five ways. Seams stretch objects. "
+    alt=f"{subject}, made 1.6 times as wide in five ways. Seams stretch objects. "
     "Patches and GPNN repeat some objects. Tiling repeats the photograph. The column "
     "warp repeats parts, with visible cuts between them.",
     zoom=2,
 )
 
 # %% [markdown]
-# First read the measures.
+# First read the measures in the table.
 # The two baselines have almost perfect completeness, because they contain nearly all patches of the photograph.
-# Their coherence is no worse than that of the methods.
-# Now count the objects.
-# **Tiled** shows two astronauts, the second cut off, and two flags.
-# The **column warp** shows half an astronaut, cut along a straight edge, beside a whole one; at the right there is a second piece of the model and the helmet.
+# The coherence of the two baselines is no worse than the coherence of the methods.
+# Now count the objects in the images.
+# **Tiled** shows two flags and two astronauts, and the second astronaut is cut off.
+# The **column warp** shows half an astronaut, cut along a straight edge, beside a whole astronaut; at the right it shows a second piece of the model and the helmet.
 # **Patches** and **GPNN** [@granot2022] show one astronaut, but a helmet with two humps, a piece of a second model at the right border, and a distorted face.
-# **Seams** show each object once, with the collar and the helmet stretched, and have much worse measures.
-# So the answer to question 3 is no: *a bad image can have good patch measures, so never rely on them alone.*
+# **Seams** show each object once, with the collar and the helmet stretched, but the measures of seams are much worse.
+# Therefore the answer to question 3 is no: *a bad image can have good patch measures, so never rely on them alone.*
 #
-# *Moved* detects the tiled image, but not the column warp, whose copies are close to their originals.
+# The measure *moved* detects the tiled image, but not the column warp, whose copies are close to their originals.
 # The recurrence score of every wider image is higher than that of the photograph, because stretched and repeated parts recur more.
-# So the score does not separate good from bad results here.
-# Plain resizing has the closest score, but it is not the best result.
+# Therefore the recurrence score does not separate good results from bad results in this experiment.
+# The recurrence score of plain resizing is closest to that of the photograph, but plain resizing is not the best result.
 # No single number replaces looking at the image.
 #
-# ## When it fails: where everything matters
+# ## When it fails: images in which every part matters
 #
-# This image shows coins (Greek coins from Pompeii, photograph: Brooklyn Museum, no known copyright restrictions).
-# It has no smooth column for seams, and patches cannot count objects.
+# The next image shows Greek coins from Pompeii (photograph: Brooklyn Museum, no known copyright restrictions).
+# The image has no smooth columns that seams could remove, and patches cannot count objects.
 
 # %%
 coins = photo("coins", size=side).to(device())
@@ -807,16 +809,17 @@ for words, wanted in {"narrower": 0.6, "wider": 1.6}.items():
     fails[f"patches, {words}"] = bidirectional.retarget(coins, size)
 show(
     fails,
-    alt="Four rows of coins; in the narrower image, seams make them thin and patches "
-    "leave some out; in the wider image, seams make them long and patches add some",
+    alt="Four rows of coins; in the narrower image, seams make the coins thin and "
+    "patches leave some coins out; in the wider image, seams make the coins long and "
+    "patches add some coins",
     zoom=2,
 )
 
 # %% [markdown]
 # In the narrower image, seams keep all coins, but the coins that they cross become thin ovals.
-# Patches keep most coins round and leave some out, because one of two similar coins is enough for completeness.
+# Patches keep most coins round and leave some coins out, because one of two similar coins is enough for completeness.
 # In the wider image, seams stretch the coins.
-# Patches add coins: whole ones, small ovals, and a few that have merged.
+# Patches add coins to the wider image: whole coins, small ovals, and a few coins that have merged.
 # Which result is right depends on the purpose of the image, which neither method knows.
 # In *your* photograph, look at repeated objects, at straight lines across the image, and at faces, where errors are most visible.
 
@@ -826,52 +829,57 @@ sums = {name: sum(row[:2]) for name, row in wider.items()}
 lost, invented = ({n: e[i] for n, e in noise_errors.items()} for i in (0, 1))
 missing, added = ({n: e[i] for n, e in alone_errors.items()} for i in (0, 1))
 claims = {
-    "our seam costs as much as the library's": abs(seam_sums[0] - seam_sums[1]) < 1e-4,
-    "a corner adds nothing new": added["a corner"] < 1e-9,
-    "a corner misses much of the photograph": missing["a corner"] > 0.005,
-    "a photograph pasted into noise misses nothing": missing["pasted into noise"]
-    < 1e-9,
-    "the surrounding noise adds much": added["pasted into noise"] > 0.01,
-    "coherence alone loses over three times as much as both": (
-        lost["coherence alone"] > 3 * lost["both"]
+    "our seam costs as much as the library's seam": (
+        abs(seam_sums[0] - seam_sums[1]) < 1e-4
     ),
+    "a corner contains no new patches": added["a corner"] < 1e-9,
+    "much of the photograph is missing in a corner": missing["a corner"] > 0.005,
+    "nothing is missing in a photograph pasted into noise": (
+        missing["pasted into noise"] < 1e-9
+    ),
+    "the noise around a photograph is new": added["pasted into noise"] > 0.01,
 }
 
 # %%
 claims |= {
-    "completeness alone adds over 1.5 times as much as both": (
-        invented["completeness alone"] > 1.5 * invented["both"]
+    "coherence alone loses over three times as much as both terms together": (
+        lost["coherence alone"] > 3 * lost["both terms"]
     ),
-    "wider: patches have under half the error of plain resizing": (
+    "completeness alone adds over 1.5 times as much as both terms together": (
+        invented["completeness alone"] > 1.5 * invented["both terms"]
+    ),
+    "wider image: patches have under half the error of plain resizing": (
         sums["patches"] < sums["plain resizing"] / 2
     ),
-    "tiled and column warp have less error than patches": (
+    "wider image: tiled and column warp have less error than patches": (
         max(sums["tiled"], sums["column warp"]) < sums["patches"]
     ),
-    "tiled: patches moved by over 0.2 widths": wider["tiled"][2] > 0.2,
-    "column warp: patches moved by under 0.15 widths": wider["column warp"][2] < 0.15,
 }
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims |= {
-    "weights reduce the painted part's error to under a third": (
+    "tiled: patches moved by over 0.2 of the width": wider["tiled"][2] > 0.2,
+    "column warp: patches moved by under 0.15 of the width": (
+        wider["column warp"][2] < 0.15
+    ),
+    "weights reduce the error of the painted part to under a third": (
         kept_face["with weights"] < kept_face["without weights"] / 3
     ),
-    "every wider image has a higher recurrence score": (
+    "every wider image has a higher recurrence score than the photograph": (
         min(row[3] for row in wider.values()) > table["photograph"][3]
     ),
 }
-check_claims(claims, own)  # they may not hold for your own photograph
+check_claims(claims, own)  # the claims may not hold for your own photograph
 
 # %% [markdown]
 # ## On your own
 #
-# - Upload a group of people, a page of text, a bird in front of the sky.
-#   First predict: on which of them will seams fail, and on which patches?
-# - Paint the helmet instead of the face, and run the cells below it again.
+# - Upload photographs of a group of people, of a page of text, and of a bird in front of the sky.
+#   First predict on which of these photographs seams will fail, and on which of them patches will fail.
+# - Paint the helmet instead of the face, and run the cells below the painting again.
 #   Is there enough space for the face and the helmet?
-# - On the command line: `dil-teach retarget PHOTO.jpg wide.png --method seam --scale-x 1.5`, or `--method bidirectional`.
+# - On the command line, `dil-teach retarget PHOTO.jpg wide.png --method seam --scale-x 1.5` makes a photograph wider by seams; `--method bidirectional` uses patches instead.
 #
 # ## Summary
 #
@@ -879,10 +887,10 @@ check_claims(claims, own)  # they may not hold for your own photograph
 #   Forward energy measures the differences that appear when the seam is removed.
 #   Seams distort the objects that they cross, and in an image full of detail they must cross objects.
 # - Completeness measures what is missing, and coherence measures what is new.
-#   Each alone accepts useless results; together they still need a good initialisation.
+#   Completeness alone and coherence alone accept useless results; both together still need a good initialisation.
 # - Heatmaps show where a result is bad; importance weights select the parts that are kept.
-# - A tiled copy and a column warp have good completeness and coherence.
-#   Patches contain neither the positions nor the number of the objects, so look at the image and count.
+# - A tiled image and a column warp have good completeness and coherence, although both are bad images.
+#   Patches contain neither the positions nor the number of the objects, so look at the image and count the objects.
 #   Chapter [12](12_ingan.ipynb) shows the results of a network that learns the distribution of patches.
 #
 # ## References
