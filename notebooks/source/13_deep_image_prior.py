@@ -14,20 +14,20 @@
 # # 13 · Deep Image Prior: why does an untrained network like images?
 #
 # ZSSR (chapter [09](09_zssr.ipynb)) learned from training pairs that it cut out of one image.
-# Here there are no pairs.
+# In this chapter there are no training pairs.
 # We train a network only to reproduce one [degraded](glossary.md#degradation) image.
-# For some time during training, its output shows the image without the degradation.
+# For some time during training, the network's output shows the image without the degradation.
 #
 # **After this chapter you can**
 #
 # - watch an untrained network fit a picture before it fits the noise, and measure the difference in speed;
-# - say what depth, skip connections and the network input each contribute to that preference;
+# - say what depth, skip connections and the network input each contribute to the network's preference for structure;
 # - stop early without knowing the [ground truth](glossary.md#ground-truth);
 # - use the same training for denoising, [inpainting](glossary.md#inpainting) or super-resolution by changing one line, the loss;
 # - predict where the method fails: on texture, in a wide hole, and without early stopping.
 #
 # **What you need**: chapter [09](09_zssr.ipynb), or having seen a training loop in PyTorch.
-# No GPU.
+# You need no GPU.
 # Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
@@ -47,7 +47,7 @@ start(budget, seconds={"quick": 35, "standard": 150, "full": 900})
 #
 # ## A photograph: ours, or yours
 #
-# Choose a photograph of your own, then select the cell below the button, and *Run > Run Selected Cell and All Below*.
+# Choose a photograph of your own, then select the cell below the button, and choose *Run > Run Selected Cell and All Below*.
 # If you choose none, the chapter uses a dahlia.
 # (Photograph: vultilion, CC BY 2.0, as scikit-learn ships it.)
 
@@ -74,7 +74,7 @@ subject = "the photograph you chose" if own else "an orange dahlia, dark leaves 
 
 # %%
 def titled(pictures, against=None):
-    """The pictures, titled with name and PSNR over all values of all channels."""
+    """Give each picture a title: its name and its PSNR over all channels."""
     wanted = truth if against is None else against
     scores = {name: f"{psnr(p, wanted):.2f} dB" for name, p in pictures.items()}
     return {f"{name}\n{scores[name]}": p for name, p in pictures.items()}
@@ -90,40 +90,40 @@ show(
 # %% [markdown]
 # The noise is white and Gaussian, with a [standard deviation](glossary.md#standard-deviation) of 25 grey levels.
 # `truth` is the ground truth: we only use it to measure the results, and the method never sees it.
-# Most published experiments with this method use the same noise on larger images.
+# Most published experiments with Deep Image Prior use noise of 25 grey levels, too, but larger images.
 # Our image is very small, so that all networks can be trained while you read.
 # (Small images are harder: the fewer pixels a petal has, the more it looks like noise.)
 #
 # ## Predict first
 #
-# Write your answers down; each is tested below.
+# Write your answers down; this chapter tests each of them.
 #
 # 1.
 #    A network with more weights than the image has values is trained to reproduce this *noisy* image, by least squares.
-#    It could reproduce the whole image, including the noise.
-#    What will its output show first: the flower, the noise, or both at once?
+#    The network could reproduce the whole image, including the noise.
+#    What will the network's output show first: the flower, the noise, or both at once?
 # 2.
-#    We shuffle the pixels of the photograph: the same colours, at random positions.
-#    Will the network learn that picture faster, equally fast, or more slowly?
+#    We shuffle the pixels of the photograph: the colours stay the same, but their positions become random.
+#    Will the network learn the shuffled picture faster than the photograph, equally fast, or more slowly?
 # 3.
-#    The loss ignores the inside of a hole.
-#    What will the network's output show there: black, noise, or something that fits?
+#    An image has a hole, and the loss ignores the pixels in the hole.
+#    What will the network's output show in the hole: black, noise, or something that fits?
 # 4.
 #    [Non-local means](glossary.md#non-local-means) averages pixels whose patches are similar.
-#    It has no trainable weights, and takes a fraction of a second.
-#    Which denoises better, non-local means or the network?
+#    Non-local means has no trainable weights, and takes a fraction of a second.
+#    Which method denoises better, non-local means or the network?
 #
 # ## The smallest demo: watch it draw
 #
 # Before the training loop we create the network input $z$, the network, and its optimizer.
-# The input is noise that we sample once and keep fixed; it is the [latent code](glossary.md#latent-code) of the picture.
+# The network input is noise that we sample once and keep fixed; it is the [latent code](glossary.md#latent-code) of the picture.
 # The network turns this input into a picture.
 # Nobody has trained this network before.
 
 # %%
 from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
 
-WIDTHS = 4 * (24,)  # channels at each scale, from the finest
+WIDTHS = 4 * (24,)  # channels at each scale, the finest scale first
 hand_steps = {"quick": 240, "standard": 500, "full": 1500}[budget]
 rng = torch.Generator().manual_seed(seed)
 z = draw_network_input((height, width), rng).to(truth.device)
@@ -132,11 +132,11 @@ network = network.to(truth.device)
 optimizer = torch.optim.Adam(network.parameters(), lr=0.015, fused=True)
 losses, drawings = [], []
 weights = sum(weight.numel() for weight in network.parameters())
-print(f"{weights} weights for {noisy.numel()} output values")
+print(f"The network has {weights} weights for {noisy.numel()} output values.")
 
 # %% [markdown]
 # The next cell is Deep Image Prior [@ulyanov2018].
-# It computes the network's output, compares it with the given image, and updates the weights.
+# The cell computes the network's output, compares this output with the given image, and updates the weights.
 # There is no data set and no training pair, and no term of the loss describes images.
 
 # %% tags=["algorithm"]
@@ -149,7 +149,7 @@ for _ in range(hand_steps):
     losses.append(loss.item())
     if len(losses) % 5 == 0:
         drawings.append((len(losses), drawn.detach()[0]))
-print(f"{len(losses)} steps; run this cell again to continue.")
+print(f"Trained for {len(losses)} steps; run this cell again to continue.")
 
 # %% [markdown]
 # Move the slider to see the output after each number of steps:
@@ -164,9 +164,9 @@ steps = scrub(
 )
 
 # %% [markdown]
-# First we see blobs of the right colours, then the outline, then the petals.
+# First we see blobs of the right colours, then the outline of the flower, then its petals.
 # The noise appears last.
-# Between the blobs and the noise, the output is *cleaner than the image that the network was trained to reproduce*.
+# After the blobs and before the noise, the output is *cleaner than the image that the network was trained to reproduce*.
 # We now compare the outputs with two images: the given image and the ground truth.
 
 # %%
@@ -181,25 +181,27 @@ show(
         xlabel="training step",
         ylabel="PSNR of the output [dB]",
     ),
-    alt="Two curves against the training step: the PSNR to the given image rises to "
-    "the end with small dips, the PSNR to the truth rises, peaks early and then falls",
+    alt="Two curves against the training step: the PSNR to the given image rises until "
+    "the end, with small dips; the PSNR to the truth rises, peaks early and then falls",
 )
 
 # %% [markdown]
-# The first curve is the loss in other units: the loss falls, apart from short jumps, and shows nothing unusual.
+# The PSNR to the given image is the loss in other units.
+# The loss falls, apart from short jumps, and shows nothing unusual.
 # The PSNR to the ground truth has a **maximum**: it rises while the picture forms, and falls while the network fits the noise (question 1).
-# The method must stop near that maximum.
-# Two questions remain: why does it exist, and how can we find it without the ground truth?
+# The training must stop near the maximum of the PSNR to the ground truth.
+# Two questions remain: why does the PSNR have a maximum, and how can we find this maximum without the ground truth?
 
 # %%
 # NBVAL_CHECK_OUTPUT
 top = max(to_truth)
 claims = {
-    "the best output gains over 3 dB": top > psnr(noisy, truth) + 3,
-    "the best output is in the first two thirds": at[to_truth.index(top)]
+    "the best output is over 3 dB better than the given image": top
+    > psnr(noisy, truth) + 3,
+    "the best output is in the first two thirds of the steps": at[to_truth.index(top)]
     < 2 * at[-1] / 3,
-    "the last output is over 0.7 dB worse": to_truth[-1] < top - 0.7,
-    "yet the loss has fallen": losses[-1] < losses[len(losses) // 2],
+    "the last output is over 0.7 dB worse than the best": to_truth[-1] < top - 0.7,
+    "the loss still falls in the second half": losses[-1] < losses[len(losses) // 2],
 }
 check_claims(claims, own)  # they may not hold for your own photograph
 
@@ -209,33 +211,34 @@ check_claims(claims, own)  # they may not hold for your own photograph
 # Restoration is often written as a minimisation: $\min_x E(x; I) + R(x)$.
 # The data term $E$ is small if the picture $x$ explains the given image $I$.
 # $R$ is a learned or designed [prior](glossary.md#prior); it is small if $x$ is a likely image.
-# Deep Image Prior optimises the weights $\theta$ of a network instead, and omits $R$:
+# Deep Image Prior optimises the weights $\theta$ of a network instead of $x$, and it omits $R$:
 #
-# $$\min_\theta\ E\bigl(f_\theta(z);\, I\bigr),\qquad \hat X = f_\theta(z),$$
+# $$\min_\theta\ E\bigl(f_\theta(z);\, I\bigr),\qquad \hat X = f_\theta(z).$$
 #
-# with a fixed network input $z$.
+# The network input $z$ is fixed.
 # The network is only a parametrization of pictures.
-# It does not *restrict* them: with more weights than the image has values, it can represent almost every picture, and in the end it reproduces $I$.
-# But it reaches some pictures *faster* than others, and this is its preference.
+# The network does not *restrict* the pictures: it has more weights than the image has values, so it can represent almost every picture.
+# After enough steps, the network reproduces $I$.
+# But training reaches some pictures *faster* than others, and this difference in speed is the network's preference.
 #
 # **Why structure comes first.**
 # A convolution uses the same weights at every pixel.
-# Structure, such as an even background, a long edge or a petal that recurs, needs the same change at many positions.
-# The gradients from these positions have one direction and add up.
+# Structure needs the same change at many positions; examples are an even background, a long edge, or a petal that recurs.
+# The gradients from all positions of a structure point in one direction and add up.
 # Noise gives a different gradient at each pixel, and most of these gradients cancel.
-# The coarse layers in the middle of the network cannot change a single pixel: each of their values affects 16 x 16 pixels.
-# The paper says that the network has a high *impedance* to noise and a low impedance to signal.
-# (This is an observation with a good explanation, not a theorem about photographs.)
+# The coarse layers in the middle of the network cannot change one pixel alone: each of their values affects 16 x 16 pixels.
+# The paper says that the network has a high *impedance* (resistance) to noise and a low impedance to signal.
+# (The preference for structure is an observation with a good explanation, not a theorem about photographs.)
 #
-# This is [recurrence](glossary.md#recurrence) again: the network quickly learns patterns that occur many times, and slowly those that occur once.
+# The explanation is [recurrence](glossary.md#recurrence) again: the network quickly learns patterns that occur many times, and slowly learns patterns that occur once.
 #
 # ## Experiment 1: impedance
 #
-# We measure this impedance [@ulyanov2018, figure 2].
+# We measure the impedance of a network to different targets [@ulyanov2018, figure 2].
 # We train the same network, with the same initial weights and the same input, on three more targets: the photograph, its own pixels in random order, and noise alone.
-# The demo has already trained it on a fourth, the photograph with noise.
+# The demo has already trained this network on a fourth target, the photograph with noise.
 # To compare the targets, we divide each loss by the target's variance.
-# A constant picture then has a loss of 1, and a perfect fit a loss of 0.
+# After this division, the loss is 1 for a constant picture and 0 for a perfect fit.
 
 # %%
 order = torch.randperm(height * width, generator=noise_rng).to(truth.device)
@@ -243,24 +246,25 @@ shuffled = truth.flatten(1)[:, order].reshape_as(truth)
 uniform = torch.rand(truth.shape, generator=noise_rng).to(truth.device)
 show(
     {"shuffled": shuffled, "noise": uniform},
-    alt="A part of two target pictures: the photograph's pixels in random order, like "
-    "noise in its own colours; and noise of all colours",
+    alt="Parts of two target pictures: the photograph's pixels in random order, which "
+    "look like noise in the photograph's colours; and noise of all colours",
     crop=(0, 0, 32, 32),
     zoom=6,
 )
 
 # %% [markdown]
-# (The figure shows a part of each.)
-# The photograph and its shuffled copy have *the same pixels*: colours, mean and variance agree, and only the neighbourhoods differ.
+# (The figure shows a part of each target.)
+# The photograph and its shuffled copy have *the same pixels*: colours, mean and variance agree, and only the neighbours of each pixel differ.
 # (The targets use a different seed from the network input.
-# With the same seed, 'random' noise can be a shifted channel of the input, and then the network reproduces it at once: we made this mistake ourselves.)
+# With the same seed, the noise target can be a shifted copy of an input channel, and the network reproduces such a target at once.
+# We made this mistake ourselves.)
 
 # %% tags=["algorithm"]
 share_steps = {"quick": 90, "standard": 200, "full": 400}[budget]
 
 
 def unexplained(target, steps=share_steps):
-    """The unexplained fraction of the target's variance after each step."""
+    """Return the unexplained fraction of the target's variance after each step."""
     again = torch.Generator().manual_seed(seed)
     same_z = draw_network_input(target.shape[1:], again).to(target.device)
     pupil = Hourglass(INPUT_CHANNELS, len(target), WIDTHS, 8, again)
@@ -281,7 +285,7 @@ from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 
 targets = {"photograph": truth, "shuffled": shuffled, "noise": uniform}
-with ThreadPoolExecutor(cpu_count()) as pool:  # side by side
+with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
     found = pool.map(unexplained, targets.values())
 shares = dict(zip(targets, found, strict=True))
 
@@ -294,35 +298,41 @@ show(
         xlabel="training step",
         ylabel="unexplained fraction of variance",
     ),
-    alt="Four falling curves: the photograph's falls steeply to nearly zero; the noisy "
-    "photograph's follows it and flattens at 0.1; those of shuffled pixels and noise "
-    "stay high for 40 steps and fall late",
+    alt="Four falling curves: the curve of the photograph falls steeply to nearly "
+    "zero; the curve of the noisy photograph follows it and flattens at 0.1; the "
+    "curves of shuffled pixels and of noise stay high for 40 steps and fall late",
 )
 
 # %% [markdown]
-# The network has almost explained the photograph when it has only begun to explain the shuffled pixels (question 2).
-# The curve of the noisy photograph first follows that of the photograph; when only noise is left, it falls slowly.
-# It bends before the best step, because the network learns the last details together with the first noise.
+# When the network has almost reproduced the photograph, it has only begun to reproduce the shuffled pixels (question 2).
+# The curve of the noisy photograph first follows the curve of the clean photograph.
+# When only noise is left to learn, the curve of the noisy photograph falls slowly.
+# This curve bends before the best step, because the network learns the last details together with the first noise.
 #
 # All four curves *do* fall: after enough steps the network reproduces noise, too.
-# It prefers structure only because it learns structure faster, so training must stop in time.
+# The network prefers structure only because it learns structure faster, so training must stop in time.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 early = {name: share[39] for name, share in all_shares.items()}
 claims = {
-    "step 40: under 1/5 of the photograph is unexplained": early["photograph"] < 0.2,
-    "step 40: over 1/2 of the shuffled pixels is unexplained": early["shuffled"] > 0.5,
-    "step 40: over 1/2 of the noise is unexplained": early["noise"] > 0.5,
-    "last step: under 1/2 of the noise is unexplained": shares["noise"][-1] < 0.5,
+    "photograph: at step 40, under 1/5 of the variance is unexplained": early[
+        "photograph"
+    ]
+    < 0.2,
+    "shuffled: at step 40, over 1/2 of the variance is unexplained": early["shuffled"]
+    > 0.5,
+    "noise: at step 40, over 1/2 of the variance is unexplained": early["noise"] > 0.5,
+    "noise: at the end, under 1/2 of the variance is unexplained": shares["noise"][-1]
+    < 0.5,
 }
 check_claims(claims, own)
 
 # %% [markdown]
 # ## The method in the library
 #
-# The library's training step is the loop above with some additions.
-# Find them in the source:
+# The library's training step is the loop of the demo with some additions.
+# Find the additions in the source:
 
 # %%
 from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
@@ -332,26 +342,29 @@ show_source(DeepImagePrior.train_step)
 show_source(DeepImagePrior._update_average)
 
 # %% [markdown]
-# - **Noise on the network input**: it is new at each step and becomes stronger during the training.
+# - **Noise on the network input**: this noise is new at each step and becomes stronger during the training.
 #   The network cannot easily memorise which input value belongs to which noisy pixel, because the input always changes a little.
-#   In our runs the maximum comes later, and is higher and broader.
+#   In our runs with noise on the input, the maximum of the PSNR comes later, and it is higher and broader.
 # - An **[exponential moving average](glossary.md#exponential-moving-average)** of the outputs.
-#   From step to step the picture stays the same and its noise changes, so the average has less noise.
+#   From output to output the picture stays the same and the noise changes, so the average has less noise.
 # - **[Early stopping](glossary.md#early-stopping)** without the ground truth [@wang2023].
-#   While the picture forms, the outputs differ from their own moving average, because they improve.
-#   While the network learns noise, they differ again, because each output has different noise.
-#   Between these two phases the difference is smallest.
-#   So we keep the average of the step with the smallest *moving variance*, and stop after 100 steps without a new minimum.
-#   A second rule stops sooner: it compares the distance between the average and the given image with the strength of the noise, which we *estimate* from that image.
+#   While the picture forms, the outputs differ from their own moving average, because the outputs improve.
+#   While the network learns noise, the outputs differ from their average again, because each output has different noise.
+#   The difference is smallest when the picture has formed and the network has not yet learned the noise.
+#   The *moving variance* measures the difference between the outputs and their average.
+#   So we keep the average of the step with the smallest moving variance, and stop after 100 steps without a new minimum.
+#   A second rule can stop sooner: it compares the strength of the noise with the distance between the average and the given image.
+#   We *estimate* the strength of the noise from the given image.
 #   If the distance is smaller than the noise, the average must contain noise.
-#   If it is still much larger, the rule ignores the minimum, because the picture is not complete.
+#   If the distance is much larger than the noise, the picture is not complete, so we ignore a minimum of the variance.
 # - With a larger `budget`, we train **several networks** in parallel, each with its own input.
-#   Their pictures agree and their noise differs, so their mean has less noise.
+#   The outputs of the networks agree in the picture and differ in the noise, so the mean of the outputs has less noise.
 #
 # Let $x_t$ be the output of step $t$, and $r$ a small rate.
-# The average is $\bar x_t = \bar x_{t-1} + r\,(x_t - \bar x_{t-1})$, and the variance is $v_t = (1 - r)\,\bigl(v_{t-1} + r\, \lVert x_t - \bar x_{t-1} \rVert^2\bigr)$, where the square means the average over all values.
-# We divide $v_t$ by the variance of $\bar x_t$ over its own values.
-# Otherwise the minimum would be in the first steps, where the output is a constant grey and hardly changes.
+# The moving average is $\bar x_t = \bar x_{t-1} + r\,(x_t - \bar x_{t-1})$.
+# The moving variance is $v_t = (1 - r)\,\bigl(v_{t-1} + r\, \lVert x_t - \bar x_{t-1} \rVert^2\bigr)$, where $\lVert \cdot \rVert^2$ means the average of the squares of all values.
+# We divide $v_t$ by the variance of the values of $\bar x_t$.
+# Without this division, the minimum of $v_t$ would be in the first steps, where the output is a constant grey and hardly changes.
 
 # %%
 from dataclasses import replace
@@ -375,16 +388,18 @@ for progress in train(dip, report_every=10):
         panel.update(progress, dip.averaged())
 
 # %% [markdown]
-# If you press stop during training, nothing is lost: the current step is finished, and the same cell continues.
+# If you press stop during training, nothing is lost: the current step is finished.
+# Run the same cell again to continue the training.
 
 # %%
 answer, stopped, ended = dip.result(), dip.stopped_at, dip.step
-rule = "the distance to the given image" if dip.too_near else "the variance"
-print(f"Step {ended}: {rule} ended training. We keep the average of step {stopped}.")
+rule = "distance" if dip.too_near else "variance"
+print(f"The {rule} rule ended the training at step {ended}.")
+print(f"We keep the average of step {stopped}.")
 
 # %% [markdown]
 # How good is the step that we kept?
-# Now that it is chosen, we may compare it with the ground truth.
+# Now that the step is chosen, we may compare its average with the ground truth.
 # We continue the training only to see the later steps; the kept answer does not change.
 
 # %%
@@ -410,14 +425,14 @@ show(
         ylabel="PSNR against the truth [dB]",
     ),
     alt="PSNR against the truth over the steps: the output's curve rises, fluctuates "
-    "and falls; the moving average's is smooth, starts lower and ends higher; a line "
-    "marks the kept step, near the maximum of the average",
+    "and falls; the curve of the moving average is smooth, starts lower and ends "
+    "higher; a line marks the kept step, near the maximum of the average",
 )
 
 # %% [markdown]
-# At its best, the average is better than any single output, and its maximum is broad.
-# (In the first half it is worse, because it still contains the early blobs.)
-# The next two figures show the measurements of the two rules.
+# At its best step, the moving average is better than any single output, and the maximum of its curve is broad.
+# (In the first half of the steps the average is worse than the output, because the average still contains the early blobs.)
+# The next two figures show the quantities that the two stopping rules measure.
 
 # %%
 from dil_teach.deep.deep_image_prior import TOO_NEAR
@@ -438,13 +453,14 @@ show(
         xlabel="training step",
         ylabel="moving variance / variance",
     ),
-    alt="The moving variance against the step: it falls steeply, and then more and "
-    "more slowly up to the right end; a line marks the kept step",
+    alt="The moving variance against the training step: the curve falls steeply, and "
+    "then more and more slowly until the right end; a line marks the kept step",
 )
 
 # %% [markdown]
-# The variance falls steeply while the picture forms, and then more and more slowly.
-# The rule recognises its minimum only after it has waited; the steps shown here may not contain a minimum.
+# The moving variance falls steeply while the picture forms, and then more and more slowly.
+# The variance rule recognises a minimum only when enough later steps had no smaller variance.
+# The steps in this figure may not contain a minimum.
 
 # %%
 show(
@@ -458,38 +474,41 @@ show(
         ylabel="squared distance / noise variance",
     ),
     alt="The average's squared distance from the given image, divided by the "
-    "estimated noise variance: it falls below the limit of 0.85; a line marks the "
-    "kept step, near the crossing",
+    "estimated noise variance: the curve falls below the limit of 0.85; a line marks "
+    "the kept step, near the crossing",
 )
 
 # %% [markdown]
-# The distance between the ground truth and the given image is 1 in these units, because they differ by the noise.
-# If the average's distance is below the limit, the average contains some of the noise.
+# In the units of this figure, the distance between the ground truth and the given image is 1, because these two images differ by the noise.
+# If the distance of the moving average from the given image is below the limit, the average contains some of the noise.
 # (The limit is below 1 because texture makes the noise estimate too large.)
-# On our dahlia this rule stops first; the variance rule alone would have waited longer, until the average is worse.
-# On other photographs and seeds the variance rule stops first, so each rule helps where the other fails.
-# Neither is exact: one looks for *small changes*, the other depends on an estimate.
+# On our dahlia the distance rule stops first; the variance rule alone would stop later, when the average is already worse.
+# On other photographs and seeds the variance rule stops first, so each rule helps where the other rule fails.
+# Neither rule is exact: the variance rule looks for *small changes*, and the distance rule depends on an estimate of the noise.
 # We now compare the kept step with the best step, which an [oracle](glossary.md#oracle) finds with the ground truth:
 
 # %%
 # NBVAL_CHECK_OUTPUT
 given_away = max(average_score) - psnr(answer, truth)
 claims = {
-    "the average gains over 4 dB": psnr(answer, truth) > psnr(noisy, truth) + 4,
-    "the best average beats the best output": max(average_score) > max(raw_score),
-    "the kept step loses less than 0.6 dB against the best": given_away < 0.6,
+    "the kept average is over 4 dB better than the given image": psnr(answer, truth)
+    > psnr(noisy, truth) + 4,
+    "the best average is better than the best output": max(average_score)
+    > max(raw_score),
+    "the kept average is at most 0.6 dB worse than the best": given_away < 0.6,
 }
 check_claims(claims, own)
 
 # %% [markdown]
 # ## Exercise: when to stop
 #
-# Write the rule as a function: `stopping_step(variances, patience)`.
+# Write the variance rule as a function: `stopping_step(variances, patience)`.
 #
-# - `variances`: `Float[Tensor, "n"]`, the moving variance after each step, beginning with step 1 (squared values of [0, 1]).
+# - `variances`: `Float[Tensor, "n"]`, the moving variance after each step, beginning with step 1 (in squares of pixel values, which are in [0, 1]).
 # - `patience`: a whole number of steps.
 #   Training stops after `patience` steps without a new minimum, so your function must ignore later variances.
-# - Returns an `int` counted from 1: the step with the smallest variance up to the step at which training stopped, or up to the end of the list.
+# - Returns an `int`: the step with the smallest variance before training stops or the list ends.
+#   The steps are counted from 1.
 #   A variance that equals the minimum is not a new minimum.
 #
 # Expected run time: a few milliseconds.
@@ -523,7 +542,7 @@ check.stopping_step(stopping_step)
 # <details><summary>Hint 2</summary>
 #
 # The waiting time is the current step minus the step of the minimum.
-# Each new minimum sets it back to 0.
+# Each new minimum sets the waiting time back to 0.
 #
 # </details>
 #
@@ -537,14 +556,16 @@ check.stopping_step(stopping_step)
 # %% [markdown]
 # ## Experiment 2: other denoisers
 #
-# Four denoisers get the same image and no other information.
-# If a method needs the strength of the noise, we *estimate* it from the image itself, with a filter that responds little to edges [@immerkaer1996].
+# Four denoisers get the same noisy image and no other information.
+# Some methods need the strength of the noise.
+# We *estimate* this strength from the image itself, with a filter that responds little to edges [@immerkaer1996].
 #
-# - **[Total variation](glossary.md#total-variation)** [@rudin1992]: a picture near the given one, in which the sum of differences between neighbouring pixels is small.
-# - **Non-local means** [@buades2005]: each pixel becomes the mean of pixels with *similar patches*; this uses recurrence directly.
-# - **ZS-N2N** [@mansour2023]: each block of 2 x 2 pixels has two diagonals, and their two means become pixels of two half-size images.
-#   The two images show the same picture with independent noise, and a network with two hidden layers learns to predict one from the other.
-#   It can predict the picture, but not the noise [@lehtinen2018].
+# - **[Total variation](glossary.md#total-variation)** [@rudin1992] finds a picture near the given image, in which the sum of the differences between neighbouring pixels is small.
+# - **Non-local means** [@buades2005] replaces each pixel by the mean of the pixels with *similar patches*, so this method uses recurrence directly.
+# - **ZS-N2N** [@mansour2023] makes two half-size images from the given image.
+#   Each block of 2 x 2 pixels has two diagonals; the mean of each diagonal becomes a pixel of one of the half-size images.
+#   The two half-size images show the same picture with independent noise, and a network with two hidden layers learns to predict one of them from the other.
+#   The network can predict the picture, but not the noise [@lehtinen2018].
 
 # %%
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings, pair_downsample
@@ -557,16 +578,15 @@ show(
         "second": second[0],
         "3 x difference": (3 * difference).clamp(0, 1),
     },
-    alt="Two noisy half-size versions of the picture, and their difference, which is "
-    "noise with faint outlines: the noise differs, the picture nearly agrees",
+    alt="Two noisy half-size versions of the picture, and their difference, which "
+    "shows noise with faint outlines",
     zoom=5,
 )
 
 # %% [markdown]
-# The subject is almost invisible in the difference.
-# The two images show the same picture without a shift, because the two diagonals of a block have the same centre.
-# They differ where detail is finer than a block.
-# Their noise is independent.
+# In the difference of the two half-size images, the subject of the photograph is almost invisible.
+# The half-size images are not shifted against each other, because the two diagonals of a block have the same centre.
+# The half-size images differ where detail is finer than a block, and their noise is independent.
 
 # %%
 zs_steps = {"quick": 200, "standard": 1000, "full": 3000}[budget]
@@ -583,7 +603,7 @@ denoised = {
     "ZS-N2N": fit(zs_n2n).result(),
     "deep image prior": answer,
 }
-print(f"Estimated noise: {255 * sigma:.1f} grey levels; it was 25.")
+print(f"Estimated noise: {255 * sigma:.1f} grey levels; true noise: 25 grey levels.")
 score = {name: psnr(image, truth) for name, image in denoised.items()}
 for name, decibels in score.items():
     print(f"{name:17}{decibels:6.2f} dB")
@@ -592,37 +612,39 @@ for name, decibels in score.items():
 part = (height // 8, width // 8, 3 * height // 4, 3 * width // 4)
 show(
     titled(denoised) | {"truth": truth},
-    alt=f"{subject}: given, by total variation (flat regions), by non-local means "
-    "(smooth, clear outlines), by ZS-N2N (some noise left), by Deep Image Prior "
-    "(slightly soft), and the ground truth",
+    alt=f"Six pictures of {subject}: the given image; the results of total variation "
+    "(flat regions), non-local means (smooth, clear outlines), ZS-N2N (some noise "
+    "left) and Deep Image Prior (slightly soft); and the ground truth",
     crop=part,
     zoom=4,
 )
 
 # %% [markdown]
-# All four gain about five decibels or more.
-# The network is better than non-local means (question 4), but only by a few tenths of a decibel with the first two seeds, and equal with the third.
-# On small copies of the coffee cup, the pagoda and the astronaut it was ahead by 0.2 to 0.4 dB, and on the cat by 0.6 dB.
-# ZS-N2N, with so few steps, comes last or nearly last.
+# All four denoisers improve the PSNR by about five decibels or more.
+# Deep Image Prior is better than non-local means (question 4), but only by a few tenths of a decibel with the first two seeds.
+# With the third seed, Deep Image Prior and non-local means are equally good.
+# On small copies of the coffee cup, the pagoda and the astronaut, Deep Image Prior was 0.2 to 0.4 dB better than non-local means, and on the cat 0.6 dB better.
+# With so few training steps, ZS-N2N has the lowest PSNR of the four denoisers, or nearly the lowest.
 # Non-local means needs a fraction of a second.
-# Why is it so good?
-# It was designed for white Gaussian noise of constant strength, and it gets an estimate of that strength.
+# Why is non-local means so good?
+# Non-local means was designed for white Gaussian noise of constant strength, and it gets an estimate of that strength.
 # Also, many patches of a flower recur.
-# The network must learn all of this from one small image.
-# Both are much better than total variation, because its prior (flat regions between edges) is weaker.
+# The network must learn from one small image what non-local means has built in.
+# Deep Image Prior and non-local means are much better than total variation, because the prior of total variation (flat regions between edges) is weaker.
 #
-# The advantage of the network is that it needs no description of the noise.
-# Experiment 4 gives it other degradations, for which non-local means has no formula.
-# The network also gains from more pixels and more computing, that is, from larger budgets.
-# The script `benchmarks/deep_image_prior.py` measures this on five photographs of 128 x 128 pixels with three seeds.
-# At `standard` the mean PSNR is 28.5 dB for the network, 27.9 for non-local means, 27.4 for ZS-N2N and 26.7 for total variation.
-# On one of the five, this dahlia, non-local means is still a tenth of a decibel better.
+# The advantage of Deep Image Prior is that it needs no description of the noise.
+# Experiment 4 gives the network other degradations, for which non-local means has no formula.
+# With more pixels and more training steps, that is, with a larger budget, the network becomes better.
+# The script `benchmarks/deep_image_prior.py` compares the denoisers on five photographs of 128 x 128 pixels with three seeds.
+# With the budget `standard`, the mean PSNR is 28.5 dB for Deep Image Prior, 27.9 dB for non-local means, 27.4 dB for ZS-N2N and 26.7 dB for total variation.
+# On one of the five photographs, this dahlia, non-local means is still a tenth of a decibel better than Deep Image Prior.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "all four gain over 4 dB": min(list(score.values())[1:]) > score["given"] + 4,
-    "deep image prior is within 0.5 dB of the best": score["deep image prior"]
+    "all four denoisers improve the PSNR by over 4 dB": min(list(score.values())[1:])
+    > score["given"] + 4,
+    "deep image prior is within 0.5 dB of the best denoiser": score["deep image prior"]
     > max(score.values()) - 0.5,
 }
 check_claims(claims, own)
@@ -645,10 +667,11 @@ for name, value in recurs.items():
 
 # %% [markdown]
 # In the noisy image almost nothing recurs, and each denoiser restores some recurrence.
-# Non-local means has the highest score of the three results, and at this size (`quick`) a *higher* score than the ground truth.
-# It averages similar patches, so they become even more similar.
-# The score of Deep Image Prior is just below that of the ground truth: its result still contains some noise, which does not recur.
-# Unlike the PSNR, the score does not measure the error; it shows in which *way* a picture is wrong.
+# Non-local means has the highest recurrence score of the three denoisers.
+# At this size (`quick`), the score of non-local means is even *higher* than the score of the ground truth.
+# Non-local means averages similar patches, so these patches become even more similar.
+# The score of Deep Image Prior is just below the score of the ground truth, because its result still contains some noise, which does not recur.
+# Unlike the PSNR, the recurrence score does not measure the error; it shows in which *way* a picture is wrong.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -656,7 +679,7 @@ claims = {
     "hardly anything recurs in the noisy image": recurs["given"] < 0.05,
     "deep image prior restores recurrence": recurs["deep image prior"]
     > recurs["given"] + 0.08,
-    "non-local means restores the most": recurs["non-local means"]
+    "non-local means restores the most recurrence": recurs["non-local means"]
     > max(recurs["ZS-N2N"], recurs["deep image prior"]),
 }
 check_claims(claims, own)
@@ -666,8 +689,8 @@ check_claims(claims, own)
 #
 # If the network's architecture is the prior, another architecture is another prior.
 # To see the effect of the prior alone, we leave out pixels: the loss ignores a square and a band.
-# The output there depends only on the prior.
-# Elsewhere the image has noise of the same strength as before.
+# In the square and the band, the output depends only on the prior.
+# All other pixels have noise of the same strength as before.
 
 # %%
 from dil_teach import resize
@@ -680,8 +703,8 @@ gap[:, rows // 8 : rows // 8 + 4] = 1
 degraded = add_noise(bias_truth, 25 / 255, noise_rng).clamp(0, 1)
 show(
     {"given": (1 - gap) * degraded, "truth": bias_truth},
-    alt="A smaller, noisy copy with a black square in the middle and a black band "
-    "near the top; and the ground truth",
+    alt="A smaller, noisy copy of the photograph, with a black square in the middle "
+    "and a black band near the top; and the ground truth",
     zoom=4,
 )
 
@@ -693,7 +716,8 @@ show(
 # - *shaken*: the same noise with a small random change at each step, as in the library;
 # - *position*: two smooth ramps that give each pixel's row and column.
 #
-# It has one scale or four, and each scale has a [skip connection](glossary.md#skip-connection) of eight channels or none.
+# The network has one scale or four scales.
+# Each scale has a [skip connection](glossary.md#skip-connection) of eight channels, or no skip connection.
 
 # %% tags=["algorithm"]
 from functools import cache
@@ -725,7 +749,7 @@ def drawing(depth, skip, kind):
 
 # %%
 def psnr_in(region, image, wanted):
-    """PSNR over the pixels inside a region only, such as a hole."""
+    """Return the PSNR over the pixels inside a region, such as a hole."""
     inside = region[0] > 0.5
     return psnr(image[:, inside][None], wanted[:, inside][None])
 
@@ -740,7 +764,9 @@ from dil_teach.notebook import Choice, Toggle, explore, strip
 
 def render_build(depth, skips, kind):
     build = int(depth), 8 * skips, kind
-    return strip({f"{in_gap(*build):.1f} dB in the gaps": drawing(*build)}, zoom=5)
+    return strip(
+        {f"PSNR in the gaps: {in_gap(*build):.1f} dB": drawing(*build)}, zoom=5
+    )
 
 
 static = (
@@ -759,9 +785,9 @@ build_choice = explore(
         "skips": Toggle("Skips of eight channels", True),
         "kind": Choice("Network input", ("noise", "shaken", "position"), "noise"),
     },
-    alt="The output of a network of {depth} scale(s) for the input '{kind}', skips: "
-    "{skips}; one scale leaves the square dark, four fill it; skips bring detail and "
-    "noise, the input 'position' gives neither",
+    alt="The output of a network; scales: {depth}; input: {kind}; skip connections: "
+    "{skips}. One scale leaves the square dark, and four scales fill it. Skip "
+    "connections bring detail and noise; the input 'position' brings neither.",
     examples=[dict(zip(("depth", "skips", "kind"), e, strict=True)) for e in static],
 )
 
@@ -769,17 +795,18 @@ build_choice = explore(
 # Change the three settings and look for three effects:
 #
 # - **Depth fills gaps.**
-#   With one scale and noise as the input, the square stays a dark hole with ragged edges, because the [receptive field](glossary.md#receptive-field) of its middle pixels does not reach its boundary.
+#   With one scale and noise as the input, the square stays a dark hole with ragged edges.
+#   The [receptive field](glossary.md#receptive-field) of the pixels in the middle of the square does not reach the boundary of the square.
 #   With four scales the receptive field is large enough, and the network fills the hole with something that fits (question 3).
 # - **Skip connections transmit detail, and noise.**
-#   Without them all information passes through the coarse layers, which remove petals and noise.
-#   With them the petals appear sooner, and so does the noise.
+#   Without skip connections, all information passes through the coarse layers, which remove petals and noise.
+#   With skip connections, the petals and the noise appear sooner.
 # - **The input sets the texture of the output.**
 #   If the input is noise, the network easily reproduces noise, because its input already contains noise.
-#   If the input is smooth ramps, the output is smooth: it has no noise, but no petals either, and it fills gaps smoothly.
-#   If the noise is shaken, the network cannot use it to reproduce the noise of the image.
+#   If the input consists of smooth ramps, the output is smooth, also in the gaps: it has neither noise nor petals.
+#   If the input noise changes a little at each step (*shaken*), the network cannot use the input to reproduce the noise of the image.
 #
-# No architecture is best for every task, just as no prior is.
+# No architecture is best for every task, just as no prior is best for every task.
 # The library uses several scales, narrow skip connections and shaken noise.
 
 # %%
@@ -792,10 +819,10 @@ closed = min(in_gap(4, s, "noise") - in_gap(1, s, "noise") for s in (0, 8))
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "with noise input, four scales fill gaps over 3 dB better": closed > 3,
-    "with noise input, skips make the output rougher": rough[8, "noise"]
+    "noise as input: four scales fill gaps over 3 dB better than one": closed > 3,
+    "noise as input: skip connections make the output rougher": rough[8, "noise"]
     > 1.1 * rough[0, "noise"],
-    "with skips, position input gives a smoother output": rough[8, "position"]
+    "position as input gives a smoother output than noise": rough[8, "position"]
     < 0.9 * rough[8, "noise"],
 }
 check_claims(claims, own)
@@ -809,7 +836,7 @@ check_claims(claims, own)
 # - `drawn`: `Float[Tensor, "1 c h w"]` in [0, 1], the network's output.
 # - `given`: `Float[Tensor, "c h2 w2"]` in [0, 1], the degraded image: as large as the output, or `scale` times smaller.
 # - `mask`: `Float[Tensor, "1 h2 w2"]`, 1 in the hole and 0 where the image is known; or `None` if all of it is known.
-# - `scale`: a whole number: how many times larger the output is than the given image; 1 for noise and holes.
+# - `scale`: a whole number that says how many times larger the output is than the given image; it is 1 for noise and holes.
 #   The degradation downscales with `resize`.
 # - Returns a tensor without axes.
 #   Apply the degradation to the output, subtract the given image, set the difference to 0 in the hole, and take the mean of its squares over all values.
@@ -834,7 +861,7 @@ check.damage_loss(damage_loss)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Degrade the output as the image was degraded, and then compare the two.
+# Degrade the output as the image was degraded, and then compare the degraded output with the given image.
 # You need not undo the degradation.
 #
 # </details>
@@ -842,15 +869,15 @@ check.damage_loss(damage_loss)
 # <details><summary>Hint 2</summary>
 #
 # `1 - mask` is 1 where the image is known.
-# Multiply the *difference* by it, not the output alone.
+# Multiply the *difference* by `1 - mask`, not only the output.
 #
 # </details>
 #
 # <details><summary>Hint 3</summary>
 #
 # `resize(drawn, 1 / scale)` downscales the output.
-# Skip it if `scale` is 1.
-# Then take the square and `mean()`; do not call `item()`, because the gradient must flow back through the loss.
+# Do not downscale if `scale` is 1.
+# Then take the square of the difference and `mean()`; do not call `item()`, because the gradient must flow back through the loss.
 #
 # </details>
 
@@ -858,7 +885,8 @@ check.damage_loss(damage_loss)
 # ## Experiment 4: swap the loss
 #
 # We now restore three kinds of degraded image with the same kind of network.
-# For the first, paint a hole on the picture with the pointer, or with the sliders and buttons below it; then select the next cell and *Run > Run Selected Cell and All Below*.
+# For the first image, paint a hole on the picture with the pointer, or with the sliders and buttons below the picture.
+# Then select the next cell and choose *Run > Run Selected Cell and All Below*.
 # Diagonal scratches are already painted.
 
 # %%
@@ -869,8 +897,8 @@ scratches = ((y - x) % (24 * side // 64) < 5 * side // 64)[None].float()
 painter = paint(truth, "hole", mask=scratches)
 
 # %% [markdown]
-# The next cell removes the striped pixels.
-# The other two images have half the resolution, and JPEG compression of quality 10:
+# The next cell removes the pixels of the painted hole.
+# The second image has half the resolution, and the third image has JPEG compression of quality 10:
 
 # %%
 from dil_teach.image.augment import jpeg
@@ -888,8 +916,8 @@ show(
 # %% [markdown]
 # Usually these three tasks need three different programs.
 # Here only the [degradation](glossary.md#degradation) $d$ in the loss $\lVert d(f_\theta(z)) - I \rVert^2$ differs.
-# It hides the hole, or downscales.
-# For JPEG it is the identity, because the network fits JPEG's blocks late, like noise.
+# The degradation $d$ hides the hole, or downscales the output.
+# For JPEG the degradation $d$ is the identity, because the network fits JPEG's blocks late, like noise.
 # These are the library's degradations; compare them with your `damage_loss`:
 
 # %%
@@ -912,13 +940,15 @@ tasks = {
 
 # %% [markdown]
 # (`fit_all` trains several methods in parallel, one for each core of your computer.
-# In the library the noise on the input grows during the first 300 steps, and is weaker for holes and low resolution, where there is no noise to memorise.
-# `quick` has so few steps that only a larger setting reaches the same noise.)
+# In the library the noise on the input grows during the first 300 steps.
+# For holes and low resolution the noise on the input is weaker, because the given image contains no noise that the network could memorise.
+# The budget `quick` has so few steps that only a larger setting reaches the same noise on the input.)
 #
-# To train with a degradation of your own, pass any differentiable function of the output: `DeepImagePrior(image, lambda drawn: 1 - drawn)` restores a negative.
-# Each result has a [baseline](glossary.md#baseline) without a network.
-# For the hole it is biharmonic interpolation [@damelin2018], the smoothest surface that agrees with the known pixels around the hole.
-# For low resolution it is bicubic interpolation, and for JPEG the given image itself.
+# To train with a degradation of your own, pass any differentiable function of the output.
+# For example, `DeepImagePrior(image, lambda drawn: 1 - drawn)` restores a photographic negative.
+# We compare each result with a [baseline](glossary.md#baseline) without a network.
+# For the hole, the baseline is biharmonic interpolation [@damelin2018], the smoothest surface that agrees with the known pixels around the hole.
+# For low resolution, the baseline is bicubic interpolation; for JPEG, the baseline is the given image itself.
 
 # %%
 from dil_teach import fit_all
@@ -936,7 +966,7 @@ for name, result in results.items():
     where = hole if name == "inpainting" else torch.ones_like(hole)
     ours, theirs = (psnr_in(where, i, truth) for i in (result, baselines[name]))
     gains[name] = ours - theirs
-    print(f"{name:17} {ours:6.2f} dB, baseline {theirs:6.2f} dB")
+    print(f"{name:17} network {ours:6.2f} dB, baseline {theirs:6.2f} dB")
 
 # %%
 panels = {}
@@ -944,9 +974,11 @@ for name, result in results.items():
     panels |= {f"{name}: baseline": baselines[name], f"{name}: network": result}
 show(
     panels,
-    alt="Three pairs, baseline and network. Scratches: smears across the petals; a "
-    "plain fill with a closed outline. Low resolution: a soft flower; a smooth disc "
-    "with a fine lattice. JPEG: blocks; a smooth flower without blocks or petals",
+    alt="Three pairs of results, each of the baseline and the network. Scratches: the "
+    "baseline leaves smears across the petals, the network a plain fill with a closed "
+    "outline. Low resolution: the baseline shows a soft flower, the network a smooth "
+    "disc with a fine lattice. JPEG: the baseline shows blocks, the network a smooth "
+    "flower without blocks or petals.",
     crop=part,
     zoom=3,
 )
@@ -957,27 +989,32 @@ show(
 # - **Scratches: the network is better.**
 #   Biharmonic interpolation continues the brightness smoothly from the boundary.
 #   The network also continues *edges*, because it fits a continuous outline faster than a broken one.
-#   (If the scratches are only two pixels wide, smoothness is enough, and biharmonic interpolation was half a decibel better: try it with the brush.)
-# - **Scattered holes: it depends on the picture.**
-#   Our benchmark removed half of the pixels, at `standard` and 128 pixels (`benchmarks/results/dip_inpaint.json`).
-#   The network is better by 1.2 dB on the coffee cup, by half a decibel on the astronaut and the pagoda, and by less on this dahlia; on the cat it is 0.3 dB worse.
-#   Fur is fine, soft and similar everywhere, so a smooth surface suits it, and the network fits it late (see *Texture* below).
+#   (For scratches only two pixels wide, smoothness is enough, and biharmonic interpolation was half a decibel better than the network.
+#   Try such narrow scratches with the brush.)
+# - **Scattered holes: the better method depends on the picture.**
+#   Our benchmark removed half of the pixels from photographs of 128 x 128 pixels, with the budget `standard` (`benchmarks/results/dip_inpaint.json`).
+#   The network is better than biharmonic interpolation by 1.2 dB on the coffee cup, by half a decibel on the astronaut and the pagoda, and by less on this dahlia.
+#   On the cat, the network is 0.3 dB worse than biharmonic interpolation.
+#   The cat's fur is fine, soft and similar everywhere: a smooth surface fits it well, and the network fits it late (see *Texture* below).
 # - **JPEG: the network is better**, although its loss does not mention blocks.
-#   It fits both blocks and petals late, like noise, so at this quality it loses both: the result is too smooth, but still nearer to the ground truth.
+#   The network fits both blocks and petals late, like noise, so at this JPEG quality its result shows neither.
+#   The result of the network is too smooth, but still nearer to the ground truth than the JPEG image.
 # - **Half the resolution: bicubic interpolation is better.**
-#   Only the finest detail is unknown, and the loss does not determine it.
-#   The small image shows the petals, but in so few steps the network has not fitted even these.
-#   It adds a fine lattice, which is easy for the network but was not in the picture.
-#   Super-resolution needs the high-frequency residual of *this* image, which ZSSR learns (chapter 09); here the network does not learn it.
+#   At half the resolution, only the finest detail is unknown, and the loss does not determine this detail.
+#   The small image shows the petals, but in so few steps the network has not fitted even the petals.
+#   The network adds a fine lattice, which is easy for the network but was not in the picture.
+#   Super-resolution needs the high-frequency residual of *this* image.
+#   ZSSR learns this residual (chapter 09), but here Deep Image Prior does not learn it.
 #
 # (For the hole, `result()` keeps the known pixels exactly and uses the network's output only inside the hole.)
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "scratches: the network is better": gains["inpainting"] > 0,
-    "JPEG: the network is over 0.3 dB better": gains["JPEG"] > 0.3,
-    "half the resolution: bicubic is better": gains["super-resolution"] < 0,
+    "scratches: the network is better than the baseline": gains["inpainting"] > 0,
+    "JPEG: the network is over 0.3 dB better than the baseline": gains["JPEG"] > 0.3,
+    "half the resolution: bicubic is better than the network": gains["super-resolution"]
+    < 0,
 }
 own_hole = not torch.equal(hole.cpu(), scratches)
 check_claims(claims, own or own_hole)
@@ -993,13 +1030,13 @@ check_claims(claims, own or own_hole)
 # %%
 grass = photo("grass")[:, 200:264, 200:264].to(device())
 grass_share = unexplained(grass, 40)[-1]
-print(f"Unexplained after 40 steps: {grass_share:.0%} of the grass,", end=" ")
-print(f"{shares['photograph'][39]:.0%} of our photograph, ", end="")
-print(f"{shares['shuffled'][39]:.0%} of its shuffled pixels.")
+print(f"Unexplained variance after 40 steps: {grass_share:.0%} for the grass", end=", ")
+print(f"{shares['photograph'][39]:.0%} for our photograph", end=", ")
+print(f"{shares['shuffled'][39]:.0%} for its shuffled pixels.")
 noisy_grass = add_noise(grass, 25 / 255, noise_rng).clamp(0, 1)
 grass_dip = DeepImagePrior(noisy_grass, settings=brief)
 
-street = photo("facade", size=64).to(device())  # for the failure after this one
+street = photo("facade", size=64).to(device())  # for the next failure, the wide hole
 wide = torch.zeros(1, 64, 64, device=street.device)
 wide[:, 20:44, 20:44] = 1
 broken = (1 - wide) * street
@@ -1019,9 +1056,9 @@ show(
 )
 
 # %% [markdown]
-# On grass the network gains two decibels (six on the photograph), and total variation gains as much.
-# The network fits blades and noise in nearly the same steps, so almost no step shows blades without noise.
-# The maximum of the PSNR is low, and even the best stopping rule gains little.
+# On grass the network improves the PSNR by two decibels (by six on the photograph), and total variation improves it as much.
+# The network fits blades and noise in nearly the same steps, so its output almost never shows blades without noise.
+# Therefore the maximum of the PSNR is low on grass, and even the best stopping rule gains little.
 #
 # **A wide hole.**
 # The middle of a wide hole is far from all known pixels.
@@ -1032,32 +1069,34 @@ walls = {"given": broken, "biharmonic": biharmonic(broken, wide)}
 walls["deep image prior"] = mason.result()
 show(
     walls | {"truth": street},
-    alt="A brick front with a black square instead of windows: biharmonic "
-    "interpolation fills it with a pale glow, Deep Image Prior with a dull cloud in "
-    "the colours of wall and shutters; and the ground truth with its windows",
+    alt="A brick front with a black square instead of windows. Biharmonic "
+    "interpolation fills the square with a pale glow, and Deep Image Prior with a dull "
+    "cloud in the colours of wall and shutters. The ground truth shows the windows.",
     zoom=3,
 )
 
 # %% [markdown]
-# The cloud in the colours of wall and shutters is nearer to the ground truth than the smooth glow, but neither shows a window.
-# The network cannot *copy*: its filters are the same everywhere, but it has no mechanism that finds a similar window.
+# The network's cloud in the colours of wall and shutters is nearer to the ground truth than the smooth glow, but neither result shows a window.
+# The network cannot *copy* a window: its filters are the same everywhere, but it has no mechanism that finds a similar window.
 # Methods that search for patches can copy (planned chapter 04).
 #
 # **No early stopping.**
-# The first figure showed that the last outputs contain the noise again.
+# The demo of this chapter showed that the last outputs contain the noise again.
 # Each kind of degradation needs its own stopping rule.
-# The library's rule is for denoising.
-# For holes and low resolution there is no noise to overfit, so the library takes all of its steps.
+# The library's two stopping rules are for denoising.
+# For holes and low resolution there is no noise to overfit, so the library takes all training steps.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 grass_gain = psnr(drawn_grass, grass) - psnr(noisy_grass, grass)
 claims = {
-    "grass: more than twice the photograph's unexplained fraction": grass_share
+    "grass: over twice the unexplained variance of the photograph": grass_share
     > 2 * shares["photograph"][39],
-    "grass: it gains under 60% of the photograph's gain": grass_gain
+    "grass: the PSNR gain is under 60% of the gain on the photograph": grass_gain
     < 0.6 * (score["deep image prior"] - score["given"]),
-    "the wide hole is under 20 dB": psnr_in(wide, walls["deep image prior"], street)
+    "in the wide hole, the network's PSNR is under 20 dB": psnr_in(
+        wide, walls["deep image prior"], street
+    )
     < 20,
 }
 check_claims(claims, own)
@@ -1066,15 +1105,15 @@ check_claims(claims, own)
 # ## Summary
 #
 # - An untrained network fits structure before noise.
-#   It can reproduce both, but at different speeds; so training must stop early.
-#   Two rules find the step without the ground truth: the moving variance, and the distance to the given image.
-# - The reason is weight sharing: filters that are used everywhere quickly learn patterns that occur everywhere.
-#   So the network uses recurrence without a search.
+#   The network can reproduce both, but at different speeds; so training must stop early.
+#   Two stopping rules need no ground truth: one uses the moving variance, and the other uses the distance to the given image.
+# - Structure comes first because of weight sharing: filters that are used everywhere quickly learn patterns that occur everywhere.
+#   So the network uses recurrence without a search for patches.
 # - Another architecture is another prior: depth fills holes, skip connections transmit detail and noise, and a smooth input gives smooth pictures.
 # - Only the loss describes the degradation.
 #   The same kind of network denoises, fills holes, enlarges, and removes JPEG blocks.
-# - Always compare with the baseline.
-#   With white noise, non-local means is nearly as good on a small picture, and far faster.
+# - Always compare a result with the result of a baseline.
+#   With white noise, non-local means is nearly as good as the network on a small picture, and far faster.
 #   Fine texture and wide holes are too difficult for the network and for the baselines that we tried.
 #
 # In [chapter 14](14_double_dip_layers.ipynb), two such networks reproduce one image together, and each takes the part that is easier for it.

@@ -14,20 +14,20 @@
 # # 14 · Double-DIP: why do two networks split a mixture?
 #
 # In chapter 13, one untrained network reproduced one picture.
-# Here two networks reproduce one picture together.
+# In this chapter two networks reproduce one picture together.
 # Under some conditions, each network outputs one of the picture's two layers.
-# This chapter shows these conditions.
+# This chapter shows under which conditions the networks separate the layers.
 #
 # **After this chapter you can**
 #
 # - show by experiment that a [mixture](glossary.md#mixture) is harder for a network than its [layers](glossary.md#layer), and name pictures for which this is false;
 # - write the model of Double-DIP, and the penalties that make the networks separate the layers;
-# - separate foreground and background from a few brushed [hints](glossary.md#hint), and say when an older method does it better;
+# - separate foreground and background from a few brushed [hints](glossary.md#hint), and say when an older method separates them better;
 # - separate two mixtures, and explain why one mixture is [ill-posed](glossary.md#ill-posed);
 # - explain why you must not choose a result by its reconstruction error.
 #
 # **What you need**: a training loop in PyTorch, and chapter [01](01_patch_recurrence.ipynb) for recurrence.
-# No GPU.
+# You need no GPU.
 # Reading takes 45 minutes, computing less than 40 seconds (*Run > Run All Cells*).
 # The [glossary](glossary.md) explains the words, and the [notation](notation.md) the symbols.
 # If you are stuck, [read this](if_you_are_stuck.md).
@@ -46,28 +46,28 @@ start(budget, seconds={"quick": 35, "standard": 150, "full": 500})
 # %% [markdown]
 # ## Predict first
 #
-# Write down your answers; each is tested below.
+# Write down your answers; this chapter tests each of them.
 #
 # 1.
-#    Two photographs have the same contrast, and a network of its own reproduces each of them.
-#    Then one network reproduces their sum, rescaled to the same contrast.
-#    Is the sum easier than the photographs, equally hard on average, or harder?
+#    We train two separate networks to reproduce two photographs of the same contrast, one network for each photograph.
+#    Then one network learns to reproduce the sum of two photographs, rescaled to their contrast.
+#    Is the sum easier to reproduce than the photographs, equally hard on average, or harder?
 #    What is your answer for photographs of grass and of gravel?
 # 2.
-#    Now *two* networks reproduce the sum, and no loss assigns a photograph to a network.
+#    Now *two* networks together reproduce the sum of two photographs, and no loss assigns a photograph to a network.
 #    Does each network output one of the photographs?
 # 3.
 #    We train twice on one image and get different reconstruction errors.
-#    Does the training with the smaller error have the better layers?
+#    Does the training with the smaller error give the better layers?
 # 4.
-#    A graph cut from 2004 uses only colours and edges.
-#    On which pictures does it beat two networks?
+#    A graph-cut method from 2004 uses only colours and edges.
+#    On which pictures is this method better than two networks?
 #
 # ## The smallest demo: a picture and a mixture
 #
 # We use four grey textures and two mixtures of them.
-# A network reproduces a picture of high contrast in fewer steps than one of low contrast.
-# So we first scale all six to the *same* mean and contrast.
+# A network reproduces a picture of high contrast in fewer steps than a picture of low contrast.
+# So we first scale all six pictures to the *same* mean and contrast.
 # (Otherwise the mean of two pictures would be harder only because it has less contrast.)
 
 # %%
@@ -82,7 +82,7 @@ def same_contrast(picture):
 
 
 def texture(name, pixels):
-    """The middle of a photograph, downscaled by a factor of `pixels`."""
+    """Return the middle of a photograph, downscaled by a factor of `pixels`."""
     grey = photo(name).mean(dim=0, keepdim=True)
     wide = round(pixels * side)
     top, left = ((length - wide) // 2 for length in grey.shape[1:])
@@ -117,7 +117,7 @@ draw_steps = {"quick": 50, "standard": 120, "full": 250}[budget]
 
 
 def draw(picture, networks=1, widths=(16, 32, 32)):
-    """The networks' outputs, and the error of each step divided by the variance."""
+    """Return the networks' outputs, and each step's error divided by the variance."""
     rng = torch.Generator().manual_seed(seed)
     codes = [
         draw_network_input(picture.shape[1:], rng).to(picture) for _ in range(networks)
@@ -147,7 +147,7 @@ MIXED = "bricks + coins"
 jobs = {name: (picture,) for name, picture in pictures.items()}
 jobs |= {"two networks": (pictures[MIXED], 2)}
 jobs |= {"wide": (pictures[MIXED], 1, (24, 46, 46))}
-with ThreadPoolExecutor(cpu_count()) as pool:  # side by side
+with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
     drawn = pool.map(lambda job: draw(*job), jobs.values())
 drawn = dict(zip(jobs, drawn, strict=True))
 missing = {name: left for name, (_, left) in drawn.items()}
@@ -158,7 +158,7 @@ from dil_teach.notebook import Choice, curves, explore
 
 
 def in_decibels(values):
-    """Normalised errors in dB, as means over ten steps; 0 dB is the variance."""
+    """Average the errors over ten steps and convert to dB (0 dB is the variance)."""
     steady = torch.tensor(values).unfold(0, 10, 5).mean(dim=1)
     return range(10, len(values) + 1, 5), (10 * steady.log10()).tolist()
 
@@ -175,14 +175,16 @@ def curves_of(pair):
 chosen = explore(
     curves_of,
     {"pair": Choice("Mixture", (MIXED, "grass + gravel"), MIXED)},
-    alt="Error against training step for {pair}: one network for each layer, and one "
-    "for their mixture. For bricks and coins, the mixture's error ends well above its "
-    "layers' errors. For grass and gravel, the three curves nearly coincide.",
+    alt="Curves of the error against the training step for {pair}: one network for "
+    "each layer, and one network for the mixture. For bricks and coins, the error of "
+    "the mixture ends well above the errors of its layers. For grass and gravel, the "
+    "three curves nearly coincide.",
     examples=[{"pair": MIXED}, {"pair": "grass + gravel"}],
 )
 
 # %% [markdown]
-# In the end one network reproduces the wall and the coins far better than their mixture, although the wall's error falls slowly at first.
+# In the end, one network reproduces the wall or the coins far better than their mixture.
+# (At first, the wall's error falls slowly.)
 # Two networks reproduce the mixture about as well as one network reproduces a layer.
 # Grass and gravel behave differently: their mixture is as hard as each of them.
 # The next cell prints the errors at the end (means of the last ten steps), in percent of the picture's variance:
@@ -191,30 +193,33 @@ chosen = explore(
 left = {name: sum(values[-10:]) / 10 for name, values in missing.items()}
 for mixture in (MIXED, "grass + gravel"):
     of_layers = sum(left[name] for name in mixture.split(" + ")) / 2
-    print(f"{mixture:15} one network {left[mixture]:6.1%}, its layers {of_layers:6.1%}")
-print(f"{MIXED:15} one with twice the weights {left['wide']:.1%}", end=", ")
-print(f"two networks {left['two networks']:.1%}")
+    print(f"{mixture}, one network: {left[mixture]:.1%}; its layers: {of_layers:.1%}")
+print(f"{MIXED}, one network with twice the weights: {left['wide']:.1%}")
+print(f"{MIXED}, two networks: {left['two networks']:.1%}")
 
 # %%
 # NBVAL_CHECK_OUTPUT
 harder = {m: 2 * left[m] / sum(left[n] for n in m.split(" + ")) for m in pictures}
 claims = {
-    "bricks + coins: the error is over 1.6 times the layers'": harder[MIXED] > 1.6,
-    "grass + gravel: at most 1.4 times": harder["grass + gravel"] < 1.4,
-    "one wide network: over 1.2 times the error of two": left["wide"]
+    "bricks + coins: over 1.6 times the error of the layers": harder[MIXED] > 1.6,
+    "grass + gravel: under 1.4 times the error of the layers": harder["grass + gravel"]
+    < 1.4,
+    "one wide network has over 1.2 times the error of two networks": left["wide"]
     > 1.2 * left["two networks"],
-    "two networks: under 0.8 of the error of one": left["two networks"]
+    "two networks have under 0.8 times the error of one": left["two networks"]
     < 0.8 * left[MIXED],
 }
 check_claims(claims)
 
 # %% [markdown]
 # Double-DIP rests on this experiment [@gandelsman2019].
-# The paper sums a hundred pairs of photographs and reports that the loss of the sum is larger than the losses of both together.
-# The wide network is our control experiment: it has as many weights as two networks, so the number of weights does not explain the gain.
+# The paper forms the sums of a hundred pairs of photographs.
+# It reports that the loss of such a sum is larger than the losses of both photographs together.
+# The wide network is our control experiment: it has as many weights as two networks, but a larger error.
+# So the number of weights does not explain why two networks are better than one.
 #
 # Did the two networks separate the layers (question 2)?
-# These are their outputs:
+# The next cell shows the outputs of the two networks:
 
 # %%
 likeness = {}
@@ -231,22 +236,25 @@ show(
 )
 
 # %% [markdown]
-# No. One output shows more of the wall and the other more of the coins, but each shows both.
-# The mean does not change if one output is too bright in a region and the other is too dark there.
+# No, the networks did not separate the layers.
+# One output shows more of the wall and the other output shows more of the coins, but each output shows both.
+# The mean of the outputs does not change if one output is too bright in a region and the other output is too dark there.
 # **Two networks can fit an image easily without finding its layers.**
 # The experiment shows that the networks can easily reproduce the correct split.
-# But other splits are easy, too, so the method needs penalties that exclude them.
-# The rest of this chapter is about these penalties.
+# But other splits are easy to reproduce, too, so the method needs penalties that exclude the wrong splits.
+# The rest of this chapter is about penalties that exclude wrong splits.
 #
 # ## Theory: two simple layers make a complicated mixture
 #
 # Let one layer have $n$ kinds of patches and the other $m$ kinds.
-# If the layers are independent, each kind of the first layer meets each kind of the second, so the mixture has up to $n \cdot m$ kinds.
-# The entropies of the layers add up.
-# An hourglass uses the same filters in the whole picture, so it learns each kind of patch only once, and patches that [recur](glossary.md#recurrence) need no further learning.
-# So it is easier to learn $n$ kinds in one network and $m$ in another than $n \cdot m$ kinds in one.
-# If nothing recurs in the layers, there is no such difference.
-# The [recurrence score](glossary.md#recurrence-score) of chapter 01 shows both cases:
+# If the layers are independent, each kind of patch of the first layer can overlap each kind of patch of the second layer.
+# So the mixture has up to $n \cdot m$ kinds of patches.
+# The entropies of the two layers add up.
+# An hourglass uses the same filters in the whole picture, so it learns each kind of patch only once.
+# Patches that [recur](glossary.md#recurrence) need no further learning.
+# So it is easier to learn $n$ kinds of patches in one network and $m$ kinds in another network than $n \cdot m$ kinds in one network.
+# If nothing recurs in the layers, two networks have no such advantage.
+# The [recurrence score](glossary.md#recurrence-score) of chapter 01 shows both cases, with and without recurrence:
 
 # %%
 from dil_teach.patches.recurrence import recurrence_score
@@ -256,16 +264,18 @@ for name, score in recurs.items():
     print(f"{name:15} recurrence score {score:.2f}")
 
 # %% [markdown]
-# Bricks and coins recur, and their mixture recurs less than either; grass and gravel hardly recur, mixed or not.
+# Bricks and coins recur, and their mixture recurs less than either of them.
+# Grass, gravel and their mixture hardly recur.
 #
 # ## The method: one model
 #
 # $$I = m\,y_1 + (1 - m)\,y_2$$
 #
 # The front layer $y_1$, the back layer $y_2$ and the [mask](glossary.md#mask) $m$ are each the output of a network or of a simpler function.
-# If the mask is a picture of zeros and ones, this is a segmentation; if it is one number, a mixture.
-# Chapter [15](15_double_dip_haze_watermark_video.ipynb) shows other cases.
-# This is a complete training step of the library:
+# If the mask is a picture of zeros and ones, the model describes a segmentation.
+# If the mask is one number, the model describes a mixture.
+# Chapter [15](15_double_dip_haze_watermark_video.ipynb) shows other cases of this model.
+# The next cell shows a complete training step of the library:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -275,10 +285,10 @@ from dil_teach.notebook import show_source
 show_source(Separation.train_step)
 
 # %% [markdown]
-# It is the step of `Separation`, which comes later in this chapter.
+# This training step belongs to `Separation`, which comes later in this chapter.
 # `self.dip` holds the two networks, the mask and the optimizer, and the reconstruction loss is the same in all applications.
 # The applications differ in their *penalties* (here the exclusion), whose weights are in the settings.
-# **Stopping rule**: the number of steps in the budget.
+# **Stopping rule**: training ends after the number of steps in the budget.
 #
 # ## Exercise: compositing
 #
@@ -306,7 +316,7 @@ check.compose(compose)
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
 #
-# Where the mask is 1, only the front layer is visible, and where it is 0, only the back layer.
+# Where the mask is 1, only the front layer is visible; where the mask is 0, only the back layer is visible.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -324,9 +334,9 @@ check.compose(compose)
 # %% [markdown]
 # ## Segmentation, by hand: hints and a mask penalty
 #
-# First we follow the paper: two networks output the layers in colour, and a third network outputs the mask.
+# First we follow the paper on Double-DIP: two networks output the layers in colour, and a third network outputs the mask.
 # Two hints are given: a disk inside the foreground, and the border of the picture as background.
-# We also know that each pixel belongs to one layer or the other.
+# We also know that each pixel belongs to exactly one of the two layers.
 # The scene is rendered from photographs, so the true mask is known.
 # (Dahlia: vultilion, CC BY 2.0, as scikit-learn ships it; bricks CC0Textures, CC0.)
 
@@ -337,7 +347,7 @@ from dil_teach.image.scenes import scene
 
 
 def small_scene(name, side):
-    """A rendered scene and its hints at another size."""
+    """Return a rendered scene and its hints, resized to `side` x `side` pixels."""
     small = {}
     for part, whole in scene(name).images.items():
         if part.endswith("hint"):
@@ -355,7 +365,7 @@ def agreement(mask, truth):
 
 # %%
 def hint_loss(mask, front_hint, back_hint):
-    """Cross-entropy of the mask in the hints; it should be 1 in front, 0 in back."""
+    """Cross-entropy: the mask should be 1 in the front hint and 0 in the back hint."""
     sure = mask.clamp(1e-4, 1 - 1e-4)
     in_front = (sure.log() * front_hint).sum() / front_hint.sum()
     in_back = ((1 - sure).log() * back_hint).sum() / back_hint.sum()
@@ -364,7 +374,7 @@ def hint_loss(mask, front_hint, back_hint):
 
 # %%
 def learn(dip, front_hint, back_hint, binary):
-    """Train two networks and a mask; `binary` weights the binarising penalty."""
+    """Train two networks and a mask; `binary` is the weight of the mask penalty."""
     for step in range(dip.steps):
         layers = dip.draw()
         greyness = (layers.mask * (1 - layers.mask)).mean()
@@ -378,9 +388,10 @@ def learn(dip, front_hint, back_hint, binary):
 
 
 # %% [markdown]
-# The second is a *binarising* penalty: $m(1-m)$ is 0 for a mask of 0 or 1, and largest for 0.5.
-# (The paper uses the inverse of the sum of $|m - \frac12|$, which is infinite if the whole mask is 0.5, as at the start.)
-# Here are three trainings with the weights 0, 0.1 and 1:
+# The second penalty, after the hint loss, is a *binarising* penalty: $m(1-m)$ is 0 for a mask of 0 or 1, and largest for 0.5.
+# (The paper uses another binarising penalty, the inverse of the sum of $|m - \frac12|$.
+# The paper's penalty is infinite if the whole mask is 0.5, as it is at the start.)
+# The next cells train three times, with the penalty weights 0, 0.1 and 1:
 
 # %%
 from dil_teach.deep.double_dip.double_dip import DoubleDIP, Network
@@ -400,7 +411,7 @@ def learned_with(binary):
 
 # %%
 weights = (0.0, 0.1, 1.0)
-with ThreadPoolExecutor(cpu_count()) as pool:  # side by side
+with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
     by_weight = dict(zip(weights, pool.map(learned_with, weights), strict=True))
 error, greyness, overlap = {}, {}, {}
 for binary, dip in by_weight.items():
@@ -429,44 +440,47 @@ def render_binary(level):
 # %%
 mask_slider = explore(
     render_binary,
-    {"level": Slider("Mask penalty: 0 none, 1 some, 2 much", 0, 2, 1, 1)},
+    {"level": Slider("Mask penalty: 0 = none, 1 = some, 2 = much", 0, 2, 1, 1)},
     alt="Mask, front layer, back layer and their composite at mask penalty {level}. "
-    "Without a penalty, the mask is mostly grey; with a strong one, it is nearly "
-    "binary and roughly as round as the flower. The composite is always the same.",
+    "Without a penalty, the mask is mostly grey; with a strong penalty, the mask is "
+    "nearly binary and roughly as round as the flower. The composite is always the "
+    "same.",
     examples=[{"level": 0}, {"level": 2}],
     live=True,
 )
 
 # %% [markdown]
-# Without the penalty the mask is grey wherever both networks can reproduce the pixel, which is nearly everywhere.
+# Without the penalty the mask is grey nearly everywhere, because both networks can reproduce nearly every pixel.
 # With the penalty the mask becomes nearly binary, but not necessarily correct, as the IoU shows.
-# Now compare the pictures on the right, or the reconstruction errors above: **the reconstruction is equally good each time.**
-# It does not distinguish a good mask from a bad one, because two networks that can output any colours can fit any mask.
-# ([Intersection over union](glossary.md#intersection-over-union), IoU, is 1 for the true mask; another seed gives other masks with the same errors.)
+# Now compare the composites on the right, or the reconstruction errors above: **the reconstruction is equally good with each weight.**
+# The reconstruction error does not distinguish a good mask from a bad mask, because two networks that can output any colours can fit the image with any mask.
+# ([Intersection over union](glossary.md#intersection-over-union), IoU, is 1 for the true mask.
+# Another seed gives other masks with the same reconstruction errors.)
 
 # %%
 # NBVAL_CHECK_OUTPUT
 worst, best = max(error.values()), min(error.values())
 claims = {
-    "weight 1: under 3/4 of the greyness": greyness[1.0] < 0.75 * greyness[0.0],
-    "reconstruction errors within a factor of 1.5": worst < 1.5 * best,
+    "weight 1 gives under 3/4 of the greyness of weight 0": greyness[1.0]
+    < 0.75 * greyness[0.0],
+    "the reconstruction errors differ by a factor under 1.5": worst < 1.5 * best,
 }
 check_claims(claims)
 
 # %% [markdown]
 # ## Segmentation in the library
 #
-# The library makes three changes:
+# The library makes three changes to the paper's method:
 #
 # - The networks output **texture features** (the first ten [principal components](glossary.md#principal-components)) instead of colours, because two textures may have the same colours.
-# - The mask is a **small function of these features** at each pixel, not a third hourglass, so it cannot memorise positions.
-# - The hints **grow**: without any network, pixels that look like the marked pixels are added to them step by step.
+# - The mask is a **small function of these texture features** at each pixel, not a third hourglass, so it cannot memorise positions.
+# - The hints **grow**: pixels that look like the marked pixels are added to the hints step by step, without any network.
 #   The mask starts from the grown hints.
 #   A final [graph cut](glossary.md#graph-cut) along the picture's edges makes the mask binary.
 #
-# Choose a photograph of your own, select the cell below, and *Run > Run Selected Cell and All Below*.
-# If you choose none, the chapter uses a blob of bricks on grass, both grey.
-# (Rendered from photographs by CC0Textures and linolafett, CC0.)
+# Choose a photograph of your own, select the cell below, and choose *Run > Run Selected Cell and All Below*.
+# If you choose no photograph, the chapter uses a picture of a blob of bricks on grass, both in grey.
+# (The picture is rendered from photographs by CC0Textures and linolafett, CC0.)
 
 # %%
 from dil_teach.notebook import upload
@@ -488,7 +502,7 @@ ground = paint(picture, "background hint", mask=to_begin.get("background_hint"))
 # %% [markdown]
 # Paint other hints, one stroke inside and one outside, and run the next cells again.
 # Our hints are a disk and the border of the picture.
-# The library computes missing hints: the border is background, and salient pixels are foreground.
+# If you give no hints, the library computes them: the border is the background hint, and salient pixels are the foreground hint.
 
 # %%
 from dataclasses import replace
@@ -510,8 +524,8 @@ for progress in train(cut, report_every=cut.total_steps // 3):
     panel.update(replace(progress, losses=losses), cut.dip.layers().mask[0])
 
 # %% [markdown]
-# The mask starts from the grown hints, and the networks change it.
-# You can press stop: run the cell again and training continues.
+# The mask starts from the grown hints, and the networks change the mask during training.
+# If you pressed stop, run the cell again to continue the training.
 # There are three baselines: the nearest hint, the grown hints alone, and a well-known older method [@rother2004].
 # The **nearest-hint** baseline assigns each pixel to the nearer of the two hints.
 # **GrabCut** models the colours of each layer as a Gaussian mixture, and finds the minimum-cost boundary between the layers.
@@ -523,7 +537,7 @@ from dil_teach.classical.segmentation.grab_cut import grab_cut
 
 
 def nearer(front_hint, back_hint):
-    """1 where the foreground hint is nearer; this baseline ignores the image."""
+    """Return a mask: 1 where the foreground hint is nearer. The image is not used."""
     inside, outside = (
         torch.from_numpy(distance_transform_edt(1 - hint[0].cpu().numpy()))
         for hint in (front_hint, back_hint)
@@ -552,10 +566,11 @@ show(
 
 # %% [markdown]
 # (For your own photograph only the pictures are shown, because its true mask is unknown.)
-# GrabCut fails here: bricks and grass have the same greys, so colour does not distinguish them, and GrabCut cuts where a boundary costs little.
-# Compare the last three numbers: **the grown hints did most of the work, before any network.**
-# The networks add almost nothing here, and the final cut adds a few hundredths.
-# Always print this baseline.
+# GrabCut fails here, because bricks and grass have the same greys, so colour does not distinguish them.
+# Therefore GrabCut cuts where a boundary costs little.
+# Compare the last three IoU values: **the grown hints did most of the work, before any network.**
+# The networks add almost nothing to the IoU of the grown hints, and the final graph cut adds a few hundredths.
+# Always print the baseline of the grown hints.
 #
 # ### Foreground and background: where GrabCut wins
 #
@@ -578,21 +593,25 @@ show(
     {"picture": woman["image"]}
     | {f"{name}\nIoU {her_score[name]:.3f}": m for name, m in her_masks.items()},
     alt="An astronaut on a lawn and three masks of her: the nearest hint gives a "
-    "rounded box, GrabCut follows the outline exactly, ours misses part of her head",
+    "rounded box, GrabCut follows the outline exactly, our mask misses a part of her "
+    "head",
     zoom=1,
 )
 
 # %% [markdown]
-# GrabCut's mask is better and takes a small part of the time (question 4); ours misses a part of her head.
+# GrabCut's mask is better than ours and takes a small part of the time (question 4).
+# Our mask misses a part of the astronaut's head.
 # If the layers differ in colour, a colour model is the right model, because it can classify single pixels.
-# A texture model needs a window, and where the foreground is narrow, the window contains mostly background.
+# A texture model needs a window of several pixels.
+# Where the foreground is narrow, this window contains mostly background.
 # *Before you choose a method, ask how the layers differ.*
 #
 # ### Computed hints
 #
-# The paper takes its hints from a [saliency](glossary.md#saliency) map that another program computes [@goferman2012]; without this program users could not reproduce its results.
+# The paper takes its hints from a [saliency](glossary.md#saliency) map that another program computes [@goferman2012].
+# Without this program, users could not reproduce the results of the paper.
 # Here the patch search of chapter 01 computes the saliency from the image's own patches.
-# A patch is salient if its nearest patches differ from it, or if they are similar but close by.
+# A patch is salient if its most similar patches still differ from it, or if these similar patches lie close to it in the image.
 
 # %%
 from dil_teach.classical.segmentation.saliency import saliency
@@ -603,27 +622,30 @@ found = {"salient": saliency(bloom["image"])}
 found["foreground hint"] = unaided.start.foreground[0]
 found["final mask"] = unaided.mask()
 unaided_score = agreement(found["final mask"], bloom["mask"])
-print(f"without any given hint: IoU {unaided_score:.2f}")
+print(f"IoU of the mask without any given hint: {unaided_score:.2f}")
 show(
     {"picture": bloom["image"]} | found,
-    alt="The dahlia on bricks; its saliency, bright in the flower; the hint of the "
-    "most salient pixels, a region inside the flower; and the mask, the whole flower",
+    alt="The dahlia on bricks; the saliency, which is bright in the flower; the hint "
+    "of the most salient pixels, a region inside the flower; and the final mask, which "
+    "covers the whole flower",
     zoom=3,
 )
 
 # %% [markdown]
-# One flower on a wall of equal bricks is the best case, because the background recurs.
+# One flower on a wall of equal bricks is the best case for saliency, because the background recurs.
 # If the foreground recurs and the background does not, saliency marks the wrong layer, and you have to paint the hints.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "bricks on grass: IoU over 0.88": score["final"] > 0.88,
-    "GrabCut's IoU is over 0.15 lower": score["GrabCut"] < score["final"] - 0.15,
-    "the IoU of the grown hints is at most 0.1 lower": score["grown hints"]
+    "bricks on grass: the IoU of our final mask is over 0.88": score["final"] > 0.88,
+    "bricks on grass: GrabCut's IoU is over 0.15 lower than ours": score["GrabCut"]
+    < score["final"] - 0.15,
+    "bricks on grass: the grown hints' IoU is under 0.1 lower": score["grown hints"]
     > score["final"] - 0.1,
-    "astronaut: GrabCut beats ours": her_score["GrabCut"] > her_score["ours, final"],
-    "dahlia, no hints given: IoU over 0.9": unaided_score > 0.9,
+    "astronaut: GrabCut's IoU is higher than ours": her_score["GrabCut"]
+    > her_score["ours, final"],
+    "dahlia without given hints: our IoU is over 0.9": unaided_score > 0.9,
 }
 check_claims(claims, own)
 
@@ -631,12 +653,12 @@ check_claims(claims, own)
 # ## Two mixtures: exclusion
 #
 # A window shows both the garden and a reflection of the room.
-# Two photographs of it, one with a dark and one with a bright room, are two mixtures of the same layers:
+# Two photographs of the window, one with a dark room and one with a bright room, are two mixtures of the same layers:
 #
 # $$I_1 = a_1 y_1 + (1 - a_1)\,y_2, \qquad I_2 = a_2 y_1 + (1 - a_2)\,y_2.$$
 #
 # The coefficients $a_1$ and $a_2$ are unknown.
-# If they were known, each pixel would have two equations for two unknowns.
+# If the coefficients were known, each pixel would have two equations for two unknowns.
 #
 # ## Exercise: two equations
 #
@@ -644,7 +666,7 @@ check_claims(claims, own)
 #
 # - `first`, `second`: Float[Tensor, "c h w"] in [0, 1], the mixtures.
 # - `a1`, `a2`: two different floats in [0, 1], the coefficients of the first layer.
-#   Either may be 0 or 1, and either may be larger.
+#   Each coefficient may be 0 or 1, and `a1` may be larger or smaller than `a2`.
 # - Returns the tuple of the two layers, each Float[Tensor, "c h w"].
 #   Do not clamp the values: values outside [0, 1] are a sign of wrong coefficients.
 #
@@ -676,13 +698,13 @@ check.solve_mixtures(solve_mixtures)
 # <details><summary>Hint 3</summary>
 #
 # The first mixture is the first layer minus $(1 - a_1)$ times the difference of the layers.
-# Solve this for the first layer.
+# Solve this equation for the first layer.
 #
 # </details>
 
 # %% [markdown]
-# So only the two coefficients are unknown.
-# Change them with the sliders.
+# The two equations give the layers, so only the two coefficients are still unknown.
+# Change the two coefficients with the sliders.
 # (The layers: a dahlia by vultilion and a pagoda by danielbuechele, both CC BY 2.0, as scikit-learn ships them; mixed by us.)
 
 # %%
@@ -730,20 +752,21 @@ shares = explore(
         "noise": Toggle("Noise of 5 grey levels on both mixtures", False),
     },
     alt="Two layers computed with the coefficients {a1} and {a2} (noise: {noise}), and "
-    "the first mixture: at 0.6 and 0.4 a dahlia and a pagoda, elsewhere each layer "
-    "contains a ghost of the other",
+    "the first mixture. At 0.6 and 0.4 the layers are a dahlia and a pagoda; at other "
+    "coefficients each layer contains a ghost of the other layer.",
     examples=[dict(a1=a, a2=round(1 - a, 1), noise=False) for a in (0.6, 0.8)],
     live=True,
 )
 
 # %% [markdown]
-# At (0.6, 0.4) the layers are a dahlia and a pagoda; at (0.8, 0.2) each layer contains a ghost of the other.
-# But the *largest error*, in grey levels, is always 0.
+# With the coefficients (0.6, 0.4) the layers are a dahlia and a pagoda; with (0.8, 0.2) each layer contains a ghost of the other layer.
+# But the *largest error* of the reconstruction, in grey levels, is always 0.
 # **Every pair of coefficients explains both mixtures exactly**, so the reconstruction error cannot find the right pair.
-# The exclusion, the first number, does change.
+# But the exclusion, the first number in the title, changes with the coefficients.
 #
 # **[Exclusion](glossary.md#exclusion).**
-# The dahlia and the pagoda are independent pictures; if both layers have an edge at the same position, one of the edges is probably a ghost of the other.
+# The dahlia and the pagoda are independent pictures.
+# If both layers have an edge at the same position, one of the edges is probably a ghost of the other.
 # So we want layers whose edges coincide as little as possible [@sarel2004; @zhang2018].
 #
 # ## Exercise: exclusion
@@ -752,7 +775,7 @@ shares = explore(
 #
 # - `a`, `b`: Float[Tensor, "c h w"] in [0, 1], two layers of one shape.
 # - *Edges*: the absolute differences of neighbouring pixels, in two directions: downwards and across.
-#   *Strength*: $\tanh\bigl(e / (2 \bar e)\bigr)$, where $\bar e$ is the mean over all channels of the layer's edges in this direction.
+#   *Strength* of an edge $e$: $\tanh\bigl(e / (2 \bar e)\bigr)$, where $\bar e$ is the mean of the layer's edges in this direction, over all channels.
 # - Returns one number, a tensor without axes, through which a gradient can flow.
 #   For each direction, multiply the strengths of the two layers and take the mean over all edges; then take the mean over the two directions.
 #   For a layer without any edges the result is 0, and its gradient is finite.
@@ -779,12 +802,13 @@ check.exclusion(exclusion)
 # <details><summary>Hint 1</summary>
 #
 # `layer.diff(dim=1)` returns the differences downwards.
-# What are they in a constant layer, and what happens when you divide by their mean?
+# What are these differences in a constant layer, and what happens when you divide by their mean?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Because of the division by the mean, a pale reflection counts as much as a strong one; `tanh` limits the weight of a single hard edge.
+# Because of the division by the mean, a pale reflection counts as much as a strong reflection.
+# The function `tanh` limits the weight of a single hard edge.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -795,11 +819,12 @@ check.exclusion(exclusion)
 # </details>
 
 # %% [markdown]
-# The library uses the mean of this loss over three scales.
-# Two methods minimise it.
+# The library uses the mean of the exclusion loss over three scales.
+# Two methods minimise the exclusion loss.
 # The *classical search* tries pairs of coefficients and solves for the layers; it takes a tenth of a second and needs no network.
-# In *Double-DIP*, two networks output the layers; its two coefficients start from such a search on blurred mixtures, and change slowly together with the weights.
-# The panel shows the training without noise:
+# In *Double-DIP*, two networks output the layers.
+# The coefficients of Double-DIP start from a classical search on blurred mixtures, and change slowly together with the weights.
+# The panel shows the training on the mixtures without noise:
 
 # %%
 from dil_teach import SeparationSettings
@@ -809,7 +834,7 @@ mixing = SeparationSettings(steps=separation_steps, seed=seed)
 from_clean, from_noisy = Separation(glass, mixing), Separation(noisy, mixing)
 
 # %%
-ghost_panel = LivePanel(alt="The outputs of the first (left) and second network")
+ghost_panel = LivePanel(alt="The output of network 1 (left) and of network 2 (right)")
 for progress in train(from_clean, report_every=from_clean.total_steps // 4):
     seen = from_clean.layers()
     beside = torch.cat([seen.network_first, seen.network_second], dim=2)
@@ -817,7 +842,7 @@ for progress in train(from_clean, report_every=from_clean.total_steps // 4):
 fit(from_noisy)
 
 # %% [markdown]
-# The weight of the exclusion is so small that its curve lies on the axis, but it determines the result.
+# The exclusion has so small a weight that its curve lies on the axis, but the exclusion determines the result.
 # Move the slider to see the outputs of the two networks:
 
 # %%
@@ -832,7 +857,7 @@ history = scrub(
 # %% [markdown]
 # Here the layers separate early, while both are still blurred: the exclusion loss excludes most other splits.
 # At this budget a red ghost of the dahlia remains on the pagoda.
-# The result is not blurred: once the coefficients are known, a [closed form](glossary.md#closed-form) gives the layers, with all the detail of the mixtures.
+# The final layers are not blurred: once the coefficients are known, a [closed form](glossary.md#closed-form) gives the layers, with all the detail of the mixtures.
 
 # %% tags=["algorithm"]
 from dil_teach.image.metrics import psnr
@@ -868,30 +893,33 @@ for (words, how), (found, (first, second)) in answers.items():
     )
 
 # %% [markdown]
-# Read the *clean* lines first.
-# The classical search is by far the best: it finds the coefficients to within 0.002 in a tenth of a second.
-# For two unknown numbers and an exact formula, networks add nothing.
-# The networks start near the solution, but the image layers that they output are far worse than those of the closed form.
+# Read the *clean* lines of the table first.
+# On clean mixtures, the classical search is by far the best: it finds the coefficients to within 0.002 in a tenth of a second.
+# With only two unknown numbers and an exact formula, networks add nothing.
+# The networks start near the correct coefficients, but the layers that they output are far worse than the layers of the closed form.
 #
-# In the *noisy* lines the search fails.
-# Noise has edges everywhere, and both layers contain the same two noise images, so the pair of coefficients with the smallest exclusion of the *noise* is wrong.
-# **Blur both mixtures by a pixel or two before the search, and it works again.**
-# The networks' coefficients start from this search; in the paper the networks find them alone.
-# Our networks can also find them: they reproduce almost no noise, so their loss depends on the edges of the pictures.
-# But from starts with errors of 0.1 or 0.2 they needed 800 steps.
-# On six scenes and three seeds the mean error was 0.02 and the largest 0.08, because the coefficients depend on edges that the networks have not yet reproduced.
-# If you know that there is noise, the blurred search finds the two numbers at a lower cost; the networks add layers without noise.
-# Here are the second layers.
-# The PSNR below each picture is computed on luma only, and the PSNR in the table over all channels:
+# In the *noisy* lines of the table, the classical search fails.
+# Noise has edges everywhere, and both layers contain the same two noise images.
+# So the search finds the coefficients with the smallest exclusion of the *noise*, and these coefficients are wrong.
+# **If you blur both mixtures by a pixel or two before the search, the search works again.**
+# Our networks' coefficients start from this blurred search; in the paper the networks find the coefficients alone.
+# Our networks can also find the coefficients alone: they reproduce almost no noise, so their loss depends on the edges of the pictures.
+# But when the coefficients started with errors of 0.1 or 0.2, our networks needed 800 steps.
+# On six scenes and three seeds, the mean error of the coefficients was 0.02 and the largest error was 0.08.
+# The reason for these errors is that the coefficients depend on edges that the networks have not yet reproduced.
+# If you know that there is noise, the blurred search finds the two coefficients at a lower cost.
+# The advantage of the networks is that the layers that they output have no noise.
+# The next figure shows the second layer of the noisy mixtures, computed in four ways.
+# The PSNR below each picture is computed on luma only; the PSNR in the table is computed over all channels:
 
 # %%
 compared = {how: unmix(noisy, answers["noisy", how][0])[1] for how in tried}
 show(
     {name: layer.clamp(0, 1) for name, layer in compared.items()}
     | {"networks' own": learned.network_second},
-    alt="The pagoda from the noisy mixtures: by the search, with a ghost of the "
-    "dahlia; by the blurred search and by the networks' coefficients, noisy but "
-    "without the ghost; and the networks' own smooth layer",
+    alt="The pagoda computed from the noisy mixtures: the search leaves a ghost of the "
+    "dahlia; the blurred search and the networks' coefficients give a noisy pagoda "
+    "without the ghost; the networks' own layer is smooth",
     truth=layers[1],
     crop=(8, 8, 40, 40),
     zoom=3,
@@ -899,8 +927,9 @@ show(
 
 # %% [markdown]
 # The ghost of the dahlia on the first pagoda shows that a coefficient is wrong.
-# The second and the third picture are nearly the same; the division by $a_1 - a_2$ amplifies the noise of the mixtures.
-# The networks' own layer has no noise, and little detail.
+# The second and the third pagoda are nearly the same.
+# Both are noisy, because the division by $a_1 - a_2$ amplifies the noise of the mixtures.
+# The layer that the network outputs itself has no noise, and little detail.
 
 # %%
 off = {
@@ -914,13 +943,15 @@ own_gap = min(answers["clean", "networks"][1]) - min(
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "clean: the search is within 0.01": off["clean", "search"] < 0.01,
-    "clean: the networks are within 0.1": off["clean", "networks"] < 0.1,
-    "clean: the closed form beats the networks' own layers by 2 dB": own_gap > 2,
-    "noisy: the search is off by over 0.2": off["noisy", "search"] > 0.2,
-    "noisy: networks have under half of the search's error": off["noisy", "networks"]
+    "clean: the search has an error under 0.01": off["clean", "search"] < 0.01,
+    "clean: the networks have an error under 0.1": off["clean", "networks"] < 0.1,
+    "clean: the closed form is 2 dB better than the networks' layers": own_gap > 2,
+    "noisy: the search has an error over 0.2": off["noisy", "search"] > 0.2,
+    "noisy: the search has over twice the networks' error": off["noisy", "networks"]
     < 0.5 * off["noisy", "search"],
-    "noisy: after a blur, the search works": off["noisy", "search, blurred first"]
+    "noisy: the blurred search has an error under 0.05": off[
+        "noisy", "search, blurred first"
+    ]
     < 0.05,
 }
 check_claims(claims)
@@ -929,8 +960,9 @@ check_claims(claims)
 # ## One mixture: ill-posed
 #
 # Now remove the second mixture.
-# Each pixel has one equation for two unknowns [@levin2004]: for any picture $h$, $I + h$ and $I - h$ are two layers with the mean $I$.
-# Try it with the coins, which are in neither layer:
+# With one mixture, each pixel has one equation for two unknowns [@levin2004].
+# For any picture $h$, the pictures $I + h$ and $I - h$ are two layers whose mean is $I$.
+# Try this with a picture of coins, which are in neither layer:
 
 # %%
 lone = layers.mean(dim=0)
@@ -950,24 +982,26 @@ added = explore(
     render_added,
     {
         "share": Slider(
-            "Coins added to one and subtracted from the other", -0.5, 0.5, 0.3, 0.1
+            "Coins added to one layer, subtracted from the other", -0.5, 0.5, 0.3, 0.1
         )
     },
-    alt="Two layers, with {share} times the coins added to one and subtracted from the "
-    "other, and their mean: except at 0 both layers show coins; the mean never does",
+    alt="Two layers and their mean; {share} times the coins are added to one layer and "
+    "subtracted from the other layer. Both layers show coins, except at 0; the mean "
+    "never shows coins.",
     examples=[{"share": 0.0}, {"share": 0.4}],
     live=True,
 )
 
 # %% [markdown]
-# The coins cancel.
-# The mixture contains no information about the *difference* of its layers: brightness, colour and every edge may belong to one layer, to the other, or partly to both.
-# Only a prior can choose, such as 'networks reproduce both layers easily' or 'the edges of the layers do not coincide'.
-# Are such priors enough?
+# The coins cancel in the mean.
+# The mixture contains no information about the *difference* of its layers.
+# Brightness, colour and every edge may belong to one layer, to the other layer, or partly to both.
+# Only a prior can choose a split, such as 'networks reproduce both layers easily' or 'the edges of the layers do not coincide'.
+# Are such priors enough to find the true layers?
 # We train twice, with the exclusion loss and without it, and score each training after half of its steps and at the end.
 # The first two rows of the table are baselines.
-# The first uses the mixture itself as both layers.
-# The second adds a constant colour to one layer and subtracts it from the other; an [oracle](glossary.md#oracle) chose the colour with the ground truth.
+# The first baseline uses the mixture itself as both layers.
+# The second baseline adds a constant colour to one layer and subtracts it from the other; an [oracle](glossary.md#oracle) chose the colour with the ground truth.
 
 # %%
 small = resize(layers, size=(side, side)).clamp(0, 1)
@@ -979,7 +1013,7 @@ lone_ways["nothing"] = Separation(mixture, replace(alone, exclusion=0))
 
 
 def split(difference):
-    """Mean PSNR of the layers mixture ± difference, in the better order."""
+    """Return the mean PSNR of mixture ± difference as layers, in the better order."""
     ways = [(mixture[0] + d, mixture[0] - d) for d in (difference, -difference)]
     pairs = [zip(way, small, strict=True) for way in ways]
     return max(sum(psnr(y.clamp(0, 1), t) for y, t in p) / 2 for p in pairs)
@@ -1012,12 +1046,12 @@ show(
 
 # %% [markdown]
 # The networks are not better than the baselines here.
-# A wrong difference is worse than no difference, and most trainings end below the first baseline.
+# A wrong difference between the layers is worse than no difference, and most trainings end below the first baseline.
 # The result depends on chance: with other seeds, or with other rounding errors, we got layers between 11 and 15 dB, while the reconstruction changed by less than a decibel.
 # A second mixture helps more than any prior that we tried.
 #
-# For question 3, compare the two rows of one training.
-# In the second half of the steps **the reconstruction improves by about three decibels, and the layers hardly change**; some become worse.
+# For question 3, compare the two rows of one training in the table.
+# In the second half of the steps **the reconstruction improves by about three decibels, and the layers hardly change**; some layers become worse.
 # The published code keeps the step with the best reconstruction error; this choice would not help here.
 
 # %%
@@ -1027,9 +1061,10 @@ better = [explained[late] - explained[early] for early, late in by_half.values()
 gained = [split_score[late] - split_score[early] for early, late in by_half.values()]
 apart = [explained[late] - split_score[late] for _, late in by_half.values()]
 claims = {
-    "reconstruction gains over 1 dB in the second half": min(better) > 1,
-    "the layers gain less than half of that": max(gained) < 0.5 * min(better),
-    "the mixture's PSNR is over 8 dB above the layers'": min(apart) > 8,
+    "the reconstruction gains over 1 dB in the second half": min(better) > 1,
+    "the layers gain less than half as much as the reconstruction": max(gained)
+    < 0.5 * min(better),
+    "the mixture's PSNR is over 8 dB above that of the layers": min(apart) > 8,
 }
 check_claims(claims)
 
@@ -1037,7 +1072,7 @@ check_claims(claims)
 # ## When it fails
 #
 # **The same texture in both layers.**
-# We cut the blob from grass and put it on other grass.
+# We cut a blob out of grass and put it on other grass.
 # A person cannot see the blob; can a method find it?
 
 # %%
@@ -1057,14 +1092,15 @@ show(
     {"grass on grass": hidden}
     | {f"{name}\nIoU {lost_score[name]:.2f}": mask for name, mask in lost.items()}
     | {"truth": shape["mask"]},
-    alt="Grass without a visible blob; three different masks, by the nearest hint, by "
-    "GrabCut and by our method; and the true blob",
+    alt="Grass without a visible blob; three different masks, computed by the nearest "
+    "hint, by GrabCut and by our method; and the true blob",
     zoom=2,
 )
 
 # %% [markdown]
-# Both methods are worse than the nearest-hint baseline, which ignores the image: the image has no information about this mask.
-# If both layers have the same texture, no split is easier to learn than another, as with grass and gravel.
+# GrabCut and our method are worse than the nearest-hint baseline, which ignores the image.
+# The image has no information about the mask of the blob.
+# If both layers have the same texture, no split is easier to learn than another split, as with grass and gravel.
 #
 # **Hints that contain the answer.**
 # The quality of a segmentation depends on its hints.
@@ -1087,8 +1123,9 @@ show(
         f"{name}\nIoU {ruler_score[name]:.2f}": resize(mask, scale=0.5).clamp(0, 1)
         for name, mask in ruler.items()
     },
-    alt="A star of one texture on another, and two nearest-hint masks: nearly exact "
-    "with hints made from the true mask; a round shape with a disk and the border",
+    alt="A star of one texture on another texture, and two nearest-hint masks: with "
+    "hints made from the true mask, the mask is nearly exact; with a disk and the "
+    "border as hints, the mask is a round shape",
     zoom=2,
 )
 
@@ -1096,20 +1133,21 @@ show(
 # With hints from the true mask, the baseline's mask is nearly perfect although it ignores the image.
 # A score with such hints measures the hints, not the method.
 # Our hints are always a disk and the border of the picture.
-# We always print the nearest-hint baseline: compare every score with it.
+# We always print the score of the nearest-hint baseline: compare every score with this baseline.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "grass on grass: ours is below the nearest hint": lost_score["ours, final"]
+    "grass on grass: we are worse than the nearest hint": lost_score["ours, final"]
     < lost_score["nearest hint"],
-    "GrabCut is below the nearest hint, too": lost_score["GrabCut"]
+    "grass on grass: GrabCut is worse than the nearest hint": lost_score["GrabCut"]
     < lost_score["nearest hint"],
     "hints from the true mask: the nearest hint has IoU over 0.9": ruler_score[
         "true mask, smaller and larger"
     ]
     > 0.9,
-    "hints by disk and border: IoU under 0.7": ruler_score["disk and border"] < 0.7,
+    "hints from disk and border: IoU is under 0.7": ruler_score["disk and border"]
+    < 0.7,
 }
 check_claims(claims)
 
@@ -1117,17 +1155,17 @@ check_claims(claims)
 # ## On your own
 #
 # - On the command line: `dil-teach segment IN.png MASK.png`, and `dil-teach separate MIX1.png MIX2.png --out-first A.png --out-second B.png`.
-# - Put the camera on a table and photograph a window twice, with the light behind you on and off.
+# - Put the camera on a table and photograph a window twice, once with the light behind you on and once with this light off.
 #   Does `separate` find the outside and the reflection?
 #   Which parts of your two photographs does the model not describe?
 #
 # ## Summary
 #
-# - A mixture of two layers with recurrence is harder for one network than its layers; without recurrence it is not.
+# - A mixture of two layers with recurrence is harder for one network than its layers; without recurrence the mixture is not harder.
 #   Two networks reproduce the mixture easily, but the correct split is not the only easy split.
 # - There is one model, $m\,y_1 + (1-m)\,y_2$, and each application adds penalties: hints, a binary mask, edges that do not coincide.
-# - If a formula gives the layers, use it: only its few parameters are unknown, and a classical search may find them best.
-# - A baseline is best where its model is right: GrabCut where colours differ, the exclusion search where there is no noise.
+# - If a formula gives the layers, use the formula: only its few parameters are unknown, and a classical search may find them best.
+# - A baseline is best where its model is right: GrabCut is best where colours differ, and the exclusion search is best where there is no noise.
 #   The grown hints do most of the work in the library's segmentation.
 # - One mixture does not determine the difference of its layers, and the reconstruction error does not distinguish a good split from a bad one.
 #
