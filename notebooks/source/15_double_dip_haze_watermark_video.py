@@ -15,18 +15,18 @@
 #
 # [Chapter 14](14_double_dip_layers.ipynb) decomposed pictures into two layers and a mask.
 # Here the same model removes haze and watermarks and segments a moving object in a video.
-# Only the meaning of the layers and our knowledge about them change.
+# Only two things change: the meaning of the layers, and what we know about them.
 #
 # **After this chapter you can**
 #
 # - describe haze, a watermark, a reflection and a foreground on a background by one [compositing](glossary.md#composition) formula, and say what the mask is in each case;
 # - explain why haze must be added and removed in [linear light](glossary.md#linear-light);
-# - solve this formula for a layer, and say when the solution is better than the network's own layer;
-# - name the [baseline](glossary.md#baseline) of each application, and the pictures on which the baseline wins.
+# - solve the compositing formula for a layer, and say when this solution is better than the layer that a network outputs;
+# - name the [baseline](glossary.md#baseline) of each application, and say on which pictures the baseline is better.
 #
 # **What you need**: [chapter 14](14_double_dip_layers.ipynb).
 # No GPU.
-# Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# Reading takes 40 minutes, and the computation takes less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -40,14 +40,14 @@ seed = 0
 start(budget, seconds={"quick": 35, "standard": 100, "full": 300})
 
 # %% [markdown]
-# `budget` changes sizes and numbers of steps, never the method.
+# `budget` changes image sizes and numbers of steps, never the method.
 # The [seed](glossary.md#seed) is fixed: two runs of the chapter on one computer give the same pictures, bit for bit.
 #
 # ## A hazy photograph: ours, or yours
 #
-# Choose a hazy photograph of your own (a street in fog, hills on a summer day), then select the cell below the button, and *Run > Run Selected Cell and All Below*.
-# If you choose none, the chapter uses a *rendered* alley: haze was added with a known depth map, so every layer is known.
-# (It is made of textures from CC0Textures, CC0, and of our own street front.)
+# Choose a hazy photograph of your own (a street in fog, hills on a summer day), then select the cell below the button, and choose *Run > Run Selected Cell and All Below*.
+# If you choose no photograph, the chapter uses a *rendered* alley: its haze was added with a known depth map, so every layer is known.
+# (The alley is made of textures from CC0Textures, CC0, and of our own rendered street front.)
 
 # %%
 from dil_teach.notebook import upload
@@ -63,7 +63,7 @@ side = {"quick": 128, "standard": 192, "full": 256}[budget]
 chosen = uploaded_image(button.value, default=alley["image"], max_side=side)
 hazy = chosen[:3].to(device())
 own = chosen is not alley["image"]
-clear = None if own else alley["clear"]  # unknown for your photograph
+clear = None if own else alley["clear"]  # not known for your photograph
 subject = "your photograph" if own else "an alley of brick walls"
 
 # %% [markdown]
@@ -72,12 +72,12 @@ subject = "your photograph" if own else "an alley of brick walls"
 # Write your answers down; each is tested below.
 #
 # 1.
-#    A method that removes haze estimates a map of its thickness and its *colour*, which is three numbers.
-#    Both estimates have errors.
-#    Which error does more harm?
+#    A method that removes haze estimates two things: a map of the haze's thickness, and the haze's *colour*, which is three numbers.
+#    Both estimates, the map and the colour, have errors.
+#    Which error does more harm: the error of the map, or the error of the colour?
 # 2.
 #    Three photographs have the same watermark.
-#    We can remove it from each photograph separately, or from all three together.
+#    We can remove the watermark from each photograph separately, or from all three together.
 #    Which information is missing in a single photograph?
 # 3.
 #    Patches of a clear photograph [recur](glossary.md#recurrence).
@@ -122,7 +122,7 @@ off = {
     for name, picture in shipped.items()
 }
 for name, levels in off.items():
-    print(f"{name:13} off by {levels:4.1f} grey levels at most")
+    print(f"{name:13} is wrong by at most {levels:4.1f} grey levels")
 
 # %%
 import torch.nn.functional as F
@@ -147,30 +147,30 @@ show(
 
 # %% [markdown]
 # Each column shows, from top to bottom, the front layer, the back layer, the mask (white where the front is visible) and the picture.
-# The reflection's mask is one grey for the whole picture.
-# The back layers of haze and watermark are single colours.
-# Because of such differences, some of these problems are easier than others:
+# The mask of the reflection has the same grey value in the whole picture.
+# The back layer of haze is a single colour, and so is the back layer of a watermark.
+# Some of these four problems are easier than others, because more is known about their layers:
 #
 # | | front $y_1$ | back $y_2$ | mask $m$ | what else is known |
 # |---|---|---|---|---|
 # | segmentation (chapter 14) | the foreground | the background | black or white | hints; foreground and background have different textures |
-# | reflection (chapter 14) | one scene | another scene | one number | their edges do not coincide |
+# | reflection (chapter 14) | one scene | another scene | one number | the edges of the two scenes do not coincide |
 # | **haze** | the scene | the [airlight](glossary.md#airlight): one colour, or a smooth layer | the [transmission](glossary.md#transmission), which depends only on depth | light is not negative |
-# | **watermark** | the photograph | one colour | 1 - [opacity](glossary.md#opacity) $\alpha$ | $\alpha$ is the same in each picture, and 0 in most pixels |
+# | **watermark** | the photograph | one colour | 1 - [opacity](glossary.md#opacity) $\alpha$ | the opacity $\alpha$ is the same in each picture, and 0 in most pixels |
 # | **video** | the foreground of each frame | the background of each frame | black or white | neighbouring frames are nearly the same; foreground and background move differently |
 #
-# Three pictures are reproduced up to rounding errors.
-# The hazy picture is not, although all its layers are correct: the numbers printed above show the error.
+# The formula reproduces three of the four pictures up to rounding errors.
+# The formula does not reproduce the hazy picture, although the layers of this picture are correct: the numbers printed above show the error.
 # What is wrong?
 #
 # ## Exercise: haze
 #
 # Light adds up.
 # The numbers in a file are not proportional to light: they are sRGB values, a nonlinear encoding that uses more of its 256 levels for dark tones.
-# Haze adds light to light *before* the camera encodes it.
+# Haze adds its light to the light of the scene *before* the camera encodes the sum.
 # So the formula holds in linear light: $I = t J + (1 - t) A$.
 # Here $J$ is the clear scene, $A$ the airlight and $t$ the transmission, which falls as $e^{-\beta d}$ with the distance $d$ [@narasimhan2002].
-# (A program adds a watermark to the *file*, so there the formula holds for sRGB values.)
+# (A program adds a watermark to the *file*, so for watermarks the formula holds for sRGB values.)
 #
 # Write `haze(clear, transmission, airlight)`.
 #
@@ -218,19 +218,19 @@ check.haze(haze)
 # %% [markdown]
 # ## Exercise: the front layer, in closed form
 #
-# Once the mask and the back layer are known, the front layer needs no network: solve the compositing formula for it.
-# There is one difficulty.
+# Once the mask and the back layer are known, the front layer needs no network: we solve the compositing formula for the front layer.
+# The solution for the front layer has one difficulty.
 # Where the mask is nearly 0, the front layer is almost invisible, and we would divide noise and rounding errors by almost 0.
 # So a *floor* limits the divisor: where the mask is below the floor, we divide by the floor instead.
 #
 # Write `front_layer(image, mask, back, floor)`.
 #
-# - `image`: Float[Tensor, "c h w"], in sRGB or in linear light, as the layers are.
+# - `image`: Float[Tensor, "c h w"], in sRGB values or in linear light, like the layers.
 # - `mask`: Float[Tensor, "1 h w"] in [0, 1].
 # - `back`: Float[Tensor, "c h w"], or "c 1 1" if it is one colour.
 # - `floor`: a float above 0.
 # - Returns the front layer, Float[Tensor, "c h w"], not clamped to [0, 1].
-#   Where the mask is 0, it should equal the back layer and be neither black nor infinite.
+#   Where the mask is 0, the front layer should equal the back layer, and be neither black nor infinite.
 #
 # Expected run time: a few milliseconds.
 
@@ -266,17 +266,19 @@ check.front_layer(front_layer)
 # </details>
 
 # %% [markdown]
-# The same line removes haze (with `to_linear` before and `to_srgb` after) and a watermark (with `1 - alpha` as the mask).
-# **Only the meaning of the symbols has changed.**
+# The same line of code removes haze (with `to_linear` before it and `to_srgb` after it) and a watermark (with `1 - alpha` as the mask).
+# **Only the meaning of the formula's symbols has changed.**
 # The rest of the chapter is about how to find the mask and the back layer.
 #
 # ## Haze: the dark channel
 #
 # We begin with the [baseline](glossary.md#baseline), which learns nothing.
 # Consider a clear outdoor picture.
-# Nearly everywhere except in the sky, a window of a few pixels contains a value near 0 in at least one of the three channels, because of a shadow, a leaf or a brick.
-# So the minimum over channels and window, the [dark channel](glossary.md#dark-channel), is close to 0 [@he2011].
-# In haze the dark pixel has the value $(1-t)\,A$ instead of 0, so the dark channel of $I/A$ is $1 - t$, which is a map of the haze.
+# Nearly everywhere except in the sky, a window of a few pixels contains a value near 0 in at least one of the three channels.
+# Such a dark value comes from a shadow, a leaf or a brick.
+# The [dark channel](glossary.md#dark-channel) is the minimum over the channels and the window, so it is close to 0 [@he2011].
+# In haze, such a dark value becomes $(1-t)\,A$ instead of 0.
+# So the dark channel of $I/A$ is $1 - t$, which is a map of the haze.
 
 # %%
 from dil_teach.classical.haze.dark_channel import (
@@ -293,15 +295,15 @@ from dil_teach.image.guided_filter import guided_filter
 
 
 def baseline_map(image, linear_airlight, radius, patch=7):
-    """The dark channel's transmission, aligned with the picture's edges."""
+    """The transmission from the dark channel, aligned with the picture's edges."""
     light = to_linear(image)[None]
     rough = dark_channel_transmission(light, linear_airlight, patch)
     return guided_filter(image[None], rough, radius, eps=1e-3)[0].clamp(0.05, 1)
 
 
 # %% [markdown]
-# Because of the window the map has blocks, so the [guided filter](glossary.md#guided-filter) aligns it with the edges of the picture [@he2010].
-# (The factor 0.95 leaves a little haze on purpose: without any haze, distant objects look near.)
+# The minimum over a window gives the map visible blocks, so the [guided filter](glossary.md#guided-filter) aligns the map with the edges of the picture [@he2010].
+# (The factor 0.95 in the code leaves a little haze on purpose: without any haze, distant objects look near.)
 
 # %%
 linear_hazy = to_linear(hazy)[None]
@@ -319,18 +321,18 @@ if not own:
 show(
     shown,
     alt=f"The dark channel of {subject}, pale where the haze is thick. The estimated "
-    "transmission: dark grey far away, like the true one, but with visible bricks. The "
-    "dark channel of the clear picture: black nearly everywhere.",
+    "transmission: dark grey far away, like the true transmission, but with visible "
+    "bricks. The dark channel of the clear picture: black nearly everywhere.",
     zoom=1,
 )
 
 # %% [markdown]
-# In the first picture, bright means thick haze; in the second, bright means near.
+# In the first picture, bright pixels have thick haze; in the second picture, bright pixels are near the camera.
 # The last picture tests the prior: the dark channel of the clear alley is black nearly everywhere, but not everywhere.
-# Where it is brighter (pale windows, the mortar between the bricks), the method mistakes pale surfaces for haze.
-# So bricks appear in a map that should show only depth.
+# Where this dark channel is brighter (at the pale windows of the houses and the mortar between the bricks), the method mistakes pale surfaces for haze.
+# So bricks appear in the transmission map, which should show only depth.
 #
-# Two parameters control the result.
+# Two parameters control the result of the method.
 # *Airlight*: the assumed brightness of the haze itself.
 # *Smoothness*: the number of pixels over which the guided filter averages.
 
@@ -380,12 +382,12 @@ haze_slider = explore(
 
 # %% [markdown]
 # If the airlight is too dark, the far end of the alley is wrong, because haze cannot explain a pixel that is brighter than the haze itself.
-# If it is too bright, some haze remains everywhere.
+# If the airlight is too bright, some haze remains everywhere.
 # Smoothness matters less.
-# With a small radius the map keeps the blocks of the minimum; with a large radius it copies the edges of the picture, including the bricks.
+# With a small radius, the map keeps the blocks of the window minimum; with a large radius, the map copies the edges of the picture, including the bricks.
 #
-# Question 1 asks which of the two errors does more harm.
-# The next cell measures each error alone on four scenes with a uniform airlight:
+# Question 1 asks which error does more harm: the error of the map, or the error of the airlight's colour.
+# The next cell measures each of these errors alone, on four scenes with a uniform airlight:
 
 # %%
 from dil_teach import psnr
@@ -405,27 +407,29 @@ for name in ("haze_lake", "haze_alley", "haze_garden", "haze_square"):
 wrong_airlight, wrong_transmission, both_wrong = torch.tensor(errors).mean(dim=0)
 
 # %% [markdown]
-# The first column uses the *true* transmission map and the estimated colour.
-# The second uses the true colour and the estimated map, which needs ten lines of code.
-# On average **the airlight does more harm**, although it is three numbers and the map 16,384.
-# (It does much more harm on the lake and in the garden; in the alley and on the square, the map does a little more harm.)
-# The closed form $J = A + (I - A)/t$ shows the reason.
+# The first column of the table uses the *true* transmission map and the estimated airlight.
+# The second column uses the true airlight and the estimated map, which needs ten lines of code.
+# On average, **the error of the airlight does more harm**, although the airlight is three numbers and the map has 16,384.
+# (On the lake and in the garden, the airlight's error does much more harm; in the alley and on the square, the map's error does a little more harm.)
+# The closed form $J = A + (I - A)/t$ shows why the error of the airlight $A$ does more harm.
 # Where the haze is thick, $t$ is small, and the error of $A$ is multiplied by $1/t - 1$, which is nine at $t = 0.1$.
-# The error has the same sign in the whole far half of the picture.
-# The errors of $t$ vary over the picture, and the colours of the far scene are close to $A$ anyway.
-# If a method is *given* the airlight, it is given most of the answer; remember this when you compare tables.
+# The error that a wrong airlight causes has the same sign in the whole far half of the picture.
+# The errors of $t$ vary over the picture, and they do less harm far away, because the colours of the far scene are close to $A$ anyway.
+# A method that is *given* the airlight is given most of the answer; remember this when you compare tables.
 
 # %% [markdown]
 # ## Haze: the upper envelope
 #
-# Can we improve the map?
-# Light is not negative: $J \ge 0$, so $I \ge (1-t)\,A$ in each channel, and
+# Can we improve the transmission map?
+# Light is never negative: $J \ge 0$.
+# So $I \ge (1-t)\,A$ holds in each channel, which gives this bound on the transmission $t$:
 #
 # $$t \;\ge\; 1 - \min_c \frac{I_c}{A_c} .$$
 #
-# Every pixel gives a **lower bound** on its own transmission, the boundary constraint of @meng2013, which @berman2016 use as well.
+# So every pixel gives a **lower bound** on its own transmission.
+# @meng2013 call this bound the boundary constraint, and @berman2016 use it as well.
 # The bound equals the transmission only where one channel of the clear scene is exactly 0.
-# The figure shows it along one row of the alley, with the true airlight:
+# The figure shows the lower bound along one row of the alley, computed with the true airlight:
 
 # %%
 from dil_teach.notebook import curves
@@ -447,19 +451,20 @@ show(
         xlabel="column [pixels]",
         ylabel="transmission",
     ),
-    alt="Three curves along a row of the alley. The truth is a smooth valley. The "
-    "lower bound jumps at each brick; only its highest points reach the truth. The "
-    "dark channel's map jumps as well, and is above the truth in the valley.",
+    alt="Three curves along a row of the alley. The true transmission is a smooth "
+    "valley. The lower bound jumps at each brick; only its highest points reach the "
+    "true transmission. The dark channel's map jumps as well, and in the valley it is "
+    "above the true transmission.",
 )
 
 # %% [markdown]
 # The true transmission is the [upper envelope](glossary.md#upper-envelope) of the bounds: it touches the *peaks* of the bounds, or is slightly above them where nothing is black.
-# The dark channel's map is too high at the far end of the alley, because its window includes the bounds of nearer walls.
-# It is too low at the window on the right (columns 98 to 104), where nothing is dark.
-# It also copies the bricks.
+# The dark channel's map is too high at the far end of the alley, because the window around a far pixel also contains pixels of nearer walls.
+# The map is too low at the house window on the right (columns 98 to 104), where nothing is dark.
+# The map also copies the bricks.
 #
-# Double-DIP uses the envelope as prior knowledge about the mask.
-# The model of chapter 14 needs only this code to become a method for haze:
+# Double-DIP uses the upper envelope as prior knowledge about the mask.
+# Together with the following code, the model of chapter 14 becomes a method that removes haze:
 
 # %%
 from dil_teach import Dehazing, DehazingSettings
@@ -476,18 +481,19 @@ show_source(neighbour_similarity)
 
 # %% [markdown]
 # - **Envelope.**
-#   The loss is 0.9 times the difference for a bound *above* the map, and 0.1 times the difference for a bound below it.
-#   So nine of ten bounds are below the best map.
-#   (This loss is also called pinball loss; at 0.5 its minimum is the median.)
+#   The loss is 0.9 times the difference between bound and map where the bound is *above* the map, and 0.1 times this difference where the bound is below the map.
+#   So the map with the smallest loss has nine of ten bounds below it.
+#   (This loss is also called pinball loss; if both weights are 0.5, its minimum is the median.)
 # - **Roughness.**
-#   $-\log t = \beta d$ is the depth up to a factor, and depth is smooth except where colours change.
+#   $-\log t = \beta d$ is proportional to the depth $d$, and depth is smooth except where colours change.
 # - **The airlight** is estimated first and then kept fixed.
-#   Its tint comes from recurrence: patches that [recur](glossary.md#recurrence) at two distances differ only by haze, and their colours lie on lines that meet in the airlight [@bahat2016].
-#   Its brightness comes from the haziest part, extrapolated to zero contrast.
-# - The front layer is a network's output, the mask is an interpolated coarse grid, and the back layer is one colour.
+#   The tint of the airlight comes from recurrence: patches that [recur](glossary.md#recurrence) at two distances differ only by haze.
+#   The colours of such patches lie on lines that meet in the airlight [@bahat2016].
+#   The brightness of the airlight comes from the haziest part of the picture, whose brightness is extrapolated to zero contrast.
+# - The front layer is the output of a network, the mask is a coarse grid that is interpolated, and the back layer is one colour.
 # - The final transmission is a blend of the learned mask and the guided dark channel.
 #
-# **Stopping rule**: the number of steps in the budget.
+# **Stopping rule**: training stops after the number of steps in the budget.
 
 # %%
 import dataclasses
@@ -505,9 +511,10 @@ for progress in train(dehazing, report_every=dehazing.total_steps // 3):
     panel.update(progress, dehazing.transmission())
 
 # %% [markdown]
-# The losses level off within the first half of the steps.
-# The reconstruction error soon becomes small, because map and airlight are nearly right from the start and the network only has to find the colours.
-# This error does not measure the quality of the *map*.
+# The losses stop falling within the first half of the steps.
+# The reconstruction error soon becomes small, because the map and the airlight are nearly right from the start.
+# The network only has to find the colours.
+# The reconstruction error does not measure the quality of the *map*.
 
 # %%
 haze_free = dehazing.haze_free()
@@ -527,12 +534,12 @@ show(
 )
 
 # %% [markdown]
-# The network's own layer is a blur without bricks, because in so few steps a network fits only smooth content.
-# This does no harm, because the network's layer is not the result.
-# **The closed form takes map and airlight from the training, and every detail from the given picture.**
+# The layer that the network outputs is blurred and shows no bricks, because in so few steps a network fits only smooth content.
+# This blur does no harm, because the network's layer is not the result.
+# **The closed form takes the map and the airlight from the training, and every detail from the given picture.**
 #
 # How much does the result depend on the airlight?
-# We process the alley again, and now the method is *given* the true colour:
+# We process the alley again, and now the method is *given* the true airlight:
 
 # %%
 from dil_teach import fit
@@ -549,20 +556,21 @@ for name, version in versions.items():
 print("The method's warning:", dehazing.doubts() or "none")
 
 # %% [markdown]
-# Here the envelope and the airlight from recurring patches gain one and a half to two decibels over the baseline.
-# Most of the gain is in colour: the PSNR below the pictures, on luma only, differs little.
-# The printed scores use all three channels.
-# If the airlight is known, the gain is about two decibels larger.
-# If the method warns about the airlight of the alley, it is right: even at the far end, a fifth of the wall's light reaches the camera, so no pixel shows the airlight alone.
-# (The baseline here is ten lines with settings that we chose for this picture.
-# Other settings of window and filter, chosen *with the ground truth* of this picture, gain half a decibel.)
+# On the alley, the upper envelope and the airlight from recurring patches gain one and a half to two decibels over the baseline.
+# Most of the gain over the baseline is in colour: the PSNR below the pictures is computed on luma only, and there the two results differ little.
+# The scores that the cell above prints use all three channels.
+# If the method knows the true airlight, its gain is about two decibels larger.
+# If the method warns about the airlight of the alley, the warning is right.
+# Even at the far end of the alley, a fifth of the wall's light reaches the camera, so no pixel shows the airlight alone.
+# (The baseline is ten lines of code, with settings that we chose for this picture.
+# If we choose the window and the filter *with the ground truth* of this picture, the baseline gains half a decibel.)
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "haze in sRGB instead of linear light: over 30 levels off": off["haze"] > 30,
+    "haze added in sRGB values is wrong by over 30 grey levels": off["haze"] > 30,
     "no bound exceeds the true transmission by over 0.02": too_high == 0,
-    "the estimated airlight costs over 0.5 dB more than the map": bool(
+    "the estimated airlight costs over 0.5 dB more than the estimated map": bool(
         wrong_airlight < wrong_transmission - 0.5
     ),
 }
@@ -574,10 +582,10 @@ check_claims(claims)
 # %% [markdown]
 # ## Haze: an airlight that is not uniform
 #
-# In smoke near a window, or near a low sun, the airlight is brighter on one side.
-# Then the back layer is not one colour, but it may still be *smooth*.
-# We use the same model, with a quadratic function of the position as its back layer.
-# (Rendered from the coffee cup, Rachel Michetti; the cat, Stéfan van der Walt; the astronaut, NASA; and CC0Textures' bricks.)
+# In smoke near a window, or in haze near a low sun, the airlight is brighter on one side.
+# If the airlight is not uniform, the back layer is not one colour, but it may still be *smooth*.
+# We use the same model for haze, but its back layer is now a quadratic function of the position.
+# (The scene is rendered from the coffee cup by Rachel Michetti, the cat by Stéfan van der Walt, the astronaut by NASA, and the bricks of CC0Textures.)
 
 # %%
 gallery = {n: i.to(device()) for n, i in scene("haze_gallery").images.items()}
@@ -590,7 +598,7 @@ by_airlight = {
 # %%
 from dil_teach import fit_all
 
-fit_all(by_airlight.values())  # in parallel on the available cores
+fit_all(by_airlight.values())  # trains both methods in parallel on the available cores
 freed = {name: method.haze_free() for name, method in by_airlight.items()}
 gallery_score = {n: psnr(image, gallery["clear"]) for n, image in freed.items()}
 
@@ -598,38 +606,41 @@ gallery_score = {n: psnr(image, gallery["clear"]) for n, image in freed.items()}
 pictures = {"under haze": picture, "clear": gallery["clear"]}
 airlights = {"": torch.ones_like(picture), "true": gallery["airlight"]}
 for name, method in by_airlight.items():
-    pictures[f"by {name}\n{gallery_score[name]:.1f} dB"] = freed[name]
+    pictures[f"with {name}\n{gallery_score[name]:.1f} dB"] = freed[name]
     airlights[name] = method.airlight()[0].expand_as(picture)
 stacked = zip(pictures, pictures.values(), airlights.values(), strict=True)
 show(
     {title: torch.cat([above, below], dim=1) for title, above, below in stacked},
     alt="A gallery in smoke, and three columns with a picture above its airlight. "
     "Clear: the true airlight is cream on the right and bluish on the left. One "
-    "colour: cream, and a blue cast on the left. Smooth layer: less blue cast.",
+    "colour: a cream airlight, and a picture with a blue cast on the left. Smooth "
+    "layer: a picture with less blue cast.",
     zoom=1,
 )
 
 # %% [markdown]
-# The upper row shows the pictures, the lower row their airlights.
-# With one colour for the whole picture, the left half turns blue.
-# Its haze *was* bluish, and a cream airlight does not explain this colour, so it remains on the wall.
-# The smooth layer correctly changes from bluish to cream, but it is too bright everywhere.
-# It removes the blue cast and leaves a reddish one; it gains about one decibel.
-# The gain is not larger, because the colour and the thickness of haze are hard to separate if both may vary over the picture.
+# The upper row shows the pictures, and the lower row shows their airlights.
+# If the airlight is one colour for the whole picture, the left half of the result turns blue.
+# The haze in the left half *was* bluish.
+# A cream airlight does not explain this blue, so the blue remains on the wall.
+# The airlight that is a smooth layer correctly changes from bluish to cream, but it is too bright everywhere.
+# The smooth layer removes the blue cast but leaves a reddish cast; its gain is about one decibel.
+# This gain is not larger, because the colour and the thickness of haze are hard to separate if both may vary over the picture.
 
 # %% [markdown]
 # ## Watermark: three photographs that share it
 #
-# Now the mask is $1 - \alpha$ and the back layer is one colour.
-# Both are the same in all photographs, and only the photographs differ.
-# The method uses this.
-# At each position it takes the *median* of the three photographs' gradients.
-# This is the gradient of the mark, because the gradients of the photographs themselves have nothing in common [@dekel2017].
+# For a watermark, the mask is $1 - \alpha$ and the back layer is one colour.
+# The mask and the back layer are the same in all three pictures; only the photographs differ.
+# At each position, the method takes the *median* of the gradients of the three photographs.
+# The median is the gradient of the mark, because the gradients of the photographs themselves have nothing in common [@dekel2017].
+# So the median shows the outline of the mark.
 # From this outline, gradient descent finds $\alpha$ and the colour that make all three photographs smooth when the mark is removed.
-# This is the **total-variation start**, and our baseline.
+# This solution is called the **total-variation start**, and it is our baseline.
 #
-# Double-DIP [@gandelsman2019] adds the prior of a network: one network outputs all three clean photographs, and the compositing formula has to reproduce the marked photographs.
-# (In the library `front` and `back` are exchanged: the front layer is the mark.)
+# Double-DIP [@gandelsman2019] adds the prior of a network: one network outputs all three clean photographs.
+# The compositing formula has to reproduce the marked photographs from these outputs.
+# (In the code of the library, `front` and `back` are exchanged: there the front layer is the mark.)
 
 # %%
 from dil_teach import WatermarkRemoval, WatermarkSettings
@@ -648,10 +659,10 @@ for progress in train(shared, report_every=shared.total_steps // 3):
     print(f"step {progress.step}: variation {progress.losses['variation']:.4f}")
 
 # %% [markdown]
-# The method was given no box, no outline and no colour.
-# The variation hardly changes during the training, because the total-variation start has already minimised it.
-# **Stopping rule**: the number of steps in the budget.
-# (We do not stop at the best reconstruction, because two wrong grey layers could also reconstruct the picture very well.)
+# The method was given no box, no outline and no colour of the mark.
+# The printed total variation hardly changes during the training, because the total-variation start has already minimised it.
+# **Stopping rule**: training stops after the number of steps in the budget.
+# (We do not stop at the step with the best reconstruction, because two wrong grey layers could also reconstruct the picture very well.)
 
 # %%
 import math
@@ -660,7 +671,7 @@ inside = alpha > 0.02  # the ground truth, used for scores only
 
 
 def score_inside(image, truth):
-    """PSNR in dB over the marked pixels only."""
+    """The PSNR in dB, computed over the marked pixels only."""
     error = (image - truth)[inside.expand_as(truth)].square().mean()
     return -10 * math.log10(error)
 
@@ -693,24 +704,25 @@ show(
 )
 
 # %% [markdown]
-# In the marked pixels the result gains about eighteen decibels, and almost no trace of the mark remains.
-# (The PSNR below the pictures is for the whole picture.)
+# In the marked pixels, the result gains about eighteen decibels over the given picture, and almost no trace of the mark remains.
+# (The PSNR below the pictures is computed over the whole picture.)
 # We draw three conclusions:
 #
-# - **The baseline has done the work.**
-#   Training changes its result by a fraction of a decibel, and at this budget for the worse.
-#   To improve it, the network would have to predict the photographs better than the closed form does, but it predicts them worse.
-# - **The network's own layer is a blur.**
-#   A network fits smooth content first; so it can separate layers, but its own layer lacks detail.
+# - **Nearly all of the gain comes from the baseline.**
+#   Training changes the result of the baseline by a fraction of a decibel, and with this budget the result becomes worse.
+#   The network could improve the result only if it predicted the photographs better than the closed form does, but it predicts them worse.
+# - **The layer that the network outputs is blurred.**
+#   A network fits smooth content first.
+#   Therefore a network can separate layers, but the layer that it outputs lacks detail.
 #   The closed form takes opacity and colour from the model and *every detail from the given picture*.
 # - **Where the method finds no mark, nothing changes**, because the closed form is the identity where $\alpha = 0$.
-#   The network's layer would have changed every pixel a little.
+#   The layer that the network outputs would change every pixel a little.
 #
 # ## Watermark: one photograph and a box
 #
 # Now the method gets only one of the three photographs, and a box around the mark.
 # A second baseline is *inpainting*: discard all pixels under the mark, and fill the hole with the smoothest surface [@damelin2018].
-# We give inpainting an advantage: it knows the true outline of the mark, which the method has to find.
+# We give inpainting an advantage: it knows the true outline of the mark, which Double-DIP has to find.
 
 # %%
 from dil_teach.classical.inpainting import biharmonic
@@ -776,46 +788,48 @@ mark_choice = explore(
 
 # %% [markdown]
 # Look at the *estimated opacity*.
-# From three photographs, it shows almost only the letters and the ring.
-# From the cat alone, it shows letters, ring, an eye and half of the fur.
-# In one picture, the method cannot distinguish a pale stroke of fur from a stroke of the mark, because the picture becomes smoother if either is removed.
+# The opacity estimated from three photographs shows almost only the letters and the ring of the mark.
+# The opacity estimated from the cat alone shows the letters, the ring, an eye and half of the fur.
+# In a single picture, the method cannot distinguish a pale stroke of fur from a stroke of the mark.
+# The picture becomes smoother if a stroke of either kind is removed.
 # This answers question 2: a single picture does not show what belongs to the mark and what to the photograph.
-# Better training would not help.
+# Better training would not add the missing information.
 #
-# So on the cat, **inpainting is better by far**: it knows the outline, fur is similar everywhere, and the strokes are thin.
-# On the cup the method is better.
-# The saucer under the mark is plain, so $\alpha$ is nearly right.
-# The letters cover the spoon's handle and the rim of the cup.
-# A smooth surface cannot reproduce them, but they *are visible in the picture* at half contrast.
-# The closed form restores them, and inpainting discards them.
-# Inpainting is better where the mark cannot be distinguished from the photograph, and where the discarded pixels contain little detail.
+# So on the cat, **inpainting is better than Double-DIP by far**.
+# Inpainting knows the outline of the mark, the strokes of the mark are thin, and the fur is similar everywhere.
+# On the cup, Double-DIP is better than inpainting.
+# The saucer under the mark has no texture, so the estimated $\alpha$ is nearly right.
+# The letters of the mark cover the handle of the spoon and the rim of the cup.
+# A smooth surface cannot reproduce the handle and the rim, but both *are visible in the picture* at half contrast.
+# The closed form restores the handle and the rim; inpainting discards them.
+# In general, inpainting is better where the mark cannot be distinguished from the photograph, and where the discarded pixels contain little detail.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 before, start, closed, network = map(min, mark_score.values())
 ahead = {what: scores[2] - scores[1] for what, scores in one_score.items()}
 claims = {
-    "three photographs: over 12 dB gained inside the mark": closed > before + 12,
-    "training changes the start's PSNR by under 1.5 dB": abs(closed - start) < 1.5,
-    "the network's own layer is over 8 dB worse": network < closed - 8,
+    "three photographs gain over 12 dB inside the mark": closed > before + 12,
+    "training changes the baseline's PSNR by under 1.5 dB": abs(closed - start) < 1.5,
+    "the network's own layer is over 8 dB worse than the result": network < closed - 8,
     "nothing changes where no mark was found": changed == 0,
-    "one photograph, cat: inpainting is better": ahead["cat"] > 2,
-    "one photograph, cup: inpainting is worse": ahead["cup"] < -2,
+    "on the cat alone, inpainting beats Double-DIP": ahead["cat"] > 2,
+    "on the cup alone, Double-DIP beats inpainting": ahead["cup"] < -2,
 }
 check_claims(claims)
 
 # %% [markdown]
 # ## Exercise: flicker
 #
-# The masks of a video may be nearly correct in each frame and still flicker along the outline.
-# Write `flicker(masks, motion)`, which measures this for a video that moves by whole pixels.
+# The masks of a video may be nearly correct in each frame and still flicker along the outline of the object.
+# Write `flicker(masks, motion)`, which measures the flicker of the masks of a video that moves by whole pixels.
 #
 # - `masks`: Float[Tensor, "t 1 h w"] in [0, 1], one for each frame.
 # - `motion`: a list of t - 1 pairs `(down, right)` in whole pixels: the motion of the whole picture from each frame to the next.
-#   A point in row $y$ of one frame is in row $y$ + down of the next.
+#   A point in row $y$ of one frame is in row $y$ + down of the next frame.
 # - Returns one float.
-#   Shift each mask by the motion, and take the mean absolute difference from the next mask.
-#   Average over all pairs of neighbouring frames.
+#   Shift each mask by the motion, and take the mean absolute difference between the shifted mask and the next mask.
+#   Average this difference over all pairs of neighbouring frames.
 #   Pixels that are visible in only one of the two frames do not count.
 #
 # Expected run time: a few milliseconds.
@@ -842,18 +856,18 @@ check.flicker(flicker)
 # <details><summary>Hint 1</summary>
 #
 # Suppose that the second of two frames shows everything one row lower.
-# Which row of the first frame corresponds to row 5 of the second?
+# Which row of the first frame corresponds to row 5 of the second frame?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
 # `roll` shifts a mask, but rows that leave at the bottom reappear at the top.
-# Which rows and columns must be left out?
+# Which rows and columns must the comparison leave out?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# After a shift down by 2, the first two rows are unknown; after a shift by -2, the last two.
+# After a shift down by 2, the first two rows are unknown; after a shift by -2, the last two rows are unknown.
 # The known rows begin at `max(down, 0)` and end at `height + min(down, 0)`.
 #
 # </details>
@@ -863,19 +877,21 @@ check.flicker(flicker)
 #
 # In a video, each frame has its own layers and its own mask.
 # The same two networks output the layers of all frames.
-# Each frame has its own network input, and the inputs of neighbouring frames are nearly the same, so the layers change little from frame to frame.
-# The mask of each pixel is a small function of its texture, and it is the *same* function in all frames.
-# Hints are given for the first frame only.
+# Each frame has its own network input, and the inputs of neighbouring frames are nearly the same.
+# So the layers change little from frame to frame.
+# A small function computes the mask at each pixel from the texture around the pixel; the function is the *same* in all frames.
+# The method is given hints for the first frame only.
 #
 # A video also contains information that a single picture lacks: objects move, and pixels that move together belong together.
-# [Optical flow](glossary.md#optical-flow) estimates for each pixel how far down and right it moves to the next frame [@zach2007].
-# These two numbers are additional features from which the mask is computed.
-# The graph cut also uses all frames at once.
-# Different labels for a pixel and for its position in the next frame cost as much as different labels for two neighbours.
+# [Optical flow](glossary.md#optical-flow) estimates how far each pixel moves down and right from one frame to the next [@zach2007].
+# These two numbers per pixel, the motion down and right, are additional features for the computation of the mask.
+# The graph cut also processes all frames at once.
+# The graph cut treats a pixel and the position of this pixel in the next frame like two neighbouring pixels: different labels for the two have the same cost.
 #
-# To test whether this helps, we measure the [flicker](glossary.md#flicker).
-# We shift each mask back by the motion of the foreground, which is known for this rendered video, and compare it with the mask of the next frame.
-# Unlike in your exercise, the motion may be a fraction of a pixel.
+# To test whether the information from several frames helps, we measure the [flicker](glossary.md#flicker) of the masks.
+# We shift each mask back by the motion of the foreground, and compare the shifted masks of neighbouring frames.
+# The motion is known, because this video is rendered.
+# In your exercise, the motion was a whole number of pixels; here it may be a fraction of a pixel.
 
 # %%
 count, wide = {"quick": (3, 64), "standard": (4, 96), "full": (8, 128)}[budget]
@@ -913,7 +929,7 @@ film_masks["Double-DIP, each frame"] = torch.stack(
 
 # %% tags=["algorithm"]
 def stabilised(masks, known):
-    """The masks, each moved back to the foreground's position in frame 1."""
+    """Move each mask back to the position that the foreground has in frame 1."""
     size = masks.shape[-1]
     still = []
     for mask, (down, right), turn in zip(
@@ -957,27 +973,28 @@ film_slider = explore(
 )
 
 # %% [markdown]
-# Change the frame and look at the spoon below the cat.
-# It has the same grey tones as the cat, so a single frame does not show where the cat ends.
+# Change the frame with the slider, and look at the spoon below the cat.
+# The spoon has the same grey tones as the cat, so a single frame does not show where the cat ends.
 # GrabCut (chapter 14) models the colours of the two layers.
-# In each frame separately it assigns a different part of the spoon to the cat, so it flickers most.
-# Double-DIP on single frames assigns the bowl of the spoon to the cat in all frames, which is wrong but flickers less.
-# Double-DIP on all frames together separates cat and spoon, or nearly so at this size, because the spoon moves left with the cup and the cat moves right.
-# Without the motion features, averaging over frames does not help.
-# The texture is nearly the same in every frame, so the average contains the same wrong spoon with less noise.
+# GrabCut processes each frame separately and assigns a different part of the spoon to the cat each time, so its masks flicker most.
+# Double-DIP on single frames assigns the bowl of the spoon to the cat in all frames; these masks are wrong, but they flicker less.
+# Double-DIP on all frames together separates the cat from the spoon, at this size not quite completely.
+# The motion makes this separation possible: the spoon moves left with the cup, and the cat moves right.
+# Averaging over frames does not help without the motion features.
+# The texture is nearly the same in every frame, so the average still assigns the spoon to the cat, only with less noise.
 #
-# (In the runs on single frames, both methods use the first frame's hints for every frame.
-# The masks of the video have soft edges, so they flicker less.
-# The flicker of the ground truth is not 0, because its outline moves by fractions of a pixel.
-# At this size, a flicker of one pixel along the outline is about three percent.
-# If neither foreground nor camera moves, only texture distinguishes the foreground.)
+# (On single frames, GrabCut and Double-DIP use the hints of the first frame for every frame.
+# The masks of all frames together have soft edges, which also makes them flicker less.
+# The flicker of the true masks is not 0, because their outline moves by fractions of a pixel.
+# At this size, a mask whose outline jumps by one pixel has a flicker of about three percent.
+# If neither the foreground nor the camera moves, only texture distinguishes the foreground.)
 #
 # **Low flicker alone does not prove a good mask.**
-# A black mask has no flicker.
-# So also compare the overlap.
+# A mask that is black everywhere has no flicker.
+# So also compare the overlap of each mask with the true mask.
 #
-# Haze in a video has one airlight for all frames.
-# Here Double-DIP gets all frames together, and the baseline gets one frame at a time:
+# In a hazy video, all frames have the same airlight.
+# In the next cell, Double-DIP gets all frames together, and the baseline gets one frame at a time:
 
 # %%
 wall = scene("video_haze").images
@@ -1005,19 +1022,20 @@ def render_haze_film(frame):
 haze_film_slider = explore(
     render_haze_film,
     {"frame": Slider("Frame", 1, count, 1, 1)},
-    "Frame {frame}: a dahlia and a pagoda before a wall: under haze; by the baseline, "
-    "with a white wall; by Double-DIP, with a greyish violet wall; and clear, with a "
-    "dark wall",
+    "Frame {frame}: a dahlia and a pagoda before a wall: under haze; the baseline's "
+    "result, with a white wall; Double-DIP's result, with a greyish violet wall; and "
+    "the clear frame, with a dark wall",
     examples=[{"frame": 1}],
     live=True,
 )
 
 # %% [markdown]
 # The wall in the background is dark and far away, and even where the haze is thickest, some light of the wall is visible.
-# The baseline mistakes this mixture for the airlight, so its airlight is too dark and its wall becomes white.
+# The baseline mistakes this mixture of wall and haze for the airlight.
+# So the airlight of the baseline is too dark, and the wall becomes white in its result.
 # Double-DIP estimates an airlight that is brighter than every pixel of the picture, and its result is closer to the ground truth.
-# Some haze remains around the pagoda.
-# As for one picture, the airlight matters most.
+# In the result of Double-DIP, some haze remains around the pagoda.
+# For a video, as for a single picture, the airlight matters most.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -1028,8 +1046,10 @@ claims = {
     "GrabCut's masks of single frames overlap the truth less": (
         overlap[joint] > overlap[single]
     ),
-    "GrabCut's flicker over twice as much": flickers[joint] < flickers[single] / 2,
-    "hazy video: over 2 dB better than the baseline": gain > 2,
+    "GrabCut's masks flicker over twice as much as Double-DIP's masks": (
+        flickers[joint] < flickers[single] / 2
+    ),
+    "on the hazy video, Double-DIP beats the baseline by over 2 dB": gain > 2,
 }
 check_claims(claims)
 
@@ -1037,7 +1057,7 @@ check_claims(claims)
 # ## The thread of the course: the recurrence score
 #
 # Does haze change how much of a picture [recurs](glossary.md#recurrence-score)?
-# (We measure the 64 x 64 pixels in the middle.)
+# (We measure the recurrence score of the 64 x 64 pixels in the middle.)
 
 # %%
 from dil_teach import recurrence_score
@@ -1052,19 +1072,22 @@ for name, picture in recurring.items():
     print(f"{name:16}{recurs[name]:.2f}")
 
 # %% [markdown]
-# Under haze *more* patches have a good match, not fewer (question 3), and the score falls again when the haze is removed.
+# Under haze, *more* patches have a good match, not fewer, which answers question 3.
+# The recurrence score falls again when the haze is removed.
 # Haze multiplies all contrasts by $t$.
-# A brick at the far end keeps a fifth of its contrast and differs from its neighbours by at most two grey levels, and patches that are nearly indistinguishable count as similar.
-# A high score is not a sign of quality here, because a photograph that has lost its detail has a high score.
-# This is also why haze is hard for all methods of this course: many patches match, but they contain no detail to learn from.
-# (The planned chapter 08 will use recurrence differently.
-# A near patch and a far patch that are the *same* in the clear scene have different contrasts under haze, so they no longer match; such pairs reveal the airlight.)
+# A brick at the far end keeps a fifth of its contrast and differs from the bricks around it by at most two grey levels.
+# Patches that are nearly indistinguishable count as similar.
+# A high recurrence score is not a sign of quality here, because a photograph that has lost its detail has a high score, too.
+# Haze is therefore hard for all methods of this course: many patches match, but they contain no detail to learn from.
+# (The planned chapter 08 will use recurrence in another way.
+# A near patch and a far patch may be the *same* in the clear scene, but under haze they have different contrasts and no longer match.
+# Such pairs of patches reveal the airlight.)
 
 # %% [markdown]
 # ## When it fails: a scene with sky
 #
 # Here are two more scenes; the method's own warnings are printed with the results.
-# (Photograph of the pagoda: danielbuechele, CC BY 2.0; of the dahlia: vultilion, CC BY 2.0; both as scikit-learn ships them.)
+# (Photograph of the pagoda: danielbuechele, CC BY 2.0; photograph of the dahlia: vultilion, CC BY 2.0; both photographs come from scikit-learn.)
 
 # %%
 smooth_ends = {
@@ -1095,33 +1118,36 @@ show(
     lake,
     alt="A pagoda before a lake and a pale sky; the result, clear but with rosy and "
     "blue stains in the sky; the ground truth; the estimated map, black in the sky "
-    "and over the lake; and the true map, dark grey there",
+    "and over the lake; and the true map, dark grey in both places",
     zoom=1,
 )
 
 # %% [markdown]
-# The result is good on the pagoda and wrong in the sky.
+# The result for the lake is good on the pagoda and wrong in the sky.
 # A clear sky is *bright in every channel*.
-# It contains nothing dark, so the bounds are far below the true transmission.
-# Smoothness does not raise the map there, because the sky is large and its boundary is an edge.
-# So the map is almost 0 in the sky, and the closed form multiplies all differences there by ten, including rounding errors.
-# They appear as coloured stains.
-# No loss and no network can repair this: sky and opaque haze look the same, and the picture does not show which it is.
+# The sky contains nothing dark, so the lower bounds there are far below the true transmission.
+# The smoothness term does not raise the map in the sky, because the sky is large and its boundary is an edge.
+# So the map is almost 0 in the sky.
+# The closed form then multiplies all differences in the sky by ten, including rounding errors.
+# The multiplied errors appear as coloured stains in the sky.
+# No loss and no network can repair this error: a sky and opaque haze look the same, and the picture does not show which of the two is there.
 #
 # But a method can notice the problem and warn the user.
 # Contrast falls with transmission, so if the haziest part has no contrast at all, it may be sky.
-# This is a suspicion, not a proof.
-# The garden has no sky: its far end is a hedge out of focus, which is just as smooth.
-# There the warning is right for another reason: in a smooth part, the airlight cannot be distinguished from the colour of a surface.
-# A white wall, snow, or a pale dress near the camera mislead the method in the same way, and it does not notice all of them.
+# A lack of contrast suggests that there is sky, but does not prove it.
+# The garden has no sky: its far end is a hedge out of focus, which is as smooth as a sky.
+# In the garden, the warning is right for another reason: in a smooth part, the airlight cannot be distinguished from the colour of a surface.
+# A white wall, snow, or a pale dress near the camera misleads the method in the same way, and the method does not always notice.
 # If *your* photograph has much sky, judge only the rest of the picture, or give the method the airlight.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
     "the method warns on the scene with sky": doubts["haze_lake"] is not None,
-    "the method also warns on the smooth far end": doubts["haze_garden"] is not None,
-    "gallery: a smooth airlight beats one colour by over 0.5 dB": (
+    "the method also warns on the scene with a smooth far end": (
+        doubts["haze_garden"] is not None
+    ),
+    "in the gallery, a smooth airlight beats one colour by over 0.5 dB": (
         gallery_score["a smooth layer"] > gallery_score["one colour"] + 0.5
     ),
 }
@@ -1131,17 +1157,18 @@ check_claims(claims)
 # ## Summary
 #
 # - One compositing formula describes foreground and background, a reflection, haze and a watermark; only the meaning of its symbols differs.
-#   For haze it holds in linear light, for the others in sRGB values.
-# - If mask and back layer are known, the closed form gives the front layer, with all the detail of the image.
-#   The training finds the mask and the back layer; the result is not a network's output.
-# - Each pixel gives a lower bound on its transmission, so the transmission map is an upper envelope.
+#   For haze, the formula holds in linear light; for the other three, it holds in sRGB values.
+# - If the mask and the back layer are known, the closed form gives the front layer, with all the detail of the image.
+#   The training finds the mask and the back layer; the result is not the output of a network.
+# - Each pixel gives a lower bound on its transmission, so the transmission map is the upper envelope of these bounds.
 #   But the three numbers of the airlight may matter more than the map.
 # - From several pictures, a method can separate the shared watermark from the photographs.
-#   A single picture does not contain this information, so inpainting, which uses no model of the mark, may be better.
-# - Compare every result with a baseline; and a method should warn the user where it is unsure.
+#   A single picture does not show what belongs to the watermark, so inpainting, which uses no model of the mark, may be better.
+# - Compare every result with a baseline.
+#   A method should warn the user where its result is uncertain.
 #
 # Further reading: there are two other ways to find the airlight and the map.
-# One uses the lines that the colours of one surface form in haze [@fattal2014].
-# The other uses pairs of patches that recur at different distances [@bahat2016]; the planned chapter 08 will use it.
+# One method uses the lines that the colours of one surface form in haze [@fattal2014].
+# Another method uses pairs of patches that recur at different distances [@bahat2016]; the planned chapter 08 will use this method.
 #
 # ## References
