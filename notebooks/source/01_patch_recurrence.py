@@ -494,7 +494,7 @@ check.percentage_against_scale(percentage_against_scale)
 #
 # The paper measured recurrence in 300 grey photographs of the Berkeley set, which have 481 x 321 pixels.
 # The paper reports lower bounds for the percentage of 5 x 5 patches that have nine or more similar patches.
-# (We could not check the paper's text when we wrote this chapter: look up the three percentages before you cite them.)
+# (We could not check the paper's text when we wrote this chapter: look up the percentages before you cite them.)
 # The next cell prints the percentages of our photograph, in colour and in grey:
 
 # %%

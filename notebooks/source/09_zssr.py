@@ -468,7 +468,7 @@ show(
 # First, knowing the blur improves the result more than the network does: if we assume bicubic, we lose most of the gain.
 # @michaeli2013 found the same for other methods.
 # Second, **with the true blur, the control also reaches most of the gain**.
-# With the true blur, learning adds a little less than one decibel; if we assume too much blur, learning adds nothing.
+# With the true blur, learning adds about two thirds of a decibel; if we assume too much blur, learning adds nothing.
 # The next figure shows the pictures by ZSSR and by the control.
 
 # %%
@@ -571,7 +571,7 @@ size_choice = explore(
 )
 
 # %% [markdown]
-# A network with a thousand weights scores the same as the control.
+# A network with a thousand weights scores about the same as the control.
 # A deep network with fewer than five thousand weights is a little better than the control.
 # So even a small network can learn from one image.
 # More layers help if each layer has enough channels.

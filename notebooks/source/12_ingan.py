@@ -432,7 +432,7 @@ show_source(Generator.draw_level)
 # - The transformation acts on the input, not inside the network.
 #   Six more input channels tell the network **where each pixel comes from** and how much the picture is stretched there.
 # - There are **no normalisation layers**, and the hinge loss replaces the least-squares loss.
-#   We compared these two losses in one run; the results were about equally good.
+#   We trained once with each of these two losses; the results were about equally good.
 # - Where the picture is not stretched, a level of the pyramid starts with the **image's own detail**.
 #   We also add an **identity loss**: for the identity transformation, the output should equal the photograph.
 # - **One discriminator** judges two scales, which differ by a factor of 1.5.
@@ -767,7 +767,7 @@ for name, pictures in results.items():
 # The street front of texture expansion has many windows, but their rows slant, and the walls break.
 # The flower of texture expansion is a large disc of straight streaks, because a flower is not a texture.
 # In completeness and coherence, the street front and the flower of texture expansion are worse than the stretched pictures by a factor of 1.3 to 2.9.
-# Each of the eight methods has a picture on which it is the best choice.
+# None of the eight methods is the best choice on all pictures.
 #
 # ## Count the coins
 #
