@@ -40,7 +40,8 @@ SIZE = 128
 SIGMA = 25 / 255
 TV_WEIGHTS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2)
 NLM_STRENGTHS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1)
-"""Strengths for the baselines 'tuned with the truth': the best PSNR counts."""
+"""The strengths that are tried for the baselines 'tuned with the truth'; the one with
+the best PSNR counts."""
 
 
 def noisy_photo(name: str, seed: int) -> tuple[Image, Image]:
@@ -59,9 +60,9 @@ def timed(method: DeepImagePrior | ZSN2N) -> float:
 def denoise(seeds: tuple[int, ...]) -> list[dict]:
     """Compare the standard budgets with TV and NLM.
 
-    After each step there is a moving average. The oracle takes the one that is nearest
-    to the ground truth. Only the oracle uses the steps after the stop, so their time
-    does not count.
+    Of the moving averages after all steps, the oracle takes the one that is nearest to
+    the ground truth. Only the oracle uses the steps after the stop, so the time of
+    these steps does not count.
     """
     rows = []
     for name in FIVE:
@@ -158,11 +159,11 @@ class AuthorsNetwork(nn.Module):
 
 
 def authors(seeds: tuple[int, ...], name: str = "astronaut") -> list[dict]:
-    """CPU seconds to reach the same PSNR: the authors' network and settings, and ours.
+    """Compare the CPU seconds that the authors' network and ours need for one PSNR.
 
     The authors use Adam at 0.01, noise of 1/30 on the network input, a moving average
-    of 0.99, float32 and 1,800 steps. Both run once on one photograph; the score is the
-    PSNR of the moving average.
+    of 0.99, float32 and 1,800 steps. Both networks are trained once on one photograph;
+    the score is the PSNR of the moving average.
     """
     truth, noisy = noisy_photo(name, seeds[0])
     dip = DeepImagePrior(noisy, settings=DeepImagePriorSettings.standard(seed=seeds[0]))
@@ -224,7 +225,7 @@ def authors_curve(noisy: Image, truth: Image, seed: int) -> list[tuple[float, fl
 
 
 def masks() -> dict[str, Tensor]:
-    """Three masks: half of the pixels at random, printed text, and a square hole."""
+    """Three masks: half of the pixels (at random), printed text, and a square hole."""
     half = torch.rand(1, SIZE, SIZE, generator=torch.Generator().manual_seed(1)) < 0.5
     page = Picture.new("L", (SIZE, SIZE))
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(16)
@@ -238,12 +239,13 @@ def masks() -> dict[str, Tensor]:
 
 
 def inpaint(seeds: tuple[int, ...]) -> list[dict]:
-    """Measure the PSNR of the whole picture, also for biharmonic interpolation.
+    """Measure inpainting and biharmonic interpolation: the PSNR of the whole picture.
 
-    Known pixels are kept.
+    The known pixels of the result are those of the photograph.
 
     Judge the square hole by eye: ``results/dip_hole.png`` shows, from top to bottom,
-    the ground truth, the hole, biharmonic and our result of the first seed.
+    the ground truth, the hole, biharmonic interpolation and our result of the first
+    seed.
     """
     rows, strips = [], []
     for name in FIVE:

@@ -1,6 +1,6 @@
 """Compare dehazing with the dark channel, for three kinds of airlight.
 
-The airlight is given, estimated, or non-uniform.
+The airlight is either given, or estimated, or non-uniform.
 
 ``python benchmarks/dehazing.py`` measures the six bundled hazy scenes, at the standard
 budget and with three seeds. The baseline is an oracle: its patch size, omega and
@@ -59,7 +59,7 @@ def best_baseline(
 def double_dip(
     one: Scene, given: bool, non_uniform: bool, settings: DehazingSettings
 ) -> tuple[HazeFree, dict]:
-    """The result of Double-DIP, and its row in the table."""
+    """Run Double-DIP; return its result and a row of the table."""
     image, start = one.images["image"], time.process_time()
     airlight = one.images["airlight"] if given and non_uniform else None
     if given and not non_uniform:

@@ -1,12 +1,12 @@
-"""InGAN: patch measures, objects and cost, trained on coins or from checkpoints.
+"""Measure InGAN, trained on coins or read from checkpoints: patches, objects, cost.
 
     python benchmarks/ingan.py --sections coins step
 
-Writes `benchmarks/results/ingan_*.json` and `ingan_*.png`. Completeness and coherence
-are ratios to plain bicubic resizing. `train_checkpoints` in `data/` makes the
-checkpoints. The sections `ablations`, `failures` and `expanded` make the pictures that
-chapter 12 shows but has no time to train: `data/ingan/ablation_*.png`, `failure_*.png`
-and `expanded_*.png`, each with the first seed.
+It writes `benchmarks/results/ingan_*.json` and `ingan_*.png`. Completeness and
+coherence are divided by those of plain bicubic resizing. `train_checkpoints` in `data/`
+makes the checkpoints. The sections `ablations`, `failures` and `expanded` make the
+pictures that chapter 12 shows but has no time to train: `data/ingan/ablation_*.png`,
+`failure_*.png` and `expanded_*.png`, each with the first seed.
 """
 
 import time
@@ -60,7 +60,7 @@ EXPANDED = {
 
 
 def patches(source: Image, target: Image) -> dict[str, float]:
-    """All measures. Completeness and coherence are relative to bicubic resizing."""
+    """All measures, with completeness and coherence divided by those of bicubic."""
     plain = resize(source, size=(target.shape[1], target.shape[2])).clamp(0, 1)
     return {
         "completeness": completeness(source, target) / completeness(source, plain),
@@ -71,7 +71,7 @@ def patches(source: Image, target: Image) -> dict[str, float]:
 
 
 def controls(source: Image, scale: float) -> dict[str, Image]:
-    """Baselines without learning: resizing, a column warp, and at x2 two copies."""
+    """Baselines without learning: resizing, a column warp and, at x2, two copies."""
     width = round(scale * source.shape[2])
     found = {
         "bicubic": resize(source, size=(source.shape[1], width)).clamp(0, 1),
@@ -81,7 +81,7 @@ def controls(source: Image, scale: float) -> dict[str, Image]:
 
 
 def coins(seeds: tuple[int, ...]) -> list[dict]:
-    """Train from scratch at `standard`; measure patches, objects and identity.
+    """Train from scratch at `standard`; measure patches, objects and the identity.
 
     Two trainings run in parallel, in processes with one thread each.
     """
@@ -98,7 +98,7 @@ def coins(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def adversarial(seeds: tuple[int, ...]) -> list[dict]:
-    """As :func:`coins`, without the patch loss and with the first seed only."""
+    """Like :func:`coins`, but without the patch loss and with the first seed only."""
     return from_scratch(seeds[0], patches=0.0)
 
 
@@ -125,13 +125,13 @@ def from_scratch(seed: int, **changes: float) -> list[dict]:
 
 
 def counted(source: Image, target: Image) -> dict[str, float]:
-    """The patch measures, and the number and shape of the connected objects."""
+    """Completeness, coherence, and the number and shape of the connected objects."""
     objects, shape = count_objects(target)
     return patches(source, target) | {"objects": objects, "width / height": shape}
 
 
 def small(name: str) -> Image:
-    """A photograph at its size in `SMALL`. Gravel is a crop at full resolution."""
+    """A photograph at its size in `SMALL`; for gravel, a crop at full resolution."""
     if name == "gravel":
         return photo(name)[:, 100:292, 100:292]
     return resize(photo(name), size=SMALL[name]).clamp(0, 1)
@@ -161,10 +161,10 @@ def twice_as_wide(
 
 
 def ablations(seeds: tuple[int, ...]) -> list[dict]:
-    """Ablations, for the coins at twice the width.
+    """Measure ablations on the coins, at twice the width.
 
-    No run uses the patch loss. The run "all" has all other parts. One run has no
-    reconstruction loss, and one has only one scale and no warps.
+    No run uses the patch loss. The run "all" has all other parts. A second run has no
+    reconstruction loss. A third run has only one scale and no warps.
     """
     one_scale = {"coarsest": 76, "discriminator_scales": 1, "warps": 0.0, "both": 0.0}
     left_out: dict[str, tuple[int, dict]] = {
@@ -180,7 +180,7 @@ def ablations(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def failures(seeds: tuple[int, ...]) -> list[dict]:
-    """Photographs without repetition, or with repeated objects of only a few pixels."""
+    """Train on photographs that lack repetition, or whose repeated objects are tiny."""
     steps = {"china": (4000, {}), "flower": (4000, {})}
     steps["gravel"] = (3500, {"discriminator_scales": 3, "discriminator_layers": 4})
     tasks = {
@@ -213,7 +213,7 @@ def in_parallel(
 
 
 def expanded(seeds: tuple[int, ...]) -> list[dict]:
-    """The middle rows of texture expansion (Zhou et al.), at twice the width."""
+    """Expand textures to twice the width (Zhou et al.), and keep the middle rows."""
     rows = []
     for name, (height, width) in EXPANDED.items():
         source = resize(photo(name), size=(height, width)).clamp(0, 1)
@@ -228,10 +228,10 @@ def expanded(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def step(seeds: tuple[int, ...]) -> list[dict]:
-    """CPU seconds of a training step, compared with the authors' architecture.
+    """CPU seconds of our training step and of one with the authors' architecture.
 
-    Measured with one colour crop of 72 x 96 at twice the width. Our step is one of the
-    finest level, where steps cost most.
+    Measured with one colour crop of 72 x 96 at twice the width. Our step is a step of
+    the finest level, which is the slowest.
     """
     source = resize(photo("flower"), size=(72, 96)).clamp(0, 1)
     ingan = InGAN(source, replace(InGANSettings.standard(), steps=1, finer_steps=48))
@@ -242,7 +242,7 @@ def step(seeds: tuple[int, ...]) -> list[dict]:
         ingan.train_step()
         spent.append(time.process_time() - begin)
     last = ingan.level_steps[-1]
-    finest = mean(spent[4 - last :])  # the first four warm up the processor
+    finest = mean(spent[4 - last :])  # the first four steps warm up the processor
     theirs = Authors(source)
     times = []
     for _ in range(9):
@@ -259,7 +259,8 @@ class Authors:
     """A training step with the authors' networks and losses, reimplemented.
 
     It has the default configuration of github.com/assafshocher/InGAN: 64 channels,
-    three scales, six residual blocks, and one discriminator at each scale, 1.4 apart.
+    three scales, six residual blocks, and one discriminator at each scale; neighbouring
+    scales differ by a factor of 1.4.
     """
 
     def __init__(self, source: Image) -> None:
@@ -353,7 +354,7 @@ def block(
     pad: bool = True,
     active: bool = True,
 ) -> nn.Sequential:
-    """Spectrally normalised convolution, batch normalisation, leaky ReLU."""
+    """A spectrally normalised convolution, batch normalisation and leaky ReLU."""
     parts: list[nn.Module] = [nn.ReflectionPad2d(side // 2)] if pad and side > 1 else []
     parts += [
         spectral_norm(nn.Conv2d(before, after, side, stride)),

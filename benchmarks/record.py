@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def commit_of_code(script: str) -> str:
-    """The last commit that changed the library or the script."""
+    """The hash of the last commit that changed the library or the script."""
     measured = ("--", "dil_teach", script)
     commit = _git("log", "-1", "--format=%h", *measured)
     if _git("diff", "HEAD", "--name-only", *measured):

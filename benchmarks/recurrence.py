@@ -43,9 +43,9 @@ from dil_teach.patches.search import nearest_patches
 CHAPTER = Path(__file__).parents[1] / "notebooks/source/01_patch_recurrence.py"
 EASY = ("astronaut", "coffee", "flower", "chelsea", "retina")
 HARD = ("china", "hubble", "facade", "grass", "gravel")
-"""Photographs with fine detail everywhere, except china: in its smooth sky, distances
-are tiny. The search was tuned on all photographs but retina. On hubble, facade and
-gravel, only TEXTURE was tuned."""
+"""Photographs with fine detail everywhere, except china, where the distances in the
+smooth sky are tiny. The search was tuned on all photographs except retina; on hubble,
+facade and gravel, only TEXTURE was tuned."""
 EIGHT = (
     "astronaut",
     "chelsea",
@@ -70,7 +70,7 @@ def seconds(work: Callable) -> tuple[float, object]:
 
 
 def matmul_rate(values: int, rows: int, columns: int) -> float:
-    """Operations per second of torch's matrix product, of the given size, repeated."""
+    """Operations per second of torch's matrix product of this size, run many times."""
     queries, database = torch.rand(rows, values), torch.rand(columns, values)
     out = torch.empty(rows, columns)
     torch.mm(queries, database.T, out=out)
@@ -82,7 +82,7 @@ def matmul_rate(values: int, rows: int, columns: int) -> float:
 
 
 def speed() -> list[dict]:
-    """Compare exact and fast search: 256 x 256 in colour, at scales 0.8 and 0.64."""
+    """Compare exact and fast search: 256 x 256 pixels, colour, scales 0.8 and 0.64."""
     rows = []
     for name in EASY + HARD:
         for patch_size in (5, 7):
@@ -142,7 +142,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
 
 
 def memory() -> list[dict]:
-    """Peak memory at 1024 x 1024 (the upscaled astronaut), in two scales.
+    """Peak memory of a search in two scales: the astronaut, upscaled to 1024 x 1024.
 
     The exact search runs for ten rows only, because all rows would take an hour. The
     memory for the results of the other rows is added.
@@ -163,7 +163,7 @@ def memory() -> list[dict]:
 
 
 def percentages(image: Image) -> dict[str, list[float]]:
-    """Percentages of patches with at least nine good matches, and with at least one."""
+    """Percentages of patches with at least nine good matches, and with one or more."""
     good = good_distance(image)[..., None]
     quarter = detailed(image)
     figures: dict[str, list[float]] = {}
@@ -209,8 +209,9 @@ def brute(
     """Compute distances between patches by brute force.
 
     Returns the distances to all patches at a scale, the distances to the four shifted
-    patches, |p|^2, and the number of values in a patch. This is independent of the
-    library's search, so it can check it. It can also vary the definition.
+    patches, |p|^2, and the number of values in a patch. This function is independent of
+    the library's search, so it can check the search. It can also vary the definition of
+    the distance.
     """
     side, channels = len(weights), len(image)
 
@@ -247,7 +248,7 @@ def brute(
 
 
 def choices() -> list[dict]:
-    """What each choice in the definition changes: brute force, at 96 pixels."""
+    """Measure what each choice in the definition changes: brute force, 96 pixels."""
     noise = torch.rand(3, 96, 96, generator=torch.Generator().manual_seed(0))
     images = {
         name: colour(name, 96) for name in ("coffee", "astronaut", "chelsea", "china")
@@ -296,7 +297,7 @@ def choices() -> list[dict]:
 
 
 def library(m: torch.Tensor, c: torch.Tensor, n: int) -> torch.Tensor:
-    """The distance threshold, from shifted patches' distances, contrast and values."""
+    """The distance threshold, from shifted patches, contrast and number of values."""
     return torch.minimum(m.amax(0), CONTRAST * c).clamp_min(UNSEEN * n)
 
 
@@ -315,7 +316,7 @@ def shares(
 
 
 def interaction() -> list[dict]:
-    """Seconds to find the matches of a click at 256 x 256, and to map all patches."""
+    """Seconds to find the matches of one patch, and of all patches, at 256 x 256."""
     rows = []
     for name in ("coffee", "chelsea"):
         image = colour(name, 256)

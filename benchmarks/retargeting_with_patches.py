@@ -1,16 +1,17 @@
 """Retargeting with patches, compared with resizing, tiling and the column warp.
 
 ``python benchmarks/retargeting_with_patches.py`` changes the width of five photographs,
-112 pixels wide, by factors 2 and 0.5. It writes ``results/retargeting_with_patches``
-as .json and .png, and then ``..._held_out`` for five photographs on which no setting
-was tuned. In the pictures, each row is a photograph. Its columns are the photograph,
-bicubic, tiled (cropped if narrower), bidirectional similarity and GPNN, first twice as
-wide and then half as wide.
+112 pixels wide, by factors 2 and 0.5. It writes ``results/retargeting_with_patches`` as
+.json and .png. For five photographs on which no setting was tuned, it writes
+``..._held_out``. In the pictures, each row is a photograph. Its columns are the
+photograph, bicubic, tiled (cropped if narrower), bidirectional similarity and GPNN,
+first twice as wide and then half as wide.
 
 The measures are errors: completeness and coherence relative to bicubic (lower is
 better), and how far patches have moved. A tiled copy is perfect in the first two and
-fails in the third. ``uniform start`` is each method without our two additions: a start
-that keeps the width of detailed columns, and a penalty on how far patches move.
+fails in the third. ``uniform start`` means that a method runs without our two
+additions: a start that keeps the width of detailed columns, and a penalty on how far
+patches move.
 """
 
 import time
@@ -65,7 +66,7 @@ def tiled(image: Image, size: tuple[int, int]) -> Image:
 
 
 def as_in_the_paper(method: Method) -> Method:
-    """A method with a uniform start and without the distance between positions."""
+    """Run a method with a uniform start and without the penalty on moves."""
 
     def retarget(image: Image, size: tuple[int, int]) -> Image:
         kept = layouts.POWER, matching.PLACE_WEIGHT

@@ -3,9 +3,9 @@
     python benchmarks/same_results.py record hashes.json    # before a change
     python benchmarks/same_results.py compare hashes.json   # after it
 
-It runs every command on bundled photographs and scenes, and every chapter. It hashes
-the pixels of each written file, and the text that each chapter's claims print. Hashes
-depend on the processor and on the versions of torch and NumPy.
+It runs every command on bundled photographs and scenes, and every chapter. The script
+hashes the pixels of each written file, and the text that each chapter's claims print.
+Hashes depend on the processor and on the versions of torch and NumPy.
 """
 
 import hashlib
@@ -100,7 +100,7 @@ def hash_of(file: Path) -> str:
 
 
 def of_commands(folder: Path, only: str) -> dict[str, str]:
-    """A hash for each file that each command writes."""
+    """Run each command; return a hash for each file that it writes."""
     hashes = {}
     for name, line in COMMANDS.items():
         if only not in name:
@@ -120,7 +120,7 @@ def of_commands(folder: Path, only: str) -> dict[str, str]:
 
 
 def of_chapters(only: str) -> dict[str, str]:
-    """For each chapter, a hash of the text that its claims print."""
+    """Run each chapter; return a hash of the text that its claims print."""
     hashes = {}
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         name = path.stem

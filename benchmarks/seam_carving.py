@@ -33,7 +33,7 @@ TIMED = "china"
 """A photograph of 640 x 427 pixels."""
 PHOTOS = ("astronaut", "chelsea", "coffee", "china", "flower", "facade", "coins")
 AFTER = (0, 25, 50, 75)
-"""Numbers of removed seams after which the next seam is compared."""
+"""The next seam is compared after these numbers of removed seams."""
 SMALL = 112
 
 PEER = """
@@ -61,7 +61,7 @@ else:
 
 
 def ask(peer_python: Path, **given) -> list | dict:
-    """The peer's results for the given arrays."""
+    """Run the other package on these arrays, and return its results."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "given.npz"
         np.savez(path, **given)
@@ -75,7 +75,7 @@ def ask(peer_python: Path, **given) -> list | dict:
 
 
 def times(peer_python: Path, rounds: int, runs: int) -> list[dict]:
-    """CPU seconds to remove 100 seams from a photograph, ours and the peer's."""
+    """CPU seconds that we and the peer need to remove 100 seams from a photograph."""
     image = photo(TIMED)
     height, width = image.shape[1:]
     bytes_ = (255 * image).round().byte().permute(1, 2, 0).numpy()
@@ -148,7 +148,7 @@ def energies(peer_python: Path) -> list[dict]:
 
 
 def measures() -> list[dict]:
-    """Completeness and coherence at two widths, relative to bicubic."""
+    """Completeness and coherence at two widths, divided by those of bicubic."""
     rows = []
     for name in PHOTOS:
         image = photo(name)

@@ -1,10 +1,10 @@
-"""Segmentation: intersection over union, also of GrabCut, and the flicker of a video.
+"""Measure segmentation: intersection over union (also of GrabCut), and flicker.
 
     python benchmarks/segmentation.py --sections composites film
 
 It writes `benchmarks/results/segmentation_*.json`. The scenes are rendered. Settings
 were chosen on other scenes (`data/render_scenes.py --practice`). If
-opencv-python-headless is installed, it prints the result of its GrabCut too.
+opencv-python-headless is installed, the script also prints GrabCut's result.
 """
 
 import importlib
@@ -84,7 +84,7 @@ def composites() -> list[dict]:
 
 
 def aligned(masks: Tensor, known: dict[str, Any]) -> np.ndarray:
-    """Masks aligned with the first frame by the known motion."""
+    """Align all masks with the first frame, by the known motion."""
     carried = []
     centre = np.array(known["figure_centre"])
     motions, turns = known["figure_motion"], known["figure_turn"]
@@ -99,7 +99,7 @@ def aligned(masks: Tensor, known: dict[str, Any]) -> np.ndarray:
 
 
 def flicker(masks: Tensor, known: dict[str, Any]) -> float:
-    """Mean absolute difference of neighbouring masks after alignment."""
+    """Mean absolute difference of the masks of neighbouring frames, after alignment."""
     return float(np.abs(np.diff(aligned(masks, known), axis=0)).mean())
 
 

@@ -4,16 +4,16 @@
     python benchmarks/separation.py --sections mixtures     # two mixtures
     python benchmarks/separation.py --seeds 0               # one seed
 
-Writes ``benchmarks/results/separation_<section>.json``. The scenes are the included
-rendered ones. Settings were chosen on other scenes (``data/render_scenes.py
+It writes ``benchmarks/results/separation_<section>.json``. The scenes are the rendered
+scenes of the library. Settings were chosen on other scenes (``data/render_scenes.py
 --practice``). Times are CPU seconds of the process, on one thread.
 ``benchmarks/watermark.py`` measures watermarks.
 
 With two mixtures, both the result and the ground truth are ordered: first comes the
 layer that is stronger in the first mixture. One mixture gives no order, so both orders
-are compared with the ground truth and the better one is printed.
-This oracle rewards any small change of I/2 a little. The correlation with the true
-difference of the layers shows whether the change is real.
+are compared with the ground truth and the better one is printed. Because the better
+order is chosen, even a random change of I/2 can raise the PSNR a little. The
+correlation with the true difference of the layers shows whether the change is real.
 """
 
 import time
@@ -31,11 +31,12 @@ from dil_teach.image.scenes import scene, scenes
 
 NOISE = 5 / 255
 BLURS = (0.0, 1.0, 2.0)
-"""Blurs of the search, in pixels. Users do not know which of them suits the noise."""
+"""The blur widths that the search tries, in pixels. Users do not know which width suits
+the noise."""
 
 
 def coefficient_error(found: tuple[float, ...], known: list[float]) -> float:
-    """The larger of the errors of the two coefficients."""
+    """The larger error of the two coefficients."""
     return max(abs(a - b) for a, b in zip(found, known, strict=True))
 
 
@@ -45,9 +46,9 @@ def worse_layer(found: Tensor, known: Tensor) -> float:
 
 
 def mixtures(seeds: tuple[int, ...]) -> list[dict]:
-    """Two mixtures, clean and noisy: the search with each blur, and Double-DIP.
+    """Compare Double-DIP and the search with each blur, on two clean or noisy mixtures.
 
-    Noisy mixtures use only the first seed.
+    For noisy mixtures, only the first training seed is used.
     """
     rows = []
     for noise in (0.0, NOISE):
@@ -108,7 +109,7 @@ def one_mixture(seeds: tuple[int, ...]) -> list[dict]:
         mixture = layers.mean(0, keepdim=True)
         halves = mixture.expand_as(layers)
         error = (layers[0] - layers[1]) / 2
-        # c minimises |2 c I - y1|^2 + |2 (1 - c) I - y2|^2; both errors are opposite
+        # c minimises |2 c I - y1|^2 + |2 (1 - c) I - y2|^2; errors are opposite
         c = 0.5 + 0.5 * float((error * mixture[0]).sum() / mixture.square().sum())
         split = torch.stack([2 * c * mixture[0], 2 * (1 - c) * mixture[0]])
         controls = {

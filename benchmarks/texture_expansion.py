@@ -2,10 +2,11 @@
 
 ``python benchmarks/texture_expansion.py`` doubles photographs of 96 x 96 pixels, and
 also the coins at 64 x 64, where they are small enough to be learned. Completeness and
-coherence are relative to bicubic upscaling: below 1, patches are closer to the source's
-than bicubic's are. Both favour blur in a fine texture such as grass, because it is
-close to every patch. So ``detail`` is reported too: the mean difference of neighbouring
-pixels, relative to the source. The picture shows source, bicubic and expansion.
+coherence are divided by those of bicubic upscaling. Below 1, the patches are closer to
+those of the source. In a fine texture such as grass, both measures favour blur, because
+a blurred patch is close to every patch. So ``detail`` is reported too: the mean
+difference of neighbouring pixels, relative to the source. The picture shows source,
+bicubic and expansion.
 """
 
 import time
@@ -37,13 +38,13 @@ SHOWN = 192
 
 
 def detail(image: Image) -> float:
-    """Mean absolute difference of neighbouring pixels."""
+    """The mean absolute difference between neighbouring pixels."""
     steps = (image.diff(dim=-1).abs().mean() + image.diff(dim=-2).abs().mean()) / 2
     return steps.item()
 
 
 def compare(name: str, size: int, budget: str, seed: int) -> tuple[dict, Image]:
-    """The row of one photograph, and its three pictures side by side."""
+    """Expand one photograph; return its row, and its three pictures side by side."""
     image, start = photo(name, size), time.process_time()
     settings = getattr(TextureExpansionSettings, budget)(seed=seed)
     method = fit(TextureExpansion(image, settings))

@@ -2,7 +2,7 @@
 
     python benchmarks/watermark.py
 
-It writes `benchmarks/results/watermark.json`. The watermarked photographs are a
+It writes `benchmarks/results/watermark.json`. The watermarked photographs belong to a
 rendered scene. Settings were chosen on another scene (`data/render_scenes.py
 --practice`).
 """

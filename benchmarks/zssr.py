@@ -4,9 +4,10 @@
     python benchmarks/zssr.py --sections cost kernels  # two sections
     python benchmarks/zssr.py --sections readme        # only write the README's table
 
-Each section writes ``benchmarks/results/zssr_<section>.json``: all values, and the
-machine they were measured on. Times are CPU seconds of the process, on one thread. Set5
-is read from the folder that ``DIL_TEACH_DATASETS`` names; nothing was tuned on it.
+Each section writes all values and the name of the machine to
+``benchmarks/results/zssr_<section>.json``. Times are CPU seconds of the process, on one
+thread. Set5 is read from the folder that ``DIL_TEACH_DATASETS`` names; nothing was
+tuned on it.
 """
 
 import dataclasses
@@ -46,8 +47,9 @@ from dil_teach.training.precision import autocast
 README = Path(__file__).parent.parent / "README.md"
 SEEDS = (0, 1, 2)
 FIVE = ("astronaut", "chelsea", "coffee", "china", "flower")
-"""Photographs for blur kernels. Settings were chosen on astronaut, coffee, flower and
-facade. A plain network collapses on china and camera, back-projection on chelsea."""
+"""Photographs for the section on blur kernels. Settings were chosen on astronaut,
+coffee, flower and facade. A plain network collapses on china and camera;
+back-projection collapses on chelsea."""
 
 
 def eight_bit(image: Image) -> Image:
@@ -61,7 +63,7 @@ def high_resolution(name: str) -> Image:
 def measure(
     high: Image, low: Image, scale: int, kernel="bicubic", **settings
 ) -> dict[str, float]:
-    """PSNR on Y of every version, SSIM on Y of the last, and CPU seconds in all."""
+    """Measure PSNR on Y of each version, SSIM on Y of the last, and all CPU seconds."""
     budget = getattr(ZSSRSettings, settings.pop("budget", "quick"))
     start = time.process_time()
     zssr = fit(ZSSR(low, scale, kernel, budget(**settings)))
@@ -105,7 +107,7 @@ def set5_larger() -> list[dict]:
 
 
 def single_jump() -> list[dict]:
-    """Set5 x2 at `quick`, directly to the final scale: to measure gradual scales."""
+    """Set5 x2 at `quick` without intermediate scales, to measure their effect."""
     return [
         {"gradual": gradual, "seed": 0, "image": name}
         | measure(high, low, 2, gradual=gradual)
@@ -127,7 +129,7 @@ def cost() -> list[dict]:
 
 
 def kernels() -> list[dict]:
-    """Known 13 x 13 Gaussian kernels: given the true one, or assuming bicubic."""
+    """Blur with 13 x 13 Gaussian kernels; restore with the true kernel or bicubic."""
     rows = []
     for seed in range(6):
         kernel = random_kernel(seed)
@@ -159,7 +161,7 @@ def spoilt() -> list[dict]:
 
 
 def clean() -> list[dict]:
-    """Every bundled photograph, x2 at `quick`: the raw output compared with bicubic."""
+    """Compare the network's own output with bicubic, x2, `quick`: all photographs."""
     rows = []
     for name in photos():
         high = high_resolution(name)
@@ -169,7 +171,7 @@ def clean() -> list[dict]:
 
 
 def rounds() -> list[dict]:
-    """The best number of back-projection rounds: for the baseline and the network."""
+    """Find the best number of back-projection rounds for baseline and network."""
     rows = []
     for name in ("chelsea", "facade", "coffee", "flower"):
         high = high_resolution(name)
@@ -204,7 +206,7 @@ def determinism() -> list[dict]:
 
 
 def settings() -> dict:
-    """The fields of the record besides rows, device and versions."""
+    """The fields of the record, except rows, device and versions."""
     bf16 = torch.get_autocast_dtype("cpu") == torch.bfloat16
     return {
         "bfloat16": bf16 and autocast(torch.device("cpu"))._enabled,
@@ -245,7 +247,7 @@ def readme() -> None:
 
 
 def picture() -> None:
-    """Draw the README's picture: a part of the flower at x2, `quick`."""
+    """Draw the README's picture: a part of the flower at x2, budget `quick`."""
     high = high_resolution("flower")
     results = compare(fit(ZSSR(resize(high, 0.5, exact_uint8=True))))
     names = ("bicubic", "bicubic + back-projection", "final")

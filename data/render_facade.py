@@ -2,9 +2,9 @@
 
 We found no colour photograph of such a facade under a free licence, so this one is
 computed. Brick, stone, glass, shutters and iron railings form a relief on a wall. A low
-sun and a blue sky light it. A pinhole camera sees it, so a homography maps each depth
-plane to the picture. A little lens blur and sensor noise are added. The seed is fixed.
-Run ``python data/render_facade.py [file]``.
+sun and a blue sky light the wall. The camera is a pinhole camera, so a homography maps
+each depth plane to the picture. A little lens blur and sensor noise are added. The seed
+is fixed. Run ``python data/render_facade.py [file]``.
 """
 
 import sys
@@ -25,7 +25,7 @@ Mask = NDArray[np.bool_]
 
 SIDE = 512  # pixels of the finished picture
 PIXELS_PER_METRE = 100  # pixels of the relief
-WIDTH, ROOF = 40.0, 18.6  # metres of wall; the sky begins above the roof
+WIDTH, ROOF = 40.0, 18.6  # metres of wall; the sky is above the roof
 BAY, STOREY, FIRST_FLOOR, FLOORS = 2.9, 3.3, 4.2, 4
 RAILING_DEPTH, BALCONY_WIDTH = 0.78, 2.2
 CAMERA = np.array([-2.6, 7.4, 14.0])  # x along the wall, y up, z away from the wall
@@ -68,7 +68,7 @@ def at(values: NDArray[Any], x: Array, y: Array) -> NDArray[Any]:
 
 
 def has_balcony(bay: NDArray, floor: NDArray) -> Mask:
-    """Whether the bay has a balcony: every third bay, on the middle floors."""
+    """Whether the bay has a balcony: every third bay on the middle floors has one."""
     return (bay % 3 == 1) & (floor >= 0) & (floor <= 2)
 
 
@@ -188,7 +188,7 @@ def along(wall: Array, axis: int, z: Array | float) -> Array:
 
 
 def first_hit(relief: Relief, x: Array, y: Array) -> tuple[Array, Mask]:
-    """The depth at which each ray enters the relief, and whether by a front side."""
+    """The depth at which each ray enters the relief; whether it enters a front side."""
     depth = np.full(x.shape, SKY, np.float32)
     front = np.zeros(x.shape, bool)
     active = np.arange(x.size)
@@ -245,7 +245,7 @@ def side_railings(x: Array, y: Array, depth: Array) -> Mask:
 
 
 def in_sun(relief: Relief, x: Array, y: Array, z: Array) -> Array:
-    """1 where the sun sees the point, 0 in the shadow of relief or railing."""
+    """1 for points in the sun, 0 for points in the shadow of relief or railing."""
     lit = np.ones(x.shape, bool)
     drift_x, drift_y = (SUN[:2] / SUN[2]).astype(np.float32)
     for rise in np.r_[np.arange(0.01, 0.2, 0.015), np.arange(0.2, 1.1, 0.05)]:
@@ -257,7 +257,7 @@ def in_sun(relief: Relief, x: Array, y: Array, z: Array) -> Array:
 
 
 class Noise:
-    """All random maps, which are sampled by position."""
+    """Draw all random maps, which are later sampled by position."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.table = rng.random(65536).astype(np.float32)
@@ -279,7 +279,7 @@ def sample(noise: Array, x: Array, y: Array, per_metre: float) -> Array:
 
 
 def dice(table: Array, *keys: Array) -> Array:
-    """A random number in [0, 1], a hash of integer keys."""
+    """A pseudorandom number in [0, 1]: a hash of integer keys."""
     mixed = np.zeros(keys[0].shape, np.int64)
     for key, prime in zip(keys, (73856093, 19349663, 83492791), strict=False):
         mixed ^= key.astype(np.int64) * prime
@@ -347,7 +347,7 @@ def glass_colour(x: Array, y: Array, lit: Array, noise: Noise) -> Array:
     )
     colour = np.where(roller[:, None], rgb(0.6, 0.54, 0.4) * light, colour)
 
-    # Each pane has its own slight tilt, so each reflects another part of the street.
+    # Each pane has its own slight tilt, so each shows another part of the street.
     pane = np.floor(up / 0.62)
     casement = np.sign(across)
     lean_x = 0.05 * (dice(table, 2 * bay + casement, floor, pane) - 0.5)
@@ -376,7 +376,7 @@ def glass_colour(x: Array, y: Array, lit: Array, noise: Noise) -> Array:
 
 
 def paint(relief: Relief, x: Array, y: Array, z: Array, noise: Noise) -> Array:
-    """Albedo of opaque points, n x 3."""
+    """The albedo of opaque points, an array of shape (n, 3)."""
     material = at(relief.material, x, y)
     rough, soft = sample(noise.fine, x, y, 90), sample(noise.broad, x, y, 30)
     bay, floor = np.floor(x / BAY), np.floor((y - FIRST_FLOOR) / STOREY)
@@ -410,7 +410,7 @@ def paint(relief: Relief, x: Array, y: Array, z: Array, noise: Noise) -> Array:
 
 
 def shade(relief: Relief, noise: Noise, n: int) -> Array:
-    """Linear light of n x n rays, n * n x 3."""
+    """The light (linear values) of n x n rays, an array of shape (n * n, 3)."""
     wall_x, wall_y = camera_rays(n)
     depth, front = first_hit(relief, wall_x, wall_y)
     x, y = along(wall_x, 0, depth), along(wall_y, 1, depth)
@@ -449,7 +449,8 @@ def shade(relief: Relief, noise: Noise, n: int) -> Array:
 
 
 def render(supersampling: int = 3) -> NDArray[np.uint8]:
-    """The picture, 512 x 512 x 3, with ``supersampling`` rays per pixel and axis."""
+    """Render the picture, 512 x 512 x 3; ``supersampling`` is rays per pixel and
+    axis."""
     rng = np.random.default_rng(2018)
     light = shade(build(rng), Noise(rng), SIDE * supersampling)
     light = light.reshape(SIDE, supersampling, SIDE, supersampling, 3).mean((1, 3))

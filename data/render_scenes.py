@@ -46,7 +46,7 @@ from scene_layers import (
 
 from dil_teach.image.photos import photos
 
-# Outlines slightly inside the objects, in pixels of the photograph.
+# Outlines of objects, drawn slightly inside the object, in pixels of the photograph.
 CAT = smooth(
     "150,26 210,18 268,20 318,40 342,75 354,125 348,165 330,200 314,240 290,268 "
     "250,277 205,268 160,246 122,210 104,165 100,110 114,60"

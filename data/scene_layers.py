@@ -22,7 +22,7 @@ from dil_teach.image.resize import resize
 
 Array = NDArray[Any]
 Picture = Array  # (h, w, 3), or (h, w, 1) for a mask or a map; values in [0, 1]
-Polygon = Array  # n x 2, corners (x, y) in pixels; the first pixel spans 0 to 1
+Polygon = Array  # (n, 2): corners (x, y) in pixels; the first pixel spans 0 to 1
 
 SIZE = 128  # pixels: the side of every scene
 FRAME = 8  # pixels: the width of the background hint, a frame along the border
@@ -83,7 +83,8 @@ def eight_bit(values: Array) -> Array:
 
 
 def cover(*outline: Polygon) -> Picture:
-    """The fraction of each pixel inside the polygons. An overlap of two is a hole."""
+    """The fraction of each pixel inside the polygons. Where two polygons overlap, the
+    mask has a hole."""
     edges = np.concatenate([np.stack([p, np.roll(p, -1, 0)], 1) for p in outline])
     (x0, y0), (x1, y1) = edges[:, 0].T, edges[:, 1].T
     left = np.arange(SIZE)
@@ -115,7 +116,7 @@ def smooth(points: str) -> Polygon:
 def blob(
     x: float, y: float, radius: float, *waves: tuple[int, float, float]
 ) -> Polygon:
-    """A circle with a wavy radius: (frequency, amplitude, phase) of each wave."""
+    """A circle whose radius is a sum of waves, each (frequency, amplitude, phase)."""
     angle = np.linspace(0, 2 * np.pi, 240, endpoint=False)
     radii = radius * np.ones_like(angle)
     for frequency, amplitude, phase in waves:
@@ -137,7 +138,8 @@ def star(
 
 
 def hints(mask: Picture, disk: tuple[float, float, float]) -> dict[str, Picture]:
-    """A disk (x, y, radius) as foreground hint, and a frame as background hint."""
+    """Make the hints: a disk (x, y, radius) on the foreground, a frame as
+    background."""
     y, x = np.mgrid[:SIZE, :SIZE, :1][:2] + 0.5
     inside = np.hypot(x - disk[0], y - disk[1]) <= disk[2]
     frame = np.minimum(np.minimum(x, y), SIZE - np.maximum(x, y)) < FRAME
@@ -159,8 +161,8 @@ def composite(
 ) -> Scene:
     """mask * front + (1 - mask) * back.
 
-    ``alike`` gives the front the mean and contrast of the back, so that they
-    differ only in texture.
+    ``alike`` gives the front layer the mean and contrast of the back layer, so that the
+    two layers differ only in texture.
     """
     figure, ground = front.at(SIZE), eight_bit(back.at(SIZE))
     if alike:
@@ -177,7 +179,7 @@ def composite(
 
 
 def mixture(name: str, one: Part, two: Part, a1: float, a2: float) -> Scene:
-    """Two mixtures a_k * one + (1 - a_k) * two, of sRGB values."""
+    """Make two mixtures of sRGB values: a_k * one + (1 - a_k) * two."""
     layers = [eight_bit(part.at(SIZE)) for part in (one, two)]
     mixtures = [eight_bit(a * layers[0] + (1 - a) * layers[1]) for a in (a1, a2)]
     title = f"{photos()[one.name].title} and {photos()[two.name].title}, mixed twice"
@@ -197,9 +199,9 @@ def _to_linear(srgb: Array) -> Array:
 class Wall:
     """A parallelogram in space, textured with a part of a photograph.
 
-    x points right, y up and z forward, in metres from the camera. The part is repeated
-    ``tiles`` times along ``right`` and ``up``; every second copy is mirrored. Outside
-    the outline, if there is one, the wall is invisible.
+    x points right, y up and z forward, in metres from the camera. This part of the
+    photograph is repeated ``tiles`` times along ``right`` and ``up``; every second copy
+    is mirrored. Outside the outline, if there is one, the wall is invisible.
     """
 
     part: Part
@@ -210,7 +212,7 @@ class Wall:
     outline: Polygon | None = None
 
     def hit(self, u: Array, v: Array) -> tuple[Array, Array]:
-        """Depth along each ray (u, v, 1), infinite where it misses, and colour."""
+        """Depth and colour for each ray (u, v, 1); infinite depth if the ray misses."""
         corner, right, up = (np.array(w) for w in (self.corner, self.right, self.up))
         normal = np.cross(right, up)
         with np.errstate(divide="ignore"):
@@ -272,7 +274,7 @@ def look(
 
 
 def glow(base: Any, sun: Any, x: float, y: float, reach: float) -> Picture:
-    """Airlight that brightens smoothly towards a low sun at (x, y).
+    """An airlight that gets smoothly brighter towards a low sun at (x, y).
 
     Position and ``reach`` are in units of the picture's side.
     """
@@ -297,7 +299,7 @@ class Haze:
         return {"image": image, "clear": clear, "transmission": t, "airlight": air}
 
     def known(self, sky: bool) -> dict[str, Any]:
-        """Its parameters in scenes.json."""
+        """The parameters of the haze for scenes.json."""
         air = np.array(self.airlight, float)
         mean = [round(float(a), 4) for a in air.reshape(-1, 3).mean(0)]
         uniform = air.ndim == 1
@@ -322,11 +324,11 @@ def hazy_photograph(
     water: tuple[float, float],
     *nearer: tuple[Polygon, float],
 ) -> Scene:
-    """A scene with haze over a photograph with sky. Its depth is set by hand.
+    """A scene with haze over a photograph with sky. The depth is set by hand.
 
     The depth is ``far``, in metres, with two exceptions. The water is a plane of depth
-    b / (row - a), where ``water`` is (a, b) in rows of the photograph. ``nearer`` has
-    outlines and their depths.
+    b / (row - a), where ``water`` is (a, b) in rows of the photograph. ``nearer`` lists
+    outlines of nearer objects, with their depths.
     """
     rows = part.top + (np.arange(SIZE) + 0.5) * part.side / SIZE
     depth = water[1] / np.maximum(rows - water[0], water[1] / far)
@@ -342,7 +344,7 @@ def hazy_photograph(
 
 
 def mark(x: float, y: float, scale: float) -> Picture:
-    """The opacity of a watermark: D I L in a thin ring, above a thin line."""
+    """The opacity of a watermark: letters D I L in a thin ring, above a thin line."""
     half = np.linspace(-np.pi / 2, np.pi / 2, 60)
     bows = [
         np.stack([left + wide * np.cos(half), tall * np.sin(half) - 2], 1)
@@ -365,7 +367,7 @@ def mark(x: float, y: float, scale: float) -> Picture:
 def watermark(
     parts: list[Part], alpha: Picture, colour: list[float], box: list[int]
 ) -> Scene:
-    """(1 - alpha) J + alpha c for each photograph, in sRGB. ``box`` is y, x, h, w."""
+    """Watermark photographs J in sRGB: (1 - alpha) J + alpha c. ``box``: y, x, h, w."""
     y, x, h, w = box
     assert np.isclose(alpha.sum(), alpha[y : y + h, x : x + w].sum())
     clean = [eight_bit(part.at(SIZE)) for part in parts]
@@ -389,14 +391,14 @@ def between(pixels: Picture, points: Array) -> Picture:
 
 
 def turned(points: Array, degrees: float, centre: Array) -> Array:
-    """Points (x, y) rotated clockwise, as seen, around a centre."""
+    """Rotate points (x, y) around a centre, clockwise as seen in the picture."""
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return (points - centre) @ np.array([[cos, sin], [-sin, cos]]) + centre
 
 
 @dataclass(frozen=True)
 class Glide:
-    """A part of a photograph that moves by a step (x, y) in each frame."""
+    """Frames of a part of a photograph that moves by a step (x, y) in each frame."""
 
     part: Part
     tall: int  # height in pixels
@@ -412,7 +414,7 @@ def film_of_a_figure(
     degrees: float,
     disk: tuple[float, float, float],
 ) -> Scene:
-    """A cut-out that moves and rotates over a background with another motion.
+    """A cut-out object that moves and rotates over a background with another motion.
 
     ``corner`` is the corner of the moving part in frame 0, and ``degrees`` is its
     rotation in each frame.

@@ -1,10 +1,10 @@
-"""Train the InGAN checkpoints that ship, and write them to data/ingan.
+"""Train the InGAN checkpoints of the library, and write them to data/ingan.
 
     python data/train_checkpoints.py --names coins brick --device cuda --work states
 
 The coarsest level trains on the CPU in ten minutes, because its steps are small. The
 finer levels train on the device: in ten minutes on a GPU, in hours on a CPU. After each
-level the state is saved in the work folder, so run the script again to continue. A
+level the state is saved in the work folder. To continue, run the script again. A
 generator belongs to exactly one image, so the eight-bit image is saved with each
 checkpoint.
 
@@ -37,7 +37,8 @@ PARTS = {"hubble": (slice(400, 784), slice(500, 884))}
 """Crops (rows, columns) of photographs whose objects would otherwise be too small."""
 SETTINGS = InGANSettings.standard(steps=6000, finer_steps=6000, patch_samples=512)
 COARSEST = {"facade": 48, "hubble": 48}
-"""Shorter side of the coarsest level. Shutters and stars need over 32 pixels."""
+"""Shorter side of the coarsest level. For shutters and stars, it needs more than 32
+pixels."""
 
 
 def main(

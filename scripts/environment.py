@@ -3,8 +3,8 @@
     python scripts/environment.py check-python
     python scripts/environment.py keep-torch .venv
 
-It uses only the standard library. It must start on any Python 3, even on one that is
-too old for dil_teach, because ``check-python`` explains which versions work.
+This script uses only the standard library. It must start on any Python 3, even on one
+that is too old for dil_teach, because ``check-python`` explains which versions work.
 """
 
 import pathlib
@@ -49,7 +49,7 @@ def print_requirements(pyproject: str = "pyproject.toml") -> None:
 
 
 def keep_torch(venv: str) -> None:
-    """Make this Python's torch importable in an environment, if it is recent enough.
+    """Make this Python's torch, if it is recent enough, importable in an environment.
 
     A .pth file adds the folder that contains torch, with its other packages, to the end
     of the environment's search path.
@@ -69,9 +69,9 @@ def keep_torch(venv: str) -> None:
 def link_torch(venv: str) -> None:
     """Link the torch of this Python, and its CUDA packages, into an environment.
 
-    No other package of this Python becomes importable there. The environment has
-    Colab's packages, and the tests must fail if a chapter needs a package that Colab
-    lacks.
+    No other package of this Python becomes importable in the environment. The
+    environment has Colab's packages; tests must fail if a chapter needs a package that
+    Colab lacks.
     """
     from importlib.metadata import distributions
 

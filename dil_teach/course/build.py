@@ -3,7 +3,7 @@
 ``python -m dil_teach.course.build [NAME ...]`` reads ``notebooks/source/NAME.py``, a
 jupytext percent script that contains the exercises' solutions. It writes
 ``notebooks/NAME.ipynb`` without the solutions, executed at budget `quick`, with its
-outputs. Without names it builds every chapter.
+outputs. Without a NAME, every chapter is built.
 """
 
 import hashlib
@@ -23,8 +23,8 @@ from dil_teach.course.references import with_references
 from dil_teach.image.files import written_whole
 from dil_teach.image.shipped import shipped
 
-MAX_BYTES = 1_000_000  # size of a built chapter; a larger one opens slowly
-CELL_SECONDS = 600  # time limit of a cell
+MAX_BYTES = 1_000_000  # size of a chapter; a larger notebook opens slowly
+CELL_SECONDS = 600  # time limit for one cell
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
 METADATA = {
     "kernelspec": KERNEL | {"language": "python"},
@@ -41,12 +41,12 @@ def learner_notebook(name: str) -> NotebookNode:
 
 
 def solution_notebook(name: str) -> NotebookNode:
-    """The same chapter, cell for cell, with every exercise solved."""
+    """The chapter with every exercise solved, cell for cell like the learner's."""
     return with_ids(keep_solutions(marked_notebook(name)))
 
 
 def marked_notebook(name: str) -> NotebookNode:
-    """The chapter with everything that the build adds, and with marked solutions."""
+    """The chapter with all that the build adds, and with solutions between markers."""
     source = jupytext.read(shipped(f"notebooks/source/{name}.py"))
     notebook = nbformat.v4.new_notebook(cells=source.cells, metadata=METADATA)
     return one_click(with_references(fold_solutions(notebook)), name)
@@ -63,15 +63,15 @@ def with_ids(notebook: NotebookNode) -> NotebookNode:
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     """Run all cells in a new kernel, and keep the outputs that a static page can show.
 
-    A cell that fails raises a CellExecutionError. An AssertionError names a cell that
-    writes to standard error, or that prints a path of this machine.
+    A cell that fails raises a CellExecutionError. A cell that writes to standard error,
+    or that prints a path of this machine, raises an AssertionError.
 
     Parameters
     ----------
     notebook : NotebookNode
-        It is changed in place and returned.
+        The notebook is changed in place and returned.
     folder : Path
-        The kernel's working folder.
+        The folder in which the kernel runs.
     """
     NotebookClient(
         notebook,
@@ -81,7 +81,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         coalesce_streams=True,
         store_widget_state=False,
     ).execute()
-    # nbclient adds the exact Python version of this machine.
+    # nbclient adds the exact Python version of this machine, so remove it.
     notebook.metadata = from_dict(METADATA)
     here = (str(shipped("notebooks").parent), sys.prefix, tempfile.gettempdir())
     for cell in without_widgets(notebook).cells:
@@ -99,7 +99,7 @@ def build(name: str) -> Path:
     """Build one chapter, such as ``"00_tour"``, and return the path of its notebook.
 
     The old file is replaced only when the new one is complete. Errors are those of
-    :func:`execute`, and an AssertionError if the notebook is larger than 1 MB.
+    :func:`execute`, and an AssertionError for a notebook that is larger than 1 MB.
     """
     folder = shipped("notebooks")
     notebook = execute(learner_notebook(name), folder)

@@ -1,12 +1,12 @@
 """The exercises in a chapter's source, and how each version of the notebook shows them.
 
-In the source an exercise is
+In the source, an exercise consists of four cells:
 
 - a markdown cell whose heading is ``## Exercise: ...``;
-- a code cell tagged ``exercise``, the solution between nbgrader's two markers. The last
-  function or value that it defines is the answer, NAME;
-- a code cell ``check.NAME(NAME)``. It is the next cell, or, for a prediction, a later
-  one where the result has been shown;
+- a code cell tagged ``exercise``, with the solution between nbgrader's two markers. The
+  last function or value that the cell defines is the answer, NAME;
+- a code cell ``check.NAME(NAME)``. It follows directly, or, for a prediction, after the
+  cell that shows the result;
 - a markdown cell tagged ``hints`` with three folded hints.
 """
 
@@ -35,17 +35,17 @@ class ExerciseCells:
     """The indices of the cells of one exercise in the notebook."""
 
     name: str
-    """The name of the answer and of its check."""
+    """The name of the answer, which is also the name of its check."""
     statement: int
     cell: int
     check: int
     hints: int
     prediction: bool
-    """Whether the learner writes a value rather than a function."""
+    """Whether the learner writes a value (True) or a function (False)."""
 
 
 def exercises(notebook: NotebookNode) -> list[ExerciseCells]:
-    """The exercises of a source with its solutions, in reading order.
+    """The exercises of a notebook that contains the solutions, in reading order.
 
     An AssertionError says which part of an exercise is missing or in the wrong place.
     """
@@ -70,7 +70,7 @@ def exercises(notebook: NotebookNode) -> list[ExerciseCells]:
 
 
 def fold_solutions(notebook: NotebookNode) -> NotebookNode:
-    """Append each solution, folded, to its hints."""
+    """Append each solution, folded, to the hints of its exercise."""
     for exercise in exercises(notebook):
         code = REGION.sub(r"\2", notebook.cells[exercise.cell].source)
         notebook.cells[exercise.hints].source += FOLDED.format(code=code)
@@ -78,7 +78,7 @@ def fold_solutions(notebook: NotebookNode) -> NotebookNode:
 
 
 def clear_solutions(notebook: NotebookNode) -> NotebookNode:
-    """Replace each solution by a stub, with which Run All reaches the end."""
+    """Replace each solution by a stub, so that Run All still reaches the end."""
     for exercise in exercises(notebook):
         value = f"{exercise.name} = ..."
         stub = value if exercise.prediction else r"\1raise NotImplementedError"
@@ -88,7 +88,7 @@ def clear_solutions(notebook: NotebookNode) -> NotebookNode:
 
 
 def keep_solutions(notebook: NotebookNode) -> NotebookNode:
-    """Keep each solution, without the markers."""
+    """Keep each solution, but remove the markers around it."""
     for exercise in exercises(notebook):
         cell = notebook.cells[exercise.cell]
         cell.source = REGION.sub(r"\2", cell.source)

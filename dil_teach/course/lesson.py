@@ -19,7 +19,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 def find_chapter(wanted: str) -> str:
     """The full name of a chapter, such as ``"01_patch_recurrence"``.
 
-    `wanted` is its number, its title or both: ``"1"``, ``"01"`` or
+    `wanted` is the chapter's number, its title or both: ``"1"``, ``"01"`` or
     ``"patch_recurrence"``. A ValueError lists the chapters if none of them matches.
     """
     names = sorted(path.stem for path in shipped("notebooks").glob("[0-9]*.ipynb"))
@@ -33,14 +33,14 @@ def find_chapter(wanted: str) -> str:
 
 
 def learner_chapter(name: str, budget: str) -> NotebookNode:
-    """The built chapter at another budget, without badges and without Colab's cell."""
+    """The built chapter at another budget, without the badges and the Colab cell."""
     notebook = nbformat.read(shipped(f"notebooks/{name}.ipynb"), as_version=4)
     cells, notebook.cells = notebook.cells, []
     for cell in cells:
         tags = cell.metadata.get("tags", [])
         if "parameters" in tags:
             cell.source = f'budget = "{budget}"'
-        if cell.cell_type == "markdown":  # a badge's picture would need a download
+        if cell.cell_type == "markdown":  # pictures of badges would need a download
             cell.source = re.sub(r"\[!\[([^]]*)\]\([^)]*\)\]", r"[\1]", cell.source)
         if "one-click" not in tags:
             notebook.cells.append(cell)
@@ -48,7 +48,7 @@ def learner_chapter(name: str, budget: str) -> NotebookNode:
 
 
 def run_cells(notebook: NotebookNode, name: str) -> Iterator[int]:
-    """Run the cells in a new kernel and an empty folder, and yield the number of each.
+    """Run the cells in a new kernel and an empty folder; yield each cell's number.
 
     Numbers start at 1. The outputs are changed in place. If a cell fails or the kernel
     dies, a ValueError gives the number of the cell and the chapter's `name`.
@@ -78,7 +78,7 @@ def run_cells(notebook: NotebookNode, name: str) -> Iterator[int]:
 
 
 def without_widgets(notebook: NotebookNode) -> NotebookNode:
-    """Remove the widgets, which need a kernel. Chapters also have static examples."""
+    """Remove the widgets, which need a kernel; the static examples remain."""
     for cell in notebook.cells:
         if outputs := cell.get("outputs"):
             shown = (o for o in outputs if WIDGET_VIEW not in o.get("data", {}))

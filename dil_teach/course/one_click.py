@@ -1,8 +1,8 @@
 """The badges and the first cell with which a chapter opens on Colab and Binder.
 
-The repository's address is only in pyproject.toml, ``[project.urls] Repository``. A
-fork changes it there and runs ``make notebooks``. This writes it into the chapters and,
-with ``python -m dil_teach.course.one_click``, into README.md.
+The repository's address is only in pyproject.toml, ``[project.urls] Repository``. In
+a fork, change that line and run ``make notebooks``, which writes the address into the
+chapters. ``python -m dil_teach.course.one_click`` writes the address into README.md.
 """
 
 import re
@@ -65,15 +65,15 @@ def badges(name: str) -> str:
 def one_click(notebook: NotebookNode, name: str) -> NotebookNode:
     """Add the badges below the heading, and a first code cell that installs on Colab.
 
-    That cell does nothing outside Colab, or if the package can be imported. `name` is
-    the chapter's, such as ``"00_tour"``. The notebook is changed in place and returned.
+    The code cell does nothing outside Colab, or if the package can be imported. `name`
+    names the chapter, as ``"00_tour"``. The notebook is changed in place and returned.
     """
     first = notebook.cells[0]
     heading, *rest = first.source.split("\n")
     assert heading.startswith("# "), f"{name}: begin with '# ...', not with {heading!r}"
     first.source = "\n".join([heading, "", badges(name), *rest])
     metadata = {
-        "cellView": "form",  # Colab shows only the title
+        "cellView": "form",  # Colab shows only the title of the cell
         "jupyter": {"source_hidden": True},
         "tags": ["one-click", "hide-input"],
     }

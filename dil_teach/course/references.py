@@ -2,8 +2,8 @@
 
 In a chapter's text, ``[@glasner2009]``, ``[@a; @b]`` and ``[@a, section 3]`` become
 links in brackets, and ``@glasner2009`` becomes the authors' names with a link. The
-cited works, from ``notebooks/references.bib``, are listed below the chapter's last
-heading, ``## References``.
+list of cited works stands below the chapter's last heading, ``## References``. It is
+made from ``notebooks/references.bib``.
 """
 
 import re
@@ -16,13 +16,13 @@ from pybtex.style.formatting.plain import Style
 
 from dil_teach.image.shipped import shipped
 
-ANCHOR = "references"  # the list's id; JupyterLab gives the heading `References`
-MOST_NAMES = 3  # largest number of authors named in the text; the list names all
+ANCHOR = "references"  # id of the list; JupyterLab gives `References` to the heading
+MOST_NAMES = 3  # authors; a citation with more is "et al.", but the list names all
 HEADING = "## References"
 
 _CITATION = re.compile(
     r"""
-    (?P<code> (?P<fence>`+|~{3,}) .*? (?:(?P=fence)|\Z) )  # code is left as it is
+    (?P<code> (?P<fence>`+|~{3,}) .*? (?:(?P=fence)|\Z) )  # code stays unchanged
   | \[(?P<group>@[^\[\]]*)\]
   | (?<![\w/.@+`\\-])@(?P<key>[A-Za-z]\w*)   # no e-mail, URL or escaped \@
     """,
@@ -32,7 +32,7 @@ _CITATION = re.compile(
 
 class _Markdown(Backend):
     def format_str(self, text: str) -> str:
-        """The text unescaped, because some viewers take ``\\(`` for a formula."""
+        """Leave the text unescaped, because some viewers take ``\\(`` for a formula."""
         return text
 
 
@@ -41,13 +41,13 @@ def with_references(
 ) -> NotebookNode:
     """Turn a chapter's citations into links, and list the cited works.
 
-    Code does not change. An AssertionError says which citation cannot be read or has no
-    entry in the bibliography, or that the heading ``## References`` is missing.
+    Code does not change. An AssertionError names a citation that cannot be read or is
+    not in the bibliography, or says that the heading ``## References`` is missing.
 
     Parameters
     ----------
     notebook : NotebookNode
-        It is changed in place and returned.
+        The notebook is changed in place and returned.
     bibliography : Path, optional
         A BibTeX file to read instead of ``notebooks/references.bib``.
     """
@@ -90,7 +90,7 @@ def with_references(
 
 
 def label(work: Entry) -> tuple[str, str]:
-    """The authors' surnames and the year; a work without a year is named, as a talk."""
+    """The authors' surnames and the year, or the kind of a work without a year."""
     people, fields = work.persons or {}, work.fields or {}
     names = [
         " ".join(map(str, [*person.rich_prelast_names, *person.rich_last_names]))

@@ -35,16 +35,16 @@ def allowed_orientations(
     low_size: tuple[int, int],
     size: tuple[int, int],
 ) -> list[int]:
-    """The orientations in which the same degradation could have made the image.
+    """The orientations of an image that the same degradation could have produced.
 
     Parameters
     ----------
     kernel : str or Float[Tensor, "kh kw"]
-        The name of an interpolation allows all orientations. An array allows those that
-        change no weight by more than 1% of the largest.
+        With the name of an interpolation, all orientations are allowed. An array
+        allows those that change each weight by at most 1% of the largest weight.
     scale : (float, float)
-        How many times higher and wider the result is. If the two numbers differ, only
-        mirroring and half turns are allowed.
+        How many times higher and how many times wider the result is. If the two scales
+        differ, only mirroring and half turns are allowed.
     low_size, size : (int, int)
         Height and width of the image and of the result. If the result is not exactly
         ``scale`` times as large, only orientation 0 is allowed.
@@ -67,7 +67,7 @@ def allowed_orientations(
 def random_crop(
     image: Float[Tensor, "c h w"], size: tuple[int, int], rng: torch.Generator
 ) -> Float[Tensor, "c h2 w2"]:
-    """A random window of this height and width, but at most the image's."""
+    """A random window of ``size`` pixels, or less where the image is smaller."""
     height, width = (min(n, m) for n, m in zip(size, image.shape[-2:], strict=True))
     top = random_below(image.shape[-2] - height + 1, rng)
     left = random_below(image.shape[-1] - width + 1, rng)
@@ -86,7 +86,7 @@ def add_noise(image: Images, sigma: float, rng: torch.Generator) -> Images:
 
 
 def jpeg(image: Image, quality: int) -> Image:
-    """The image after JPEG compression with this quality, 1 to 95."""
+    """The image after JPEG compression; ``quality`` is from 1 to 95."""
     file = io.BytesIO()
     Picture.fromarray(to_uint8(image)).save(file, "JPEG", quality=quality)
     with Picture.open(file) as picture:

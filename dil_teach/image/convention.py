@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 Image = Float[Tensor, "_c _h _w"]
-"""(channels, height, width). The underscores let two images differ in size."""
+"""(channels, height, width). Underscores in the type let two images differ in size."""
 
 Video = Float[Tensor, "_t _c _h _w"]
 """(frames, channels, height, width): a video, or several images of one size."""
@@ -22,7 +22,7 @@ def from_uint8(array: UInt8[np.ndarray, "h w *c"]) -> Image:
 
 def to_uint8(image: Image) -> UInt8[np.ndarray, "h w *c"]:
     """Round an image to eight bits: (h, w, c), or (h, w) if it is grey."""
-    # in place after the first copy, because large results fill the memory
+    # only one copy, then in place: large images would fill the memory
     values = image.detach().cpu().clamp(0, 1).mul_(255).round_()
     array = values.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
     return array[:, :, 0] if len(image) == 1 else array
@@ -36,10 +36,10 @@ def check_images(
     in_range: bool = True,
     constant: bool = False,
 ) -> None:
-    """Check a batch, Float[Tensor, "n c h w"], and its images by :func:`check_image`.
+    """Check the shape of a batch, (n, c, h, w), and each image by :func:`check_image`.
 
-    Unless ``constant`` is true, a ValueError is also raised if an image is the same at
-    all pixels (up to one grey level).
+    Unless ``constant`` is true, a ValueError is also raised if all pixels of an image
+    are equal (up to one grey level).
     """
     if not isinstance(images, Tensor) or images.ndim != 4 or len(images) == 0:
         raise ValueError(
@@ -60,12 +60,12 @@ def check_not_flat(
     if (values.amax(1) - values.amin(1)).max() <= span:
         raise ValueError(
             f"{name}: expected a picture with some detail to learn from, got one that "
-            "is the same at all pixels; take another"
+            "is the same at all pixels; take another picture"
         )
 
 
 def split_alpha(image: Image) -> tuple[Image, Image | None]:
-    """The colour (or grey) channels of an image, and its transparency or None."""
+    """Split an image into colour (or grey) channels and alpha; alpha may be None."""
     return (image[:-1], image[-1:]) if len(image) in (2, 4) else (image, None)
 
 
@@ -78,9 +78,9 @@ def check_image(
 ) -> None:
     """Raise a ValueError unless ``image`` follows the convention of this module.
 
-    It must be Float[Tensor, "c h w"], float32, finite and, if ``in_range``, in [0, 1]
-    up to rounding. ``channels`` lists the accepted numbers of channels, and
-    ``min_side`` is the minimum height and width. The message starts with ``name``.
+    The image must have shape (c, h, w) and be float32, finite and, if ``in_range``, in
+    [0, 1] up to rounding. ``channels`` lists the accepted numbers of channels, and
+    ``min_side`` is the minimum height and width. Error messages begin with ``name``.
     """
     if not isinstance(image, Tensor) or image.ndim != 3:
         raise ValueError(

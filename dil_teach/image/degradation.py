@@ -34,7 +34,7 @@ def masked(mask: Float[Tensor, "1 h w"]) -> Degradation:
 def downsampled(scale: Scale, kernel: str | Kernel2d = "bicubic") -> Degradation:
     """Blur the images and make them ``scale`` times smaller.
 
-    See :func:`dil_teach.image.resize.blur_and_subsample`; each scale is at least 1.
+    See :func:`dil_teach.image.resize.blur_and_subsample`; ``scale`` is at least 1.
     """
     scales = per_axis(scale)
     kernel = prepare_kernel(kernel, scales)
@@ -46,10 +46,10 @@ def compressed(quality: int) -> Degradation:
 
     Rounding has no useful gradient, so the gradient of the identity is used: the
     straight-through estimator of Bengio, Leonard and Courville, "Estimating or
-    propagating gradients through stochastic neurons", 2013. It does not always help
-    Deep Image Prior: at quality 10 and budget `quick`, it was better than
-    :func:`identity` on three of five photographs, but 0.2 dB worse on average.
-    ``quality`` is from 1 to 95.
+    propagating gradients through stochastic neurons", 2013. This estimator does not
+    always help Deep Image Prior. At quality 10 and budget `quick`, the estimator was
+    better than :func:`identity` on three of five photographs, but 0.2 dB worse on
+    average. ``quality`` is from 1 to 95.
     """
     if not 1 <= quality <= 95:
         raise ValueError(f"quality: expected 1 to 95, got {quality}; 75 is common")
@@ -64,7 +64,7 @@ def degrade(
     jpeg_quality: int | None,
     rng: torch.Generator,
 ) -> Batch:
-    """Blur and subsample images, add noise, and compress them: makes the sons of ZSSR.
+    """Make the sons of ZSSR: blur and subsample images, add noise, and compress them.
 
     Downscaling averages noise away, so without ``noise`` the sons of a noisy father
     would be too clean.
@@ -74,7 +74,7 @@ def degrade(
     images, kernel, scale
         As in :func:`dil_teach.image.resize.blur_and_subsample`.
     noise : float
-        Standard deviation on the scale 0 to 1; ``rng`` draws the noise. 0 for none.
+        Standard deviation for values in [0, 1]; 0 adds none. ``rng`` draws the noise.
     jpeg_quality : int, optional
         From 1 to 95.
     """
@@ -91,9 +91,9 @@ def kernel_at(
     kernel: str | Float[Tensor, "_kh _kw"],
     final: tuple[float, float],
 ) -> str | Kernel2d:
-    """The blur kernel of an intermediate scale, given that of the final scale.
+    """Adapt the blur kernel of the final scale to an intermediate scale.
 
-    An array is resized in proportion. The name of an interpolation does not change.
+    A kernel array is resized in proportion. The name of an interpolation is kept.
     """
     if isinstance(kernel, str) or scale == final:
         return kernel
@@ -113,11 +113,11 @@ def compress_straight_through(images: Batch, quality: int) -> Batch:
 
 
 def check_mask(mask: Tensor, image: Image) -> None:
-    """Raise a ValueError unless a mask has the image's size, with both 0 and 1."""
+    """Raise a ValueError unless a mask has the image's size and both 0s and 1s."""
     check_same_shape(mask, image[:1], "mask", "one channel of the image")
     values = mask.unique()
     if values.tolist() != [0, 1]:
         raise ValueError(
             "mask: expected both 1 (hole) and 0 (known) and nothing else, got values "
-            f"{values[:3].tolist()}; paint a part of it, or threshold it at 0.5"
+            f"{values[:3].tolist()}; paint a part of the mask, or threshold it at 0.5"
         )

@@ -21,11 +21,14 @@ MAX_MEGAPIXELS = 100
 def load_image(path: str | Path) -> Image:
     """Read a picture file.
 
+    A ValueError is raised for a folder, a file that is no picture, a damaged file, and
+    a picture above ``MAX_MEGAPIXELS``.
+
     Parameters
     ----------
     path : str or Path
-        Any file that Pillow reads. The image is rotated as its EXIF data says. An
-        animation gives its first frame.
+        Any file that Pillow reads. The image is rotated as its EXIF data says. Of
+        an animation, the first frame is read.
 
     Returns
     -------
@@ -33,32 +36,31 @@ def load_image(path: str | Path) -> Image:
         Float[Tensor, "c h w"] in [0, 1]: grey (1 channel), grey and alpha (2), RGB (3)
         or RGBA (4), as in the file; a palette becomes RGB or RGBA. Grey values of 16
         bits are divided by 65535; colours of 16 bits are read as 8 bits.
-
-    A ValueError is raised for a folder, a file that is no picture, a damaged file, and
-    a picture above ``MAX_MEGAPIXELS``.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the name and the folder")
     if path.is_dir():
         raise ValueError(f"{path}: expected a picture file, got a folder; name a file")
+    size = "more"  # Pillow does not tell the size of a picture above its own limit
     try:
         with warnings.catch_warnings():
             # our own limit below replaces Pillow's warning about large pictures
             warnings.simplefilter("ignore", Picture.DecompressionBombWarning)
             with Picture.open(path) as picture:
+                size = f"{picture.width} x {picture.height} pixels (width x height)"
                 if picture.width * picture.height > MAX_MEGAPIXELS * 1e6:
                     raise Picture.DecompressionBombError
                 return _decode(ImageOps.exif_transpose(picture))
     except Picture.DecompressionBombError:
         raise ValueError(
-            f"{path}: expected at most {MAX_MEGAPIXELS} megapixels, got more; make it "
-            "smaller first"
+            f"{path}: expected at most {MAX_MEGAPIXELS} megapixels, got {size}; make "
+            "the picture smaller first"
         ) from None
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise ValueError(
             f"{path}: expected a picture with 8 or 16 bits a channel, got a damaged "
-            f"file or one of another kind ({error}); export it again as PNG"
+            f"file or another kind of file ({error}); export the picture again as PNG"
         ) from None
 
 
@@ -90,7 +92,7 @@ def save_image(image: Image, path: str | Path) -> None:
     if writer is None or writer not in Picture.SAVE:
         raise ValueError(
             f"{path}: expected the suffix of a picture, such as .png or .jpg, got "
-            f"'{path.suffix}'; add one to the name"
+            f"'{path.suffix}'; add a suffix to the name"
         )
     if writer in ("JPEG", "JPEG2000", "BMP", "PPM") and len(image) in (2, 4):
         raise ValueError(f"{path}: {writer} cannot hold transparency; save it as .png")
@@ -103,11 +105,11 @@ def save_image(image: Image, path: str | Path) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary place for a file or folder, and rename it when the block ends.
+    """Yield a temporary path for a file or folder; rename it to ``path`` at the end.
 
-    The place has the same name, in a hidden folder beside ``path``. If the block fails,
-    the place is removed, and an existing file stays as it was. So no file with the
-    final name is ever incomplete. An empty folder at ``path`` is replaced.
+    The temporary path has the same name, in a hidden folder beside ``path``. If the
+    block fails, the hidden folder is removed, and an existing file stays as it was. So
+    no file at ``path`` is ever incomplete. An empty folder at ``path`` is replaced.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder; create it first")
@@ -120,7 +122,7 @@ def written_whole(path: Path) -> Iterator[Path]:
             path.rmdir()  # some systems cannot rename onto an empty folder
         os.replace(place, path)
     except OSError as error:
-        if error.strerror is None:  # our own message, which names the hidden place
+        if error.strerror is None:  # our own message, with the hidden path
             raise OSError(str(error).replace(str(place), str(path))) from None
         raise OSError(
             f"{path}: cannot be written ({error.strerror}); "

@@ -36,9 +36,9 @@ ENCODED = {
     ".webm": ("webm", "vp9", "yuv420p", {"crf": "10", "b": "0"}),
     ".mkv": ("matroska", "ffv1", "bgr0", {}),
 }
-"""Container, codec, pixel format and quality options of each format."""
+"""Container, codec, pixel format and quality options for each suffix."""
 WRITTEN = (*ENCODED, ".gif")
-"""Suffixes of the videos that this module writes; it reads those in ``READ``."""
+"""Suffixes of the videos that this module writes; ``READ`` lists those it reads."""
 READ = (*WRITTEN, ".mov", ".m4v", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv")
 MAX_MEGAPIXELS = 100
 """Maximum size of all frames together; as float32 in colour, they need 1.2 GB."""
@@ -55,19 +55,19 @@ def is_film(path: str | Path) -> bool:
 def load_film(path: str | Path) -> Video:
     """Read a video file, or a folder of frames.
 
+    A ValueError is raised for a file that is no video, a video without frames, frames
+    of different sizes, or more than ``MAX_MEGAPIXELS`` in all frames together.
+
     Parameters
     ----------
     path : str or Path
         A video file that FFmpeg reads; it is rotated as its metadata says, and its
-        sound is ignored. Or a folder of frames, ordered as in :func:`frame_files`.
+        sound is ignored. Or a folder of frames, sorted as in :func:`frame_files`.
 
     Returns
     -------
     Video
-        RGB for a file; for a folder, the channels that ``load_image`` returns.
-
-    A ValueError is raised for a file that is no video, a video without frames, frames
-    of different sizes, or more than ``MAX_MEGAPIXELS`` in all frames together.
+        RGB for a video file; for a folder, the channels that ``load_image`` returns.
     """
     path = Path(path)
     if not path.exists():
@@ -80,10 +80,10 @@ def load_film(path: str | Path) -> Video:
         if len(frames) > (most := int(MAX_MEGAPIXELS * 1e6 / (height * width))):
             raise ValueError(
                 f"{path}: expected at most {MAX_MEGAPIXELS} megapixels in all frames "
-                f"({most} of {height} x {width}), got more; cut it or make it smaller"
+                f"({most} of {height} x {width}), got more; cut the video or shrink it"
             )
     if not frames:
-        raise ValueError(f"{path}: expected a video, got no frame; export it again")
+        raise ValueError(f"{path}: expected a video, got no frames; export it again")
     return torch.stack(frames)
 
 
@@ -95,7 +95,7 @@ def _frames_of_folder(folder: Path) -> Iterator[tuple[str, Image]]:
 def _frames_of(path: Path) -> Iterator[tuple[str, Image]]:
     with _readable(path) as file:
         for number, frame in enumerate(file.decode(video=0), 1):
-            turns = round(frame.rotation / 90)  # anticlockwise, as a phone notes them
+            turns = round(frame.rotation / 90)  # anticlockwise, from the metadata
             pixels = np.rot90(frame.to_ndarray(format="rgb24"), turns)
             yield f"{path}, frame {number}", from_uint8(pixels)
 
@@ -109,7 +109,7 @@ def _readable(path: str | Path) -> Iterator[InputContainer]:
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise ValueError(
             f"{path}: expected a video (.mp4, .webm, .gif, ...), got a damaged file or "
-            f"one of another kind ({error}); export it again"
+            f"another kind of file ({error}); export the video again"
         ) from None
 
 
@@ -139,7 +139,7 @@ def _natural_order(file: Path) -> tuple[list[tuple[int, str]], str]:
 
 
 def film_rate(path: str | Path) -> float:
-    """Frames per second of a video file; 24 for a folder or if the file lacks it."""
+    """Frames per second of a video file; 24 for a folder or if the file has no rate."""
     if Path(path).is_dir():
         return FOLDER_RATE
     with _readable(path) as file:
@@ -147,16 +147,16 @@ def film_rate(path: str | Path) -> float:
 
 
 def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None:
-    """Write a video file whole or not at all; the suffix selects the format.
+    """Write a video file completely or not at all; the suffix selects the format.
 
     Parameters
     ----------
     video : Video
         Grey or RGB, finite; values outside [0, 1] are clamped.
     path : str or Path
-        With a suffix in ``WRITTEN``. Browsers do not play an ``.mp4`` of odd height or
-        width, because its colours have full resolution. A ``.gif`` has 256 colours in
-        each frame and plays in a loop.
+        Suffix: one of ``WRITTEN``. Browsers do not play an ``.mp4`` of odd height
+        or width, because its colours have full resolution. A ``.gif`` has 256 colours
+        in each frame and plays in a loop.
     rate : float
         Frames per second, above 0 and at most 1000.
     """
@@ -175,7 +175,7 @@ def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None
         frames = [to_uint8(frame.expand(3, *frame.shape[1:])) for frame in video]
         if suffix == ".gif":
             first, *rest = map(Picture.fromarray, frames)
-            # in milliseconds; browsers play frames below 20 more slowly
+            # milliseconds per frame; browsers slow a film down if it is below 20
             duration = max(round(1000 / rate), 20)
             first.save(
                 place, save_all=True, append_images=rest, duration=duration, loop=0
@@ -188,7 +188,7 @@ def _write_encoded(frames: Frames, path: Path, suffix: str, rate: float) -> None
     container, codec, pixels, options = ENCODED[suffix]
     height, width = frames[0].shape[:2]
     if codec == "h264" and (height % 2 or width % 2):
-        pixels = "yuv444p"  # yuv420p halves the sides, which must be even
+        pixels = "yuv444p"  # yuv420p needs even sides, because it halves them
     with av.open(path, "w", format=container) as file:
         exact_rate = Fraction(rate).limit_denominator(65535)
         stream = file.add_stream(codec, exact_rate, options=options)
@@ -202,12 +202,12 @@ def _write_encoded(frames: Frames, path: Path, suffix: str, rate: float) -> None
 def save_frames(
     video: Video, folder: str | Path, names: Sequence[str] | None = None
 ) -> None:
-    """Write a folder of PNG frames, lossless, whole or not at all.
+    """Write a folder of PNG frames (lossless), completely or not at all.
 
     Parameters
     ----------
     video : Video
-        With 1 to 4 channels, finite.
+        Frames with 1 to 4 channels, finite.
     folder : str or Path
         A new folder, or an empty one.
     names : sequence of str, optional

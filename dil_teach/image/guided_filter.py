@@ -1,8 +1,8 @@
 """The guided filter: He, Sun and Tang, 'Guided Image Filtering', ECCV 2010.
 
 In each window, the source is approximated by a linear function of the guide's colours,
-so the result follows the guide's edges. A function that was fitted on small copies can
-be applied to a large guide, to upscale (He and Sun, 'Fast Guided Filter', 2015).
+so the result follows the guide's edges. To upscale, fit this function on small copies,
+and apply it to the large guide (He and Sun, 'Fast Guided Filter', 2015).
 """
 
 import torch
@@ -22,15 +22,15 @@ def guided_filter(
     Parameters
     ----------
     guide : Float[Tensor, "n c h w"]
-        In [0, 1], grey or in colour.
+        The guide image in [0, 1], grey or in colour.
     source : Float[Tensor, "n k h w"]
-        For example a transmission or a mask. The result is not clamped and may leave
-        the source's range slightly.
+        The map to smooth, such as a transmission or a mask. The result is not clamped
+        and may leave the source's range slightly.
     radius : int
-        At least 1: the windows are 2 * radius + 1 pixels a side, cropped at the border.
-        Scale it with the image.
+        At least 1. Each window has 2 * radius + 1 pixels a side, cropped at the border.
+        Scale the radius with the image.
     eps : float
-        Positive: edges of the guide with a variance below this are smoothed.
+        Positive. Edges of the guide with a variance below ``eps`` are smoothed.
     """
     return guided_upsample(guide, guide, source, radius, eps)
 
@@ -71,7 +71,7 @@ def _coefficients(
     guide: Tensor, source: Tensor, radius: int, eps: float
 ) -> tuple[Float[Tensor, "n ck h w"], Float[Tensor, "n k h w"]]:
     """Equations 19 and 20: a and b of q = a . I + b, averaged over the windows."""
-    # double precision: a variance is a small difference of two means
+    # double precision, because a variance is a small difference of two means
     guide, wanted = guide.double(), source.double()
     mean_guide, mean_source = box(guide, radius), box(wanted, radius)
 

@@ -2,7 +2,7 @@
 
 A kernel array holds correlation weights on high-resolution (HR) pixels. Low-resolution
 (LR) pixel i of a picture made s times smaller is at HR coordinate s*i + (s-1)/2.
-:func:`centre_kernel` moves the kernel's centre of mass there.
+:func:`centre_kernel` moves the kernel's centre of mass to this coordinate.
 """
 
 import math
@@ -29,7 +29,7 @@ def gaussian_kernel(
     Parameters
     ----------
     sigmas : (float, float)
-        Standard deviations along its two axes, in HR pixels, positive.
+        Standard deviations along the Gaussian's two axes, in HR pixels, positive.
     angle : float
         Angle between the first axis and the image's x axis, in radians.
     size : int
@@ -49,7 +49,7 @@ def random_kernel(seed: int, size: int = 13) -> Float[Tensor, "size size"]:
     """A Gaussian with sigmas uniform in [0.8, 3] pixels and a random angle.
 
     The paper on ZSSR has an experiment with such 'non-ideal' kernels (Shocher et al.
-    2018, section 4.2); the ranges are ours.
+    2018, section 4.2); we chose the ranges.
     """
     rng = np.random.default_rng(seed)
     sigmas = rng.uniform(0.8, 3.0, size=2)
@@ -57,16 +57,16 @@ def random_kernel(seed: int, size: int = 13) -> Float[Tensor, "size size"]:
 
 
 def load_kernel(path: str | Path, scale: Scale) -> Float[Tensor, "_kh _kw"]:
-    """Read a kernel from a file, normalise it and centre it: :func:`centre_kernel`.
+    """Read a kernel from a file, normalise it and centre it (:func:`centre_kernel`).
 
     Parameters
     ----------
     path : str or Path
-        ``.npy``; ``.mat`` (the variable ``Kernel``, or the only matrix in it); or a
-        picture, whose brightness gives the weights. A ValueError is raised if it holds
-        no usable kernel.
+        A ``.npy`` file, a ``.mat`` file with a variable ``Kernel`` or only one matrix,
+        or a picture whose brightness gives the weights. A ValueError is raised if the
+        file holds no usable kernel.
     scale : float or (float, float)
-        The scale at which it will be used.
+        The scale at which the kernel will be used.
     """
     path = Path(path)
     if not path.is_file():
@@ -90,7 +90,7 @@ def _only_matrix(variables: dict) -> np.ndarray:
         return np.asarray(variables["Kernel"])
     matrices = [v for v in variables.values() if np.ndim(v) == 2 and np.size(v) > 1]
     if len(matrices) != 1:
-        raise ValueError(f"expected 'Kernel' or only one matrix, got {len(matrices)}")
+        raise ValueError(f"expected 'Kernel' or a single matrix, got {len(matrices)}")
     return np.asarray(matrices[0])
 
 
@@ -98,17 +98,17 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     """Normalise a kernel and move its centre of mass to the middle of its array.
 
     :func:`dil_teach.image.resize.blur_and_subsample` puts the middle of the array at HR
-    coordinate s*i + (s-1)/2. To reach it without interpolation, the sides must be even
-    for an even scale, and odd for an odd one; zeros are added *at the end* if they are
-    not. So the ZSSR authors' 9 x 9 kernels for scale 2, whose centre of mass is near
-    4.5, do not change. For scales that are not whole, the sides become odd.
+    coordinate s*i + (s-1)/2. To reach this coordinate without interpolation, the array
+    needs even sides for an even scale, and odd sides for an odd scale. If necessary,
+    zeros are added *at the end*. So the 9 x 9 kernels of the ZSSR authors for scale 2
+    are not shifted (centre of mass near 4.5). For fractional scales, sides become odd.
 
     Parameters
     ----------
     kernel : Float["kh kw"]
         Correlation weights, finite, with a positive sum; otherwise a ValueError.
     scale : float or (float, float)
-        The scale at which it will be used.
+        The scale at which the kernel will be used.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
 
 
 def check_kernel(kernel: Kernel2d) -> np.ndarray:
-    """The kernel as a float64 array with sum 1; a ValueError if it cannot be used."""
+    """The kernel as float64 with sum 1; raises a ValueError if it cannot be used."""
     array = np.asarray(kernel.detach().cpu() if isinstance(kernel, Tensor) else kernel)
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
         raise ValueError(
@@ -150,7 +150,7 @@ def check_kernel(kernel: Kernel2d) -> np.ndarray:
 
 
 def _normalised(weights: np.ndarray) -> np.ndarray:
-    """The weights with sum 1; unchanged, to the bit, if the sum is 1 already."""
+    """Divide the weights by their sum, unless the sum is 1 already."""
     total = weights.sum()
     return weights if abs(total - 1) < 1e-12 else weights / total
 

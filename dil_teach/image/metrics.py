@@ -16,14 +16,14 @@ from dil_teach.image.convention import Image, check_image, check_same_shape
 
 
 def psnr(a: Image, b: Image) -> float:
-    """Peak signal-to-noise ratio over all values, in dB; infinite if they are equal.
+    """Peak signal-to-noise ratio over all values, in dB; infinite for equal images.
 
-    A ValueError is raised if their shapes differ or a value is not finite.
+    A ValueError is raised if the shapes differ or a value is not finite.
 
     Parameters
     ----------
     a, b : Image
-        Of the same shape, in [0, 1] (the peak is 1).
+        Images of the same shape, in [0, 1] (the peak is 1).
     """
     _check_pair(a, b)
     error = (a.double() - b.double()).square().mean().item()
@@ -31,9 +31,9 @@ def psnr(a: Image, b: Image) -> float:
 
 
 def luma(image: Image) -> Float[Tensor, "1 h w"]:
-    """Y of MATLAB's ``rgb2ycbcr`` (ITU-R BT.601), in [16/255, 235/255].
+    """Luma: the channel Y of MATLAB's ``rgb2ycbcr`` (BT.601), in [16/255, 235/255].
 
-    A grey image counts as R = G = B.
+    A grey image is treated as an RGB image with R = G = B.
     """
     red, green, blue = image[:3].double().expand(3, -1, -1)
     return (16 + 65.481 * red + 128.553 * green + 24.966 * blue)[None] / 255
@@ -42,14 +42,14 @@ def luma(image: Image) -> Float[Tensor, "1 h w"]:
 def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
     """PSNR of luma without a border, as in tables of super-resolution results.
 
-    Raises the same errors as :func:`psnr`, or a ValueError if the border leaves no
-    pixel.
+    Raises the same errors as :func:`psnr`, and a ValueError if no pixel is left inside
+    the border.
 
     Parameters
     ----------
     a, b : Image
-        As in :func:`psnr`, grey or RGB. For published tables, round the result to eight
-        bits first.
+        Grey or RGB images, as in :func:`psnr`. For published tables, round the result
+        to eight bits first.
     shave : int
         Width of the ignored border in pixels; usually the scale factor.
     """
@@ -63,10 +63,10 @@ def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
 
 
 def ssim(a: Image, b: Image) -> float:
-    """Structural similarity (Wang et al. 2004), from -1 to 1, mean over the channels.
+    """Structural similarity (Wang et al. 2004), from -1 to 1; mean over the channels.
 
-    Computed by scikit-image with Gaussian windows of sigma 1.5, as in the paper. The
-    parameters and errors are those of :func:`psnr`; each side has at least 11 pixels.
+    scikit-image computes SSIM with Gaussian windows of sigma 1.5, as in the paper. The
+    parameters and errors are those of :func:`psnr`. Each side needs 11 pixels or more.
     """
     _check_pair(a, b)
     if min(a.shape[-2:]) < 11:
@@ -88,16 +88,16 @@ def _check_pair(a: Image, b: Image) -> None:
 def noise_level(image: Image) -> float:
     """Estimate the standard deviation of white noise, in units of [0, 1].
 
-    The result is the mean over the channels. Source: J. Immerkaer, "Fast noise variance
-    estimation", 1996: a filter that does not respond to planes and hardly to edges. We
-    take the median of its responses (Donoho and Johnstone 1994) instead of the mean,
-    because texture makes some of them large.
+    The result is the mean over the channels. The filter of J. Immerkaer, "Fast noise
+    variance estimation", 1996, does not respond to planes and hardly responds to edges.
+    We take the median of its responses (Donoho and Johnstone 1994) instead of the mean,
+    because texture makes some responses large.
     """
     check_image(image, min_side=3, in_range=False)
     along = torch.tensor([1.0, -2.0, 1.0], device=image.device)
-    mask = torch.outer(along, along)[None, None] / 6  # white noise keeps its deviation
+    mask = torch.outer(along, along)[None, None] / 6  # white noise keeps its sigma
     responses = F.conv2d(image[:, None], mask).flatten(1).abs()
-    # 0.6745: the median of |x| for a normal x with standard deviation 1
+    # 0.6745 is the median of |x| for a normal x with standard deviation 1
     return float(responses.median(1).values.mean()) / 0.6745
 
 
@@ -112,7 +112,7 @@ def count_objects(image: Image) -> tuple[int, float]:
     -------
     int, float
         The number of objects, and the median ratio of width to height of their bounding
-        boxes: about 1 for coins, 2 for stretched coins. (0, nan) if there is none.
+        boxes: about 1 for coins, 2 for stretched coins. (0, nan) without objects.
     """
     check_image(image)
     grey = image.mean(0).cpu().double().numpy()

@@ -42,15 +42,15 @@ class Photo:
     rendered: bool
     """True if the picture was computed, not photographed."""
     recurrence: str
-    """What repeats in it, within and across scales."""
+    """What repeats in the picture, within and across scales."""
 
     @property
     def path(self) -> Path:
-        """The file on this machine."""
+        """The path of the picture file on this machine."""
         package, _, inside = self.file.rpartition(":")
         if not package:
             return shipped(inside)
-        spec = find_spec(package)  # finds the package without importing it
+        spec = find_spec(package)  # find_spec does not import the package
         path = Path(spec.origin).parent / inside if spec and spec.origin else None
         if path is None or not path.exists():
             raise FileNotFoundError(
@@ -74,8 +74,8 @@ def photo(name: str, size: int | None = None) -> Image:
     name : str
         A key of :func:`photos`.
     size : int, optional
-        Side in pixels, at most that of the central square, which is cropped and
-        downscaled (bicubic, antialiased). By default the whole photograph is returned.
+        Side of the result in pixels, at most the shorter side of the photograph. The
+        central square is downscaled (bicubic, antialiased). Default: whole photograph.
     """
     known = photos()
     if name not in known:
@@ -102,14 +102,14 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
 
     The environment variable ``DIL_TEACH_DATASETS`` names the folder of the sets. Each
     set is a folder of pairs such as ``Set5/img_001_x2_HR.png`` and
-    ``Set5/img_001_x2_LR.png``. If the variable is empty and ``DIL_TEACH_DOWNLOAD`` is
-    1, the files listed in ``data/benchmarks.json`` (Set5) are downloaded once, and
-    their hashes are checked. A FileNotFoundError is raised if a pair is not found.
+    ``Set5/img_001_x2_LR.png``. If instead ``DIL_TEACH_DOWNLOAD`` is 1, the files that
+    ``data/benchmarks.json`` lists (Set5) are downloaded once, and their hashes are
+    checked. A FileNotFoundError is raised if a pair is not found.
 
     Parameters
     ----------
     name : str
-        Folder of the set.
+        Name of the folder that holds the set.
     scale : int
         The factor in the file names: the LR image is ``scale`` times smaller.
     """

@@ -23,7 +23,7 @@ Border = Literal["clamp", "mirror"]
 
 
 def _cubic(x: np.ndarray) -> np.ndarray:
-    """Keys, "Cubic convolution interpolation ...", 1981, with a = -1/2."""
+    """The kernel of Keys, "Cubic convolution interpolation ...", 1981, a = -1/2."""
     x = abs(x)
     near = 1.5 * x**3 - 2.5 * x**2 + 1
     far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
@@ -36,8 +36,8 @@ INTERPOLATION: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
     "lanczos": (lambda x: np.where(abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0), 3.0),
     "area": (lambda x: ((-0.5 <= x) & (x < 0.5)).astype(float), 0.5),
 }
-"""The weight as a function of the distance in pixels, and the distance at which the
-weight becomes 0."""
+"""For each interpolation: the weight as a function of the distance in pixels, and the
+distance at which the weight becomes 0."""
 
 
 def resize(
@@ -59,18 +59,18 @@ def resize(
         Output size divided by input size, for height and width. The scale is exact;
         the output has ``round(scale * size)`` pixels.
     size : (int, int), optional
-        Height and width of the output, in pixels. Without ``scale``, it also sets the
-        scale; with ``scale``, it only sets the number of pixels.
+        Height and width of the output, in pixels. Without ``scale``, this also sets the
+        scale; with ``scale``, the size only sets the number of pixels.
     kernel : {"bicubic", "bilinear", "lanczos", "area"} or Float["kh kw"]
-        Weights of the neighbours. An array is a blur kernel for scales below 1, on the
-        input's pixel grid: see :func:`blur_and_subsample`.
+        Weights of the neighbouring pixels. An array is a blur kernel on the input's
+        pixel grid, for scales below 1: see :func:`blur_and_subsample`.
     border : {"clamp", "mirror"}
         Values outside the image: the border pixel repeated, or the image reflected.
     antialias : bool
         Widen the kernel when the image gets smaller.
     exact_uint8 : bool
-        Round to eight bits before, between and after the two passes, rows first, in
-        double precision, as MATLAB does with eight-bit pictures.
+        Compute in double precision, and round to eight bits before, between and after
+        the two passes (rows first), as MATLAB does with eight-bit pictures.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def resize(
         axis = _Axis(in_size[k], out_size[k], scales[k], kernel, border, antialias)
         out = _resize_axis(out, k - 2, axis)
         if exact_uint8:
-            out = (out + 0.5).floor().clamp(0, 255)  # halves go up, as in MATLAB
+            out = (out + 0.5).floor().clamp(0, 255)  # rounds halves up, as MATLAB does
     return (out / 255).to(image.dtype) if exact_uint8 else out
 
 
@@ -152,7 +152,7 @@ def _taps(axis: _Axis) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fold_border(index: np.ndarray, length: int, border: Border) -> np.ndarray:
-    """Clamp or mirror indices that lie outside [0, length)."""
+    """Clamp or mirror the indices that lie outside [0, length)."""
     if border == "clamp":
         return index.clip(0, length - 1)
     if border == "mirror":
@@ -221,10 +221,7 @@ def _window(length: int, samples: int, step: int, taps: int, border: Border) -> 
 
 
 def prepare_kernel(kernel: str | Kernel2d, scales: tuple[float, float]) -> str | Tensor:
-    """Check the kernel for downscaling by ``scales``, each at least 1.
-
-    Returns the name, or the array centred by :func:`centre_kernel`.
-    """
+    """Check that the scales are at least 1; check the kernel, and centre an array."""
     if min(scales) < 1:
         raise ValueError(
             f"scale: expected at least 1 for height and width, got {scales}; to make "
@@ -239,7 +236,7 @@ def prepare_kernel(kernel: str | Kernel2d, scales: tuple[float, float]) -> str |
 def pyramid(
     image: Float[Tensor, "c h w"], scales: Sequence[float], min_side: int = 1
 ) -> list[Float[Tensor, "c _h _w"]]:
-    """The image at each of the given scales, antialiased bicubic, clamped to [0, 1].
+    """Resize an image to each scale (bicubic, antialiased), and clamp it to [0, 1].
 
     Levels with a side below ``min_side`` are left out, but never the largest level.
     """

@@ -1,11 +1,11 @@
 """Checks of scales and sizes."""
 
 Scale = int | float | tuple[int | float, int | float]
-"""Output size over input size: one number, or one each for height and width."""
+"""Output size over input size: one number, or one for height and one for width."""
 
 
 def per_axis(scale: Scale) -> tuple[float, float]:
-    """The scale of height and width, checked to be positive and finite."""
+    """Check that a scale is positive and finite; return it for height and width."""
     pair = scale if isinstance(scale, tuple | list) else (scale, scale)
     if len(pair) != 2 or not all(0 < s < 1e12 for s in pair):
         raise ValueError(
@@ -18,7 +18,7 @@ def per_axis(scale: Scale) -> tuple[float, float]:
 def scale_and_size(
     in_size: tuple[int, int], scale: Scale | None, size: tuple[int, int] | None
 ) -> tuple[tuple[float, float], tuple[int, int]]:
-    """The scale of each axis and the size of the output, (height, width) in pixels.
+    """The scale of each axis, and the output's size (height, width) in pixels.
 
     Without ``size``, the output has ``round(scale * in_size)`` pixels. Without
     ``scale``, the scale is ``size / in_size``.

@@ -12,7 +12,7 @@ from dil_teach.image.files import load_image
 from dil_teach.image.shipped import shipped
 
 MAPS = ("mask", "masks", "foreground_hint", "background_hint", "transmission", "alpha")
-"""Keys of images with one channel. All others have three, even if the file is grey."""
+"""Keys of images with one channel. All other images have three."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,13 @@ class Scene:
     """``composite``, ``mixture``, ``haze``, ``watermark`` or ``video``."""
     title: str
     attribution: str
-    """The line to print beside the picture."""
+    """The credit line to print beside the picture."""
     images: dict[str, Tensor]
-    """float32 in [0, 1]: (c, h, w), or (n, c, h, w) for several. Maps and masks
-    have one channel, all others three.
+    """float32 in [0, 1]: one image (c, h, w), or several (n, c, h, w). Maps and masks
+    have one channel, all other images three.
 
     - composite: ``image``, ``mask`` (1 on the foreground), ``front``, ``back``,
-      ``foreground_hint``, ``background_hint``;
-      image = mask * front + (1 - mask) * back
+      ``foreground_hint``, ``background_hint``; image = mask * front + (1 - mask) * back
     - mixture: ``mixtures``, ``layers`` (two each);
       mixture k = a_k * layer 1 + (1 - a_k) * layer 2
     - haze: ``image``, ``clear``, ``transmission``, ``airlight`` (of the image's
@@ -47,7 +46,7 @@ class Scene:
     - composite: ``figure_share``, the mean of the mask; ``disk`` [y, x, radius], the
       foreground hint, in pixels
     - mixture: ``coefficients`` [a_1, a_2], a_1 > a_2
-    - haze: ``airlight`` (sRGB triple, the mean where it is not ``uniform``), ``beta``
+    - haze: ``airlight`` (sRGB triple; its mean if it is not ``uniform``), ``beta``
       (t = exp(-beta * depth), depth in metres), ``sky``
     - watermark: ``colour`` (sRGB triple), ``box`` [y, x, height, width] in pixels
     - video_figure: for each frame, relative to frame 0, ``figure_motion`` and
@@ -59,7 +58,7 @@ class Scene:
 
 
 def scenes(kind: str | None = None, folder: str | Path | None = None) -> list[str]:
-    """Names of the scenes.
+    """Names of all scenes, or of the scenes of one kind.
 
     Parameters
     ----------
@@ -82,10 +81,9 @@ def scene(name: str, folder: str | Path | None = None) -> Scene:
     Parameters
     ----------
     name : str
-        One of :func:`scenes`.
+        A name that :func:`scenes` lists.
     folder : str or Path, optional
         As in :func:`scenes`.
-
     """
     root, entries = _list_scenes(folder)
     if name not in entries:

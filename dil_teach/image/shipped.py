@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).parents[1]
 def shipped(relative: str) -> Path:
     """The path of a file or folder, given relative to the root of the repository.
 
-    Example: ``"data/photos.json"``. Works in a checkout and in an installed wheel.
+    Example: ``"data/photos.json"``, in a checkout or in an installed package.
     """
     for root in (_PACKAGE / "_shipped", _PACKAGE.parent):
         if (root / relative).exists():

@@ -1,4 +1,4 @@
-"""Geometric transformations: the place in an image that each output pixel comes from.
+"""Geometric transformations: from which place in an image each output pixel comes.
 
 Places are (x, y), from -1 at the left and top edges of an image to 1 at its right and
 bottom edges. In these coordinates, a transformation is the same at all scales.
@@ -20,11 +20,11 @@ Mask = Bool[Tensor, "_h _w"]
 SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 """The corners of the image: top left, top right, bottom right, bottom left."""
 NODES = 33
-"""Number of grid points (nodes) along each axis. Between them, places are interpolated
-linearly."""
+"""Number of grid points (nodes) along each axis. Between the nodes, places are
+interpolated linearly."""
 INVERSIONS = 30
-"""Number of fixed-point iterations for the inverse of a smooth warp. Each at least
-halves the error if the displacement changes by less than half a pixel per pixel."""
+"""Number of fixed-point iterations for the inverse of a smooth warp. Each iteration at
+least halves the error if the displacement changes by under half a pixel per pixel."""
 SETTLED = 0.01
 """Largest accepted change in the last iteration, in normalised coordinates."""
 
@@ -34,11 +34,11 @@ class Transformation:
     """A map from an image to an output of any size, and back."""
 
     scales: tuple[float, float]
-    """Height and width of the output, as multiples of the image's."""
+    """Height and width of the output, divided by those of the image."""
     source: Float[Tensor, "nodes nodes 2"] | None = None
-    """The place in the image of each node of the output; None for plain resizing."""
+    """For each node of the output, its place in the image; None for plain resizing."""
     output: Float[Tensor, "nodes nodes 2"] | None = None
-    """The place in the output of each node of the image; None for plain resizing."""
+    """For each node of the image, its place in the output; None for plain resizing."""
 
     def inverse(self) -> "Transformation":
         """The transformation from the output back to the image."""
@@ -51,7 +51,7 @@ class Transformation:
         return max(1, round(y * height)), max(1, round(x * width))
 
     def places(self, size: tuple[int, int], device: torch.device) -> Places:
-        """The place in the image of each pixel of an output of this size."""
+        """For each pixel of an output of this size, its place in the image."""
         centres = pixel_centres(size, device)
         if self.source is None:
             return centres
@@ -82,17 +82,17 @@ def homography(
 ) -> Transformation:
     """The homography that moves the image's corners to these places of the output.
 
-    Four points determine its eight parameters: R. Hartley and A. Zisserman, "Multiple
-    View Geometry", 2004, section 4.1.
+    Four points determine the eight parameters of a homography: R. Hartley and A.
+    Zisserman, "Multiple View Geometry", 2004, section 4.1.
 
     Parameters
     ----------
     corners : Float[Tensor, "4 2"]
         (x, y) of the top left, top right, bottom right and bottom left corner of a
-        convex shape; -1 to 1 is inside the output. Output pixels outside this shape
+        convex shape; the output spans -1 to 1. Output pixels outside this shape
         come from outside the image: see :meth:`Transformation.inside`.
     scales : (float, float)
-        Height and width of the output, as multiples of the image's.
+        Height and width of the output, divided by those of the image.
     """
     scales = per_axis(scales)
     if tuple(corners.shape) != (4, 2) or not _convex(corners):
@@ -112,15 +112,15 @@ def smooth_warp(
 ) -> Transformation:
     """A smooth warp, given by displacements at a few nodes.
 
+    A ValueError is raised if the warp folds, or its inverse is not found.
+
     Parameters
     ----------
     displacement : Float[Tensor, "n n 2"]
-        Position in the image minus position in the output, (x, y), at n x n nodes: an
-        even grid over the output, edges included. Bicubic in between.
+        Position in the image minus position in the output, (x, y). The n x n nodes are
+        an even grid over the output, with its edges; bicubic between the nodes.
     scales : (float, float)
         As in :func:`homography`.
-
-    A ValueError is raised if the warp folds, or its inverse is not found.
     """
     scales = per_axis(scales)
     coarse = displacement.detach().cpu().float().permute(2, 0, 1)[None]
@@ -139,8 +139,8 @@ def smooth_warp(
         before, output = output, nodes - _interpolate(moved[0], output)
     if (output - before).abs().max() > SETTLED:
         raise ValueError(
-            "displacement: expected one that changes slowly, got a warp whose inverse "
-            "is not found; make it smaller or smoother"
+            "displacement: expected displacements that change slowly, got a warp whose "
+            "inverse is not found; make them smaller or smoother"
         )
     return Transformation(scales, source, output)
 
@@ -148,10 +148,7 @@ def smooth_warp(
 def random_homography(
     scales: tuple[float, float], reach: float, rng: torch.Generator
 ) -> Transformation:
-    """A homography that moves each corner inwards by at most ``reach``.
-
-    The unit of ``reach`` is half a side.
-    """
+    """A homography that moves each corner inwards by at most ``reach`` half sides."""
     inwards = reach * torch.rand(4, 2, generator=rng)
     return homography(SQUARE * (1 - inwards), scales)
 
@@ -161,8 +158,8 @@ def random_smooth_warp(
 ) -> Transformation:
     """A smooth warp that moves each of 3 x 3 inner nodes by at most ``reach``.
 
-    The unit of ``reach`` is half a side. The edges do not move. A warp that folds (once
-    in thousands of draws for a reach of 0.15) is halved until it does not.
+    The unit of ``reach`` is half a side. The edges do not move. If the warp folds (once
+    in thousands of draws for a reach of 0.15), its displacements are halved.
     """
     bend = torch.zeros(5, 5, 2)
     bend[1:-1, 1:-1] = torch.rand(3, 3, 2, generator=rng) * 2 - 1
@@ -177,7 +174,7 @@ def random_smooth_warp(
 def warp(
     image: Float[Tensor, "n c h w"], transformation: Transformation, size: tuple
 ) -> Float[Tensor, "n c h2 w2"]:
-    """Transform an image by interpolation, to an output of this size.
+    """Transform an image by interpolation; ``size`` is the size of the output.
 
     The image is resized (bicubic, antialiased), then warped (bilinear). Outside the
     image, the border pixels are repeated.

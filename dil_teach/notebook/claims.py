@@ -1,4 +1,4 @@
-"""A chapter's claims: printed for the reader, asserted for the tests."""
+"""Print a chapter's claims for the reader, and assert them for the tests."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ def check_claims(claims: Mapping[str, object], own_photograph: bool = False) -> 
     claims : mapping of str to bool
         Each claim in words, and whether it holds.
     own_photograph : bool
-        Whether the reader uses another photograph; then a claim may fail.
+        Whether the reader uses another photograph. A false claim then raises no error.
     """
     for claim, holds in claims.items():
         print(f"{claim}: {bool(holds)}")

@@ -24,8 +24,8 @@ Crop = tuple[int, int, int, int]
 MIN_ALT_CHARACTERS = 20
 PAGE_WIDTH = 900  # CSS pixels: the width of a JupyterLab cell on a laptop
 MAX_PANEL = 512  # CSS pixels: the largest width of a single enlarged photograph
-MAX_PNG = 80_000  # characters: a larger figure may be JPEG; a chapter has 1 MB at most
-GAP, LINE_HEIGHT = 10, 15  # CSS pixels: between two panels, and of a title's line
+MAX_PNG = 80_000  # characters; a larger figure may be JPEG, as a chapter has up to 1 MB
+GAP, LINE_HEIGHT = 10, 15  # CSS pixels between two panels; and for a line of a title
 STYLES = (  # Okabe and Ito's colours; curves also differ in their dashes
     ("#0072B2", "-"),
     ("#D55E00", "--"),
@@ -41,7 +41,7 @@ def show(picture: Picture, alt: str, **options: Any) -> None:
     Parameters
     ----------
     picture : Image, dict of title to Image, or matplotlib Figure
-        :func:`strip` places images side by side.
+        Images are placed side by side by :func:`strip`.
     alt : str
         What can be seen, in at least 20 characters, for a reader who cannot see it.
     **options
@@ -50,7 +50,7 @@ def show(picture: Picture, alt: str, **options: Any) -> None:
     Raises
     ------
     ValueError
-        If `alt` is too short, or as in :func:`strip`.
+        If `alt` is too short, and for the reasons that :func:`strip` lists.
     """
     if isinstance(picture, Figure) and options:
         raise ValueError(f"{', '.join(options)}: pass them to strip(images, ...)")
@@ -91,12 +91,12 @@ def figure_html(picture: Picture, alt: str) -> str:
 
 
 def png_address(image: Image) -> str:
-    """The image's pixels as a PNG in a ``data:`` address."""
+    """The ``data:`` address of a PNG that contains the image's pixels."""
     return _address(PillowImage.fromarray(to_uint8(image)), "png")
 
 
 def side_by_side(blocks: Iterable[str]) -> str:
-    """Blocks of HTML in a row, which wraps on a narrow page."""
+    """Place blocks of HTML in a row, which wraps on a narrow page."""
     items = "".join(f'<div style="flex:1 1 12em">{block}</div>' for block in blocks)
     return f'<div style="display:flex;flex-wrap:wrap;gap:1em">{items}</div>'
 
@@ -112,25 +112,25 @@ def strip(
     Parameters
     ----------
     images : Image or dict of title to Image
-        All are enlarged by the same factor, so a smaller image looks smaller.
+        All images are enlarged by the same factor, so a smaller image looks smaller.
     crop : (top, left, height, width), optional
         The part of each image to show, in pixels.
     zoom : int, optional
-        Side of the square that shows one pixel of the image. By default it is the
-        largest that fits, but at most 8.
+        Side of the square that shows one pixel of the image, in pixels of the figure.
+        By default the largest side that fits, but at most 8.
     truth : Image, optional
-        The ground truth, shown last. Each image of its size gets its PSNR on Y in the
-        title, without a border of 2 pixels.
+        The ground truth, shown last. The title of each image of the same size shows
+        its PSNR on Y, without a border of 2 pixels.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Exactly as large as its pixels and titles need.
+        A figure exactly as large as the pixels and titles need.
 
     Raises
     ------
     ValueError
-        If there is no image, a value is not an image, or `crop` is not inside each.
+        If no image is given, a value is not an image, or `crop` is not inside an image.
     """
     panels = dict(images) if isinstance(images, Mapping) else {"": images}
     if not panels:
@@ -185,7 +185,7 @@ def curves(
     Parameters
     ----------
     lines : dict of name to (x values, y values)
-        At most five, because more are hard to tell apart; else a ValueError is raised.
+        At most five curves, because more are hard to tell apart; else a ValueError.
     xlabel, ylabel : str
         What the axes show, with units.
     """
@@ -232,13 +232,13 @@ def _cut(image: Image, crop: Crop | None) -> Image:
         raise ValueError(
             "crop: expected (top, left, height, width) inside every image, got "
             f"{crop} for an image of {image.shape[1]} x {image.shape[2]} pixels; make "
-            "it smaller"
+            "the crop smaller"
         )
     return part
 
 
 def _address(pixels: PillowImage.Image, kind: str, **options: int) -> str:
-    """The pixels as a file of this kind in a ``data:`` address."""
+    """The ``data:`` address of a file of this kind that contains the pixels."""
     file = io.BytesIO()
     pixels.save(file, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

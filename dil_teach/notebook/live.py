@@ -10,7 +10,7 @@ from dil_teach.notebook.figures import curves, figure_html, side_by_side, strip
 from dil_teach.notebook.widgets import Explorer, Slider, explore
 from dil_teach.training.loop import Progress
 
-PREVIEW_WIDTH = 300  # CSS pixels: fits beside the losses
+PREVIEW_WIDTH = 300  # CSS pixels: fits beside the plot of the losses
 
 
 class LivePanel:
@@ -18,13 +18,13 @@ class LivePanel:
 
     ``for progress in train(zssr): panel.update(progress, zssr.super_resolve())``
 
-    Make it in the cell that makes the method, not in the cell that trains. Then it
-    continues when the training cell is stopped and run again.
+    Create the panel in the cell that creates the method, not in the training cell. Then
+    the panel continues when the training cell is stopped and run again.
 
     Parameters
     ----------
     alt : str
-        What the preview shows, in at least 20 characters. The step is appended.
+        What the preview shows, in at least 20 characters. The step number is appended.
 
     Attributes
     ----------
@@ -40,13 +40,13 @@ class LivePanel:
         self._handle: DisplayHandle | None = None
 
     def update(self, progress: Progress, preview: Image) -> None:
-        """Show what `train` yielded and the method's current result."""
+        """Show the progress that `train` yielded, and the method's current result."""
         kept = [(step, image) for step, image in self.history if step < progress.step]
         self.history = [*kept, (progress.step, preview.detach().cpu())]
         for name, value in progress.losses.items():
             self._losses.setdefault(name, {})[progress.step] = value
         if (shell := get_ipython()) is None:
-            return  # a script has no cell
+            return  # outside a notebook there is no cell
         bundle = {
             "text/html": self._html(progress, preview),
             "text/plain": f"Step {progress.step} of {progress.total_steps}",
@@ -58,7 +58,7 @@ class LivePanel:
             self._handle = display(bundle, raw=True, display_id=True)
 
     def _html(self, progress: Progress, preview: Image) -> str:
-        """A progress bar with its values in words, the losses and the preview."""
+        """A progress bar with values in words, a plot of the losses and the preview."""
         lines = {
             name: (sorted(values), [values[step] for step in sorted(values)])
             for name, values in self._losses.items()
@@ -95,10 +95,10 @@ def scrub(history: Sequence[tuple[int, Image]], alt: str) -> Explorer:
     Returns
     -------
     Explorer
-        Its ``render(step)`` is the last preview at or before that step.
+        Its function ``render(step)`` returns the last preview at or before that step.
     """
     if not history:
-        raise ValueError("history: expected a (step, image), got none; train first")
+        raise ValueError("history: expected pairs (step, image), got none; train first")
     steps = [step for step, _ in history]
 
     def render(step: int) -> Image:

@@ -31,11 +31,11 @@ class Mark:
     width: float
     label: str = ""
     style: int = 0
-    """Index of its colour and dash."""
+    """Index of the mark's colour and dash in ``STYLES``."""
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) <= 0:
-            raise ValueError(f"expected height and width above 0, got {self}")
+            raise ValueError(f"mark: expected height and width above 0, got {self}")
 
     def look(self) -> tuple[str, str]:
         """Colour and dash. Marks never differ only in colour."""
@@ -54,7 +54,7 @@ class Clickable:
     image: Image
     """Grey or RGB."""
     marks: Callable[..., list[Mark]] | None = None
-    """Returns the marks for the controls' values. By default it marks the pixel."""
+    """Returns the marks for the controls' values; default: a mark at the pixel."""
     alt: str = "The picture to click on"
     """What the picture shows. The point and the marks' labels are appended."""
 
@@ -62,7 +62,7 @@ class Clickable:
         check_image(self.image, in_range=False)
 
     def state(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Point, marks and alt text of the widget at these values."""
+        """The widget's point, marks and alt text at these values of the controls."""
         marks, alt = self._marks_and_alt(values)
         point = {"row": values["row"], "column": values["column"]}
         return point | {"marks": [mark.state() for mark in marks], "alt": alt}
@@ -76,7 +76,7 @@ class Clickable:
         row, column = values["row"], values["column"]
         marks = self.marks(**values) if self.marks else [Mark(row, column, 1, 1)]
         if not all(isinstance(mark, Mark) for mark in marks):
-            raise ValueError(f"marks: must return a list of Mark, got {marks}")
+            raise ValueError(f"marks: expected a list of Mark as result, got {marks}")
         labels = ", ".join(mark.label for mark in marks if mark.label)
         alt = f"{self.alt}, at row {row}, column {column}"
         return marks, f"{alt}, marked: {labels}" if labels else alt
@@ -128,7 +128,7 @@ class Painter:
         }
         for trait, control in controls.items():
             ipywidgets.link((self.touch, trait), (control, "value"))
-        # Also linked in the browser: the next stroke does not wait for the kernel.
+        # Also linked in the browser, so that no stroke waits for the kernel.
         ipywidgets.jslink((controls["erase"], "value"), (self.touch, "erase"))
         buttons = [
             _button("Paint", "Press the brush at row and column", self._press, 1),
@@ -152,7 +152,7 @@ class Painter:
 
     @property
     def mask(self) -> Float[Tensor, "1 h w"]:
-        """1 where painted and 0 elsewhere. It can be set."""
+        """The mask: 1 where painted, and 0 elsewhere. This property can be set."""
         runs = self.touch.runs
         values = np.repeat(np.arange(len(runs)) % 2, runs).astype(np.float32)
         shape = (1, *self.image.shape[1:])
@@ -195,13 +195,13 @@ def paint(image: Image, label: str = "mask", mask: Tensor | None = None) -> Pain
     label : str
         The name of the mask, such as ``"hole"``.
     mask : Tensor, optional
-        The initial mask, zeros and ones of shape (1, h, w); by default zeros. Another
-        value or shape raises a ValueError.
+        The initial mask, zeros and ones of shape (1, h, w); by default zeros. Other
+        values or another shape raise a ValueError.
 
     Returns
     -------
     Painter
-        Its `mask` is what is painted so far.
+        Its attribute `mask` holds what was painted so far.
     """
     painter = Painter(image, label, mask)
     display(painter.panel)
@@ -213,7 +213,7 @@ def paint(image: Image, label: str = "mask", mask: Tensor | None = None) -> Pain
 
 
 def striped(image: Image, mask: Float[Tensor, "1 h w"]) -> Image:
-    """The image under its mask, as stripes that are visible on any photograph."""
+    """Draw a mask over an image, as stripes that are visible on any photograph."""
     image, mask = image.detach().cpu().expand(3, -1, -1), mask.cpu()
     row, column = (torch.arange(side) for side in image.shape[1:])
     stripe = (row[:, None] + column) % 4 // 2
@@ -223,7 +223,7 @@ def striped(image: Image, mask: Float[Tensor, "1 h w"]) -> Image:
 
 
 def look(label: str) -> dict[str, Any]:
-    """The options that all controls of the course have."""
+    """The display options that all controls of the course share."""
     return {
         "description": label,
         "style": {"description_width": "initial"},

@@ -10,20 +10,20 @@ import dil_teach
 
 
 def device() -> torch.device:
-    """The GPU if torch can use one, else the CPU. A chapter puts its images there."""
+    """The device for a chapter's images: the GPU if torch can use one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def start(budget: str, seconds: Mapping[str, int]) -> None:
     """Print versions, device, budget and expected time.
 
-    On a CPU it limits torch to one thread in this kernel. It is idempotent.
+    On a CPU the function limits torch to one thread in this kernel. It is idempotent.
 
     Parameters
     ----------
     budget : {"quick", "standard", "full"}
-        It changes image sizes and numbers of steps, never the method. Another budget
-        raises a ValueError.
+        The budget changes image sizes and numbers of steps, never the method. Another
+        budget raises a ValueError.
     seconds : dict of budget to int
         Expected time of the whole chapter on two CPU cores.
     """
@@ -34,8 +34,8 @@ def start(budget: str, seconds: Mapping[str, int]) -> None:
     if where.type == "cuda":
         name = torch.cuda.get_device_name(where)
     else:
-        # The small batches of one image hardly fill one core, so a second thread
-        # mostly waits; on a busy machine it waits ten times longer than it computes.
+        # Small batches hardly occupy one core, so a second thread would mostly wait.
+        # On a busy machine, it waits ten times longer than it computes.
         torch.set_num_threads(1)
         name = f"one thread of {os.cpu_count()} cores"
     python = f"Python {platform.python_version()}"

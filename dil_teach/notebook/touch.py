@@ -1,7 +1,7 @@
 """One widget for three uses: click on a pixel, drag a divider, paint a mask.
 
-Its JavaScript is in touch.js. The keyboard can do everything that the pointer can, with
-the sliders and buttons beside the widget.
+The widget's JavaScript is in touch.js. With the sliders and buttons beside the widget,
+the keyboard can do everything that the pointer can.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ class Touch(anywidget.AnyWidget):
     mode = traitlets.Enum(("click", "divide", "paint")).tag(sync=True)
     size = traitlets.List().tag(sync=True)  # height, width
     zoom = traitlets.Int(1).tag(sync=True)
-    picture = traitlets.Unicode().tag(sync=True)  # a data: address, as is `other`
+    picture = traitlets.Unicode().tag(sync=True)  # a data: address, like `other`
     alt = traitlets.Unicode().tag(sync=True)
     # click and paint
     row = traitlets.Int().tag(sync=True)

@@ -33,7 +33,7 @@ POINT = ("row", "column")  # names of the controls that a click sets
 
 @dataclass(frozen=True)
 class Slider:
-    """A number from `low` to `high`: an integer if `step` is an integer."""
+    """A number from `low` to `high`. It is an integer if `step` is an integer."""
 
     label: str
     low: int | float
@@ -43,7 +43,7 @@ class Slider:
 
     @property
     def options(self) -> tuple[int | float, int | float]:
-        """The extreme values."""
+        """The smallest and the largest value."""
         return self.low, self.high
 
     def widget(self, live: bool) -> ipywidgets.DOMWidget:
@@ -83,9 +83,9 @@ Control = Slider | Choice | Toggle
 
 
 def corners(controls: Mapping[str, Control]) -> list[Values]:
-    """The defaults, then all combinations of the options and the sliders' extremes.
+    """The defaults, then all combinations of options and of the sliders' extremes.
 
-    Tests call ``render`` with each of them.
+    Tests call ``render`` with each combination.
     """
     defaults = {name: control.default for name, control in controls.items()}
     extremes = itertools.product(*(control.options for control in controls.values()))
@@ -102,11 +102,11 @@ class Explorer:
     click: Clickable | None = None
 
     def html(self, values: Values) -> str:
-        """The picture at these values, with its alt text."""
+        """The picture at these values of the controls, with its alt text."""
         return figure_html(self.render(**values), self.alt.format(**values))
 
     def static_html(self, values: Values) -> str:
-        """The picture, beside the clickable picture if there is one."""
+        """The picture, and the clickable picture beside it if there is one."""
         if self.click is None:
             return self.html(values)
         return side_by_side([self.click.html(values), self.html(values)])
@@ -129,23 +129,23 @@ def explore(
     Parameters
     ----------
     render : function of the controls' values
-        Pure: values in, picture out (an Image, a dict of title to Image, or a Figure).
+        A pure function. It returns an Image, a dict of title to Image, or a Figure.
     controls : dict of argument name to Slider, Choice or Toggle
-        Each has a label and can be used from the keyboard.
+        Each control has a label and can be used from the keyboard.
     alt : str
-        What can be seen. A field such as ``{scale}`` becomes that control's value.
+        What the picture shows. A field such as ``{scale}`` is the control's value.
     examples : list of dict
         Values of the static examples, for a reader without a kernel.
     live : bool
         Whether to redraw while a slider moves, if `render` takes well under a second.
     click : Clickable, optional
-        A picture with marks. A click on it sets `row` and `column`. These must be
-        integer sliders within the picture; otherwise a ValueError is raised.
+        A picture with marks. A click on the picture sets `row` and `column`, which must
+        be integer sliders within the picture; otherwise a ValueError is raised.
 
     Returns
     -------
     Explorer
-        Assign it to a variable, so that tests find it.
+        Assign the result to a variable, so that tests find it.
     """
     explorer = Explorer(render, controls, alt, click)
     shells: Values = {name: made.widget(live) for name, made in controls.items()}
@@ -170,7 +170,7 @@ def explore(
         before = [slider.value for slider in sliders]
         for name, slider in zip(POINT, sliders, strict=True):
             steps = round((getattr(touch, name) - slider.min) / slider.step)
-            slider.unobserve(redraw, "value")  # both sliders move; draw once
+            slider.unobserve(redraw, "value")  # one redraw for both sliders
             slider.value = min(slider.min + steps * slider.step, slider.max)
             slider.observe(redraw, "value")
         touch.row, touch.column = after = [slider.value for slider in sliders]
@@ -202,18 +202,18 @@ def before_after(
         Two images of the same shape; otherwise a ValueError is raised. `before` is left
         of the divider.
     names : (str, str)
-        Their names, such as ``("bicubic", "ZSSR")``.
+        Names of the two images, such as ``("bicubic", "ZSSR")``.
     zoom : int
-        Side of the square that shows a pixel.
+        Side of the square that shows a pixel of the image, in pixels of the screen.
 
     Returns
     -------
     Explorer
-        Its ``render(position)`` composes the picture, with `position` from 0 to 1.
+        Its ``render(position)`` returns the picture for a position from 0 to 1.
     """
     if before.shape != after.shape:
         shapes = f"{tuple(before.shape)}, got {tuple(after.shape)}"
-        raise ValueError(f"after: expected before's shape {shapes}")
+        raise ValueError(f"after: expected the shape of before, {shapes}")
     before, after = before.detach().cpu(), after.detach().cpu()
 
     def render(position: float) -> Image:
@@ -222,7 +222,7 @@ def before_after(
         edge = round(position * width)
         picture = torch.cat([left[:, :, :edge], right[:, :, edge:]], dim=2)
         if 0 < edge < width:
-            picture[:, :, edge - 1] = 0  # black next to white is always visible
+            picture[:, :, edge - 1] = 0  # a black and a white line are always visible
             picture[:, :, edge] = 1
         return picture
 
@@ -236,7 +236,7 @@ def before_after(
     touch = Touch("divide", after, zoom, other=png_address(before))
     touch.alt = alt.replace("{position:.0%}", "{position}")
     slider = divider.widget(live=True)
-    # Linked in the browser, so that the divider moves while the kernel is busy.
+    # The link is in the browser, so that the divider moves while the kernel is busy.
     ipywidgets.jslink((touch, "position"), (slider, "value"))
     display(ipywidgets.VBox([touch, slider]))
     _show_examples(explorer, [{"position": 1.0}, {"position": 0.0}])
@@ -249,7 +249,7 @@ def enlarged(image: Image, zoom: int) -> Image:
 
 
 def upload(label: str) -> ipywidgets.FileUpload:
-    """Show a button to upload one picture. `uploaded_image` reads its value."""
+    """Show a button to upload a picture, which `uploaded_image` reads."""
     layout = ipywidgets.Layout(width="auto", max_width="20em")
     options = {"accept": "image/*", "multiple": False}
     button = ipywidgets.FileUpload(description=label, layout=layout, **options)
@@ -263,12 +263,12 @@ def uploaded_image(value: Any, default: Image, max_side: int = 2048) -> Image:
     Parameters
     ----------
     value : FileUpload.value
-        A dict of file name to file in ipywidgets 7, a tuple of files in 8. A file that
-        is not a picture raises a ValueError.
+        In ipywidgets 7 a dict of file name to file, in ipywidgets 8 a tuple of files. A
+        file that is not a picture raises a ValueError.
     default : Image
         The image to return if nothing was uploaded.
     max_side : int
-        Largest side in pixels. A larger photograph is downscaled, with a message.
+        Largest side in pixels. A larger photograph is downscaled, and this is printed.
     """
     files = list(value.values() if isinstance(value, dict) else value)
     if not files:

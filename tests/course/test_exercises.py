@@ -185,16 +185,16 @@ def in_place(reference, first, *others):
 
 
 FAULTS = {
-    "returns None: is there": lambda f: lambda *given: None,
+    "returns None: does it": lambda f: lambda *given: None,
     "stops at line .*`return missing .*`, with RuntimeError": lambda f: fails,
     "cannot be called .TypeError": lambda f: lambda: 2,
     "without brackets, not": lambda f: torch.ones(3),
     "NotImplementedError: later": lambda f: (
         lambda *g: (_ for _ in ()).throw(NotImplementedError("later"))
     ),
-    "changes the tensor": lambda f: lambda *g: in_place(f, *g),
+    "change the tensor": lambda f: lambda *g: in_place(f, *g),
     "tensor, not a ndarray": lambda f: lambda *g: f(*g).numpy(),
-    "It returns float64": lambda f: lambda *g: f(*g).double(),
+    "You return float64": lambda f: lambda *g: f(*g).double(),
     "should be .*, got": lambda f: lambda *g: f(*g)[None],
     "NaN or infinite": lambda f: lambda *g: f(*g) * torch.nan,
 }
@@ -369,7 +369,7 @@ PLANTED = {
         "Expected a set of": 3,
     },
     "make_son": {
-        "come out black or white": lambda f, k, s, r: f[:, ::2, ::2],
+        "become black or white": lambda f, k, s, r: f[:, ::2, ::2],
         "0.50 father pixels.* left of": odd_kernel,
         "1.00 father pixels.* right of": lambda *g: shifted_son(*g, first=1.5),
         "1.00 father pixels.* left of": lambda *g: shifted_son(*g, first=-0.5),
@@ -379,33 +379,33 @@ PLANTED = {
         "weights sum to 1": lambda f, k, s, r: shifted_son(
             f, k / k.max(), s, r, first=0.5
         ),
-        "an edge at the border": zero_border,
+        "no border edge": zero_border,
         "has no noise": lambda f, k, s, r: right.make_son(f, k, 0.0, r),
         "mean of the noise": noisy(lambda n, s, r: s * torch.rand(n, generator=r)),
-        "cut off at 0 and 1": lambda *g: right.make_son(*g).clamp(0, 1),
-        "before the blur": noise_first,
+        "clip the son": lambda *g: right.make_son(*g).clamp(0, 1),
+        "after the blur": noise_first,
         "in the units of": noisy(lambda n, s, r: 255 * s * torch.randn(n, generator=r)),
         "Different seeds": noisy(lambda n, s, r: s * torch.randn(n)),
         "Equal seeds": noisy(lambda n, s, r: s * torch.randn(n, generator=GENERATOR)),
-        "All channels have the same": noisy(
+        "Each channel should have": noisy(
             lambda n, s, r: s * torch.randn(n[1:], generator=r)
         ),
     },
     "eight_fold": {
-        "got 4 of the eight.* mirrorings": lambda e, x: fold(e, x, range(4)).mean(0),
-        "got 4 of the eight.* turns": lambda e, x: fold(e, x, (0, 2, 4, 6)).mean(0),
-        "got 2 of the eight": lambda e, x: fold(e, x, (0, 4)).mean(0),
-        "8 calls, `enlarge` got 1 of": lambda e, x: fold(e, x, 8 * [0]).mean(0),
+        "gets 4 of the eight.* mirrorings": lambda e, x: fold(e, x, range(4)).mean(0),
+        "gets 4 of the eight.* turns": lambda e, x: fold(e, x, (0, 2, 4, 6)).mean(0),
+        "gets 2 of the eight": lambda e, x: fold(e, x, (0, 4)).mean(0),
+        "gets only one of the eight": lambda e, x: fold(e, x, 8 * [0]).mean(0),
         "count once": lambda e, x: fold(e, x, [*range(8), 0]).mean(0),
         "takes one image": lambda e, x: e(x[None]),
-        "In 0 calls": lambda e, x: resize(x, 2),
-        "got 0 of the eight": lambda e, x: e(1 - x),
+        "You never call `enlarge`": lambda e, x: resize(x, 2),
+        "gets other images": lambda e, x: e(1 - x),
         r"should be \(1, 8, 8\)": fold,
     },
     "control": {
         "For rounds = 0": lambda x, k, n: right.control(x, k, n + 1),
         "Without rounds": lambda x, k, n: right.control(0.9 * x, k, n),
-        "round or cut off": lambda x, k, n: right.control(x, k, n + 9 * (n == 20)),
+        "round or clip": lambda x, k, n: right.control(x, k, n + 9 * (n == 20)),
         "right sign": lambda x, k, n: right.control(x, k, n) + 0.1 * n,
         "result so far": lambda x, k, n: right.control(x, k, 2 * n),
         r"should be \(3, 24, 32\)": lambda x, k, n: x,
@@ -414,13 +414,13 @@ PLANTED = {
         "divide by the contrast": normalised,
         "over which axes": lambda a, b: (a - b).square().sum((1, 2)),
         "its own mean": lambda a, b: right.mean_removed_ssd(a, b) + len(a) - 1.0,
-        "A square root": lambda a, b: torch.dist(centred(a), centred(b)),
+        "a square root": lambda a, b: torch.dist(centred(a), centred(b)),
         "absolute values": lambda a, b: (centred(a) - centred(b)).abs().sum(),
-        "averaged, not summed": lambda a, b: F.mse_loss(centred(a), centred(b)),
+        "You average the squares": lambda a, b: F.mse_loss(centred(a), centred(b)),
     },
     "percentage_against_scale": {
         "By default": lambda i, s, p=7, n=9: curve(i, s, p, n),
-        "returns a Tensor": lambda *g: torch.tensor(curve(*g)),
+        "return a Tensor": lambda *g: torch.tensor(curve(*g)),
         "expected a list of 1": lambda *g: curve(*g)[0],
         "Expected 3 numbers, got 1": lambda *g: curve(*g)[:1],
     },
@@ -431,12 +431,12 @@ PLANTED = {
         "one column for each row": lambda e: e.cumsum(0),
         "from left to right": lambda e: right.least_seam(e.T),
         r"should be \(5,\)": lambda e: right.least_seam(e)[:-1],
-        "whole numbers, and are used": lambda e: right.least_seam(e).float(),
+        "return whole numbers": lambda e: right.least_seam(e).float(),
         "one torch tensor": lambda e: right.least_seam(e).tolist(),
         "happens at the border": lambda e: right.least_seam(e) - 1,
     },
     "similarity": {
-        "Without this": lambda s, t, size=5: right.similarity(s, t, size),
+        "By default, `patch_size`": lambda s, t, size=5: right.similarity(s, t, size),
         "expected a list of 2": scores(sum),
         "Expected 2 numbers, got 3": scores(lambda pair: (*pair, 0)),
         "over which axes": scores(lambda pair: [x[None] for x in pair]),
@@ -444,7 +444,7 @@ PLANTED = {
     "stopping_step": {
         "a variance": lambda v, n: v[right.stopping_step(v, n) - 1],
         "training never stops": lambda v, n: right.stopping_step(v[:-1], n),
-        "restarts the count": total_waiting,
+        "Restart the count": total_waiting,
         "one number": lambda v, n: v,
         "": looks_ahead,
     },
@@ -454,7 +454,7 @@ PLANTED = {
             right.damage_loss(d, g, m, s) + 0.01 * (m is not None)
         ),
         "gradient reaches the hole": black_hole,
-        "mask is inverted": lambda d, g, m, s: right.damage_loss(
+        "Invert the mask": lambda d, g, m, s: right.damage_loss(
             d, g, None if m is None else 1 - m, s
         ),
         "no gradient": lambda *g: right.damage_loss(*g).item(),
@@ -472,7 +472,7 @@ PLANTED = {
         ),
         "Downwards there are no edges": lambda a, b: right.exclusion(a, b) + 0.3,
         "no gradient": lambda a, b: right.exclusion(a, b).item(),
-        "quarter of the contrast": lambda a, b: (
+        "Less contrast": lambda a, b: (
             right.exclusion(a, b) * (0.9 if a.max() < 0.3 else 1)
         ),
         "one colour has no edges": lambda a, b: (
@@ -480,7 +480,7 @@ PLANTED = {
         ),
     },
     "solve_mixtures": {
-        "are swapped. First comes x": lambda f, s, a1, a2: right.solve_mixtures(
+        "are swapped. Return x first": lambda f, s, a1, a2: right.solve_mixtures(
             f, s, 1 - a1, 1 - a2
         ),
         "NaN or infinite": one_equation_each,
@@ -494,11 +494,11 @@ PLANTED = {
         "you see only airlight": lambda j, t, a: right.haze(
             j, t, a.mean().expand(3, 1, 1)
         ),
-        "its own transmission": lambda j, t, a: right.haze(j, t.mean() + 0 * t, a),
+        "the transmission of": lambda j, t, a: right.haze(j, t.mean() + 0 * t, a),
         r"should be \(3, 1, 2\)": lambda *g: right.haze(*g)[:1],
     },
     "front_layer": {
-        "Divide by the floor": black_below_the_floor,
+        "Divide by `floor`": black_below_the_floor,
         r"should be \(1, 1, 2\)": lambda i, m, b, f: b,
     },
     "flicker": {

@@ -117,6 +117,9 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
     Picture.new("1", (30_000, 30_000)).save(tmp_path / "bomb.png")
     with pytest.raises(ValueError, match="megapixels"):
         load_image(tmp_path / "bomb.png")
+    Picture.new("1", (12_000, 9_000)).save(tmp_path / "large.png")
+    with pytest.raises(ValueError, match="got 12000 x 9000 pixels"):
+        load_image(tmp_path / "large.png")
 
 
 def test_saving_leaves_nothing_half_written(tmp_path, monkeypatch):

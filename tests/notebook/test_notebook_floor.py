@@ -213,7 +213,7 @@ def test_before_and_after_meet_at_the_divider(shown):
     assert middle[:, :, 4].max() == 0
     assert middle[:, :, 5].min() == 1
     assert slider.try_corners() == 3
-    with pytest.raises(ValueError, match="before's shape"):
+    with pytest.raises(ValueError, match="the shape of before"):
         before_after(before, after[:, :5], ("before", "after"))
 
 

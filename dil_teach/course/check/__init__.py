@@ -1,4 +1,4 @@
-"""Checks of the exercises: ``check.NAME(answer)`` says what is wrong first, and why."""
+"""Checks of the exercises: ``check.NAME(answer)`` explains the first mistake."""
 
 # ruff: noqa: F401
 

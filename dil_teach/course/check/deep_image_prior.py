@@ -35,19 +35,19 @@ stopping_step = Exercise(
     [
         Case((BY_HAND, 3), wanted=4),
         Case((BY_HAND, 4), wanted=8),
-        Case((FALLING, 2), "The variances fall, so training never stops.", wanted=4),
+        Case((FALLING, 2), "These variances fall, so training never stops.", wanted=4),
         Case((EQUAL, 4), wanted=2),
         *(Case((walk + 0.02 * rand(80), n)) for n, walk in WALKS.items()),
     ],
     {
-        "Of equal variances, keep the first.": partial(_kept, less=le),
-        "The rule stops early and cannot look ahead.": lambda v, n: int(v.argmin()) + 1,
-        "That is where the training stops.": lambda v, n: min(_kept(v, n) + n, len(v)),
+        "Among equal variances, keep the first.": partial(_kept, less=le),
+        "Your function looks ahead; the rule cannot.": lambda v, n: int(v.argmin()) + 1,
+        "Return the best step, not the end.": lambda v, n: min(_kept(v, n) + n, len(v)),
         "You count from 0. The first step is 1.": lambda v, n: _kept(v, n) - 1,
-        "That is a variance. Return its step.": lambda v, n: v[_kept(v, n) - 1],
-        "One rise may be chance. Wait `patience` steps.": lambda v, n: _kept(v, 1),
-        "It waits one step more than `patience`.": lambda v, n: _kept(v, n + 1),
-        "A smaller variance restarts the count.": lambda v, n: _kept(v, max(n - 1, 1)),
+        "Your result is a variance. Return its step.": lambda v, n: v[_kept(v, n) - 1],
+        "You stop at the first rise. Wait `patience` steps.": lambda v, n: _kept(v, 1),
+        "Your rule waits one step more than `patience`.": lambda v, n: _kept(v, n + 1),
+        "Restart the count at each new minimum.": lambda v, n: _kept(v, max(n - 1, 1)),
     },
     "The rule only looks back at the variances, and it needs no ground truth.",
     as_number,
@@ -81,7 +81,7 @@ HOLE[:, :4, 3:6] = 1
 GREY = torch.full((1, 3, 8, 12), 0.5)
 HALVES = torch.tensor([0.0, 0.25])[:, None, None].expand(3, 2, 4, 12).reshape(3, 8, 12)
 LARGE, SMALL = rand(1, 3, 16, 24), rand(3, 8, 12, seed=1)
-LEAK = "A gradient reaches the hole, so the network would learn what is in it."
+LEAK = "A gradient reaches the hole, so the network would learn its content."
 KNOWN = "Set the differences in the hole to 0, then take the mean over all pixels."
 
 damage_loss = Exercise(
@@ -97,20 +97,20 @@ damage_loss = Exercise(
     {
         "Take the mean, not the sum.": partial(_loss, measure=lambda d: (d**2).sum()),
         "Square the differences.": partial(_loss, measure=lambda d: d.abs().mean()),
-        "Leave the root out.": lambda *given: _loss(*given).sqrt(),
-        "The mask is inverted: it is 1 in the hole.": partial(_loss, known=lambda m: m),
-        "The hole counts as well. Use the mask.": partial(_loss, known=lambda m: 1),
-        "Only the drawing is masked, so the given image still counts in the "
+        "Do not take a square root.": lambda *given: _loss(*given).sqrt(),
+        "Only the hole counts. Invert the mask.": partial(_loss, known=lambda m: m),
+        "Your loss counts the hole. Use the mask.": partial(_loss, known=lambda m: 1),
+        "You mask only `drawn`, so `given` still counts in the "
         "hole.": lambda d, g, m, s: _loss(d if m is None else d * (1 - m), g, None, s),
-        "Single pixels of the drawing are compared. A camera averages before it "
+        "You take single pixels of `drawn`, but a camera averages before it "
         "samples. Use `resize`.": partial(_loss, degrade=lambda d, s: d[..., ::s, ::s]),
         "Use `resize`, not averages of blocks.": partial(_loss, degrade=F.avg_pool2d),
-        "The given image was made larger. Make the drawing smaller "
+        "You make the given image larger. Make the drawn image smaller "
         "instead.": lambda d, g, m, s: _loss(d, resize(g, s), m, 1),
-        "The drawing was made smaller without antialiasing. Use `resize` as it "
+        "You make the drawn image smaller without antialiasing. Use `resize` as it "
         "is.": partial(_loss, degrade=lambda d, s: resize(d, 1 / s, antialias=False)),
     },
-    "Noise, holes and low resolution differ in one line; the network is the same.",
+    "For noise, holes and low resolution, only one line differs, not the network.",
     as_number,
     _mean_over_known,
 )

@@ -36,13 +36,13 @@ compose = Exercise(
         Case((FRONT, BACK, MASK)),
     ],
     {
-        "The mask is the fraction of the *front*.": lambda f, b, m: _compose(b, f, m),
-        "You add all of the back. What is its fraction?": lambda f, b, m: m * f + b,
-        "The back is missing outside the mask.": lambda f, b, m: m * f,
+        "Front and back are swapped in your result.": lambda f, b, m: _compose(b, f, m),
+        "You add the whole back. What fraction is seen?": lambda f, b, m: m * f + b,
+        "In your result, the back layer is missing.": lambda f, b, m: m * f,
         "Do not round the mask to 0 or 1.": lambda f, b, m: _compose(f, b, m.round()),
-        "Both layers have the same fraction.": lambda f, b, m: m * (f + b),
+        "You give both layers the same fraction.": lambda f, b, m: m * (f + b),
     },
-    "This one line is the model of every application. A mask, a coefficient and a "
+    "This line is the image model of every application. A mask, a coefficient and a "
     "transmission all say how much of the front is seen.",
 )
 
@@ -60,7 +60,7 @@ def _exclusion(
     axes: tuple = (1, 2),
     over: Callable = torch.mean,
 ) -> Callable[..., Tensor]:
-    """An exclusion with another strength of edges, product, directions or mean."""
+    """Make an exclusion loss with another edge strength, product, axes or mean."""
 
     def exclusion(a: Tensor, b: Tensor) -> Tensor:
         pairs = [[strength(x.diff(dim=axis)) for x in (a, b)] for axis in axes]
@@ -70,8 +70,8 @@ def _exclusion(
 
 
 EDGES = torch.tensor([0.0, 0.0, 0.5, 0.5, 0.0, 0.0]).expand(1, 2, 6)
-WEAK = 0.8 * FRONT[:, :, :1] + 0.2 * (FRONT > 0.8)  # few edges across, and weak ones
-FLAT = "Two neighbours without an edge between them should get no gradient."
+WEAK = 0.8 * FRONT[:, :, :1] + 0.2 * (FRONT > 0.8)  # few and weak differences across
+FLAT = "Two pixels without an edge between them should get no gradient."
 
 exclusion = Exercise(
     "exclusion",
@@ -79,34 +79,34 @@ exclusion = Exercise(
     [
         Case(
             (EDGES, EDGES),
-            "Across, two of the five differences are .5, and the mean of all is .2. So "
-            "the strength is tanh(.5 / .4) = .848. Downwards there are no edges.",
+            "Two of the five differences across are .5; the mean of all is .2. The "
+            "strength is tanh(.5 / .4) = .848. Downwards there are no edges.",
         ),
         Case((WEAK, BACK), leak=FLAT),
-        Case((0.25 * WEAK, BACK), "A quarter of the contrast should not change it."),
+        Case((0.25 * WEAK, BACK), "Less contrast should not change the loss."),
         Case((0 * BACK + 0.5, BACK), "A layer of one colour has no edges.", leak=FLAT),
     ],
     {
-        "A pale layer counts less. Divide by twice the mean.": _exclusion(torch.abs),
+        "Divide the edges by twice their mean; take `tanh`.": _exclusion(torch.abs),
         "Divide by twice the mean before `tanh`.": _exclusion(lambda e: e.abs().tanh()),
-        "The edges are divided by their mean, but without `tanh` one edge outweighs "
+        "You divide the edges by their mean, but without `tanh`, one edge outweighs "
         "the others.": _exclusion(lambda e: e.abs() / (2 * e.abs().mean() + 1e-6)),
-        "Divide by *twice* the mean of edges.": _exclusion(lambda e: _strength(e, 1)),
+        "Divide edges by *twice* their mean.": _exclusion(lambda e: _strength(e, 1)),
         "Take the mean, not the sum.": _exclusion(product=lambda x, y: (x * y).sum()),
-        "Edges across are not counted.": _exclusion(axes=(1,)),
-        "Edges downwards are not counted.": _exclusion(axes=(2,)),
-        "Take the mean of the two directions.": _exclusion(over=torch.sum),
-        "All edges of a layer were divided by one mean. Edges down and across have "
-        "their own.": lambda a, b: (_strength(edges(a)) * _strength(edges(b))).mean(),
+        "Your loss does not count edges across.": _exclusion(axes=(1,)),
+        "Your loss does not count edges downwards.": _exclusion(axes=(2,)),
+        "Take the mean of the two directions, not the sum.": _exclusion(over=torch.sum),
+        "You divide all edges of a layer by one mean. Edges down and across need two "
+        "means.": lambda a, b: (_strength(edges(a)) * _strength(edges(b))).mean(),
         "Use absolute differences.": _exclusion(lambda e: e.sign() * _strength(e)),
-        "The strengths were added. Which operation gives 0 unless both layers have an "
+        "You add the strengths. Which operation gives 0 unless both layers have an "
         "edge?": _exclusion(product=lambda x, y: (x + y).mean()),
-        "Leave the root out.": _exclusion(over=lambda means: means.mean().sqrt()),
+        "Do not take a root.": _exclusion(over=lambda means: means.mean().sqrt()),
     },
-    "A pale reflection is excluded like a strong one. A layer without edges would cost "
-    "nothing, but the reconstruction loss prevents this escape.",
+    "Your loss treats pale and strong reflections alike. A layer without edges would "
+    "cost nothing, but the reconstruction loss prevents such a layer.",
     as_number,
-    tolerance=1e-2,  # answers keep the division finite in different ways
+    tolerance=1e-2,  # right answers avoid a division by 0 in different ways
 )
 
 
@@ -142,16 +142,16 @@ solve_mixtures = Exercise(
         Case((FRONT, BACK, 0.6, 0.45), "Values outside 0 to 1 are right here."),
     ],
     {
-        "The two layers are swapped. First comes x.": lambda *g: _solve(*g)[::-1],
-        "The difference has the wrong sign.": partial(_solve, by=lambda a, b: b - a),
-        "a1 and a2 are swapped.": lambda f, s, a1, a2: _solve(f, s, a2, a1),
+        "Your two layers are swapped. Return x first.": lambda *g: _solve(*g)[::-1],
+        "One difference has the wrong sign.": partial(_solve, by=lambda a, b: b - a),
+        "You swapped a1 and a2.": lambda f, s, a1, a2: _solve(f, s, a2, a1),
         "You divide by a1 + a2. What is first - second?": partial(_solve, by=add),
         "Your y is still the second mixture.": lambda *g: (_solve(*g)[0], g[1]),
         "Your x is still the first mixture.": lambda *g: (g[0], _solve(*g)[1]),
-        "These are the two mixtures, not the layers.": lambda *g: g[:2],
-        "The layers are cut off at 0 and 1. Values outside are a sign of wrong "
+        "You return the mixtures, not the layers.": lambda *g: g[:2],
+        "Do not clip the layers to [0, 1]. Values outside are a sign of wrong "
         "coefficients.": lambda *given: [x.clamp(0, 1) for x in _solve(*given)],
     },
-    "Division by a1 - a2 amplifies the noise, for 0.7 and 0.35 by up to 2.2.",
+    "Division by a1 - a2 amplifies noise: by up to 2.2 for a1 = 0.7 and a2 = 0.35.",
     _as_layers,
 )

@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LOOKS = {  # sign and border: never colour alone
+LOOKS = {  # sign and border, because colour alone is not enough
     "not done yet": ("○", "4px dotted #767676"),
     "not yet right": ("✗", "4px dashed #D55E00"),
     "passed": ("✓", "4px solid #0072B2"),
 }
-SMALLEST = 1e-2  # a tolerance is relative to the largest wanted value, at least this
+SMALLEST = 1e-2  # tolerances are relative to this, or to a larger wanted value
 PRINTED = 12  # messages print tensors with at most this number of values
-INFINITE = "The result is NaN or infinite: what is divided by zero?"
+INFINITE = "Your result is NaN or infinite: what is divided by zero?"
 INFINITE_GRADIENT = "The loss is finite, but its gradient is not. Is there a root of 0?"
 
 
@@ -74,7 +74,7 @@ def as_image(result: Any, wanted: Tensor, *arguments: Any) -> Tensor:
     refuse(
         {
             shape: result.shape != wanted.shape,
-            f"It returns {kind}; images are float32.": result.dtype != torch.float32,
+            f"You return {kind}; images are float32.": result.dtype != torch.float32,
             INFINITE: not result.isfinite().all(),
         }
     )
@@ -91,7 +91,7 @@ def as_number(result: Any, *others: Any) -> float:
     try:
         number = float(result)
     except (TypeError, ValueError):
-        raise NotYetRight(f"It returns {_shown(result)}, not one number.") from None
+        raise NotYetRight(f"You return {_shown(result)}, not one number.") from None
     refuse({INFINITE: not np.isfinite(number)})
     return number
 
@@ -100,7 +100,7 @@ def as_numbers(result: Any, wanted: Sequence, *arguments: Any) -> Tensor:
     """The result as a tensor, if it is as many finite numbers as `wanted`."""
     n, kind = len(wanted), type(result).__name__
     if not isinstance(result, tuple | list):
-        raise NotYetRight(f"It returns a {kind}; expected a list of {n} numbers.")
+        raise NotYetRight(f"You return a {kind}; expected a list of {n} numbers.")
     refuse({f"Expected {n} numbers, got {len(result)}.": len(result) != n})
     return torch.tensor([as_number(value) for value in result])
 
@@ -114,35 +114,35 @@ class Case:
 
     arguments: tuple
     hint: str | Callable[[Any], str] = ""
-    """Follows the two values in the message if no known mistake fits. A function of
-    the answer's value returns the whole message instead."""
+    """The end of the message if no known mistake fits. A function gets the answer's
+    value, and returns the whole message instead."""
     wanted: Any = None
     """The value worked out by hand; by default, the value of the reference."""
     leak: str = ""
-    """If given, the gradient for the first argument is checked too. This diagnosis is
-    for a gradient that is not 0 where that of the reference is."""
+    """If given, the gradient for the first argument is checked, too: it must be 0 where
+    the gradient of the reference is 0. Otherwise, this is the diagnosis."""
 
 
 @dataclass(frozen=True, eq=False)
 class Exercise:
     """A function that learners write. Calling the exercise checks their answer.
 
-    `reference` is a right answer, and `praise` is the message to a right answer.
+    `reference` is a right answer, and `praise` is the message for it.
     """
 
     name: str
     reference: Callable
     cases: Sequence[Case | Callable[[Callable], Mapping[str, Any]]]
-    """What is checked, in this order. A function measures the answer and returns
-    whether each diagnosis is true."""
+    """The checks, in this order. A check that is a function measures the answer, and
+    returns for each diagnosis whether it is true."""
     mistakes: Mapping[str, Callable]
-    """Wrong answers by their diagnosis, the most likely first."""
+    """A wrong answer for each diagnosis, the most likely mistake first."""
     praise: str
     returns: Callable[..., float | Tensor] = as_image
-    """Takes a result, the expected one and the arguments. Returns the result as a
+    """Takes the result, the expected result and the arguments. Returns the result as a
     number or a tensor, or raises `NotYetRight` if it has another type or shape."""
     accepts: Callable[..., bool] = lambda got, *arguments: False
-    """Whether a value other than that of the reference is right for these arguments."""
+    """Whether a value that differs from the value of the reference is right as well."""
     tolerance: float = 1e-4
 
     def __call__(self, answer: Any) -> Verdict:
@@ -174,7 +174,7 @@ class Exercise:
     def _mistake(self, answer: Any, failed: Case) -> str | None:
         """The known mistake that gives the answer's results up to this case.
 
-        If several do, it is the one that also agrees with most of the later cases.
+        If several mistakes do, the one that agrees with most of the later cases.
         """
         cases = [case for case in self.cases if isinstance(case, Case)]
         n = cases.index(failed) + 1
@@ -200,7 +200,7 @@ class Exercise:
 
 @cache
 def _known(function: Callable, case: Case) -> Any:
-    """The result of a reference or of a known mistake, which never changes."""
+    """Call the reference or a known mistake; its result never changes, so cache it."""
     return call(function, *case.arguments)
 
 
@@ -210,7 +210,7 @@ def rand(*shape: int, seed: int = 0) -> Tensor:
 
 
 def judged(check: Callable[..., str]) -> Callable[..., Verdict]:
-    """Turn a function that returns the praise or refuses the value into a check."""
+    """Make a check of a function that returns the praise or raises `NotYetRight`."""
     return wraps(check)(partial(_verdict, check.__name__, check))
 
 
@@ -231,10 +231,10 @@ def _verdict(name: str, check: Callable[..., str], answer: Any, *more: Any) -> V
 
 
 def call(answer: Any, *arguments: Any) -> Any:
-    """The result of the learner's function for copies of these arguments.
+    """Call the learner's function with copies of these arguments.
 
-    Raises `NotImplementedError` if it is still the stub, and `NotYetRight` if it fails,
-    returns nothing or changes an argument.
+    Raises `NotImplementedError` for a stub, and `NotYetRight` for a function that
+    fails, returns nothing or changes an argument.
     """
     if not callable(answer):
         raise NotYetRight(f"Pass your function without brackets, not {_shown(answer)}.")
@@ -245,7 +245,7 @@ def call(answer: Any, *arguments: Any) -> Any:
     except Exception as error:
         # torch raises NotImplementedError as well, but always with a message
         stub = isinstance(error, NotImplementedError) and not error.args
-        if stub or isinstance(error, NotYetRight):  # by an argument that is a function
+        if stub or isinstance(error, NotYetRight):  # from a function argument
             raise
         raise NotYetRight(_failure(answer, error)) from None
     if result is Ellipsis:
@@ -254,15 +254,15 @@ def call(answer: Any, *arguments: Any) -> Any:
     changed = any(isinstance(a, Tensor) and not a.equal(b) for a, b in pairs)
     refuse(
         {
-            "It changes the tensor that it was given. Make a new tensor.": changed,
-            "It returns None: is there a `return` at its end?": result is None,
+            "You change the tensor that was given. Make a new tensor.": changed,
+            "Your function returns None: does it end with `return`?": result is None,
         }
     )
     return result.detach().cpu() if isinstance(result, Tensor) else result
 
 
 def _gradient(answer: Callable) -> Callable:
-    """A function that returns the gradient of the answer for its first argument."""
+    """Make a function: the gradient of `answer` with respect to its first argument."""
 
     @wraps(answer)
     def gradient(first: Tensor, *others: Any) -> Tensor:
@@ -302,12 +302,12 @@ def _failure(answer: Callable, error: Exception) -> str:
     frames = traceback.walk_tb(error.__traceback__)
     lines = traceback.StackSummary.extract(f for f in frames if f[0].f_globals is own)
     if not lines:
-        return f"It cannot be called ({what}): are its arguments those of the exercise?"
+        return f"Your function cannot be called ({what}). Check its arguments."
     return f"It stops at line {lines[-1].lineno}, `{lines[-1].line}`, with {what}."
 
 
 def _difference(reference: Callable, case: Case, got: Any, wanted: Any) -> str:
-    """For which arguments the answer gives which wrong value, and the hint."""
+    """Say for which arguments the answer gives which wrong value, and add the hint."""
     if callable(case.hint):
         return case.hint(got)
     names = inspect.signature(reference).parameters
@@ -319,12 +319,12 @@ def _difference(reference: Callable, case: Case, got: Any, wanted: Any) -> str:
     words = f"the result should be {_shown(wanted)}; yours is {_shown(got)}."
     if torch.as_tensor(got).numel() > PRINTED:
         largest = float((torch.as_tensor(got) - wanted).abs().max())
-        words = f"the result is wrong by up to {largest:.3g}."
+        words = f"your result is wrong by up to {largest:.3g}."
     return f"For {given}, {words} {case.hint}".rstrip()
 
 
 def _shown(value: Any) -> str:
-    """A value as a message shows it, in at most 80 characters or 12 numbers."""
+    """A value as text for a message, in at most 80 characters or 12 numbers."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if not isinstance(value, Tensor):

@@ -34,23 +34,23 @@ haze = Exercise(
         ),
         Case((CLEAR, ONES, BLUISH), "At a transmission of 1 there is no haze.", CLEAR),
         Case((CLEAR, 0 * ONES, BLUISH), "Without transmission you see only airlight."),
-        Case((CLEAR, VARIED, BLUISH), "Does each pixel have its own transmission?"),
+        Case((CLEAR, VARIED, BLUISH), "Do you use the transmission of each pixel?"),
     ],
     {
         "Convert to linear light first: haze adds light to light.": _mix,
         "Convert back to sRGB.": lambda j, t, a: _mix(to_linear(j), t, to_linear(a)),
-        "Scene and airlight are swapped.": lambda j, t, a: _haze(j, 1 - t, a),
+        "You swapped scene and airlight.": lambda j, t, a: _haze(j, 1 - t, a),
         "Convert the airlight, too.": lambda j, t, a: to_srgb(_mix(to_linear(j), t, a)),
         "Convert the scene, too.": lambda j, t, a: to_srgb(_mix(j, t, to_linear(a))),
-        "The airlight was added in full. How much of it lies between a near object and "
+        "You add the airlight in full. How much of it lies between a near object and "
         "the camera?": lambda j, t, a: to_srgb(t * to_linear(j) + to_linear(a)),
         "A power of 2.2 is not exactly sRGB. Use `to_linear` and "
         "`to_srgb`.": lambda j, t, a: _mix(j**2.2, t, a**2.2) ** (1 / 2.2),
-        "The two functions are swapped. Convert to linear light first, and back to "
+        "You swapped the two functions. Convert to linear light first, and back to "
         "sRGB at the end.": lambda j, t, a: to_linear(_mix(to_srgb(j), t, to_srgb(a))),
     },
-    "Light adds up, but sRGB values do not. Half black and half white light is 0.74 in "
-    "sRGB, much brighter than 0.5.",
+    "Light adds up, but sRGB values do not. A mixture of half black and half white "
+    "light is 0.74 in sRGB, much brighter than 0.5.",
     tolerance=1e-3,
 )
 
@@ -70,25 +70,25 @@ front_layer = Exercise(
     _front,
     [
         Case((*TWO, 0.8 * PIXEL, 0.2), "0.9 is 0.25 * front + 0.75 * 0.8."),
-        Case((0.4 * PIXEL, 0.1 * PIXEL, 0.8 * PIXEL, 0.2), "Divide by the floor."),
-        Case((_mix(FRONT, MASK, BACK), MASK, BACK, 0.2), "The mask exceeds the floor."),
+        Case((0.4 * PIXEL, 0.1 * PIXEL, 0.8 * PIXEL, 0.2), "Divide by `floor` here."),
+        Case((_mix(FRONT, MASK, BACK), MASK, BACK, 0.2), "The mask is above `floor`."),
         Case((BACK.expand(3, 5, 8), 0 * MASK, BACK, 0.1), "Only the back is visible."),
         Case((FRONT, rand(1, 5, 8, seed=1), BACK, 0.4)),
     ],
     {
-        "Do not cut the result off at 0 and 1.": lambda *g: _front(*g).clamp(0, 1),
-        "Where the mask is small, your layer turns black. The back layer should stay "
+        "Do not clip the result to [0, 1].": lambda *g: _front(*g).clamp(0, 1),
+        "Where the mask is small, your layer is black. The back layer should be "
         "there.": lambda i, m, b, f: (i - (1 - m) * b) / m.clamp_min(f),
-        "The floor is added to the mask.": lambda i, m, b, f: b + (i - b) / (m + f),
+        "Do not add the floor to the mask.": lambda i, m, b, f: b + (i - b) / (m + f),
         "The divisor should be at least `floor`.": lambda i, m, b, f: b + (i - b) / m,
         "Add the back layer at the end.": lambda i, m, b, f: (i - b) / m.clamp_min(f),
-        "Front and back are swapped.": lambda i, m, b, f: _front(i, 1 - m, b, f),
+        "You swapped front and back.": lambda i, m, b, f: _front(i, 1 - m, b, f),
         "The fraction of the back layer is 1 - mask, but you subtracted mask times the "
         "back.": lambda i, m, b, f: (i - m * b) / m.clamp_min(f),
         "Subtract the back before the division.": lambda i, m, b, f: i / m.clamp_min(f),
     },
-    "This line has two applications. With the transmission as the mask it removes "
-    "haze, and with 1 - alpha it removes a watermark.",
+    "This line has two applications. It removes haze if the mask is the transmission, "
+    "and it removes a watermark if the mask is 1 - alpha.",
 )
 
 
@@ -134,16 +134,16 @@ flicker = Exercise(
         Case((rand(4, 1, 10, 14), [(1, 3), (-2, 0), (0, -4)])),
     ],
     {
-        "Shift each mask by its motion.": _flicker(align=lambda a, b, moved: b - a),
+        "Align the masks by their motion.": _flicker(align=lambda a, b, moved: b - a),
         "Row y moves to y + down, not to y - down.": _flicker(motion_of=torch.neg),
-        "Pixels that leave the picture on one side come in again on the other. Leave "
+        "Pixels that leave your picture on one side return on the other. Leave "
         "them out.": _flicker(align=lambda a, b, moved: b - a.roll(moved, (-2, -1))),
         "Use absolute differences, not squares.": _flicker(lambda d: (d**2).mean()),
-        "The differences cancel. Use absolute ones.": _flicker(torch.mean),
+        "Your differences cancel. Use absolute differences.": _flicker(torch.mean),
         "Take the mean over the pairs of frames.": _flicker(over=lambda motion: 1),
         "Take the mean over the pixels.": _flicker(lambda d: d.abs().sum()),
-        "Down and right are swapped.": _flicker(motion_of=torch.fliplr),
-        "Do not accumulate the motion.": _flicker(motion_of=lambda m: m.cumsum(0)),
+        "You swapped down and right.": _flicker(motion_of=torch.fliplr),
+        "Do not add up several motions.": _flicker(motion_of=lambda m: m.cumsum(0)),
     },
     "A mask that moves with the video does not flicker.",
     as_number,

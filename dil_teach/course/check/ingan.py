@@ -16,7 +16,7 @@ def _affine(
     part: Callable = torch.linalg.inv,
     shift: Callable = lambda inverse, shift: -inverse @ shift,
 ) -> Callable:
-    """An inverse whose 2 x 2 part and shift are computed by these functions."""
+    """Make an inverse; these two functions compute its 2 x 2 part and its shift."""
 
     def invert(affine: Tensor) -> Tensor:
         inverse = part(affine[:, :2])
@@ -41,21 +41,21 @@ invert = Exercise(
         Case((torch.tensor([[1.5, 0.4, 1.54], [-0.3, 0.8, -0.29]]),)),
     ],
     {
-        "The shift only changed its sign. It was added *after* the 2 x 2 part, so on "
-        "the way back it is scaled and turned too.": _affine(shift=lambda _, b: -b),
-        "The shift must go the other way.": _affine(shift=lambda _, b: b),
-        "The shift has the wrong sign.": _affine(shift=lambda inverse, b: inverse @ b),
-        "The shift is missing. Move the point back.": _affine(shift=lambda _, b: 0 * b),
-        "The shift was multiplied by the forward map. Multiply it by the inverse "
+        "You only changed the sign of the shift. The shift is added *after* the 2 x 2 "
+        "part, so the inverse must transform it.": _affine(shift=lambda _, b: -b),
+        "Your shift must go the other way.": _affine(shift=lambda _, b: b),
+        "Your shift has the wrong sign.": _affine(shift=lambda inverse, b: inverse @ b),
+        "Your shift is 0. Move the point back.": _affine(shift=lambda _, b: 0 * b),
+        "You multiply the shift by the forward map. Multiply it by the inverse "
         "map.": _affine(shift=lambda inverse, b: -inverse.inverse() @ b),
-        "The 2 x 2 part was transposed, which undoes no scaling.": _affine(torch.t),
-        "The 2 x 2 part was transposed, which undoes no scaling. Also, the shift only "
-        "changed its sign.": _affine(torch.t, lambda _, b: -b),
-        "Reciprocals of the numbers undo a pure scaling only.": _affine(_reciprocal),
-        "Reciprocals of the numbers undo a pure scaling only. Also, the shift only "
-        "changed its sign.": _affine(_reciprocal, lambda _, b: -b),
-        "That is the map itself, not its inverse.": torch.clone,
-        "All signs were changed. The inverse of doubling is halving.": torch.neg,
+        "You transpose the 2 x 2 part, which undoes no scaling.": _affine(torch.t),
+        "You transpose the 2 x 2 part, which undoes no scaling. You also only change "
+        "the sign of the shift.": _affine(torch.t, lambda _, b: -b),
+        "Reciprocals of the entries undo only a pure scaling.": _affine(_reciprocal),
+        "Reciprocals of the entries undo only a pure scaling. You also only change the "
+        "sign of the shift.": _affine(_reciprocal, lambda _, b: -b),
+        "You return the map itself, not its inverse.": torch.clone,
+        "You changed all signs. The inverse of doubling is halving.": torch.neg,
     },
     "A map followed by its inverse changes nothing. The reconstruction loss demands "
     "the same for pictures.",
@@ -70,7 +70,7 @@ def _loss(
     size: Callable = lambda s: 1 / 1.5**s,
     weigh: Callable = lambda w: w,
 ) -> Callable:
-    """A loss with this measure of answers, size of scale s and change of weights."""
+    """Make a loss with this measure of answers, size of scale s and use of weights."""
 
     def loss(discriminator: Callable, picture: Tensor, weights: Sequence) -> Any:
         scales = [resize(picture, size(s)) for s in range(len(weights))]
@@ -88,7 +88,7 @@ def _chained(discriminator: Callable, picture: Tensor, weights: Sequence) -> Ten
 
 
 def _detail(picture: Tensor) -> Tensor:
-    """Values that depend on the scale."""
+    """A discriminator whose values depend on the scale."""
     return 3 * (picture[:1, 1:, 1:] - picture[-1:, :-1, :-1])
 
 
@@ -121,25 +121,25 @@ multi_scale_loss = Exercise(
     {
         "Compare with 1 (real), not with 0.": _loss(lambda d: d.square().mean()),
         "Square the differences, or they cancel.": _loss(lambda d: (1 - d).mean()),
-        "The differences cancel. Square them.": _loss(lambda d: (d - 1).mean()),
+        "Your differences cancel. Square them.": _loss(lambda d: (d - 1).mean()),
         "Use squares, not absolute differences.": _loss(lambda d: (d - 1).abs().mean()),
-        "The weights of the scales are not used.": _loss(weigh=torch.ones_like),
+        "You do not use the weights of the scales.": _loss(weigh=torch.ones_like),
         "Use the `weights`, not the plain mean.": _loss(weigh=lambda w: w**0 / len(w)),
-        "The weights are in the opposite order.": _loss(weigh=lambda w: w.flip(0)),
-        "The picture has the same size at each scale.": _loss(size=lambda s: 1),
-        "Scale 0 is the picture itself.": _loss(size=lambda s: 1 / 1.5 ** (s + 1)),
+        "Your weights are in the opposite order.": _loss(weigh=lambda w: w.flip(0)),
+        "Your picture has the same size at each scale.": _loss(size=lambda s: 1),
+        "Scale 0 must be the picture itself.": _loss(size=lambda s: 1 / 1.5 ** (s + 1)),
         "The picture should shrink, not grow.": _loss(size=lambda s: 1.5**s),
-        "Each scale is 1.5 times smaller, not 2 times.": _loss(size=lambda s: 0.5**s),
-        "Scale s is 1.5**s times smaller.": _loss(size=lambda s: 1 / (1 + s / 2)),
-        "Make each scale from the picture itself, or it blurs twice.": _chained,
+        "Each scale should be 1.5 times smaller, not 2.": _loss(size=lambda s: 0.5**s),
+        "Scale s must be 1.5**s times smaller.": _loss(size=lambda s: 1 / (1 + s / 2)),
+        "Make each scale from the picture itself, to blur only once.": _chained,
         "Take the mean at each scale.": _loss(lambda d: (d - 1).square().sum()),
         "Square each value before the mean.": _loss(lambda d: (d.mean() - 1).square()),
-        "That is the hinge loss. Use squares.": _loss(lambda d: -d.mean()),
-        "The loss was halved. Do not divide by 2.": _loss(weigh=lambda w: w / 2),
+        "You use the hinge loss. Use squares.": _loss(lambda d: -d.mean()),
+        "You halve the loss. Do not divide by 2.": _loss(weigh=lambda w: w / 2),
         "Return the weighted sum, not its mean.": _loss(weigh=lambda w: w / len(w)),
         "Do not divide by the sum of the weights.": _loss(weigh=lambda w: w / w.sum()),
     },
-    "The same patches of 7 x 7 pixels cover 10 x 10 pixels of the picture at the "
-    "second scale, and nearly 16 x 16 at the third.",
+    "At the second scale, a patch of 7 x 7 pixels covers 10 x 10 pixels of the "
+    "picture; at the third scale, it covers nearly 16 x 16 pixels.",
     as_number,
 )

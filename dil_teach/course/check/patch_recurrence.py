@@ -41,15 +41,15 @@ mean_removed_ssd = Exercise(
         Case((*PATCHES,)),
     ],
     {
-        "The mean was not removed. A patch and the same patch in the shade should have "
-        "distance 0.": lambda a, b: (a - b).square().sum(),
-        "One mean was taken over all channels together. A tint should not change the "
+        "You did not remove the mean. A patch and the same patch in the shade should "
+        "have distance 0.": lambda a, b: (a - b).square().sum(),
+        "You take one mean over all channels together. A tint should not change the "
         "distance.": lambda a, b: _less_mean(a, b, (0, 1, 2)).square().sum(),
-        "The mean was taken over the channels, pixel by pixel. Take it over the "
+        "You take the mean over the channels, pixel by pixel. Take it over the "
         "pixels.": lambda a, b: _less_mean(a, b, (0,)).square().sum(),
-        "The squares were averaged, not summed.": lambda a, b: _ssd(a, b) / a.numel(),
-        "The absolute values were summed.": lambda a, b: _less_mean(a, b).abs().sum(),
-        "A square root was taken at the end.": lambda a, b: _ssd(a, b).sqrt(),
+        "You average the squares. Sum them.": lambda a, b: _ssd(a, b) / a.numel(),
+        "Use squares, not absolute values.": lambda a, b: _less_mean(a, b).abs().sum(),
+        "Do not take a square root at the end.": lambda a, b: _ssd(a, b).sqrt(),
     },
     "Two patches that differ only in brightness or tint now have distance 0.",
     as_number,
@@ -66,13 +66,13 @@ def _curve(
     least: int = 9,
     percentage: Callable = lambda counts, least: 100 * (counts >= least).float().mean(),
 ) -> list[float]:
-    """A curve whose points are a percentage of the recurrence map of each scale."""
+    """Make a curve: one percentage for the recurrence map of each scale."""
     maps = [recurrence_map(image, patch_size, scale) for scale in scales]
     return [float(percentage(counts, least)) for counts in maps]
 
 
 def _scene() -> Tensor:
-    """Rings that get finer outwards, and noise in a corner, so all counts occur."""
+    """Rings that get finer outwards, and noise in a corner: all counts occur."""
     y, x = torch.meshgrid(torch.arange(24.0), torch.arange(28.0), indexing="ij")
     rings = 0.5 + 0.3 * torch.cos(((y - 7) ** 2 + (x - 5) ** 2) / 60)
     rings[14:, 18:] = 0.3 + 0.4 * rand(10, 10)
@@ -90,23 +90,23 @@ percentage_against_scale = Exercise(
         Case((SCENE, [0.5, 1.0, 0.75], 5, 9)),
         Case((SCENE, [0.75, 0.6], 5, 4)),
         Case((SCENE, [0.75, 0.6], 4, 2)),
-        Case((SCENE, [1.0]), "By default, patch_size should be 5 and least 9."),
+        Case((SCENE, [1.0]), "By default, `patch_size` should be 5 and `least` 9."),
     ],
     {
-        "These are fractions, not percent.": lambda *g: [p / 100 for p in _curve(*g)],
-        "Patches with exactly `least` recurrences are left out. 'At least' includes "
+        "Return percentages, not fractions.": lambda *g: [p / 100 for p in _curve(*g)],
+        "You leave out patches with exactly `least` recurrences. 'At least' includes "
         "them.": lambda i, s, p=5, n=9: _curve(i, s, p, n + 1),
-        "That is the mean number of recurrences. How many of the patches have enough "
+        "You return the mean number of recurrences. How many patches have enough "
         "of them?": partial(_curve, percentage=lambda counts, _: counts.float().mean()),
-        "That is the number of patches with enough recurrences. Of how many patches is "
-        "it a percentage?": partial(_curve, percentage=lambda c, n: (c >= n).sum()),
+        "You return the number of patches with enough recurrences. Return a "
+        "percentage of all.": partial(_curve, percentage=lambda c, n: (c >= n).sum()),
         "You count the rare patches.": lambda *g: [100 - p for p in _curve(*g)],
-        "The values are sorted by scale.": lambda i, s, *o: _curve(i, sorted(s), *o),
-        "`scale` has no effect.": lambda i, s, *o: _curve(i, [1.0 for _ in s], *o),
-        "The small image was searched within itself. Search for the patches of the "
+        "Do not sort the values by scale.": lambda i, s, *o: _curve(i, sorted(s), *o),
+        "You do not use the scales.": lambda i, s, *o: _curve(i, [1.0 for _ in s], *o),
+        "You search the small image for its own patches. Search for patches of the "
         "image.": lambda i, s, *o: [_curve(resize(i, x), [1.0], *o)[0] for x in s],
-        "`patch_size` has no effect.": lambda i, s, p=5, n=9: _curve(i, s, 5, n),
-        "`least` has no effect.": lambda i, s, p=5, n=9: _curve(i, s, p),
+        "You do not use `patch_size`.": lambda i, s, p=5, n=9: _curve(i, s, 5, n),
+        "You do not use `least`.": lambda i, s, p=5, n=9: _curve(i, s, p),
     },
     "Each point is a percentage of the same patches, so you can compare the scales.",
     as_numbers,

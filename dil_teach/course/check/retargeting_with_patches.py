@@ -29,25 +29,25 @@ def _as_seam(result: Any, wanted: Tensor, energy: Tensor) -> Tensor:
         decimal = result.dtype == torch.bool or result.is_floating_point()
         refuse(
             {
-                "It is one number. Return the columns of the seam.": not result.ndim,
-                "It returns a value for each pixel. Return one column for each "
+                "Return the columns of the seam, not one number.": not result.ndim,
+                "You return a value for each pixel. Return one column for each "
                 "row.": result.shape == energy.shape,
-                "It returns a number for each column, like a seam from left to right. "
+                "You return a number for each column, like a seam from left to right. "
                 "Return one for each row.": one_a_column,
-                "Columns are whole numbers, and are used as an index.": decimal,
+                "Columns are an index, so return whole numbers.": decimal,
             }
         )
         result = result.float()
     seam = as_image(result, wanted.float()).long()
     first, last = int(seam.min()), int(seam.max())
-    found = f"The columns run from {first} to {last}, but the width is {width}. "
+    found = f"Your columns run from {first} to {last}, but the width is {width}. "
     refuse({found + "What happens at the border?": first < 0 or last >= width})
     return seam
 
 
 def _is_least(seam: Tensor, energy: Tensor) -> bool:
     if (seam.diff().abs() > 1).any():
-        return False  # such a seam has no energy
+        return False  # this is not a seam
     return seam_energy(energy, seam) <= seam_energy(energy, find_seam(energy)) + 1e-4
 
 
@@ -57,7 +57,7 @@ def _not_least(energy: Tensor, seam: Tensor) -> str:
         row = int(jumps.int().argmax())
         return (
             f"Below row {row} your seam jumps from column {seam[row]} to "
-            f"{seam[row + 1]}. Can it leave the picture on one side and come in on the "
+            f"{seam[row + 1]}. Can it leave the picture on one side and return on the "
             "other?"
         )
     best, yours = (seam_energy(energy, s) for s in (find_seam(energy), seam))
@@ -88,7 +88,7 @@ def _trap() -> Tensor:
     """Energies with a path that starts cheaply and ends at high energies."""
     trap = torch.full((6, 7), 5.0)
     trap[:2, 1], trap[2:, :4], trap[:, 5], trap[-1, 0] = 0.0, 9.0, 2.0, 1.0
-    return trap + 0.1 * rand(6, 7)  # no two paths are equal
+    return trap + 0.1 * rand(6, 7)  # no two paths cost the same
 
 
 ENERGIES = (
@@ -104,25 +104,25 @@ least_seam = Exercise(
     find_seam,
     [Case((energy,), partial(_not_least, energy)) for energy in ENERGIES],
     {
-        "The smallest pixels of the rows make no path.": lambda e: e.argmin(1),
-        "That is the best next step each time. A cheap beginning may lead to an "
+        "Your pixels are the smallest of each row, not a path.": lambda e: e.argmin(1),
+        "You take the cheapest next pixel each time. A cheap beginning may lead to an "
         "expensive end.": lambda e: _back(e.flip(0)).flip(0),
         "On the way up you compare energies. Which of the pixels above has the "
         "smallest *sum*?": lambda e: _back(e, _table(e)[-1].argmin()),
         "Your seam ends at the smallest energy of the last row. Which numbers tell "
         "where the best seam ends?": lambda e: _back(_table(e), e[-1].argmin()),
         "Return the columns from top to bottom.": lambda e: find_seam(e).flip(0),
-        "Connect the smallest sums to a path.": lambda e: _table(e).argmin(1),
-        "That is the most expensive seam.": lambda e: find_seam(-e),
-        "That is the best straight column. A seam may move by one column from row to "
+        "The sums that you choose must form a path.": lambda e: _table(e).argmin(1),
+        "You return the most expensive seam.": lambda e: find_seam(-e),
+        "You return the best straight column. A seam may move by one column per "
         "row.": lambda e: e.sum(0).argmin().expand(len(e)),
         "Your seam never comes from the upper right. Each pixel has three pixels "
-        "above.": lambda e: find_seam(torch.stack([e, e, e + torch.inf])),
+        "above it.": lambda e: find_seam(torch.stack([e, e, e + torch.inf])),
         "Your seam never comes from the upper left. Each pixel has three pixels "
-        "above.": lambda e: find_seam(torch.stack([e + torch.inf, e, e])),
+        "above it.": lambda e: find_seam(torch.stack([e + torch.inf, e, e])),
     },
-    "Your seam is the best of all paths. Their number nearly triples with every row, "
-    "but you looked at each pixel only once.",
+    "Your seam is the best of all paths. The number of paths nearly triples with every "
+    "row, but you looked at each pixel only once.",
     _as_seam,
     _is_least,
     tolerance=0,
@@ -143,9 +143,9 @@ def _score(
     distance: Callable = lambda difference: difference.square().mean(2),
     bag: Callable = extract_patches,
 ) -> Callable:
-    """A score with this mean of distances, this distance and these patches.
+    """Make a score with this mean of distances, this distance and these patches.
 
-    `mean` takes the distances from each patch (row) to each of the other image.
+    `mean` takes distances: rows are patches of one image, columns those of the other.
     """
 
     def similarity(source: Tensor, target: Tensor, patch_size: int = 7) -> Any:
@@ -164,25 +164,25 @@ similarity = Exercise(
     "similarity",
     _score(),
     [
-        Case((*ROWS, 1), "Nearest differences: 0, 0, 0, 0.4 forth; 0, 0, 0.4 back."),
-        Case((WHOLE, PART, 3), "For a piece of the source, coherence should be 0."),
-        Case((PART, WHOLE, 3), "The target holds the source: completeness is 0."),
+        Case((*ROWS, 1), "Smallest differences: 0, 0, 0, .4; the other way, 0, 0, .4."),
+        Case((WHOLE, PART, 3), "For a part of the source, coherence should be 0."),
+        Case((PART, WHOLE, 3), "If the target contains the source, completeness is 0."),
         Case((rand(3, 9, 8), rand(3, 11, 7, seed=1), 3)),
         Case((rand(1, 12, 13), rand(1, 14, 12, seed=1), 5)),
-        Case((SQUARE, SQUARE.flip(1)), "Without this argument patch_size should be 7."),
+        Case((SQUARE, SQUARE.flip(1)), "By default, `patch_size` should be 7."),
     ],
     {
-        "The results are swapped: completeness first.": lambda *g: _score()(*g)[::-1],
+        "Your results are swapped: completeness first.": lambda *g: _score()(*g)[::-1],
         "Take the mean over patches, not the sum.": _score(lambda d: d.amin(1).sum()),
-        "Take the mean over each patch.": _score(distance=lambda d: (d**2).sum(2)),
-        "Take no root of the distances.": _score(lambda d: d.amin(1).sqrt().mean()),
-        "Both results are the completeness.": lambda *given: _score()(*given)[:1] * 2,
-        "Both results are the coherence.": lambda *given: _score()(*given)[1:] * 2,
+        "Take the mean within each patch.": _score(distance=lambda d: (d**2).sum(2)),
+        "Do not take roots of distances.": _score(lambda d: d.amin(1).sqrt().mean()),
+        "You return the completeness twice.": lambda *given: _score()(*given)[:1] * 2,
+        "You return the coherence twice.": lambda *given: _score()(*given)[1:] * 2,
         "Only the nearest patch should count.": _score(torch.mean),
         "Take the mean, not the worst patch.": _score(lambda d: d.amin(1).amax()),
         "Take the mean, not the best patch.": _score(torch.amin),
         "Do not remove the mean.": _score(distance=lambda d: d.var(2, correction=0)),
-        "Only patches side by side were taken. Take all patches, which overlap each "
+        "You take only patches side by side. Take all patches, which overlap each "
         "other.": _score(bag=lambda i, n: extract_patches(i, n, n)),
         "Use squared differences.": _score(distance=lambda d: d.abs().mean(2)),
     },

@@ -34,12 +34,12 @@ def what_to_learn_from(answer: object, small: Image) -> str:
         "would not change the next image either.",
         "itself to bicubic": "The target has the size that we want, but a network that "
         "only interpolates is perfect here.",
-        "halved to itself": "The target holds what its halved copy has lost.",
+        "halved to itself": "The target holds the detail that its halved copy lost.",
     }
     choice = _one_of(answer, messages)
     message = (
-        f"{messages[choice]} Interpolation differs from the target of the halved image "
-        f"by {lost} grey levels (of 255) on average, and by 0.0 in the other two pairs."
+        f"{messages[choice]} Interpolation of the halved image differs from its target "
+        f"by {lost} grey levels (of 255) on average. The other two pairs differ by 0.0."
     )
     refuse({message: choice != "halved to itself"})
     return message
@@ -47,7 +47,7 @@ def what_to_learn_from(answer: object, small: Image) -> str:
 
 @judged
 def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> str:
-    """In which kind of region ZSSR removes the largest part of bicubic's error."""
+    """In which kind of region ZSSR removes the largest part of the bicubic error."""
     maps = _regions(truth)
     choice = _one_of(answer, maps)
     inner = WINDOW // 2 + 1
@@ -64,8 +64,8 @@ def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> 
     reason = {
         "smooth parts": "Smooth parts are easy for bicubic interpolation, so there is "
         "little to gain.",
-        "outlines": "An outline recurs along its length and across scales, so the "
-        "network has many examples of it, if it is clean.",
+        "outlines": "An outline recurs along its length and across scales, so a clean "
+        "outline gives the network many examples.",
         "fine detail": "Bicubic interpolation is worst at detail, so there is most to "
         "gain. But the network needs examples: does such a detail occur again, larger?",
     }[choice]
@@ -73,7 +73,7 @@ def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> 
     error = 255 * float(before[maps[choice]].mean().sqrt())
     message = (
         f"{reason} Bicubic interpolation is wrong by {error:.1f} grey levels here. "
-        f"Gains over it: {gains}."
+        f"Gains over bicubic interpolation: {gains}."
     )
     refuse({message: gain[choice] < max(gain.values())})
     return message
@@ -82,8 +82,8 @@ def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> 
 def _regions(image: Image) -> dict[str, Tensor]:
     """Where each kind of region lies; a border of half a window is left out.
 
-    The structure tensor holds the products of the slopes, averaged in a window. All
-    slopes of an outline point one way; the slopes of fine detail point in many.
+    The structure tensor holds the products of the slopes, averaged in a window. The
+    slopes of an outline all point one way, and those of fine detail many ways.
     """
     grey = image.mean(dim=0)
     down = (grey[2:, 1:-1] - grey[:-2, 1:-1]) / 2

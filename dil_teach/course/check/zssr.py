@@ -30,8 +30,8 @@ def _son(father: Tensor, kernel: Tensor, sigma: float, rng: torch.Generator) -> 
 
 def _grey(son: Tensor) -> str:
     if abs(son[:, 1:-1, 1:-1] - 0.5).max() > 1e-4:
-        return "The son of a grey father has another grey. Do the weights sum to 1?"
-    return "The son of a grey father has an edge at the border. Repeat border pixels."
+        return "A grey father should have an equally grey son. Do the weights sum to 1?"
+    return "The son of a grey father should have no border edge. Repeat border pixels."
 
 
 def _place(answer: Callable) -> dict:
@@ -43,7 +43,7 @@ def _place(answer: Callable) -> dict:
 
     stripes = (torch.arange(12) % 2).float().expand(1, 12, 12)
     found: dict[str, Any] = {
-        "Stripes one pixel wide come out black or white. Do you use the whole "
+        "Stripes one pixel wide become black or white. Do you use the whole "
         "kernel?": abs(inner(stripes, BOX) - 0.5).max() > 0.3
     }
     slope = torch.arange(12.0).expand(1, 12, 12) / 20
@@ -51,7 +51,7 @@ def _place(answer: Callable) -> dict:
     for kernel, (father, *sides) in product((BOX, WIDE), slopes):
         shift = 20 * float(inner(father, kernel).mean()) - 5.5
         found[
-            f"The son is shifted by {abs(shift):.2f} father pixels: it shows what lies "
+            f"Your son is shifted by {abs(shift):.2f} father pixels: it shows what is "
             f"{sides[shift > 0]} the correct place. Is the kernel centred?"
         ] = abs(shift) >= 0.02
     return found
@@ -70,15 +70,15 @@ def _noise(answer: Callable) -> dict:
     first, again, other = map(noise, (1, 1, 2))
     spread = float(first.std())
     return {
-        "At sigma = 0.1 the son has no noise.": spread == 0,
-        "The mean of the noise is not 0.": abs(first.mean()) > 0.1 * spread,
-        "The son is cut off at 0 and 1.": abs(first[:, :32].mean()) > 0.1 * spread,
-        "The noise was added before the blur.": abs(spread - 0.05) < 0.005,
+        "At sigma = 0.1, your son has no noise.": spread == 0,
+        "The mean of the noise should be 0.": abs(first.mean()) > 0.1 * spread,
+        "Do not clip the son to [0, 1].": abs(first[:, :32].mean()) > 0.1 * spread,
+        "Add the noise after the blur, not before.": abs(spread - 0.05) < 0.005,
         f"The noise should have a standard deviation of 0.1, got {spread:.3g}. Is "
         "sigma in the units of [0, 1]?": abs(spread - 0.1) > 0.005,
-        "Equal seeds of `rng` give different noise.": not torch.equal(first, again),
-        "Different seeds of `rng` give equal noise.": torch.equal(first, other),
-        "All channels have the same noise.": torch.equal(first[0], first[1]),
+        "Equal seeds of `rng` should give equal noise.": not torch.equal(first, again),
+        "Different seeds of `rng` should give other noise.": torch.equal(first, other),
+        "Each channel should have its own noise.": torch.equal(first[0], first[1]),
     }
 
 
@@ -92,13 +92,13 @@ make_son = Exercise(
         _noise,
     ],
     {
-        "The son is not blurred.": lambda f, *_: resize(f, 0.5, antialias=False),
-        "That is a 2 x 2 mean. Use the kernel.": lambda f, *_: F.avg_pool2d(f, 2),
-        "That is bicubic interpolation. Use the kernel.": lambda f, *_: resize(f, 0.5),
-        "The kernel is upside down, as in a convolution. Use correlation, which does "
+        "Your son is not blurred.": lambda f, *_: resize(f, 0.5, antialias=False),
+        "You take a 2 x 2 mean. Use the kernel.": lambda f, *_: F.avg_pool2d(f, 2),
+        "Use the kernel, not bicubic interpolation.": lambda f, *_: resize(f, 0.5),
+        "You flip the kernel, as in a convolution. Use correlation, which does "
         "not flip it.": lambda f, k, *others: _son(f, k.flip(0, 1), *others),
-        "The kernel is transposed.": lambda f, k, *others: _son(f, k.mT, *others),
-        "The channels were mixed.": lambda f, *o: _son(f.mean(0).expand_as(f), *o),
+        "You transpose the kernel.": lambda f, k, *others: _son(f, k.mT, *others),
+        "You mix the channels.": lambda f, *o: _son(f.mean(0).expand_as(f), *o),
     },
     "Your son is blurred, sampled and noisy in the same way as the given image.",
 )
@@ -139,8 +139,11 @@ def _orientations(answer: Callable) -> dict:
     got = [o for o in ORIENTATIONS if any(orient(low, o).equal(i) for i in seen)]
     lacking = "mirrorings" if {o % 4 for o in got} == {0, 1, 2, 3} else "turns"
     return {
-        f"In {len(seen)} calls, `enlarge` got {len(got)} of the eight orientations of "
-        f"`low`. Which {lacking} are missing?": len(got) < 8
+        "You never call `enlarge`; call it for each orientation of `low`.": not seen,
+        "`enlarge` gets other images than the orientations of `low`.": not got,
+        "`enlarge` gets only one of the eight orientations of `low`.": len(got) == 1,
+        f"`enlarge` gets {len(got)} of the eight orientations of `low`. Which "
+        f"{lacking} are missing?": len(got) < 8,
     }
 
 
@@ -149,19 +152,19 @@ eight_fold = Exercise(
     lambda enlarge, low: _turned(enlarge, low).mean(0),
     [
         _orientations,
-        Case((_double, rand(1, 4, 4)), "Is each answer brought back to `low`?"),
+        Case((_double, rand(1, 4, 4)), "Is each answer turned back upright?"),
         Case((_lopsided, rand(3, 5, 5)), "Does each of the eight answers count once?"),
         Case((_lopsided, rand(3, 5, 7)), "This image is not square."),
     ],
     {
-        "The answers were not turned back, so you average eight pictures in eight "
+        "You do not turn the answers back, so you average eight pictures in eight "
         "orientations.": lambda e, x: _turned(e, x, lambda a, o: a).mean(0),
-        "The answers were turned twice.": lambda e, x: _turned(e, x, orient).mean(0),
-        "Some answers come back upside down. The last step must be undone "
+        "Turn the answers the other way.": lambda e, x: _turned(e, x, orient).mean(0),
+        "Some of your answers are upside down. Undo the last step "
         "first.": lambda e, x: _turned(e, x, _mirroring_undone_first).mean(0),
-        "The answers were added. Take their mean.": lambda e, x: _turned(e, x).sum(0),
+        "You add the answers. Take their mean.": lambda e, x: _turned(e, x).sum(0),
         "Take the mean, not the median.": lambda e, x: _turned(e, x).median(0).values,
-        "That is the mean of the two values in the middle. Take the mean of all "
+        "You take the mean of the two values in the middle. Take the mean of all "
         "eight.": lambda e, x: _turned(e, x).quantile(0.5, dim=0),
     },
     "The mean removes errors of single orientations and keeps what all eight share.",
@@ -183,14 +186,14 @@ def allowed_orientations(chosen: Any, kernel: Tensor) -> str:
         {
             "Orientation 0 is missing: it leaves the image as it is.": 0 not in chosen,
             f"Orientation {wrong} turns the blur with the image, and changes the "
-            f"kernel by {float(change[wrong]):.0%} of its largest weight. Allowed are "
-            "only orientations that leave the kernel as it is.": wrong,
-            "More orientations are allowed than these.": allowed - {*chosen},
+            f"kernel by {float(change[wrong]):.0%} of its largest weight. Only "
+            "orientations that leave the kernel as it is are allowed.": wrong,
+            "More orientations are allowed than yours.": allowed - {*chosen},
         }
     )
     return (
-        f"{len(allowed)} of eight leave this blur as it is. In training you may still "
-        "turn the fathers, because their sons are blurred after the turn."
+        f"{len(allowed)} of eight orientations leave this blur as it is. In training, "
+        "you may turn the fathers, because their sons are blurred after the turn."
     )
 
 
@@ -213,7 +216,7 @@ LOW = blur_and_subsample(rand(3, 24, 32), KERNEL, 2)
 def _explains(high: Tensor) -> str:
     levels = 255 * (LOW - blur_and_subsample(high, KERNEL, 2)).abs().mean()
     return (
-        f"Downscaled again, the result differs from the given image by {levels:.1f} "
+        f"Your result, downscaled again, differs from the given image by {levels:.1f} "
         "grey levels, and without any round by 6.0. Is the correction of each round "
         "measured on the result so far, and does it have the right sign?"
     )
@@ -223,28 +226,28 @@ control = Exercise(
     "control",
     _control,
     [
-        Case((LOW, KERNEL, 0), "Without rounds this is bicubic interpolation."),
+        Case((LOW, KERNEL, 0), "Without rounds, the result is bicubic."),
         *(Case((LOW, KERNEL, rounds), _explains) for rounds in (1, 5)),
-        Case((rand(1, 9, 6), "bicubic", 20), "Do you round or cut off any values?"),
+        Case((rand(1, 9, 6), "bicubic", 20), "Do you round or clip any values?"),
     ],
     {
-        "For rounds = 0 one round was done.": lambda x, k, n: _control(x, k, max(n, 1)),
-        "The result is cut off at 0 and 1.": lambda *g: _control(*g).clamp(0, 1),
-        "No correction was added to the bicubic result.": lambda x, *_: resize(x, 2),
-        "The correction was subtracted. Add it.": partial(_control, change=torch.sub),
-        "Bicubic is the wrong kernel.": lambda x, k, n: _control(x, "bicubic", n),
-        "The first correction is added again and again. Measure the missing part in "
+        "For rounds = 0, you do one round.": lambda x, k, n: _control(x, k, max(n, 1)),
+        "Do not clip the result to [0, 1].": lambda *g: _control(*g).clamp(0, 1),
+        "You add no correction to the bicubic result.": lambda x, *_: resize(x, 2),
+        "You subtract the correction. Add it.": partial(_control, change=torch.sub),
+        "Use the given kernel, not bicubic.": lambda x, k, n: _control(x, "bicubic", n),
+        "You add the first correction again and again. Measure the missing part in "
         "each round.": lambda x, k, n: (1 - n) * resize(x, 2) + n * _control(x, k, 1),
-        "The result is cut off at 0 and 1 in each round. Do that at the end "
-        "only.": partial(_control, change=lambda h, m: (h + m).clamp(0, 1)),
-        "The kernel is transposed.": lambda x, k, n: _control(x, KERNEL.mT, n),
+        "You clip the result to [0, 1] in each round. Do not clip it in any "
+        "round.": partial(_control, change=lambda h, m: (h + m).clamp(0, 1)),
+        "You transpose the kernel.": lambda x, k, n: _control(x, KERNEL.mT, n),
         **{
-            f"It stops after {n} round{'s' * (n > 1)}, but `rounds` says more.": (
+            f"You stop after {n} round{'s' * (n > 1)}, but `rounds` says more.": (
                 lambda x, k, rounds, n=n: _control(x, k, min(rounds, n))
             )
             for n in (1, 2, 3, 4)
         },
     },
-    "Downscaled again, the bicubic result differs from the given image by 6.0 grey "
-    "levels, and after five rounds by 1.7 only. Nothing was learned.",
+    "The bicubic result, downscaled again, differs from the given image by 6.0 grey "
+    "levels. After five rounds, the difference is only 1.7. Nothing was learned.",
 )
