@@ -1,1 +1,1 @@
-"""Patch methods and their contemporaries: one file a paper."""
+"""Classical methods, without a network; most files implement one paper."""

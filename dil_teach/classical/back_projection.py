@@ -1,6 +1,6 @@
 """Iterative back-projection: Irani and Peleg, 'Improving resolution by image
-registration', CVGIP 1991. The baseline of every super-resolution here: it learns
-nothing, and only makes the result agree with the low-resolution image."""
+registration', CVGIP 1991. Back-projection, our baseline for super-resolution, learns
+nothing; it only makes the result agree with the low-resolution image."""
 
 from dil_teach.image.convention import Image
 from dil_teach.image.kernel import Kernel2d
@@ -14,12 +14,12 @@ def back_project(
     """Correct a super-resolved image until its downscaled copy equals the given image.
 
     Each iteration is high <- high + upscale(low - downscale(high)), with bicubic
-    upscaling. The result may leave [0, 1] a little.
+    upscaling. Some values of the result may lie slightly outside [0, 1].
 
     Parameters
     ----------
     high : Image
-        Float[Tensor, "c h2 w2"]: the start, for example the bicubic interpolation.
+        Float[Tensor, "c h2 w2"]: the first estimate, for example a bicubic one.
     low : Image
         Float[Tensor, "c h w"]: the given image.
     kernel, scale
@@ -27,8 +27,8 @@ def back_project(
         :func:`dil_teach.image.resize.blur_and_subsample`.
     iterations : int
         After bicubic interpolation, 20 iterations gave the highest PSNR on four
-        photographs. If the kernel is wide, fewer iterations leave the result soft, and
-        more turn the rounding of ``low`` into grain.
+        photographs. If the kernel is wide, fewer iterations leave the result blurred,
+        and more amplify the rounding errors of ``low``.
     """
     low_size, high_size = low.shape[-2:], high.shape[-2:]
     for _ in range(iterations):

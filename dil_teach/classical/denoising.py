@@ -20,7 +20,7 @@ def tv_denoise(image: Image, sigma: float, weight: float = 0.8) -> Image:
     image : Image
         Float[Tensor, "c h w"] in [0, 1].
     sigma : float
-        Standard deviation of the noise, in units of [0, 1]: see
+        Standard deviation of the noise, for an image in [0, 1]; estimate it with
         :func:`dil_teach.image.metrics.noise_level`.
     weight : float
         Weight of the total variation, in units of ``sigma``.
@@ -38,7 +38,7 @@ def nlm_denoise(image: Image, sigma: float, strength: float = 0.85) -> Image:
     image, sigma
         As in :func:`tv_denoise`.
     strength : float
-        Filter strength h, in units of ``sigma``. The larger it is, the more two patches
+        Filter strength h, in units of ``sigma``. The larger h is, the more two patches
         may differ and still be averaged.
     """
     clean = denoise_nl_means(
@@ -54,7 +54,7 @@ def nlm_denoise(image: Image, sigma: float, strength: float = 0.85) -> Image:
 
 
 def _checked(image: Image, sigma: float) -> np.ndarray:
-    """The image as an array; a ValueError is raised if an argument cannot be used."""
+    """The image as an array; a ValueError is raised if an argument is invalid."""
     check_image(image, in_range=False)
     if not 0 < sigma <= 1:
         raise ValueError(

@@ -1,11 +1,11 @@
-"""Separation of two mixtures, by a search for the least exclusion loss.
+"""Separate two mixtures into layers, by a search for the smallest exclusion loss.
 
 After Sarel and Irani, 'Separating Transparent Layers through Layer Information
-Exchange', ECCV 2004. Two pictures are independent, so the layers correlate least in the
-right separation. Departures: one pair of coefficients holds for the whole image; the
-correlation is measured by the exclusion loss of edges (Zhang, Ng and Chen, 'Single
-Image Reflection Separation with Perceptual Losses', CVPR 2018); the search is
-exhaustive.
+Exchange', ECCV 2004. The two original pictures are independent, so the layers correlate
+least if they are separated correctly. Departures: one pair of coefficients holds for
+the whole image; the correlation is measured by the exclusion loss of edges (Zhang, Ng
+and Chen, 'Single Image Reflection Separation with Perceptual Losses', CVPR 2018); the
+search is exhaustive.
 
 For the mixtures I1 = a1 y1 + (1 - a1) y2 and I2 = a2 y1 + (1 - a2) y2 with a1 > a2,
 each layer is a mixture plus or minus a multiple of the difference of the mixtures:
@@ -13,7 +13,7 @@ each layer is a mixture plus or minus a multiple of the difference of the mixtur
     y1 = I1 + p (I1 - I2),  p = (1 - a1) / (a1 - a2)
     y2 = I2 - q (I1 - I2),  q = a2 / (a1 - a2)
 
-The two unknown numbers p and q each change one layer only.
+Each of the two unknown numbers, p and q, changes only one layer.
 """
 
 import torch
@@ -26,25 +26,25 @@ from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.image.resize import resize
 
 LARGEST_SIDE = 256
-"""Longer side, in pixels, of the copies on which the search works."""
+"""The search uses copies of the mixtures with this longer side, in pixels."""
 GRID = 48
 """Number of values of p, and of q, in each round of the search."""
 ROUNDS = 4
-"""Number of rounds. Each grid is centred on the best pair of the previous round."""
+"""Number of rounds; each centres its grid on the best pair of the previous round."""
 ZOOM = 4
-"""Half the width of the next grid, in cells of the present grid."""
+"""Half the width of the next round's grid, in cells of the present grid."""
 LARGEST = 20
-"""Largest p and q: then the mixtures differ by 1/20 of the layers' contrast."""
+"""Largest p and q; with them, the mixtures differ by 1/20 of the layers' contrast."""
 LEVELS = 3
-"""Number of scales at which :func:`exclusion` compares edges; each halves the sides."""
+"""Number of scales, each half as large, at which :func:`exclusion` compares edges."""
 LEAST_EDGE = 1e-4
-"""Minimum of the mean edge when it is a divisor: constant layers have no edges."""
+"""We divide by the mean edge, at least by this number: constant layers have mean 0."""
 
 
 def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
     """Estimate a1 and a2, the first layer's coefficients in two mixtures, in [0, 1].
 
-    The first layer is the one that is stronger in the first mixture: a1 > a2. A
+    The first layer is stronger in the first mixture than in the second: a1 > a2. A
     ValueError is raised if there are not two mixtures, or they are the same picture.
 
     Parameters
@@ -52,8 +52,8 @@ def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
     mixtures : Video
         Float[Tensor, "2 c h w"] in [0, 1], such as two photographs through a window.
     blur : float
-        Standard deviation, in pixels, of a Gaussian blur on the mixtures that are
-        compared. In noisy mixtures, the search needs it to ignore edges of the noise.
+        Standard deviation, in pixels, of a Gaussian blur on the mixtures before the
+        search. If mixtures are noisy, this blur removes the edges of the noise.
     """
     check_two_mixtures(mixtures)
     largest = max(mixtures.shape[-2:])
@@ -75,7 +75,7 @@ def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
         p, q = (u / (1 - u) for u in grids)
         one = edge_strength(first + p[:, None] * (first - second))
         two = edge_strength(second - q[:, None] * (first - second))
-        # all pairs at once: (p, pixels) times (pixels, q)
+        # the losses of all (p, q) in one product: (p, pixels) @ (pixels, q)
         row, column = divmod(int((one @ two.T).argmin()), GRID)
         centre = [float(grids[0][row]), float(grids[1][column])]
         reach *= ZOOM / GRID
@@ -84,18 +84,18 @@ def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
 
 
 def edges(image: Image) -> Float[Tensor, " _n"]:
-    """The differences of neighbouring pixels, down and across, in one vector."""
+    """Vertical and horizontal differences of neighbouring pixels, in one vector."""
     return torch.cat([image.diff(dim=1).flatten(), image.diff(dim=2).flatten()])
 
 
 def edge_strength(edges: Float[Tensor, "n *_rest"]) -> Float[Tensor, "n *_rest"]:
     """``tanh(|e| / (2 mean |e|))``, from 0 (no edge) to 1 (far above the mean).
 
-    Each item of the first axis has its own mean.
+    The mean is computed separately for each item of the first axis.
     """
     size = edges.abs()
-    # detached: otherwise a network could lower the loss by a few huge edges, which
-    # raise the mean and make all other edges look weak
+    # no gradient through the mean: else a network could lower the loss by a few huge
+    # edges, which raise the mean and make all other edges look weak
     mean = size.detach().mean(tuple(range(1, size.ndim)), keepdim=True)
     return torch.tanh(size / (2 * mean.clamp_min(LEAST_EDGE)))
 
@@ -108,7 +108,7 @@ def exclusion(
     The mean of ``edge_strength(a) * edge_strength(b)`` over three scales and both
     directions (Zhang et al., equation 5). Departures: each layer's edges are divided by
     their mean, so that a lower contrast does not lower the loss. The mean replaces a
-    Frobenius norm, whose gradient is infinite where no edges coincide.
+    Frobenius norm, because the norm has an infinite gradient if no edges coincide.
 
     The loss is about 0.1 for two photographs, 0.2 for two mixtures of them, and 0 (with
     a finite gradient) if a layer is constant.
@@ -124,15 +124,15 @@ def exclusion(
 
 
 def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
-    """The two layers of two mixtures, from the coefficients (a1, a2); not clamped.
+    """Compute two layers from two mixtures and the coefficients (a1, a2), unclamped.
 
     The result solves the model's 2 x 2 equations. A ValueError is raised if the
-    coefficients are equal: then the equations have no unique solution.
+    coefficients are equal, because then there is no unique solution.
     """
     a1, a2 = coefficients
     if a1 == a2:
         raise ValueError(
-            f"coefficients: expected two that differ, got {a1} twice; take other "
+            f"coefficients: expected two different numbers, got {a1} twice; take other "
             "mixtures"
         )
     difference = (mixtures[0] - mixtures[1]) / (a1 - a2)
@@ -142,12 +142,12 @@ def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
 
 
 def check_two_mixtures(mixtures: Tensor) -> None:
-    """Raise a ValueError unless these are two images that differ."""
+    """Raise a ValueError unless ``mixtures`` holds two different images."""
     check_images(mixtures, "mixtures", min_side=2, constant=True)
     if len(mixtures) != 2:
         raise ValueError(f"mixtures: expected two images, got {len(mixtures)}")
     if (mixtures[0] - mixtures[1]).abs().max() < 2 / 255:
         raise ValueError(
-            "mixtures: expected two that differ, got the same picture twice; give one, "
-            "or a second with other coefficients"
+            "mixtures: expected two different pictures, got the same picture twice; "
+            "give only one, or replace the second"
         )

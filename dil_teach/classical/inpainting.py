@@ -1,7 +1,7 @@
-"""Inpainting without a network: biharmonic interpolation.
+"""Inpainting without a network, by scikit-image: biharmonic interpolation.
 
 Damelin and Hoang, 'On surface completion and image inpainting by biharmonic functions',
-2018, by scikit-image. The hole gets the smoothest surface that meets the known pixels.
+2018. The hole is filled with the smoothest surface that joins the known pixels.
 """
 
 import torch
@@ -29,7 +29,7 @@ def biharmonic(image: Image, mask: Float[Tensor, "1 _h _w"]) -> Image:
     Returns
     -------
     Image
-        In [0, 1]; the known pixels do not change.
+        The filled image in [0, 1]; the known pixels do not change.
     """
     check_image(image)
     check_mask(mask, image)

@@ -8,8 +8,8 @@ gradient. Opacity and colour then minimise
 
     TV((I - a c) / (1 - a)) + opacity weight * TV(a) + 5 * (values outside [0, 1]).
 
-Departures: gradient descent on opacity and colour together, instead of alternating
-least squares; the mark has one colour, and the same place in all images.
+Departures: we use gradient descent on opacity and colour together, instead of
+alternating least squares; the mark has one colour, and the same place in all images.
 """
 
 import numpy as np
@@ -28,19 +28,19 @@ Box = tuple[int, int, int, int]
 """Row, column, height and width in pixels."""
 
 STEPS, RATE = 400, 0.05
-"""Number of Adam steps; learning rate in the first half, before it falls."""
+"""Number of Adam steps; learning rate, which falls in the second half of the steps."""
 START_COLOUR, START_OPACITY, LEAST_START = 0.8, 0.3, 0.06
-"""Grey value and opacity at the start, where the outline is 1. The outline is at least
-``LEAST_START``, so that the opacity can grow everywhere."""
+"""Grey value, and opacity where the outline is 1, before the first step. The outline is
+at least ``LEAST_START``, so that the opacity can grow everywhere."""
 OUTLINE_QUANTILE, OPACITY_QUANTILE = 0.98, 0.995
-"""Quantiles of outline and opacity that count as their full value in the mark."""
+"""Quantiles of outline and opacity that serve as their values inside the mark."""
 OPACITY_WEIGHT = 0.15
-"""Weight of the opacity's variation, times the number of images: for three
+"""Weight of the opacity's variation, multiplied by the number of images: for three
 images, 0.05 was better than 0.1 and 0.2 on practice images."""
 RANGE_WEIGHT = 5
 """Weight of the penalty for values of the clean images outside [0, 1]."""
 LEAST_LIGHT = 0.05
-"""Minimum of the divisor 1 - opacity in the closed form."""
+"""Minimum of the divisor 1 - opacity when the clean images are computed."""
 SURE, LIKELY = 0.4, 0.15
 """Hysteresis thresholds, as fractions of the full opacity: a pixel is in the mark if it
 is above ``SURE``, or above ``LIKELY`` and connected to a pixel above ``SURE``."""
@@ -61,7 +61,7 @@ def watermark_by_total_variation(
     Returns
     -------
     opacity : Float[Tensor, "1 h w"]
-        In [0, 1); exactly 0 outside the mark.
+        The opacity in [0, 1); exactly 0 outside the mark.
     colour : Float[Tensor, "c"]
         In [0, 1].
     """
@@ -75,7 +75,7 @@ def watermark_by_total_variation(
 
 
 def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:
-    """The mark up to a factor: 0 on the box's border, about 1 inside the mark.
+    """The outline of the mark: 0 on the box's border, about 1 inside the mark.
 
     The result is the integral of the median of the images' gradients (Dekel et al.,
     section 3.1). Its channels are reduced to one by the first singular vector.
@@ -87,7 +87,7 @@ def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:
     border = [drawn[:, 0], drawn[:, -1], drawn[:, :, 0], drawn[:, :, -1]]
     drawn = drawn - np.median(np.concatenate(border, 1), 1)[:, None, None]
     left, _, right = np.linalg.svd(drawn.reshape(len(drawn), -1), full_matrices=False)
-    # the sign of a bright mark; the descent also finds dark marks
+    # take the sign of a bright mark; gradient descent also finds dark marks
     shape = right[0].reshape(drawn.shape[1:]) * (1 if left[:, 0].sum() >= 0 else -1)
     scaled = shape / max(np.quantile(np.abs(shape), OUTLINE_QUANTILE), 1e-6)
     outline = torch.zeros_like(images[0, :1])
@@ -96,7 +96,7 @@ def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:
 
 
 def _part(box: Box) -> tuple:
-    """An index for the pixels in a box."""
+    """An index that selects the pixels in a box."""
     row, column, height, width = box
     return ..., slice(row, row + height), slice(column, column + width)
 
@@ -137,7 +137,7 @@ def _descend(
 
 
 def _mark(opacity: Float[Tensor, "1 h w"]) -> Float[Tensor, "1 h w"]:
-    """1 in the mark and in a border of one pixel, which the mark may partly cover."""
+    """A mask of the mark and a border of one pixel, which may be partly covered."""
     values = opacity[0].cpu().numpy()
     full = np.quantile(values, OPACITY_QUANTILE)
     found = apply_hysteresis_threshold(values, LIKELY * full, SURE * full)
@@ -145,7 +145,7 @@ def _mark(opacity: Float[Tensor, "1 h w"]) -> Float[Tensor, "1 h w"]:
 
 
 def _integrate(across: Float[Tensor, "h w"], down: Float[Tensor, "h w"]) -> np.ndarray:
-    """The image whose differences are closest to these, in the least-squares sense.
+    """The image whose pixel differences are closest to the given ones (least squares).
 
     The cosine transform solves the Poisson equation.
     """

@@ -13,7 +13,7 @@ from dil_teach.image.convention import Image, check_image
 Mask = Bool[Tensor, "_h _w"]
 
 BLOCK = 65536
-"""Number of patches that are extracted at a time: 20 MB if they are 5 x 5 in colour."""
+"""Number of patches extracted at a time: 20 MB for colour patches of 5 x 5 pixels."""
 
 
 def extract_patches(
@@ -31,7 +31,7 @@ def extract_patches(
     Returns
     -------
     Float[Tensor, "patches values"]
-        In reading order, each with c * patch_size**2 values, channel by channel.
+        Patches in reading order; each has c * patch_size**2 values, channel by channel.
     """
     check_patches(image, patch_size, stride)
     return F.unfold(image[None], patch_size, stride=stride)[0].T
@@ -49,7 +49,7 @@ def check_patches(
             "larger image or scale, or smaller patches"
         )
     if stride < 1:
-        raise ValueError(f"stride: expected at least 1, got {stride}; 1 uses all")
+        raise ValueError(f"stride: expected at least 1, got {stride}; try 1")
 
 
 def gather_patches(
@@ -66,7 +66,7 @@ def gather_patches(
     """
     side = torch.arange(patch_size, device=corners.device)
     rows = corners[:, None] + side * torch.as_tensor(width).to(corners).view(-1, 1)
-    inside = rows[:, :, None] + side  # n, patch_size, patch_size
+    inside = rows[:, :, None] + side  # shape (n, patch_size, patch_size)
     return pixels[:, inside.flatten(1)].transpose(0, 1)
 
 
@@ -110,7 +110,7 @@ class PatchBag:
     width: Int[Tensor, "n"]
     """Width, in pixels, of the image that holds each patch."""
     place: Int[Tensor, "n 3"]
-    """Number of that image; row and column of the patch's top left pixel in it."""
+    """Index of each patch's image; row and column of the patch's top left pixel."""
     patch_size: int
     remove_mean: bool
 
@@ -127,7 +127,7 @@ class PatchBag:
         return values.flatten(1)
 
     def blocks(self) -> Iterator[Float[Tensor, "patches values"]]:
-        """All rows, ``BLOCK`` at a time; one empty block if there are none."""
+        """Yield all rows, ``BLOCK`` at a time; without rows, yield one empty block."""
         for first in range(0, max(len(self), 1), BLOCK):
             yield self[first : first + BLOCK]
 
@@ -142,7 +142,7 @@ def bag_of(
 ) -> PatchBag:
     """The patches of images; with masks, only those completely inside the masks.
 
-    Other parameters and errors as in :func:`~dil_teach.patches.search.nearest_patches`.
+    For parameters and errors, see :func:`~dil_teach.patches.search.nearest_patches`.
     Error messages call the images ``name``.
     """
     masks = [None] * len(images) if masks is None else masks
@@ -153,7 +153,7 @@ def bag_of(
         )
     if len(masks) != len(images):
         raise ValueError(
-            f"{name}_mask: expected {len(images)}, one for each image, got {len(masks)}"
+            f"{name}_mask: expected one per image ({len(images)}), got {len(masks)}"
         )
     corners, widths, places, first = [], [], [], 0
     for number, (image, mask) in enumerate(zip(images, masks, strict=True)):

@@ -1,8 +1,8 @@
 """Patch recurrence within and across scales (Glasner, Bagon and Irani, ICCV 2009).
 
 Departures from "Super-Resolution from a Single Image", section 2: all channels instead
-of grey, no Gaussian weights, and good matches are also limited by the patch's contrast.
-benchmarks/results/recurrence_choices.json holds the effect of each.
+of grey values, no Gaussian weights, and a limit of good matches by contrast.
+benchmarks/results/recurrence_choices.json holds the effect of each departure.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from dil_teach.patches.extract import check_patches
 from dil_teach.patches.search import nearest_patches
 
 SCALES = (1.0, 0.8, 0.64, 0.51, 0.41)
-"""Scales of the paper's figure: each is 1.25 times smaller than the one before it."""
+"""Scales of the paper's figure: each is 1.25 times smaller than the scale before."""
 MOST = 16
 """Largest number of good matches that is counted."""
 LEAST = 9
@@ -31,10 +31,10 @@ CONTRAST = 0.25
 """Largest distance of a good match, as a fraction of the patch's own squared contrast.
 Without this limit, 61% of the patches of grey white noise would have a good match."""
 UNSEEN = (2 / 255) ** 2
-"""Squared distance per value of a match that is always good: two grey levels, which are
-not visible."""
+"""A match is always good up to this squared distance per value: two grey levels, which
+are not visible."""
 ENOUGH = 4000
-"""Number of patches, on a regular grid, that give the recurrence score of a photograph
+"""For photographs, this number of patches on a regular grid gives the recurrence score
 within 0.01. tests/patches/test_recurrence.py checks this on three photographs."""
 
 
@@ -57,13 +57,13 @@ def recurrence_map(
     patch_size : int
         Side of a patch in pixels.
     scale : float
-        Relative size of the image that is searched, at most 1. Below 1, the image is
-        downscaled (bicubic, antialiased).
+        Relative size of the image that is searched, at most 1. If ``scale`` is below 1,
+        the image is downscaled (bicubic, antialiased).
 
     Returns
     -------
     Int[Tensor, "h w"]
-        0 to 16, at the top left pixel of each patch.
+        Number of matches, 0 to 16, at the top left pixel of each patch.
     """
     found = match_distances(image, patch_size, scale)
     return (found <= good_distance(image, patch_size)[..., None]).sum(2)
@@ -88,20 +88,20 @@ def match_distances(
     exact : bool
         Compare each patch with every other, instead of using the faster KD-tree.
     most : int
-        Number of matches; fewer take less time.
+        Number of matches to find; a smaller number takes less time.
     stride : int
         Distance between neighbouring query patches, in pixels.
 
     Returns
     -------
     Float[Tensor, "h w k"]
-        Nearest first; infinite where a small image has fewer matches.
+        Nearest match first; infinite where a small image has fewer matches.
     """
     _check(image, patch_size, scale)
     searched = image if scale == 1 else resize(image, scale).clamp(0, 1)
     height, width = (side - patch_size + 1 for side in searched.shape[-2:])
     k = min(most, height * width - (1 if scale == 1 else 4))
-    if k < 1:  # there are no other patches
+    if k < 1:  # there are no other patches to match
         height, width = ((n - patch_size) // stride + 1 for n in image.shape[-2:])
         return image.new_full((height, width, most), torch.inf)
     find = partial(nearest_patches, remove_mean=True, exclude_self=True)
@@ -112,18 +112,18 @@ def match_distances(
 def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     """The largest squared distance of a good match, for each patch (means subtracted).
 
-    As in the paper, it is the distance between the patch and the same patch moved by
-    half a pixel (left, right, up or down, bicubic; the largest of the four). A perfect
-    copy may lie between the pixels. (A copy of texture may be missed if it is half a
-    pixel off in both directions.)
+    As in the paper, we take the distance between the patch and the same patch moved by
+    half a pixel (left, right, up or down, bicubic; the largest of the four), because a
+    perfect copy may lie between the pixels. (A copy of texture may be missed if it is
+    half a pixel off in both directions.)
 
-    Two limits are added. The upper limit is a quarter of the patch's own squared
-    contrast. In noise, a move by half a pixel changes a patch by more than that, so
-    patches that are not similar would pass. The lower limit is two grey levels (of 255)
-    per value, which are not visible: noise should not make patches of a clear sky
-    differ.
+    We add two limits to the distance. The upper limit is a quarter of the patch's own
+    squared contrast. In noise, a move by half a pixel changes a patch by more than this
+    limit; without the limit, dissimilar patches would match. The lower limit is two
+    grey levels (of 255) per value, which are not visible, so that noise does not make
+    patches of clear sky differ.
 
-    Parameters and places as in :func:`recurrence_map`.
+    Parameters, and places in the result, are as in :func:`recurrence_map`.
     """
     moved = [contrast(half - image, patch_size) for half in moved_by_half(image)]
     farthest = torch.stack(moved).amax(0)
@@ -133,7 +133,7 @@ def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
 
 def contrast(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     """Squared distance of each patch from its mean, summed over the channels."""
-    exactly = image.cpu().double()  # for a difference of large sums; MPS lacks float64
+    exactly = image.cpu().double()  # against rounding errors; MPS lacks float64
     mean = F.avg_pool2d(exactly, patch_size, stride=1)
     square = F.avg_pool2d(exactly.square(), patch_size, stride=1)
     spread = (square - mean.square()).clamp_min(0).sum(0)
@@ -165,8 +165,8 @@ def recurrence_curve(
     least : int
         Minimum number of good matches, 1 to 16.
     among : Bool[Tensor, "h w"], optional
-        The patches that are counted, at least one, such as :func:`detailed`; by default
-        all.
+        A mask of the patches that are counted, for example :func:`detailed`; by
+        default, all patches are counted.
     """
     if not 1 <= least <= MOST:
         raise ValueError(f"least: expected 1 to {MOST} good matches, got {least}")
@@ -183,16 +183,16 @@ def recurrence_curve(
 
 
 def recurrence_score(image: Image, patch_size: int = 5) -> float:
-    """The fraction of patches with a good match, averaged over ``SCALES``.
+    """The fraction of patches with at least one good match, averaged over ``SCALES``.
 
-    It is 0 for white noise and 1 for a straight edge. The chapters use this number to
-    compare results with a photograph.
+    The score is 0 for white noise and 1 for a straight edge. The chapters use this
+    number to compare results with a photograph.
 
     In an image of more than 16,000 patches, only patches on a regular grid (at least
-    4000) are queries. For photographs this changes the score by at most 0.01; if a
-    pattern repeats at the spacing of the grid, the error can exceed 0.1.
+    4000) are queries. For photographs, this grid changes the score by at most 0.01; if
+    a pattern repeats at the spacing of the grid, the error can exceed 0.1.
 
-    Parameters and errors as in :func:`recurrence_map`.
+    Parameters and errors are as in :func:`recurrence_map`.
     """
     _check(image, patch_size, min(SCALES))
     good = good_distance(image, patch_size)
@@ -212,8 +212,8 @@ def _check(image: Image, patch_size: int, scale: float) -> None:
     smaller = min(image.shape[-2:])
     if scale > 1 or round(scale * smaller) < patch_size:
         raise ValueError(
-            f"scale: expected at most 1, and at least one patch ({patch_size} pixels) "
-            f"in the downscaled image, got {scale} times {smaller} pixels"
+            f"scale: expected at most 1, and at least one patch ({patch_size} "
+            f"pixels) after downscaling, got {scale} times {smaller} pixels"
         )
 
 
@@ -224,6 +224,6 @@ def moved_by_half(image: Image) -> list[Image]:
     for axis in (2, 1):
         lines = image.transpose(axis, 2)
         padded = F.pad(lines, (2, 2), mode="replicate")
-        between = padded.unfold(2, 4, 1) @ weights  # one more than there are pixels
+        between = padded.unfold(2, 4, 1) @ weights  # one value more than pixels
         moved += [x.transpose(axis, 2) for x in (between[..., 1:], between[..., :-1])]
     return moved

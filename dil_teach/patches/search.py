@@ -1,4 +1,4 @@
-"""Find the nearest patches: where patches of an image recur in it or in others."""
+"""Find the nearest patches of each patch, in the same image or in other images."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,19 +16,19 @@ from dil_teach.patches.extract import BLOCK, Mask, PatchBag, bag_of
 Rows = Float[Tensor, "_n values"]
 
 COMPONENTS = 24
-"""Number of principal components that the KD-tree compares. Like the tree's other
-settings, it was chosen by hand; benchmarks/recurrence.py measures speed and error."""
+"""Number of principal components that the KD-tree compares. All settings of the tree
+were chosen by hand; benchmarks/recurrence.py measures their speed and error."""
 EPS, EPS_OF_TEXTURE = 1.75, 2.5
 """The KD-tree's eps: it prunes branches that cannot improve the best distance by a
-factor of 1 + EPS. In texture all distances are similar, so more can be pruned."""
+factor of 1 + EPS. In texture, distances are similar, so more branches can be pruned."""
 TEXTURE = 0.1
 """An image is texture if its first 8 principal components leave more than this fraction
-of the patches' variance. Tuned on the photographs of benchmarks/recurrence.py."""
+of the patches' variance; tuned on the photographs of benchmarks/recurrence.py."""
 LEAF = 64
 """Number of patches in a leaf of the KD-tree."""
 SPARE, SPARE_EXACT = 8, 2
-"""Number of candidates beyond k. At the end, the true distances of all candidates are
-compared. The exact search needs more than k because its distances are rounded."""
+"""Number of candidates added to k, whose true distances are compared at the end. The
+exact search needs more than k because its distances are rounded."""
 SAMPLE = 20000
 """Number of patches from which the principal components are computed."""
 ROWS, COLUMNS, GROUP = 512, 4096, 16
@@ -39,8 +39,8 @@ columns whose minima are compared first."""
 class Neighbours(NamedTuple):
     """The k nearest patches of each query patch, nearest first.
 
-    h and w index the query patch's top left pixel. Query patches outside the mask have
-    infinite distances and indices of -1.
+    Axes h and w: the position of the query patch's top left pixel. Query patches
+    outside the mask have infinite distances and indices of -1.
     """
 
     distance: Float[Tensor, "h w k"]
@@ -84,18 +84,18 @@ def nearest_patches(
     stride : int
         Distance between neighbouring query patches, in pixels.
     exact : bool
-        Compare each patch with every other (always on a GPU). Otherwise a KD-tree on
-        the first 24 principal components proposes candidates, whose true distances are
-        compared. On photographs this takes 1/4 to 1/14 of the time, and the distances
-        are 0.2 to 2.5% too large (benchmarks/results/recurrence_speed.json).
+        Compare each patch with every other (always done on a GPU). Otherwise a KD-tree
+        on the first 24 principal components proposes candidates, whose true distances
+        are compared. On photographs, the tree takes 1/4 to 1/14 of the time, and the
+        distances are 0.2 to 2.5% too large (benchmarks/results/recurrence_speed.json).
     remove_mean : bool
         Subtract the mean of each channel over the patch before patches are compared.
     exclude_self : bool
         Leave out the patch itself and patches less than one pixel away from it (one
-        pixel of the searched image). Use this if the database is the query at one or
-        several scales.
+        pixel of the searched image). Set ``exclude_self`` if the database is the query
+        at one or several scales.
     query_mask, database_mask : Bool[Tensor, "h w"], optional
-        True where a pixel may be used; only patches completely inside the mask are
+        True where a pixel may be used: only patches completely inside the mask are
         used. If the database is a sequence, its mask is a sequence too.
 
     Returns
@@ -127,7 +127,7 @@ def nearest_patches(
     distance, index = _rank(asking, known, candidates, k, own)
 
     size = [(side - patch_size) // stride + 1 for side in query.shape[-2:]]
-    _, row, column = asking.place.T // stride  # only of patches inside the mask
+    _, row, column = asking.place.T // stride  # patches inside the mask
 
     def spread(found: Tensor, missing: float) -> Tensor:
         whole = found.new_full((*size, k), missing)
@@ -152,21 +152,21 @@ def nearest_rows(
     Parameters
     ----------
     queries, keys : Float[Tensor, "n values"]
-        Rows of the same length.
+        One query or key in each row; all rows have the same length.
     k : int
-        Number of keys to find, at most as many as there are.
+        Number of keys to find; at most the number of given keys.
     weights : Float[Tensor, "m"], optional
         The distance to each key is multiplied by the key's weight, which is positive.
     centre : Float[Tensor, "values"]
-        Subtracted from all rows.
+        A row that is subtracted from all queries and keys.
 
     Returns
     -------
     distance : Float[Tensor, "n k"]
-        The weighted squared distances, smallest first. Their rounding error is about
-        1e-6 of the rows' squared norms, so subtract the mean by ``centre``.
+        The weighted squared distances, smallest first. Rounding errors of the distances
+        are about 1e-6 of the rows' squared norms, so use the mean as ``centre``.
     index : Int[Tensor, "n k"]
-        Index of the key; for k = 1 and equal distances, the first one.
+        Index of the key; for k = 1 and equal distances, the first key.
     """
     # w |q - d|^2 = (q, 1, |q|^2) . (-2 w d, w |d|^2, w): one matrix product
     queries = queries - centre
@@ -174,14 +174,14 @@ def nearest_rows(
     queries = torch.cat([queries, torch.ones_like(squares), squares], 1)
     best = queries.new_full((len(queries), k), torch.inf)
     index = torch.zeros_like(best, dtype=torch.long)
-    memory = queries.new_empty(ROWS * (COLUMNS + GROUP))  # reused: new pages cost time
+    memory = queries.new_empty(ROWS * (COLUMNS + GROUP))  # reused to save time
     for first in range(0, len(keys), COLUMNS):
         tile = keys[first : first + COLUMNS] - centre
         squares = tile.square().sum(1, keepdim=True)
         tile = torch.cat([-2 * tile, squares, torch.ones_like(squares)], 1)
         if weights is not None:
             tile = tile * weights[first : first + COLUMNS, None]
-        padding = -len(tile) % GROUP  # keys at an infinite distance
+        padding = -len(tile) % GROUP  # adds keys at an infinite distance
         tile = F.pad(tile, (0, 0, 0, padding))
         tile[len(tile) - padding :, -2] = torch.inf
         for top in range(0, len(queries), ROWS):
@@ -204,7 +204,7 @@ def _smallest(
     if k == 1 and scores.device.type == "cpu":  # NumPy's argmin is ten times faster
         columns = torch.from_numpy(scores.numpy().argmin(1))[:, None]
         return scores.gather(1, columns), columns
-    # the k smallest lie in the k groups with the smallest minima: fewer values to sort
+    # only the k groups with the smallest minima can hold the k smallest: less to sort
     step = scores.shape[1] // GROUP
     minima = scores.view(-1, GROUP, step).amin(1)
     groups = minima.topk(min(k, step), largest=False, sorted=False).indices
@@ -223,7 +223,7 @@ def _exact(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n coun
 
 
 def _by_tree(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n count"]:
-    """Approximately the same, from a KD-tree on the database's principal components."""
+    """Approximate nearest patches, by a KD-tree on the principal components."""
     sample = known[:: len(known) // SAMPLE + 1].double()
     covariance = torch.atleast_2d(sample.T.cov(correction=0))
     variances, directions = torch.linalg.eigh(covariance)  # in rising order
@@ -233,7 +233,7 @@ def _by_tree(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n co
         torch.cat([block @ directions for block in bag.blocks()]).numpy()
         for bag in (known, asking)
     )
-    # boxes are split in the middle, not at the median: the tree is built faster
+    # a tree is built faster if its boxes are split in the middle, not at the median
     tree = KDTree(database, LEAF, balanced_tree=False)
     eps = EPS_OF_TEXTURE if texture else EPS
     _, index = tree.query(queries, count, eps=eps, workers=torch.get_num_threads())
@@ -247,11 +247,11 @@ def _rank(
     k: int,
     own: Float[Tensor, "n levels 2"] | None,
 ) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
-    """The k candidates with the smallest true distances (of equal ones, the first)."""
+    """The k candidates with the smallest true distances (if equal, the first)."""
     distances = [known.pixels.new_empty(0, k)]  # the mask may leave no query patch
     indices = [candidates[:0, :k]]
     size = max(BLOCK // candidates.shape[1], 1)
-    # rows are faster to fetch than pixels, if there is memory for them
+    # if they fit in memory, whole rows are faster to fetch than pixels
     rows = known[:] if len(known) <= BLOCK else known
     for first in range(0, len(asking), size):
         chosen = candidates[first : first + size].sort(1).values
@@ -263,7 +263,7 @@ def _rank(
             levels = place[..., :1].expand(-1, -1, 2)
             centre = own[first : first + size].gather(1, levels)
             apart = (place[..., 1:] - centre).abs()
-            # 0.999, not 1: rounding may bring the neighbouring patch just below 1
+            # 0.999, as rounding may bring a neighbour's distance just below 1
             distance[(apart < 0.999).all(2)] = torch.inf
         distance, order = distance.sort(dim=1, stable=True)
         distances.append(distance[:, :k])
@@ -274,7 +274,7 @@ def _rank(
 def _own_places(
     asking: PatchBag, query: Image, levels: Sequence[Image]
 ) -> Float[Tensor, "n levels 2"]:
-    """The place (row, column) of each query patch in each level: its top left pixel."""
+    """The row and column of each query patch's top left pixel in each level."""
     half = asking.patch_size / 2
     corner = asking.place[:, None, 1:]
     sizes = torch.tensor([level.shape[-2:] for level in levels], device=corner.device)

@@ -33,11 +33,11 @@ def bidirectional_similarity(
 def completeness(
     source: Image, target: Image, patch_size: int = 7, importance: Map | None = None
 ) -> float:
-    """The error of the source's patches in the target; 0 if the target has them all.
+    """The error of the source's patches in the target; 0 if the target has all of them.
 
-    This is the first term of equation 1. A ValueError is raised if an image is smaller
-    than a patch, the numbers of channels differ, or the importance has another size, is
-    negative, or leaves no patch.
+    Completeness is the first term of equation 1. A ValueError is raised if an image is
+    smaller than a patch, the numbers of channels differ, or the importance has another
+    size, is negative, or leaves no patch to compare.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def coherence(
 ) -> float:
     """The error of the target's patches in the source; 0 if none of them is new.
 
-    This is the second term of equation 1. Parameters, errors and result are as in
+    Coherence is the second term of equation 1. Parameters, errors and result are as in
     :func:`completeness`. A patch of the target has the weight of the nearest patch in
     the source.
     """
@@ -87,7 +87,7 @@ def _mean_error(
 def patch_weights(
     importance: Map | None, image: Image, patch_size: int
 ) -> Float[Tensor, " n"]:
-    """The weight of each patch, as in :func:`completeness`; all 1 for None."""
+    """The weight of each patch, as in :func:`completeness`; all 1 without a map."""
     if importance is None:
         importance = torch.ones_like(image[:1])
     mean = F.avg_pool2d(importance, patch_size, stride=1)
@@ -97,12 +97,12 @@ def patch_weights(
 def check_importance(
     importance: Map | None, image: Image, patch_size: int
 ) -> Float[Tensor, " n"]:
-    """As :func:`patch_weights`; a ValueError if the map does not fit or all are 0."""
+    """Return :func:`patch_weights`, or a ValueError if the map is invalid or zero."""
     check_map("importance", importance, image)
     weights = patch_weights(importance, image, patch_size)
     if not weights.any():
         raise ValueError(
-            "importance: expected a patch without pixels of weight 0, got none; use a "
+            "importance: expected a patch with all weights above 0, got none; use a "
             "small weight such as 0.1 instead of 0"
         )
     return weights

@@ -239,7 +239,7 @@ def test_a_collage_holds_all_its_pictures(small) -> None:
         ),
         (
             lambda image: retarget(image, (28, 20), remove=torch.ones(1, 28, 32)),
-            "remove: expected to leave",
+            "remove: expected to keep",
         ),
         (
             lambda image: reshuffle(image, image[:1], torch.ones(1, 28, 32)),

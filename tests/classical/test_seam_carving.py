@@ -193,7 +193,7 @@ def test_an_object_that_is_closed_off_is_refused() -> None:
         remove_object(image, line)
     spot = torch.zeros(8, 8, dtype=torch.bool)
     spot[4, 4] = True
-    with pytest.raises(ValueError, match="protect: expected a way"):
+    with pytest.raises(ValueError, match="protect: expected seams"):
         remove_object(image, spot, protect=spot)
 
 

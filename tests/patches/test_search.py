@@ -416,7 +416,7 @@ def test_two_calls_agree_to_the_bit_and_draw_nothing(exact):
         ),
         (r"database_mask: .* 7 x 6, got 6 x 7", {"database_mask": some_mask(6, 7, 0)}),
         (
-            r"database_mask: expected 1, one for each",
+            r"database_mask: expected one per image",
             {"database_mask": [some_mask(7, 6, 0)] * 2},
         ),
         (r"k: expected 1 to 0", {"database_mask": some_mask(7, 6, 0) & False}),

@@ -1,14 +1,14 @@
 """The airlight: Bahat and Irani, 'Blind Dehazing Using Internal Patch Recurrence',
 ICCP 2016.
 
-Patches that recur at two distances differ by haze alone, so their colours fade towards
-the airlight. Such pairs give the tint of the airlight. Its brightness is that of the
-haziest part of the picture, extrapolated to a contrast of 0.
+If a patch recurs at a larger distance, more haze moves its colours towards the
+airlight. Pairs of such patches give the tint of the airlight. The airlight's brightness
+is that of the picture's haziest part, extrapolated to a contrast of 0.
 
-Departures: in the paper, the pairs also give the brightness. Most pairs match by
-chance, so our fit is iteratively reweighted. Everything is computed in linear light.
-Constants without another source were chosen on the practice scenes of
-``data/render_scenes.py --practice``.
+Departures: in the paper, the pairs also give the airlight's brightness. Most pairs
+match by chance, so we fit by iteratively reweighted least squares. Everything is
+computed in linear light. Constants without another source were chosen on the practice
+scenes of ``data/render_scenes.py --practice``.
 """
 
 from collections.abc import Sequence
@@ -35,54 +35,54 @@ from dil_teach.image.guided_filter import box
 from dil_teach.image.resize import resize
 from dil_teach.patches.extract import extract_patches
 
-# Brightness, from the haziest part
+# Settings for the brightness, estimated from the haziest part
 ROUNDS = 3
-"""Number of iterations: the airlight and the contrast depend on each other."""
+"""Number of iterations: airlight and contrast are estimated from each other."""
 HAZIEST = 0.02
 """Fraction of the pixels that count as the haziest part."""
 CONTRAST_TO_TRANSMISSION = 0.7
-"""Transmission of the haziest part, divided by its relative contrast. It is below 1
-because rounding to eight bits adds contrast."""
+"""Transmission of the haziest part, divided by its relative contrast. This ratio is
+below 1 because rounding to eight bits adds contrast."""
 MEASURING = DarkChannelSettings(patch=5, radius=8, eps=1e-2)
-"""Settings for the transmission that finds the near part of the scene."""
+"""Settings for the transmission, which is high in the near part of the scene."""
 MOST_CONTRAST = 0.6
 """Upper limit of the relative contrast in the haziest part."""
 MARGIN = 0.03
-"""Added to the brightness, in sRGB: an airlight that is too dark does more harm than
-one that is too bright."""
+"""Added to the estimated brightness, in sRGB, because an airlight that is too dark does
+more harm than an airlight that is too bright."""
 SKY_CONTRAST, SCENE_CONTRAST = 0.035, 0.055
-"""Largest relative contrast of the sky, and smallest of the farthest walls, in the
-practice scenes."""
+"""Largest relative contrast of the sky, and smallest relative contrast of the farthest
+walls, in the practice scenes."""
 OPAQUE_CONTRAST = 0.2
-"""Upper limit of the haziest part's relative contrast, if its haze is nearly opaque."""
+"""Above this relative contrast, the haze of the haziest part is far from opaque."""
 
-# Tint, from recurring patches
+# Settings for the tint, estimated from recurring patches
 SIDE = 128
 """Longer side, in pixels, of the copy on which patches are compared."""
 SCALES = (1.0, 0.7, 0.5)
-"""Relative sizes of the copies: a distant object matches a near one, downscaled."""
+"""Relative sizes of the copies: a distant object matches a downscaled near object."""
 PATCH, STRIDE = 7, 2
 """Side of the patches and distance between neighbouring patches, in pixels."""
 LEAST_CONTRAST = 0.012
-"""Minimum standard deviation of a patch, in linear light: less is mostly rounding."""
+"""Minimum contrast of a patch, in linear light; less contrast is mostly rounding."""
 RATIO = 0.75
-"""Upper limit of the fainter patch's contrast, divided by the stronger patch's."""
+"""Largest ratio of the lower contrast to the higher contrast in a pair of patches."""
 MATCHES = 4
-"""Number of pairs for each patch."""
+"""Number of pairs that each patch forms with fainter patches."""
 CORRELATION = 0.8
-"""Lower limit of a pair's correlation."""
+"""Minimum correlation between the two patches of a pair."""
 PAIR_ERROR = 0.03
 """Error, in linear light, above which a pair loses most of its weight."""
 PRIOR = 0.02 * (PAIR_ERROR / 0.2) ** 2
 """Weight of the first estimate, whose standard deviation is assumed to be 0.2."""
 
-# An airlight that varies
+# Settings for an airlight that varies over the picture
 VARYING_ROUNDS = 4
-"""Number of iterations: airlight and transmission depend on each other."""
+"""Number of iterations: airlight and transmission are estimated from each other."""
 VARYING = DarkChannelSettings(patch=7, radius=8, eps=1e-2)
-"""Settings for the transmission that weights the pixels in the fit."""
+"""Settings for computing the transmission, which determines the weights of the fit."""
 RIDGE = (0.09, 0.03, 0.03, 0.03, 0.03, 0.03, 0.003)
-"""Weights of the prior: for the six coefficients, and the mean colour of the scene."""
+"""Weights of the priors of the six coefficients and of the scene's mean colour."""
 SCENE = 0.2
 """Prior of the mean colour of the haze-free scene, in linear light."""
 CELLS = 9
@@ -94,11 +94,11 @@ def find_airlight(
     known: Sequence[float] | Image | None = None,
     non_uniform: bool = False,
 ) -> Airlight:
-    """The airlight, estimated or known: one pixel, or a grid from corner to corner.
+    """The airlight, estimated or known: one pixel, or a grid that spans the picture.
 
-    ``known`` is one colour or a picture of it, sRGB-encoded; a ValueError is raised if
-    it is not in (0, 1]. ``non_uniform``: whether one colour is refined to vary over the
-    picture, as in :func:`vary_airlight`.
+    ``known`` is one colour, or one for each pixel, sRGB-encoded; a ValueError is raised
+    if a value is not in (0, 1]. If ``non_uniform`` is true, :func:`vary_airlight`
+    refines a single colour to a grid.
     """
     if known is None:
         airlight = estimate_airlight(frames)
@@ -121,8 +121,8 @@ def find_airlight(
 def estimate_airlight(frames: Frames) -> Float[Tensor, "1 3 1 1"]:
     """Estimate the colour of opaque haze, in linear light, within [0.05, 1].
 
-    Recurring patches give the tint, and the haziest part gives the brightness. If that
-    part seems to be sky, the patches give the brightness as well.
+    Recurring patches give the tint, and the haziest part gives the brightness. If the
+    haziest part seems to be sky, the patches also give the brightness.
     """
     linear = to_linear(frames)
     start = brightest_haze(linear)
@@ -147,8 +147,8 @@ def haziest_part(
     """Measure the haziest 2 % of the pixels, and the near part of the scene.
 
     Returns the mean colour of the haziest part, its contrast divided by the contrast of
-    the near part, and the mean colour of the near part. The near part is measured
-    without its haze. All is in linear light.
+    the near part, and the mean colour of the near part. The near part's haze is removed
+    before the part is measured. All values are in linear light.
     """
     linear = to_linear(frames)
     dark = dark_channel(linear, 15).flatten()
@@ -171,7 +171,7 @@ def contrast_confidence(contrast: Float[Tensor, ""]) -> Float[Tensor, ""]:
 
 
 def doubt(frames: Frames, airlight: Airlight, estimated: bool) -> str | None:
-    """Why dehazing may fail, or None. ``estimated`` is false for a known airlight."""
+    """The reason why dehazing may fail, or None, for an airlight estimated or known."""
     _, contrast, _ = haziest_part(frames, airlight)
     if contrast_confidence(contrast) < 0.5:
         return (
@@ -230,9 +230,9 @@ def vary_airlight(
 ) -> Float[Tensor, "1 3 9 9"]:
     """Fit an airlight that is a quadratic function of the position.
 
-    Least squares of hazy = (1 - t) * airlight + t * mean of the scene, with larger
-    weights in thick haze. The prior is the given, uniform airlight. The result is a
-    grid from corner to corner of the picture, in [0.05, 0.99].
+    We fit hazy = (1 - t) * airlight + t * mean of the scene by least squares, with
+    larger weights in thick haze. The prior is the given, uniform airlight. The result
+    is a grid that spans the picture, with values in [0.05, 0.99].
     """
     linear = to_linear(frames)
     basis = _quadratic_basis(linear.shape[-2:]).to(linear)

@@ -1,13 +1,13 @@
 """The dark channel: He, Sun and Tang, 'Single Image Haze Removal Using Dark Channel
-Prior', CVPR 2009 and TPAMI 2011. The baseline of every dehazing here.
+Prior', CVPR 2009 and TPAMI 2011. The dark channel is our baseline for dehazing.
 
 The model of haze is hazy = transmission * clear + (1 - transmission) * airlight. In a
 clear outdoor picture, most small patches have a pixel that is nearly black in some
-channel. Haze makes that pixel brighter, so its value measures the haze.
+channel. Haze makes this dark pixel brighter, so the pixel measures the haze.
 
-Departures from the paper: all is computed in linear light, because the model holds for
+Departures from the paper: all values are in linear light, because the model holds for
 light. The transmission is refined by the authors' guided filter (ECCV 2010). For a
-large picture, it is computed on a small copy and upscaled along the picture's edges.
+large picture, the transmission of a small copy is upscaled along the picture's edges.
 """
 
 import dataclasses
@@ -24,15 +24,15 @@ from dil_teach.image.guided_filter import guided_filter, guided_upsample
 from dil_teach.image.resize import resize
 
 Frames = Float[Tensor, "n 3 _h _w"]
-"""Pictures with the same haze: sRGB-encoded in [0, 1], unless called linear."""
+"""Pictures with the same haze: sRGB-encoded in [0, 1], unless the name says linear."""
 Airlight = Float[Tensor, "_n 3 _h _w"]
-"""The colour of opaque haze, in linear light. An axis may be 1."""
+"""The colour of opaque haze, in linear light. The axes n, h and w may have length 1."""
 Transmission = Float[Tensor, "n 1 _h _w"]
 """The fraction of the scene's light that reaches the camera."""
 
 FLOOR = 0.1
-"""Minimum of the transmission when it is a divisor (t0 in the paper): smaller values
-amplify noise."""
+"""Minimum of the transmission when we divide by it (t0 in the paper), because division
+by smaller values amplifies noise."""
 LEAST = 0.05
 """Lower limit of an estimated airlight or transmission, by which we divide."""
 WORK_SIDE = 256
@@ -46,34 +46,34 @@ class DarkChannelSettings:
     patch: int = 15
     """Side of the patches in pixels, odd."""
     omega: float = 0.95
-    """Fraction of the haze that is removed: a little haze shows the distance."""
+    """Fraction of the haze that is removed; the rest keeps distant objects distant."""
     radius: int = 0
-    """Radius of the guided filter in pixels of the working copy. 0: an eighth of the
-    shorter side; -1: no refinement."""
+    """Radius of the guided filter in pixels of the working copy. 0 means an eighth of
+    the shorter side; -1 means no refinement."""
     eps: float = 1e-3
     """Regularisation of the guided filter."""
 
     def __post_init__(self) -> None:
         if self.patch < 1 or self.patch % 2 == 0 or not 0 < self.omega <= 1:
             raise ValueError(
-                "settings: expected an odd patch and an omega in (0, 1], got "
+                "settings: expected an odd patch size and an omega in (0, 1], got "
                 f"{self.patch} and {self.omega}"
             )
 
 
 GUIDED = DarkChannelSettings(patch=7, omega=0.98, radius=4, eps=1e-2)
-"""The settings that did best on the practice scenes of ``data/render_scenes.py``."""
+"""The best settings for the practice scenes of ``data/render_scenes.py``."""
 
 
 class HazeFree(NamedTuple):
-    """Frames without haze, and the haze that was removed."""
+    """The dehazed frames, and the transmission and airlight of the removed haze."""
 
     image: Float[Tensor, "n 3 h w"]
     """sRGB-encoded in [0, 1]."""
     transmission: Float[Tensor, "n 1 h w"]
     """In [0, 1]."""
     airlight: Airlight
-    """sRGB-encoded: (1, 3, 1, 1), or of the frames' size where it is not uniform."""
+    """sRGB-encoded; shape (1, 3, 1, 1) if it is uniform, otherwise the frames' size."""
 
 
 def remove_haze_by_dark_channel(
@@ -81,7 +81,7 @@ def remove_haze_by_dark_channel(
     airlight: Airlight | None = None,
     settings: DarkChannelSettings = DarkChannelSettings(),
 ) -> HazeFree:
-    """Remove haze: airlight, transmission, refinement and inversion of the model.
+    """Remove haze: estimate airlight and transmission, then invert the model.
 
     The default airlight is that of :func:`brightest_haze`. A ValueError is raised if
     the frames are grey, constant or not in [0, 1].
@@ -108,7 +108,7 @@ def guided_transmission(
 
 
 def guided_dark_channel(frames: Frames, airlight: Airlight) -> Transmission:
-    """:func:`guided_transmission` with ``GUIDED``, clamped to [0.05, 0.98]."""
+    """:func:`guided_transmission` with settings ``GUIDED``, clamped to [0.05, 0.98]."""
     return guided_transmission(frames, airlight, GUIDED).clamp(LEAST, 0.98)
 
 
@@ -116,7 +116,7 @@ def transmission_bound(frames: Frames, airlight: Airlight) -> Transmission:
     """A lower bound on the transmission: 1 - min over channels of hazy / airlight.
 
     The bound holds because the clear picture is not negative (Meng et al., ICCV 2013;
-    Berman et al., CVPR 2016). Its minimum is also over 3 x 3 pixels, in which the
+    Berman et al., CVPR 2016). We also take the minimum over 3 x 3 pixels, in which the
     transmission hardly changes.
     """
     return dark_channel_transmission(to_linear(frames), airlight, patch=3, omega=0.99)
@@ -127,8 +127,8 @@ def dark_channel(
 ) -> Float[Tensor, "n 1 h w"]:
     """The minimum over all channels and over the patch around each pixel.
 
-    The image is usually linear light, or linear light divided by the airlight.
-    ``patch`` is the side in pixels, odd; patches are cropped at the border.
+    The image is usually in linear light, and often divided by the airlight. ``patch``
+    is the odd side of a patch in pixels; patches are cropped at the border.
     """
     darkest = -image.amin(1, keepdim=True)
     rows = F.max_pool2d(darkest, (patch, 1), 1, (patch // 2, 0))
@@ -136,9 +136,9 @@ def dark_channel(
 
 
 def brightest_haze(linear: Frames, patch: int = 15) -> Float[Tensor, "1 3 1 1"]:
-    """Estimate the airlight: the brightest of the 0.1 % haziest pixels."""
+    """Estimate the airlight: the brightest colour of the 0.1 % haziest pixels."""
     haze = dark_channel(linear, patch).flatten()
-    # at least one: 0.1 % of a small picture rounds to zero pixels
+    # at least one pixel: 0.1 % of a small picture rounds to zero pixels
     haziest = haze.topk(max(1, round(0.001 * haze.numel()))).indices
     colours = linear.transpose(0, 1).flatten(1)[:, haziest]
     return colours[:, colours.sum(0).argmax()].reshape(1, 3, 1, 1)
@@ -147,19 +147,19 @@ def brightest_haze(linear: Frames, patch: int = 15) -> Float[Tensor, "1 3 1 1"]:
 def dark_channel_transmission(
     linear: Frames, airlight: Airlight, patch: int = 15, omega: float = 0.95
 ) -> Transmission:
-    """Equation 12: 1 - omega * dark channel of (hazy / airlight)."""
+    """Transmission by equation 12: 1 - omega * dark channel of (hazy / airlight)."""
     return 1 - omega * dark_channel(linear / airlight.clamp_min(1e-3), patch)
 
 
 def add_haze(linear: Frames, transmission: Transmission, airlight: Airlight) -> Frames:
-    """The model of haze, equation 1, in linear light."""
+    """Add haze by the model, equation 1 of the paper, in linear light."""
     return transmission * linear + (1 - transmission) * airlight
 
 
 def remove_haze(
     linear: Frames, transmission: Transmission, airlight: Airlight
 ) -> Frames:
-    """The inverse of :func:`add_haze`, equation 22, in linear light, not clamped."""
+    """Invert :func:`add_haze` by equation 22, in linear light, without clamping."""
     return (linear - airlight) / transmission.clamp_min(FLOOR) + airlight
 
 
@@ -170,7 +170,7 @@ def working_copy(frames: Frames) -> Frames:
 
 
 def resample_airlight(airlight: Airlight, size: Sequence[int]) -> Airlight:
-    """A picture of the airlight at another size; one colour stays one pixel."""
+    """Resize the map of the airlight; an airlight of one pixel does not change."""
     if airlight.shape[-1] == 1:
         return airlight
     return F.interpolate(airlight, [*size], mode="bilinear", align_corners=True)
@@ -181,8 +181,8 @@ def invert_haze(
 ) -> HazeFree:
     """Remove haze from the frames, given the transmission of their working copy.
 
-    ``small`` is the :func:`working_copy`. Its transmission is upscaled along the edges
-    of the frames. The airlight is one colour, or a picture of any size.
+    ``small`` is the :func:`working_copy`. The transmission is upscaled along the edges
+    of the frames. The airlight is one colour, or a map of any size.
     """
     size = frames.shape[-2:]
     if small.shape[-2:] != size:

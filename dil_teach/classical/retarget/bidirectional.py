@@ -2,22 +2,23 @@
 "Summarizing visual data using bidirectional similarity", CVPR 2008.
 
 The target T should have all that is in the source S (completeness), and nothing that is
-not in S (coherence): it minimises d(S, T) of :mod:`dil_teach.patches.similarity`. For
-fixed nearest patches, the minimum is a weighted mean of votes at each pixel q:
+not in S (coherence): T minimises d(S, T) of :mod:`dil_teach.patches.similarity`. If the
+nearest patches are fixed, the best T(q) is a weighted mean of votes:
 
     T(q) = [alpha / N_S sum_i S(p_i) + (1 - alpha) / N_T sum_j S(p_j)]
            / [alpha / N_S m + (1 - alpha) / N_T n]
 
-The n patches of T that contain q vote for the source pixels p_j of their nearest
-patches in S (coherence). The m patches of S whose nearest patches in T contain q vote
-for their own pixels p_i (completeness). With importance weights, 1 / N_S and 1 / N_T
-become the patch's weight divided by the sum of all weights.
+Coherence: the n patches of T that contain pixel q vote for the pixels p_j of their
+nearest patches in S. Completeness: for m patches of S, the nearest patch in T contains
+q; each of these m patches votes for its own pixel p_i. With importance weights, 1 / N_S
+and 1 / N_T become a patch's weight divided by the sum of all weights.
 
 Departures: the paper resizes in many small steps; we go from coarse to fine and start
 from :func:`~.layouts.stretch`, which keeps the width of columns with much detail. The
-search prefers patches near the position where ``stretch`` put them. Without both,
-round objects become oval (benchmarks/results/retargeting_with_patches.json). Nearest
-patches are found by exact search on principal components.
+search prefers patches near their stretched position. Without this start and this
+preference, round objects become oval
+(benchmarks/results/retargeting_with_patches.json). Nearest patches are found exactly,
+by their principal components.
 """
 
 from collections.abc import Sequence
@@ -62,18 +63,18 @@ def update(
     sources : sequence of Image
         One or several.
     importances : sequence of Float[Tensor, "1 h w"] or None
-        Weights for each source, at least 0. Patches with a pixel of weight 0 are not
-        used.
+        A map of weights, at least 0, for each source. Patches with a pixel of weight 0
+        are not used.
     alpha : float
-        From 0, coherence only, to 1, completeness only.
+        Weight of completeness, from 0 (coherence only) to 1 (completeness only).
     where : Float[Tensor, "2 h w"], optional
-        If there is one source: the place (y, x) from which each pixel of the target
+        Only for a single source: the place (y, x) from which each pixel of the target
         should come, as fractions of the source's height and width.
 
     Returns
     -------
     Image
-        Pixels without votes are those of the target.
+        The new target, in which pixels without votes do not change.
     """
     pairs = list(zip(importances, sources, strict=True))
     patches = torch.cat([extract_patches(source, PATCH_SIZE) for source in sources])
@@ -82,11 +83,11 @@ def update(
     used = weights > 0
     patches, weights, ours = patches[used], weights[used], ours[used]
 
-    # coherence: each patch of the target votes for its nearest patch of the sources
+    # coherence: each target patch votes for the values of its nearest source patch
     nearest = nearest_rows(theirs, ours)[1][:, 0]
     weight = weights[nearest] * (1 - alpha) / weights[nearest].sum()
     votes = patches[nearest] * weight[:, None]
-    # completeness: each patch of the sources votes at its nearest patch of the target
+    # completeness: each source patch votes at the place of its nearest target patch
     nearest = nearest_rows(ours, theirs)[1][:, 0]
     complete = weights * alpha / weights.sum()
     votes.index_add_(0, nearest, patches * complete[:, None])
@@ -108,9 +109,9 @@ def retarget(
 ) -> Image:
     """Summarise an image in fewer pixels, or extend it to more.
 
-    Twice the width of 112 x 84 pixels takes about 2 CPU seconds. A ValueError is raised
-    if a side of the image or the result is shorter than 8 pixels, a map has another
-    size or wrong values, or no patch is left to use.
+    Doubling the width of a 112 x 84 image takes about 2 CPU seconds. A ValueError is
+    raised if a side of the image or the result is shorter than 8 pixels, a map has
+    another size or invalid values, or no patch is left to use.
 
     Parameters
     ----------
@@ -122,7 +123,7 @@ def retarget(
         Positive weights of pixels, such as 10 on a face that should be kept and 1
         elsewhere.
     remove : Float[Tensor, "1 h w"], optional
-        1 on pixels that should not be in the result, 0 elsewhere.
+        1 on pixels that should be removed, 0 elsewhere.
     alpha : float
         As in :func:`update`.
     """
@@ -136,8 +137,8 @@ def retarget(
         source = fill_softly(image, (remove > 0).float())
     if not patch_weights(weights, image, PATCH_SIZE).any():
         raise ValueError(
-            f"remove: expected to leave a patch of {PATCH_SIZE} x {PATCH_SIZE} pixels, "
-            "got none; remove less"
+            f"remove: expected to keep at least {PATCH_SIZE} x {PATCH_SIZE} pixels "
+            "together, got no such patch; remove less"
         )
     start, where = stretch(source, size, weights)
     return _refine([image], [weights], start, alpha, where)
@@ -154,8 +155,8 @@ def reshuffle(image: Image, edited: Image, fixed: Map, alpha: float = 0.5) -> Im
     image, alpha
         As in :func:`retarget`.
     edited : Image
-        Float[Tensor, "c h2 w2"]: a rough layout of the result's size, for example from
-        :func:`~.layouts.move_object`.
+        Float[Tensor, "c h2 w2"]: a rough layout, as large as the result, for example
+        from :func:`~.layouts.move_object`.
     fixed : Float[Tensor, "1 h2 w2"]
         1 where pixels of the layout are kept exactly, 0 where they may change.
     """
@@ -167,7 +168,7 @@ def reshuffle(image: Image, edited: Image, fixed: Map, alpha: float = 0.5) -> Im
 def collage(
     images: Sequence[Image], size: tuple[int, int], alpha: float = 0.5
 ) -> Image:
-    """Combine several images in one.
+    """Combine several images into one.
 
     A ValueError is raised if there are no images, channels differ, or a side is shorter
     than 8 pixels.
@@ -177,8 +178,8 @@ def collage(
     images : sequence of Image
         Float[Tensor, "c h w"] in [0, 1], with the same number of channels.
     size : (int, int)
-        Height and width of the result in pixels. It starts as the images side by side,
-        resized to the same width.
+        Height and width of the result in pixels. The first estimate shows the images
+        side by side, at equal widths.
     alpha : float
         As in :func:`update`.
     """
@@ -209,7 +210,7 @@ def _refine(
     where: Places | None = None,
     fixed: Map | None = None,
 ) -> Image:
-    """Update from the coarsest level to the finest, which is as large as ``start``."""
+    """Update from coarse to fine; the finest level is as large as ``start``."""
     if not 0 <= alpha <= 1:
         raise ValueError(
             f"alpha: expected 0 (coherence only) to 1 (completeness only), got {alpha}"
@@ -220,7 +221,7 @@ def _refine(
         scale = level.source[0] / smallest.shape[-2]
         small = [resize(each, scale).clamp(0, 1) for each in sources]
         weights = list(map(_shrink_weights, importances, small))
-        # where a large object is removed, a coarse level may have no patch left
+        # if a large object is removed, a coarse level may have no patch left
         pairs = zip(weights, small, strict=True)
         if not any(patch_weights(*pair, PATCH_SIZE).any() for pair in pairs):
             continue
@@ -236,7 +237,7 @@ def _refine(
 
 
 def _shrink_weights(importance: Map | None, image: Image) -> Map | None:
-    """The importance weights at the size of a coarse image."""
+    """Resize the importance weights to the size of a coarse image."""
     if importance is None:
         return None
     size = size_of(image)

@@ -1,8 +1,8 @@
 """A column warp by dynamic programming: our own baseline for retargeting.
 
-Every column of the result is a whole column of the source. Completeness and coherence
-(Simakov, Caspi, Shechtman and Irani, CVPR 2008) are good, but objects are cut or
-repeated: good scores do not prove a good result.
+Every column of the result is a whole column of the source. The completeness and
+coherence (Simakov, Caspi, Shechtman and Irani, CVPR 2008) of the result are good, but
+objects are cut or repeated. Good scores do not prove a good result.
 """
 
 import torch
@@ -13,23 +13,23 @@ from torch import Tensor
 from dil_teach.image.convention import Image, check_image
 
 Table = Float[Tensor, "_places _places"]
-"""Values for steps from a place (row) to a place (column). Places 1 to w are columns of
-the image; place 0 is before them, place w + 1 is after them."""
+"""Values for steps: the row is the place before a step, the column the place after it.
+Places 1 to w are the columns of the image; places 0 and w + 1 are outside the image."""
 
 WINDOW = 7
-"""Number of columns that are compared at a cut: the side of the patches that measure
-completeness and coherence."""
+"""Number of columns that are compared at a cut. Patches for completeness and coherence
+have the same side."""
 PLACE = 0.01
-"""Weight of a column's squared distance, in widths, from its place in uniform
-stretching. At 0, the scores are even better but the result is poor: two copies of the
-image side by side, or one column repeated over half of the width."""
+"""Weight of the squared distance, in widths, between a column and its place in uniform
+stretching. With weight 0, the scores are even better but the result is poor: two copies
+of the image side by side, or one column repeated over half of the width."""
 
 
 def column_warp(image: Image, width: int) -> Image:
     """Change the width of an image by repeating or leaving out runs of its columns.
 
     ``width`` is in pixels; a ValueError is raised if it is below 1. To change the
-    height, pass the transpose.
+    height, pass the transposed image.
     """
     return image[:, :, column_sequence(image, width)]
 
@@ -37,12 +37,12 @@ def column_warp(image: Image, width: int) -> Image:
 def column_sequence(image: Image, width: int) -> Int[Tensor, "width"]:
     """The index of the source column that each column of :func:`column_warp` copies.
 
-    The sequence has the minimum cost. Stepping to the next source column is free; a
-    jump costs the mismatch around the cut. A wider result starts with the first column
-    and ends with the last. Each step goes one column to the right, or any number of
-    columns back, so no column is left out. A narrower result never goes back. Each
-    column that is left out costs the distance to the most similar column before or
-    after the gap.
+    The sequence of columns has the minimum cost. Stepping to the next source column is
+    free; a jump costs the mismatch around the cut. A wider result starts with the first
+    column and ends with the last; each step goes one column to the right, or any number
+    back, so no column is left out. In a narrower result, no step goes back. Each column
+    that is left out costs the distance to the most similar column before or after the
+    gap.
     """
     check_image(image)
     if width < 1:
@@ -52,7 +52,7 @@ def column_sequence(image: Image, width: int) -> Int[Tensor, "width"]:
 
 
 def column_distances(image: Image) -> Table:
-    """The mean squared difference of the windows around two columns, for all pairs."""
+    """For all pairs of columns, the mean squared difference of their windows."""
     beyond = WINDOW // 2 + 1
     columns = F.pad(image, (beyond, beyond), mode="replicate").flatten(0, 1).double()
     square = columns.square().mean(0)
@@ -72,11 +72,11 @@ def wider_costs(distances: Table) -> Table:
 
 
 def narrower_costs(distances: Table) -> Table:
-    """The cost of each step for a narrower result, which starts and ends anywhere."""
+    """The cost of each step for a narrower result, which may start or end anywhere."""
     place = torch.arange(len(distances), device=distances.device)
     known = F.pad(distances[1:-1, 1:-1], (1, 1, 1, 1), value=torch.inf)
-    # [left_out, place]: the smallest distance from column left_out to a column up to
-    # place, and to a column from place on
+    # [left_out, place]: smallest distance between column left_out and the columns up to
+    # place (before), or from place on (after)
     before = known.cummin(1).values
     after = known.flip(1).cummin(1).values.flip(1)
     nearest = torch.minimum(before[:, :, None], after[:, None, :])
@@ -99,10 +99,10 @@ def _cost_of_cuts(distances: Table) -> Table:
 
 
 def cheapest_sequence(cost: Table, width: int) -> Int[Tensor, "width"]:
-    """The sequence of ``width`` columns of least cost, by dynamic programming.
+    """Find the sequence of ``width`` columns with the minimum cost.
 
-    The total cost is the cost of all steps, plus ``PLACE`` times the squared distance
-    of each column from its position in uniform stretching.
+    Dynamic programming minimises the sum of the costs of all steps, plus ``PLACE``
+    times the squared distance of each column from its position in uniform stretching.
     """
     columns = len(cost) - 2
     step, ending = cost[1:-1, 1:-1], cost[1:-1, -1]

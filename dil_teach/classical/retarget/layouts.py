@@ -1,4 +1,4 @@
-"""Start images of another size or layout, for the methods that rearrange patches."""
+"""Images with a new size or layout, from which the patch methods start."""
 
 import numpy as np
 import torch
@@ -11,29 +11,29 @@ from dil_teach.image.convention import Image
 Map = Float[Tensor, "1 _h _w"]
 
 POWER = 3.5
-"""Exponent of the columns' stiffness: at 0, all columns are stretched equally. Chosen,
-like the settings below, on the first five photographs of
+"""Exponent of the columns' stiffness: at 0, all columns are stretched equally.
+``POWER`` and the settings below were chosen on the first five photographs of
 benchmarks/retargeting_with_patches.py."""
 OBJECT = 0.2
-"""Widest gap inside an object, as a fraction of the width: smooth columns in such a gap
-between detailed columns keep their width as well."""
+"""Widest gap inside an object, as a fraction of the width. Smooth columns in such a
+gap, between detailed columns, keep their width."""
 SMOOTH = 0.03
 """Radius of the mean filter over the columns' gradients, as a fraction of the width."""
 SOFTEST = 0.05
 """Minimum gradient of a column, relative to the mean of all columns."""
 LEAST = 0.1
-"""Smallest width of a column or height of a row in the result, in pixels."""
+"""Minimum width of a source column, or height of a source row, in the result."""
 
 
 def stretch(
     image: Image, size: tuple[int, int], importance: Map | None = None
 ) -> tuple[Image, Float[Tensor, "2 h2 w2"]]:
-    """Resize an image mostly where its gradients are small.
+    """Resize an image; regions with small gradients change most.
 
     The new widths of the columns minimise ``sum E (width - 1)^2``; their sum is the
     given width. The stiffness E is the column's mean gradient to the power ``POWER``.
     Rows are treated in the same way. Source: Wang, Tai, Sorkine and Lee, "Optimized
-    scale-and-stretch for image resizing", SIGGRAPH Asia 2008; here each axis alone.
+    scale-and-stretch for image resizing", SIGGRAPH Asia 2008; here for each axis.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ def stretch(
     size : (int, int)
         Height and width of the result in pixels.
     importance : Float[Tensor, "1 h w"], optional
-        Multiplies the gradients; at least 0.
+        Factors by which the gradients are multiplied; at least 0.
 
     Returns
     -------
     image : Image
-        By linear interpolation.
+        The resized image, by linear interpolation.
     where : Float[Tensor, "2 h2 w2"]
         The place (y, x) in the source of each pixel of the result, as fractions of the
         source's height and width.
@@ -107,7 +107,7 @@ def _sample_columns(image: Image, columns: Float[Tensor, " m"]) -> Image:
 
 
 def fill_softly(image: Image, hole: Map) -> Image:
-    """Fill a hole (1 in the mask) from its border with means of known neighbours."""
+    """Fill a hole (1 in the mask) inwards from its border, with means of neighbours."""
     known, filled = 1 - hole, image * (1 - hole)
     while bool((known == 0).any()) and bool((known > 0).any()):
         total = F.avg_pool2d(filled, 3, 1, 1)
@@ -122,15 +122,15 @@ def move_object(image: Image, mask: Map, shift: tuple[int, int]) -> tuple[Image,
     """Cut an object out, fill the hole smoothly and paste the object elsewhere.
 
     Returns the edited image, and a mask that is 1 where the object is now. A ValueError
-    is raised if the mask has another size or other values, or the object leaves the
-    image.
+    is raised if the mask has another size or other values, or no part of the object
+    stays in the image.
 
     Parameters
     ----------
     mask : Float[Tensor, "1 h w"]
         1 on the object, 0 elsewhere.
     shift : (int, int)
-        Pixels down and right; parts outside the image are cut off.
+        Move in pixels, down and to the right; parts outside the image are cut off.
     """
     height, width = image.shape[-2:]
     if mask.shape != (1, height, width) or not ((mask == 0) | (mask == 1)).all():

@@ -1,4 +1,4 @@
-"""The levels and the compared patches of both patch methods."""
+"""The pyramid levels and the patch features that both patch methods use."""
 
 from typing import NamedTuple
 
@@ -11,24 +11,24 @@ from dil_teach.patches.extract import extract_patches
 
 Rows = Float[Tensor, "_n _values"]
 Places = Float[Tensor, "2 _h _w"]
-"""A place (y, x) in the source for each pixel, as fractions of its height and width."""
+"""For each pixel, a place (y, x), as fractions of the source's height and width."""
 Size = tuple[int, int]
 """Height and width, in pixels."""
 
 PATCH_SIZE = 7
 """Side of a patch in pixels, as in both papers."""
 COARSEST = 20
-"""Smallest side of the coarsest level, in pixels: a patch covers a third of it."""
+"""Smallest side of the coarsest level, in pixels: almost three patches."""
 UPDATES = (20, 6, 4, 3)
-"""Number of updates at each level, coarsest first; finer levels use the last number.
-Chosen by hand. (GPNN's paper has 10 at each level.)"""
+"""Number of updates at each level, coarsest first; further levels use the last number.
+Chosen by hand. (GPNN's paper has 10 updates at each level.)"""
 SHRINK = 0.75
-"""Size of a level, divided by that of the next finer level."""
+"""Size of a level, divided by the size of the next finer level."""
 PLACE_WEIGHT = 3.0
-"""Factor of a patch's place (in fractions of the image's sides) in the compared rows. A
-departure: the papers compare values alone. Chosen by hand."""
+"""Weight of a patch's place (as fractions of the image's sides) in comparisons. We
+depart from the papers, which compare only pixel values. Chosen by hand."""
 COMPONENTS = 32
-"""Number of compared principal components, of 147 values in colour. Chosen by hand."""
+"""Number of principal components that represent a patch. Chosen by hand."""
 SAMPLE = 4000
 """Number of patches from which the components are computed."""
 
@@ -56,7 +56,7 @@ def check_sizes(image: Image, size: Size, name: str = "image") -> None:
 
 
 def check_edited(edited: Image, image: Image) -> None:
-    """Raise a ValueError unless ``edited`` can be made of the image's patches."""
+    """Raise a ValueError unless ``edited`` can be rebuilt from the image's patches."""
     check_image(image, min_side=PATCH_SIZE + 1)
     check_image(edited, "edited", min_side=PATCH_SIZE + 1)
     if len(edited) != len(image):
@@ -67,7 +67,7 @@ def check_edited(edited: Image, image: Image) -> None:
 
 
 def coarse_to_fine(source: Size, target: Size, least: int = COARSEST) -> list[Level]:
-    """The levels of a source and a target that shrink together, coarsest first.
+    """The pyramid levels of source and target, shrunk equally, coarsest first.
 
     ``source`` and ``target`` are the sizes at the finest level. No side of a coarser
     level is shorter than ``least``.
@@ -84,11 +84,11 @@ def coarse_to_fine(source: Size, target: Size, least: int = COARSEST) -> list[Le
 def search_rows(
     patches: Rows, size: Size, target: Image, where: Places | None
 ) -> tuple[Rows, Rows]:
-    """The rows to compare: one for each patch of the source, and of the target.
+    """The rows to compare: one for each source patch, and one for each target patch.
 
-    A row has the patch's first principal components. It also has the patch's place if
-    ``where`` is given: the place in the source for each pixel of the target. ``size``
-    is the size of the source.
+    A row has the patch's first principal components, and the patch's place if ``where``
+    is given: the place in the source for each pixel of the target. ``size`` is the size
+    of the source.
     """
     ours, theirs = project(patches, extract_patches(target, PATCH_SIZE))
     if where is not None:
@@ -114,5 +114,5 @@ def own_places(size: Size) -> Float[Tensor, "2 h w"]:
 
 
 def _patch_places(where: Places) -> Float[Tensor, "n 2"]:
-    """The mean place of each patch, row by row."""
+    """The mean place of the pixels of each patch, in reading order."""
     return extract_patches(where, PATCH_SIZE).view(-1, 2, PATCH_SIZE**2).mean(2)

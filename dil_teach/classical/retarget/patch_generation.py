@@ -8,12 +8,12 @@ averaged. The best key has the smallest normalised score
 
     S_ij = D_ij / (alpha + min_l D_lj),
 
-where D_ij is the mean squared difference of Q_i and K_j. A key that is far from all
-queries has a small score, so all patches of the source are used if alpha is small.
+where D_ij is the mean squared difference of Q_i and K_j. Even a key far from all
+queries has a small score, so a small alpha makes the result use all source patches.
 
-Departures: :func:`retarget` has the start image and the search of
-:mod:`.bidirectional`; the paper starts from the resized image. The number of updates,
-the coarsest sizes and the noise differ, too; see the constants.
+Departures: :func:`retarget` starts and searches as in :mod:`.bidirectional`; the paper
+starts from the resized image. The constants describe differences in the number of
+updates, the coarsest sizes and the noise.
 """
 
 import torch
@@ -35,15 +35,15 @@ from dil_teach.patches.extract import average_patches, extract_patches
 from dil_teach.patches.search import nearest_rows
 
 ALPHA = 0.005
-"""Alpha in the normalised score; a smaller alpha keeps more patches. The paper's value
-for tasks that need completeness."""
+"""Alpha in the normalised score; a smaller alpha keeps more patches. The paper uses
+this value for tasks that need completeness."""
 COARSEST_NOVEL = 14
-"""Smallest side of the coarsest level for new layouts, in pixels: a patch should cover
-half of the image."""
+"""Smallest side of the coarsest level for new layouts, in pixels: twice the side of a
+patch."""
 NOISE = 5.0
 """Standard deviation of the noise, divided by that of the image. A departure: the paper
 uses 0.75 and a single search at the coarsest level. With 0.75, our 20 searches at this
-level would restore the image."""
+level would restore the original image."""
 
 
 def nearest_patch_module(
@@ -60,9 +60,9 @@ def nearest_patch_module(
     query : Image
         Float[Tensor, "c h w"].
     key, value : Image
-        Float[Tensor, "c h2 w2"]: the source, as blurred as the query; and the source.
+        Float[Tensor, "c h2 w2"]: the source blurred like the query, and the source.
     alpha : float
-        Mean squared difference, above 0. A large value gives the plain nearest patch.
+        Mean squared difference, above 0. If alpha is large, the nearest key is best.
     where : Float[Tensor, "2 h w"], optional
         The place (y, x) in the source that each pixel of the query should come from, as
         fractions of the source's height and width.
@@ -79,9 +79,9 @@ def nearest_patch_module(
 def retarget(image: Image, size: tuple[int, int], alpha: float = ALPHA) -> Image:
     """An image of another size that contains all patches of the given one.
 
-    Twice the width of 112 x 84 pixels takes about 2 CPU seconds. A ValueError is raised
-    if a side of the image or the result is shorter than 8 pixels, or ``alpha`` is not
-    above 0.
+    Doubling the width of a 112 x 84 image takes about 2 CPU seconds. A ValueError is
+    raised if a side of the image or the result is shorter than 8 pixels, or ``alpha``
+    is not above 0.
 
     Parameters
     ----------
@@ -116,17 +116,15 @@ def generate(
     rng : torch.Generator
         Draws the noise.
     size : (int, int), optional
-        Height and width of the result in pixels; by default the image's.
+        Height and width of the result in pixels; by default those of the image.
     noise : float
         Standard deviation of the noise at the coarsest level, divided by that of the
-        image. Below 3, most results equal the image.
+        image. With ``noise`` below 3, most results equal the image.
     """
     size = size_of(image) if size is None else size
     check_sizes(image, size)
     if not noise >= 0:
-        raise ValueError(
-            f"noise: expected at least 0, got {noise}; {NOISE:g} changes the layout"
-        )
+        raise ValueError(f"noise: expected at least 0, got {noise}; try {NOISE:g}")
     levels = coarse_to_fine(size_of(image), size, COARSEST_NOVEL)
     coarsest = levels[0].target
     drawn = torch.randn((len(image), *coarsest), generator=rng, device=rng.device)
@@ -147,8 +145,8 @@ def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
         As in :func:`retarget`.
     edited : Image
         Float[Tensor, "c h2 w2"]: an image in which objects were moved or drawn, for
-        example by :func:`~.layouts.move_object`. The result keeps its layout, not its
-        details.
+        example by :func:`~.layouts.move_object`. The result keeps the layout of the
+        edit, not its details.
     """
     check_edited(edited, image)
     levels = coarse_to_fine(size_of(image), size_of(edited))
@@ -162,7 +160,7 @@ def _refine(
     alpha: float,
     where: Places | None = None,
 ) -> Image:
-    """Apply the module from the coarsest level to the finest."""
+    """Apply the PNN module from the coarsest level to the finest."""
     if not alpha > 0:
         raise ValueError(f"alpha: expected above 0, got {alpha}; try {ALPHA}")
     target, coarser = start, None
@@ -170,7 +168,7 @@ def _refine(
         source = resize(image, size=level.source).clamp(0, 1)
         target = resize(target, size=level.target)
         places = None if where is None else resize(where, size=level.target)
-        # the upscaled target is blurred, so the first keys are blurred as well
+        # an upscaled target is blurred; its first search uses equally blurred keys
         key = source if coarser is None else resize(coarser, size=level.source)
         for _ in range(level.updates):
             target = nearest_patch_module(target, key, source, alpha, places)

@@ -1,9 +1,9 @@
-"""The seams of :func:`.seams.find_seam`, one after another, found faster.
+"""Find the seams of :func:`.seams.find_seam`, one after another, but faster.
 
-Three measured tricks save time. After a seam is removed, costs are computed again only
-for the pixels beside it. Memoryviews move pixels twice as fast as NumPy. NumPy fills
-the rows of M, because torch needs four times as long to start an operation; the views
-of all rows are made once.
+Three measured optimisations save time. After a seam is removed, costs are computed
+again only for the pixels beside the seam. Memoryviews move pixels twice as fast as
+NumPy. NumPy fills the energy table M, because a torch operation takes four times as
+long to start; views of the rows are created only once.
 """
 
 import numpy as np
@@ -27,21 +27,21 @@ def fast_seams_in_turn(
     count : int
         Number of seams: 1 to w - 1.
     bias : Float[Tensor, "h w"]
-        Added to the cost of each pixel: above 0 to protect it, below 0 to remove it.
+        Added to the cost of each pixel; above 0 protects the pixel, below 0 removes it.
 
     Returns
     -------
     Int[Tensor, "count h"]
-        Columns of each seam, in the image without the seams before it.
+        Columns of each seam, in the image from which the earlier seams were removed.
     """
     grey = grey_values(image).numpy()
-    # a bias has large numbers, which need double precision; without it, float is faster
+    # a bias has large values, which need double precision; otherwise float is faster
     biases = [bias.cpu().double().numpy()] if bias.any() else []
     known = np.stack([grey, *biases])
     height, width = grey.shape
     rows, columns = np.arange(height)[:, None], np.arange(width)
 
-    # planes of the remaining image: grey values, bias and costs; infinity to the right
+    # planes of the remaining image (grey values, bias, costs); infinity on the right
     costs = _costs_at(energy, known, rows, columns)
     planes = np.concatenate([known, costs])
     planes = np.pad(planes, ((0, 0), (0, 0), (0, 1)), constant_values=np.inf)
@@ -66,7 +66,7 @@ def fast_seams_in_turn(
 def _costs_at(
     energy: Energy, known: np.ndarray, rows: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
-    """The costs of some pixels, bias included; ``known`` holds grey values and bias."""
+    """The costs of some pixels, including the bias; ``known``: grey values and bias."""
     grey, *biases = known
     height, width = grey.shape
     left = grey[rows, np.maximum(columns - 1, 0)]
@@ -78,19 +78,19 @@ def _costs_at(
 
 
 class _Table:
-    """The table M and its trace, for costs that may change between two seams."""
+    """The energy table M, and its best seam, for costs that change after each seam."""
 
     def __init__(self, costs: np.ndarray) -> None:  # [3 h w] or [1 h w]
         steps, height, width = costs.shape
         self.costs, self.forward = costs, steps == 3
-        # infinity on both sides: no seam comes from outside
+        # infinity on both sides, so that no seam comes from outside the image
         self.sums = np.full((height, width + 2), np.inf, costs.dtype)
         self.room = np.empty((3, width), costs.dtype)
         above = np.lib.stride_tricks.sliding_window_view(self.sums[:-1], width, axis=1)
         above = above if self.forward else map(tuple, above)
         step = costs.swapaxes(0, 1)[1:] if self.forward else costs[0, 1:]
         self.rows = list(zip(above, step, self.sums[1:, 1:-1], strict=True))
-        # memoryviews return single numbers faster than arrays
+        # memoryviews return single numbers faster than arrays do
         self.upwards = [
             (self.sums[row - 1].data, [line.data for line in costs[:, row]])
             for row in range(height - 1, 0, -1)

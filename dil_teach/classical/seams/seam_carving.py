@@ -1,11 +1,11 @@
 """Seam carving: Avidan and Shamir, "Seam carving for content-aware image resizing",
-SIGGRAPH 2007. The baseline of all retargeting methods here.
+SIGGRAPH 2007. Seam carving is our baseline for retargeting.
 
 A seam has one pixel in each row, and its column changes by at most one from row to row.
 To make an image narrower, the seam of least energy is removed, again and again. To make
-it wider, the seams that would be removed first are duplicated.
+an image wider, the seams that would be removed first are duplicated.
 
-Departures: columns are carved before rows, instead of the optimal order of both
+Departures: all columns are carved before the rows, while the paper finds the best order
 ("Retargeting with optimal seams-order"); the default is the forward energy of
 Rubinstein, Shamir and Avidan, SIGGRAPH 2008.
 """
@@ -23,8 +23,8 @@ Masks = Float[Tensor, "2 _h _w"]
 """The mask of protected pixels, and the mask of pixels to remove."""
 
 MOST_AT_ONCE = 0.5
-"""Largest fraction of the width that is inserted in one round. With more, important
-parts would be duplicated (Avidan and Shamir, "Image enlarging")."""
+"""Largest fraction of the width that is inserted in one round. A larger fraction would
+duplicate important parts (Avidan and Shamir, "Image enlarging")."""
 
 
 def carve(
@@ -37,8 +37,8 @@ def carve(
 ) -> Image:
     """Change the size of an image by removing or inserting seams.
 
-    A ValueError is raised if a side of the size is below 1, or a mask has another size
-    than the image or values outside [0, 1].
+    A ValueError is raised if a side of the result is below 1, or a mask has another
+    size than the image or values outside [0, 1].
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ def carve(
     size : (int, int)
         Height and width of the result, in pixels.
     energy : {"forward", "backward"}
-        Forward: minimise the differences that removing a seam creates. Backward:
-        minimise the gradient along the seam.
+        ``forward`` minimises the differences that removing a seam creates; ``backward``
+        minimises the gradients along the seam.
     protect, remove : Bool or Float[Tensor, "h w"], optional
-        ``protect`` is 1 on pixels that seams should avoid, ``remove`` on pixels that
-        seams should remove first. (If the image grows, seams avoid both.) Values
-        between 0 and 1 have less weight.
+        ``protect`` is 1 on pixels that seams should avoid; ``remove`` is 1 on pixels
+        that seams should remove first. If the image grows, seams avoid the pixels of
+        both masks. Values between 0 and 1 weigh less.
     """
     check_image(image, min_side=2)
     if min(size) < 1:
@@ -66,7 +66,7 @@ def carve(
             # pixels that should be removed are not duplicated either
             order = seam_order(image, count, energy=energy, protect=masks.amax(0))
             image, masks = (at_width(x, order, now + count) for x in (image, masks))
-        image, masks = image.mT, masks.mT  # rows are the columns of the transpose
+        image, masks = image.mT, masks.mT  # rows become columns
     return image.contiguous()
 
 
@@ -91,16 +91,16 @@ def remove_object(
 
     Source: Avidan and Shamir 2007, "Object removal". A ValueError is raised if a mask
     has another size than the image, the object fills a whole row or column, or
-    protected pixels keep all seams away from it.
+    protected pixels keep all seams away from the object.
 
     Parameters
     ----------
     image, protect, energy
         As in :func:`carve`.
     remove : Bool[Tensor, "h w"]
-        The object. Seams run along its longer side, so that fewer are needed.
+        The object. Seams run along its longer side, so that fewer seams are needed.
     size : (int, int), optional
-        Height and width to which the result is carved, for example the image's.
+        Height and width to which the result is carved, such as those of the image.
     """
     check_image(image)
     masks = _stack_masks(image, protect, remove.bool())
@@ -118,8 +118,8 @@ def remove_object(
         image, masks = _remove_seams(image, masks, count, energy)
         if masks[1].sum() == left:
             raise ValueError(
-                "protect: expected a way for seams to the object, got none; protect "
-                "fewer pixels"
+                "protect: expected seams to reach the object, but protected pixels "
+                "keep all seams away; protect fewer pixels"
             )
     if across:
         image, masks = image.mT, masks.mT
@@ -136,10 +136,10 @@ def seam_order(
     protect: Mask | None = None,
     remove: Mask | None = None,
 ) -> Int[Tensor, "h w"]:
-    """The index of the seam that removes each pixel; the first seam is 0.
+    """For each pixel, the index of the seam that removes it, starting with 0.
 
-    Source: Avidan and Shamir 2007, "Multi-size images": the index map. A ValueError is
-    raised if there are not enough columns, or a mask does not fit.
+    Source: the index map of Avidan and Shamir 2007, "Multi-size images". A ValueError
+    is raised if there are not enough columns, or a mask does not fit the image.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def seam_order(
     # whole seam of pixels to remove
     bias = 4 * height * ((height + 1) * protected - removed)
     places = fast_seams_in_turn(image, count, energy, bias)
-    for i in range(count - 1, 0, -1):  # put seams back: columns of the whole image
+    for i in range(count - 1, 0, -1):  # count columns in the whole image
         places[i:] += places[i:] >= places[i - 1]
     turns = torch.arange(count, device=image.device).expand(height, count)
     order = turns.new_full((height, width), count)
@@ -174,10 +174,10 @@ def seam_order(
 def at_width(
     image: Float[Tensor, "*c h w"], order: Int[Tensor, "h w"], width: int
 ) -> Float[Tensor, "*c h w2"]:
-    """An image at another width, from its seam order; no seams are searched.
+    """Resize an image to another width with its seam order, without a new search.
 
-    A narrower image lacks the first seams. A wider image has a new pixel to the right
-    of each pixel of the first seams: the mean of its two neighbours.
+    For a narrower image, the first seams are removed. For a wider image, a pixel is
+    inserted to the right of each pixel of the first seams: the mean of its neighbours.
 
     Source: Avidan and Shamir 2007, "Multi-size images" and "Image enlarging". A
     ValueError is raised if the order has too few seams, or another size than the image.
@@ -187,9 +187,9 @@ def at_width(
     image : Float[Tensor, "*c h w"]
         An image, or masks.
     order : Int[Tensor, "h w"]
-        From :func:`seam_order`. To change the height, transpose image and order.
+        Result of :func:`seam_order`. To change the height, transpose image and order.
     width : int
-        In pixels; narrower or wider than the image by at most the number of seams.
+        Width of the result in pixels; it can change by at most the number of seams.
     """
     now, count = order.shape[1], int(order.max())
     if image.shape[-2:] != order.shape:

@@ -27,8 +27,8 @@ from dil_teach.image.metrics import luma
 Energy = Literal["forward", "backward"]
 ENERGIES: tuple[Energy, ...] = get_args(Energy)
 Costs = Float[Tensor, "_h _w"] | Float[Tensor, "3 _h _w"]
-"""Cost of each pixel of a seam; or three costs, for a seam that comes from the upper
-left, from above and from the upper right (C_L, C_U and C_R)."""
+"""The cost of each pixel of a seam, or its three costs if the seam comes from the upper
+left, from above, or from the upper right (C_L, C_U and C_R)."""
 
 
 def energy_map(image: Image, energy: Energy = "backward") -> Costs:
@@ -39,9 +39,9 @@ def energy_map(image: Image, energy: Energy = "backward") -> Costs:
     image : Image
         Float[Tensor, "c h w"]; its luma, in [0, 1], is used.
     energy : {"backward", "forward"}
-        Backward: the gradient ``|dI/dx| + |dI/dy|``, by central differences. Forward:
-        three costs, the differences of the pixels that become neighbours when the seam
-        is removed.
+        ``backward``: the gradient ``|dI/dx| + |dI/dy|``, by central differences.
+        ``forward``: three costs, the differences of the pixels that become neighbours
+        when the seam is removed.
     """
     check_image(image)
     padded = F.pad(grey_values(image)[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
@@ -54,7 +54,7 @@ def energy_map(image: Image, energy: Energy = "backward") -> Costs:
 def pixel_costs(
     energy: Energy, left: Any, right: Any, above: Any, below: Any
 ) -> tuple[Any, ...]:
-    """One cost (backward) or three (forward), from the neighbours' grey values."""
+    """One cost (backward) or three costs (forward), from neighbouring grey values."""
     if energy == "backward":
         return (abs(right - left) + abs(below - above),)
     if energy != "forward":
@@ -72,11 +72,11 @@ def find_seam(costs: Costs) -> Int[Tensor, "h"]:
     """The seam of least energy: its column in each row, by dynamic programming.
 
     ``costs`` are those of :func:`energy_map`; in the first row, only the cost from
-    above counts. In case of ties, the seam ends farthest to the left.
+    above counts. Of several best seams, we take the one that ends farthest left.
     """
     steps = (costs if costs.ndim == 3 else costs.expand(3, -1, -1)).cpu()
     height, width = steps.shape[1:]
-    sums = []  # the rows of M, with infinity beside them: no seam comes from outside
+    sums = []  # the rows of M, with infinity beside them, so no seam leaves the image
     for row in range(height):
         least = steps[1, 0]
         if row > 0:  # the best of upper left, above and upper right

@@ -1,6 +1,6 @@
 """GrabCut: Rother, Kolmogorov and Blake, '"GrabCut": interactive foreground extraction
-using iterated graph cuts', SIGGRAPH 2004. The baseline of all segmentation here: each
-layer has a Gaussian mixture of colours, and the mask is the minimum cut."""
+using iterated graph cuts', SIGGRAPH 2004. GrabCut is our baseline for segmentation:
+each layer has a Gaussian mixture of colours, and the mask is the minimum cut."""
 
 import math
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ COMPONENTS = 5
 SMOOTHNESS = 50.0
 """Gamma: cost, in nats, of the boundary between two pixels of equal colour (paper)."""
 ROUNDS = 5
-"""Number of rounds of fitting and cutting; later the mask hardly changes."""
+"""Number of rounds of fitting and cutting; in later rounds the mask hardly changes."""
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Steps (dy, dx) to half of the eight neighbours, so that each pair counts once."""
 SURE = 1e4
 """Cost, in nats, of a pixel that contradicts its hint: more than any boundary costs."""
 UNIT = 1e-3
-"""Unit of the costs, in nats: the maximum flow needs integers."""
+"""Costs are rounded to this unit, in nats, because the maximum flow needs integers."""
 SPREAD = 1e-4
 """Added to the variance of each component: the square of 2.5 grey levels."""
 
@@ -47,22 +47,22 @@ def grab_cut(
     The energy is the sum of U over all pixels and of V over all pairs of neighbours
     that the mask separates. U is minus the log-likelihood of a pixel's colour in its
     layer's Gaussian mixture. V is ``gamma / distance * exp(-beta |difference of
-    colours|^2)``. Mixtures and cut alternate. As in the paper, all pixels that are not
-    marked as background start as foreground.
+    colours|^2)``. Fitting the mixtures and cutting the mask alternate. As in the paper,
+    all pixels that are not marked as background start as foreground.
 
-    A ValueError is raised if a hint has another size, both mark nothing, or one marks
-    all pixels.
+    A ValueError is raised if a hint has another size, both hints mark nothing, or one
+    hint marks all pixels.
 
     Parameters
     ----------
     image : Image
-        Float[Tensor, "c h w"]. The cut takes 0.1 CPU seconds a round at 128 x 128 and 3
-        at 256 x 256: downscale larger pictures first.
+        Float[Tensor, "c h w"]. A cut takes 0.1 CPU seconds for 128 x 128 pixels, and 3
+        seconds for 256 x 256. Downscale larger pictures first.
     foreground, background : Image or None
         Float[Tensor, "1 h w"], above 0.5 on pixels known to belong to the layer. At
         least one hint must mark something.
     seed : int
-        Seed of the mixtures' k-means.
+        Seed of the k-means clustering that starts the mixtures.
     """
     check_image(image)
     name = "foreground, background"
@@ -100,7 +100,7 @@ def grab_cut(
 def marked(
     name: str, hint: Image | Video, picture: Image | Video
 ) -> Bool[Tensor, "n 1 h w"]:
-    """Where a hint is above 0.5: for one picture, the first frame, or all frames.
+    """True where a hint for one picture, the first frame or all frames is above 0.5.
 
     A ValueError is raised if the hint has another size than the picture.
     """
@@ -123,7 +123,7 @@ class ColourMixture:
     components: list[MultivariateNormal]
 
     def likelihoods(self, colours: Colours) -> Float[Tensor, "n k"]:
-        """For each component, log(weight * density)."""
+        """log(weight * density) of each component, for each colour."""
         logs = [c.log_prob(colours) for c in self.components]
         return torch.stack(logs, 1) + torch.tensor(self.shares).log()
 
@@ -132,7 +132,7 @@ class ColourMixture:
         return -self.likelihoods(colours).amax(1)
 
     def fitted_again(self, colours: Colours) -> "ColourMixture":
-        """The mixture with each component fitted to the colours that belong to it."""
+        """A new mixture; each component is fitted to the colours that belong to it."""
         return _fitted(colours, self.likelihoods(colours).argmax(1))
 
 
@@ -155,11 +155,11 @@ def _fitted(colours: Colours, belongs: Tensor) -> ColourMixture:
 
 
 def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
-    """The cost of a mask's boundary between neighbouring pixels.
+    """The cost if a mask's boundary runs between two neighbouring pixels.
 
-    For each (dy, dx) of ``NEIGHBOURS``, the result has the cost between each pixel
-    (y, x) and its neighbour (y + dy, x + dx); 0 where there is no neighbour. The image
-    has colours or any other features; ``smoothness`` is gamma, in nats.
+    For each (dy, dx) of ``NEIGHBOURS``, the result has the cost between each pixel (y,
+    x) and its neighbour (y + dy, x + dx); 0 where there is no neighbour. The channels
+    of the image are colours or other features; ``smoothness`` is gamma, in nats.
     """
     image = image.cpu().double()
     neighbours = [_neighbours(image, d) for d in NEIGHBOURS]
@@ -193,7 +193,7 @@ def min_cut(
     Parameters
     ----------
     cost_in, cost_out : Float[Tensor, "*t h w"]
-        Costs of each pixel if it is inside or outside the mask.
+        Cost of each pixel if the pixel is inside or outside the mask.
     edges : list of Float[Tensor, "*t h w"]
         Costs of a boundary between neighbours, from :func:`edge_weights`.
     links : Pairs, optional

@@ -1,7 +1,7 @@
 """Hints: the pixels that are known to be foreground or background.
 
 If the user does not give a hint, it is computed: salient pixels are foreground
-(:mod:`dil_teach.classical.segmentation.saliency`), the border is background.
+(:mod:`dil_teach.classical.segmentation.saliency`), and the border is background.
 """
 
 import torch
@@ -15,7 +15,7 @@ from dil_teach.image.convention import Image, Video
 FRAME = 16
 """Ratio of the picture's shorter side to the width of the background border."""
 SALIENT = 0.08
-"""Fraction of the pixels, the most salient ones, that are foreground."""
+"""Fraction of the pixels that become foreground hints: the most salient pixels."""
 BLUR = 2.0
 """Standard deviation, in pixels, of the blur on the saliency."""
 
@@ -23,11 +23,11 @@ BLUR = 2.0
 def complete_hints(
     pictures: Video, foreground: Image | Video | None, background: Image | Video | None
 ) -> tuple[Video, Video]:
-    """Foreground and background hints for all frames; missing ones are computed.
+    """Foreground and background hints for all frames; missing hints are computed.
 
-    Each is Float[Tensor, "n 1 h w"] of zeros and ones. A pixel that both given hints
-    mark is in neither. A ValueError is raised if a hint has another size, marks nothing
-    or all, or leaves no pixel to the other hint.
+    Each hint is Float[Tensor, "n 1 h w"] of zeros and ones. A pixel that both given
+    hints mark is removed from both. A ValueError is raised if a hint has another size,
+    marks nothing or all, or leaves no pixel to the other hint.
 
     Parameters
     ----------
@@ -57,13 +57,13 @@ def complete_hints(
         if not hint.any():
             raise ValueError(
                 f"{name}: expected some pixels that the other hint does not mark, got "
-                "none; mark different places in the two"
+                "none; mark different places in the two hints"
             )
     return front, back
 
 
 def _given(name: str, hint: Image | Video | None, pictures: Video) -> Video | None:
-    """A user's hint as zeros and ones for all frames; frames without one are zero."""
+    """A user's hint for all frames, zeros and ones; a frame without a hint is zero."""
     if hint is None:
         return None
     found = marked(name, hint, pictures).to(pictures)

@@ -1,7 +1,7 @@
 """Optical flow: Zach, Pock and Bischof, 'A duality based approach for realtime TV-L1
-optical flow', DAGM 2007, computed by scikit-image. Motion is a feature of a video's
-pixels. A cut through a video follows the flow, and masks of neighbouring frames are
-averaged along the flow.
+optical flow', DAGM 2007, computed by scikit-image. The motion is used as a feature of a
+video's pixels. A cut through a video follows the flow, and masks of neighbouring frames
+are averaged along the flow.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from dil_teach.classical.segmentation.grab_cut import Pairs
 
 Flows = Float[Tensor, "t 2 2 _h _w"]
 """The flow from each frame to the next and to the previous frame: down and right, in
-pixels. Zero if there is no such frame."""
+pixels. The flow to a frame that does not exist is zero."""
 
 NEXT, BEFORE = 0, 1
 UNLIKE = 0.05
@@ -45,7 +45,7 @@ def motion(flows: Flows) -> Float[Tensor, "t 2 h w"]:
     If hardly anything moves, the standard deviation of the result is smaller.
     """
     moved = (flows[:, NEXT] - flows[:, BEFORE]) / 2
-    moved[[0, -1]] *= 2  # the first and the last frame have one neighbour
+    moved[[0, -1]] *= 2  # the first and the last frame have only one neighbour
     mean = moved.mean((0, 2, 3), keepdim=True)
     return (moved - mean) / moved.std((0, 2, 3), keepdim=True).clamp_min(STILL)
 
@@ -75,10 +75,10 @@ def links(frames: Float[Tensor, "t _c h w"], flows: Flows, smoothness: float) ->
 def steady(
     masks: Float[Tensor, "t 1 h w"], frames: Float[Tensor, "t _c h w"], flows: Flows
 ) -> Float[Tensor, "t 1 h w"]:
-    """The masks of a video with less flicker and soft edges, in [0, 1].
+    """Reduce the flicker of a video's masks, and soften their edges; in [0, 1].
 
     Each mask is averaged with the masks of the previous and the next frame, which are
-    warped along the flow. Their weights are larger where the frames are more similar.
+    warped along the flow. A warped mask counts more where its frame is more similar.
     """
     colours = frames.detach().cpu().double().numpy()
     soft = [gaussian_filter(m, PIXEL) for m in masks[:, 0].cpu().double().numpy()]

@@ -1,4 +1,4 @@
-"""Segmentation without networks: hints grow over the pixels that look like them.
+"""Segmentation without networks: hints grow into regions that look similar.
 
 Discriminant analysis of the marked pixels' features gives the evidence of each pixel:
 the log-likelihood ratio of foreground to background. A minimum cut (Boykov and Jolly,
@@ -41,24 +41,24 @@ from dil_teach.image.guided_filter import guided_upsample
 from dil_teach.image.resize import resize
 
 SIDE = 192
-"""Longer side, in pixels, of the copies from which larger pictures are segmented."""
+"""Larger pictures are segmented on copies with this longer side, in pixels."""
 MAX_COLOUR_EVIDENCE, MAX_PATCH_EVIDENCE = 8.0, 20.0
 """Largest log-likelihood ratios, in nats, while the mask grows: Gaussian mixtures are
 overconfident about pixels to which they were not fitted."""
 EVIDENCE = 2.0
-"""Mean absolute log-likelihood ratio, in nats; the cut weighs it against the edges."""
+"""Mean absolute log-likelihood ratio after scaling, in nats: its weight in the cut."""
 SMOOTHNESS, SMOOTHNESS_OF_TEXTURE = 5.0, 4.0
 """Costs, in nats, of a boundary between two pixels of equal colour: with and without
-evidence from colours. GrabCut's 50 would cut off thin parts."""
+evidence from colours. GrabCut's cost, 50 nats, would cut off thin parts."""
 ROUNDS = 5
-"""Number of rounds of learning and cutting; later the mask hardly changes."""
+"""Number of rounds of learning and cutting; in later rounds the mask hardly changes."""
 PATCH_ROUNDS = (1, 2)
 """Rounds in which patch mixtures are fitted: in round 0 there are too few patches, and
 later the mixtures hardly change."""
 COLOUR_BLUR, PATCH_BLURS = 2.0, (1.5, 3.0)
 """Standard deviations, in pixels, of the blurs on log-likelihood ratios."""
 MOTION = 3
-"""Number of copies of the motion among the features. There are three of the colours."""
+"""The features have this number of copies of the motion, and three of the colours."""
 
 Where = Bool[Tensor, "n 1 h w"]
 
@@ -67,7 +67,7 @@ Where = Bool[Tensor, "n 1 h w"]
 class Start:
     """The result of :func:`start_segmentation`.
 
-    All tensors except ``pictures`` have the size of ``small``: at most ``SIDE`` pixels.
+    All tensors except ``pictures`` have the size of ``small``, at most ``SIDE`` pixels.
     """
 
     pictures: Video
@@ -111,10 +111,10 @@ def start_segmentation(
 
 
 def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
-    """The mask for a better log-likelihood ratio of the foreground, in [0, 1].
+    """Cut a mask in [0, 1] with a better log-likelihood ratio of the foreground.
 
-    The ratio may have any unit: it is scaled. The mask is cut along edges and has the
-    size of the given pictures; in a video, it is averaged along the motion.
+    The ratio may have any unit, because it is scaled. The mask is cut along edges, has
+    the size of the given pictures, and in a video is averaged along the motion.
     """
     small, hints = start.small, (start.foreground, start.background)
     evidence = scaled(evidence)
@@ -162,8 +162,8 @@ def colour_evidence(
 ) -> Float[Tensor, "n 1 h w"]:
     """Log-likelihood ratio of the foreground, in nats, from GrabCut's colour mixtures.
 
-    One mixture is fitted to the pixels inside, and one to the pixels outside. The ratio
-    is 0 if a layer has fewer than two pixels.
+    One mixture is fitted to the pixels inside the mask, another to the pixels outside.
+    The ratio is 0 if a layer has fewer than two pixels.
     """
     colours = pictures.transpose(0, 1).flatten(1).T.cpu().double()
     layers = [where.flatten().cpu() for where in (inside, outside)]
@@ -185,9 +185,9 @@ def best_cut(
 
     ``evidence`` is the log-likelihood ratio of the foreground, in nats. ``smoothness``
     is the cost, in nats, of a boundary between two pixels of equal colour; in a video,
-    also of a point that is foreground in one frame and background in the next. The
-    other parameters are ``small``, ``foreground``, ``background`` and ``flows`` of a
-    :class:`Start`.
+    the same cost applies if a point is foreground in one frame and background in the
+    next. The other parameters are ``small``, ``foreground``, ``background`` and
+    ``flows`` of a :class:`Start`.
     """
     evidence = evidence.where(front == 0, SURE).where(back == 0, -SURE).cpu().double()
     across = None if flows is None else links(pictures, flows, smoothness)

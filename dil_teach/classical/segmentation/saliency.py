@@ -16,7 +16,7 @@ SIDE = 64
 PATCH_SIZE = 7
 """Side of a patch, in pixels (paper)."""
 NEIGHBOURS = 64
-"""Number of nearest patches of each patch (paper)."""
+"""Number of nearest patches with which each patch is compared (paper)."""
 PLACE = 3.0
 """Weight of the distance between places: c in equation 1 of the paper."""
 ATTENTION = 4
@@ -30,8 +30,8 @@ def saliency(image: Image) -> Float[Tensor, "1 h w"]:
     The mean of ``d_colour / (1 + 3 d_place)`` over the 64 nearest patches (paper,
     equation 1) is multiplied by a weight. The weight decreases with the distance to the
     centre of the most salient pixels; the paper (section 3.3) uses the distance to the
-    nearest of these pixels. Patches are compared on a copy of ``SIDE`` pixels. A
-    ValueError is raised if the image is smaller than 16 x 16 pixels.
+    nearest of these pixels. Patches are compared on a small copy. A ValueError is
+    raised if the image is smaller than 16 x 16 pixels.
     """
     check_image(image, min_side=16)
     scale = min(1.0, SIDE / max(image.shape[-2:]))

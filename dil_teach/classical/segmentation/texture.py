@@ -1,7 +1,7 @@
 """Texture features: Malik, Belongie, Leung and Shi, 'Contour and texture analysis for
 image segmentation', IJCV 2001. The features are the responses of filters of several
 scales and directions, averaged over a window. The directions are sorted by strength
-(Varma and Zisserman, IJCV 2005), so that a texture that turns keeps its features."""
+(Varma and Zisserman, IJCV 2005), so that a rotated texture keeps its features."""
 
 import math
 
@@ -28,11 +28,11 @@ PATCH_SIZE, PATCH_COMPONENTS, MIXTURE = 5, 12, 4
 """Side of a patch, in pixels; number of principal components of a patch; number of
 Gaussians in a mixture."""
 TRAINING_PATCHES = 1000
-"""Number of random patches to which a mixture is fitted; more do not help."""
+"""Number of random patches to which a mixture is fitted; more patches do not help."""
 BLOCK = 16
-"""Side, in pixels, of the squares of the checkerboard that divides the patches."""
+"""Side, in pixels, of a square of the checkerboard that splits the patches in two."""
 SHRINKAGE = 0.4
-"""Weight of a multiple of the identity in the covariance of the features."""
+"""Weight of a multiple of the identity matrix in the covariance of the features."""
 
 Maps = Float[Tensor, "n _k h w"]
 Where = Bool[Tensor, "n 1 h w"]
@@ -45,9 +45,9 @@ def texture_features(
 
     Thirty features are logarithms of mean squared filter responses: 18 of oriented
     filters (sorted by strength at each wavelength) and 12 of filters for light and dark
-    spots. Three more are the mean and the contrast of the brightness, and the
-    difference of its light and dark parts. The others are the colours, sharp and with
-    two blurs.
+    spots. Three features are the mean and the contrast of the brightness, and the
+    difference of its light and dark parts. The other features are the colours,
+    unblurred and with two blurs.
     """
     grey = images.mean(1, keepdim=True)
     found = [_energy(_oriented(grey, w)).sort(dim=1).values for w in WAVELENGTHS]
@@ -78,7 +78,7 @@ def blur(maps: Maps, sigma: float) -> Maps:
 
 
 def _mirrored(maps: Maps, rows: int, columns: int) -> Tensor:
-    """The maps with a mirrored border, which may be wider than the maps are."""
+    """Add a mirrored border to the maps; the border may be wider than the maps."""
     for axis, reach in ((-2, rows), (-1, columns)):
         side = maps.shape[axis]
         place = torch.arange(-reach, side + reach, device=maps.device)
@@ -90,7 +90,7 @@ def _mirrored(maps: Maps, rows: int, columns: int) -> Tensor:
 def _oriented(
     grey: Float[Tensor, "n 1 h w"], wavelength: float
 ) -> Float[Tensor, "n directions h w"]:
-    """The squared responses of pairs of Gabor filters, even and odd."""
+    """The squared responses of Gabor filters, summed over even and odd filters."""
     sigma = wavelength / 2
     reach = math.ceil(2.5 * sigma)
     x = torch.arange(-reach, reach + 1.0, device=grey.device)
@@ -102,7 +102,7 @@ def _oriented(
         phase = 2 * math.pi / wavelength * along
         for wave in (phase.cos(), phase.sin()):
             f = window * wave
-            f = f - window * (f.sum() / window.sum())  # no response to a constant
+            f = f - window * (f.sum() / window.sum())  # a constant gives 0
             filters.append(f / f.norm())
     responses = F.conv2d(_mirrored(grey, reach, reach), torch.stack(filters)[:, None])
     return responses.square().unflatten(1, (DIRECTIONS, 2)).sum(2)
@@ -123,9 +123,9 @@ def discriminant(
 ) -> Float[Tensor, "n 1 h w"]:
     """The log-likelihood ratio of two textures, by Fisher's linear discriminant.
 
-    The result is in nats, for Gaussian features, and positive where the first texture
-    is more likely. ``inside`` is true on pixels known to be of the first texture,
-    ``outside`` on pixels known to be of the second.
+    For Gaussian features, the result is in nats. Positive results mean that the first
+    texture is more likely. ``inside`` is true on pixels known to be of the first
+    texture, ``outside`` on pixels known to be of the second.
     """
     values = features.transpose(0, 1).flatten(1).T.cpu().double()
     known = [values[where.flatten().cpu()] for where in (inside, outside)]
@@ -141,13 +141,13 @@ def discriminant(
 def patch_evidence(
     images: Maps, inside: Where, outside: Where, seed: int
 ) -> Float[Tensor, "n 1 h w"]:
-    """As :func:`discriminant`, but with Gaussian mixtures of patches of grey images.
+    """The ratio of :func:`discriminant`, but with Gaussian mixtures of grey patches.
 
     Gaussian mixtures describe patches well (Zoran and Weiss, ICCV 2011). A patch is
-    smaller than the window of the features, so the boundary is sharper. A mixture would
-    confirm the labels of its training patches. So mixtures are fitted to the black
-    squares of a checkerboard and evaluated on the white squares, and the reverse. The
-    ratio is 0 if a texture has too few training patches.
+    smaller than the window of the features, so the mask's boundary is sharper. On its
+    training patches, a mixture would only confirm their labels. Therefore, mixtures are
+    fitted to the black squares of a checkerboard and evaluated on the white squares,
+    and the reverse. The ratio is 0 if a texture has too few training patches.
     """
     half = PATCH_SIZE // 2
     grey = _mirrored(images.mean(1, keepdim=True), half, half)
