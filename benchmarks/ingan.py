@@ -230,8 +230,8 @@ def expanded(seeds: tuple[int, ...]) -> list[dict]:
 def step(seeds: tuple[int, ...]) -> list[dict]:
     """CPU seconds of our training step and of one with the authors' architecture.
 
-    Measured with one colour crop of 72 x 96 at twice the width. Our step is a step of
-    the finest level, which is the slowest.
+    The image is one colour crop of 72 x 96 pixels, retargeted to twice its width. Our
+    time is that of a step at the finest level, where steps are slowest.
     """
     source = resize(photo("flower"), size=(72, 96)).clamp(0, 1)
     ingan = InGAN(source, replace(InGANSettings.standard(), steps=1, finer_steps=48))

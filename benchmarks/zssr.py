@@ -48,8 +48,8 @@ README = Path(__file__).parent.parent / "README.md"
 SEEDS = (0, 1, 2)
 FIVE = ("astronaut", "chelsea", "coffee", "china", "flower")
 """Photographs for the section on blur kernels. Settings were chosen on astronaut,
-coffee, flower and facade. A plain network collapses on china and camera;
-back-projection collapses on chelsea."""
+coffee, flower and facade. The photographs `china` and `camera` are difficult for a
+plain network, and `chelsea` is difficult for back-projection."""
 
 
 def eight_bit(image: Image) -> Image:

@@ -133,7 +133,7 @@ def explore(
     controls : dict of argument name to Slider, Choice or Toggle
         Each control has a label and can be used from the keyboard.
     alt : str
-        What the picture shows. A field such as ``{scale}`` is the control's value.
+        What the picture shows. The value of a control replaces ``{its_name}``.
     examples : list of dict
         Values of the static examples, for a reader without a kernel.
     live : bool

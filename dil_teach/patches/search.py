@@ -27,8 +27,8 @@ of the patches' variance; tuned on the photographs of benchmarks/recurrence.py."
 LEAF = 64
 """Number of patches in a leaf of the KD-tree."""
 SPARE, SPARE_EXACT = 8, 2
-"""Number of candidates added to k, whose true distances are compared at the end. The
-exact search needs more than k because its distances are rounded."""
+"""Number of candidates beyond k. The true distances of all candidates are compared at
+the end. The exact search needs more than k because its distances are rounded."""
 SAMPLE = 20000
 """Number of patches from which the principal components are computed."""
 ROWS, COLUMNS, GROUP = 512, 4096, 16
@@ -204,7 +204,7 @@ def _smallest(
     if k == 1 and scores.device.type == "cpu":  # NumPy's argmin is ten times faster
         columns = torch.from_numpy(scores.numpy().argmin(1))[:, None]
         return scores.gather(1, columns), columns
-    # only the k groups with the smallest minima can hold the k smallest: less to sort
+    # the k smallest scores lie in the k groups with the smallest minima
     step = scores.shape[1] // GROUP
     minima = scores.view(-1, GROUP, step).amin(1)
     groups = minima.topk(min(k, step), largest=False, sorted=False).indices

@@ -105,7 +105,7 @@ def save(
 def resume(path: str | Path, image: Image | Video) -> Any:
     """Load a method from a file, to continue training or to use its result.
 
-    On a CPU, further training gives the same bits as training without a stop.
+    On a CPU, training that is stopped and resumed gives the same bits as without stop.
 
     A FileNotFoundError is raised if there is no such file. A ValueError is raised if
     :func:`save` did not write the file, if this version of the library cannot read it,

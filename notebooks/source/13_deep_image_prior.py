@@ -941,7 +941,7 @@ tasks = {
 # %% [markdown]
 # (`fit_all` trains several methods in parallel, one for each core of your computer.
 # In the library the noise on the input grows during the first 300 steps.
-# For holes and low resolution the noise on the input is weaker, because the given image contains no noise that the network could memorise.
+# For holes and low resolution we add less noise to the network's input, because the given image contains no noise that the network could memorise.
 # The budget `quick` has so few steps that only a larger setting reaches the same noise on the input.)
 #
 # To train with a degradation of your own, pass any differentiable function of the output.
@@ -1001,7 +1001,7 @@ show(
 #   The result of the network is too smooth, but still nearer to the ground truth than the JPEG image.
 # - **Half the resolution: bicubic interpolation is better.**
 #   At half the resolution, only the finest detail is unknown, and the loss does not determine this detail.
-#   The small image shows the petals, but in so few steps the network has not fitted even the petals.
+#   The small image shows the petals, but with so few steps the network has not learned them yet.
 #   The network adds a fine lattice, which is easy for the network but was not in the picture.
 #   Super-resolution needs the high-frequency residual of *this* image.
 #   ZSSR learns this residual (chapter 09), but here Deep Image Prior does not learn it.

@@ -33,7 +33,7 @@ def stretch(
     The new widths of the columns minimise ``sum E (width - 1)^2``; their sum is the
     given width. The stiffness E is the column's mean gradient to the power ``POWER``.
     Rows are treated in the same way. Source: Wang, Tai, Sorkine and Lee, "Optimized
-    scale-and-stretch for image resizing", SIGGRAPH Asia 2008; here for each axis.
+    scale-and-stretch for image resizing", SIGGRAPH Asia 2008; we treat each axis alone.
 
     Parameters
     ----------

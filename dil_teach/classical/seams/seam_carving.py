@@ -37,8 +37,8 @@ def carve(
 ) -> Image:
     """Change the size of an image by removing or inserting seams.
 
-    A ValueError is raised if a side of the result is below 1, or a mask has another
-    size than the image or values outside [0, 1].
+    A ValueError is raised if a side of the result is below 1, if a mask differs in size
+    from the image, or if a mask has values outside [0, 1].
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def remove_object(
     remove : Bool[Tensor, "h w"]
         The object. Seams run along its longer side, so that fewer seams are needed.
     size : (int, int), optional
-        Height and width to which the result is carved, such as those of the image.
+        Height and width of the result; by default those that the removal leaves.
     """
     check_image(image)
     masks = _stack_masks(image, protect, remove.bool())

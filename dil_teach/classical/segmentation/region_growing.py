@@ -46,7 +46,7 @@ MAX_COLOUR_EVIDENCE, MAX_PATCH_EVIDENCE = 8.0, 20.0
 """Largest log-likelihood ratios, in nats, while the mask grows: Gaussian mixtures are
 overconfident about pixels to which they were not fitted."""
 EVIDENCE = 2.0
-"""Mean absolute log-likelihood ratio after scaling, in nats: its weight in the cut."""
+"""Weight of the log-likelihood ratio in the cut: its mean absolute value, in nats."""
 SMOOTHNESS, SMOOTHNESS_OF_TEXTURE = 5.0, 4.0
 """Costs, in nats, of a boundary between two pixels of equal colour: with and without
 evidence from colours. GrabCut's cost, 50 nats, would cut off thin parts."""

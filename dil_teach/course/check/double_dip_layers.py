@@ -80,7 +80,7 @@ exclusion = Exercise(
         Case(
             (EDGES, EDGES),
             "Two of the five differences across are .5; the mean of all is .2. The "
-            "strength is tanh(.5 / .4) = .848. Downwards there are no edges.",
+            "strength is tanh(.5 / .4) = .848. Vertically there are no edges.",
         ),
         Case((WEAK, BACK), leak=FLAT),
         Case((0.25 * WEAK, BACK), "Less contrast should not change the loss."),

@@ -16,7 +16,7 @@ def _affine(
     part: Callable = torch.linalg.inv,
     shift: Callable = lambda inverse, shift: -inverse @ shift,
 ) -> Callable:
-    """Make an inverse; these two functions compute its 2 x 2 part and its shift."""
+    """Make an inverse from two functions: one for its 2 x 2 part, one for its shift."""
 
     def invert(affine: Tensor) -> Tensor:
         inverse = part(affine[:, :2])

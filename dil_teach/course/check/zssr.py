@@ -58,7 +58,7 @@ def _place(answer: Callable) -> dict:
 
 
 def _noise(answer: Callable) -> dict:
-    """The strength, the range and the generator of the noise at sigma = 0.1."""
+    """Measure the noise at sigma = 0.1, and check that it is drawn from `rng`."""
     father = torch.zeros(3, 128, 128)
     father[:, 64:] = 1
     clean = father[:, ::2, ::2]  # the upper half black, the lower half white

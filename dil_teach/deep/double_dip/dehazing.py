@@ -54,7 +54,7 @@ QUANTILE = 0.9
 """Fraction of the bounds that lie below the best transmission. Most bounds are too low,
 because nothing nearby is black. Noise makes a few bounds too high."""
 EDGE = 0.1
-"""Sum of the channels' differences at which two neighbours have similarity 1 / e."""
+"""Colour difference, summed over the channels, that gives the similarity 1 / e."""
 TRUST = 0.65
 """Weight of the mask in its geometric mean with the guided dark channel. One of these
 transmissions tends to be too high, the other too low."""

@@ -216,7 +216,7 @@ class DoubleDIP:
         torch.stack(list(losses.values())).sum().backward()
         self.optimizer.step()
         new = [x.detach() for x in (layers.front, layers.back, layers.mask)]
-        # in the first steps, the average is the mean of all steps: it needs no start
+        # the first steps count equally, so the average needs no initial value
         keep = min(AVERAGE, step / (step + 1))
         old = self.average or new
         self.average = [a.lerp(b, 1 - keep) for a, b in zip(old, new, strict=True)]

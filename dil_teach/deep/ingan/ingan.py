@@ -333,8 +333,8 @@ class InGAN:
     def _begin_level(self) -> None:
         """Fix the finished level at its average weights, and create new optimizers.
 
-        From the second finer level on, a network starts from the weights of the
-        previous level.
+        The networks of the first two levels start from random weights. Every later
+        network starts from the weights of the level before it.
         """
         if level := self.level:
             finished = self.averaged.levels[level - 1].state_dict()
@@ -403,7 +403,7 @@ class InGAN:
         return self.remap(resizing(scale_y, scale_x))
 
     def state_dict(self) -> dict[str, Any]:
-        """The state for further training; after training, the averaged generator."""
+        """All that training needs to continue; at its end, the averaged generator."""
         if self.done:
             averaged = copy.deepcopy(self.averaged).half()
             return {"step": self.step, "averaged": averaged.state_dict()}

@@ -24,8 +24,8 @@ PLACE_CHANNELS = 6
 FEATURES = 64
 """Number of channels of each discriminator layer, as in the authors' first layer."""
 COARSEST, FINER = ((64, 64, 64), 4), ((48, 64), 2)
-"""Shapes of the coarsest network and of the finer networks: the number of channels at
-each scale, the finest first, and the number of residual blocks."""
+"""Sizes of the network of the coarsest level, and of the others: the channels at each
+scale inside the network, from fine to coarse, and the number of residual blocks."""
 DETAIL_FADES = 30.0
 """How fast the weight of the image's detail falls with stretching along one side. The
 weight is 0.78 for stretching by 1.1, and 0.04 for stretching by 1.5."""
@@ -56,7 +56,7 @@ class Generator(nn.Module):
         Parameters
         ----------
         pyramid : sequence of Float[Tensor, "1 c h w"]
-            The image from the coarsest level to the requested one.
+            The copies of the image, from the coarsest level to the requested one.
         transformation : Transformation
             The transformation that is applied to the image at each level.
         sizes : sequence of (int, int)

@@ -42,7 +42,7 @@ def judge(
         The transformation of the picture. Patches that are not completely inside the
         transformed shape are masked.
     scales : int
-        The number of scales, the finest first; a small picture gets fewer scales.
+        The largest number of scales; a small picture gets fewer.
     """
     judged = []
     for scale in range(scales):
