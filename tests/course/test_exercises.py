@@ -470,7 +470,7 @@ PLANTED = {
         "its gradient is not": excluded(
             lambda x, y: (strength(x) * strength(y)).sqrt() ** 2
         ),
-        "Downwards there are no edges": lambda a, b: right.exclusion(a, b) + 0.3,
+        "Vertically there are no edges": lambda a, b: right.exclusion(a, b) + 0.3,
         "no gradient": lambda a, b: right.exclusion(a, b).item(),
         "Less contrast": lambda a, b: (
             right.exclusion(a, b) * (0.9 if a.max() < 0.3 else 1)
