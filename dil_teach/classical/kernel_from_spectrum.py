@@ -1,0 +1,93 @@
+"""The blur kernel of an image from its power spectrum, a baseline for other estimators.
+
+Natural scenes look alike at all scales (Field 1987): along an orientation theta, the
+power falls with a power of the frequency f. A blur kernel K bends this line,
+
+    log P(f) = a(theta) - alpha log |f| + log |K(f)|^2 ,
+    log |K(f)|^2 = -(2 pi)^2 f^T S f    if K is a Gaussian with the covariance S,
+
+and robust least squares give a, alpha and S. The orientations have constants a(theta)
+of their own, so a scene with many horizontal lines is not mistaken for a blur.
+"""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dil_teach.image.convention import Image, check_image
+from dil_teach.image.kernel import gaussian_kernel
+
+WINDOW = 64
+"""Side of the windows in pixels whose power spectra are averaged."""
+BAND = (0.05, 0.44)
+"""Frequencies in cycles per pixel. Higher ones are changed by aliasing, lower ones by
+the windows."""
+ANGLES = 12
+"""Number of orientations with a constant of their own; others are interpolated."""
+ROUNDS = 4
+"""Number of weighted least-squares fits; the weights are those of Huber."""
+LEAST = 0.25
+"""Smallest variance of a kernel along an axis, in squared pixels of the result."""
+SIZE = 14
+"""Side of the kernel array in pixels; even, so that it is centred for scale 2."""
+
+
+def kernel_from_spectrum(image: Image, scale: int = 2) -> Float[Tensor, "kh kw"]:
+    """The Gaussian kernel that blurred an image before it was subsampled.
+
+    A ValueError is raised if the image is smaller than 64 x 64 pixels.
+
+    Parameters
+    ----------
+    image : Image
+        The low-resolution image, Float[Tensor, "c h w"] in [0, 1].
+    scale : int
+        How many times larger the high-resolution image is.
+
+    Returns
+    -------
+    Float[Tensor, "kh kw"]
+        Correlation weights on the pixels of the high-resolution image, with sum 1.
+    """
+    variances, axes = np.linalg.eigh(covariance_from_spectrum(image, scale))
+    sigmas = np.sqrt(variances.clip(LEAST))
+    angle = math.atan2(axes[1, 0], axes[0, 0])
+    return gaussian_kernel((sigmas[0], sigmas[1]), angle, SIZE)
+
+
+def covariance_from_spectrum(image: Image, scale: int = 2) -> np.ndarray:
+    """Covariance of the blur in (x, y), in squared pixels of the larger image.
+
+    Parameters are as in :func:`kernel_from_spectrum`.
+    """
+    check_image(image, min_side=WINDOW)
+    power = power_spectrum(image).numpy()
+    f = np.fft.fftfreq(WINDOW)
+    y, x = np.meshgrid(f, f, indexing="ij")
+    radius = np.hypot(x, y)
+    used = (radius > BAND[0]) & (radius < BAND[1]) & ((y > 0) | ((y == 0) & (x > 0)))
+    x, y, radius, wanted = x[used], y[used], radius[used], np.log(power[used])
+    turn = np.arctan2(y, x) % np.pi / np.pi * ANGLES
+    constants = (1 - abs(turn[:, None] - np.arange(ANGLES + 1))).clip(0)
+    constants[:, 0] += constants[:, -1]
+    terms = [constants[:, :-1], np.stack([np.log(radius), x**2, 2 * x * y, y**2], 1)]
+    design, weight = np.concatenate(terms, 1), np.ones_like(radius)
+    for _ in range(ROUNDS):
+        root = np.sqrt(weight)
+        fitted = np.linalg.lstsq(design * root[:, None], wanted * root, rcond=None)[0]
+        error = abs(wanted - design @ fitted)
+        weight = 1 / np.maximum(1, error / (1.5 * 1.4826 * np.median(error)))
+    xx, xy, yy = -fitted[-3:] * (scale / (2 * math.pi)) ** 2
+    return np.array([[xx, xy], [xy, yy]])
+
+
+def power_spectrum(image: Image) -> Float[Tensor, "n n"]:
+    """The mean power spectrum of overlapping windows of the grey image."""
+    windows = image.mean(0).double().unfold(0, WINDOW, WINDOW // 4)
+    windows = windows.unfold(1, WINDOW, WINDOW // 4).flatten(0, 1)
+    hann = torch.hann_window(WINDOW, dtype=torch.float64)
+    windows = windows - windows.mean((1, 2), keepdim=True)
+    return torch.fft.fft2(windows * hann * hann[:, None]).abs().square().mean(0)
