@@ -1,0 +1,371 @@
+"""KernelGAN: Blind Super-Resolution Kernel Estimation using an Internal-GAN.
+
+Bell-Kligler, Shocher and Irani, NeurIPS 2019. The image I was made with an unknown blur
+kernel. A generator G makes crops of I two times smaller, and a discriminator D tries to
+tell patches of G(I) from patches of I. Patches recur at smaller scales, so G succeeds
+if it blurs as the unknown kernel did. The objective is
+
+    min over G, max over D of  E | D(patch of I) | + E | 1 - D(patch of G(I)) |  +  R(k)
+
+with D in [0, 1], where k is the kernel of G and R the regularisers of the paper.
+
+G is a stack of convolutions without activations, so it is one 13 x 13 kernel k. At each
+step :meth:`DeepLinearGenerator.kernel` computes k by passing a delta back through the
+layers, and only k is applied to the image. This is the same function as applying the
+layers one after another, at a small part of the cost.
+
+Departures from the paper, measured by ``benchmarks/kernel_estimation.py``:
+
+- G may change the contrast of its output (``free_contrast``). Pictures are rarely
+  exactly as contrasted at half the size; with a fixed contrast, G corrects the
+  difference with a wrong blur.
+- The estimate is the average of k over the last steps, not the last k.
+- The result is what :func:`dil_teach.image.kernel_estimate.finish` makes of k: at the
+  equilibrium k is narrower than the unknown kernel.
+- Crops are drawn uniformly; all crops of a step form one batch.
+"""
+
+import dataclasses
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dil_teach.image.augment import random_crop
+from dil_teach.image.convention import Image, check_image, check_not_flat
+from dil_teach.image.kernel import Kernel2d, check_kernel, gaussian_kernel
+from dil_teach.image.kernel_estimate import finish
+from dil_teach.image.resize import blur_and_subsample
+from dil_teach.training.loop import all_steps_taken
+from dil_teach.training.networks import normalise
+from dil_teach.training.schedules import adam, schedule, set_learning_rate, update
+from dil_teach.training.settings import budget, check_settings
+
+FILTERS = (7, 5, 3, 1, 1, 1)
+"""Sides of the generator's filters (paper, section 4.1)."""
+SIDE = sum(FILTERS) - len(FILTERS) + 1
+"""Side of the kernel: 13 pixels."""
+PATCH = 7
+"""Side of the patches that the discriminator sees."""
+CENTRE = SIDE / 2
+"""Wanted centre of mass of the kernel. Half a pixel from the middle: the first
+pixel of a downscaled crop then lies between two pixels of the crop."""
+PHASES = 15
+"""The regularisers change at 1/15 and 2/15 of the steps: after 200 and 400 of 3000."""
+CONTRAST_RATE = 10.0
+"""How much faster the contrast is learned than the weights."""
+NOISE = 1 / 255
+"""Standard deviation of the noise on fake crops, in [0, 1], as in the authors' code:
+downscaling averages the rounding errors of I away."""
+SPARSITY_POWER = 0.2
+"""Exponent of the sparsity penalty, as in the authors' code; 1/2 in the paper."""
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelGANSettings:
+    """Settings; ``quick()``, ``standard()`` and ``full()`` are the budgets."""
+
+    steps: int = 1500
+    """Number of training steps."""
+    generator: Literal["deep linear", "one kernel"] = "deep linear"
+    """The paper's six layers, or the 169 weights of one kernel."""
+    free_contrast: bool = True
+    """Whether the generator may change the contrast of its output."""
+    width: int = 64
+    """Channels of the hidden layers of both networks."""
+    learning_rate: float = 2e-4
+    """Initial learning rate of Adam for both networks."""
+    crop: int = 64
+    """Side in pixels of the crops that the generator makes smaller."""
+    batch: int = 1
+    """Number of crops of the image, and of smaller crops, in each step."""
+    average: float = 0.995
+    """Decay of the exponential moving average of the kernel."""
+    bicubic: float = 5.0
+    """Initial weight of the distance to bicubic downscaling, which starts the generator
+    as a blur. It falls by a factor of 100 at each 1/15 of the steps."""
+    sum_to_one: float = 0.5
+    """Weight of the difference of the kernel's sum from 1."""
+    boundaries: float = 0.5
+    """Weight of kernel weights near the border."""
+    sparsity: float = 2.5
+    """Weight of the sparsity of the kernel, from 2/15 of the steps on. The authors' 5
+    made the kernels too narrow on pictures of 240 x 160 pixels, and 1 too wide."""
+    centre: float = 1.0
+    """Weight of the distance of the centre of mass, from 2/15 of the steps on."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_settings(self, steps=1, width=1, batch=1, learning_rate=1e-6)
+        check_settings(self, bicubic=0, sum_to_one=0, boundaries=0, sparsity=0)
+        check_settings(self, centre=0, crop=SIDE + 2 * PATCH)
+        if self.generator not in ("deep linear", "one kernel"):
+            raise ValueError(
+                "settings: expected generator 'deep linear' or 'one kernel', got "
+                f"'{self.generator}'"
+            )
+
+    quick = budget("Settings for a quick run: about 20 CPU seconds.")
+    standard = budget("Settings for good results.", steps=3000)
+    full = budget("Settings for the best quality.", steps=6000, batch=2)
+
+
+class KernelGAN:
+    """An estimator of the blur kernel of one image, for super-resolution by 2.
+
+    ``ZSSR(image, 2, fit(KernelGAN(image)).kernel())`` super-resolves an image with an
+    unknown kernel.
+
+    Parameters
+    ----------
+    image : Image
+        The low-resolution image, Float[Tensor, "c h w"] in [0, 1], grey or RGB.
+    settings : KernelGANSettings
+        Budget, generator, weights of the regularisers, and seed.
+
+    Raises
+    ------
+    ValueError
+        If the image is too small or the same at all pixels.
+    """
+
+    STATE = (
+        "step",
+        "generator",
+        "discriminator",
+        "optimizer",
+        "discriminator_optimizer",
+        "average",
+        "rng",
+    )
+
+    def __init__(
+        self,
+        image: Image,
+        settings: KernelGANSettings = KernelGANSettings.quick(),  # noqa: B008 (frozen)
+    ) -> None:
+        check_image(image, min_side=settings.crop)
+        check_not_flat(image, span=1.5 / 255)
+        self.image = image = image.detach()
+        self.settings = settings
+        self.arguments = {"settings": settings}
+        self.step, self.total_steps = 0, settings.steps
+        self.rng = torch.Generator().manual_seed(settings.seed)
+        linear = settings.generator == "deep linear"
+        layers = DeepLinear(settings.width, self.rng) if linear else OneKernel()
+        self.generator = Generator(layers, image).to(image.device)
+        self.generator.contrast.requires_grad_(settings.free_contrast)
+        self.discriminator = PatchDiscriminator(len(image), settings.width, self.rng)
+        self.discriminator.to(image.device)
+        self.optimizer, self.discriminator_optimizer = (
+            adam(
+                [weights for weights in network.parameters() if weights.requires_grad],
+                image.device,
+                betas=(0.5, 0.999),
+            )
+            for network in (self.generator, self.discriminator)
+        )
+        self.average = torch.zeros(SIDE, SIDE, device=image.device)
+        self.border = border_mask().to(image)
+
+    done = all_steps_taken
+
+    def train_step(self) -> dict[str, Tensor]:
+        """Update the generator, then the discriminator, on one batch of crops."""
+        rate = self.settings.learning_rate * schedule(self._progress, decay=0.25)
+        set_learning_rate(self.optimizer, rate)
+        set_learning_rate(self.discriminator_optimizer, rate)
+        source = self._crops(self.settings.crop)
+        kernel = self.generator.kernel()
+        fake = self.generator(source, kernel)
+        fooled = (1 - self.discriminator(self._noisy(fake))).mean()
+        penalties = self.penalties(kernel, source, fake)
+        update(self.optimizer, fooled + torch.stack([*penalties.values()]).sum())
+
+        real = self._crops(fake.shape[-1])
+        said_fake = self.discriminator(self._noisy(fake.detach())).mean()
+        said_real = (1 - self.discriminator(self._noisy(real))).mean()
+        update(self.discriminator_optimizer, (said_fake + said_real) / 2)
+
+        self.average.lerp_(kernel.detach(), 1 - self.settings.average)
+        self.step += 1
+        losses = {"fooled": fooled, "fake": said_fake, "real": said_real} | penalties
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def penalties(
+        self,
+        kernel: Float[Tensor, "13 13"],
+        source: Float[Tensor, "b c h w"],
+        fake: Float[Tensor, "b c _h _w"],
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The weighted regularisers R(k) of the paper (section 4.2)."""
+        settings = self.settings
+        phase = int(PHASES * self._progress)
+        bicubic = blur_and_subsample(source, "bicubic", 2)
+        margin = (bicubic.shape[-1] - fake.shape[-1]) // 2
+        bicubic = bicubic[..., margin:-margin, margin:-margin]
+        place = torch.arange(SIDE, device=kernel.device) - CENTRE
+        offset = torch.stack([kernel.sum(1) @ place, kernel.sum(0) @ place])
+        penalties = {
+            "bicubic": settings.bicubic
+            * 0.01**phase
+            * (2 * (fake - bicubic)).square().mean(),
+            "sum_to_one": settings.sum_to_one * (kernel.sum() - 1).abs(),
+            "boundaries": settings.boundaries * (self.border * kernel).abs().mean(),
+        }
+        if phase >= 2:
+            small = (kernel.abs() + 1e-8) ** SPARSITY_POWER
+            penalties["sparsity"] = settings.sparsity * small.mean()
+            penalties["centre"] = (
+                settings.centre * (offset / kernel.sum()).square().mean()
+            )
+        return penalties
+
+    @property
+    def _progress(self) -> float:
+        return self.step / self.total_steps
+
+    def _crops(self, side: int) -> Float[Tensor, "b c side side"]:
+        """Random crops of the image."""
+        crops = [
+            random_crop(self.image, (side, side), self.rng)
+            for _ in range(self.settings.batch)
+        ]
+        return torch.stack(crops)
+
+    def _noisy(
+        self, crops: Float[Tensor, "b c side side"]
+    ) -> Float[Tensor, "b c side side"]:
+        noise = torch.randn(crops.shape, generator=self.rng)
+        return crops + NOISE * noise.to(crops)
+
+    def raw_kernel(self) -> Float[Tensor, "13 13"]:
+        """The average of the generator's kernel: as narrow as a Gaussian of 3/4 of the
+        unknown kernel's covariance, not centred, with negative weights."""
+        return self.average / self.average.sum()
+
+    def kernel(self) -> Float[Tensor, "_kh _kw"]:
+        """The estimate of the unknown kernel, for ZSSR at scale 2."""
+        return finish(self.raw_kernel())
+
+
+class Generator(nn.Module):
+    """Blurs with one kernel, subsamples by 2, and changes the contrast."""
+
+    def __init__(self, layers: nn.Module, image: Image) -> None:
+        super().__init__()
+        self.kernel = layers
+        self.contrast = nn.Parameter(torch.zeros(()))
+        self.mean = image.mean((1, 2), keepdim=True)
+
+    def forward(
+        self, source: Float[Tensor, "b c h w"], kernel: Float[Tensor, "13 13"]
+    ) -> Float[Tensor, "b c h2 w2"]:
+        planes = (source - self.mean).flatten(0, 1)[:, None]
+        blurred = F.conv2d(planes, kernel[None, None], stride=2)
+        blurred = blurred.unflatten(0, source.shape[:2])[:, :, 0]
+        return (CONTRAST_RATE * self.contrast).exp() * blurred + self.mean
+
+
+class DeepLinear(nn.Module):
+    """The paper's generator: convolutions without biases and activations."""
+
+    def __init__(self, width: int, rng: torch.Generator) -> None:
+        super().__init__()
+        channels = [1, *(len(FILTERS) - 1) * [width], 1]
+        self.filters = nn.ParameterList()
+        for before, after, side in zip(
+            channels[:-1], channels[1:], FILTERS, strict=True
+        ):
+            scale = 0.1 * (2 / (before + after)) ** 0.5 / side  # authors' Xavier
+            weights = torch.randn(after, before, side, side, generator=rng)
+            self.filters.append(nn.Parameter(scale * weights))
+
+    def forward(self) -> Float[Tensor, "13 13"]:
+        """The one kernel that equals all layers.
+
+        A delta at one output pixel is passed back through the transposed layers: what
+        arrives at the input are the weights of the input's pixels.
+        """
+        kernel = self.filters[0].new_ones(1, 1, 1, 1)
+        for weights in reversed(self.filters):
+            kernel = F.conv_transpose2d(kernel, weights)
+        return kernel[0, 0]
+
+
+class OneKernel(nn.Module):
+    """The same set of functions with 169 weights; it starts at 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.zeros(SIDE, SIDE))
+
+    def forward(self) -> Float[Tensor, "13 13"]:
+        return self.weights
+
+
+class PatchDiscriminator(nn.Sequential):
+    """The probability that each 7 x 7 patch is from the image (paper, section 4.1)."""
+
+    def __init__(self, channels: int, width: int, rng: torch.Generator) -> None:
+        layers: list[nn.Module] = [SpectralConvolution(channels, width, PATCH, rng)]
+        for _ in range(5):
+            layers += [
+                SpectralConvolution(width, width, 1, rng),
+                normalise(width),
+                nn.ReLU(),
+            ]
+        super().__init__(*layers, SpectralConvolution(width, 1, 1, rng), nn.Sigmoid())
+
+
+class SpectralConvolution(nn.Module):
+    """A convolution whose weights are divided by their largest singular value.
+
+    Miyato et al., 'Spectral normalization for generative adversarial networks', 2018:
+    one power iteration at each use.
+    """
+
+    def __init__(
+        self, before: int, after: int, side: int, rng: torch.Generator
+    ) -> None:
+        super().__init__()
+        weights = torch.randn(after, before, side, side, generator=rng)
+        self.weights = nn.Parameter(0.1 * weights)
+        self.bias = nn.Parameter(torch.zeros(after))
+        self.register_buffer("left", torch.randn(after, generator=rng))
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _c _h _w"]:
+        matrix = self.weights.flatten(1)
+        with torch.no_grad():
+            right = F.normalize(self.left @ matrix, dim=0)
+            self.left = F.normalize(matrix @ right, dim=0)
+        largest = self.left @ matrix @ right
+        return F.conv2d(x, self.weights / largest, self.bias)
+
+
+def border_mask() -> Float[Tensor, "13 13"]:
+    """Weights of the boundary penalty, as in the authors' code.
+
+    0 in the middle 9 x 9 pixels, and 30 (1 - Gaussian) near the border.
+    """
+    near = gaussian_kernel((SIDE, SIDE), size=SIDE).float()
+    mask = 30 * (1 - near / near.max())
+    mask[2:-2, 2:-2] = 0
+    return mask
+
+
+def kernel_for_scale_4(kernel: Kernel2d) -> Float[Tensor, "_kh _kw"]:
+    """The kernel of downscaling by 4, from that of scale 2 (paper, supplementary).
+
+    Downscaling twice with ``kernel`` blurs once more with the kernel at twice the
+    distance between its weights. Returns 3 n - 2 pixels for each n, with sum 1.
+    """
+    weights = torch.from_numpy(check_kernel(kernel))
+    rows, columns = weights.shape
+    apart = weights.new_zeros(2 * rows - 1, 2 * columns - 1)
+    apart[::2, ::2] = weights
+    padding = (rows - 1, columns - 1)
+    flipped = weights.flip(0, 1)[None, None]
+    return F.conv2d(apart[None, None], flipped, padding=padding)[0, 0]
