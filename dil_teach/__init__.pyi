@@ -1,10 +1,15 @@
 # The public names: read by type checkers, and by lazy_loader at run time.
+from .classical.kernel_by_distribution import (
+    KernelByDistribution,
+    KernelByDistributionSettings,
+)
 from .deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
 from .deep.double_dip.dehazing import Dehazing, DehazingSettings
 from .deep.double_dip.segmentation import Segmentation, SegmentationSettings
 from .deep.double_dip.separation import Separation, SeparationSettings
 from .deep.double_dip.watermark import WatermarkRemoval, WatermarkSettings
 from .deep.ingan.ingan import InGAN, InGANSettings
+from .deep.kernelgan import KernelGAN, KernelGANSettings
 from .deep.texture_expansion.texture_expansion import (
     TextureExpansion,
     TextureExpansionSettings,
@@ -33,6 +38,10 @@ __all__ = [
     "DehazingSettings",
     "InGAN",
     "InGANSettings",
+    "KernelByDistribution",
+    "KernelByDistributionSettings",
+    "KernelGAN",
+    "KernelGANSettings",
     "Segmentation",
     "SegmentationSettings",
     "Separation",

@@ -10,23 +10,22 @@ if it blurs as the unknown kernel did. The objective is
 with D in [0, 1], where k is the kernel of G and R the regularisers of the paper.
 
 G is a stack of convolutions without activations, so it is one 13 x 13 kernel k. At each
-step :meth:`DeepLinearGenerator.kernel` computes k by passing a delta back through the
-layers, and only k is applied to the image. This is the same function as applying the
-layers one after another, at a small part of the cost.
+step :class:`DeepLinear` computes k by passing a delta back through the layers, and only
+k is applied to the image. This is the same function as applying the layers one after
+another, at a small part of the cost.
 
-Departures from the paper, measured by ``benchmarks/kernel_estimation.py``:
+Departures from the paper:
 
-- G may change the contrast of its output (``free_contrast``). Pictures are rarely
-  exactly as contrasted at half the size; with a fixed contrast, G corrects the
-  difference with a wrong blur.
+- Both real and fake crops get noise; the authors add it to fake crops only. Without
+  it, rounding errors tell real from fake.
 - The estimate is the average of k over the last steps, not the last k.
 - The result is what :func:`dil_teach.image.kernel_estimate.finish` makes of k: at the
   equilibrium k is narrower than the unknown kernel.
+- The weight of the sparsity is half of the authors'.
 - Crops are drawn uniformly; all crops of a step form one batch.
 """
 
 import dataclasses
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -54,11 +53,11 @@ CENTRE = SIDE / 2
 pixel of a downscaled crop then lies between two pixels of the crop."""
 PHASES = 15
 """The regularisers change at 1/15 and 2/15 of the steps: after 200 and 400 of 3000."""
-CONTRAST_RATE = 10.0
-"""How much faster the contrast is learned than the weights."""
 NOISE = 1 / 255
-"""Standard deviation of the noise on fake crops, in [0, 1], as in the authors' code:
-downscaling averages the rounding errors of I away."""
+"""Standard deviation of the noise on all crops, in [0, 1]. It hides rounding errors,
+which downscaling averages away."""
+AVERAGE = 0.995
+"""Decay of the exponential moving average of the kernel, which starts as a Gaussian."""
 SPARSITY_POWER = 0.2
 """Exponent of the sparsity penalty, as in the authors' code; 1/2 in the paper."""
 
@@ -69,10 +68,9 @@ class KernelGANSettings:
 
     steps: int = 1500
     """Number of training steps."""
-    generator: Literal["deep linear", "one kernel"] = "deep linear"
-    """The paper's six layers, or the 169 weights of one kernel."""
-    free_contrast: bool = True
-    """Whether the generator may change the contrast of its output."""
+    deep: bool = True
+    """Whether the generator is the paper's six layers; otherwise it is the 169 weights
+    of one kernel: the same functions, but other steps (use a learning rate of 1e-3)."""
     width: int = 64
     """Channels of the hidden layers of both networks."""
     learning_rate: float = 2e-4
@@ -81,8 +79,6 @@ class KernelGANSettings:
     """Side in pixels of the crops that the generator makes smaller."""
     batch: int = 1
     """Number of crops of the image, and of smaller crops, in each step."""
-    average: float = 0.995
-    """Decay of the exponential moving average of the kernel."""
     bicubic: float = 5.0
     """Initial weight of the distance to bicubic downscaling, which starts the generator
     as a blur. It falls by a factor of 100 at each 1/15 of the steps."""
@@ -101,13 +97,8 @@ class KernelGANSettings:
         check_settings(self, steps=1, width=1, batch=1, learning_rate=1e-6)
         check_settings(self, bicubic=0, sum_to_one=0, boundaries=0, sparsity=0)
         check_settings(self, centre=0, crop=SIDE + 2 * PATCH)
-        if self.generator not in ("deep linear", "one kernel"):
-            raise ValueError(
-                "settings: expected generator 'deep linear' or 'one kernel', got "
-                f"'{self.generator}'"
-            )
 
-    quick = budget("Settings for a quick run: about 20 CPU seconds.")
+    quick = budget("Settings for a quick run: 17 to 25 CPU seconds at any image size.")
     standard = budget("Settings for good results.", steps=3000)
     full = budget("Settings for the best quality.", steps=6000, batch=2)
 
@@ -153,21 +144,16 @@ class KernelGAN:
         self.arguments = {"settings": settings}
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)
-        linear = settings.generator == "deep linear"
-        layers = DeepLinear(settings.width, self.rng) if linear else OneKernel()
-        self.generator = Generator(layers, image).to(image.device)
-        self.generator.contrast.requires_grad_(settings.free_contrast)
+        deep = settings.deep
+        self.generator = DeepLinear(settings.width, self.rng) if deep else OneKernel()
+        self.generator.to(image.device)
         self.discriminator = PatchDiscriminator(len(image), settings.width, self.rng)
         self.discriminator.to(image.device)
         self.optimizer, self.discriminator_optimizer = (
-            adam(
-                [weights for weights in network.parameters() if weights.requires_grad],
-                image.device,
-                betas=(0.5, 0.999),
-            )
+            adam(network.parameters(), image.device, betas=(0.5, 0.999))
             for network in (self.generator, self.discriminator)
         )
-        self.average = torch.zeros(SIDE, SIDE, device=image.device)
+        self.average = gaussian_kernel((1.0, 1.0), size=SIDE).to(image)
         self.border = border_mask().to(image)
 
     done = all_steps_taken
@@ -178,8 +164,8 @@ class KernelGAN:
         set_learning_rate(self.optimizer, rate)
         set_learning_rate(self.discriminator_optimizer, rate)
         source = self._crops(self.settings.crop)
-        kernel = self.generator.kernel()
-        fake = self.generator(source, kernel)
+        kernel = self.generator()
+        fake = downscale(source, kernel)
         fooled = (1 - self.discriminator(self._noisy(fake))).mean()
         penalties = self.penalties(kernel, source, fake)
         update(self.optimizer, fooled + torch.stack([*penalties.values()]).sum())
@@ -189,7 +175,7 @@ class KernelGAN:
         said_real = (1 - self.discriminator(self._noisy(real))).mean()
         update(self.discriminator_optimizer, (said_fake + said_real) / 2)
 
-        self.average.lerp_(kernel.detach(), 1 - self.settings.average)
+        self.average.lerp_(kernel.detach(), 1 - AVERAGE)
         self.step += 1
         losses = {"fooled": fooled, "fake": said_fake, "real": said_real} | penalties
         return {name: loss.detach() for name, loss in losses.items()}
@@ -251,22 +237,13 @@ class KernelGAN:
         return finish(self.raw_kernel())
 
 
-class Generator(nn.Module):
-    """Blurs with one kernel, subsamples by 2, and changes the contrast."""
-
-    def __init__(self, layers: nn.Module, image: Image) -> None:
-        super().__init__()
-        self.kernel = layers
-        self.contrast = nn.Parameter(torch.zeros(()))
-        self.mean = image.mean((1, 2), keepdim=True)
-
-    def forward(
-        self, source: Float[Tensor, "b c h w"], kernel: Float[Tensor, "13 13"]
-    ) -> Float[Tensor, "b c h2 w2"]:
-        planes = (source - self.mean).flatten(0, 1)[:, None]
-        blurred = F.conv2d(planes, kernel[None, None], stride=2)
-        blurred = blurred.unflatten(0, source.shape[:2])[:, :, 0]
-        return (CONTRAST_RATE * self.contrast).exp() * blurred + self.mean
+def downscale(
+    source: Float[Tensor, "b c h w"], kernel: Float[Tensor, "_kh _kw"]
+) -> Float[Tensor, "b c _h _w"]:
+    """Blur each channel with the kernel, and keep every second pixel."""
+    planes = source.flatten(0, 1)[:, None]
+    small = F.conv2d(planes, kernel[None, None], stride=2)
+    return small[:, 0].unflatten(0, source.shape[:2])
 
 
 class DeepLinear(nn.Module):

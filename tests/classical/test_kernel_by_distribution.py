@@ -55,6 +55,18 @@ def test_the_raw_kernel_is_positive_and_sums_to_one(blurred):
     assert float(raw.sum()) == pytest.approx(1)
 
 
+def test_the_distance_prefers_the_right_kernel_and_changes_no_state(blurred):
+    low, _ = blurred
+    method = KernelByDistribution(low, TINY)
+    before = method.rng.get_state()
+    sides = np.sqrt(3 / 4) * np.array([2.2, 1.0])  # between the two scales
+    right = method.distance(gaussian_kernel(tuple(sides), np.pi / 6))
+    turned = method.distance(gaussian_kernel(tuple(sides), -np.pi / 3))
+    sharp = method.distance(gaussian_kernel((0.6, 0.6)))
+    assert 1.3 * right < min(turned, sharp)
+    assert torch.equal(method.rng.get_state(), before)
+
+
 def test_resuming_equals_never_stopping(blurred, tmp_path):
     low = blurred[0]
     whole = fit(KernelByDistribution(low, TINY)).raw_kernel()

@@ -79,7 +79,7 @@ def test_a_finished_kernel_is_positive_centred_and_of_sum_one():
 
 
 def test_small_weights_are_removed():
-    cleaned = remove_negligible(torch.tensor([[0.001, 0.5], [-0.2, 0.5]]))
+    cleaned = remove_negligible(torch.tensor([[0.001, 0.5], [-0.2, 0.5]]), 0.1)
     assert cleaned.tolist() == [[0, 0.5], [0, 0.5]]
 
 
