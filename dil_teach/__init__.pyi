@@ -1,5 +1,6 @@
 # The public names: read by type checkers, and by lazy_loader at run time.
-from .classical.kernel_by_distribution import (
+from .classical.kernel.choice import choose_kernel
+from .classical.kernel.distribution import (
     KernelByDistribution,
     KernelByDistributionSettings,
 )
@@ -8,6 +9,7 @@ from .deep.double_dip.dehazing import Dehazing, DehazingSettings
 from .deep.double_dip.segmentation import Segmentation, SegmentationSettings
 from .deep.double_dip.separation import Separation, SeparationSettings
 from .deep.double_dip.watermark import WatermarkRemoval, WatermarkSettings
+from .deep.external_sr import load_external_network, super_resolve_with
 from .deep.ingan.ingan import InGAN, InGANSettings
 from .deep.kernelgan import KernelGAN, KernelGANSettings
 from .deep.texture_expansion.texture_expansion import (
@@ -55,10 +57,12 @@ __all__ = [
     "ZSSR",
     "ZSSRSettings",
     "blur_and_subsample",
+    "choose_kernel",
     "coherence",
     "completeness",
     "fit",
     "fit_all",
+    "load_external_network",
     "load_image",
     "nearest_patches",
     "photo",
@@ -75,6 +79,7 @@ __all__ = [
     "scene",
     "scenes",
     "ssim",
+    "super_resolve_with",
     "train",
 ]
 __version__: str

@@ -10,6 +10,7 @@ import tyro
 
 from dil_teach.commands.dehaze import dehaze
 from dil_teach.commands.denoise import denoise, inpaint
+from dil_teach.commands.estimate_kernel import estimate_kernel
 from dil_teach.commands.lesson import lesson
 from dil_teach.commands.recurrence import recurrence
 from dil_teach.commands.remove_watermark import remove_watermark
@@ -28,6 +29,7 @@ COMMANDS = {
     "remove-watermark": remove_watermark,
     "retarget": retarget,
     "recurrence": recurrence,
+    "estimate-kernel": estimate_kernel,
     "lesson": lesson,
 }
 

@@ -1,12 +1,20 @@
-"""dil-teach super-resolve: ZSSR."""
+"""dil-teach super-resolve: ZSSR, or a network trained on other images."""
 
 import re
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from dil_teach.commands.files import check_output, load_picture, save_picture
 from dil_teach.commands.options import File, In, Options, Out, train_with_bar
+
+if TYPE_CHECKING:
+    from dil_teach.image.convention import Image
+    from dil_teach.image.kernel import Kernel2d
+
+ESTIMATE = "estimate"
+"""Value of ``--kernel`` that estimates the kernel from the photograph."""
 
 
 def super_resolve(
@@ -14,21 +22,25 @@ def super_resolve(
     out: Out,
     /,
     training: Options,
+    method: Literal["zssr", "edsr"] = "zssr",
     scale: float = 2.0,
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None,
     kernel: File = None,
     noise: Annotated[float, tyro.conf.arg(metavar="SIGMA")] = 0.0,
     jpeg_quality: Annotated[int | None, tyro.conf.arg(metavar="Q")] = None,
 ) -> str:
-    """Enlarge a photograph with a small network trained on it alone (ZSSR).
+    """Enlarge a photograph, by default with a small network trained on it alone (ZSSR).
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
+        method: zssr learns from the photograph; edsr (EDSR+) was trained on other
+            photographs, for a scale of 2 and bicubic downscaling only.
         scale: How many times higher and wider the result is, at least 1.
         size: Height and width of the result in pixels, instead of a scale.
         kernel: The camera's blur kernel, on the result's pixel grid: .npy, .mat or a
-            picture. Without a kernel, bicubic downscaling is assumed.
+            picture; or the word estimate, for a scale of 2. Without a kernel, or if the
+            estimate is not sure, bicubic downscaling is assumed.
         noise: Standard deviation of the photograph's noise, in grey levels (0 to 255).
         jpeg_quality: JPEG quality of the photograph, 1 to 95.
     """
@@ -55,11 +67,50 @@ def super_resolve(
     degradation = {"noise": noise / 255, "jpeg_quality": jpeg_quality}
     settings = training.settings(ZSSRSettings, **degradation)
     colour = training.to_device(colour)
-    blur = "bicubic" if kernel is None else load_kernel(kernel, scales)
-    zssr = train_with_bar(ZSSR(colour, scales, blur, settings, wanted_size))
+    doubled = high_size == (2 * low_size[0], 2 * low_size[1])
+    if method == "edsr":
+        result = _by_edsr(colour, doubled and not (kernel or noise or jpeg_quality))
+    else:
+        blur = "bicubic"
+        if kernel is not None and str(kernel) == ESTIMATE:
+            blur = _estimated(colour, doubled, training.seed)
+        elif kernel is not None:
+            blur = load_kernel(kernel, scales)
+        zssr = train_with_bar(ZSSR(colour, scales, blur, settings, wanted_size))
+        result = zssr.super_resolve()
     if alpha is not None:
         alpha = resize(alpha, scales, high_size).clamp(0, 1)
-    return save_picture(zssr.super_resolve(), alpha, out)
+    return save_picture(result, alpha, out)
+
+
+def _by_edsr(image: "Image", trained_for: bool) -> "Image":
+    """The image enlarged by EDSR+, if that network was trained for these options."""
+    from dil_teach.deep.external_sr import load_external_network, super_resolve_with
+
+    if not trained_for:
+        raise ValueError(
+            "--method edsr: expected a scale of 2, and no --kernel, --noise or "
+            "--jpeg-quality, because EDSR was trained for nothing else; use zssr"
+        )
+    network = load_external_network("edsr").to(image.device)
+    return super_resolve_with(network, image, ensemble=True)
+
+
+def _estimated(image: "Image", doubled: bool, seed: int) -> "str | Kernel2d":
+    """The estimated kernel, or bicubic with a message if the estimate is not sure."""
+    from dil_teach.classical.kernel.choice import choose_kernel
+
+    if not doubled:
+        raise ValueError(
+            "--kernel estimate: expected a scale of 2, the only scale for which a "
+            "kernel can be estimated; leave out --kernel, or use --scale 2"
+        )
+    kernel, _, reason = choose_kernel(image, seed)
+    if kernel is None:
+        print(f"dil-teach: bicubic downscaling is assumed: {reason}", file=sys.stderr)
+        return "bicubic"
+    print(f"dil-teach: estimated kernel: {reason}", file=sys.stderr)
+    return kernel
 
 
 def _height_and_width(size: str) -> tuple[int, int]:

@@ -48,7 +48,7 @@ from dil_teach.training.schedules import (
 )
 from dil_teach.training.settings import check_settings
 
-Batch = Float[Tensor, "b c h w"]
+Batch = Float[Tensor, "b c _h _w"]
 WARM_UP = 0.02
 """Fraction of the steps in which the learning rate rises."""
 KEEP = 0.999

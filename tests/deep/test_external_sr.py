@@ -74,9 +74,7 @@ def test_networks_of_luma_leave_the_chroma_interpolated():
 def test_published_weights_of_vdsr_are_read_by_their_names(tmp_path):
     network = VDSR(rng(3))
     weights = [w.clone() for w in network.state_dict().values()]
-    middle = {
-        f"residual_layer.{n}.conv.weight": w for n, w in enumerate(weights[1:-1])
-    }
+    middle = {f"residual_layer.{n}.conv.weight": w for n, w in enumerate(weights[1:-1])}
     published = {"output.weight": weights[-1], **middle, "input.weight": weights[0]}
     save_file(published, tmp_path / "vdsr.safetensors")
     found = load_external_network(tmp_path / "vdsr.safetensors")
@@ -132,13 +130,14 @@ def test_pairs_are_degraded_crops():
 def test_fine_tuning_starts_from_given_weights():
     weights = EDSR(rng(5)).state_dict()
     training = ExternalTraining(tiles(), ExternalSettings(steps=1), weights)
-    assert torch.equal(training.average.state_dict()["head.weight"], weights["head.weight"])
+    assert torch.equal(
+        training.average.state_dict()["head.weight"], weights["head.weight"]
+    )
 
 
-@pytest.mark.parametrize(("name", "gain"), [("srcnn", 0.8), ("vdsr", 1.5), ("edsr", 1.5)])
-def test_the_networks_that_ship_improve_on_bicubic_interpolation(name, gain):
+def test_edsr_improves_on_bicubic_interpolation():
     truth = photo("astronaut")[:, 100:260, 100:260]
     low = (resize(truth, 0.5).clamp(0, 1) * 255).round() / 255
-    found = super_resolve_with(load_external_network(name), low)
+    found = super_resolve_with(load_external_network("edsr"), low)
     plain = resize(low, 2).clamp(0, 1)
-    assert psnr_y(found, truth, 4) > psnr_y(plain, truth, 4) + gain
+    assert psnr_y(found, truth, 4) > psnr_y(plain, truth, 4) + 2

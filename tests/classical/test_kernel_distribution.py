@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dil_teach import blur_and_subsample, fit, photo, resume, save
-from dil_teach.classical.kernel_by_distribution import (
+from dil_teach.classical.kernel.distribution import (
     NOISE,
     KernelByDistribution,
     KernelByDistributionSettings,

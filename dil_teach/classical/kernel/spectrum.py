@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.image.convention import Image, check_image
-from dil_teach.image.kernel import gaussian_kernel
+from dil_teach.image.convention import Image, check_image, check_not_flat
+from dil_teach.image.kernel_estimate import gaussian_of
 
 WINDOW = 64
 """Side of the windows in pixels whose power spectra are averaged."""
@@ -29,16 +29,13 @@ ANGLES = 12
 """Number of orientations with a constant of their own; others are interpolated."""
 ROUNDS = 4
 """Number of weighted least-squares fits; the weights are those of Huber."""
-LEAST = 0.25
-"""Smallest variance of a kernel along an axis, in squared pixels of the result."""
-SIZE = 14
-"""Side of the kernel array in pixels; even, so that it is centred for scale 2."""
 
 
 def kernel_from_spectrum(image: Image, scale: int = 2) -> Float[Tensor, "kh kw"]:
     """The Gaussian kernel that blurred an image before it was subsampled.
 
-    A ValueError is raised if the image is smaller than 64 x 64 pixels.
+    A ValueError is raised if the image is smaller than 64 x 64 pixels, or the same at
+    all pixels.
 
     Parameters
     ----------
@@ -52,10 +49,7 @@ def kernel_from_spectrum(image: Image, scale: int = 2) -> Float[Tensor, "kh kw"]
     Float[Tensor, "kh kw"]
         Correlation weights on the pixels of the high-resolution image, with sum 1.
     """
-    variances, axes = np.linalg.eigh(covariance_from_spectrum(image, scale))
-    sigmas = np.sqrt(variances.clip(LEAST))
-    angle = math.atan2(axes[1, 0], axes[0, 0])
-    return gaussian_kernel((sigmas[0], sigmas[1]), angle, SIZE)
+    return gaussian_of(covariance_from_spectrum(image, scale))
 
 
 def covariance_from_spectrum(image: Image, scale: int = 2) -> np.ndarray:
@@ -64,6 +58,7 @@ def covariance_from_spectrum(image: Image, scale: int = 2) -> np.ndarray:
     Parameters are as in :func:`kernel_from_spectrum`.
     """
     check_image(image, min_side=WINDOW)
+    check_not_flat(image, span=1.5 / 255)
     power = power_spectrum(image).numpy()
     f = np.fft.fftfreq(WINDOW)
     y, x = np.meshgrid(f, f, indexing="ij")

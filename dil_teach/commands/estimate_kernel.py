@@ -1,0 +1,65 @@
+"""dil-teach estimate-kernel: the blur kernel that made a photograph."""
+
+from functools import partial
+from typing import Literal
+
+from dil_teach.commands.files import check_apart, check_place, load_picture, write
+from dil_teach.commands.options import In, Options, Out, train_with_bar
+
+ENLARGE = 8
+"""Side in pixels of each weight in the picture of the kernel."""
+
+
+def estimate_kernel(
+    image: In,
+    out: Out,
+    /,
+    training: Options,
+    method: Literal["spectrum", "swd", "kernelgan"] = "spectrum",
+) -> str:
+    """Estimate the blur kernel of a photograph, to enlarge it by 2 with super-resolve.
+
+    Args:
+        image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
+        out: The file to write: .npy, the weights on the pixel grid of the enlarged
+            photograph. A picture of the weights is written beside it, as .png.
+        method: spectrum: a Gaussian from the power spectrum; no file is written if the
+            Gaussian does not explain the photograph. swd: the kernel of any shape that
+            makes the patches of two scales alike. kernelgan: the same with a network.
+    """
+    picture = out.with_suffix(".png")
+    check_place(out, (".npy",))
+    check_place(picture, (".png",))
+    check_apart([out, picture], image)
+
+    import numpy as np
+
+    from dil_teach.image.resize import resize
+
+    colour = training.to_device(load_picture(image)[0])
+    if method == "spectrum":
+        from dil_teach.classical.kernel.choice import choose_kernel
+
+        kernel, _, reason = choose_kernel(colour, training.seed)
+        if kernel is None:
+            raise ValueError(f"{image}: no kernel is written: {reason}")
+    else:
+        from dil_teach.classical.kernel.distribution import (
+            KernelByDistribution,
+            KernelByDistributionSettings,
+        )
+        from dil_teach.deep.kernelgan import KernelGAN, KernelGANSettings
+
+        estimator = {
+            "swd": (KernelByDistribution, KernelByDistributionSettings),
+            "kernelgan": (KernelGAN, KernelGANSettings),
+        }
+        kind, settings = estimator[method]
+        kernel = train_with_bar(kind(colour, training.settings(settings))).kernel()
+    weights = kernel.cpu()
+    bright = resize((weights / weights.max())[None].float(), ENLARGE, kernel="area")
+    size = f"{len(weights)} x {weights.shape[1]} weights"
+    return write(
+        {out: partial(np.save, arr=weights.numpy()), picture: bright},
+        f"{size} written",
+    )
