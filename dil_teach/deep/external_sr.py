@@ -84,14 +84,15 @@ class VDSR(nn.Module):
     def __init__(self, rng: torch.Generator) -> None:
         super().__init__()
         widths = [1] + [64] * 19 + [1]
-        self.layers = nn.ModuleList(
+        layers: list[Any] = [
             nn.utils.skip_init(nn.Conv2d, before, after, 3, padding=1, bias=False)
             for before, after in itertools.pairwise(widths)
-        )
-        for layer in self.layers:  # as in the paper: He et al. 2015
+        ]
+        for layer in layers:  # the paper's initialisation, of He et al. 2015
             nn.init.kaiming_normal_(
                 layer.weight, mode="fan_out", nonlinearity="relu", generator=rng
             )
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, low: Batch, scale: int) -> Batch:
         """The enlarged luma of a batch."""
@@ -112,7 +113,7 @@ class EDSR(nn.Module):
     def __init__(self, rng: torch.Generator, width: int = 64, blocks: int = 16) -> None:
         super().__init__()
         self.head = convolution(3, width, 3, 1, rng)
-        self.blocks = nn.ModuleList(
+        self.blocks: Any = nn.ModuleList(
             nn.ModuleList(convolution(width, width, 3, 1, rng) for _ in range(2))
             for _ in range(blocks)
         )
@@ -133,6 +134,7 @@ class EDSR(nn.Module):
             return self.tail(x).float() + mean
 
 
+Network = SRCNN | VDSR | EDSR
 NETWORKS = {"srcnn": SRCNN, "vdsr": VDSR, "edsr": EDSR}
 
 
@@ -232,7 +234,7 @@ def _rounded(images: Tensor) -> Tensor:
     return (images.clamp(0, 1) * 255).round() / 255
 
 
-def load_external_network(source: str | Path) -> nn.Module:
+def load_external_network(source: str | Path) -> Network:
     """A trained network: one that ships, or one from a file.
 
     Parameters
@@ -284,13 +286,13 @@ def load_external_network(source: str | Path) -> nn.Module:
 
 @torch.no_grad()
 def super_resolve_with(
-    network: nn.Module, image: Image, scale: int = 2, ensemble: bool = False
+    network: Network, image: Image, scale: int = 2, ensemble: bool = False
 ) -> Image:
     """Enlarge an image with a network that was trained on other images.
 
     Parameters
     ----------
-    network : nn.Module
+    network : SRCNN, VDSR or EDSR
         From :func:`load_external_network`. SRCNN and VDSR enlarge the luma; the colour
         is interpolated, as in their papers.
     image : Image
@@ -318,11 +320,11 @@ def super_resolve_with(
         )
     grey = network.channels == 1
     given = luma(image).float() if grey else image.expand(3, -1, -1)
+    result = torch.zeros_like(resize(given, scale))
     orientations = ORIENTATIONS if ensemble else ORIENTATIONS[:1]
-    outputs = (
-        orient_back(network(orient(given, o)[None], scale)[0], o) for o in orientations
-    )
-    result = sum(outputs) / len(orientations)
+    for o in orientations:
+        output = orient_back(network(orient(given, o)[None], scale)[0], o)
+        result += output / len(orientations)
     if grey:
         # with the same chroma, a luma change of d changes R, G and B by 255 / 219 d
         change = (result - resize(given, scale)) * 255 / 219

@@ -70,6 +70,7 @@ def covariance_from_spectrum(image: Image, scale: int = 2) -> np.ndarray:
     constants[:, 0] += constants[:, -1]
     terms = [constants[:, :-1], np.stack([np.log(radius), x**2, 2 * x * y, y**2], 1)]
     design, weight = np.concatenate(terms, 1), np.ones_like(radius)
+    fitted = np.zeros(design.shape[1])
     for _ in range(ROUNDS):
         root = np.sqrt(weight)
         fitted = np.linalg.lstsq(design * root[:, None], wanted * root, rcond=None)[0]
