@@ -84,12 +84,17 @@ def code_of(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def checked_outputs(notebook: NotebookNode) -> list[str]:
-    """What the cells print or show that nbval compares: claims, and source code."""
+    """What each cell prints or shows that nbval compares: claims, and source code.
+
+    On a busy computer, a kernel may send the text of one cell in several parts.
+    """
     return [
-        output.get("text") or output.data.get("text/markdown", output.data)
+        "".join(
+            output.get("text") or output.data.get("text/markdown", str(output.data))
+            for output in cell.outputs
+        )
         for cell in code_of(notebook)
         if "# NBVAL_CHECK_OUTPUT" in cell.source
-        for output in cell.outputs
     ]
 
 
