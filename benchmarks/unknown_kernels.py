@@ -87,8 +87,9 @@ def least_squares(low: Image, kernel: torch.Tensor) -> Image:
         error = (blur_and_subsample(high, kernel, 2) - low).square().sum()
         down, right = high.diff(dim=1), high.diff(dim=2)
         slopes = down.square().sum() + right.square().sum()
-        (error + SMOOTHNESS * slopes).backward()
-        return float(error + SMOOTHNESS * slopes)
+        total = error + SMOOTHNESS * slopes
+        total.backward()
+        return float(total.detach())
 
     optimizer.step(loss)
     return high.detach()
