@@ -5,7 +5,7 @@
     python benchmarks/unknown_kernels.py --budget standard --seeds 0 1 2
 
 It writes ``benchmarks/results/unknown_kernels_<kernels>.json``. Each of ten photographs
-is cropped to 512 x 512 pixels, blurred with one kernel, halved and rounded to eight
+is cropped to 512 x 512 pixels (one has 500 rows), blurred with one kernel, halved and rounded to eight
 bits. ZSSR enlarges it with three kernels: bicubic (assumed), estimated by
 ``choose_kernel`` (bicubic if the estimate is refused), and true. EDSR+ was trained for
 bicubic downscaling. Regularised least squares with the true kernel learn nothing: they
