@@ -5,12 +5,12 @@
     python benchmarks/unknown_kernels.py --budget standard --seeds 0 1 2
 
 It writes ``benchmarks/results/unknown_kernels_<kernels>.json``. Each of ten photographs
-is cropped to 512 x 512 pixels (one has 500 rows), blurred with one kernel, halved and rounded to eight
-bits. ZSSR enlarges it with three kernels: bicubic (assumed), estimated by
-``choose_kernel`` (bicubic if the estimate is refused), and true. EDSR+ was trained for
-bicubic downscaling. Regularised least squares with the true kernel learn nothing: they
-are the control of ZSSR with the true kernel. All figures are the PSNR of luma in dB,
-without a border of 8 pixels.
+is cropped to 512 x 512 pixels (one has 500 rows), blurred with one kernel, halved and
+rounded to eight bits. ZSSR enlarges it with three kernels: bicubic (assumed), estimated
+by ``choose_kernel`` (bicubic if the estimate is refused), and true. EDSR+ was trained
+for bicubic downscaling. Regularised least squares with the true kernel learn nothing:
+they are the control of ZSSR with the true kernel. All figures are the PSNR of luma in
+dB, without a border of 8 pixels.
 
 The estimator was developed on pictures of BSD200, and ZSSR on astronaut, coffee, flower
 and facade; neither set is used here.
