@@ -14,7 +14,7 @@ D,
 
 Departures from the paper: G and D are smaller, and crops have 16 pixels a side instead
 of 128. Therefore, training takes minutes on a CPU instead of hours on a GPU. The style
-loss compares the responses of random filters, which are drawn anew in each step. The
+loss compares the responses of random filters, with new filters in each step. The
 paper compares features of VGG-19, which was trained on a million photographs.
 Ustyuzhaninov et al., 'What does it take to generate natural textures?', ICLR 2017,
 found that random filters suffice. The adversarial loss is least squares. All losses
