@@ -27,8 +27,8 @@ def back_project(
         :func:`dil_teach.image.resize.blur_and_subsample`.
     iterations : int
         After bicubic interpolation, 20 iterations gave the highest PSNR on four
-        photographs. If the kernel is wide, fewer iterations leave the result blurred,
-        and more amplify the rounding errors of ``low``.
+        photographs. If the kernel is wide, fewer than 20 iterations leave the result
+        blurred, and more than 20 iterations amplify the rounding errors of ``low``.
     """
     low_size, high_size = low.shape[-2:], high.shape[-2:]
     for _ in range(iterations):

@@ -32,9 +32,11 @@ GRID = 48
 ROUNDS = 4
 """Number of rounds; each centres its grid on the best pair of the previous round."""
 ZOOM = 4
-"""Half the width of the next round's grid, in cells of the present grid."""
+"""The grid of the next round extends over this number of present cells on each side of
+the best pair."""
 LARGEST = 20
-"""Largest p and q; with them, the mixtures differ by 1/20 of the layers' contrast."""
+"""Largest p and q; with these values, the mixtures differ by 1/20 of the layers'
+contrast."""
 LEVELS = 3
 """Number of scales, each half as large, at which :func:`exclusion` compares edges."""
 LEAST_EDGE = 1e-4

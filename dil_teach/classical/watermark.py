@@ -33,10 +33,11 @@ START_COLOUR, START_OPACITY, LEAST_START = 0.8, 0.3, 0.06
 """Grey value, and opacity where the outline is 1, before the first step. The outline is
 at least ``LEAST_START``, so that the opacity can grow everywhere."""
 OUTLINE_QUANTILE, OPACITY_QUANTILE = 0.98, 0.995
-"""Quantiles of outline and opacity that serve as their values inside the mark."""
+"""The outline's value inside the mark is estimated by the first of these quantiles, and
+the opacity inside the mark by the second."""
 OPACITY_WEIGHT = 0.15
-"""Weight of the opacity's variation, multiplied by the number of images: for three
-images, 0.05 was better than 0.1 and 0.2 on practice images."""
+"""The opacity's variation is multiplied by this number divided by the number of images.
+For three images, a weight of 0.05 was better than 0.1 and 0.2 on practice images."""
 RANGE_WEIGHT = 5
 """Weight of the penalty for values of the clean images outside [0, 1]."""
 LEAST_LIGHT = 0.05

@@ -105,7 +105,8 @@ class DeepImagePrior:
     degradation : Degradation
         The function that made the degraded image from the unknown clean image, see
         :mod:`dil_teach.image.degradation`. Denoising uses ``identity``. Any other
-        differentiable function of a batch works, but cannot be saved.
+        differentiable function of a batch works, but a checkpoint cannot store this
+        function.
     settings : DeepImagePriorSettings
         The training budget, the size of the networks and the seed.
     """
@@ -189,9 +190,9 @@ class DeepImagePrior:
         """Whether training has ended.
 
         Training ends after ``settings.steps`` steps. Denoising ends earlier if the
-        outputs' variance has no new minimum for ``patience`` steps, or if the answer is
-        nearer to the image than the estimated noise explains (the discrepancy
-        principle, Morozov 1966).
+        outputs' variance has no new minimum for ``patience`` steps. Denoising also ends
+        if the answer is nearer to the image than the estimated noise explains: the
+        discrepancy principle (Morozov 1966).
         """
         if self.stops_early and self.best_step:
             waited = self.step - self.best_step

@@ -54,7 +54,7 @@ WARM_UP = 0.02
 KEEP = 0.999
 """Decay of the moving average of the weights."""
 MEAN_RGB = (0.4488, 0.4371, 0.4040)
-"""Mean colour that EDSR subtracts: that of DIV2K, from the authors' code."""
+"""Mean colour that EDSR subtracts: the mean colour of DIV2K, from the authors' code."""
 
 
 class SRCNN(nn.Module):
@@ -235,12 +235,12 @@ def _rounded(images: Tensor) -> Tensor:
 
 
 def load_external_network(source: str | Path) -> Network:
-    """A trained network: one that ships, or one from a file.
+    """Load a trained network: one of this library's networks, or a network from a file.
 
     Parameters
     ----------
     source : {"srcnn", "vdsr", "edsr"} or path
-        The name of a network, or a safetensors file with the weights of one. Published
+        The name of a network, or a safetensors file with a network's weights. Published
         weights of VDSR, with the layers ``input``, ``residual_layer.N.conv`` and
         ``output``, can be loaded as well.
 

@@ -16,12 +16,12 @@ another, at a small part of the cost.
 
 Departures from the paper:
 
-- Both real and fake crops get noise; the authors add it to fake crops only. Without
-  it, rounding errors tell real from fake.
+- Both real and fake crops get noise; the authors add noise to fake crops only. Without
+  noise on the real crops, D could recognise them by rounding errors.
 - The estimate is the average of k over the last steps, not the last k.
 - The result is what :func:`dil_teach.image.kernel_estimate.finish` makes of k: at the
   equilibrium k is narrower than the unknown kernel.
-- The weight of the sparsity is half of the authors'.
+- The weight of the sparsity penalty is half of the authors' weight.
 - Crops are drawn uniformly; all crops of a step form one batch.
 """
 
@@ -49,13 +49,14 @@ SIDE = sum(FILTERS) - len(FILTERS) + 1
 PATCH = 7
 """Side of the patches that the discriminator sees."""
 CENTRE = SIDE / 2
-"""Wanted centre of mass of the kernel. Half a pixel from the middle: the first
-pixel of a downscaled crop then lies between two pixels of the crop."""
+"""The regularisers move the kernel's centre of mass to this coordinate, half a pixel
+from the middle. Then the first pixel of a downscaled crop lies between two pixels of
+the crop."""
 PHASES = 15
 """The regularisers change at 1/15 and 2/15 of the steps: after 200 and 400 of 3000."""
 NOISE = 1 / 255
-"""Standard deviation of the noise on all crops, in [0, 1]. It hides rounding errors,
-which downscaling averages away."""
+"""Standard deviation of the noise on all crops, in [0, 1]. Without this noise, D could
+tell the crops apart, because downscaling averages rounding errors."""
 AVERAGE = 0.995
 """Decay of the exponential moving average of the kernel, which starts as a Gaussian."""
 SPARSITY_POWER = 0.2
@@ -69,28 +70,33 @@ class KernelGANSettings:
     steps: int = 1500
     """Number of training steps."""
     deep: bool = True
-    """Whether the generator is the paper's six layers; otherwise it is the 169 weights
-    of one kernel: the same functions, but other steps (use a learning rate of 1e-3)."""
+    """Whether the generator is the paper's six layers. Otherwise, the generator is one
+    kernel of 169 weights, which can represent the same functions, but needs a learning
+    rate of 1e-3."""
     width: int = 64
-    """Channels of the hidden layers of both networks."""
+    """Number of channels of both networks' hidden layers."""
     learning_rate: float = 2e-4
     """Initial learning rate of Adam for both networks."""
     crop: int = 64
     """Side in pixels of the crops that the generator makes smaller."""
     batch: int = 1
-    """Number of crops of the image, and of smaller crops, in each step."""
+    """Each step uses this number of real crops, and the same number of downscaled
+    crops."""
     bicubic: float = 5.0
-    """Initial weight of the distance to bicubic downscaling, which starts the generator
-    as a blur. It falls by a factor of 100 at each 1/15 of the steps."""
+    """Initial weight of the difference from bicubic downscaling. This penalty makes the
+    generator a blur at first. The weight falls by a factor of 100 at each 1/15 of the
+    steps."""
     sum_to_one: float = 0.5
-    """Weight of the difference of the kernel's sum from 1."""
+    """Weight of the difference between the kernel's sum and 1."""
     boundaries: float = 0.5
-    """Weight of kernel weights near the border."""
+    """Weight of the penalty on kernel weights near the border."""
     sparsity: float = 2.5
-    """Weight of the sparsity of the kernel, from 2/15 of the steps on. The authors' 5
-    made the kernels too narrow on pictures of 240 x 160 pixels, and 1 too wide."""
+    """Weight of the penalty that makes the kernel sparse, from 2/15 of the steps on.
+    For pictures of 240 x 160 pixels, a weight of 5 (the authors' value) made the
+    kernels too narrow, and a weight of 1 too wide."""
     centre: float = 1.0
-    """Weight of the distance of the centre of mass, from 2/15 of the steps on."""
+    """Weight of the distance between the centre of mass and ``CENTRE``, from 2/15 of
+    the steps on."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -228,8 +234,11 @@ class KernelGAN:
         return crops + NOISE * noise.to(crops)
 
     def raw_kernel(self) -> Float[Tensor, "13 13"]:
-        """The average of the generator's kernel: as narrow as a Gaussian of 3/4 of the
-        unknown kernel's covariance, not centred, with negative weights."""
+        """The average of the generator's kernel, which is not centred.
+
+        If the unknown kernel is a Gaussian, this kernel has 3/4 of its covariance. Some
+        weights are negative.
+        """
         return self.average / self.average.sum()
 
     def kernel(self) -> Float[Tensor, "_kh _kw"]:
@@ -263,8 +272,8 @@ class DeepLinear(nn.Module):
     def forward(self) -> Float[Tensor, "13 13"]:
         """The one kernel that equals all layers.
 
-        A delta at one output pixel is passed back through the transposed layers: what
-        arrives at the input are the weights of the input's pixels.
+        A delta at one output pixel is passed back through the transposed layers. The
+        result at the input contains the weights of the input's pixels.
         """
         kernel = self.filters[0].new_ones(1, 1, 1, 1)
         for weights in reversed(self.filters):
@@ -273,7 +282,7 @@ class DeepLinear(nn.Module):
 
 
 class OneKernel(nn.Module):
-    """The same set of functions with 169 weights; it starts at 0."""
+    """One kernel of 169 weights, for the same functions as six layers; initially 0."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -334,10 +343,13 @@ def border_mask() -> Float[Tensor, "13 13"]:
 
 
 def kernel_for_scale_4(kernel: Kernel2d) -> Float[Tensor, "_kh _kw"]:
-    """The kernel of downscaling by 4, from that of scale 2 (paper, supplementary).
+    """The kernel of downscaling by 4, from the kernel of downscaling by 2.
 
-    Downscaling twice with ``kernel`` blurs once more with the kernel at twice the
-    distance between its weights. Returns 3 n - 2 pixels for each n, with sum 1.
+    See the paper's supplementary material.
+
+    Downscaling twice equals one downscaling with ``kernel``, blurred by a copy of
+    ``kernel`` that has zeros between its weights. A side of n pixels becomes 3 n - 2;
+    the sum is 1.
     """
     weights = torch.from_numpy(check_kernel(kernel))
     rows, columns = weights.shape

@@ -24,18 +24,21 @@ SCALES = (1.0, 0.8, 0.64, 0.51, 0.41)
 MOST = 16
 """Largest number of good matches that is counted."""
 LEAST = 9
-"""Number of good matches that a patch needs in the paper's figure."""
+"""In the paper's figure, a patch recurs if it has at least this number of good
+matches."""
 HALF_PIXEL = (-1 / 16, 9 / 16, 9 / 16, -1 / 16)
 """Bicubic weights half-way between two pixels (Keys 1981, a = -1/2)."""
 CONTRAST = 0.25
-"""Largest distance of a good match, as a fraction of the patch's own squared contrast.
-Without this limit, 61% of the patches of grey white noise would have a good match."""
+"""The distance of a good match is at most this fraction of the patch's squared
+contrast. Without this limit, 61% of the patches of grey white noise would have a good
+match."""
 UNSEEN = (2 / 255) ** 2
 """A match is always good up to this squared distance per value: two grey levels, which
 are not visible."""
 ENOUGH = 4000
-"""For photographs, this number of patches on a regular grid gives the recurrence score
-within 0.01. tests/patches/test_recurrence.py checks this on three photographs."""
+"""For photographs, using only this number of patches on a regular grid changes the
+recurrence score by at most 0.01. tests/patches/test_recurrence.py checks this on three
+photographs."""
 
 
 def recurrence_map(
@@ -112,10 +115,10 @@ def match_distances(
 def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     """The largest squared distance of a good match, for each patch (means subtracted).
 
-    As in the paper, we take the distance between the patch and the same patch moved by
-    half a pixel (left, right, up or down, bicubic; the largest of the four), because a
-    perfect copy may lie between the pixels. (A copy of texture may be missed if it is
-    half a pixel off in both directions.)
+    As in the paper, the patch is compared with the same patch moved by half a pixel,
+    because a perfect copy may lie between the pixels. The patch is moved left, right,
+    up and down (bicubic), and we take the largest of the four distances. We may miss a
+    copy of texture that is half a pixel off in both directions.
 
     We add two limits to the distance. The upper limit is a quarter of the patch's own
     squared contrast. In noise, a move by half a pixel changes a patch by more than this
@@ -123,7 +126,8 @@ def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     grey levels (of 255) per value, which are not visible, so that noise does not make
     patches of clear sky differ.
 
-    Parameters, and places in the result, are as in :func:`recurrence_map`.
+    The parameters are those of :func:`recurrence_map`. The result has a value at the
+    top left pixel of each patch, too.
     """
     moved = [contrast(half - image, patch_size) for half in moved_by_half(image)]
     farthest = torch.stack(moved).amax(0)

@@ -39,7 +39,7 @@ from dil_teach.patches.extract import extract_patches
 ROUNDS = 3
 """Number of iterations: airlight and contrast are estimated from each other."""
 HAZIEST = 0.02
-"""Fraction of the pixels that count as the haziest part."""
+"""The haziest part of the picture consists of this fraction of the pixels."""
 CONTRAST_TO_TRANSMISSION = 0.7
 """Transmission of the haziest part, divided by its relative contrast. This ratio is
 below 1 because rounding to eight bits adds contrast."""
@@ -48,8 +48,8 @@ MEASURING = DarkChannelSettings(patch=5, radius=8, eps=1e-2)
 MOST_CONTRAST = 0.6
 """Upper limit of the relative contrast in the haziest part."""
 MARGIN = 0.03
-"""Added to the estimated brightness, in sRGB, because an airlight that is too dark does
-more harm than an airlight that is too bright."""
+"""This value, in sRGB, is added to the estimated brightness, because an airlight that
+is too dark does more harm than an airlight that is too bright."""
 SKY_CONTRAST, SCENE_CONTRAST = 0.035, 0.055
 """Largest relative contrast of the sky, and smallest relative contrast of the farthest
 walls, in the practice scenes."""
@@ -74,7 +74,8 @@ CORRELATION = 0.8
 PAIR_ERROR = 0.03
 """Error, in linear light, above which a pair loses most of its weight."""
 PRIOR = 0.02 * (PAIR_ERROR / 0.2) ** 2
-"""Weight of the first estimate, whose standard deviation is assumed to be 0.2."""
+"""The first estimate has this weight in the fit, because we assume that its standard
+deviation is 0.2."""
 
 # Settings for an airlight that varies over the picture
 VARYING_ROUNDS = 4
@@ -82,11 +83,13 @@ VARYING_ROUNDS = 4
 VARYING = DarkChannelSettings(patch=7, radius=8, eps=1e-2)
 """Settings for computing the transmission, which determines the weights of the fit."""
 RIDGE = (0.09, 0.03, 0.03, 0.03, 0.03, 0.03, 0.003)
-"""Weights of the priors of the six coefficients and of the scene's mean colour."""
+"""The fit multiplies the squared deviations from the prior by these weights. Six
+weights belong to the coefficients of the airlight, and the last to the scene's mean
+colour."""
 SCENE = 0.2
-"""Prior of the mean colour of the haze-free scene, in linear light."""
+"""The fit expects this mean colour of the haze-free scene, in linear light."""
 CELLS = 9
-"""Number of grid points of the airlight along each side."""
+"""The airlight is computed on a grid with this number of points along each side."""
 
 
 def find_airlight(

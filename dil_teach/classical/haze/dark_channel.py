@@ -46,7 +46,8 @@ class DarkChannelSettings:
     patch: int = 15
     """Side of the patches in pixels, odd."""
     omega: float = 0.95
-    """Fraction of the haze that is removed; the rest keeps distant objects distant."""
+    """Fraction of the haze that is removed. The remaining haze makes distant objects
+    look distant."""
     radius: int = 0
     """Radius of the guided filter in pixels of the working copy. 0 means an eighth of
     the shorter side; -1 means no refinement."""
@@ -181,8 +182,8 @@ def invert_haze(
 ) -> HazeFree:
     """Remove haze from the frames, given the transmission of their working copy.
 
-    ``small`` is the :func:`working_copy`. The transmission is upscaled along the edges
-    of the frames. The airlight is one colour, or a map of any size.
+    ``small`` is the :func:`working_copy`. The transmission is upscaled with the edges
+    of the frames as a guide. The airlight is one colour, or a map of any size.
     """
     size = frames.shape[-2:]
     if small.shape[-2:] != size:

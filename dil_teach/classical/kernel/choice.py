@@ -1,13 +1,13 @@
-"""A blur kernel that is safe to use: an estimate, or none if it is not sure.
+"""Choose a blur kernel: return an estimate, or None if the estimate is not reliable.
 
 A kernel that is too wide costs super-resolution more than the kernel of the camera can
-gain. So the Gaussian from the power spectrum is accepted only if it passes a test of
-its own: patches of the image, downscaled with the kernel between the two scales, must
-have nearly the same distribution as the image's own patches. The sliced Wasserstein
-distance must be much smaller than with bicubic downscaling, and nearly as small as with
-the best kernel of any shape. A blur by motion fails the second condition, because no
-Gaussian explains it; an image that was downscaled by bicubic interpolation fails the
-first.
+gain. So the Gaussian from the power spectrum is accepted only if it passes this test:
+patches of the image, downscaled with the kernel between the two scales, must have
+nearly the same distribution as the image's own patches. The sliced Wasserstein distance
+must be much smaller than with bicubic downscaling, and nearly as small as with the best
+kernel of any shape. A blur by motion fails the second condition, because no Gaussian
+explains this blur. An image that was downscaled by bicubic interpolation fails the
+first condition.
 """
 
 from typing import NamedTuple
@@ -64,7 +64,7 @@ def choose_kernel(image: Image, seed: int = 0) -> KernelChoice:
     settings = KernelByDistributionSettings.quick(seed=seed)
     free = fit(KernelByDistribution(image, settings))
     covariance = covariance_from_spectrum(image)
-    # between two scales there is 3/4 of the covariance
+    # the kernel between two scales has 3/4 of the covariance
     kernels = {
         "bicubic": bicubic_kernel(),
         "gaussian": gaussian_of(0.75 * covariance, 13),

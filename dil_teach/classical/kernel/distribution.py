@@ -36,11 +36,13 @@ SIDE = 13
 MIN_SIDE = 64
 """Smallest side of the image in pixels."""
 NOISE = 2 / 255
-"""Standard deviation of the noise on all patches, in [0, 1]. It hides rounding errors,
-which downscaling averages away."""
+"""Standard deviation of the noise on all patches, in [0, 1]. Without this noise, the
+distributions also differ because downscaling averages the rounding errors of the
+image."""
 CONTRASTS = 0.75, 0.83, 0.91, 1.0, 1.1, 1.2, 1.32
 JUDGED = 4096
-"""Contrasts and number of patches with which given kernels are compared."""
+"""For given kernels, :meth:`KernelByDistribution.distance` tries these contrasts, and
+uses this number of patches."""
 START = 2.0
 """Variance of the initial Gaussian kernel, in square pixels."""
 
@@ -121,7 +123,7 @@ class KernelByDistribution:
     done = all_steps_taken
 
     def train_step(self) -> dict[str, Tensor]:
-        """Compare the image's patches with those of its downscaled self."""
+        """Compare patches of the image and its downscaled copy; update the kernel."""
         progress = self.step / self.total_steps
         set_learning_rate(
             self.optimizer, self.settings.learning_rate * schedule(progress)
@@ -177,15 +179,16 @@ class KernelByDistribution:
         return (chosen + NOISE * noise - self.mean) @ directions
 
     def distance(self, raw: Kernel2d) -> float:
-        """The distance of a given kernel, with the best of some contrasts.
+        """The distance between two scales for a given kernel and the best contrast.
 
-        It compares estimates of one image, for example Gaussians with other kernels.
+        Use this distance to compare estimates for one image, for example a Gaussian and
+        a kernel of another shape.
 
         Parameters
         ----------
         raw : Float["kh kw"]
-            A kernel between the two scales, as :meth:`raw_kernel`. For a Gaussian it
-            has 3/4 of the covariance of the unknown kernel.
+            A kernel between the two scales, like the result of :meth:`raw_kernel`. If
+            the unknown kernel is a Gaussian, this kernel has 3/4 of its covariance.
         """
         weights = torch.from_numpy(check_kernel(raw)).to(self.grey)
         rng, self.rng = self.rng, torch.Generator().manual_seed(self.settings.seed)

@@ -23,8 +23,8 @@ from dil_teach.image.kernel_estimate import gaussian_of
 WINDOW = 64
 """Side of the windows in pixels whose power spectra are averaged."""
 BAND = (0.05, 0.44)
-"""Frequencies in cycles per pixel. Higher ones are changed by aliasing, lower ones by
-the windows."""
+"""Frequencies in cycles per pixel. Aliasing changes the power above this band, and the
+windows change the power below this band."""
 ANGLES = 12
 """Number of orientations with a constant of their own; others are interpolated."""
 ROUNDS = 4

@@ -61,7 +61,7 @@ def update(
     target : Image
         Float[Tensor, "c h w"].
     sources : sequence of Image
-        One or several.
+        One source image or several.
     importances : sequence of Float[Tensor, "1 h w"] or None
         A map of weights, at least 0, for each source. Patches with a pixel of weight 0
         are not used.
@@ -83,7 +83,7 @@ def update(
     used = weights > 0
     patches, weights, ours = patches[used], weights[used], ours[used]
 
-    # coherence: each target patch votes for the values of its nearest source patch
+    # coherence: each target patch votes for the values of the nearest source patch
     nearest = nearest_rows(theirs, ours)[1][:, 0]
     weight = weights[nearest] * (1 - alpha) / weights[nearest].sum()
     votes = patches[nearest] * weight[:, None]

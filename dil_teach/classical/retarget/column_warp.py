@@ -20,9 +20,10 @@ WINDOW = 7
 """Number of columns that are compared at a cut. Patches for completeness and coherence
 have the same side."""
 PLACE = 0.01
-"""Weight of the squared distance, in widths, between a column and its place in uniform
-stretching. With weight 0, the scores are even better but the result is poor: two copies
-of the image side by side, or one column repeated over half of the width."""
+"""A column's squared distance from its position in uniform stretching is multiplied by
+this weight. Distances are fractions of the width. With weight 0, the scores are even
+better but the result is poor: two copies of the image side by side, or one column
+repeated over half of the width."""
 
 
 def column_warp(image: Image, width: int) -> Image:

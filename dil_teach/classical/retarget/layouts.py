@@ -11,9 +11,9 @@ from dil_teach.image.convention import Image
 Map = Float[Tensor, "1 _h _w"]
 
 POWER = 3.5
-"""Exponent of the columns' stiffness: at 0, all columns are stretched equally.
-``POWER`` and the settings below were chosen on the first five photographs of
-benchmarks/retargeting_with_patches.py."""
+"""A column's stiffness is its mean gradient to this power; with the power 0, all
+columns are stretched equally. ``POWER`` and the settings below were chosen on the first
+five photographs of benchmarks/retargeting_with_patches.py."""
 OBJECT = 0.2
 """Widest gap inside an object, as a fraction of the width. Smooth columns in such a
 gap, between detailed columns, keep their width."""

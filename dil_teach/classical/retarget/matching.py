@@ -25,8 +25,9 @@ Chosen by hand. (GPNN's paper has 10 updates at each level.)"""
 SHRINK = 0.75
 """Size of a level, divided by the size of the next finer level."""
 PLACE_WEIGHT = 3.0
-"""Weight of a patch's place (as fractions of the image's sides) in comparisons. We
-depart from the papers, which compare only pixel values. Chosen by hand."""
+"""A patch's position is multiplied by this weight before patches are compared.
+Positions are fractions of the image's sides. We depart from the papers, which compare
+only pixel values. The weight was chosen by hand."""
 COMPONENTS = 32
 """Number of principal components that represent a patch. Chosen by hand."""
 SAMPLE = 4000

@@ -27,7 +27,8 @@ def fast_seams_in_turn(
     count : int
         Number of seams: 1 to w - 1.
     bias : Float[Tensor, "h w"]
-        Added to the cost of each pixel; above 0 protects the pixel, below 0 removes it.
+        The bias is added to the cost of each pixel. Seams avoid pixels with a positive
+        bias, and prefer pixels with a negative bias.
 
     Returns
     -------
@@ -78,7 +79,7 @@ def _costs_at(
 
 
 class _Table:
-    """The energy table M, and its best seam, for costs that change after each seam."""
+    """The energy table M and the best seam, for costs that change after each seam."""
 
     def __init__(self, costs: np.ndarray) -> None:  # [3 h w] or [1 h w]
         steps, height, width = costs.shape

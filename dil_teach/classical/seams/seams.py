@@ -72,7 +72,8 @@ def find_seam(costs: Costs) -> Int[Tensor, "h"]:
     """The seam of least energy: its column in each row, by dynamic programming.
 
     ``costs`` are those of :func:`energy_map`; in the first row, only the cost from
-    above counts. Of several best seams, we take the one that ends farthest left.
+    above is used. If several seams have the least energy, we take the seam that ends
+    farthest left.
     """
     steps = (costs if costs.ndim == 3 else costs.expand(3, -1, -1)).cpu()
     height, width = steps.shape[1:]

@@ -23,7 +23,7 @@ SMOOTHNESS = 50.0
 ROUNDS = 5
 """Number of rounds of fitting and cutting; in later rounds the mask hardly changes."""
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
-"""Steps (dy, dx) to half of the eight neighbours, so that each pair counts once."""
+"""Steps (dy, dx) to half of the eight neighbours, so that each pair is used once."""
 SURE = 1e4
 """Cost, in nats, of a pixel that contradicts its hint: more than any boundary costs."""
 UNIT = 1e-3

@@ -19,8 +19,8 @@ pixels. The flow to a frame that does not exist is zero."""
 
 NEXT, BEFORE = 0, 1
 UNLIKE = 0.05
-"""Difference between a frame and a warped frame at which the weight of the warped frame
-is exp(-1/2)."""
+"""If a warped frame differs from the frame by this amount, the warped frame has the
+weight exp(-1/2)."""
 PIXEL = 0.7
 """Standard deviation, in pixels, of the blur that makes a mask's edges soft."""
 CONFIDENCE_BLUR = 1.5
@@ -42,7 +42,7 @@ def optical_flows(frames: Float[Tensor, "t _c h w"]) -> Flows:
 def motion(flows: Flows) -> Float[Tensor, "t 2 h w"]:
     """The motion of each pixel, down and right, with mean 0 and standard deviation 1.
 
-    If hardly anything moves, the standard deviation of the result is smaller.
+    If hardly anything moves, the standard deviation of the result is below 1.
     """
     moved = (flows[:, NEXT] - flows[:, BEFORE]) / 2
     moved[[0, -1]] *= 2  # the first and the last frame have only one neighbour
@@ -78,7 +78,8 @@ def steady(
     """Reduce the flicker of a video's masks, and soften their edges; in [0, 1].
 
     Each mask is averaged with the masks of the previous and the next frame, which are
-    warped along the flow. A warped mask counts more where its frame is more similar.
+    warped along the flow. The weight of a warped mask is high where the two frames are
+    similar.
     """
     colours = frames.detach().cpu().double().numpy()
     soft = [gaussian_filter(m, PIXEL) for m in masks[:, 0].cpu().double().numpy()]

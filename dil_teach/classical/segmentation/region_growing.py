@@ -46,19 +46,20 @@ MAX_COLOUR_EVIDENCE, MAX_PATCH_EVIDENCE = 8.0, 20.0
 """Largest log-likelihood ratios, in nats, while the mask grows: Gaussian mixtures are
 overconfident about pixels to which they were not fitted."""
 EVIDENCE = 2.0
-"""Weight of the log-likelihood ratio in the cut: its mean absolute value, in nats."""
+"""Before the cut, log-likelihood ratios are scaled to this mean absolute value, in
+nats."""
 SMOOTHNESS, SMOOTHNESS_OF_TEXTURE = 5.0, 4.0
 """Costs, in nats, of a boundary between two pixels of equal colour: with and without
 evidence from colours. GrabCut's cost, 50 nats, would cut off thin parts."""
 ROUNDS = 5
 """Number of rounds of learning and cutting; in later rounds the mask hardly changes."""
 PATCH_ROUNDS = (1, 2)
-"""Rounds in which patch mixtures are fitted: in round 0 there are too few patches, and
-later the mixtures hardly change."""
+"""Gaussian mixtures are fitted to patches in these rounds. In round 0 there are too few
+patches, and after round 2 the mixtures hardly change."""
 COLOUR_BLUR, PATCH_BLURS = 2.0, (1.5, 3.0)
 """Standard deviations, in pixels, of the blurs on log-likelihood ratios."""
 MOTION = 3
-"""The features have this number of copies of the motion, and three of the colours."""
+"""The features contain the motion this number of times, and the colours three times."""
 
 Where = Bool[Tensor, "n 1 h w"]
 
@@ -82,7 +83,7 @@ class Start:
     """1 in the foreground, 0 in the background."""
     features: Float[Tensor, "n _k h w"]
     """The features of the last cut: texture, motion, and the log-likelihood ratios of
-    colour and patch mixtures."""
+    Gaussian mixtures of colours and of patches."""
     seed: int
 
 
@@ -111,7 +112,7 @@ def start_segmentation(
 
 
 def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
-    """Cut a mask in [0, 1] with a better log-likelihood ratio of the foreground.
+    """Cut a mask in [0, 1], given a new log-likelihood ratio of the foreground.
 
     The ratio may have any unit, because it is scaled. The mask is cut along edges, has
     the size of the given pictures, and in a video is averaged along the motion.

@@ -18,10 +18,11 @@ PATCH_SIZE = 7
 NEIGHBOURS = 64
 """Number of nearest patches with which each patch is compared (paper)."""
 PLACE = 3.0
-"""Weight of the distance between places: c in equation 1 of the paper."""
+"""Weight of the distance between the positions of two patches: c in equation 1 of the
+paper."""
 ATTENTION = 4
-"""Longer side of the picture, divided by the standard deviation of the Gaussian weight
-around the centre of the salient pixels."""
+"""Pixels near the centre of the salient pixels get more weight. The standard deviation
+of this Gaussian weight is the picture's longer side divided by this number."""
 
 
 def saliency(image: Image) -> Float[Tensor, "1 h w"]:

@@ -30,9 +30,11 @@ Gaussians in a mixture."""
 TRAINING_PATCHES = 1000
 """Number of random patches to which a mixture is fitted; more patches do not help."""
 BLOCK = 16
-"""Side, in pixels, of a square of the checkerboard that splits the patches in two."""
+"""A checkerboard with squares of this side, in pixels, splits the patches into two
+sets."""
 SHRINKAGE = 0.4
-"""Weight of a multiple of the identity matrix in the covariance of the features."""
+"""The covariance matrix of the features is averaged with a multiple of the identity
+matrix, which has this weight. The average is always invertible."""
 
 Maps = Float[Tensor, "n _k h w"]
 Where = Bool[Tensor, "n 1 h w"]
@@ -144,10 +146,11 @@ def patch_evidence(
     """The ratio of :func:`discriminant`, but with Gaussian mixtures of grey patches.
 
     Gaussian mixtures describe patches well (Zoran and Weiss, ICCV 2011). A patch is
-    smaller than the window of the features, so the mask's boundary is sharper. On its
-    training patches, a mixture would only confirm their labels. Therefore, mixtures are
-    fitted to the black squares of a checkerboard and evaluated on the white squares,
-    and the reverse. The ratio is 0 if a texture has too few training patches.
+    smaller than the window of the features, so the mask's boundary is sharper. A
+    mixture is overconfident about the patches to which it was fitted. Therefore,
+    mixtures are fitted to the black squares of a checkerboard and evaluated on the
+    white squares, and the reverse. The ratio is 0 if a texture has too few training
+    patches.
     """
     half = PATCH_SIZE // 2
     grey = _mirrored(images.mean(1, keepdim=True), half, half)

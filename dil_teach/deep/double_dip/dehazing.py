@@ -51,13 +51,16 @@ MIN_SIDE = 16
 GRID = 64
 """Number of cells of the transmission grid along the longer side."""
 QUANTILE = 0.9
-"""Fraction of the bounds that lie below the best transmission. Most bounds are too low,
-because nothing nearby is black. Noise makes a few bounds too high."""
+"""The envelope penalty is smallest if this fraction of the lower bounds is below the
+transmission. Most bounds are too low, because nothing nearby is black. Noise makes a
+few bounds too high."""
 EDGE = 0.1
-"""Colour difference, summed over the channels, that gives the similarity 1 / e."""
+"""If the colours of two neighbours differ by this sum over the channels, their
+similarity is 1 / e."""
 TRUST = 0.65
-"""Weight of the mask in its geometric mean with the guided dark channel. One of these
-transmissions tends to be too high, the other too low."""
+"""The transmission is a geometric mean, in which the mask has this weight and the
+guided dark channel has the rest. If the mask is too high, the dark channel tends to be
+too low, and the reverse."""
 
 
 @dataclass(frozen=True)

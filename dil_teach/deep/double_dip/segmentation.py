@@ -52,11 +52,14 @@ class SegmentationSettings:
     hint: float = 0.1
     """Weight of the hints: the mask should be 1 or 0 at marked pixels."""
     start: float = 0.1
-    """Weight, falling to 0, of the difference from a segmentation without networks."""
+    """Weight of the difference between the mask and a segmentation without networks.
+    The weight falls to 0 during training."""
     border: float = 0.3
-    """Weight of the length of the mask's boundary, which counts less at image edges."""
+    """Weight of the length of the mask's boundary; a boundary at an image edge costs
+    less than elsewhere."""
     binary: float = 0.1
-    """Weight, growing from 0, of mask * (1 - mask), which is 0 for a binary mask."""
+    """Weight of mask * (1 - mask), which is 0 for a binary mask. The weight grows from
+    0 during training."""
     seed: int = 0
     """Seed of the start, the weights, the network inputs and their noise."""
 

@@ -77,14 +77,15 @@ class SeparatedLayers:
 
     first: Image
     second: Image
-    """Float[Tensor, "c h w"] in [0, 1], of the mixtures' size, in closed form from the
-    coefficients. For one mixture, the networks give the difference of the layers."""
+    """Both layers are Float[Tensor, "c h w"] in [0, 1], as large as the mixtures. They
+    are computed in closed form from the coefficients. For one mixture, the networks
+    give the difference of the layers."""
     coefficients: tuple[float, ...]
-    """The first layer's share of each mixture."""
+    """The fraction of the first layer in each mixture."""
     network_first: Image
     network_second: Image
-    """The outputs of the networks, as large as the networks' training images. Use them
-    for noisy mixtures, because the closed form amplifies noise."""
+    """The outputs of the networks, as large as the networks' training images. Use these
+    outputs for noisy mixtures, because the closed form amplifies noise."""
 
 
 class Separation:

@@ -6,7 +6,7 @@ images. One network draws the back, the clean images, from similar inputs:
 
     mean |a c + (1 - a) back - I|^2 + variation weight * TV((I - a c) / (1 - a)).
 
-Opacity and colour start from the total-variation estimate
+The initial opacity and colour are the total-variation estimate
 (:mod:`dil_teach.classical.watermark`). The total variation is the only penalty. After
 training, the clean images are `(I - a c) / (1 - a)` inside the mark, and the given
 images elsewhere.

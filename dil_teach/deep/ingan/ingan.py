@@ -3,8 +3,8 @@ of a Natural Image', ICCV 2019.
 
 A generator G learns from one image x to draw it at any size and shape. A discriminator
 D learns to distinguish patches of x from patches of G's output, and G learns to draw
-patches that D accepts. In each step G draws y = G(x; T) under a random transformation
-T, and
+patches that D takes for patches of x. In each step G draws y = G(x; T) under a random
+transformation T, and
 
     loss of G =  - mean D(y)                       adversarial
                  + w_r |G(y; inverse of T) - x|    reconstruction

@@ -24,11 +24,12 @@ PLACE_CHANNELS = 6
 FEATURES = 64
 """Number of channels of each discriminator layer, as in the authors' first layer."""
 COARSEST, FINER = ((64, 64, 64), 4), ((48, 64), 2)
-"""Sizes of the network of the coarsest level, and of the others: the channels at each
-scale inside the network, from fine to coarse, and the number of residual blocks."""
+"""The networks of the coarsest level and of the finer levels have these numbers of
+channels (at each scale inside the network, from fine to coarse) and of residual
+blocks."""
 DETAIL_FADES = 30.0
-"""How fast the weight of the image's detail falls with stretching along one side. The
-weight is 0.78 for stretching by 1.1, and 0.04 for stretching by 1.5."""
+"""Where the image is stretched, the weight of the image's detail is below 1: it is 0.78
+for stretching one side by 1.1, and 0.04 for stretching one side by 1.5."""
 
 
 class Generator(nn.Module):

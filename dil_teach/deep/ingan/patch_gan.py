@@ -86,8 +86,9 @@ def weighted(terms: Sequence[Tensor], progress: float) -> Float[Tensor, ""]:
 def scale_weights(progress: float, scales: int) -> list[float]:
     """Weights of the discriminator's scales, the finest first; their sum is 1.
 
-    The coarsest scale has the largest weight at first, so large structures are learned
-    first; at the end, the finest scale does. The authors change the weights, too.
+    At first, the coarsest scale has the largest weight, so large structures are learned
+    first. At the end, the finest scale has the largest weight. The authors change the
+    weights, too.
     """
     weights = [
         (1 - progress) * scale + progress * (scales - 1 - scale) + 1

@@ -71,7 +71,8 @@ AVERAGE = 0.99
 """Decay of the exponential moving average of G's weights. The results are computed with
 the averaged weights, because G's own weights never converge."""
 MOST_DOUBLINGS = 3
-"""Largest number of doublings in a result. Each doubling adds errors of the network."""
+"""Largest number of times that a result is doubled. Each doubling adds errors of the
+network."""
 
 
 @dataclasses.dataclass(frozen=True)

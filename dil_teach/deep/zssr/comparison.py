@@ -14,10 +14,10 @@ def compare(zssr: ZSSR) -> dict[str, Image]:
     """The result of ZSSR after each of its steps, and two baselines, all in [0, 1].
 
     ``bicubic`` and ``bicubic + back-projection`` are the baselines; the second baseline
-    uses the same kernel as ZSSR and twenty iterations, its best number. ``raw`` is the
-    network's output. ``ensemble`` is the mean output over orientations. ``raw +
-    back-projection`` shows the effect of back-projection. ``final`` is the result of
-    :meth:`ZSSR.super_resolve`.
+    uses the same kernel as ZSSR and twenty iterations, the best number for this
+    baseline. ``raw`` is the network's output. ``ensemble`` is the mean output over
+    orientations. ``raw + back-projection`` shows the effect of back-projection.
+    ``final`` is the result of :meth:`ZSSR.super_resolve`.
     """
     scale, kernel, rounds = zssr.scale, zssr.kernel, zssr.back_projections
 

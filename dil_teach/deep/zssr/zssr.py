@@ -55,8 +55,8 @@ class ZSSRSettings:
     steps: int = 500
     """Number of training steps."""
     gradual: int = 2
-    """Number of stages. Each stage has a larger scale, and its result gives the fathers
-    of the next stage (paper, section 3)."""
+    """Number of stages. Each stage has a larger scale than the stage before. The
+    fathers of the next stage are cut from the result of a stage (paper, section 3)."""
     depth: int = 8
     """Number of 3 x 3 convolutions. The receptive field has 2 * depth + 1 pixels a
     side at low resolution."""
@@ -67,15 +67,15 @@ class ZSSRSettings:
     crop: int = 24
     """Side of the sons in pixels."""
     batch: int = 2
-    """Number of pairs of father and son in each step."""
+    """Number of father-son pairs in each step."""
     father_scales: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
     """Scales of the image copies from which fathers are cropped."""
     augment: bool = True
     """Whether fathers are flipped and rotated to eight orientations."""
     noise: float = 0.0
-    """Standard deviation, in [0, 1], of the noise that is added to the sons. Use it for
-    noisy images (paper, section 3). A value above 0 turns off back-projection, which
-    would restore the noise."""
+    """Standard deviation, in [0, 1], of the noise that is added to the sons. Use this
+    setting for noisy images (paper, section 3). A value above 0 turns off
+    back-projection, which would restore the noise."""
     jpeg_quality: int | None = None
     """Sons' JPEG quality for compressed images; any value turns off back-projection."""
     back_projections: int = 3
