@@ -7,10 +7,10 @@
 It writes ``benchmarks/results/unknown_kernels_<kernels>.json``. Each of ten photographs
 is cropped to 512 x 512 pixels (one has 500 rows), blurred with one kernel, halved and
 rounded to eight bits. ZSSR enlarges it with three kernels: bicubic (assumed), estimated
-by ``choose_kernel`` (bicubic if the estimate is refused), and true. EDSR+ was trained
-for bicubic downscaling. Regularised least squares with the true kernel learn nothing:
-they are the control of ZSSR with the true kernel. All figures are the PSNR of luma in
-dB, without a border of 8 pixels.
+by ``choose_kernel`` (bicubic if the estimate is refused), and true. SRCNN, VDSR and
+EDSR+ were trained for bicubic downscaling. Two controls learn nothing: back-projection
+with the same three kernels, and regularised least squares with the true kernel. All
+figures are the PSNR of luma in dB, without a border of 8 pixels.
 
 The estimator was developed on pictures of BSD200, and ZSSR on astronaut, coffee, flower
 and facade; neither set is used here.
@@ -38,6 +38,7 @@ from dil_teach import (
     resize,
     super_resolve_with,
 )
+from dil_teach.classical.back_projection import back_project
 from dil_teach.image.convention import Image, from_uint8
 from dil_teach.image.kernel_estimate import gaussian_of
 
@@ -95,6 +96,15 @@ def least_squares(low: Image, kernel: torch.Tensor) -> Image:
     return high.detach()
 
 
+def outside(low: Image) -> dict[str, Image]:
+    """The image enlarged by networks that were trained on other images."""
+    return {
+        "SRCNN": super_resolve_with(load_external_network("srcnn"), low),
+        "VDSR": super_resolve_with(load_external_network("vdsr"), low),
+        "EDSR+": super_resolve_with(load_external_network("edsr"), low, ensemble=True),
+    }
+
+
 def row(name: str, truth: Image, kernel: torch.Tensor, settings: ZSSRSettings) -> dict:
     """The PSNR of each method on one photograph with one kernel."""
     low = (blur_and_subsample(truth, kernel, 2).clamp(0, 1) * 255).round() / 255
@@ -102,19 +112,21 @@ def row(name: str, truth: Image, kernel: torch.Tensor, settings: ZSSRSettings) -
     kernels = {"bicubic assumed": "bicubic", "true kernel": kernel}
     if choice.kernel is not None:
         kernels["estimated kernel"] = choice.kernel
+    interpolated = resize(low, 2)
     results = {
-        "bicubic interpolation": resize(low, 2),
+        "bicubic interpolation": interpolated,
         "least squares, true kernel": least_squares(low, kernel),
-        "EDSR+": super_resolve_with(load_external_network("edsr"), low, ensemble=True),
-    } | {
-        f"ZSSR, {what}": fit(ZSSR(low, 2, known, settings)).super_resolve()
-        for what, known in kernels.items()
-    }
+    } | outside(low)
+    for what, known in kernels.items():
+        results[f"back-projection, {what}"] = back_project(interpolated, low, known, 2)
+        results[f"ZSSR, {what}"] = fit(ZSSR(low, 2, known, settings)).super_resolve()
     found = {
         what: round(psnr_y(image.clamp(0, 1), truth, SHAVE), 2)
         for what, image in results.items()
     }
-    found.setdefault("ZSSR, estimated kernel", found["ZSSR, bicubic assumed"])
+    for method in ("back-projection", "ZSSR"):
+        assumed = found[f"{method}, bicubic assumed"]
+        found.setdefault(f"{method}, estimated kernel", assumed)
     accepted = choice.kernel is not None
     about = {"photograph": name, "seed": settings.seed, "estimate accepted": accepted}
     return about | found

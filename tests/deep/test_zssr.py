@@ -109,9 +109,9 @@ def test_a_son_is_its_father_made_smaller_by_the_kernel(facade):
         (2, (77, 95), (77, 95)),
     ],
 )
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 6])
 def test_any_scale_shape_and_channels(scale, size, expected, channels):
-    low = photo("chelsea", 48)[:channels, 4:44, 9:39]
+    low = photo("chelsea", 48).repeat(2, 1, 1)[:channels, 4:44, 9:39]
     result = fit(ZSSR(low, scale, settings=TINY, size=size)).super_resolve()
     assert result.shape == (channels, *expected)
     assert result.min() >= 0 and result.max() <= 1
@@ -227,8 +227,10 @@ def test_an_image_of_a_graph_is_learned_from_all_the_same(facade):
 def test_bad_images_are_refused():
     with pytest.raises(ValueError, match="at least 16 x 16"):
         ZSSR(torch.rand(3, 2, 3))
-    with pytest.raises(ValueError, match="split_alpha"):
-        ZSSR(torch.rand(4, 32, 32))
+    with pytest.raises(ValueError, match="expected 1 to 8 channels"):
+        ZSSR(torch.rand(9, 32, 32))
+    with pytest.raises(ValueError, match="grey or RGB"):
+        ZSSR(torch.rand(4, 32, 32), settings=ZSSRSettings(jpeg_quality=50))
 
 
 def test_a_result_that_needs_too_much_memory_is_refused():

@@ -44,6 +44,9 @@ from dil_teach.training.settings import budget, check_settings
 
 MIN_SIDE = 16
 """Smallest side of the given image in pixels."""
+CHANNELS = tuple(range(1, 9))
+"""Accepted numbers of channels. More than photographs have, because the network learns
+from the given image alone."""
 WARM_UP = 0.15
 """The learning rate rises during this fraction of a stage's steps."""
 
@@ -112,7 +115,8 @@ class ZSSR:
     Parameters
     ----------
     image : Image
-        The low-resolution image, Float[Tensor, "c h w"] in [0, 1], grey or RGB.
+        The low-resolution image, Float[Tensor, "c h w"] in [0, 1]: grey, RGB, or up to
+        8 channels of a microscope or a multispectral camera.
     scale : float or (float, float)
         Scale factor of height and width, at least 1.
     kernel : str or Float["kh kw"]
@@ -135,7 +139,12 @@ class ZSSR:
         settings: ZSSRSettings = ZSSRSettings.quick(),  # noqa: B008 (frozen)
         size: tuple[int, int] | None = None,
     ) -> None:
-        check_image(image, min_side=MIN_SIDE)
+        check_image(image, channels=CHANNELS, min_side=MIN_SIDE)
+        if settings.jpeg_quality is not None and len(image) not in (1, 3):
+            raise ValueError(
+                "jpeg_quality: expected a grey or RGB image, as in a JPEG file, got "
+                f"{len(image)} channels; leave out jpeg_quality"
+            )
         self.image = image = image.detach()
         self.scale, self.size = scale_and_size(
             _size(image), scale if size is None else None, size

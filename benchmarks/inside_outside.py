@@ -1,0 +1,356 @@
+"""Compare networks trained on other images with ZSSR, case by case.
+
+    python benchmarks/inside_outside.py                      # all sections
+    python benchmarks/inside_outside.py --sections ideal     # one section
+    python benchmarks/inside_outside.py --pictures FOLDER    # for twins and fine_tuned
+
+Each section writes ``benchmarks/results/inside_outside_<section>.json``. All figures
+are the PSNR of luma in dB at twice the size, without a border of 8 pixels (Set5: 2).
+The ten photographs are those of ``unknown_kernels.py``. Set5 is read from the folder
+that ``DIL_TEACH_DATASETS`` names. FOLDER holds the training pictures of the external
+networks, as for ``data/train_external_sr.py``; we may not distribute them. Published
+weights of VDSR are compared if ``--vdsr`` names their file.
+"""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import record
+import torch
+import tyro
+from matplotlib.cbook import get_sample_data
+from skimage import data
+from skimage.restoration import denoise_nl_means
+from unknown_kernels import middle, outside, photographs, random_gaussian
+
+from dil_teach import (
+    ZSSR,
+    ZSSRSettings,
+    blur_and_subsample,
+    fit,
+    load_external_network,
+    load_image,
+    photo,
+    psnr,
+    psnr_y,
+    resize,
+    super_resolve_with,
+)
+from dil_teach.classical.back_projection import back_project
+from dil_teach.deep.external_sr import EDSR, ExternalSettings, ExternalTraining
+from dil_teach.image.augment import add_noise, jpeg
+from dil_teach.image.convention import Image, Video, from_uint8, to_uint8
+from dil_teach.image.metrics import luma, noise_level
+from dil_teach.image.photos import benchmark_pairs
+from dil_teach.training.loop import train
+
+SHAVE = 8
+SEEDS = (0, 1, 2)
+SPECKLE = 0.1
+"""Standard deviation of the factor of each pixel in speckle noise; the mean is 1."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """Files that the project may not distribute."""
+
+    pictures: Path | None = None
+    """Training pictures of the external networks."""
+    vdsr: Path | None = None
+    """Published weights of VDSR."""
+
+
+def eight_bit(image: Image) -> Image:
+    return from_uint8(to_uint8(image))
+
+
+def halved(image: Image) -> Image:
+    return resize(image, 0.5, exact_uint8=True)
+
+
+def score(results: dict[str, Image], truth: Image, shave: int = SHAVE) -> dict:
+    """The PSNR of each result on luma, in dB."""
+    return {
+        what: round(psnr_y(eight_bit(image.clamp(0, 1)), truth, shave), 2)
+        for what, image in results.items()
+    }
+
+
+def zssr(low: Image, settings: ZSSRSettings, kernel="bicubic") -> Image:
+    return fit(ZSSR(low, 2, kernel, settings)).super_resolve()
+
+
+def ideal(files: Files) -> list[dict]:
+    """Bicubic downscaling, without noise: ZSSR `standard`, three seeds on Set5."""
+    rows = []
+    pairs = [("Set5", *pair, 2, SEEDS) for pair in benchmark_pairs("Set5", 2)]
+    for name, truth in photographs().items():
+        truth = eight_bit(truth)
+        pairs.append(("photographs", name, truth, halved(truth), SHAVE, SEEDS[:1]))
+    for kind, name, truth, low, shave, seeds in pairs:
+        interpolated = resize(low, 2)
+        results = {
+            "bicubic interpolation": interpolated,
+            "back-projection": back_project(interpolated, low, "bicubic", 2),
+        } | outside(low)
+        if files.vdsr:
+            published = load_external_network(files.vdsr)
+            results["VDSR, published weights"] = super_resolve_with(published, low)
+        row = {"pictures": kind, "image": name} | score(results, truth, shave)
+        of_seeds = [
+            score({"": zssr(low, ZSSRSettings.standard(seed=s))}, truth, shave)[""]
+            for s in seeds
+        ]
+        rows.append(row | {"ZSSR": mean(of_seeds), "ZSSR, seeds": of_seeds})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def poor_quality(files: Files) -> list[dict]:
+    """Noise of sigma 10, speckle, and JPEG of quality 50: ZSSR `quick`, three seeds.
+
+    ZSSR gets the noise that :func:`noise_level` estimates from the given image. EDSR+
+    of the image denoised by non-local means with the same estimate is the control.
+    """
+    rows = []
+    for name, truth in photographs().items():
+        truth = eight_bit(truth)
+        for seed in SEEDS:
+            for what, low in spoilt(halved(truth), seed).items():
+                level = noise_level(low)
+                settings = ZSSRSettings(seed=seed, noise=level)
+                if what == "JPEG 50":  # the file states its quality
+                    settings = ZSSRSettings(seed=seed, jpeg_quality=50)
+                results = {
+                    "bicubic interpolation": resize(low, 2),
+                    "ZSSR, noise mode": zssr(low, settings),
+                }
+                if seed == 0:
+                    results |= outside(low)
+                    results["ZSSR, clean mode"] = zssr(low, ZSSRSettings())
+                    edsr = load_external_network("edsr")
+                    calm = denoised(low, level)
+                    results["EDSR+ of NLM"] = super_resolve_with(edsr, calm, 2, True)
+                row = {"image": name, "degradation": what, "seed": seed}
+                rows.append(row | {"noise": level} | score(results, truth))
+                print(rows[-1], flush=True)
+    return rows
+
+
+def spoilt(low: Image, seed: int) -> dict[str, Image]:
+    """Three copies of an image in poor quality, in eight bits."""
+    rng = torch.Generator().manual_seed(seed)
+    noisy = add_noise(low, 10 / 255, rng)
+    speckled = low * add_noise(torch.ones_like(low), SPECKLE, rng)
+    found = {"noise 10": noisy, "speckle": speckled}
+    return {what: eight_bit(x.clamp(0, 1)) for what, x in found.items()} | {
+        "JPEG 50": jpeg(low, 50)
+    }
+
+
+def denoised(image: Image, sigma: float) -> Image:
+    """Non-local means with scikit-image's recommendation h = 0.8 sigma."""
+    pixels = image.permute(1, 2, 0).double().numpy()
+    how = {"patch_size": 5, "patch_distance": 6, "h": 0.8 * sigma, "sigma": sigma}
+    calm = denoise_nl_means(pixels, **how, fast_mode=True, channel_axis=-1)
+    return torch.from_numpy(np.asarray(calm)).float().permute(2, 0, 1).clamp(0, 1)
+
+
+def training_tiles(files: Files) -> Video:
+    """The tiles on which the external networks were trained."""
+    sys.path.append(str(Path(__file__).parents[1] / "data"))
+    from train_external_sr import tiles
+
+    assert files.pictures, "name the training pictures by --pictures"
+    return tiles(files.pictures)
+
+
+def fine_tuned(files: Files) -> list[dict]:
+    """EDSR trained further for the true kernel, against ZSSR with the true kernel."""
+    images = training_tiles(files)
+    weights = load_external_network("edsr").state_dict()
+    rows = []
+    for number, (name, truth) in enumerate(photographs().items()):
+        if number % 3 != 0:  # four of ten photographs: the training is expensive
+            continue
+        kernel = random_gaussian(number)
+        low = eight_bit(blur_and_subsample(truth, kernel, 2).clamp(0, 1))
+        row = {"image": name} | score(outside(low), truth)
+        start = time.process_time()
+        row |= score({"ZSSR, true kernel": zssr(low, ZSSRSettings(), kernel)}, truth)
+        row["ZSSR, CPU s"] = time.process_time() - start
+        settings = ExternalSettings("edsr", kernel, steps=1600, learning_rate=2e-4)
+        start = time.process_time()
+        training = ExternalTraining(images, settings, weights)
+        for _ in train(training, report_every=400):
+            step, spent = training.step, time.process_time() - start
+            network = training.average.eval()
+            result = {f"fine-tuned, {step} steps": super_resolve_with(network, low)}
+            row |= score(result, truth) | {f"{step} steps, CPU s": spent}
+        tuned = super_resolve_with(training.average, low, ensemble=True)
+        rows.append(row | score({"EDSR+, fine-tuned": tuned}, truth))
+        print(rows[-1], flush=True)
+    return rows
+
+
+def data_types(files: Files) -> list[dict]:
+    """Pictures that are no photographs of daily life, with bicubic downscaling.
+
+    EDSR+ gets three channels at a time; the PSNR is over all channels, for the range of
+    the picture.
+    """
+    views = [from_uint8(view) for view in data.stereo_motorcycle()[:2]]
+    dark = middle(photo("hubble")) / 16  # rendered: an exposure of a 16th
+    pictures = {
+        "retina": (middle(photo("retina")), 8),
+        "tissue under a microscope": (
+            middle(from_uint8(data.immunohistochemistry())),
+            8,
+        ),
+        "dark, 16 bits": (dark, 16),
+        "two views, six channels": (middle(torch.cat(views)), 8),
+    }
+    elevation = np.load(get_sample_data("jacksboro_fault_dem.npz", asfileobj=False))
+    height = torch.from_numpy(elevation["elevation"].astype("float32"))[None]
+    height = (height - height.min()) / (height.max() - height.min())
+    pictures["elevation, 16 bits"] = (middle(height), 16)
+    rows = []
+    for name, (truth, bits) in pictures.items():
+        levels = 2**bits - 1
+        low = (resize(truth, 0.5).clamp(0, 1) * levels).round() / levels
+        threes = low.split(3 if len(low) % 3 == 0 else 1)
+        edsr = load_external_network("edsr")
+        results = {
+            "bicubic interpolation": resize(low, 2),
+            "back-projection": back_project(resize(low, 2), low, "bicubic", 2),
+            "EDSR+": torch.cat([super_resolve_with(edsr, x, 2, True) for x in threes]),
+        } | {f"ZSSR, seed {s}": zssr(low, ZSSRSettings.standard(seed=s)) for s in SEEDS}
+        span = float(truth.max() - truth.min())
+        inside = (..., slice(SHAVE, -SHAVE), slice(SHAVE, -SHAVE))
+        rows.append(
+            {"picture": name, "channels": len(truth), "bits": bits}
+            | {
+                what: round(psnr(x[inside] / span, truth[inside] / span), 2)
+                for what, x in results.items()
+            }
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def shapes(files: Files) -> list[dict]:
+    """Other scales and aspect ratios; the output of EDSR+ is resized to the size."""
+    rows = []
+    for scale in ((1.5, 1.5), (1.0, 2.0), (1.3, 1.8)):
+        for name, truth in photographs().items():
+            size = tuple(
+                round(n / s) for n, s in zip(truth.shape[1:], scale, strict=True)
+            )
+            low = eight_bit(resize(truth, size=size).clamp(0, 1))
+            whole = truth.shape[1:]
+            edsr = super_resolve_with(load_external_network("edsr"), low, 2, True)
+            model = ZSSR(low, size=(whole[0], whole[1]))
+            rows.append(
+                {"scale": scale, "image": name}
+                | score(
+                    {
+                        "bicubic interpolation": resize(low, size=whole),
+                        "EDSR+ and bicubic": resize(edsr, size=whole),
+                        "ZSSR": fit(model).super_resolve(),
+                    },
+                    eight_bit(truth),
+                )
+            )
+            print(rows[-1], flush=True)
+    return rows
+
+
+def twins(files: Files) -> list[dict]:
+    """The nearest training picture of each test picture, by correlated thumbnails."""
+    assert files.pictures, "name the training pictures by --pictures"
+    trained = {
+        str(path.relative_to(files.pictures)): load_image(path)
+        for path in sorted(files.pictures.glob("*/*.[pj][np]g"))
+    }
+    tests = {name: high for name, high, _ in benchmark_pairs("Set5", 2)} | photographs()
+    rows = []
+    for name, image in tests.items():
+        found = {
+            other: max(correlation(image, x), correlation(image.flip(2), x))
+            for other, x in trained.items()
+        }
+        best = max(found, key=lambda other: found[other])
+        rows.append({"image": name, "nearest": best, "correlation": found[best]})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def correlation(a: Image, b: Image) -> float:
+    """Correlation of two thumbnails of 16 x 16 pixels, in grey."""
+    small = [resize(luma(x).float(), size=(16, 16)).flatten() for x in (a, b)]
+    return float(torch.corrcoef(torch.stack(small))[0, 1])
+
+
+def seen_test_picture(files: Files) -> list[dict]:
+    """What EDSR gains on 'woman' of Set5 if the training pictures include it.
+
+    Both networks train further for the same steps from the weights that ship; the one
+    sees tiles of 'woman' as often as those of any other picture, the other does not.
+    """
+    others = training_tiles(files)
+    pairs = benchmark_pairs("Set5", 2)
+    woman = pairs[4][1]
+    side = others.shape[-1]
+    tops, lefts = (range(0, n - side + 1, side // 2) for n in woman.shape[1:])
+    seen = torch.stack(
+        [woman[:, y : y + side, x : x + side] for y in tops for x in lefts]
+    )
+    rows = []
+    for what, images in (("unseen", others), ("seen", torch.cat([others, seen]))):
+        settings = ExternalSettings("edsr", steps=4000, learning_rate=2e-4)
+        weights = load_external_network("edsr").state_dict()
+        training = fit(ExternalTraining(images, settings, weights))
+        network: EDSR = training.average
+        found = {
+            name: psnr_y(eight_bit(super_resolve_with(network, low)), high, 2)
+            for name, high, low in pairs
+        }
+        rows.append(
+            {"woman": what, "tiles of it": len(seen), "of": len(images)} | found
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+SECTIONS: dict[str, Callable[[Files], list[dict]]] = {
+    f.__name__: f
+    for f in (
+        ideal,
+        poor_quality,
+        data_types,
+        shapes,
+        twins,
+        fine_tuned,
+        seen_test_picture,
+    )
+}
+
+
+def main(files: Files = Files(), sections: tuple[str, ...] = tuple(SECTIONS)) -> None:
+    """Measure section by section; each writes its record at once."""
+    torch.set_num_threads(1)
+    for section in sections:
+        commit = record.commit_of_code("benchmarks/inside_outside.py")
+        rows = SECTIONS[section](files)
+        kind = [key for key in rows[0] if isinstance(rows[0][key], float)]
+        means = {key: mean(r[key] for r in rows if key in r) for key in kind}
+        record.write(f"inside_outside_{section}", rows, commit, mean=means)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
