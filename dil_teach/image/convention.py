@@ -92,13 +92,12 @@ def check_image(
             f"{name}: expected float32 in [0, 1], got {image.dtype}; divide by 255"
         )
     if len(image) not in channels:
-        few = len(channels) < 3
-        wanted = (" or " if few else " to ").join(
-            map(str, channels if few else (channels[0], channels[-1]))
-        )
+        wanted = " or ".join(map(str, channels))
+        if len(channels) > 2:
+            wanted = f"{channels[0]} to {channels[-1]}"
         raise ValueError(
-            f"{name}: expected {wanted} channels, got "
-            f"{len(image)} (shape {tuple(image.shape)}); split_alpha removes alpha"
+            f"{name}: expected {wanted} channels, got {len(image)} "
+            f"(shape {tuple(image.shape)}); split_alpha removes alpha"
         )
     if min(image.shape[1:]) < min_side:
         raise ValueError(
