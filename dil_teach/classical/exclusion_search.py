@@ -23,7 +23,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from dil_teach.image.convention import Image, Video, check_images
-from dil_teach.image.resize import resize
+from dil_teach.image.resize import limit_side
 
 LARGEST_SIDE = 256
 """The search uses copies of the mixtures with this longer side, in pixels."""
@@ -58,9 +58,7 @@ def exclusion_search(mixtures: Video, blur: float = 0.0) -> tuple[float, float]:
         search. If mixtures are noisy, this blur removes the edges of the noise.
     """
     check_two_mixtures(mixtures)
-    largest = max(mixtures.shape[-2:])
-    if largest > LARGEST_SIDE:
-        mixtures = resize(mixtures, LARGEST_SIDE / largest)
+    mixtures = limit_side(mixtures, LARGEST_SIDE)
     if blur > 0:
         spread = (0, 0, blur, blur)
         values = gaussian_filter(mixtures.cpu().numpy(), spread, mode="nearest")

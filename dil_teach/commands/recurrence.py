@@ -42,7 +42,7 @@ def recurrence(
     from PIL import Image as Picture
 
     import dil_teach
-    from dil_teach.image.resize import resize
+    from dil_teach.image.resize import limit_side
     from dil_teach.patches.recurrence import (
         LEAST,
         MOST,
@@ -53,13 +53,12 @@ def recurrence(
 
     colour, alpha = load_picture(image)
     check_apart([out], image)
-    height, width = file_height, file_width = colour.shape[-2:]
+    file_height, file_width = colour.shape[-2:]
     if max_side is not None and max_side < 1:
         raise ValueError(f"--max-side: expected at least 1, got {max_side}; try 512")
-    if max_side is not None and max_side < max(height, width):
-        smaller = max_side / max(height, width)
-        height, width = (max(1, round(side * smaller)) for side in (height, width))
-        colour = resize(colour, size=(height, width)).clamp(0, 1)
+    if max_side is not None:
+        colour = limit_side(colour, max_side, min_side=1)
+    height, width = colour.shape[-2:]
     if height * width > MOST_PIXELS:
         side = int(max(height, width) * math.sqrt(MOST_PIXELS / height / width))
         raise ValueError(

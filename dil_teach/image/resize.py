@@ -233,6 +233,22 @@ def prepare_kernel(kernel: str | Kernel2d, scales: tuple[float, float]) -> str |
     return kernel
 
 
+def limit_side(
+    image: Float[Tensor, "*batch h w"], side: int, min_side: int | None = None
+) -> Float[Tensor, "*batch h2 w2"]:
+    """Downscale an image in [0, 1] whose longer side has more than ``side`` pixels.
+
+    The scale is ``side`` divided by the longer side, and the result is clamped to
+    [0, 1]. With ``min_side``, each side has at least this number of pixels, so the
+    scales of the two axes may differ.
+    """
+    scale = min(1.0, side / max(image.shape[-2:]))
+    if min_side is None:
+        return resize(image, scale).clamp(0, 1)
+    height, width = (max(round(scale * n), min_side) for n in image.shape[-2:])
+    return resize(image, size=(height, width)).clamp(0, 1)
+
+
 def pyramid(
     image: Float[Tensor, "c h w"], scales: Sequence[float], min_side: int = 1
 ) -> list[Float[Tensor, "c _h _w"]]:

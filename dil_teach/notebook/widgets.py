@@ -16,7 +16,7 @@ from IPython.display import display
 
 from dil_teach.image.convention import Image, split_alpha
 from dil_teach.image.files import load_image
-from dil_teach.image.resize import resize
+from dil_teach.image.resize import limit_side
 from dil_teach.notebook.figures import (
     Picture,
     display_html,
@@ -277,14 +277,12 @@ def uploaded_image(value: Any, default: Image, max_side: int = 2048) -> Image:
         path = Path(folder) / "your photograph"
         path.write_bytes(bytes(files[-1]["content"]))
         image, _alpha = split_alpha(load_image(path))
-    side = max(image.shape[1:])
-    if side <= max_side:
-        return image
-    small = resize(image, scale=max_side / side).clamp(0, 1)
-    print(
-        f"Your photograph of {image.shape[2]} x {image.shape[1]} pixels was downscaled "
-        f"to {small.shape[2]} x {small.shape[1]}, to save time."
-    )
+    small = limit_side(image, max_side)
+    if small.shape != image.shape:
+        print(
+            f"Your photograph of {image.shape[2]} x {image.shape[1]} pixels was "
+            f"downscaled to {small.shape[2]} x {small.shape[1]}, to save time."
+        )
     return small
 
 

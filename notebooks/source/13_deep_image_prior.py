@@ -393,8 +393,10 @@ for progress in train(dip, report_every=10):
 
 # %%
 answer, stopped, ended = dip.result(), dip.stopped_at, dip.step
-rule = "distance" if dip.too_near else "variance"
-print(f"The {rule} rule ended the training at step {ended}.")
+waited = ended - stopped >= dip.settings.patience
+rule = "The variance rule" if waited else "Neither rule"
+rule = "The distance rule" if dip.too_near else rule
+print(f"{rule} ended the training; the last step was {ended} of {more}.")
 print(f"We keep the average of step {stopped}.")
 
 # %% [markdown]

@@ -40,7 +40,7 @@ from dil_teach.image.kernel import (
     random_kernel,
 )
 from dil_teach.image.metrics import luma
-from dil_teach.image.resize import pyramid
+from dil_teach.image.resize import limit_side, pyramid
 from dil_teach.patches.extract import average_patches, extract_patches
 
 # ---------------------------------------------------------------- image files
@@ -382,6 +382,16 @@ def test_pyramid_leaves_out_what_is_too_small():
 
 
 # ---------------------------------------------------------------- augmentation
+
+
+def test_only_an_image_with_a_longer_side_is_downscaled():
+    image = torch.eye(30).expand(3, 30, 30)[:, :20]
+    assert limit_side(image, 30).equal(image)
+    small = limit_side(image, 10)
+    assert small.shape == (3, 7, 10)
+    assert small.equal(resize(image, 1 / 3).clamp(0, 1))
+    assert resize(image, 1 / 3).min() < 0  # the clamp is needed
+    assert limit_side(image[None], 10, min_side=8).shape == (1, 3, 8, 10)
 
 
 def test_the_eight_orientations_differ_and_come_back():

@@ -21,7 +21,7 @@ from torch import Tensor
 from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.convention import Video, check_images
 from dil_teach.image.guided_filter import guided_filter, guided_upsample
-from dil_teach.image.resize import resize
+from dil_teach.image.resize import limit_side
 
 Frames = Float[Tensor, "n 3 _h _w"]
 """Pictures with the same haze: sRGB-encoded in [0, 1], unless the name says linear."""
@@ -166,8 +166,7 @@ def remove_haze(
 
 def working_copy(frames: Frames) -> Frames:
     """The frames, downscaled if a side is longer than ``WORK_SIDE``."""
-    scale = WORK_SIDE / max(frames.shape[-2:])
-    return frames if scale >= 1 else resize(frames, scale).clamp(0, 1)
+    return limit_side(frames, WORK_SIDE)
 
 
 def resample_airlight(airlight: Airlight, size: Sequence[int]) -> Airlight:

@@ -38,7 +38,7 @@ from dil_teach.classical.segmentation.texture import (
 )
 from dil_teach.image.convention import Image, Video
 from dil_teach.image.guided_filter import guided_upsample
-from dil_teach.image.resize import resize
+from dil_teach.image.resize import limit_side
 
 SIDE = 192
 """Larger pictures are segmented on copies with this longer side, in pixels."""
@@ -101,11 +101,8 @@ def start_segmentation(
     of the mixtures. The sides of the small copies have at least ``min_side`` pixels.
     """
     hints = complete_hints(pictures, foreground, background)
-    scale = min(1.0, SIDE / max(pictures.shape[-2:]))
-    height, width = (max(round(scale * s), min_side) for s in pictures.shape[-2:])
-    size = height, width
-    small = torch.stack([resize(p, size=size).clamp(0, 1) for p in pictures])
-    front, back = (F.adaptive_max_pool2d(hint, size) for hint in hints)
+    small = limit_side(pictures, SIDE, min_side)
+    front, back = (F.adaptive_max_pool2d(hint, small.shape[-2:]) for hint in hints)
     flows = optical_flows(small) if len(small) > 1 else None
     mask, features = grow(small, front, back, seed, flows)
     return Start(pictures, small, front, back, flows, mask, features, seed)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.image.convention import Image, check_image
-from dil_teach.image.resize import resize
+from dil_teach.image.resize import limit_side, resize
 from dil_teach.patches.search import nearest_patches
 
 SIDE = 64
@@ -35,9 +35,8 @@ def saliency(image: Image) -> Float[Tensor, "1 h w"]:
     raised if the image is smaller than 16 x 16 pixels.
     """
     check_image(image, min_side=16)
-    scale = min(1.0, SIDE / max(image.shape[-2:]))
-    size = [max(round(scale * side), 16) for side in image.shape[-2:]]
-    small = resize(image, size=(size[0], size[1])).clamp(0, 1)
+    small = limit_side(image, SIDE, min_side=16)
+    size = small.shape[-2:]
     half = PATCH_SIZE // 2
     padded = F.pad(small[None], (half,) * 4, mode="replicate")[0]
     found = nearest_patches(

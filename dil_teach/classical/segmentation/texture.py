@@ -5,12 +5,14 @@ scales and directions, averaged over a window. The directions are sorted by stre
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+from dil_teach.image.resize import fold_border
 from dil_teach.patches.extract import extract_patches
 
 WAVELENGTHS = (2.5, 4.0, 6.5)
@@ -83,9 +85,8 @@ def _mirrored(maps: Maps, rows: int, columns: int) -> Tensor:
     """Add a mirrored border to the maps; the border may be wider than the maps."""
     for axis, reach in ((-2, rows), (-1, columns)):
         side = maps.shape[axis]
-        place = torch.arange(-reach, side + reach, device=maps.device)
-        place = (place % (2 * side)).minimum((2 * side - 1) - place % (2 * side))
-        maps = maps.index_select(axis, place)
+        place = fold_border(np.arange(-reach, side + reach), side, "mirror")
+        maps = maps.index_select(axis, torch.from_numpy(place).to(maps.device))
     return maps
 
 

@@ -34,7 +34,7 @@ from dil_teach.classical.exclusion_search import (
 )
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network
 from dil_teach.image.convention import Image, Video, check_images
-from dil_teach.image.resize import resize
+from dil_teach.image.resize import limit_side, resize
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.settings import budget
 
@@ -123,10 +123,7 @@ class Separation:
         self.image, self.settings = mixtures.detach(), settings
         self.arguments = {"settings": settings}
         self.step, self.total_steps = 0, settings.steps
-        largest = max(mixtures.shape[-2:])
-        small = self.image
-        if largest > LARGEST_SIDE:
-            small = resize(small, LARGEST_SIDE / largest).clamp(0, 1)
+        small = limit_side(self.image, LARGEST_SIDE)
         if len(small) == 1:
             # one mixture does not determine the coefficient: use a constant 0.5
             shares = Constant(torch.full((1, 1, 1, 1), 0.5), rate=0)
