@@ -3,8 +3,9 @@
     python scripts/environment.py check-python
     python scripts/environment.py keep-torch .venv
 
-This script uses only the standard library. It must start on any Python 3, even on one
-that is too old for dil_teach, because ``check-python`` explains which versions work.
+This script uses only the standard library; ``check-gpu`` also needs torch. The script
+must start on any Python 3, even on one that is too old for dil_teach, because
+``check-python`` explains which versions work.
 """
 
 import pathlib

@@ -26,7 +26,7 @@ from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.image.resize import limit_side
 
 LARGEST_SIDE = 256
-"""The search uses copies of the mixtures with this longer side, in pixels."""
+"""Larger mixtures are searched on copies with this longer side, in pixels."""
 GRID = 48
 """Number of values of p, and of q, in each round of the search."""
 ROUNDS = 4

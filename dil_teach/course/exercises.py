@@ -36,7 +36,6 @@ class ExerciseCells:
 
     name: str
     """The name of the answer, which is also the name of its check."""
-    statement: int
     cell: int
     check: int
     hints: int
@@ -63,9 +62,7 @@ def exercises(notebook: NotebookNode) -> list[ExerciseCells]:
         check = next((later for later in places if call in texts[later]), 0)
         assert check and (check == place + 1 or not function), f"move or add {call})"
         assert "hints" in tags[check + 1], f"tag the cell after {call}) 'hints'"
-        found.append(
-            ExerciseCells(name, place - 1, place, check, check + 1, not function)
-        )
+        found.append(ExerciseCells(name, place, check, check + 1, not function))
     return found
 
 

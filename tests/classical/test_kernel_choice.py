@@ -52,6 +52,14 @@ def test_turning_the_image_turns_the_kernel():
     assert torch.allclose(upright.mT, turned, atol=1e-6)
 
 
+@pytest.mark.gpu
+def test_an_image_on_the_gpu_has_the_same_kernel(gpu):
+    image = low("astronaut", gaussian_of(WIDE))
+    assert torch.allclose(
+        kernel_from_spectrum(image.to(gpu)), kernel_from_spectrum(image), atol=1e-6
+    )
+
+
 def test_a_gaussian_blur_is_accepted():
     choice = choose_kernel(low("astronaut", gaussian_of(WIDE)))
     assert choice.kernel is not None

@@ -91,7 +91,7 @@ def test_bad_images_are_refused(image, said):
         KernelByDistribution(image)
 
 
-@pytest.mark.parametrize("nonsense", [{"steps": 0}, {"mixed": 0}, {"directions": 0}])
+@pytest.mark.parametrize("nonsense", [{"steps": 0}, {"patches": 1}, {"directions": 0}])
 def test_unusable_settings_are_refused(nonsense):
     with pytest.raises(ValueError, match="settings: expected"):
         KernelByDistributionSettings.quick(**nonsense)

@@ -156,7 +156,7 @@ def test_an_exercise_says_what_is_asked_and_has_three_hints(name):
     headings = [c for c in source.cells if "\n## Exercise" in "\n" + c.source]
     assert len(headings) == len(whole) >= 1
     for exercise in whole:
-        statement = source.cells[exercise.statement]
+        statement = source.cells[exercise.cell - 1]
         assert statement.cell_type == "markdown"
         words = statement.source.rpartition("## Exercise: ")[2]
         assert f"`{exercise.name}" in words  # a signature, or the name of a value

@@ -45,6 +45,9 @@ JUDGED = 4096
 uses this number of patches."""
 START = 2.0
 """Variance of the initial Gaussian kernel, in square pixels."""
+MIXED = 3.0
+"""Mean number of whitened components in a direction. If all 49 are mixed, every
+direction shows nearly the same average over frequencies."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,18 +62,13 @@ class KernelByDistributionSettings:
     """Number of patches of each image in a step."""
     directions: int = 32
     """Number of random directions in a step."""
-    mixed: float = 3.0
-    """Mean number of whitened components in a direction. If all 49 are mixed, every
-    direction shows nearly the same average over frequencies."""
-    free_contrast: bool = True
-    """Whether the contrast c is learned."""
     learning_rate: float = 0.1
     """Initial learning rate of Adam; it falls to 0 along a cosine."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_settings(self, steps=1, patch_size=3, patches=2, directions=1)
-        check_settings(self, mixed=1, learning_rate=1e-6)
+        check_settings(self, steps=1, patch_size=3, patches=2)
+        check_settings(self, directions=1, learning_rate=1e-6)
 
     quick = budget("Settings for a quick run: about 3 CPU seconds at any image size.")
     standard = budget("Settings for good results.", steps=400, patches=4096)
@@ -117,7 +115,6 @@ class KernelByDistribution:
         log_contrast = torch.zeros(())
         self.unknown = nn.ParameterList([start.log().to(self.grey), log_contrast])
         self.unknown.to(image.device)
-        self.unknown[1].requires_grad_(settings.free_contrast)
         self.optimizer = adam(self.unknown, image.device, betas=(0.9, 0.99))
 
     done = all_steps_taken
@@ -163,7 +160,7 @@ class KernelByDistribution:
         values, number = len(self.whitening), self.settings.directions
         mixed = torch.rand(values, number, generator=self.rng)
         drawn = torch.randn(values, number, generator=self.rng)
-        drawn = torch.where(mixed < self.settings.mixed / values, drawn, 1e-3 * drawn)
+        drawn = torch.where(mixed < MIXED / values, drawn, 1e-3 * drawn)
         return self.whitening @ F.normalize(drawn, dim=0).to(self.whitening)
 
     def _project(

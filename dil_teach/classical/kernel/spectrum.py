@@ -81,8 +81,8 @@ def covariance_from_spectrum(image: Image, scale: int = 2) -> np.ndarray:
 
 
 def power_spectrum(image: Image) -> Float[Tensor, "n n"]:
-    """The mean power spectrum of overlapping windows of the grey image."""
-    windows = image.mean(0).double().unfold(0, WINDOW, WINDOW // 4)
+    """The mean power spectrum of overlapping windows of the grey image, on the CPU."""
+    windows = image.mean(0).cpu().double().unfold(0, WINDOW, WINDOW // 4)
     windows = windows.unfold(1, WINDOW, WINDOW // 4).flatten(0, 1)
     hann = torch.hann_window(WINDOW, dtype=torch.float64)
     windows = windows - windows.mean((1, 2), keepdim=True)

@@ -1,6 +1,7 @@
 """Exercises of chapter 12: the inverse of an affine map, a loss at several scales."""
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -69,22 +70,16 @@ def _loss(
     measure: Callable = lambda d: (d - 1).square().mean(),
     size: Callable = lambda s: 1 / 1.5**s,
     weigh: Callable = lambda w: w,
+    shrink: Callable = resize,
 ) -> Callable:
-    """Make a loss with this measure of answers, size of scale s and use of weights."""
+    """Make a loss with another measure, size of scale s, use of weights or resizing."""
 
     def loss(discriminator: Callable, picture: Tensor, weights: Sequence) -> Any:
-        scales = [resize(picture, size(s)) for s in range(len(weights))]
+        scales = [shrink(picture, size(s)) for s in range(len(weights))]
         judged = torch.stack([measure(discriminator(scale)) for scale in scales])
         return weigh(torch.tensor(weights)) @ judged
 
     return loss
-
-
-def _chained(discriminator: Callable, picture: Tensor, weights: Sequence) -> Tensor:
-    first, *rest = weights
-    loss = _loss()(discriminator, picture, [first])
-    picture = resize(picture, 1 / 1.5)
-    return loss + _chained(discriminator, picture, rest) if rest else loss
 
 
 def _detail(picture: Tensor) -> Tensor:
@@ -131,7 +126,10 @@ multi_scale_loss = Exercise(
         "The picture should shrink, not grow.": _loss(size=lambda s: 1.5**s),
         "Each scale should be 1.5 times smaller, not 2.": _loss(size=lambda s: 0.5**s),
         "Scale s must be 1.5**s times smaller.": _loss(size=lambda s: 1 / (1 + s / 2)),
-        "Make each scale from the picture itself, to blur only once.": _chained,
+        "Make each scale from the picture itself, to blur only once.": _loss(
+            size=lambda s: s * [1 / 1.5],
+            shrink=lambda picture, sizes: reduce(resize, sizes, picture),
+        ),
         "Take the mean at each scale.": _loss(lambda d: (d - 1).square().sum()),
         "Square each value before the mean.": _loss(lambda d: (d.mean() - 1).square()),
         "You use the hinge loss. Use squares.": _loss(lambda d: -d.mean()),
