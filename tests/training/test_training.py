@@ -16,6 +16,8 @@ from dil_teach import (
     ZSSR,
     DeepImagePrior,
     DeepImagePriorSettings,
+    InGAN,
+    TextureExpansion,
     ZSN2NSettings,
     ZSSRSettings,
     fit,
@@ -141,6 +143,29 @@ def test_a_checkpoint_of_version_0_1_0_can_be_resumed(zssr, tmp_path, name):
     resumed = fit(resume(tmp_path / "old.safetensors", zssr.image))
     state, wanted = resumed.network.state_dict(), fit(method).network.state_dict()
     assert all(torch.equal(state[weight], wanted[weight]) for weight in wanted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "constant", "other"),
+    [
+        (InGAN, '"loss", "hinge"', '"loss", "least squares"'),
+        (TextureExpansion, '"width", 48', '"width", 16'),
+    ],
+)
+def test_a_setting_that_was_removed_must_have_its_default(
+    tmp_path, kind, constant, other
+):
+    method = kind(photo("chelsea", 48))
+    save(method, tmp_path / "old.safetensors")
+    seed = '["seed", 0]'
+    rewrite(tmp_path / "old.safetensors", **{seed: f"{seed}, [{constant}]"})
+    resumed = resume(tmp_path / "old.safetensors", method.image)
+    assert resumed.settings == method.settings
+    rewrite(tmp_path / "old.safetensors", **{constant: other})
+    with pytest.raises(ValueError, match="train and save again") as error:
+        resume(tmp_path / "old.safetensors", method.image)
+    said = str(error.value)
+    assert "the only value now" in said and "\n" not in said
 
 
 def test_a_deep_image_prior_of_version_0_1_0_is_refused_in_one_line(zssr, tmp_path):
