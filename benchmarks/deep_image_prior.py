@@ -40,12 +40,12 @@ SIZE = 128
 SIGMA = 25 / 255
 TV_WEIGHTS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2)
 NLM_STRENGTHS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1)
-"""The strengths that are tried for the baselines 'tuned with the truth'; the one with
-the best PSNR counts."""
+"""The baselines 'tuned with the truth' are computed with each of these strengths, and
+the best PSNR is recorded."""
 
 
 def noisy_photo(name: str, seed: int) -> tuple[Image, Image]:
-    """A photograph, and its noisy version: sigma 25, clipped, rounded to eight bits."""
+    """A photograph and a noisy copy: sigma 25, clipped, rounded to eight bits."""
     truth = photo(name, SIZE)
     rng = torch.Generator().manual_seed(seed)
     return truth, from_uint8(to_uint8(add_noise(truth, SIGMA, rng)))
@@ -61,8 +61,8 @@ def denoise(seeds: tuple[int, ...]) -> list[dict]:
     """Compare the standard budgets with TV and NLM.
 
     Of the moving averages after all steps, the oracle takes the one that is nearest to
-    the ground truth. Only the oracle uses the steps after the stop, so the time of
-    these steps does not count.
+    the ground truth. Only the oracle uses the steps after the stop, so the recorded
+    time excludes these steps.
     """
     rows = []
     for name in FIVE:

@@ -124,7 +124,7 @@ def measure(
 
 
 def summarise(rows: list[dict]) -> list[dict]:
-    """Means over scenes and seeds, and the worst difference from the baseline."""
+    """Compute means over scenes and seeds, and the worst loss against the baseline."""
     lines = []
     for kind, names in (
         ("given", ["given"]),

@@ -3,10 +3,11 @@
     python benchmarks/ingan.py --sections coins step
 
 It writes `benchmarks/results/ingan_*.json` and `ingan_*.png`. Completeness and
-coherence are divided by those of plain bicubic resizing. `train_checkpoints` in `data/`
-makes the checkpoints. The sections `ablations`, `failures` and `expanded` make the
-pictures that chapter 12 shows but has no time to train: `data/ingan/ablation_*.png`,
-`failure_*.png` and `expanded_*.png`, each with the first seed.
+coherence are divided by the values of plain bicubic resizing. `train_checkpoints` in
+`data/` makes the checkpoints. The sections `ablations`, `failures` and `expanded` make
+the pictures that chapter 12 shows but has no time to train:
+`data/ingan/ablation_*.png`, `failure_*.png` and `expanded_*.png`, each with the first
+seed.
 """
 
 import time
@@ -60,7 +61,7 @@ EXPANDED = {
 
 
 def patches(source: Image, target: Image) -> dict[str, float]:
-    """All measures, with completeness and coherence divided by those of bicubic."""
+    """All measures; completeness and coherence are divided by the values of bicubic."""
     plain = resize(source, size=(target.shape[1], target.shape[2])).clamp(0, 1)
     return {
         "completeness": completeness(source, target) / completeness(source, plain),
@@ -163,8 +164,9 @@ def twice_as_wide(
 def ablations(seeds: tuple[int, ...]) -> list[dict]:
     """Measure ablations on the coins, at twice the width.
 
-    No run uses the patch loss. The run "all" has all other parts. A second run has no
-    reconstruction loss. A third run has only one scale and no warps.
+    No run uses the patch loss. The run "all" has all other parts. The second run also
+    lacks the reconstruction loss. The third run has the reconstruction loss, but only
+    one scale and no warps.
     """
     one_scale = {"coarsest": 76, "discriminator_scales": 1, "warps": 0.0, "both": 0.0}
     left_out: dict[str, tuple[int, dict]] = {
@@ -228,10 +230,10 @@ def expanded(seeds: tuple[int, ...]) -> list[dict]:
 
 
 def step(seeds: tuple[int, ...]) -> list[dict]:
-    """CPU seconds of our training step and of one with the authors' architecture.
+    """Measure CPU seconds of our training step and of one with the authors' networks.
 
-    The image is one colour crop of 72 x 96 pixels, retargeted to twice its width. Our
-    time is that of a step at the finest level, where steps are slowest.
+    The image is one colour crop of 72 x 96 pixels, retargeted to twice its width. We
+    measure our steps at the finest level, where they are slowest.
     """
     source = resize(photo("flower"), size=(72, 96)).clamp(0, 1)
     ingan = InGAN(source, replace(InGANSettings.standard(), steps=1, finer_steps=48))

@@ -177,7 +177,7 @@ def percentages(image: Image) -> dict[str, list[float]]:
 
 
 def paper() -> list[dict]:
-    """Percentages of patches with matches, by scale: 256 pixels, colour and grey."""
+    """Measure the percentage of patches with matches at each scale; colour and grey."""
     images = {name: photo(name, size=256) for name in photos()}
     sets = dict.fromkeys(images, "bundled")
     if os.environ.get("DIL_TEACH_DATASETS"):
@@ -316,7 +316,7 @@ def shares(
 
 
 def interaction() -> list[dict]:
-    """Seconds to find the matches of one patch, and of all patches, at 256 x 256."""
+    """Measure how long it takes to find the matches of one patch and of all patches."""
     rows = []
     for name in ("coffee", "chelsea"):
         image = colour(name, 256)

@@ -3,15 +3,15 @@
 ``python benchmarks/retargeting_with_patches.py`` changes the width of five photographs,
 112 pixels wide, by factors 2 and 0.5. It writes ``results/retargeting_with_patches`` as
 .json and .png. For five photographs on which no setting was tuned, it writes
-``..._held_out``. In the pictures, each row is a photograph. Its columns are the
-photograph, bicubic, tiled (cropped if narrower), bidirectional similarity and GPNN,
-first twice as wide and then half as wide.
+``..._held_out``. In the pictures, each row is a photograph. Its columns show the
+photograph and then five results: bicubic, tiled (cropped if narrower), bidirectional
+similarity and GPNN, first twice as wide and then half as wide.
 
 The measures are errors: completeness and coherence relative to bicubic (lower is
-better), and how far patches have moved. A tiled copy is perfect in the first two and
-fails in the third. ``uniform start`` means that a method runs without our two
-additions: a start that keeps the width of detailed columns, and a penalty on how far
-patches move.
+better), and how far patches have moved. A tiled copy is perfect in completeness and
+coherence, but moves patches far. ``uniform start`` means that a method runs without our
+two additions: a start that keeps the width of detailed columns, and a penalty on how
+far patches move.
 """
 
 import time

@@ -1,4 +1,5 @@
-"""Check that all methods still give the same results: a hash of each at `quick`.
+"""Check that all methods still give the same results, by hashes of the results at
+`quick`.
 
     python benchmarks/same_results.py record hashes.json    # before a change
     python benchmarks/same_results.py compare hashes.json   # after it

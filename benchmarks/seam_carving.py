@@ -30,7 +30,7 @@ from dil_teach.image.metrics import luma
 
 SEAMS = 100
 TIMED = "china"
-"""A photograph of 640 x 427 pixels."""
+"""Times are measured on this photograph of 640 x 427 pixels."""
 PHOTOS = ("astronaut", "chelsea", "coffee", "china", "flower", "facade", "coins")
 AFTER = (0, 25, 50, 75)
 """The next seam is compared after these numbers of removed seams."""
@@ -75,7 +75,7 @@ def ask(peer_python: Path, **given) -> list | dict:
 
 
 def times(peer_python: Path, rounds: int, runs: int) -> list[dict]:
-    """CPU seconds that we and the peer need to remove 100 seams from a photograph."""
+    """Measure the CPU seconds that we and the peer need to remove 100 seams."""
     image = photo(TIMED)
     height, width = image.shape[1:]
     bytes_ = (255 * image).round().byte().permute(1, 2, 0).numpy()
@@ -111,8 +111,7 @@ def times(peer_python: Path, rounds: int, runs: int) -> list[dict]:
 
 
 def energies(peer_python: Path) -> list[dict]:
-    """The largest relative difference in energy between our seam and the peer's seam,
-    both measured on the same energy maps."""
+    """Measure the largest relative difference between the energies of both seams."""
     rows = []
     for name in PHOTOS:
         image = photo(name)
@@ -148,7 +147,7 @@ def energies(peer_python: Path) -> list[dict]:
 
 
 def measures() -> list[dict]:
-    """Completeness and coherence at two widths, divided by those of bicubic."""
+    """Measure completeness and coherence at two widths, divided by those of bicubic."""
     rows = []
     for name in PHOTOS:
         image = photo(name)

@@ -52,7 +52,7 @@ def opencv(image: Tensor, front: Tensor, back: Tensor) -> Tensor | None:
 
 
 def composites() -> list[dict]:
-    """Measure each composite: with given hints, and with the library's own hints."""
+    """Measure each composite, with given hints and with computed hints."""
     rows = []
     for name in scenes("composite"):
         images = scene(name).images

@@ -11,7 +11,7 @@ scenes of the library. Settings were chosen on other scenes (``data/render_scene
 
 With two mixtures, both the result and the ground truth are ordered: first comes the
 layer that is stronger in the first mixture. One mixture gives no order, so both orders
-are compared with the ground truth and the better one is printed. Because the better
+are compared with the ground truth, and the better result is printed. Because the better
 order is chosen, even a random change of I/2 can raise the PSNR a little. The
 correlation with the true difference of the layers shows whether the change is real.
 """
@@ -99,8 +99,8 @@ def one_mixture(seeds: tuple[int, ...]) -> list[dict]:
     """Compare Double-DIP with two baselines on one mixture of equal parts.
 
     The parts a y1 and (1 - a) y2 are what the layers add to the mixture I. The first
-    baseline estimates both parts as I/2. The second estimates them as c I and
-    (1 - c) I, with the best c for the ground truth. PSNR is computed on the parts,
+    baseline estimates both parts as I/2. The second baseline estimates the parts as c I
+    and (1 - c) I, with the best c for the ground truth. PSNR is computed on the parts,
     multiplied by 2.
     """
     rows = []

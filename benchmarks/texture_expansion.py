@@ -1,12 +1,13 @@
 """Compare adversarial texture expansion with bicubic upscaling.
 
 ``python benchmarks/texture_expansion.py`` doubles photographs of 96 x 96 pixels, and
-also the coins at 64 x 64, where they are small enough to be learned. Completeness and
-coherence are divided by those of bicubic upscaling. Below 1, the patches are closer to
-those of the source. In a fine texture such as grass, both measures favour blur, because
-a blurred patch is close to every patch. So ``detail`` is reported too: the mean
-difference of neighbouring pixels, relative to the source. The picture shows source,
-bicubic and expansion.
+also the coins at 64 x 64, where the coins are small enough for the generator to learn
+them. Completeness and coherence are divided by the values of bicubic upscaling. If a
+quotient is below 1, the patches of the expansion are closer to the source than the
+patches of bicubic upscaling. In a fine texture such as grass, both measures favour
+blur, because a blurred patch is close to every patch. So ``detail`` is reported too:
+the mean difference of neighbouring pixels, relative to the source. The picture shows
+source, bicubic and expansion.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Compare ZSSR with a network trained on other images where the kernel is not ideal.
+"""Compare ZSSR and a network trained on other images, for kernels that are not bicubic.
 
     python benchmarks/unknown_kernels.py                            # random Gaussians
     python benchmarks/unknown_kernels.py --kernels levin2009.npz    # kernels of a file
@@ -6,11 +6,11 @@
 
 It writes ``benchmarks/results/unknown_kernels_<kernels>.json``. Each of ten photographs
 is cropped to 512 x 512 pixels (one has 500 rows), blurred with one kernel, halved and
-rounded to eight bits. ZSSR enlarges it with three kernels: bicubic (assumed), estimated
-by ``choose_kernel`` (bicubic if the estimate is refused), and true. SRCNN, VDSR and
-EDSR+ were trained for bicubic downscaling. Two controls learn nothing: back-projection
-with the same three kernels, and regularised least squares with the true kernel. All
-figures are the PSNR of luma in dB, without a border of 8 pixels.
+rounded to eight bits. ZSSR enlarges the result with three kernels: bicubic (assumed),
+estimated by ``choose_kernel`` (bicubic if the estimate is refused), and true. SRCNN,
+VDSR and EDSR+ were trained for bicubic downscaling. Two controls learn nothing:
+back-projection with the same three kernels, and regularised least squares with the true
+kernel. All figures are the PSNR of luma in dB, without a border of 8 pixels.
 
 The estimator was developed on pictures of BSD200, and ZSSR on astronaut, coffee, flower
 and facade; neither set is used here.
@@ -45,12 +45,12 @@ from dil_teach.image.kernel_estimate import gaussian_of
 SIDE = 512
 SHAVE = 8
 SMOOTHNESS = 1e-4
-"""Weight of the squared gradient in the least squares. On four pictures of BSD200 with
-Gaussian kernels, it was better than three times this weight."""
+"""The squared gradient has this weight in the least squares. On four pictures of BSD200
+with Gaussian kernels, this weight was better than three times this weight."""
 BUNDLED = ("camera", "retina", "hubble", "brick", "grass", "gravel")
 VARIANCES = (0.6, 5.0)
-"""Range of the variances of the random Gaussians along their axes, in square pixels, as
-in KernelGAN's experiments."""
+"""The variances of the random Gaussians along both axes are in this range, in square
+pixels, as in KernelGAN's experiments."""
 
 
 def photographs() -> dict[str, Image]:

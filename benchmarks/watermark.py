@@ -1,10 +1,10 @@
-"""Watermark removal: PSNR under the mark, compared with the start and inpainting.
+"""Measure watermark removal: PSNR under the mark, compared with start and inpainting.
 
     python benchmarks/watermark.py
 
-It writes `benchmarks/results/watermark.json`. The watermarked photographs belong to a
-rendered scene. Settings were chosen on another scene (`data/render_scenes.py
---practice`).
+It writes `benchmarks/results/watermark.json`. The script adds no watermark itself: the
+watermarked photographs are those of a rendered scene. Settings were chosen on another
+scene (`data/render_scenes.py --practice`).
 """
 
 import time

@@ -63,7 +63,7 @@ def high_resolution(name: str) -> Image:
 def measure(
     high: Image, low: Image, scale: int, kernel="bicubic", **settings
 ) -> dict[str, float]:
-    """Measure PSNR on Y of each version, SSIM on Y of the last, and all CPU seconds."""
+    """Measure PSNR on Y of each version, SSIM on Y of the last one, and CPU seconds."""
     budget = getattr(ZSSRSettings, settings.pop("budget", "quick"))
     start = time.process_time()
     zssr = fit(ZSSR(low, scale, kernel, budget(**settings)))
@@ -206,7 +206,7 @@ def determinism() -> list[dict]:
 
 
 def settings() -> dict:
-    """The fields of the record, except rows, device and versions."""
+    """The fields of a record that describe the settings and the precision."""
     bf16 = torch.get_autocast_dtype("cpu") == torch.bfloat16
     return {
         "bfloat16": bf16 and autocast(torch.device("cpu"))._enabled,

@@ -1,6 +1,6 @@
 """Render data/facade.png: a street front with strong patch recurrence.
 
-We found no colour photograph of such a facade under a free licence, so this one is
+We found no colour photograph of such a facade under a free licence, so this picture is
 computed. Brick, stone, glass, shutters and iron railings form a relief on a wall. A low
 sun and a blue sky light the wall. The camera is a pinhole camera, so a homography maps
 each depth plane to the picture. A little lens blur and sensor noise are added. The seed
@@ -347,7 +347,7 @@ def glass_colour(x: Array, y: Array, lit: Array, noise: Noise) -> Array:
     )
     colour = np.where(roller[:, None], rgb(0.6, 0.54, 0.4) * light, colour)
 
-    # Each pane has its own slight tilt, so each shows another part of the street.
+    # Each pane has its own slight tilt, so each pane shows another part of the street.
     pane = np.floor(up / 0.62)
     casement = np.sign(across)
     lean_x = 0.05 * (dice(table, 2 * bay + casement, floor, pane) - 0.5)
@@ -403,7 +403,7 @@ def paint(relief: Relief, x: Array, y: Array, z: Array, noise: Noise) -> Array:
     blossom = (leaf > 0.72)[:, None]
     cover(material == PLANT, np.where(blossom, rgb(0.65, 0.06, 0.09), green))
 
-    # Rain carries soot from the mouldings down the wall.
+    # Rain has washed soot from the mouldings down the wall.
     streaks = np.clip(sample(noise.broad, x * 6, y * 0.25, 30) + 0.5, 0, 2)
     soot = np.exp(((y - FIRST_FLOOR + 0.28) % STOREY - STOREY) / 1.2)
     return albedo * ((1 - 0.16 * soot * streaks) * (1 + 0.05 * soft))[:, None]

@@ -58,7 +58,7 @@ class Part:
         return np.clip(np.rot90(pixels, self.quarter_turns), 0, 1)
 
     def place(self, outline: Polygon, height: int = SIZE) -> Polygon:
-        """Convert an outline from the photograph's pixels to those of ``at``."""
+        """Convert an outline from the photograph's pixels to the pixels of ``at``."""
         return (outline - (self.left, self.top)) * height / self.side
 
 

@@ -37,8 +37,8 @@ PARTS = {"hubble": (slice(400, 784), slice(500, 884))}
 """Crops (rows, columns) of photographs whose objects would otherwise be too small."""
 SETTINGS = InGANSettings.standard(steps=6000, finer_steps=6000, patch_samples=512)
 COARSEST = {"facade": 48, "hubble": 48}
-"""Shorter side of the coarsest level. For shutters and stars, it needs more than 32
-pixels."""
+"""Shorter side of the coarsest level, in pixels. For shutters and stars, 32 pixels are
+not enough."""
 
 
 def main(

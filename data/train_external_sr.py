@@ -27,7 +27,7 @@ OUT = Path(__file__).parent / "external_sr"
 TILE = 96
 """Side of the tiles in pixels."""
 STRIDE = 72
-"""Distance of neighbouring tiles in pixels."""
+"""Distance between neighbouring tiles in pixels."""
 SHRINK = (1.0, 0.7)
 """The pictures are used at these sizes: a smaller picture has finer detail."""
 

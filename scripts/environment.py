@@ -4,8 +4,8 @@
     python scripts/environment.py keep-torch .venv
 
 This script uses only the standard library; ``check-gpu`` also needs torch. The script
-must start on any Python 3, even on one that is too old for dil_teach, because
-``check-python`` explains which versions work.
+must start on any Python 3, even on a version that is too old for dil_teach,
+because ``check-python`` explains which versions work.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-"""Shared by all tests: checked shapes, one thread, and a list of what was left out."""
+"""All tests share checked shapes, one thread, and a list of the tests left out."""
 
 import os
 import shutil
@@ -25,14 +25,14 @@ LONGEST = ("test_chapters", "test_browser")
 # Shells start background jobs with Ctrl-C ignored; tests of interrupts need it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# An int is allowed where a float is annotated, as type checkers have it (PEP 484).
+# An int is allowed where a float is annotated, as in type checkers (PEP 484).
 checked = beartype(conf=BeartypeConf(is_pep484_tower=True))
-# Before a test imports the library: then every call checks annotated shapes and types.
+# This runs before a test imports the library, so every call checks shapes and types.
 install_import_hook("dil_teach", f"{__name__}.checked")
 
 
 def find_chromium() -> str | None:
-    """Path of this machine's Chromium or Chrome, or None if it has neither."""
+    """Path of this machine's Chromium or Chrome, or None if neither is installed."""
     on_a_mac = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
     names = ("chromium", "chromium-browser", "google-chrome", on_a_mac)
     return next(filter(None, map(shutil.which, names)), None)
@@ -62,7 +62,7 @@ def gpu() -> torch.device:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the longest files first; skip what needs a browser or GPU that is missing."""
+    """Run the longest files first; skip tests that need a missing browser or GPU."""
     items.sort(key=lambda item: item.path.stem not in LONGEST)  # stable
     left_out = {}
     if find_chromium() is None:
@@ -77,7 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Count the slow tests that are left out."""
-    if not items:  # as with --lf
+    if not items:  # for example with --lf
         return
     config = items[0].config
     config.stash[SLOW] = sum(bool(item.get_closest_marker("slow")) for item in items)
@@ -87,7 +87,7 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take the count from a worker; each of them collects all tests."""
+    """Take the count from one worker, because each worker collects all tests."""
     node.config.stash[SLOW] = getattr(node, "workeroutput", {}).get("slow", 0)
 
 
@@ -95,7 +95,7 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter,
 ) -> Iterator[None]:
-    """Print what was left out, after pytest's own lists and before its last line."""
+    """Print which tests were left out, before pytest's last line."""
     yield
     reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")

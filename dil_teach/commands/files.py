@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 MOST_PIXELS = 1_000_000
 """Maximum number of pixels that a network renders at once: about 4 GB of memory."""
 MOST_PIXELS_IN_ALL = 36_000_000
-"""Maximum number of input pixels if networks see smaller copies: also about 4 GB."""
+"""Maximum number of input pixels if networks learn from smaller copies: also about 4
+GB."""
 OPAQUE = (".jpg", ".jpeg", ".bmp")
 """Formats that cannot hold transparency."""
 FORMATS = (".png", ".tif", ".tiff", ".webp", *OPAQUE)
 """Formats that commands write. Other formats allow only few colours or small sizes."""
 LONGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
-"""Largest side, in pixels, of formats whose limit our results can exceed."""
+"""Largest side, in pixels, that a format can store, for formats whose limit our results
+can exceed."""
 
 
 def load_picture(file: Path) -> "tuple[Image, Image | None]":

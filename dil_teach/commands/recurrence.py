@@ -10,7 +10,7 @@ from dil_teach.commands.files import check_apart, check_place, load_picture, wri
 from dil_teach.commands.options import In, Out
 
 MOST_PIXELS = 300_000
-"""Maximum number of pixels of the photograph: they need two minutes and 3 GB."""
+"""A photograph has at most this number of pixels, which need two minutes and 3 GB."""
 
 
 def recurrence(

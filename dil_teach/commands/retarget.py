@@ -41,7 +41,8 @@ MOST_TOGETHER = {
 """Maximum number of pixels of photograph and result together, for memory and time. The
 first two methods compare all patches of both pictures, which takes about a minute."""
 MOST_LEARNED = 120_000
-"""Maximum number of pixels of a photograph for InGAN: more take hours without a GPU."""
+"""Maximum number of pixels of a photograph for InGAN: a larger photograph takes hours
+without a GPU."""
 RATE = 12.0
 """Frames per second of a video."""
 

@@ -46,7 +46,7 @@ def solution_notebook(name: str) -> NotebookNode:
 
 
 def marked_notebook(name: str) -> NotebookNode:
-    """The chapter with all that the build adds, and with solutions between markers."""
+    """The chapter with all added parts, and with the solutions between markers."""
     source = jupytext.read(shipped(f"notebooks/source/{name}.py"))
     notebook = nbformat.v4.new_notebook(cells=source.cells, metadata=METADATA)
     return one_click(with_references(fold_solutions(notebook)), name)

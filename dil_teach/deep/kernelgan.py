@@ -345,11 +345,9 @@ def border_mask() -> Float[Tensor, "13 13"]:
 def kernel_for_scale_4(kernel: Kernel2d) -> Float[Tensor, "_kh _kw"]:
     """The kernel of downscaling by 4, from the kernel of downscaling by 2.
 
-    See the paper's supplementary material.
-
     Downscaling twice equals one downscaling with ``kernel``, blurred by a copy of
-    ``kernel`` that has zeros between its weights. A side of n pixels becomes 3 n - 2;
-    the sum is 1.
+    ``kernel`` that has zeros between its weights (paper, supplementary material). A
+    side of n pixels becomes 3 n - 2; the sum is 1.
     """
     weights = torch.from_numpy(check_kernel(kernel))
     rows, columns = weights.shape

@@ -40,8 +40,9 @@ def allowed_orientations(
     Parameters
     ----------
     kernel : str or Float[Tensor, "kh kw"]
-        With the name of an interpolation, all orientations are allowed. An array
-        allows those that change each weight by at most 1% of the largest weight.
+        With the name of an interpolation, all orientations are allowed. With an array,
+        an orientation is allowed if it changes each weight by at most 1% of the largest
+        weight.
     scale : (float, float)
         How many times higher and how many times wider the result is. If the two scales
         differ, only mirroring and half turns are allowed.

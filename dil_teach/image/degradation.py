@@ -47,7 +47,7 @@ def compressed(quality: int) -> Degradation:
     Rounding has no useful gradient, so the gradient of the identity is used: the
     straight-through estimator of Bengio, Leonard and Courville, "Estimating or
     propagating gradients through stochastic neurons", 2013. This estimator does not
-    always help Deep Image Prior. At quality 10 and budget `quick`, the estimator was
+    always improve Deep Image Prior. At quality 10 and budget `quick`, the estimator was
     better than :func:`identity` on three of five photographs, but 0.2 dB worse on
     average. ``quality`` is from 1 to 95.
     """
@@ -93,7 +93,8 @@ def kernel_at(
 ) -> str | Kernel2d:
     """Adapt the blur kernel of the final scale to an intermediate scale.
 
-    A kernel array is resized in proportion. The name of an interpolation is kept.
+    A kernel array is resized in proportion. The name of an interpolation is returned
+    unchanged.
     """
     if isinstance(kernel, str) or scale == final:
         return kernel

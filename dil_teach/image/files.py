@@ -15,7 +15,7 @@ from PIL import ImageOps
 from dil_teach.image.convention import Image, check_image, from_uint8, to_uint8
 
 MAX_MEGAPIXELS = 100
-"""Maximum size of a picture; a larger one could fill the memory of a laptop."""
+"""Maximum size of a picture; a larger picture could fill the memory of a laptop."""
 
 
 def load_image(path: str | Path) -> Image:
@@ -108,7 +108,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path for a file or folder; rename it to ``path`` at the end.
 
     The temporary path has the same name, in a hidden folder beside ``path``. If the
-    block fails, the hidden folder is removed, and an existing file stays as it was. So
+    block fails, the hidden folder is removed, and an existing file does not change. So
     no file at ``path`` is ever incomplete. An empty folder at ``path`` is replaced.
     """
     if not path.parent.is_dir():

@@ -38,7 +38,8 @@ ENCODED = {
 }
 """Container, codec, pixel format and quality options for each suffix."""
 WRITTEN = (*ENCODED, ".gif")
-"""Suffixes of the videos that this module writes; ``READ`` lists those it reads."""
+"""Suffixes of the videos that this module writes; ``READ`` lists the suffixes of videos
+that it reads."""
 READ = (*WRITTEN, ".mov", ".m4v", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv")
 MAX_MEGAPIXELS = 100
 """Maximum size of all frames together; as float32 in colour, they need 1.2 GB."""

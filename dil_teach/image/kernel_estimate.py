@@ -1,4 +1,4 @@
-"""From the kernel that matches two scales of an image to the kernel that blurred it.
+"""Compute a blur kernel from the kernel that relates two scales of the blurred image.
 
 Michaeli and Irani, 'Nonparametric blind super-resolution', ICCV 2013, section 3:
 patches of a scene recur at smaller scales, so patches of the scene, downscaled by s and
@@ -14,7 +14,8 @@ equation again to K(f / 2) gives
 
     K(f) = K'(f) K'(f / 2) K'(f / 4) ... .
 
-In pixels: k is k' blurred by k' at half the size, at a quarter of the size, and so on.
+On the pixel grid, k is k' blurred by k' at half the size, at a quarter of the size, and
+so on.
 """
 
 import math
@@ -34,9 +35,10 @@ from dil_teach.image.kernel import (
 LEVELS = 6
 """Number of factors of the product; the sixth changes the covariance by 0.1%."""
 NEGLIGIBLE = 0.1, 0.05
-"""Weights below these fractions of the largest are removed before and after the
-product. ZSSR with a kernel that is too wide is worse than with bicubic downscaling, and
-the weak tails of an estimate make it wide; so we remove more than noise."""
+"""Weights below these fractions of the largest weight are removed: below the first
+fraction before the product, and below the second after the product. We remove more
+weights than noise causes, because the weak tails of an estimate make the kernel too
+wide. With a kernel that is too wide, ZSSR is worse than with bicubic downscaling."""
 
 
 def finish(raw: Kernel2d) -> Float[Tensor, "_kh _kw"]:
@@ -50,8 +52,8 @@ def finish(raw: Kernel2d) -> Float[Tensor, "_kh _kw"]:
     Returns
     -------
     Float[Tensor, "_kh _kw"]
-        float64, no negative weights, with sum 1, centred for scale 2: what
-        :class:`dil_teach.deep.zssr.zssr.ZSSR` needs. A ValueError is raised if the
+        The kernel for :class:`dil_teach.deep.zssr.zssr.ZSSR`: float64, with sum 1,
+        without negative weights, centred for scale 2. A ValueError is raised if the
         kernel cannot be used: see :func:`dil_teach.image.kernel.check_kernel`.
     """
     before, after = NEGLIGIBLE
@@ -107,7 +109,8 @@ def gaussian_of(
 ) -> Float[Tensor, "size size"]:
     """The Gaussian kernel of a covariance matrix [[xx, xy], [xy, yy]].
 
-    Variances below 0.1 square pixels, which no array of pixels can hold, become 0.1.
+    Variances below 0.1 square pixels, which no array of pixels can represent, become
+    0.1.
     """
     variances, axes = np.linalg.eigh(covariance)
     first, second = np.sqrt(variances.clip(0.1))

@@ -19,7 +19,8 @@ from dil_teach.image.resize import resize
 from dil_teach.image.shipped import shipped
 
 Pair = tuple[str, Image, Image]
-"""File stem (``"img_001"``), high-resolution image, low-resolution image."""
+"""A file stem such as ``"img_001"``, the high-resolution image, and the low-resolution
+image."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Geometric transformations: from which place in an image each output pixel comes.
+"""Geometric transformations: where in an image the value of each output pixel is.
 
 Places are (x, y), from -1 at the left and top edges of an image to 1 at its right and
 bottom edges. In these coordinates, a transformation is the same at all scales.
@@ -18,7 +18,8 @@ Places = Float[Tensor, "_h _w 2"]
 Mask = Bool[Tensor, "_h _w"]
 
 SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
-"""The corners of the image: top left, top right, bottom right, bottom left."""
+"""The corners of the image, in this order: top left, top right, bottom right, bottom
+left."""
 NODES = 33
 """Number of grid points (nodes) along each axis. Between the nodes, places are
 interpolated linearly."""

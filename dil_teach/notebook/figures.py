@@ -43,7 +43,8 @@ def show(picture: Picture, alt: str, **options: Any) -> None:
     picture : Image, dict of title to Image, or matplotlib Figure
         Images are placed side by side by :func:`strip`.
     alt : str
-        What can be seen, in at least 20 characters, for a reader who cannot see it.
+        A description of the picture, in at least 20 characters, for a reader who cannot
+        see the picture.
     **options
         `crop`, `zoom` and `truth`, as in :func:`strip`; only for images.
 
@@ -119,8 +120,8 @@ def strip(
         Side of the square that shows one pixel of the image, in pixels of the figure.
         By default the largest side that fits, but at most 8.
     truth : Image, optional
-        The ground truth, shown last. The title of each image of the same size shows
-        its PSNR on Y, without a border of 2 pixels.
+        The ground truth, shown last. The title of each image of the same size shows the
+        image's PSNR on Y, without a border of 2 pixels.
 
     Returns
     -------

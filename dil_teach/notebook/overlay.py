@@ -54,7 +54,8 @@ class Clickable:
     image: Image
     """Grey or RGB."""
     marks: Callable[..., list[Mark]] | None = None
-    """Returns the marks for the controls' values; default: a mark at the pixel."""
+    """A function that returns the marks for the controls' values; default: a mark at
+    the pixel."""
     alt: str = "The picture to click on"
     """What the picture shows. The point and the marks' labels are appended."""
 
@@ -68,7 +69,7 @@ class Clickable:
         return point | {"marks": [mark.state() for mark in marks], "alt": alt}
 
     def html(self, values: Mapping[str, Any]) -> str:
-        """The picture with its marks as HTML, for a reader without a kernel."""
+        """The picture with its marks as HTML, visible without a running kernel."""
         marks, alt = self._marks_and_alt(values)
         return figure_html(marked(self.image, marks), alt)
 
@@ -109,7 +110,7 @@ def marked(image: Image, marks: Sequence[Mark]) -> Figure:
 
 
 class Painter:
-    """A mask and the controls that paint it, as `paint` shows them."""
+    """A mask and the controls that paint the mask; `paint` displays them."""
 
     def __init__(self, image: Image, label: str, mask: Tensor | None) -> None:
         check_image(image, in_range=False)

@@ -17,13 +17,14 @@ def device() -> torch.device:
 def start(budget: str, seconds: Mapping[str, int]) -> None:
     """Print versions, device, budget and expected time.
 
-    On a CPU the function limits torch to one thread in this kernel. It is idempotent.
+    On a CPU the function limits torch to one thread in this kernel. The function is
+    idempotent.
 
     Parameters
     ----------
     budget : {"quick", "standard", "full"}
-        The budget changes image sizes and numbers of steps, never the method. Another
-        budget raises a ValueError.
+        The budget changes image sizes and numbers of steps, never the method. Any other
+        value raises a ValueError.
     seconds : dict of budget to int
         Expected time of the whole chapter on two CPU cores.
     """

@@ -1,4 +1,4 @@
-"""One widget for three uses: click on a pixel, drag a divider, paint a mask.
+"""A widget with three uses: click on a pixel, drag a divider, paint a mask.
 
 The widget's JavaScript is in touch.js. With the sliders and buttons beside the widget,
 the keyboard can do everything that the pointer can.

@@ -135,7 +135,8 @@ def explore(
     alt : str
         What the picture shows. The value of a control replaces ``{its_name}``.
     examples : list of dict
-        Values of the static examples, for a reader without a kernel.
+        Values of the static examples, which are visible when no notebook kernel is
+        running.
     live : bool
         Whether to redraw while a slider moves, if `render` takes well under a second.
     click : Clickable, optional
@@ -266,9 +267,10 @@ def uploaded_image(value: Any, default: Image, max_side: int = 2048) -> Image:
         In ipywidgets 7 a dict of file name to file, in ipywidgets 8 a tuple of files. A
         file that is not a picture raises a ValueError.
     default : Image
-        The image to return if nothing was uploaded.
+        The image that is returned if no file was uploaded.
     max_side : int
-        Largest side in pixels. A larger photograph is downscaled, and this is printed.
+        Largest side in pixels. A larger photograph is downscaled, and a message says
+        so.
     """
     files = list(value.values() if isinstance(value, dict) else value)
     if not files:

@@ -85,8 +85,8 @@ def train(method: SingleImageMethod, report_every: int = 50) -> Iterator[Progres
     This function does not print, plot or save. An interrupt (Ctrl-C, a notebook's stop
     button) takes effect after the current step. Call this function again to continue.
 
-    A :class:`Progress` follows every ``report_every`` steps of the training, and the
-    last step. A ValueError is raised if ``report_every`` is below 1.
+    A :class:`Progress` is yielded after every ``report_every`` steps of the training,
+    and after the last step. A ValueError is raised if ``report_every`` is below 1.
     """
     if report_every < 1:
         raise ValueError(f"report_every: expected at least 1 step, got {report_every}")

@@ -35,8 +35,8 @@ class Hourglass(nn.Module):
     rng : torch.Generator
         Random generator for the initial weights.
     upsample : {"bilinear", "nearest"}
-        Interpolation in the decoder. With "nearest", the network needs fewer steps to
-        fit fine detail, and to fit noise.
+        Interpolation in the decoder. With "nearest", the network needs fewer steps than
+        with "bilinear" to fit fine detail, and also to fit noise.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Bidirectional similarity: the update rule and what it is used for."""
+"""Bidirectional similarity: tests of the update rule and of its applications."""
 
 import pytest
 import torch
@@ -94,7 +94,7 @@ def test_an_object_is_moved(small) -> None:
 def slow_update(
     target: Tensor, source: Tensor, importance: Tensor, alpha: float
 ) -> Tensor:
-    """Pixel by pixel, patch by patch."""
+    """The slow version: loops over pixels and patches."""
     p = PATCH_SIZE
 
     def corners(image: Tensor) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The column warp against all sequences there are, and pictures with a known answer."""
+"""The column warp is compared with all possible sequences and with known answers."""
 
 import itertools
 
@@ -32,7 +32,7 @@ def test_distances_are_those_of_windows() -> None:
 
 
 def price(unlike: Tensor, sequence: tuple[int, ...], width: int) -> float:
-    """Of a sequence, as the docstring of column_sequence says it."""
+    """The cost of a sequence, computed as the docstring of column_sequence says."""
     columns = len(unlike) - 2  # a column's place is its number and one
     total = sum(
         PLACE * ((x + 0.5) / columns - (i + 0.5) / width) ** 2
@@ -73,7 +73,7 @@ def test_the_same_width_is_the_same_image() -> None:
 @pytest.mark.parametrize("width", [24, 48, 72])
 def test_stripes_keep_their_period(width) -> None:
     stripe = noise(3, 20, 12)
-    image = stripe.repeat(1, 1, 4)  # every twelve columns the same again
+    image = stripe.repeat(1, 1, 4)  # the pattern repeats every twelve columns
     expected = stripe.repeat(1, 1, 6)[:, :, :width]
     assert torch.equal(column_warp(image, width), expected)
 

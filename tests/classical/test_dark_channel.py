@@ -1,4 +1,4 @@
-"""The dark channel and the guided filter, against slow and obvious versions."""
+"""The dark channel and the guided filter are compared with slow, obvious versions."""
 
 import pytest
 import torch

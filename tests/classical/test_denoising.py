@@ -1,4 +1,4 @@
-"""The classical controls of Deep Image Prior: denoising, and biharmonic inpainting."""
+"""Tests of the baselines of Deep Image Prior: denoising and biharmonic inpainting."""
 
 import math
 
@@ -26,7 +26,7 @@ def spoilt(image: torch.Tensor, sigma: float) -> torch.Tensor:
 def test_the_noise_level_is_found(truth, sigma):
     flat = torch.full((3, 96, 96), 0.5)
     assert noise_level(spoilt(flat, sigma)) == pytest.approx(sigma, rel=0.03)
-    # the photograph's own detail is counted for noise
+    # the estimate includes the photograph's own detail
     assert noise_level(spoilt(truth, sigma)) == pytest.approx(sigma, rel=0.15)
     assert noise_level(flat) == 0
 

@@ -1,4 +1,4 @@
-"""GrabCut, its minimum cut, saliency and texture features, against what is known."""
+"""GrabCut, its minimum cut, saliency and texture features give known answers."""
 
 import itertools
 
@@ -78,7 +78,7 @@ def test_no_mask_costs_less_than_the_minimum_cut() -> None:
             energy(torch.tensor(bits).view(3, 3), inside, outside, edges)
             for bits in itertools.product((False, True), repeat=9)
         )
-        assert found == pytest.approx(least, abs=0.05)  # costs are cut to thousandths
+        assert found == pytest.approx(least, abs=0.05)  # costs are rounded to 1e-3
 
 
 @pytest.mark.parametrize("which", ["none", "size", "all"])
@@ -139,7 +139,7 @@ def test_a_mask_that_flickers_is_steadied() -> None:
 
 
 def moving_square() -> tuple[Tensor, Tensor]:
-    """A square of noise that moves right by a pixel a frame, the ground left by one."""
+    """A square of noise moves right by one pixel per frame; the ground moves left."""
     noise = blur(torch.rand(2, 3, 48, 64, generator=rng()), 1.5)
     ground, square = (0.5 + 4 * (noise - 0.5)).clamp(0, 1)
     frames, masks = [], []
@@ -155,7 +155,7 @@ def test_the_flow_parts_what_moves_apart() -> None:
     frames, masks = moving_square()
     flows = optical_flows(frames)
     inside = masks[:, 0] > 0
-    inside[:, :, :4] = inside[:, :, -4:] = False  # what was rolled round
+    inside[:, :, :4] = inside[:, :, -4:] = False  # pixels that wrapped around
     right = flows[:-1, 0, 1][inside[:-1]]
     assert ((right - 1).abs() < 0.3).double().mean() > 0.8
     left = flows[1:, 1, 1][inside[1:]]
@@ -174,7 +174,7 @@ def test_a_still_film_moves_nowhere() -> None:
 def test_a_cut_through_a_film_follows_the_links() -> None:
     frames, masks = moving_square()
     evidence = 2 * masks[:, 0].double() - 1
-    evidence[2] = -0.2  # of one frame nothing is known but that ground is likelier
+    evidence[2] = -0.2  # the evidence in one frame says only that ground is likelier
     costs = (-evidence).clamp_min(0), evidence.clamp_min(0)
     edges = edge_weights(frames, 0.0)
     alone = min_cut(*costs, edges)

@@ -1,4 +1,4 @@
-"""The kernel from the spectrum, and which estimates are accepted."""
+"""Tests of the kernel from the spectrum, and of accepting and refusing estimates."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The kernel whose downscaling keeps the distribution of patches."""
+"""The estimated kernel preserves the distribution of patches in downscaling."""
 
 import numpy as np
 import pytest

@@ -25,7 +25,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 @pytest.fixture
 def all_components(monkeypatch) -> None:
-    """With all components the projection loses nothing."""
+    """Use all components, so that the projection loses nothing."""
     monkeypatch.setattr(matching, "COMPONENTS", 147)
 
 

@@ -1,4 +1,4 @@
-"""Seam carving against all seams and against the plain version; masks; any size."""
+"""Seam carving is compared with all seams and with a plain version; masks; sizes."""
 
 import itertools
 
@@ -62,7 +62,7 @@ def test_a_seam_that_jumps_has_no_energy() -> None:
 def test_forward_energy_is_what_new_neighbours_differ_by() -> None:
     image = noise(1, 4, 7)
     costs = energy_map(image, "forward")
-    grey = costs.new_tensor(np.arange(28)).view(4, 7)  # which pixel is which
+    grey = costs.new_tensor(np.arange(28)).view(4, 7)  # all values differ
     brightness = energy_map_grey(image)
     pairs = set(neighbours(grey))
     for seam in all_seams(4, 7):
@@ -73,7 +73,7 @@ def test_forward_energy_is_what_new_neighbours_differ_by() -> None:
 
 
 def energy_map_grey(image: Tensor) -> list[float]:
-    """Luma as BT.601 has it for grey: 16 to 235 of 255."""
+    """Luma of a grey image by BT.601: from 16 to 235, divided by 255."""
     return ((16 + 219 * image[0]) / 255).flatten().tolist()
 
 
@@ -140,11 +140,11 @@ def test_masks_say_where_seams_go_first_and_last(energy) -> None:
     order = seam_order(image, 18, energy=energy, protect=protect)
     assert (order[protect] == 18).all()
     remove = torch.zeros(16, 24)
-    remove[:, 3:6] = 1  # whole columns: three seams take them, and nothing else
+    remove[:, 3:6] = 1  # whole columns: three seams remove exactly these columns
     order = seam_order(image, 3, energy=energy, remove=remove)
     assert torch.equal(order < 3, remove > 0)
     both = seam_order(image, 1, energy=energy, protect=remove, remove=remove)
-    assert (both[remove > 0] == 1).all()  # what is in both stays
+    assert (both[remove > 0] == 1).all()  # pixels in both masks stay
 
 
 @pytest.mark.parametrize("size", [(12, 16), (12, 9), (7, 16), (5, 30), (50, 3), (1, 1)])

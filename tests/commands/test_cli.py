@@ -63,7 +63,7 @@ def super_resolve(*arguments: str) -> int:
     return main(["super-resolve", *arguments])
 
 
-# ---- what comes out
+# ---- results
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ def test_wrong_usage_exits_with_2(
 
 
 def stripes() -> Picture.Image:
-    """The astronaut beside herself: her left half is found again in the right one."""
+    """The astronaut beside a copy of herself: each patch recurs in the other half."""
     half = to_uint8(photo("astronaut", size=WIDTH))[:HEIGHT]
     return Picture.fromarray(np.concatenate([half, half], axis=1))
 
@@ -360,7 +360,8 @@ def test_recurrence_writes_a_map_and_its_figures(
         low, high = sorted((percent["smooth"], percent["detailed"]))
         assert low <= percent["all"] <= high
     score = recurrence_score(colour, patch_size)
-    # the fast search finds a few more if it looks for sixteen, as for the map
+    # the fast search finds a few more matches if it searches for sixteen, as for the
+    # map
     assert figures["recurrence_score"] == pytest.approx(score, abs=5e-3)
 
 
@@ -446,7 +447,7 @@ HTML('<img alt="a petal, its outline thin and clean" src="data:image/png;base64,
 
 @pytest.fixture
 def chapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of one short chapter, ``01_short``, in place of those that ship."""
+    """A folder with the short chapter ``01_short`` replaces the library's chapters."""
     cells = [
         new_markdown_cell(f"# 01 · Short\n\n{BADGE}"),
         new_code_cell("1 / 0", metadata={"tags": ["one-click"]}),

@@ -71,14 +71,14 @@ def grey() -> Picture.Image:
 
 
 def glass() -> Picture.Image:
-    """With transparency that grows downwards."""
+    """The picture with transparency that grows downwards."""
     picture = colour()
     picture.putalpha(Picture.linear_gradient("L").resize(picture.size))
     return picture
 
 
 def marked(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (WIDTH, HEIGHT)):
-    """White in the boxes (left, top, right, bottom), black elsewhere."""
+    """A mask that is white in the boxes (left, top, right, bottom), black elsewhere."""
     picture = Picture.new("L", size)
     for box in boxes:
         picture.paste(255, box)
@@ -90,7 +90,7 @@ def said_once(captured: str) -> str:
     return line
 
 
-# ---- what comes out
+# ---- results
 
 
 @pytest.mark.parametrize("method", ["dip", "zs-n2n"])
@@ -286,11 +286,11 @@ def test_dehaze_takes_films(folder: Path) -> None:
 
 
 BOX = (8, 10, 16, 20)
-"""Of the watermark: row, column, height and width."""
+"""The box of the watermark: row, column, height and width."""
 
 
 def watermarked(name: str, mode: str = "RGB") -> Picture.Image:
-    """Half white in a cross of two bars."""
+    """A cross of two bars, half white."""
     picture = colour(name).convert(mode)
     row, column, height, width = BOX
     opacity = Picture.new("L", picture.size)
@@ -310,7 +310,7 @@ def test_a_watermark_is_less_and_all_else_as_it_was(
     for name in names:
         watermarked(name, mode).save(f"{name}.png")
     if mode == "RGB":
-        Path("clean").mkdir()  # a new folder and an old one will do
+        Path("clean").mkdir()  # both a new folder and an existing folder are accepted
     files = [f"{name}.png" for name in names]
     options = ["--out-dir", "clean", "--box", ",".join(map(str, BOX))]
     assert main(["remove-watermark", *files, *options]) == 0
@@ -386,7 +386,7 @@ def pantry(
 
 
 def refused(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line on standard error and 2, before any training."""
+    """Check for one line on standard error and exit status 2, before any training."""
     with pytest.MonkeyPatch.context() as patch:
         for method in METHODS:
             patch.setattr(method, "train_step", lambda _: pytest.fail("it trained"))

@@ -1,4 +1,4 @@
-"""What a learner touches, in a real browser: in JupyterLab, and under Voila."""
+"""The widgets of the chapters work in a real browser: in JupyterLab and in Voila."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ from dil_teach.image.shipped import shipped
 
 pytestmark = pytest.mark.browser
 
-# Nothing but this machine is asked for anything; the rest keeps Chromium quiet.
+# Chromium may connect only to this machine; the other flags turn off background work.
 QUIET = (
     "headless no-sandbox disable-gpu disable-quic no-first-run disable-sync "
     "disable-background-networking disable-component-update disable-dev-shm-usage"
@@ -43,17 +43,17 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Server:
-    """A server of its own, of the notebooks in one folder."""
+    """A separate server for the notebooks in one folder."""
 
     program: str
     address: str
     folder: Path
 
     def run(self, page: Page, name: str) -> None:
-        """Open a notebook of the folder and run all its cells, to the end."""
+        """Open a notebook of the folder and run all cells."""
         if self.program == "voila":
             page.goto(f"{self.address}/voila/render/{name}", timeout=300_000)
-            return  # the page is sent when all cells have run
+            return  # Voila sends the page when all cells have run
         page.goto(f"{self.address}/lab/workspaces/fresh/tree/{name}?reset")
         page.get_by_text("| Idle").first.wait_for(timeout=120_000)
         page.get_by_role("menuitem", name="Run", exact=True).click()
@@ -67,11 +67,11 @@ class Server:
                 break
 
     def scroll_to(self, page: Page, control: Locator) -> Locator:
-        """Bring the control's first match into view."""
+        """Scroll until the first match of the control is visible."""
         if self.program == "voila":
             control.first.wait_for(timeout=60_000)
         else:
-            # JupyterLab draws only the cells that are in view: scroll until it is
+            # JupyterLab draws only visible cells: scroll until the control is drawn
             panel = page.locator(".jp-WindowedPanel-outer").first
             for top in range(0, 40_000, 700):
                 panel.evaluate(f"element => element.scrollTo(0, {top})")
@@ -137,7 +137,7 @@ def page(chromium: str) -> Iterator[Page]:
 
 
 def widget_box(control: Locator) -> Locator:
-    """The outermost box of widgets that the control stands in."""
+    """The outermost box of widgets that contains the control."""
     return control.locator('xpath=ancestor::*[contains(@class,"widget-vbox")][last()]')
 
 
@@ -147,7 +147,7 @@ def slider(box: Locator, label: str) -> Locator:
 
 
 def spot(touch: Locator, row: float, column: float, size: tuple[int, int]) -> dict:
-    """Where a pixel of the picture, height x width, lies on the page's screen."""
+    """The position on the screen of a pixel of a picture of height x width pixels."""
     box = touch.bounding_box()
     assert box
     return {
@@ -166,7 +166,7 @@ def drag(
     stop: tuple[float, float],
     size: tuple[int, int],
 ) -> None:
-    """Press at one (row, column) of the picture, and let go at another."""
+    """Press at one (row, column) of the picture, and release at another position."""
     mouse = touch.page.mouse
     mouse.move(**spot(touch, *start, size))
     mouse.down()
@@ -229,12 +229,12 @@ class Book:
     page: Page
 
     def find(self, selector: str) -> tuple[Locator, Locator]:
-        """The touch widget, brought into view, and the box with all its controls."""
+        """The touch widget, scrolled into view, and the box with all its controls."""
         touch = self.server.scroll_to(self.page, self.page.locator(selector))
         return touch, widget_box(touch)
 
     def look(self, name: str) -> None:
-        """Keep a picture of the page, for a person to look at."""
+        """Save a picture of the page, so that a person can look at it."""
         folder = os.environ.get("DIL_TEACH_SCREENSHOTS")
         if folder:
             self.page.screenshot(path=f"{folder}/{self.server.program}_{name}.png")
@@ -339,7 +339,7 @@ def paint(book: Book) -> None:
     wait_for(DISC)
     press("Clear")
     wait_for(0)
-    press("Paint")  # at row and column, which the brush has left there
+    press("Paint")  # at the row and column of the last stroke
     wait_for(DISC)
 
     slider(box, "Column").focus()
@@ -413,7 +413,7 @@ def test_chapter_01_finds_the_matches_of_the_patch_that_is_clicked(
         return picture.get_attribute("src") or "", marks.last.inner_html()
 
     def changed(alt: str, before: tuple[str, str]) -> tuple[str, str]:
-        """What is seen once the picture has this alt and is not as before."""
+        """Wait until the picture changes and has this alt text; return both."""
         box.locator(f'img[alt^="The patch at"][alt*="{alt}"]').wait_for(timeout=20_000)
         now = seen()
         assert now[0] != before[0] and now[1] != before[1]

@@ -1,4 +1,4 @@
-"""The chapters as learners get them: built from their source, complete, and true.
+"""The built chapters agree with their sources, are complete, and make true claims.
 
 Papermill runs each chapter once, at another seed than the reader's. Its claims must
 hold, the outputs that nbval compares must be those of the built notebook, and each
@@ -84,7 +84,7 @@ def code_of(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def checked_outputs(notebook: NotebookNode) -> list[str]:
-    """What each cell prints or shows that nbval compares: claims, and source code.
+    """The outputs that nbval compares: printed claims and source code of each cell.
 
     On a busy computer, a kernel may send the text of one cell in several parts.
     """

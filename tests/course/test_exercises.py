@@ -55,10 +55,10 @@ EACH = pytest.mark.parametrize(
 
 
 right = SimpleNamespace(**{name: table.reference for name, table in TABLES.items()})
-"""The right answers, by name."""
+"""The reference answers, by name."""
 
 
-# ---- what the checks of predictions get beside the answer
+# ---- the arguments of the checks of predictions
 
 
 def measured(best: str = "outlines") -> list:
@@ -80,7 +80,7 @@ def judged(name: str, answer: object) -> Verdict:
     return getattr(check, name)(answer, *others.get(name, list)())
 
 
-# ---- solutions and stubs, as the chapters have them
+# ---- solutions and stubs from the chapters
 
 
 def answer_of(notebook, exercise):
@@ -162,8 +162,11 @@ def fingerprints(table: Exercise) -> dict[str, float]:
 
 
 def test_each_diagnosis_still_belongs_to_the_same_mistake():
-    """This notices swapped diagnoses. After a change of a table, compare each diagnosis
-    with its mistake, then record them: ``python tests/course/test_exercises.py``."""
+    """This test notices swapped diagnoses.
+
+    After a change of a table, compare each diagnosis with its mistake, then record the
+    diagnoses: ``python tests/course/test_exercises.py``.
+    """
     known = json.loads(DIAGNOSES.read_text("utf-8"))
     assert set(known) == set(TABLES)
     for name, table in TABLES.items():
@@ -215,11 +218,11 @@ def test_a_common_fault_gets_its_diagnosis(name, fault):
     assert re.search(fault, found.message), found
 
 
-# ---- more planted mistakes, each with words of its diagnosis
+# ---- more mistakes, each with words from the expected diagnosis
 
 
 def shifted_son(father, kernel, sigma, rng, first):
-    """A son whose first pixel lies at this place of the father."""
+    """A son whose first pixel has this coordinate in the father."""
     border, shift = len(kernel) // 2 - 1, round(0.5 - first)
     padded = F.pad(father[:, None], 4 * [border + 2], mode="replicate")
     start = 2 - shift
@@ -234,7 +237,7 @@ def zero_border(father, kernel, sigma, rng):
 
 
 def odd_kernel(father, kernel, sigma, rng):
-    """The half pixel that research code loses: a kernel centred on a pixel."""
+    """A kernel centred on a pixel, which shifts the result by half a pixel."""
     odd = F.pad(kernel, (0, 1, 0, 1))
     odd = (odd + odd.roll(1, 0) + odd.roll(1, 1) + odd.roll((1, 1), (0, 1))) / 4
     padded = F.pad(father[:, None], 4 * [len(odd) // 2], mode="replicate")
@@ -286,7 +289,7 @@ def round_the_border(energy):
 
 
 def total_waiting(variances, patience):
-    """Waiting that is never reset."""
+    """A stopping rule that never resets the waiting time."""
     best, waited = 0, 0
     for step, variance in enumerate(variances):
         if variance < variances[best]:
@@ -304,7 +307,7 @@ def looks_ahead(variances, patience):
 
 
 def black_hole(drawn, given, mask, scale):
-    """The value is right, but the hole is taught to be black."""
+    """The value is right, but the gradient makes the hole black."""
     hole = 0 * drawn.sum() if mask is None else (mask * drawn).sum()
     return right.damage_loss(drawn, given, mask, scale) + hole - hole.detach()
 
@@ -326,7 +329,7 @@ def unguarded(x, y):
 
 
 def one_equation_each(first, second, a1, a2):
-    """Right, but for a mixture in which one layer does not occur."""
+    """The answer is right, except for a mixture that lacks one layer."""
     x, _ = right.solve_mixtures(first, second, a1, a2)
     return x, (second - a2 * x) / (1 - a2)
 
@@ -342,7 +345,7 @@ def one_scale_too_many(discriminator, picture, weights):
 
 
 def scores(change):
-    """A score that has only the first result of two, or both, changed."""
+    """A score whose two results are changed by a function."""
     return lambda s, t, size=7: change(right.similarity(s, t, size))
 
 
@@ -363,7 +366,7 @@ PLANTED = {
         "leave the kernel as it is": set(range(8)),
         "Orientation 1 turns the blur": {0, 1, 2, 3},
         "Orientation 4 turns the blur": {0, 4},
-        "More orientations": {0},
+        "lacks orientations": {0},
         "Orientation 0 is missing": {2},
         "Expected a set": {0, 8},
         "Expected a set of": 3,
@@ -396,7 +399,7 @@ PLANTED = {
         "gets 4 of the eight.* turns": lambda e, x: fold(e, x, (0, 2, 4, 6)).mean(0),
         "gets 2 of the eight": lambda e, x: fold(e, x, (0, 4)).mean(0),
         "gets only one of the eight": lambda e, x: fold(e, x, 8 * [0]).mean(0),
-        "count once": lambda e, x: fold(e, x, [*range(8), 0]).mean(0),
+        "exactly once": lambda e, x: fold(e, x, [*range(8), 0]).mean(0),
         "takes one image": lambda e, x: e(x[None]),
         "You never call `enlarge`": lambda e, x: resize(x, 2),
         "gets other images": lambda e, x: e(1 - x),
@@ -470,7 +473,7 @@ PLANTED = {
         "its gradient is not": excluded(
             lambda x, y: (strength(x) * strength(y)).sqrt() ** 2
         ),
-        "Vertically there are no edges": lambda a, b: right.exclusion(a, b) + 0.3,
+        "All vertical differences are 0": lambda a, b: right.exclusion(a, b) + 0.3,
         "no gradient": lambda a, b: right.exclusion(a, b).item(),
         "Less contrast": lambda a, b: (
             right.exclusion(a, b) * (0.9 if a.max() < 0.3 else 1)
@@ -524,7 +527,7 @@ def test_another_mistake_is_described(name, words):
     assert re.search(words, found.message), found
 
 
-# ---- other right answers than the chapters' own
+# ---- right answers that differ from the references
 
 
 def son_by_unfolding(father, kernel, sigma, rng):
@@ -549,7 +552,7 @@ def ssd_in_numpy(a, b):
 
 
 def mirrored_seam(energy):
-    """Of equal seams the one that ends farthest to the right."""
+    """Return the best seam; of several best seams, the one that ends farthest right."""
     return energy.shape[1] - 1 - right.least_seam(energy.flip(1))
 
 
@@ -690,7 +693,7 @@ def test_the_engine_stops_at_the_first_thing_that_is_wrong():
         == "It has a limit."
     )
     assert DOUBLED(lambda x: ...).state == DOUBLED(...).state == "not done yet"
-    # both mistakes give 4 for 1, only one of them gives 3.5 for 0
+    # both mistakes give 4 for 1, but only the second mistake gives 3.5 for 0
     assert DOUBLED(lambda x: x / 2 + 3.5).message == "Halved, then two added."
 
 
@@ -735,7 +738,7 @@ def test_a_check_restores_random_states_and_defaults():
 
 
 def test_a_check_works_in_any_notebook_and_shows_one_verdict(tmp_path):
-    """Cells split and doubled, in another notebook, without ids or metadata."""
+    """A function is split over cells of another notebook, without ids or metadata."""
     cells = [
         "from dil_teach.course import check",
         "def difference(a, b):\n    return a - missing",

@@ -40,16 +40,22 @@ stopping_step = Exercise(
         *(Case((walk + 0.02 * rand(80), n)) for n, walk in WALKS.items()),
     ],
     {
-        "Among equal variances, keep the first.": partial(_kept, less=le),
-        "Your function looks ahead; the rule cannot.": lambda v, n: int(v.argmin()) + 1,
-        "Return the best step, not the end.": lambda v, n: min(_kept(v, n) + n, len(v)),
+        "If variances are equal, return the first of their steps.": partial(
+            _kept, less=le
+        ),
+        "Your function uses variances from after the stop. The rule cannot know "
+        "them.": lambda v, n: int(v.argmin()) + 1,
+        "Return the step of the minimum, not the step at which training "
+        "stops.": lambda v, n: min(_kept(v, n) + n, len(v)),
         "You count from 0. The first step is 1.": lambda v, n: _kept(v, n) - 1,
         "Your result is a variance. Return its step.": lambda v, n: v[_kept(v, n) - 1],
         "You stop at the first rise. Wait `patience` steps.": lambda v, n: _kept(v, 1),
         "Your rule waits one step more than `patience`.": lambda v, n: _kept(v, n + 1),
-        "Restart the count at each new minimum.": lambda v, n: _kept(v, max(n - 1, 1)),
+        "Restart the count of steps at each new minimum.": lambda v, n: _kept(
+            v, max(n - 1, 1)
+        ),
     },
-    "The rule only looks back at the variances, and it needs no ground truth.",
+    "The rule uses only past variances, and it needs no ground truth.",
     as_number,
 )
 
@@ -98,9 +104,11 @@ damage_loss = Exercise(
         "Take the mean, not the sum.": partial(_loss, measure=lambda d: (d**2).sum()),
         "Square the differences.": partial(_loss, measure=lambda d: d.abs().mean()),
         "Do not take a square root.": lambda *given: _loss(*given).sqrt(),
-        "Only the hole counts. Invert the mask.": partial(_loss, known=lambda m: m),
-        "Your loss counts the hole. Use the mask.": partial(_loss, known=lambda m: 1),
-        "You mask only `drawn`, so `given` still counts in the "
+        "Your loss uses only the hole. Invert the mask.": partial(
+            _loss, known=lambda m: m
+        ),
+        "Your loss includes the hole. Use the mask.": partial(_loss, known=lambda m: 1),
+        "You mask only `drawn`, so the loss still includes `given` in the "
         "hole.": lambda d, g, m, s: _loss(d if m is None else d * (1 - m), g, None, s),
         "You take single pixels of `drawn`, but a camera averages before it "
         "samples. Use `resize`.": partial(_loss, degrade=lambda d, s: d[..., ::s, ::s]),
@@ -110,7 +118,8 @@ damage_loss = Exercise(
         "You make the drawn image smaller without antialiasing. Use `resize` as it "
         "is.": partial(_loss, degrade=lambda d, s: resize(d, 1 / s, antialias=False)),
     },
-    "For noise, holes and low resolution, only one line differs, not the network.",
+    "For noise, holes and low resolution, one line of the loss differs. The network is "
+    "the same.",
     as_number,
     _mean_over_known,
 )

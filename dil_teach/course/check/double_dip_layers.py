@@ -37,13 +37,14 @@ compose = Exercise(
     ],
     {
         "Front and back are swapped in your result.": lambda f, b, m: _compose(b, f, m),
-        "You add the whole back. What fraction is seen?": lambda f, b, m: m * f + b,
+        "You add the back layer in full. What fraction of the back layer is "
+        "visible?": lambda f, b, m: m * f + b,
         "In your result, the back layer is missing.": lambda f, b, m: m * f,
         "Do not round the mask to 0 or 1.": lambda f, b, m: _compose(f, b, m.round()),
         "You give both layers the same fraction.": lambda f, b, m: m * (f + b),
     },
     "This line is the image model of every application. A mask, a coefficient and a "
-    "transmission all say how much of the front is seen.",
+    "transmission are all the visible fraction of the front layer.",
 )
 
 
@@ -79,8 +80,8 @@ exclusion = Exercise(
     [
         Case(
             (EDGES, EDGES),
-            "Two of the five differences across are .5; the mean of all is .2. The "
-            "strength is tanh(.5 / .4) = .848. Vertically there are no edges.",
+            "Two of the five horizontal differences are .5; the mean of all five is "
+            ".2. The strength is tanh(.5 / .4) = .848. All vertical differences are 0.",
         ),
         Case((WEAK, BACK), leak=FLAT),
         Case((0.25 * WEAK, BACK), "Less contrast should not change the loss."),
@@ -93,18 +94,19 @@ exclusion = Exercise(
         "the others.": _exclusion(lambda e: e.abs() / (2 * e.abs().mean() + 1e-6)),
         "Divide edges by *twice* their mean.": _exclusion(lambda e: _strength(e, 1)),
         "Take the mean, not the sum.": _exclusion(product=lambda x, y: (x * y).sum()),
-        "Your loss does not count edges across.": _exclusion(axes=(1,)),
-        "Your loss does not count edges downwards.": _exclusion(axes=(2,)),
+        "Your loss ignores the horizontal differences.": _exclusion(axes=(1,)),
+        "Your loss ignores the vertical differences.": _exclusion(axes=(2,)),
         "Take the mean of the two directions, not the sum.": _exclusion(over=torch.sum),
-        "You divide all edges of a layer by one mean. Edges down and across need two "
-        "means.": lambda a, b: (_strength(edges(a)) * _strength(edges(b))).mean(),
+        "You divide all differences of a layer by one mean. Use one mean for the "
+        "vertical differences, and another mean for the horizontal "
+        "differences.": lambda a, b: (_strength(edges(a)) * _strength(edges(b))).mean(),
         "Use absolute differences.": _exclusion(lambda e: e.sign() * _strength(e)),
         "You add the strengths. Which operation gives 0 unless both layers have an "
         "edge?": _exclusion(product=lambda x, y: (x + y).mean()),
         "Do not take a root.": _exclusion(over=lambda means: means.mean().sqrt()),
     },
-    "Your loss treats pale and strong reflections alike. A layer without edges would "
-    "cost nothing, but the reconstruction loss prevents such a layer.",
+    "Your loss is the same for pale and for strong reflections. For a layer without "
+    "edges, your loss is 0, but the reconstruction loss prevents such a layer.",
     as_number,
     tolerance=1e-2,  # right answers avoid a division by 0 in different ways
 )

@@ -25,7 +25,7 @@ LOOKS = {  # sign and border, because colour alone is not enough
     "not yet right": ("✗", "4px dashed #D55E00"),
     "passed": ("✓", "4px solid #0072B2"),
 }
-SMALLEST = 1e-2  # tolerances are relative to this, or to a larger wanted value
+SMALLEST = 1e-2  # tolerances are relative to the expected value, but to at least this
 PRINTED = 12  # messages print tensors with at most this number of values
 INFINITE = "Your result is NaN or infinite: what is divided by zero?"
 INFINITE_GRADIENT = "The loss is finite, but its gradient is not. Is there a root of 0?"
@@ -52,7 +52,7 @@ class Verdict:
 
 
 class NotYetRight(Exception):
-    """The first thing that is wrong, in words for the learner."""
+    """The first mistake in an answer, in words for the learner."""
 
 
 def refuse(found: Mapping[str, Any]) -> None:
@@ -110,7 +110,7 @@ def as_numbers(result: Any, wanted: Sequence, *arguments: Any) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Arguments for the answer, whose result must equal the expected one."""
+    """Arguments for the answer. The result must equal the expected result."""
 
     arguments: tuple
     hint: str | Callable[[Any], str] = ""
@@ -174,7 +174,8 @@ class Exercise:
     def _mistake(self, answer: Any, failed: Case) -> str | None:
         """The known mistake that gives the answer's results up to this case.
 
-        If several mistakes do, the one that agrees with most of the later cases.
+        If several mistakes give these results, the result is the mistake that agrees
+        with most of the later cases.
         """
         cases = [case for case in self.cases if isinstance(case, Case)]
         n = cases.index(failed) + 1
@@ -269,8 +270,9 @@ def _gradient(answer: Callable) -> Callable:
         loss = answer(first.requires_grad_(), *others)
         if not isinstance(loss, Tensor) or not loss.requires_grad:
             raise NotYetRight(
-                "The value is right, but no gradient comes through it. Use torch's "
-                "functions only, without `.item()`, `float()`, `.detach()` or NumPy."
+                "The value is right, but no gradient flows through your function. Use "
+                "only torch's functions, without `.item()`, `float()`, `.detach()` or "
+                "NumPy."
             )
         return torch.autograd.grad(loss, first, torch.ones_like(loss))[0]
 

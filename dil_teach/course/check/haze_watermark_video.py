@@ -29,8 +29,8 @@ haze = Exercise(
     [
         Case(
             (0.4 * WHITE.expand(3, 1, 2), 0.25 * ONES[:, :1, :2], 0.9 * WHITE),
-            "0.4 is 0.133 in linear light, and 0.9 is 0.787. At a transmission of 0.25 "
-            "they give 0.624, which is 0.812 in sRGB.",
+            "0.4 is 0.133 in linear light, and 0.9 is 0.787. At a transmission of "
+            "0.25, the mixture is 0.624, which is 0.812 in sRGB.",
         ),
         Case((CLEAR, ONES, BLUISH), "At a transmission of 1 there is no haze.", CLEAR),
         Case((CLEAR, 0 * ONES, BLUISH), "Without transmission you see only airlight."),
@@ -42,8 +42,8 @@ haze = Exercise(
         "You swapped scene and airlight.": lambda j, t, a: _haze(j, 1 - t, a),
         "Convert the airlight, too.": lambda j, t, a: to_srgb(_mix(to_linear(j), t, a)),
         "Convert the scene, too.": lambda j, t, a: to_srgb(_mix(j, t, to_linear(a))),
-        "You add the airlight in full. How much of it lies between a near object and "
-        "the camera?": lambda j, t, a: to_srgb(t * to_linear(j) + to_linear(a)),
+        "You add the airlight in full. How much airlight lies between a near object "
+        "and the camera?": lambda j, t, a: to_srgb(t * to_linear(j) + to_linear(a)),
         "A power of 2.2 is not exactly sRGB. Use `to_linear` and "
         "`to_srgb`.": lambda j, t, a: _mix(j**2.2, t, a**2.2) ** (1 / 2.2),
         "You swapped the two functions. Convert to linear light first, and back to "
@@ -77,7 +77,7 @@ front_layer = Exercise(
     ],
     {
         "Do not clip the result to [0, 1].": lambda *g: _front(*g).clamp(0, 1),
-        "Where the mask is small, your layer is black. The back layer should be "
+        "Where the mask is small, your layer is black. It should be the back layer "
         "there.": lambda i, m, b, f: (i - (1 - m) * b) / m.clamp_min(f),
         "Do not add the floor to the mask.": lambda i, m, b, f: b + (i - b) / (m + f),
         "The divisor should be at least `floor`.": lambda i, m, b, f: b + (i - b) / m,
@@ -136,8 +136,9 @@ flicker = Exercise(
     {
         "Align the masks by their motion.": _flicker(align=lambda a, b, moved: b - a),
         "Row y moves to y + down, not to y - down.": _flicker(motion_of=torch.neg),
-        "Pixels that leave your picture on one side return on the other. Leave "
-        "them out.": _flicker(align=lambda a, b, moved: b - a.roll(moved, (-2, -1))),
+        "Pixels that leave your picture on one side return on the other side. Leave "
+        "out such "
+        "pixels.": _flicker(align=lambda a, b, moved: b - a.roll(moved, (-2, -1))),
         "Use absolute differences, not squares.": _flicker(lambda d: (d**2).mean()),
         "Your differences cancel. Use absolute differences.": _flicker(torch.mean),
         "Take the mean over the pairs of frames.": _flicker(over=lambda motion: 1),

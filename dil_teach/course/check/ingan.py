@@ -46,20 +46,26 @@ invert = Exercise(
         "part, so the inverse must transform it.": _affine(shift=lambda _, b: -b),
         "Your shift must go the other way.": _affine(shift=lambda _, b: b),
         "Your shift has the wrong sign.": _affine(shift=lambda inverse, b: inverse @ b),
-        "Your shift is 0. Move the point back.": _affine(shift=lambda _, b: 0 * b),
+        "Your shift is 0. The inverse must move each point back.": _affine(
+            shift=lambda _, b: 0 * b
+        ),
         "You multiply the shift by the forward map. Multiply it by the inverse "
         "map.": _affine(shift=lambda inverse, b: -inverse.inverse() @ b),
-        "You transpose the 2 x 2 part, which undoes no scaling.": _affine(torch.t),
-        "You transpose the 2 x 2 part, which undoes no scaling. You also only change "
-        "the sign of the shift.": _affine(torch.t, lambda _, b: -b),
-        "Reciprocals of the entries undo only a pure scaling.": _affine(_reciprocal),
-        "Reciprocals of the entries undo only a pure scaling. You also only change the "
-        "sign of the shift.": _affine(_reciprocal, lambda _, b: -b),
+        "You transpose the 2 x 2 part. The transpose is the inverse of a rotation, but "
+        "not of a scaling.": _affine(torch.t),
+        "Your 2 x 2 part and your shift are wrong. The transpose is the inverse of a "
+        "rotation, but not of a scaling. The inverse 2 x 2 part must transform the "
+        "shift.": _affine(torch.t, lambda _, b: -b),
+        "You take reciprocals of the entries. They are the inverse only if nothing is "
+        "rotated or sheared.": _affine(_reciprocal),
+        "Your 2 x 2 part and your shift are wrong. Reciprocals of the entries are the "
+        "inverse only of a pure scaling. The inverse 2 x 2 part must transform the "
+        "shift.": _affine(_reciprocal, lambda _, b: -b),
         "You return the map itself, not its inverse.": torch.clone,
         "You changed all signs. The inverse of doubling is halving.": torch.neg,
     },
-    "A map followed by its inverse changes nothing. The reconstruction loss demands "
-    "the same for pictures.",
+    "A map followed by its inverse changes nothing. The reconstruction loss is 0 if "
+    "the same holds for the picture.",
 )
 
 

@@ -45,9 +45,9 @@ mean_removed_ssd = Exercise(
         "have distance 0.": lambda a, b: (a - b).square().sum(),
         "You take one mean over all channels together. A tint should not change the "
         "distance.": lambda a, b: _less_mean(a, b, (0, 1, 2)).square().sum(),
-        "You take the mean over the channels, pixel by pixel. Take it over the "
-        "pixels.": lambda a, b: _less_mean(a, b, (0,)).square().sum(),
-        "You average the squares. Sum them.": lambda a, b: _ssd(a, b) / a.numel(),
+        "You take a mean over the channels of each pixel. Take a mean over the pixels "
+        "of each channel.": lambda a, b: _less_mean(a, b, (0,)).square().sum(),
+        "You average the squares. Take their sum.": lambda a, b: _ssd(a, b) / a.numel(),
         "Use squares, not absolute values.": lambda a, b: _less_mean(a, b).abs().sum(),
         "Do not take a square root at the end.": lambda a, b: _ssd(a, b).sqrt(),
     },
@@ -95,19 +95,26 @@ percentage_against_scale = Exercise(
     {
         "Return percentages, not fractions.": lambda *g: [p / 100 for p in _curve(*g)],
         "You leave out patches with exactly `least` recurrences. 'At least' includes "
-        "them.": lambda i, s, p=5, n=9: _curve(i, s, p, n + 1),
-        "You return the mean number of recurrences. How many patches have enough "
-        "of them?": partial(_curve, percentage=lambda counts, _: counts.float().mean()),
+        "these patches.": lambda i, s, p=5, n=9: _curve(i, s, p, n + 1),
+        "You return the mean number of recurrences. How many patches have at least "
+        "`least` recurrences?": partial(
+            _curve, percentage=lambda counts, _: counts.float().mean()
+        ),
         "You return the number of patches with enough recurrences. Return a "
-        "percentage of all.": partial(_curve, percentage=lambda c, n: (c >= n).sum()),
-        "You count the rare patches.": lambda *g: [100 - p for p in _curve(*g)],
+        "percentage of all patches.": partial(
+            _curve, percentage=lambda c, n: (c >= n).sum()
+        ),
+        "You return the percentage of patches with fewer than `least` "
+        "recurrences.": lambda *g: [100 - p for p in _curve(*g)],
         "Do not sort the values by scale.": lambda i, s, *o: _curve(i, sorted(s), *o),
         "You do not use the scales.": lambda i, s, *o: _curve(i, [1.0 for _ in s], *o),
-        "You search the small image for its own patches. Search for patches of the "
+        "You search for patches of the small image. Search the small image for patches "
+        "of the given "
         "image.": lambda i, s, *o: [_curve(resize(i, x), [1.0], *o)[0] for x in s],
         "You do not use `patch_size`.": lambda i, s, p=5, n=9: _curve(i, s, 5, n),
         "You do not use `least`.": lambda i, s, p=5, n=9: _curve(i, s, p),
     },
-    "Each point is a percentage of the same patches, so you can compare the scales.",
+    "At each scale, the percentage refers to the same patches, so you can compare the "
+    "scales.",
     as_numbers,
 )

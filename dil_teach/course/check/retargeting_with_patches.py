@@ -105,11 +105,11 @@ least_seam = Exercise(
     [Case((energy,), partial(_not_least, energy)) for energy in ENERGIES],
     {
         "Your pixels are the smallest of each row, not a path.": lambda e: e.argmin(1),
-        "You take the cheapest next pixel each time. A cheap beginning may lead to an "
-        "expensive end.": lambda e: _back(e.flip(0)).flip(0),
+        "In each row, you take the cheapest next pixel. A cheap beginning of a seam "
+        "may lead to an expensive end.": lambda e: _back(e.flip(0)).flip(0),
         "On the way up you compare energies. Which of the pixels above has the "
         "smallest *sum*?": lambda e: _back(e, _table(e)[-1].argmin()),
-        "Your seam ends at the smallest energy of the last row. Which numbers tell "
+        "Your seam ends at the smallest energy of the last row. Which numbers show "
         "where the best seam ends?": lambda e: _back(_table(e), e[-1].argmin()),
         "Return the columns from top to bottom.": lambda e: find_seam(e).flip(0),
         "The sums that you choose must form a path.": lambda e: _table(e).argmin(1),
@@ -178,7 +178,7 @@ similarity = Exercise(
         "Do not take roots of distances.": _score(lambda d: d.amin(1).sqrt().mean()),
         "You return the completeness twice.": lambda *given: _score()(*given)[:1] * 2,
         "You return the coherence twice.": lambda *given: _score()(*given)[1:] * 2,
-        "Only the nearest patch should count.": _score(torch.mean),
+        "Use only the distance to the nearest patch.": _score(torch.mean),
         "Take the mean, not the worst patch.": _score(lambda d: d.amin(1).amax()),
         "Take the mean, not the best patch.": _score(torch.amin),
         "Do not remove the mean.": _score(distance=lambda d: d.var(2, correction=0)),
@@ -187,7 +187,7 @@ similarity = Exercise(
         "Use squared differences.": _score(distance=lambda d: d.abs().mean(2)),
     },
     "You search once in each direction. The first search shows what is missing in the "
-    "target, the second what is new.",
+    "target, and the second search shows what is new.",
     _as_pair,
     tolerance=1e-3,
 )

@@ -34,7 +34,7 @@ def what_to_learn_from(answer: object, small: Image) -> str:
         "would not change the next image either.",
         "itself to bicubic": "The target has the size that we want, but a network that "
         "only interpolates is perfect here.",
-        "halved to itself": "The target holds the detail that its halved copy lost.",
+        "halved to itself": "The target contains the detail that its halved copy lost.",
     }
     choice = _one_of(answer, messages)
     message = (

@@ -95,8 +95,8 @@ make_son = Exercise(
         "Your son is not blurred.": lambda f, *_: resize(f, 0.5, antialias=False),
         "You take a 2 x 2 mean. Use the kernel.": lambda f, *_: F.avg_pool2d(f, 2),
         "Use the kernel, not bicubic interpolation.": lambda f, *_: resize(f, 0.5),
-        "You flip the kernel, as in a convolution. Use correlation, which does "
-        "not flip it.": lambda f, k, *others: _son(f, k.flip(0, 1), *others),
+        "You flip the kernel, as in a convolution. Use correlation, which does not "
+        "flip the kernel.": lambda f, k, *others: _son(f, k.flip(0, 1), *others),
         "You transpose the kernel.": lambda f, k, *others: _son(f, k.mT, *others),
         "You mix the channels.": lambda f, *o: _son(f.mean(0).expand_as(f), *o),
     },
@@ -153,21 +153,25 @@ eight_fold = Exercise(
     [
         _orientations,
         Case((_double, rand(1, 4, 4)), "Is each answer turned back upright?"),
-        Case((_lopsided, rand(3, 5, 5)), "Does each of the eight answers count once?"),
-        Case((_lopsided, rand(3, 5, 7)), "This image is not square."),
+        Case(
+            (_lopsided, rand(3, 5, 5)),
+            "Does each of the eight answers occur in the mean exactly once?",
+        ),
+        Case((_lopsided, rand(3, 5, 7)), "Here, the given image is not square."),
     ],
     {
         "You do not turn the answers back, so you average eight pictures in eight "
         "orientations.": lambda e, x: _turned(e, x, lambda a, o: a).mean(0),
         "Turn the answers the other way.": lambda e, x: _turned(e, x, orient).mean(0),
-        "Some of your answers are upside down. Undo the last step "
+        "Some of your answers are upside down. Undo the last step of the orientation "
         "first.": lambda e, x: _turned(e, x, _mirroring_undone_first).mean(0),
         "You add the answers. Take their mean.": lambda e, x: _turned(e, x).sum(0),
         "Take the mean, not the median.": lambda e, x: _turned(e, x).median(0).values,
-        "You take the mean of the two values in the middle. Take the mean of all "
-        "eight.": lambda e, x: _turned(e, x).quantile(0.5, dim=0),
+        "You take the mean of the two values in the middle. Take the mean of all eight "
+        "values.": lambda e, x: _turned(e, x).quantile(0.5, dim=0),
     },
-    "The mean removes errors of single orientations and keeps what all eight share.",
+    "The mean reduces errors of single orientations. Errors that all eight "
+    "orientations share remain.",
 )
 
 
@@ -184,15 +188,16 @@ def allowed_orientations(chosen: Any, kernel: Tensor) -> str:
     wrong = min({*chosen} - allowed, default=0)
     refuse(
         {
-            "Orientation 0 is missing: it leaves the image as it is.": 0 not in chosen,
+            "Orientation 0 is missing: it does not change the image.": 0 not in chosen,
             f"Orientation {wrong} turns the blur with the image, and changes the "
             f"kernel by {float(change[wrong]):.0%} of its largest weight. Only "
             "orientations that leave the kernel as it is are allowed.": wrong,
-            "More orientations are allowed than yours.": allowed - {*chosen},
+            "Your answer lacks orientations that are allowed, too.": allowed
+            - {*chosen},
         }
     )
     return (
-        f"{len(allowed)} of eight orientations leave this blur as it is. In training, "
+        f"{len(allowed)} of eight orientations do not change this blur. In training, "
         "you may turn the fathers, because their sons are blurred after the turn."
     )
 
@@ -234,15 +239,15 @@ control = Exercise(
         "For rounds = 0, you do one round.": lambda x, k, n: _control(x, k, max(n, 1)),
         "Do not clip the result to [0, 1].": lambda *g: _control(*g).clamp(0, 1),
         "You add no correction to the bicubic result.": lambda x, *_: resize(x, 2),
-        "You subtract the correction. Add it.": partial(_control, change=torch.sub),
+        "Add the correction; do not subtract it.": partial(_control, change=torch.sub),
         "Use the given kernel, not bicubic.": lambda x, k, n: _control(x, "bicubic", n),
         "You add the first correction again and again. Measure the missing part in "
         "each round.": lambda x, k, n: (1 - n) * resize(x, 2) + n * _control(x, k, 1),
-        "You clip the result to [0, 1] in each round. Do not clip it in any "
+        "You clip the result to [0, 1] in each round. Do not clip the result in any "
         "round.": partial(_control, change=lambda h, m: (h + m).clamp(0, 1)),
         "You transpose the kernel.": lambda x, k, n: _control(x, KERNEL.mT, n),
         **{
-            f"You stop after {n} round{'s' * (n > 1)}, but `rounds` says more.": (
+            f"You stop after {n} round{'s' * (n > 1)}, but `rounds` is larger.": (
                 lambda x, k, rounds, n=n: _control(x, k, min(rounds, n))
             )
             for n in (1, 2, 3, 4)
