@@ -413,7 +413,7 @@ def test_chapter_01_finds_the_matches_of_the_patch_that_is_clicked(
         return picture.get_attribute("src") or "", marks.last.inner_html()
 
     def changed(alt: str, before: tuple[str, str]) -> tuple[str, str]:
-        """Wait until the picture changes and has this alt text; return both."""
+        """Wait for this alt text; return the picture and a mark, which must change."""
         box.locator(f'img[alt^="The patch at"][alt*="{alt}"]').wait_for(timeout=20_000)
         now = seen()
         assert now[0] != before[0] and now[1] != before[1]

@@ -1,4 +1,4 @@
-"""Every chapter on CUDA, as `make test-gpu` runs it: its claims, and at `full`."""
+"""Every chapter's claims hold on CUDA, also at `full`; `make test-gpu` runs this."""
 
 import subprocess
 import sys

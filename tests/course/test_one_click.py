@@ -1,4 +1,4 @@
-"""One click: badges and the install cell, and that Colab's versions do not change."""
+"""Tests of the badges and the install cell, which must not change Colab's versions."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def test_badges_are_below_the_heading_and_the_install_cell_before_all_code() -> 
     heading, install, *others = stamped.cells
     assert heading.source == f"# 00 · Tour\n\n{badges('00_tour')}\n\nText."
     assert others == chapter().cells[1:]
-    assert stamped == one_click(chapter(), "00_tour")  # ids too
+    assert stamped == one_click(chapter(), "00_tour")  # the cells' ids are also equal
     file = "notebooks/00_tour.ipynb"
     for link in (
         f"colab.research.google.com/github/{PLACE}/blob/main/{file}",
@@ -84,7 +84,7 @@ def test_outside_colab_the_first_cell_does_nothing(
     source = one_click(chapter(), "00_tour").cells[1].source
     for _ in range(2):
         exec(source, {})
-    monkeypatch.setitem(sys.modules, "google.colab", json)  # but it can be imported
+    monkeypatch.setitem(sys.modules, "google.colab", json)  # dil_teach can be imported
     exec(source, {})
     assert capsys.readouterr() == ("", "")
 
@@ -199,8 +199,8 @@ def run_there(cells: list[NotebookNode], folder: Path) -> list[NotebookNode]:
 def colab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder, and a kernel named ``colab`` beside .venv-colab.
 
-    What the first cell installs goes into an environment above it: .venv-colab stays as
-    Colab is, for the next run. The address that the cell fetches is this checkout.
+    The first cell installs into an environment above .venv-colab, so .venv-colab does
+    not change before the next run. The cell fetches this checkout.
     """
     if not COLAB_PYTHON.exists():
         pytest.skip("no .venv-colab: make colab")
@@ -263,7 +263,7 @@ def test_on_colab_the_first_cell_replaces_nothing(colab: Path) -> None:
     assert wanted.items() <= before.items() and "torch" in before
     added = {name.lower() for name in set(after) - set(before)}
     assert {"dil_teach", "jaxtyping", "tyro"} <= added
-    assert len(added) <= 6, added  # small ones only
+    assert len(added) <= 6, added  # only small packages
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Bibliography and citations, glossary and notation, lab sheets."""
+"""Tests of bibliography and citations, glossary and notation, and lab sheets."""
 
 import copy
 import re
@@ -218,7 +218,7 @@ def headings(page: str) -> list[str]:
 
 
 def anchors(page: str) -> set[str]:
-    """Anchors that work both in JupyterLab, which keeps capitals, and on Git hosts."""
+    """Anchors that work on Git hosts and in JupyterLab, which preserves capitals."""
     lab = {heading.replace(" ", "-") for heading in headings(page)}
     host = {
         re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")

@@ -1,4 +1,4 @@
-"""Deep Image Prior: what it promises, on small budgets; figures are in benchmarks/."""
+"""Deep Image Prior works as documented on small budgets; benchmarks/ has figures."""
 
 import dataclasses
 import math
@@ -159,7 +159,7 @@ def test_resuming_equals_never_stopping(task, noisy, mask, tmp_path):
         dip.train_step()
     save(dip, tmp_path / "half.safetensors")
     state = state_of(dip)
-    dip.train_step()  # must not change the state returned
+    dip.train_step()  # must not change the state that was returned
     resumed = resume(tmp_path / "half.safetensors", noisy)
     taken_up = DeepImagePrior(noisy, given, settings)
     load_state(taken_up, state)
@@ -171,7 +171,7 @@ def test_resuming_equals_never_stopping(task, noisy, mask, tmp_path):
 
 
 def watched(noisy, pictures, **changes) -> DeepImagePrior:
-    """A prior that was shown these pictures, as if it had drawn them, until done."""
+    """A prior that gets these pictures instead of its outputs, until it is done."""
     settings = dataclasses.replace(TINY, steps=len(pictures), average=0.9, **changes)
     dip = DeepImagePrior(noisy, settings=settings)
     for picture in pictures:
@@ -197,7 +197,7 @@ def test_a_minimum_before_the_picture_is_there_is_ignored(truth, noisy):
 
 
 def forming_then_noisy(truth, calm=100, length=300):
-    """Pictures that come nearer and nearer until ``calm``, then are ever noisier."""
+    """Pictures that approach the image until step ``calm``, and then get noisier."""
     draw = rng()
     for i in range(length):
         away = math.exp(-i / 20)
@@ -209,7 +209,7 @@ def test_it_stops_between_the_picture_and_the_noise(truth, noisy):
     pictures = list(forming_then_noisy(truth))
     dip = watched(noisy, pictures, patience=40)
     assert 90 <= dip.stopped_at <= 140
-    assert dip.step == dip.stopped_at + 40  # it waited, and no longer
+    assert dip.step == dip.stopped_at + 40  # it waited exactly this long
     assert torch.equal(dip.result(), dip.best)
     assert psnr(dip.result(), truth) > 35
 
@@ -223,7 +223,7 @@ def test_without_a_minimum_it_stops_after_the_last_step(truth, noisy):
 def test_the_average_and_the_variance_follow_their_formulas(noisy):
     pictures = [torch.full_like(noisy, value) for value in (0.0, 1.0, 0.5)]
     dip = watched(noisy, pictures)
-    # rates 1, 1/2, 1/3 at first: the plain mean and variance of what was seen
+    # rates 1, 1/2, 1/3 at first: the plain mean and variance of the pictures so far
     assert torch.allclose(dip.averaged(), torch.full_like(noisy, 0.5))
     assert float(dip.variance) == pytest.approx(1 / 6)
 

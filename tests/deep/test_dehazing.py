@@ -1,4 +1,4 @@
-"""Dehazing by Double-DIP: airlight, transmission, closed form, and bad input."""
+"""Tests of dehazing by Double-DIP: airlight, transmission, closed form, bad input."""
 
 import math
 
@@ -89,7 +89,7 @@ def test_a_known_airlight_is_kept_and_helps(alley) -> None:
     assert torch.allclose(found.airlight().flatten(), torch.tensor(airlight), atol=1e-3)
     true = alley.images["transmission"][None]
     assert (found.transmission() - true).square().mean().sqrt() < 0.06
-    assert found.doubts() is None  # the doubt about the alley is about its airlight
+    assert found.doubts() is None  # for the alley, only the airlight is doubtful
     guessed = fit(Dehazing(hazy, settings=FEW))
     assert psnr(found.haze_free()[0], clear) > psnr(guessed.haze_free()[0], clear)
 

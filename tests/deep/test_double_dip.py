@@ -1,4 +1,4 @@
-"""Double-DIP's core: layers, the step, the moving average, and what is refused."""
+"""Tests of Double-DIP's core: layers, the step, the moving average, and bad input."""
 
 import dataclasses
 import json
@@ -44,7 +44,7 @@ def made(images: Tensor, mask=None, steps: int = 8, seed: int = 0, each=False):
 
 
 def trained(dip: DoubleDIP, start: int = 0, end: int | None = None) -> list[Tensor]:
-    """The reconstruction error of each step; the front is held bright."""
+    """The reconstruction error of each step; the front layer stays bright."""
     errors = []
     for step in range(start, end or dip.steps):
         layers = dip.draw()
@@ -61,7 +61,7 @@ def equal(a: Layers, b: Layers) -> bool:
 
 @contextmanager
 def metadata(file: Path) -> Iterator[dict[str, Any]]:
-    """What a checkpoint's metadata say, to be changed in place."""
+    """The metadata of a checkpoint, to be changed in place."""
     with safe_open(file, "pt") as opened:
         tree = json.loads(opened.metadata()["dil_teach"])
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}
@@ -83,7 +83,7 @@ def test_images_share_a_layer_or_have_their_own(mixtures) -> None:
     front = made(mixtures, each=True).layers().front
     assert front.shape == (2, 3, 32, 32)
     between = (front[0] - front[1]).square().mean()
-    assert 0 < between < front.var()  # neighbours start alike
+    assert 0 < between < front.var()  # neighbouring images have similar initial layers
 
 
 def test_the_reconstruction_error_falls(mixtures) -> None:
@@ -147,7 +147,7 @@ def test_its_state_carries_on_where_it_stopped(mixtures) -> None:
 def test_a_checkpoint_of_version_0_1_0_is_refused_in_one_line(
     mixtures, before: str, tmp_path: Path
 ) -> None:
-    """Its arguments were functions and layers that no longer exist."""
+    """An old checkpoint's arguments are functions and layers that no longer exist."""
     file = tmp_path / "old.safetensors"
     save(Separation(mixtures), file)
     with metadata(file) as tree:

@@ -1,4 +1,4 @@
-"""What holds for every method: random state, and the sign of losses."""
+"""Rules for every method: the random state does not change; losses are positive."""
 
 from collections.abc import Callable
 
@@ -53,7 +53,7 @@ METHODS: dict[str, Callable] = {
 
 
 def global_state() -> tuple[bytes, str]:
-    """Of torch and NumPy; Python's own is used by beartype, which checks the tests."""
+    """The random states of torch and NumPy; beartype uses Python's own state."""
     numpys = str(np.random.get_state())  # noqa: NPY002 (what it must not use)
     return torch.get_rng_state().numpy().tobytes(), numpys
 
@@ -66,7 +66,7 @@ def test_training_keeps_global_randomness_and_the_sign_of_losses(
     method = METHODS[name](image)
     for _ in range(2):
         losses = method.train_step()
-        if name not in ("InGAN", "TextureExpansion"):  # a discriminator's have both
+        if name not in ("InGAN", "TextureExpansion"):  # the sign varies
             assert all(loss >= 0 for loss in losses.values())
     load_state(method, state_of(method))
     assert global_state() == before

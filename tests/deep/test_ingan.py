@@ -1,4 +1,4 @@
-"""InGAN: its parts and losses by hand, resuming, learning, and what ships."""
+"""InGAN: parts and losses computed by hand, resuming, learning, shipped checkpoints."""
 
 import dataclasses
 import json
@@ -191,7 +191,7 @@ def test_patch_distance_is_small_for_moved_patches_and_large_for_stretched_ones(
     image = resize(photo("coins"), size=(50, 63)).clamp(0, 1)[None]
     assert patch_distance(image, image, rng()) == 0
     stretched = resize(image, size=(50, 126))
-    shifted = image.roll(20, -1)  # nearly the same patches, elsewhere
+    shifted = image.roll(20, -1)  # nearly the same patches at other positions
     near, far = (patch_distance(x, image, rng()) for x in (shifted, stretched))
     assert near < far / 2
 
@@ -343,7 +343,7 @@ def test_output_has_the_requested_size_and_shape(coins: Image) -> None:
 def test_it_repeats_stripes_instead_of_stretching_them(
     steps: int, size: tuple[int, int], limit: float
 ) -> None:
-    """Nearer to the image's patches than resizing; unstretched, the image itself."""
+    """The patches are better than by resizing; without stretching, nothing changes."""
     stripes = (torch.arange(size[1]) // 3 % 2).float().expand(1, *size).clone()
     settings = InGANSettings(
         steps=steps, finer_steps=1, coarsest=size[0], warps=0, both=0
@@ -355,7 +355,7 @@ def test_it_repeats_stripes_instead_of_stretching_them(
     assert F.l1_loss(ingan.retarget(), stripes) < 0.05
 
 
-# ---- what ships
+# ---- the shipped checkpoints
 
 
 def test_shipped_checkpoints_are_small() -> None:
@@ -371,7 +371,7 @@ def test_shipped_checkpoints_are_small() -> None:
 def test_a_shipped_checkpoint_is_nearer_to_the_patches_than_resizing(
     path: Path, from_finest: int, width: float
 ) -> None:
-    """At 76 pixels and more; at 121 and more it takes minutes."""
+    """The level sizes to test: 76 pixels and more; 121 pixels and more take minutes."""
     image = load_image(path.with_suffix(".png"))
     ingan = resume(path, image)
     assert ingan.done and min(image.shape[1:]) >= 112

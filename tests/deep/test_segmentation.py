@@ -1,4 +1,4 @@
-"""Segmentation by Double-DIP: hints, the penalty, films, what is refused."""
+"""Tests of segmentation by Double-DIP: hints, the penalty, videos, bad input."""
 
 import pytest
 import torch
@@ -58,7 +58,7 @@ def test_the_penalties_are_finite_where_the_mask_is_undecided_or_decided() -> No
         mask = torch.full((1, 1, 8, 8), value, requires_grad=True)
         hint = torch.zeros(1, 1, 8, 8)
         small = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-        # an empty hint is no division by zero
+        # an empty hint causes no division by zero
         losses = binary_cross_entropy(mask, hint, 1 - hint), border(mask, small)
         torch.stack(losses).sum().backward()
         assert all(loss.isfinite() for loss in losses)
@@ -135,7 +135,7 @@ def test_bad_pictures_and_hints_are_refused(ring) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "least"), [("star", 0.85), ("grass_star", 0.5)])
 def test_texture_alone_finds_a_star(name: str, least: float) -> None:
-    """Inside and outside have one mean and contrast: colours find less of it."""
+    """Inside and outside have one mean and contrast, so colours are less useful."""
     images = scene(name).images
     hints = [images[k] for k in HINTS]
     mask = fit(Segmentation(images["image"], *hints)).mask()

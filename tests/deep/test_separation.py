@@ -1,4 +1,4 @@
-"""Transparency separation: the exclusion, the search, the closed form, the networks."""
+"""Tests of separation: the exclusion, the search, the closed form, the networks."""
 
 import math
 
@@ -129,7 +129,7 @@ def test_the_search_puts_the_first_mixtures_layer_first() -> None:
     a1, a2 = exclusion_search(mixtures)
     b1, b2 = exclusion_search(mixtures.flip(0))
     assert a1 > a2 and b1 > b2
-    # the other way round the other layer is first
+    # if the mixtures are swapped, the layers are swapped
     assert (b1, b2) == pytest.approx((1 - a2, 1 - a1), abs=0.01)
 
 

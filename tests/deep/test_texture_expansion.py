@@ -1,4 +1,4 @@
-"""Adversarial expansion: its losses by hand, its crops, and what it promises."""
+"""Texture expansion: losses computed by hand, crops, and documented properties."""
 
 import dataclasses
 
@@ -33,13 +33,13 @@ def texture() -> torch.Tensor:
 
 
 def stripes(size: int = 48, period: int = 6) -> torch.Tensor:
-    """A texture that never ends."""
+    """A periodic texture, which can be continued without end."""
     wave = torch.cos(2 * torch.pi * torch.arange(size) / period)
     return (0.5 + 0.4 * wave).expand(1, size, size).clone()
 
 
 def places(part: torch.Tensor, whole: torch.Tensor) -> list[tuple[int, int]]:
-    """Where a part lies in a whole, by looking everywhere."""
+    """The position of a part in an image, found by comparing all positions."""
     rows, columns = (w - p + 1 for w, p in zip(whole.shape, part.shape, strict=True))
     return [
         (y, x)
@@ -62,7 +62,7 @@ def test_a_crop_lies_in_its_block_and_the_block_in_the_image(rng):
     rows, columns = zip(*at_block, strict=True)
     assert set(rows) == set(range(5)) and set(columns) == set(range(9))
     rows, columns = zip(*at_crop, strict=True)
-    assert set(rows) == set(columns) == set(range(9))  # every place, 0 and 8 too
+    assert set(rows) == set(columns) == set(range(9))  # all positions occur
 
 
 def test_the_gram_matrix_by_loops(rng):
@@ -119,7 +119,7 @@ def test_sizes(texture):
 
 
 def test_a_step_by_hand(texture):
-    """The losses, and the gradients that each network is updated with."""
+    """The losses, and the gradients that update each network."""
     method, twin = (TextureExpansion(texture, TINY) for _ in range(2))
     pairs = [crop_pair(texture, 16, twin.rng) for _ in range(2)]
     crops, blocks = (

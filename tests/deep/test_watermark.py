@@ -1,4 +1,4 @@
-"""Watermarks: what is left without them, what stays untouched, what is refused."""
+"""Watermark removal: the clean images, the unchanged pixels, and bad input."""
 
 import math
 from collections.abc import Iterator

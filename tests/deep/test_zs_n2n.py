@@ -1,4 +1,4 @@
-"""ZS-N2N: what it promises, on small budgets; its figures are in benchmarks/."""
+"""ZS-N2N works as documented on small budgets; benchmarks/ has figures."""
 
 import dataclasses
 

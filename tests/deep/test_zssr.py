@@ -1,4 +1,4 @@
-"""ZSSR: what it promises, on small budgets; its figures are in benchmarks/."""
+"""ZSSR works as documented on small budgets; benchmarks/ has figures."""
 
 import math
 
@@ -141,7 +141,7 @@ def test_the_ensemble_uses_the_orientations_that_the_kernel_allows(facade):
 
 
 def test_a_turned_image_gives_the_turned_result(facade):
-    """All eight orientations are seen, so that turning first or last is the same."""
+    """Training uses all eight orientations, so turning the image turns the result."""
     trained = fit(ZSSR(half(facade), settings=TINY))
     turned = ZSSR(orient(half(facade), 5), settings=TINY)
     turned.network.load_state_dict(trained.network.state_dict())
@@ -157,7 +157,7 @@ def test_a_large_image_is_learned_from_windows_and_made_in_tiles(facade, monkeyp
     monkeypatch.setattr(large_images, "TILE", 30)
     tiled = ZSSR(low, settings=TINY)
     assert [tuple(window.shape[1:]) for window in tiled.windows] == [(30, 30)] * 4
-    for zssr in (whole, tiled):  # any weights but zero will show the seams
+    for zssr in (whole, tiled):  # nonzero weights would show seams
         rng = torch.Generator().manual_seed(0)
         torch.nn.init.normal_(
             zssr.network.convolutions[-1].weight, 0, 0.01, generator=rng

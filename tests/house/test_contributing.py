@@ -19,7 +19,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the library with the method, its public name and its command."""
+    """A copy of the library with the new method, its public name and its command."""
     folder = tmp_path_factory.mktemp("checkout")
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "dil_teach", folder / "dil_teach", ignore=ignored)

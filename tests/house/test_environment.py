@@ -1,4 +1,4 @@
-"""scripts/environment.py and the Makefile: supported Pythons, torch, benchmarks."""
+"""Tests of scripts/environment.py and the Makefile: Python, torch, benchmarks."""
 
 import ast
 import importlib.util
@@ -60,7 +60,7 @@ def test_supported_versions_are_those_of_pyproject() -> None:
 
 
 def test_the_script_starts_on_an_old_python() -> None:
-    """Only its syntax and its imports can be checked without such a Python."""
+    """Without an old Python, only the script's syntax and imports can be checked."""
     tree = ast.parse(SCRIPT.read_text(), feature_version=(3, 7))
     imports = [node for node in tree.body if isinstance(node, ast.Import)]
     assert {name.name for node in imports for name in node.names} == {
@@ -93,7 +93,7 @@ def test_requirements_are_all_but_torch(
 
 @pytest.fixture
 def python_with_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of packages as this Python's only one: torch 2.6, triton and NumPy."""
+    """A folder with torch 2.6, triton and NumPy, as this Python's only packages."""
     packages = tmp_path / "packages"
     for name, version in (("torch", "2.6.0+cpu"), ("triton", "3"), ("numpy", "2")):
         info = packages / f"{name}-{version}.dist-info"
@@ -161,7 +161,7 @@ def test_without_a_gpu_its_tests_fail_instead_of_being_left_out() -> None:
 BENCHMARKS = {
     path
     for path in (ROOT / "benchmarks").glob("*.py")
-    # one is what the others share, the other compares hashes and measures nothing
+    # the first file is shared by all benchmarks, the second only compares hashes
     if path.stem not in ("record", "same_results")
 }
 

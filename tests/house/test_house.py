@@ -1,4 +1,4 @@
-"""Around the library: packaging, environments, style, import floors, make."""
+"""Tests of packaging, environments, style, the layers of imports, and make."""
 
 import importlib.util
 import os
@@ -116,7 +116,7 @@ def test_wheel_and_sdist_hold_data_and_notebooks(built: Path) -> None:
     info = f"dil_teach-{PROJECT['version']}.dist-info"
     assert outside == {"dil_teach", info}
     metadata = zipfile.ZipFile(wheel).read(f"{info}/METADATA").decode()
-    address = PROJECT["urls"]["Repository"]  # where an installed one reads it
+    address = PROJECT["urls"]["Repository"]  # an installed library reads this
     assert f"\nProject-URL: Repository, {address}\n" in metadata
 
     (sdist,) = built.glob("*.tar.gz")
@@ -195,7 +195,7 @@ def test_the_workflows_call_make_and_nothing_else() -> None:
     called = {}
     for file in files:
         workflow = yaml.safe_load(file.read_text())
-        starts = workflow[True]  # so YAML reads the word "on"
+        starts = workflow[True]  # YAML reads the word "on" as True
         assert workflow["permissions"] == {"contents": "read"}
         (job,) = workflow["jobs"].values()
         steps = [step["run"] for step in job["steps"] if "run" in step]

@@ -1,4 +1,4 @@
-"""sRGB and linear light, against the standard's formula and scikit-image's."""
+"""sRGB and linear light are compared with the standard's formula and scikit-image."""
 
 import pytest
 import torch

@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pan(height: int = 40, width: int = 56, frames: int = 5) -> Tensor:
-    """A camera that moves over the astronaut; whole grey levels."""
+    """A video of a camera that moves over the astronaut, in whole grey levels."""
     wide = photo("astronaut", size=72).mul(255).round() / 255
     return torch.stack(
         [wide[:, t : t + height, 2 * t : 2 * t + width] for t in range(frames)]

@@ -1,4 +1,4 @@
-"""From the kernel between two scales to the blur kernel."""
+"""The kernel between two scales gives the blur kernel."""
 
 import numpy as np
 import pytest

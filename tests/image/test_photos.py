@@ -1,4 +1,4 @@
-"""The photographs: all there, all licensed, all loadable; and the benchmark folder."""
+"""All photographs exist, have a licence and can be loaded; the benchmark folder."""
 
 import hashlib
 import json

@@ -210,7 +210,7 @@ def test_the_background_moves_as_listed() -> None:
 
 
 def check_shift(first: Any, later: Any, step: list[float], where: Any) -> None:
-    """Moving the later frame back shows the first one, where both see the same."""
+    """If the later frame is moved back, it equals the first frame in the overlap."""
     back = ndimage.shift(later, (0, *np.negative(step)), order=3, mode="nearest")
     where = ndimage.binary_erosion(where, iterations=2)
     off, unmoved = (np.abs(one - first)[:, where].mean() for one in (back, later))

@@ -1,4 +1,4 @@
-"""The tools floor: image files, resampling, kernels, patches, pyramid, metrics."""
+"""Tests of image files, resampling, kernels, patches, pyramid and metrics."""
 
 import math
 import os
@@ -144,7 +144,7 @@ def test_saving_leaves_nothing_half_written(tmp_path, monkeypatch):
     ],
 )
 def test_check_image_says_what_is_wrong(image, word):
-    # what is no image by its shape is stopped by the type checks of the tests already
+    # the type checks of the tests already refuse tensors with a wrong shape
     with pytest.raises(Exception, match=word):
         check_image(image, min_side=4)
 

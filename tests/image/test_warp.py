@@ -1,4 +1,4 @@
-"""Geometric transformations: what goes where, and back."""
+"""Geometric transformations move points to known positions and back."""
 
 import math
 
@@ -124,7 +124,7 @@ def test_there_and_back_is_nearly_the_image() -> None:
 
 
 def test_warp_takes_the_values_at_the_places() -> None:
-    across = pixel_centres((50, 60), CPU)[..., 0]  # an image of its own place
+    across = pixel_centres((50, 60), CPU)[..., 0]  # an image of its own x coordinate
     transformation = smooth_warp(bend(0.1, seed=3))
     moved = warp(across[None, None], transformation, (50, 60))[0, 0]
     wanted = transformation.places((50, 60), CPU)[..., 0]

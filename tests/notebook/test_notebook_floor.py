@@ -51,7 +51,7 @@ def pixels_of(html: str) -> np.ndarray:
 
 @pytest.fixture
 def shown(monkeypatch):
-    """Collects what would be displayed."""
+    """A list that collects the displayed objects."""
     bundles: list = []
 
     class Handle:
@@ -226,7 +226,7 @@ def test_the_live_panel_keeps_a_history_and_draws_once_a_cell(shown, monkeypatch
         panel.update(progress, noise(3, 8, 8, seed=step))
     assert "Step 150 of 200, loss 0.006667" in shown[-1]["text/html"]
     assert "loss went from 0.02 to 0.006667" in shown[-1]["text/html"]
-    shell.execution_count = 2  # the cell was stopped, and is run again
+    shell.execution_count = 2  # the cell was stopped and runs again
     panel.update(Progress(200, 200, {"loss": 0.1}, done=True), noise(3, 8, 8, seed=200))
     assert [step for step, _ in panel.history] == [50, 100, 150, 200]
 

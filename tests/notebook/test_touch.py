@@ -1,4 +1,4 @@
-"""The touch widget: its Python side; test_browser.py tests it in the browser."""
+"""Tests of the touch widget in Python; test_browser.py tests it in the browser."""
 
 import base64
 import io
@@ -38,7 +38,7 @@ def pixels_at(address: str) -> np.ndarray:
 
 @pytest.fixture
 def shown(monkeypatch) -> list[Any]:
-    """Collects what would be displayed."""
+    """A list that collects the displayed objects."""
     things: list[Any] = []
     for module in (figures, overlay, widgets):
         monkeypatch.setattr(
@@ -48,7 +48,7 @@ def shown(monkeypatch) -> list[Any]:
 
 
 def parts(box: Any) -> list[Any]:
-    """All widgets in a box, however deep."""
+    """All widgets in a box, at any depth."""
     inside = [part for child in getattr(box, "children", ()) for part in parts(child)]
     return [box, *inside]
 
@@ -76,7 +76,7 @@ def marks(row: int, column: int, grey: bool) -> list[Mark]:
 
 
 class Clicked:
-    """An explorer with a clickable picture, and how often it was drawn."""
+    """An explorer with a clickable picture, and the number of times it was drawn."""
 
     def __init__(self, shown: list[Any], marks: Any = marks) -> None:
         self.drawn: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""Patch recurrence: what must recur does, what cannot does not; numbers by hand."""
+"""Patch recurrence: known patterns recur and noise does not; numbers by hand."""
 
 import pytest
 import torch
@@ -36,7 +36,7 @@ def without_mean(image: torch.Tensor, patch_size: int) -> torch.Tensor:
     return (rows - rows.mean(-1, keepdim=True)).flatten(1).double()
 
 
-# ---- what is true of recurrence
+# ---- properties of recurrence
 
 
 @pytest.mark.parametrize("tile", [noise(3, 16, 20), photo("coffee", size=32)])
@@ -108,7 +108,7 @@ def test_the_map_counts_good_matches_as_by_hand():
     exact = (match_distances(image, exact=True) <= good_distance(image)[..., None]).sum(
         2
     )
-    assert (exact != wanted).double().mean() < 0.002  # rounding, at the very limit
+    assert (exact != wanted).double().mean() < 0.002  # rounding near the limit
     counts = recurrence_map(image)
     assert counts.shape == (36, 36)
     assert not counts.is_floating_point()

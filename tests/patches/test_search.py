@@ -1,4 +1,4 @@
-"""The nearest-neighbour engine, against all distances in double precision."""
+"""The nearest-neighbour search is compared with all distances in double precision."""
 
 import math
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from dil_teach.patches import extract, search
 from dil_teach.patches.extract import extract_patches
 from dil_teach.patches.search import Neighbours, nearest_patches, nearest_rows
 
-# The exact search orders candidates by a float32 matrix product of sums of up to some
-# tens: its last digit, times a few. Patches nearer to a tie than this may change places
-# before true distances are taken.
+# The exact search sorts candidates by float32 matrix products, whose sums are up to
+# some tens. This is a few times their rounding error: patches whose distances differ by
+# less may be exchanged before the true distances are computed.
 TOLERANCE = 1e-5
 
 
@@ -30,7 +30,7 @@ def noise(*shape: int, seed: int = 0) -> Image:
 
 
 def some_mask(height: int, width: int, seed: int) -> Tensor:
-    """All but a handful of pixels."""
+    """A random mask that excludes only a few pixels."""
     return noise(height, width, seed=seed) > 0.03
 
 
@@ -57,7 +57,7 @@ def allowed(mask: Tensor | None, image: Image, patch_size: int) -> Tensor:
 
 
 def is_itself(query: Image, level: Image, patch_size: int) -> Tensor:
-    """Which places lie less than a pixel from each patch's own: fractions, a loop."""
+    """The positions less than one pixel from each patch's own position, in a loop."""
     here, there = query.shape[-2:], level.shape[-2:]
     half = Fraction(patch_size, 2)
 
@@ -90,7 +90,7 @@ def all_distances(
     query_mask: Tensor | None = None,
     database_masks: Sequence[Tensor | None] | None = None,
 ) -> list[Tensor]:
-    """Of each patch to each of each level, squared; infinity for what is left out."""
+    """Squared distances of all patches to all patches of a level; masked: infinite."""
     asking = rows_of(query, patch_size, remove_mean)
     tables = []
     for level, mask in zip(levels, database_masks or [None] * len(levels), strict=True):
@@ -114,9 +114,9 @@ def check(
     k: int,
     exact: bool = True,
 ) -> None:
-    """The distances are the smallest, and each is the distance of the place named.
+    """The distances are the smallest, and each belongs to the returned position.
 
-    So the places are right too, whichever of equal ones was taken.
+    So the positions are right, too, even if several patches have equal distances.
     """
     height, width = (side - patch_size + 1 for side in query.shape[-2:])
     assert all(field.shape == (height, width, k) for field in found)
@@ -244,7 +244,7 @@ def test_of_equal_keys_the_first_is_the_nearest(monkeypatch, columns):
     assert index.tolist() == [[1]]
 
 
-# ---- itself left out
+# ---- without the patch itself
 
 
 @pytest.mark.parametrize("exact", [True, False])
@@ -340,7 +340,7 @@ def test_with_a_stride_each_so_manieth_row_and_column_asks(
         assert torch.equal(found, whole[::stride, ::stride])
 
 
-# ---- any of this together
+# ---- all options together
 
 
 @settings(max_examples=40, deadline=None)
@@ -396,7 +396,7 @@ def test_two_calls_agree_to_the_bit_and_draw_nothing(exact):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-# ---- what is refused
+# ---- bad input
 
 
 @pytest.mark.parametrize("exact", [True, False])

@@ -1,4 +1,4 @@
-"""How similar two images are, in their patches."""
+"""Tests of the bidirectional similarity of two images."""
 
 import pytest
 import torch

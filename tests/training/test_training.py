@@ -1,4 +1,4 @@
-"""The one training loop: reports, interrupts, carrying on, saving and resuming."""
+"""Tests of the training loop: reports, interrupts, continuing, saving, resuming."""
 
 import json
 import os
@@ -40,7 +40,8 @@ def zssr() -> ZSSR:
 def test_reports_fall_on_absolute_steps(zssr):
     first = train(zssr, report_every=5)
     assert [next(first).step, next(first).step] == [5, 10]
-    zssr.train_step()  # a loop that starts between two reports keeps to the grid
+    # a loop that starts between two reports still reports at multiples of report_every
+    zssr.train_step()
     assert [progress.step for progress in train(zssr, report_every=4)] == [12, 14]
     assert zssr.done and list(train(zssr)) == []
 
@@ -204,7 +205,7 @@ class SlowMethod:
         self.half_steps += 1
         if self.step == 2 and self.half_steps == 5:
             os.kill(os.getpid(), signal.SIGINT)
-            torch.rand(200, 200) @ torch.rand(200, 200)  # Python looks for signals here
+            torch.rand(200, 200) @ torch.rand(200, 200)  # Python handles signals here
         self.half_steps += 1
         self.step += 1
         return {"loss": torch.tensor(1.0)}
@@ -259,7 +260,7 @@ def test_side_by_side_they_learn_the_same_to_the_bit(zssr):
 def test_an_interrupt_stops_all_between_two_steps():
     methods = [SlowMethod() for _ in range(3)]
     for method in methods[1:]:
-        method.half_steps, method.total_steps = 100, 10**9  # they wait to be stopped
+        method.half_steps, method.total_steps = 100, 10**9  # they run until stopped
     with pytest.raises(KeyboardInterrupt):
         fit_all(methods)
     for method, began in zip(methods, (0, 100, 100), strict=True):
@@ -287,7 +288,7 @@ def test_the_users_random_state_is_left_alone():
 
 
 def test_a_state_is_a_snapshot(zssr):
-    """Training on changes neither a state that was taken nor whoever took it up."""
+    """Further training changes neither a copied state nor a method that loaded it."""
     other = ZSSR(zssr.image, settings=SETTINGS)
     for _ in range(3):
         zssr.train_step()
