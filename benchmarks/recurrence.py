@@ -6,7 +6,7 @@
 
 Each section writes ``benchmarks/results/recurrence_<section>.json``. Times are CPU
 seconds of the process, on one thread. Set5 is read from the folder
-``DIL_TEACH_DATASETS``; nothing was tuned on it.
+``DIL_TEACH_DATASETS``; nothing was tuned on Set5.
 """
 
 import os

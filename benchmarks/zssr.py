@@ -7,7 +7,7 @@
 Each section writes all values and the name of the machine to
 ``benchmarks/results/zssr_<section>.json``. Times are CPU seconds of the process, on one
 thread. Set5 is read from the folder that ``DIL_TEACH_DATASETS`` names; nothing was
-tuned on it.
+tuned on Set5.
 """
 
 import dataclasses

@@ -19,7 +19,8 @@ def back_project(
     Parameters
     ----------
     high : Image
-        Float[Tensor, "c h2 w2"]: the first estimate, for example a bicubic one.
+        Float[Tensor, "c h2 w2"]: the first estimate, for example by bicubic
+        interpolation.
     low : Image
         Float[Tensor, "c h w"]: the given image.
     kernel, scale

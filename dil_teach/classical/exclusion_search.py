@@ -142,7 +142,7 @@ def unmix(mixtures: Video, coefficients: tuple[float, float]) -> Video:
 
 
 def check_two_mixtures(mixtures: Tensor) -> None:
-    """Raise a ValueError unless ``mixtures`` holds two different images."""
+    """Raise a ValueError unless ``mixtures`` contains two different images."""
     check_images(mixtures, "mixtures", min_side=2, constant=True)
     if len(mixtures) != 2:
         raise ValueError(f"mixtures: expected two images, got {len(mixtures)}")

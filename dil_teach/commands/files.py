@@ -22,7 +22,7 @@ MOST_PIXELS_IN_ALL = 36_000_000
 """Maximum number of input pixels if networks learn from smaller copies: also about 4
 GB."""
 OPAQUE = (".jpg", ".jpeg", ".bmp")
-"""Formats that cannot hold transparency."""
+"""Formats that cannot store transparency."""
 FORMATS = (".png", ".tif", ".tiff", ".webp", *OPAQUE)
 """Formats that commands write. Other formats allow only few colours or small sizes."""
 LONGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}

@@ -25,7 +25,7 @@ def recurrence(
 
     Each pixel of the map is the top left corner of a patch. The grey value of a pixel
     is 255 x matches / 16, rounded: black means no match, and white 16 or more matches.
-    A JSON file beside the map holds the numbers. Transparency is ignored.
+    A JSON file beside the map contains the numbers. Transparency is ignored.
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.

@@ -94,9 +94,9 @@ class DeepImagePriorSettings:
 class DeepImagePrior:
     """An initially untrained network that denoises, inpaints or restores one image.
 
-    ``fit(DeepImagePrior(noisy)).result()`` denoises, and
-    ``fit(DeepImagePrior(image, masked(mask))).result()`` fills a hole. A ValueError is
-    raised if the image is too small or has one colour, or the mask does not fit on it.
+    ``fit(DeepImagePrior(noisy)).result()`` denoises, and ``fit(DeepImagePrior(image,
+    masked(mask))).result()`` fills a hole. A ValueError is raised if the image is too
+    small or has one colour, or the mask does not fit the image.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Blur kernels: one convention, anisotropic Gaussians, and kernels from files.
 
-A kernel array holds correlation weights on high-resolution (HR) pixels. Low-resolution
-(LR) pixel i of a picture made s times smaller is at HR coordinate s*i + (s-1)/2.
-:func:`centre_kernel` moves the kernel's centre of mass to this coordinate.
+A kernel array contains correlation weights on high-resolution (HR) pixels.
+Low-resolution (LR) pixel i of a picture made s times smaller is at HR coordinate s*i +
+(s-1)/2. :func:`centre_kernel` moves the kernel's centre of mass to this coordinate.
 """
 
 import math
@@ -64,7 +64,7 @@ def load_kernel(path: str | Path, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     path : str or Path
         A ``.npy`` file, a ``.mat`` file with a variable ``Kernel`` or only one matrix,
         or a picture whose brightness gives the weights. A ValueError is raised if the
-        file holds no usable kernel.
+        file contains no usable kernel.
     scale : float or (float, float)
         The scale at which the kernel will be used.
     """

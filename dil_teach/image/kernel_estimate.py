@@ -7,7 +7,7 @@ by k'. In the frequency domain, with f in cycles per pixel and s = 2,
 
     K(f) = K'(f) K(f / 2) .
 
-An estimator that compares the image with its downscaled self finds k', not k. For a
+An estimator that compares the image with a downscaled copy estimates k', not k. For a
 Gaussian, k' has 3/4 of the covariance of k. For a straight motion of length l, k' is
 two points at a distance of l/2, because sin(x) = 2 cos(x/2) sin(x/2). Applying the
 equation again to K(f / 2) gives

@@ -110,7 +110,7 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
     Parameters
     ----------
     name : str
-        Name of the folder that holds the set.
+        Name of the folder that contains the set.
     scale : int
         The factor in the file names: the LR image is ``scale`` times smaller.
     """
@@ -133,7 +133,7 @@ def benchmark_pairs(name: str, scale: int) -> list[Pair]:
 
 
 def _download(name: str, scale: int) -> Path:
-    """Download a set at one scale; return the folder that holds the sets."""
+    """Download a set at one scale; return the folder that contains the sets."""
     listed = json.loads(shipped("data/benchmarks.json").read_text(encoding="utf-8"))
     folder = pooch.os_cache("dil_teach")
     for file, sha256 in listed["sha256"].items():

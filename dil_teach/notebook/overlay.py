@@ -202,7 +202,7 @@ def paint(image: Image, label: str = "mask", mask: Tensor | None = None) -> Pain
     Returns
     -------
     Painter
-        Its attribute `mask` holds what was painted so far.
+        Its attribute `mask` is the mask that was painted so far.
     """
     painter = Painter(image, label, mask)
     display(painter.panel)

@@ -60,9 +60,9 @@ def gather_patches(
 ) -> Float[Tensor, "n c values"]:
     """The patches whose top left pixels have the indices ``corners``.
 
-    ``pixels`` holds one or several images, each flattened row by row. ``width`` is the
-    width, in pixels, of the image that contains each patch. The patch_size**2 values
-    of a channel are in reading order.
+    ``pixels`` contains one or several images, each flattened row by row. ``width`` is
+    the width, in pixels, of the image that contains each patch. The patch_size**2
+    values of a channel are in reading order.
     """
     side = torch.arange(patch_size, device=corners.device)
     rows = corners[:, None] + side * torch.as_tensor(width).to(corners).view(-1, 1)
@@ -108,7 +108,7 @@ class PatchBag:
     corner: Int[Tensor, "n"]
     """Index in ``pixels`` of each patch's top left pixel."""
     width: Int[Tensor, "n"]
-    """Width, in pixels, of the image that holds each patch."""
+    """Width, in pixels, of the image that contains each patch."""
     place: Int[Tensor, "n 3"]
     """Index of each patch's image; row and column of the patch's top left pixel."""
     patch_size: int

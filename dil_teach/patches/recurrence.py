@@ -2,7 +2,7 @@
 
 Departures from "Super-Resolution from a Single Image", section 2: all channels instead
 of grey values, no Gaussian weights, and a limit of good matches by contrast.
-benchmarks/results/recurrence_choices.json holds the effect of each departure.
+benchmarks/results/recurrence_choices.json contains the effect of each departure.
 """
 
 from collections.abc import Sequence

@@ -33,7 +33,7 @@ def bidirectional_similarity(
 def completeness(
     source: Image, target: Image, patch_size: int = 7, importance: Map | None = None
 ) -> float:
-    """The error of the source's patches in the target; 0 if the target has all of them.
+    """The mean error of the source's patches in the target; 0 if none is missing.
 
     Completeness is the first term of equation 1. A ValueError is raised if an image is
     smaller than a patch, the numbers of channels differ, or the importance has another
@@ -63,7 +63,7 @@ def completeness(
 def coherence(
     source: Image, target: Image, patch_size: int = 7, importance: Map | None = None
 ) -> float:
-    """The error of the target's patches in the source; 0 if none of them is new.
+    """The mean error of the target's patches in the source; 0 if no patch is new.
 
     Coherence is the second term of equation 1. Parameters, errors and result are as in
     :func:`completeness`. A patch of the target has the weight of the nearest patch in

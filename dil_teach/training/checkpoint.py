@@ -41,8 +41,8 @@ def load_state(part: Any, state: dict[str, Any]) -> None:
     """Restore a method, or a part of it, from the result of :func:`state_of`.
 
     A part with a method ``load_state_dict`` restores itself. For other parts, the
-    attributes in ``STATE`` are set; a KeyError is raised if the state lacks one of
-    them. The state may be on another device.
+    attributes in ``STATE`` are set; a KeyError is raised if the state lacks an
+    attribute. The state may be on another device.
     """
     if hasattr(part, "load_state_dict"):
         part.load_state_dict(state)

@@ -1,6 +1,6 @@
 """The training loop.
 
-The method holds the state of the training; the loop has no state. So you can stop a
+The state of the training is in the method; the loop has no state. So you can stop a
 loop and start another loop with the same method: training continues at the next step.
 
 The same seed gives the same bits on one CPU with the same number of torch threads.

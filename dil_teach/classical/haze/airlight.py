@@ -195,8 +195,8 @@ def estimate_airlight_from_recurrence(
     """Estimate the airlight from pairs of similar patches of different contrast.
 
     For each pair, (1 - ratio) * airlight = mean of the fainter patch - ratio * mean of
-    the stronger patch, where ratio is the fainter contrast divided by the stronger one.
-    ``start`` is the first estimate; it is returned if no patches match.
+    the stronger patch, where ratio is the fainter contrast divided by the stronger
+    contrast. ``start`` is the first estimate; it is returned if no patches match.
     """
     scale = min(1, SIDE / max(linear.shape[-2:]))
     scales = [scale * s for s in SCALES if s * scale * min(linear.shape[-2:]) >= PATCH]

@@ -13,8 +13,9 @@ from torch import Tensor
 from dil_teach.image.convention import Image, check_image
 
 Table = Float[Tensor, "_places _places"]
-"""Values for steps: the row is the place before a step, the column the place after it.
-Places 1 to w are the columns of the image; places 0 and w + 1 are outside the image."""
+"""A table with one value for each step: the row is the place before the step, and the
+column is the place after the step. Places 1 to w are the columns of the image; places 0
+and w + 1 are outside the image."""
 
 WINDOW = 7
 """Number of columns that are compared at a cut. Patches for completeness and coherence

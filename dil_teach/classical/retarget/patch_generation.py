@@ -35,8 +35,8 @@ from dil_teach.patches.extract import average_patches, extract_patches
 from dil_teach.patches.search import nearest_rows
 
 ALPHA = 0.005
-"""Alpha in the normalised score; a smaller alpha keeps more patches. The paper uses
-this value for tasks that need completeness."""
+"""Alpha in the normalised score; with a smaller alpha, the result contains more of the
+source's patches. The paper uses this value for tasks that need completeness."""
 COARSEST_NOVEL = 14
 """Smallest side of the coarsest level for new layouts, in pixels: twice the side of a
 patch."""
@@ -77,7 +77,7 @@ def nearest_patch_module(
 
 
 def retarget(image: Image, size: tuple[int, int], alpha: float = ALPHA) -> Image:
-    """An image of another size that contains all patches of the given one.
+    """An image of another size that contains all patches of the given image.
 
     Doubling the width of a 112 x 84 image takes about 2 CPU seconds. A ValueError is
     raised if a side of the image or the result is shorter than 8 pixels, or ``alpha``
@@ -104,7 +104,7 @@ def generate(
     noise: float = NOISE,
     alpha: float = 1.0,
 ) -> Image:
-    """A random new image that is similar to the given one.
+    """A random new image that is similar to the given image.
 
     Raises the same errors as :func:`retarget`, and a ValueError if ``noise`` is
     negative.

@@ -9,7 +9,7 @@ resizing", SIGGRAPH 2007; the forward energy is that of Rubinstein, Shamir and A
                              M(i-1, j)   + C_U(i, j),
                              M(i-1, j+1) + C_R(i, j))
 
-The last row of M holds the energy of the best seam that ends at each pixel. From its
+The last row of M contains the energy of the best seam that ends at each pixel. From its
 minimum, the seam is traced back to the top. :mod:`.fast_seams` finds the same seams in
 a fraction of the time.
 """

@@ -188,7 +188,7 @@ def min_cut(
 ) -> Bool[Tensor, "*t h w"]:
     """The mask of minimum cost, by graph cut (Boykov and Jolly, ICCV 2001).
 
-    If several masks have the minimum cost, the result is the smallest of them.
+    If several masks have the minimum cost, the result is the smallest of these masks.
 
     Parameters
     ----------

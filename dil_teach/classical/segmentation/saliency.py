@@ -1,6 +1,6 @@
 """Context-aware saliency: Goferman, Zelnik-Manor and Tal, CVPR 2010 (PAMI 2012). A
-patch is salient if the most similar patches of the picture still differ from it, or if
-they are all close to it."""
+patch is salient if even the most similar patches of the picture differ from this patch,
+or if all these similar patches are close to it in the picture."""
 
 import torch
 import torch.nn.functional as F

@@ -1,7 +1,8 @@
 """Texture features: Malik, Belongie, Leung and Shi, 'Contour and texture analysis for
 image segmentation', IJCV 2001. The features are the responses of filters of several
 scales and directions, averaged over a window. The directions are sorted by strength
-(Varma and Zisserman, IJCV 2005), so that a rotated texture keeps its features."""
+(Varma and Zisserman, IJCV 2005), so that rotating a texture does not change its
+features."""
 
 import math
 

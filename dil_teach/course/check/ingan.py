@@ -122,7 +122,9 @@ multi_scale_loss = Exercise(
     {
         "Compare with 1 (real), not with 0.": _loss(lambda d: d.square().mean()),
         "Square the differences, or they cancel.": _loss(lambda d: (1 - d).mean()),
-        "Your differences cancel. Square them.": _loss(lambda d: (d - 1).mean()),
+        "Your differences cancel. Square the differences.": _loss(
+            lambda d: (d - 1).mean()
+        ),
         "Use squares, not absolute differences.": _loss(lambda d: (d - 1).abs().mean()),
         "You do not use the weights of the scales.": _loss(weigh=torch.ones_like),
         "Use the `weights`, not the plain mean.": _loss(weigh=lambda w: w**0 / len(w)),

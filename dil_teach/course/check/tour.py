@@ -82,7 +82,7 @@ def where_it_wins(answer: object, bicubic: Image, zssr: Image, truth: Image) -> 
 def _regions(image: Image) -> dict[str, Tensor]:
     """Where each kind of region lies; a border of half a window is left out.
 
-    The structure tensor holds the products of the slopes, averaged in a window. The
+    The structure tensor contains the products of the slopes, averaged in a window. The
     slopes of an outline all point one way, and those of fine detail many ways.
     """
     grey = image.mean(dim=0)

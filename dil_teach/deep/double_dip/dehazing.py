@@ -1,7 +1,7 @@
 """Dehazing by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019.
 
 In linear light, the hazy picture I is composed of the clear picture J (the front), the
-airlight A (the back) and the transmission t (the mask). A network draws J:
+airlight A (the back) and the transmission t (the mask). A network outputs J:
 
     minimise  mean (t J + (1 - t) A - I)^2
               + envelope * mean max(q (b - t), (q - 1) (b - t))
@@ -11,7 +11,7 @@ b is the lower bound of each transmission, q = ``QUANTILE``, and s is the simila
 two neighbours, exp(-(difference of their colours) / ``EDGE``).
 
 The airlight is estimated first and then frozen. The mask starts from the guided dark
-channel, on a coarse grid. The result is the solution of the model for J, not the layer
+channel, on a coarse grid. The result is the solution of the model for J, not the output
 of the network. The transmission of the result is t^``TRUST`` * dark^(1 - ``TRUST``),
 where dark is the guided dark channel.
 

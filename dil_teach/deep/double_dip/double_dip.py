@@ -5,8 +5,8 @@ share a layer, is
 
     image = mask * front + (1 - mask) * back.
 
-Each layer (mask, front, back) is drawn by an untrained network, a smooth grid or a
-constant. All three are trained together by minimising
+Each layer (mask, front, back) is the output of an untrained network, a smooth grid or a
+constant. All three layers are trained together by minimising
 
     mean |mask * front + (1 - mask) * back - image|^2 + penalties.
 
@@ -35,7 +35,7 @@ AVERAGE = 0.95
 """Decay of the exponential moving average of the layers."""
 DRIFT = 0.1
 """Distance between the network inputs of neighbouring images, in standard deviations of
-an input. Similar inputs make the network draw similar layers."""
+an input. For similar inputs, the network outputs similar layers."""
 SKIP = 4
 """Number of channels of each skip connection."""
 
@@ -57,7 +57,7 @@ class Layers:
 
 
 class Network(nn.Module):
-    """A layer that an initially untrained network draws from a fixed input.
+    """A layer that is the output of an initially untrained network for a fixed input.
 
     A ValueError is raised if the images are smaller than the network's stride.
 
@@ -149,7 +149,7 @@ class DoubleDIP:
         Images to decompose, Float[Tensor, "n c h w"] in [0, 1]. Values may be colours,
         linear light or texture features; the layers have the same kind of values.
     front, back, mask : nn.Module
-        The module that draws each layer: a :class:`Network`, :class:`Constant`,
+        The module that computes each layer: a :class:`Network`, :class:`Constant`,
         :class:`Smooth` or a similar module. The mask has one channel.
     rng : torch.Generator
         Random generator for the noise on the network inputs.
@@ -160,7 +160,8 @@ class DoubleDIP:
         rate falls to 0 along a cosine.
     input_noise : float
         Standard deviation of the noise on the network inputs, drawn at each step. The
-        noise keeps the networks from memorising the image (Ulyanov et al., section 3).
+        noise prevents the networks from memorising the image (Ulyanov et al., section
+        3).
     """
 
     STATE = ("modules", "optimizer", "rng", "average")

@@ -1,16 +1,16 @@
 """Segmentation by Double-DIP: Gandelsman, Shocher and Irani, CVPR 2019, section 4.1.
 
-Two networks draw the foreground and the background, and the mask is the opacity of the
-foreground at each pixel:
+Two networks output the foreground and the background, and the mask is the opacity of
+the foreground at each pixel:
 
     mean |mask * front + (1 - mask) * back - F|^2 + hint + start + border + binary,
 
 with a weight for each penalty, see :meth:`Segmentation.train_step`.
 
 Departures from the paper. F is not the image but the first ten principal components of
-its texture features, because one network alone could draw all colours of the image. The
-mask is a small function of the features at each pixel instead of a third hourglass, so
-that it cannot memorise positions. Missing hints are computed. The penalty "start"
+its texture features, because one network alone could output all colours of the image.
+The mask is a small function of the features at each pixel instead of a third hourglass,
+so that it cannot memorise positions. Missing hints are computed. The penalty "start"
 compares the mask with a segmentation without networks, which repeats discriminant
 analysis of the features and a graph cut. The weight of "start" falls to 0. After
 training, a graph cut along the picture's edges makes the mask binary. In a video,
@@ -38,7 +38,7 @@ from dil_teach.training.settings import budget
 WIDTHS = (16, 32, 32)
 """Number of channels of the networks at each scale, the finest scale first."""
 COMPONENTS = 10
-"""Number of principal components that the networks draw."""
+"""Number of principal components that the networks output."""
 
 
 @dataclass(frozen=True)

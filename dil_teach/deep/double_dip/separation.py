@@ -2,7 +2,7 @@
 
 Gandelsman, Shocher and Irani, '"Double-DIP": Unsupervised Image Decomposition via
 Coupled Deep-Image-Priors', CVPR 2019, section 5. A photograph through a window is a
-mixture of two pictures, I = a y1 + (1 - a) y2. Two networks draw y1 and y2:
+mixture of two pictures, I = a y1 + (1 - a) y2. Two networks output y1 and y2:
 
     mean |a y1 + (1 - a) y2 - I|^2 + exclusion weight * exclusion(y1, y2).
 
@@ -45,7 +45,7 @@ BLUR = 2.0
 Without the blur, noise would determine the result of the search."""
 CORRECTION = 0.01
 """Learning rate of the coefficients, as a multiple of the networks' rate. With a higher
-rate, the coefficients would follow edges that the networks have not drawn yet."""
+rate, the coefficients would depend on edges that the networks have not learned yet."""
 LARGEST_SIDE = 256
 """Largest side, in pixels, of the copies from which the networks learn."""
 

@@ -2,7 +2,7 @@
 
 Images with the same watermark are `mask * front + (1 - mask) * back`. The mask is the
 opacity a of the mark, and the front is its colour c. Mask and front are the same in all
-images. One network draws the back, the clean images, from similar inputs:
+images. One network outputs the back, the clean images, for similar inputs:
 
     mean |a c + (1 - a) back - I|^2 + variation weight * TV((I - a c) / (1 - a)).
 
@@ -12,9 +12,9 @@ training, the clean images are `(I - a c) / (1 - a)` inside the mark, and the gi
 images elsewhere.
 
 Departures from the paper: the front is one colour, not a network. The answer is
-computed with the formula above, not drawn by the network. `benchmarks/watermark.py`
-also prints the result of the total-variation estimate, which the networks improve only
-a little.
+computed with the formula above; it is not the network's output.
+`benchmarks/watermark.py` also prints the result of the total-variation estimate, which
+the networks improve only a little.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,10 @@
 """InGAN: Shocher, Bagon, Isola and Irani, 'InGAN: Capturing and Retargeting the "DNA"
 of a Natural Image', ICCV 2019.
 
-A generator G learns from one image x to draw it at any size and shape. A discriminator
-D learns to distinguish patches of x from patches of G's output, and G learns to draw
-patches that D takes for patches of x. In each step G draws y = G(x; T) under a random
-transformation T, and
+A generator G learns from one image x to generate it at any size and shape. A
+discriminator D learns to distinguish patches of x from patches of G's output, and G
+learns to generate patches that D takes for patches of x. In each step, G generates y =
+G(x; T) under a random transformation T, and
 
     loss of G =  - mean D(y)                       adversarial
                  + w_r |G(y; inverse of T) - x|    reconstruction
@@ -39,7 +39,7 @@ crops of 256 x 256 pixels on a GPU. Departures from the paper and this code:
   scale only one side. One step in five uses a homography or a smooth warp.
 - Adam has larger learning rates (5e-4 to 2e-3, not 5e-5) and a beta_2 of 0.9, not
   0.999. The learning rates fall in the second half of each level's training.
-- The results are drawn with an exponential moving average of G's weights.
+- The results are computed with an exponential moving average of G's weights.
 """
 
 import copy
@@ -170,7 +170,7 @@ class InGANSettings:
 
 
 class InGAN:
-    """A generator that learns to draw one image at any size and shape.
+    """A generator that learns to generate one image at any size and shape.
 
     A ValueError is raised if the image is smaller than the largest patch that the
     discriminator sees, or has one colour everywhere.

@@ -33,7 +33,7 @@ for stretching one side by 1.1, and 0.04 for stretching one side by 1.5."""
 
 
 class Generator(nn.Module):
-    """A pyramid of small networks that draws an image under any transformation.
+    """A pyramid of small networks that generates an image under any transformation.
 
     There is one network for each of the ``levels`` of the image's pyramid. ``rng``
     draws the initial weights.

@@ -3,8 +3,8 @@ Adversarial Expansion', SIGGRAPH 2018.
 
 A generator G learns, from one image, to expand a crop c of k x k pixels to the block b
 of 2k x 2k pixels that contains it. G is fully convolutional, so it can expand the whole
-image to twice its height and width. The texture keeps its scale. With a discriminator
-D,
+image to twice its height and width. The scale of the texture does not change. With a
+discriminator D,
 
     loss of G =  |G(c) - b|                        reconstruction
                  + mean (D(G(c)) - 1)^2            adversarial
@@ -207,7 +207,8 @@ class TextureExpansion:
         """The image expanded to twice its size, or to another size.
 
         The paper only doubles the size. Here the image is doubled as often as
-        necessary, and the result is cut from the centre. The texture keeps its scale.
+        necessary, and the result is cut from the centre. The scale of the texture does
+        not change.
 
         Parameters
         ----------
