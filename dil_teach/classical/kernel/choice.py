@@ -51,8 +51,9 @@ class KernelChoice(NamedTuple):
 def choose_kernel(image: Image, seed: int = 0) -> KernelChoice:
     """Estimate the kernel of downscaling by 2, and refuse an estimate that is not sure.
 
-    It takes about four CPU seconds at any image size. A ValueError is raised if the
-    image is smaller than 64 x 64 pixels, or the same at all pixels.
+    It takes 4 CPU seconds for 128 x 128 pixels, and 22 for 768 x 768; crop larger
+    images, because all their patches are in memory. A ValueError is raised if the image
+    is smaller than 64 x 64 pixels, or the same at all pixels.
 
     Parameters
     ----------

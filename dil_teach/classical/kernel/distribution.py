@@ -70,7 +70,9 @@ class KernelByDistributionSettings:
         check_settings(self, steps=1, patch_size=3, patches=2)
         check_settings(self, directions=1, learning_rate=1e-6)
 
-    quick = budget("Settings for a quick run: about 3 CPU seconds at any image size.")
+    quick = budget(
+        "Settings for a quick run: about 3 CPU seconds for 128 x 128 pixels."
+    )
     standard = budget("Settings for good results.", steps=400, patches=4096)
     full = budget("Settings for the best quality.", steps=800, patches=8192)
 
