@@ -16,7 +16,7 @@ import torch
 import tyro
 from safetensors.torch import save_file
 
-from dil_teach.deep.external_sr import ExternalSettings, ExternalTraining
+from dil_teach.deep.external_sr.external_sr import ExternalSettings, ExternalTraining
 from dil_teach.image.convention import Video
 from dil_teach.image.files import load_image, written_whole
 from dil_teach.image.resize import resize

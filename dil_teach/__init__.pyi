@@ -9,9 +9,9 @@ from .deep.double_dip.dehazing import Dehazing, DehazingSettings
 from .deep.double_dip.segmentation import Segmentation, SegmentationSettings
 from .deep.double_dip.separation import Separation, SeparationSettings
 from .deep.double_dip.watermark import WatermarkRemoval, WatermarkSettings
-from .deep.external_sr import load_external_network, super_resolve_with
+from .deep.external_sr.external_sr import load_external_network, super_resolve_with
 from .deep.ingan.ingan import InGAN, InGANSettings
-from .deep.kernelgan import KernelGAN, KernelGANSettings
+from .deep.kernelgan.kernelgan import KernelGAN, KernelGANSettings
 from .deep.texture_expansion.texture_expansion import (
     TextureExpansion,
     TextureExpansionSettings,

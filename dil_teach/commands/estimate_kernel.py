@@ -48,7 +48,7 @@ def estimate_kernel(
             KernelByDistribution,
             KernelByDistributionSettings,
         )
-        from dil_teach.deep.kernelgan import KernelGAN, KernelGANSettings
+        from dil_teach.deep.kernelgan.kernelgan import KernelGAN, KernelGANSettings
 
         estimator = {
             "swd": (KernelByDistribution, KernelByDistributionSettings),

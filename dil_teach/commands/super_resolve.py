@@ -85,7 +85,10 @@ def super_resolve(
 
 def _by_edsr(image: "Image", trained_for: bool) -> "Image":
     """The image enlarged by EDSR+, if that network was trained for these options."""
-    from dil_teach.deep.external_sr import load_external_network, super_resolve_with
+    from dil_teach.deep.external_sr.external_sr import (
+        load_external_network,
+        super_resolve_with,
+    )
 
     if not trained_for:
         raise ValueError(

@@ -38,7 +38,7 @@ NEGLIGIBLE = 0.1, 0.05
 """Weights below these fractions of the largest weight are removed: below the first
 fraction before the product, and below the second after the product. We remove more
 weights than noise causes, because the weak tails of an estimate make the kernel too
-wide. With a kernel that is too wide, ZSSR is worse than with bicubic downscaling."""
+wide. With such a kernel, ZSSR can be worse than with bicubic downscaling."""
 
 
 def finish(raw: Kernel2d) -> Float[Tensor, "_kh _kw"]:

@@ -8,7 +8,7 @@ import torch
 
 from dil_teach.classical.kernel.distribution import KernelByDistributionSettings
 from dil_teach.cli import main
-from dil_teach.deep.kernelgan import KernelGANSettings
+from dil_teach.deep.kernelgan.kernelgan import KernelGANSettings
 from dil_teach.deep.zssr.zssr import ZSSRSettings
 from dil_teach.image.files import load_image, save_image
 from dil_teach.image.kernel_estimate import gaussian_of, moments

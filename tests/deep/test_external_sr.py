@@ -4,16 +4,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from dil_teach.deep.external_sr import (
-    EDSR,
-    NETWORKS,
-    SRCNN,
-    VDSR,
+from dil_teach.deep.external_sr.external_sr import (
     ExternalSettings,
     ExternalTraining,
     load_external_network,
     super_resolve_with,
 )
+from dil_teach.deep.external_sr.networks import EDSR, NETWORKS, SRCNN, VDSR
 from dil_teach.image.augment import ORIENTATIONS, orient
 from dil_teach.image.metrics import luma, psnr_y
 from dil_teach.image.photos import photo
@@ -125,6 +122,13 @@ def test_pairs_are_degraded_crops():
     again = blur_and_subsample(high, "bicubic", scale)
     inner = (..., slice(2, -2), slice(2, -2))
     assert abs(again[inner] - low[inner]).max() < 0.51 / 255 + 1e-4
+
+
+def test_unusable_tiles_are_refused():
+    with pytest.raises(ValueError, match="divisible by 12, got 50 x 50"):
+        ExternalTraining(tiles(side=50))
+    with pytest.raises(ValueError, match="at least 48 x 48 pixels"):
+        ExternalTraining(tiles(side=36))
 
 
 def test_fine_tuning_starts_from_given_weights():

@@ -8,15 +8,19 @@ import torch
 import torch.nn.functional as F
 
 from dil_teach import blur_and_subsample, fit, photo, resume, save
-from dil_teach.deep.kernelgan import (
-    DeepLinear,
+from dil_teach.classical.kernel.choice import bicubic_kernel
+from dil_teach.deep.kernelgan.kernelgan import (
     KernelGAN,
     KernelGANSettings,
+    border_mask,
+    downscale,
+    kernel_for_scale_4,
+)
+from dil_teach.deep.kernelgan.networks import (
+    DeepLinear,
     OneKernel,
     PatchDiscriminator,
     SpectralConvolution,
-    border_mask,
-    kernel_for_scale_4,
 )
 from dil_teach.image.kernel import gaussian_kernel
 from dil_teach.image.kernel_estimate import moments
@@ -120,6 +124,16 @@ def test_resuming_equals_never_stopping(low, tmp_path, deep):
 def test_there_is_an_estimate_before_the_first_step(low):
     covariance = moments(KernelGAN(low, TINY).kernel())[1]
     assert 0.5 < covariance[0, 0] < 1.5
+
+
+@pytest.mark.parametrize("crop", [40, 41, 42, 43])
+def test_bicubic_downscaling_costs_nothing_at_any_size_of_crop(low, crop):
+    method = KernelGAN(low, dataclasses.replace(TINY, crop=crop))
+    source = low[None, :, :crop, :crop]
+    kernel = torch.zeros(13, 13)
+    kernel[3:11, 3:11] = bicubic_kernel()
+    penalties = method.penalties(kernel, source, downscale(source, kernel))
+    assert penalties["bicubic"] < 1e-6
 
 
 def test_a_grey_image_has_a_kernel_too(low):

@@ -2,26 +2,32 @@
 
 Bell-Kligler, Shocher and Irani, NeurIPS 2019. The image I was made with an unknown blur
 kernel. A generator G makes crops of I two times smaller, and a discriminator D tries to
-tell patches of G(I) from patches of I. Patches recur at smaller scales, so G succeeds
-if it blurs as the unknown kernel did. The objective is
+tell patches of G(I) from patches of I. Patches recur at smaller scales, so G deceives D
+best if it blurs almost as the unknown kernel did. The objective is
 
     min over G, max over D of  E | D(patch of I) | + E | 1 - D(patch of G(I)) |  +  R(k)
 
 with D in [0, 1], where k is the kernel of G and R the regularisers of the paper.
 
 G is a stack of convolutions without activations, so it is one 13 x 13 kernel k. At each
-step :class:`DeepLinear` computes k by passing a delta back through the layers, and only
-k is applied to the image. This is the same function as applying the layers one after
-another, at a small part of the cost.
+step, :class:`~dil_teach.deep.kernelgan.networks.DeepLinear` computes k by passing a
+delta back through the layers, and only k is applied to the image. This is the same
+function as applying the layers one after another. It costs less, because the layers
+work on at most 13 x 13 pixels, not on the whole crop.
 
 Departures from the paper:
 
-- Both real and fake crops get noise; the authors add noise to fake crops only. Without
-  noise on the real crops, D could recognise them by rounding errors.
+- Real and fake crops get noise in each use of D, because rounding errors tell real from
+  fake. The authors add noise to fake crops only, and only when D learns.
 - The estimate is the average of k over the last steps, not the last k.
-- The result is what :func:`dil_teach.image.kernel_estimate.finish` makes of k: at the
-  equilibrium k is narrower than the unknown kernel.
+- The authors centre k and keep its largest weights. We return what
+  :func:`dil_teach.image.kernel_estimate.finish` makes of k, because k is narrower than
+  the unknown kernel at the equilibrium.
 - The weight of the sparsity penalty is half of the authors' weight.
+- The weights of the regularisers change at fixed steps. The authors' code first waits
+  until G is similar to bicubic downscaling.
+- The learning rate falls along a cosine, from a quarter of the steps on. The authors'
+  code divides it by 10 after every 750 of 3000 steps.
 - Crops are drawn uniformly; all crops of a step form one batch.
 """
 
@@ -30,24 +36,24 @@ import dataclasses
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from dil_teach.image.augment import random_crop
+from dil_teach.deep.kernelgan.networks import (
+    PATCH,
+    SIDE,
+    DeepLinear,
+    OneKernel,
+    PatchDiscriminator,
+)
+from dil_teach.image.augment import add_noise, random_crop
 from dil_teach.image.convention import Image, check_image, check_not_flat
 from dil_teach.image.kernel import Kernel2d, check_kernel, gaussian_kernel
 from dil_teach.image.kernel_estimate import finish
 from dil_teach.image.resize import blur_and_subsample
 from dil_teach.training.loop import all_steps_taken
-from dil_teach.training.networks import normalise
 from dil_teach.training.schedules import adam, schedule, set_learning_rate, update
 from dil_teach.training.settings import budget, check_settings
 
-FILTERS = (7, 5, 3, 1, 1, 1)
-"""Sides of the generator's filters (paper, section 4.1)."""
-SIDE = sum(FILTERS) - len(FILTERS) + 1
-"""Side of the kernel: 13 pixels."""
-PATCH = 7
-"""Side of the patches that the discriminator sees."""
 CENTRE = SIDE / 2
 """The regularisers move the kernel's centre of mass to this coordinate, half a pixel
 from the middle. Then the first pixel of a downscaled crop lies between two pixels of
@@ -172,13 +178,13 @@ class KernelGAN:
         source = self._crops(self.settings.crop)
         kernel = self.generator()
         fake = downscale(source, kernel)
-        fooled = (1 - self.discriminator(self._noisy(fake))).mean()
+        fooled = (1 - self._judge(fake)).mean()
         penalties = self.penalties(kernel, source, fake)
         update(self.optimizer, fooled + torch.stack([*penalties.values()]).sum())
 
         real = self._crops(fake.shape[-1])
-        said_fake = self.discriminator(self._noisy(fake.detach())).mean()
-        said_real = (1 - self.discriminator(self._noisy(real))).mean()
+        said_fake = self._judge(fake.detach()).mean()
+        said_real = (1 - self._judge(real)).mean()
         update(self.discriminator_optimizer, (said_fake + said_real) / 2)
 
         self.average.lerp_(kernel.detach(), 1 - AVERAGE)
@@ -196,8 +202,9 @@ class KernelGAN:
         settings = self.settings
         phase = int(PHASES * self._progress)
         bicubic = blur_and_subsample(source, "bicubic", 2)
-        margin = (bicubic.shape[-1] - fake.shape[-1]) // 2
-        bicubic = bicubic[..., margin:-margin, margin:-margin]
+        # pixel 0 of the fake and pixel 3 of this copy are both at 6.5 in the crop
+        inside = slice(SIDE // 4, SIDE // 4 + fake.shape[-1])
+        bicubic = bicubic[..., inside, inside]
         place = torch.arange(SIDE, device=kernel.device) - CENTRE
         offset = torch.stack([kernel.sum(1) @ place, kernel.sum(0) @ place])
         penalties = {
@@ -227,17 +234,15 @@ class KernelGAN:
         ]
         return torch.stack(crops)
 
-    def _noisy(
-        self, crops: Float[Tensor, "b c side side"]
-    ) -> Float[Tensor, "b c side side"]:
-        noise = torch.randn(crops.shape, generator=self.rng)
-        return crops + NOISE * noise.to(crops)
+    def _judge(self, crops: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 _h _w"]:
+        """The discriminator's output for crops with noise."""
+        return self.discriminator(add_noise(crops, NOISE, self.rng))
 
     def raw_kernel(self) -> Float[Tensor, "13 13"]:
-        """The average of the generator's kernel, which is not centred.
+        """The average of the generator's kernel, with sum 1.
 
-        If the unknown kernel is a Gaussian, this kernel has 3/4 of its covariance. Some
-        weights are negative.
+        It is narrower than the unknown kernel: for a Gaussian, the ideal k has 3/4 of
+        the covariance. It is not centred, and some weights are negative.
         """
         return self.average / self.average.sum()
 
@@ -253,82 +258,6 @@ def downscale(
     planes = source.flatten(0, 1)[:, None]
     small = F.conv2d(planes, kernel[None, None], stride=2)
     return small[:, 0].unflatten(0, source.shape[:2])
-
-
-class DeepLinear(nn.Module):
-    """The paper's generator: convolutions without biases and activations."""
-
-    def __init__(self, width: int, rng: torch.Generator) -> None:
-        super().__init__()
-        channels = [1, *(len(FILTERS) - 1) * [width], 1]
-        self.filters = nn.ParameterList()
-        for before, after, side in zip(
-            channels[:-1], channels[1:], FILTERS, strict=True
-        ):
-            scale = 0.1 * (2 / (before + after)) ** 0.5 / side  # authors' Xavier
-            weights = torch.randn(after, before, side, side, generator=rng)
-            self.filters.append(nn.Parameter(scale * weights))
-
-    def forward(self) -> Float[Tensor, "13 13"]:
-        """The one kernel that equals all layers.
-
-        A delta at one output pixel is passed back through the transposed layers. The
-        result at the input contains the weights of the input's pixels.
-        """
-        kernel = self.filters[0].new_ones(1, 1, 1, 1)
-        for weights in reversed(self.filters):
-            kernel = F.conv_transpose2d(kernel, weights)
-        return kernel[0, 0]
-
-
-class OneKernel(nn.Module):
-    """One kernel of 169 weights, for the same functions as six layers; initially 0."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weights = nn.Parameter(torch.zeros(SIDE, SIDE))
-
-    def forward(self) -> Float[Tensor, "13 13"]:
-        return self.weights
-
-
-class PatchDiscriminator(nn.Sequential):
-    """The probability that each 7 x 7 patch is from the image (paper, section 4.1)."""
-
-    def __init__(self, channels: int, width: int, rng: torch.Generator) -> None:
-        layers: list[nn.Module] = [SpectralConvolution(channels, width, PATCH, rng)]
-        for _ in range(5):
-            layers += [
-                SpectralConvolution(width, width, 1, rng),
-                normalise(width),
-                nn.ReLU(),
-            ]
-        super().__init__(*layers, SpectralConvolution(width, 1, 1, rng), nn.Sigmoid())
-
-
-class SpectralConvolution(nn.Module):
-    """A convolution whose weights are divided by their largest singular value.
-
-    Miyato et al., 'Spectral normalization for generative adversarial networks', 2018:
-    one power iteration at each use.
-    """
-
-    def __init__(
-        self, before: int, after: int, side: int, rng: torch.Generator
-    ) -> None:
-        super().__init__()
-        weights = torch.randn(after, before, side, side, generator=rng)
-        self.weights = nn.Parameter(0.1 * weights)
-        self.bias = nn.Parameter(torch.zeros(after))
-        self.register_buffer("left", torch.randn(after, generator=rng))
-
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _c _h _w"]:
-        matrix = self.weights.flatten(1)
-        with torch.no_grad():
-            right = F.normalize(self.left @ matrix, dim=0)
-            self.left = F.normalize(matrix @ right, dim=0)
-        largest = self.left @ matrix @ right
-        return F.conv2d(x, self.weights / largest, self.bias)
 
 
 def border_mask() -> Float[Tensor, "13 13"]:

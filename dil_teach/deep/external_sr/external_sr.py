@@ -1,44 +1,37 @@
 """External super-resolution: three networks that are trained on other images.
 
-- SRCNN: Dong, Loy, He and Tang, 'Learning a deep convolutional network for image
-  super-resolution', ECCV 2014. Three convolutions (9-5-5) on the interpolated luma.
-- VDSR: Kim, Lee and Lee, 'Accurate image super-resolution using very deep convolutional
-  networks', CVPR 2016. Twenty convolutions predict the residual of the luma.
-- EDSR: Lim, Son, Kim, Nah and Lee, 'Enhanced deep residual networks for single image
-  super-resolution', CVPRW 2017. The baseline size: 16 residual blocks of 64 channels on
-  the low-resolution RGB image, and a pixel shuffle. EDSR+ is the mean of its outputs
-  for the eight orientations of the image.
-
-With pairs of an image X and its degraded copy d(X), all three minimise
+With pairs of an image X and its degraded copy d(X), a network f with weights theta
+minimises
 
     min over theta of  mean over X of | f_theta(d(X)) - X | .
 
-The architectures are those of the papers. Departures in the training: the loss of all
-three is L1, as in EDSR (SRCNN and VDSR use L2); Adam with warm-up, cosine decay and
-gradient clipping; the result uses the exponential moving average of the weights.
+:mod:`dil_teach.deep.external_sr.networks` has the networks of three papers: SRCNN, VDSR
+and EDSR. EDSR+ is the mean of EDSR's outputs for the eight orientations of the image.
+
+Departures from the papers: the loss of all three is L1, as in EDSR (SRCNN and VDSR use
+L2). Adam has a warm-up, cosine decay and gradient clipping. The result uses the
+exponential moving average of the weights. The weights that ship were trained on nearly
+the 291 pictures of VDSR (``data/train_external_sr.py``); the authors of EDSR use the
+800 pictures of DIV2K.
 """
 
 import dataclasses
-import itertools
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
+from dil_teach.deep.external_sr.networks import NETWORKS, Batch, Network
 from dil_teach.image.augment import ORIENTATIONS, orient, orient_back, random_below
-from dil_teach.image.convention import Image, Video, check_image
+from dil_teach.image.convention import Image, Video, check_image, check_images
 from dil_teach.image.kernel import Kernel2d
 from dil_teach.image.metrics import luma
 from dil_teach.image.resize import blur_and_subsample, resize
 from dil_teach.image.shipped import shipped
 from dil_teach.training.loop import all_steps_taken
-from dil_teach.training.networks import convolution
-from dil_teach.training.precision import autocast
 from dil_teach.training.schedules import (
     adam,
     schedule,
@@ -48,94 +41,10 @@ from dil_teach.training.schedules import (
 )
 from dil_teach.training.settings import check_settings
 
-Batch = Float[Tensor, "b c _h _w"]
 WARM_UP = 0.02
 """Fraction of the steps in which the learning rate rises."""
 KEEP = 0.999
 """Decay of the moving average of the weights."""
-MEAN_RGB = (0.4488, 0.4371, 0.4040)
-"""Mean colour that EDSR subtracts: the mean colour of DIV2K, from the authors' code."""
-
-
-class SRCNN(nn.Module):
-    """Patch extraction, nonlinear mapping and reconstruction, on interpolated luma."""
-
-    channels, scales = 1, (2,)
-
-    def __init__(self, rng: torch.Generator) -> None:
-        super().__init__()
-        self.extract = convolution(1, 64, 9, 1, rng)
-        self.map = convolution(64, 32, 5, 1, rng)
-        self.reconstruct = convolution(32, 1, 5, 1, rng)
-
-    def forward(self, low: Batch, scale: int) -> Batch:
-        """The enlarged luma of a batch."""
-        x = resize(low, scale).contiguous(memory_format=torch.channels_last)
-        with autocast(low.device):
-            x = F.relu(self.map(F.relu(self.extract(x)))).float()
-        return self.reconstruct(x)
-
-
-class VDSR(nn.Module):
-    """Twenty convolutions without bias predict the residual of the luma."""
-
-    channels, scales = 1, (2, 3, 4)
-
-    def __init__(self, rng: torch.Generator) -> None:
-        super().__init__()
-        widths = [1] + [64] * 19 + [1]
-        layers: list[Any] = [
-            nn.utils.skip_init(nn.Conv2d, before, after, 3, padding=1, bias=False)
-            for before, after in itertools.pairwise(widths)
-        ]
-        for layer in layers:  # the paper's initialisation, of He et al. 2015
-            nn.init.kaiming_normal_(
-                layer.weight, mode="fan_out", nonlinearity="relu", generator=rng
-            )
-        self.layers = nn.ModuleList(layers)
-
-    def forward(self, low: Batch, scale: int) -> Batch:
-        """The enlarged luma of a batch."""
-        interpolated = resize(low, scale)
-        *hidden, last = self.layers
-        with autocast(low.device):
-            x = interpolated.contiguous(memory_format=torch.channels_last)
-            for layer in hidden:
-                x = F.relu(layer(x))
-            return interpolated + last(x).float()
-
-
-class EDSR(nn.Module):
-    """Residual blocks without batch normalisation, on the low-resolution RGB image."""
-
-    channels, scales = 3, (2,)
-
-    def __init__(self, rng: torch.Generator, width: int = 64, blocks: int = 16) -> None:
-        super().__init__()
-        self.head = convolution(3, width, 3, 1, rng)
-        self.blocks: Any = nn.ModuleList(
-            nn.ModuleList(convolution(width, width, 3, 1, rng) for _ in range(2))
-            for _ in range(blocks)
-        )
-        self.body = convolution(width, width, 3, 1, rng)
-        self.enlarge = convolution(width, 4 * width, 3, 1, rng)
-        self.tail = convolution(width, 3, 3, 1, rng)
-
-    def forward(self, low: Batch, scale: int = 2) -> Batch:
-        """The batch at twice the size; other scales are not trained."""
-        mean = low.new_tensor(MEAN_RGB)[:, None, None]
-        with autocast(low.device):
-            x = (low - mean).contiguous(memory_format=torch.channels_last)
-            x = first = self.head(x)
-            for one, two in self.blocks:
-                x = x + two(F.relu(one(x)))
-            x = first + self.body(x)
-            x = F.pixel_shuffle(self.enlarge(x), 2)
-            return self.tail(x).float() + mean
-
-
-Network = SRCNN | VDSR | EDSR
-NETWORKS = {"srcnn": SRCNN, "vdsr": VDSR, "edsr": EDSR}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +59,8 @@ class ExternalSettings:
     batch: int = 16
     """Number of crops in each step."""
     crop: int = 48
-    """Side of the high-resolution crops in pixels; divisible by all scales."""
+    """Side of the high-resolution crops in pixels, rounded down to a multiple of the
+    scale."""
     learning_rate: float = 5e-4
     """Learning rate of Adam after the warm-up."""
     seed: int = 0
@@ -165,11 +75,17 @@ class ExternalTraining:
     Parameters
     ----------
     image : Float[Tensor, "n 3 h w"]
-        RGB tiles of the training pictures, in [0, 1]; sides divisible by 12.
+        RGB tiles of the training pictures, in [0, 1]. The sides are divisible by 12,
+        because the scales are 2, 3 and 4, and not smaller than a crop.
     settings : ExternalSettings
         Network, degradation, budget and seed.
     weights : dict of str to Tensor, optional
         Weights to start from, for fine-tuning.
+
+    Raises
+    ------
+    ValueError
+        If the tiles have another shape or values outside [0, 1].
     """
 
     STATE = ("step", "network", "average", "optimizer", "rng")
@@ -180,12 +96,18 @@ class ExternalTraining:
         settings: ExternalSettings = ExternalSettings(),
         weights: dict[str, Tensor] | None = None,
     ) -> None:
+        check_images(image, "image", (3,), min_side=settings.crop, constant=True)
+        if any(side % 12 for side in image.shape[2:]):
+            raise ValueError(
+                "image: expected tiles with sides divisible by 12, got "
+                f"{image.shape[2]} x {image.shape[3]}; cut other tiles"
+            )
         self.image, self.settings = image, settings
         self.arguments: dict[str, Any] = {"settings": settings, "weights": weights}
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)
         kind = NETWORKS[settings.network]
-        self.network, self.average = (kind(self.rng).to(image.device) for _ in "12")
+        self.network, self.average = (kind(self.rng).to(image.device) for _ in range(2))
         if weights:
             self.network.load_state_dict(weights)
         self.average.load_state_dict(self.network.state_dict())
@@ -208,6 +130,7 @@ class ExternalTraining:
         low, high, scale = self.pairs()
         loss = (self.network(low, scale) - high).abs().mean()
         update(self.optimizer, loss, max_norm=0.1)
+        # a short memory at first, so that the average forgets the initial weights
         update_average(self.average, self.network, min(KEEP, progress * 100))
         self.step += 1
         return {"loss": loss.detach()}
@@ -240,14 +163,14 @@ def load_external_network(source: str | Path) -> Network:
     Parameters
     ----------
     source : {"srcnn", "vdsr", "edsr"} or path
-        The name of a network, or a safetensors file with a network's weights. Published
-        weights of VDSR, with the layers ``input``, ``residual_layer.N.conv`` and
-        ``output``, can be loaded as well.
+        The name of a network whose weights are in ``data/external_sr``, or a
+        safetensors file with a network's weights. Published weights of VDSR, with the
+        layers ``input``, ``residual_layer.N.conv`` and ``output``, can be loaded too.
 
     Raises
     ------
     FileNotFoundError
-        If the file does not exist.
+        If the file does not exist, or the weights of this network do not ship.
     ValueError
         If the file is no safetensors file, or its weights fit none of the networks.
     """
@@ -320,13 +243,14 @@ def super_resolve_with(
         )
     grey = network.channels == 1
     given = luma(image).float() if grey else image.expand(3, -1, -1)
-    result = torch.zeros_like(resize(given, scale))
+    interpolated = resize(given, scale)
+    result = torch.zeros_like(interpolated)
     orientations = ORIENTATIONS if ensemble else ORIENTATIONS[:1]
     for o in orientations:
         output = orient_back(network(orient(given, o)[None], scale)[0], o)
         result += output / len(orientations)
     if grey:
         # with the same chroma, a luma change of d changes R, G and B by 255 / 219 d
-        change = (result - resize(given, scale)) * 255 / 219
+        change = (result - interpolated) * 255 / 219
         return (resize(image, scale) + change).clamp(0, 1)
     return (result.mean(0, keepdim=True) if len(image) == 1 else result).clamp(0, 1)

@@ -1,0 +1,1 @@
+"""KernelGAN: the method and its networks."""
