@@ -42,7 +42,8 @@ from dil_teach import (
     super_resolve_with,
 )
 from dil_teach.classical.back_projection import back_project
-from dil_teach.deep.external_sr import EDSR, ExternalSettings, ExternalTraining
+from dil_teach.deep.external_sr.external_sr import ExternalSettings, ExternalTraining
+from dil_teach.deep.external_sr.networks import EDSR
 from dil_teach.image.augment import add_noise, jpeg
 from dil_teach.image.convention import Image, Video, from_uint8, to_uint8
 from dil_teach.image.metrics import luma, noise_level
