@@ -23,9 +23,11 @@ import numpy as np
 import record
 import torch
 import tyro
+from jaxtyping import Float
 from matplotlib.cbook import get_sample_data
 from skimage import data
 from skimage.restoration import denoise_nl_means
+from torch import Tensor
 from unknown_kernels import middle, outside, photographs, random_gaussian
 
 from dil_teach import (
@@ -275,14 +277,15 @@ def twins(files: Files) -> list[dict]:
     """The nearest training picture of each test picture, by correlated thumbnails."""
     assert files.pictures, "name the training pictures by --pictures"
     trained = {
-        str(path.relative_to(files.pictures)): load_image(path)
+        str(path.relative_to(files.pictures)): thumbnail(load_image(path))
         for path in sorted(files.pictures.glob("*/*.[pj][np]g"))
     }
     tests = {name: high for name, high, _ in benchmark_pairs("Set5", 2)} | photographs()
     rows = []
     for name, image in tests.items():
+        views = [thumbnail(image), thumbnail(image.flip(2))]
         found = {
-            other: max(correlation(image, x), correlation(image.flip(2), x))
+            other: max(float(torch.corrcoef(torch.stack([v, x]))[0, 1]) for v in views)
             for other, x in trained.items()
         }
         best = max(found, key=lambda other: found[other])
@@ -291,10 +294,9 @@ def twins(files: Files) -> list[dict]:
     return rows
 
 
-def correlation(a: Image, b: Image) -> float:
-    """Correlation of two thumbnails of 16 x 16 pixels, in grey."""
-    small = [resize(luma(x).float(), size=(16, 16)).flatten() for x in (a, b)]
-    return float(torch.corrcoef(torch.stack(small))[0, 1])
+def thumbnail(image: Image) -> Float[Tensor, "256"]:
+    """The luma of an image at 16 x 16 pixels, as a vector."""
+    return resize(luma(image).float(), size=(16, 16)).flatten()
 
 
 def seen_test_picture(files: Files) -> list[dict]:
