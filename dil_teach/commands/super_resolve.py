@@ -22,7 +22,7 @@ def super_resolve(
     out: Out,
     /,
     training: Options,
-    method: Literal["zssr", "edsr"] = "zssr",
+    method: Literal["zssr", "srcnn", "vdsr", "edsr"] = "zssr",
     scale: float = 2.0,
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None,
     kernel: File = None,
@@ -34,8 +34,8 @@ def super_resolve(
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
-        method: zssr learns from the photograph; edsr (EDSR+) was trained on other
-            photographs, for a scale of 2 and bicubic downscaling only.
+        method: zssr learns from the photograph. The other networks were trained on
+            other photographs for bicubic downscaling by 2 (vdsr: by 2, 3 or 4).
         scale: How many times higher and wider the result is, at least 1.
         size: Height and width of the result in pixels, instead of a scale.
         kernel: The camera's blur kernel, on the result's pixel grid: .npy, .mat or a
@@ -68,8 +68,10 @@ def super_resolve(
     settings = training.settings(ZSSRSettings, **degradation)
     colour = training.to_device(colour)
     doubled = high_size == (2 * low_size[0], 2 * low_size[1])
-    if method == "edsr":
-        result = _by_edsr(colour, doubled and not (kernel or noise or jpeg_quality))
+    if method != "zssr":
+        whole = high_size == tuple(round(scales[0]) * side for side in low_size)
+        trained_for = whole and not (kernel or noise or jpeg_quality)
+        result = _by_external(method, colour, scales[0], trained_for)
     else:
         blur = "bicubic"
         if kernel is not None and str(kernel) == ESTIMATE:
@@ -83,20 +85,24 @@ def super_resolve(
     return save_picture(result, alpha, out)
 
 
-def _by_edsr(image: "Image", trained_for: bool) -> "Image":
-    """The image enlarged by EDSR+, if that network was trained for these options."""
+def _by_external(
+    method: str, image: "Image", scale: float, trained_for: bool
+) -> "Image":
+    """The image enlarged by a network that was trained on other images."""
     from dil_teach.deep.external_sr.external_sr import (
         load_external_network,
         super_resolve_with,
     )
 
-    if not trained_for:
+    network = load_external_network(method).to(image.device)
+    if not trained_for or scale not in network.scales:
+        scales = " or ".join(map(str, network.scales))
         raise ValueError(
-            "--method edsr: expected a scale of 2, and no --kernel, --noise or "
-            "--jpeg-quality, because EDSR was trained for nothing else; use zssr"
+            f"--method {method}: expected a scale of {scales}, and no --kernel, "
+            "--noise or --jpeg-quality, because the network was trained for nothing "
+            "else; use zssr"
         )
-    network = load_external_network("edsr").to(image.device)
-    return super_resolve_with(network, image, ensemble=True)
+    return super_resolve_with(network, image, round(scale), ensemble=method == "edsr")
 
 
 def _estimated(image: "Image", doubled: bool, seed: int) -> "str | Kernel2d":

@@ -73,11 +73,18 @@ def test_super_resolve_estimates_the_kernel(folder, monkeypatch, capsys):
         assert words in capsys.readouterr().err
 
 
-def test_edsr_enlarges_by_two(folder, capsys):
-    assert main(["super-resolve", "bicubic.png", "e.png", "--method", "edsr"]) == 0
-    truth = photo("astronaut")[:, :256, :256]
-    plain = resize(load_image("bicubic.png"), 2).clamp(0, 1)
-    assert psnr_y(load_image("e.png"), truth, 4) > psnr_y(plain, truth, 4) + 2
+@pytest.mark.parametrize(
+    ("method", "scale", "gain"),
+    [("srcnn", 2, 1.5), ("vdsr", 2, 1.5), ("vdsr", 3, 1), ("edsr", 2, 2)],
+)
+def test_external_networks_enlarge(folder, method, scale, gain):
+    side = 84 * scale
+    truth = photo("astronaut")[:, :side, :side]
+    save_image(resize(truth, 1 / scale).clamp(0, 1), "small.png")
+    plain = resize(load_image("small.png"), scale).clamp(0, 1)
+    options = ["--method", method, "--scale", str(scale)]
+    assert main(["super-resolve", "small.png", "e.png", *options]) == 0
+    assert psnr_y(load_image("e.png"), truth, 4) > psnr_y(plain, truth, 4) + gain
 
 
 @pytest.mark.parametrize(
@@ -89,6 +96,10 @@ def test_edsr_enlarges_by_two(folder, capsys):
         ("estimate-kernel k.png k.npy", "would overwrite an input file"),
         ("super-resolve blurred.png e.png --method edsr --scale 3", "a scale of 2"),
         ("super-resolve blurred.png e.png --method edsr --noise 5", "a scale of 2"),
+        (
+            "super-resolve blurred.png e.png --method vdsr --scale 5",
+            "a scale of 2 or 3",
+        ),
         ("super-resolve blurred.png e.png --kernel estimate --scale 3", "a scale of 2"),
         ("super-resolve blurred.png e.png --kernel estimates", "no such kernel file"),
     ],
