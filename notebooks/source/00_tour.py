@@ -265,7 +265,7 @@ divider = before_after(
 
 # %% [markdown]
 # Look at an outline, at the grey backdrop, and at the emblem.
-# In which of these parts is ZSSR better than bicubic interpolation, and did you predict this?
+# In which of these parts is ZSSR better than bicubic interpolation, and did you predict this result?
 #
 # ## Experiment: where does the network win?
 #
@@ -290,7 +290,7 @@ show(
 # In the error map of ZSSR, the long outlines have almost disappeared.
 # Long outlines recur along their own length and across scales, so the network had many examples of them.
 # The next check measures the gain in each part of the current photograph.
-# A pixel counts as part of an outline if all gradients in its window of 7 by 7 pixels have the same direction.
+# A pixel is part of an outline if all gradients in its window of 7 by 7 pixels have the same direction.
 
 # %%
 check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)

@@ -231,7 +231,7 @@ clicked = explore(
 # ## What 'similar' means
 #
 # **The mean is subtracted.**
-# An edge in sunlight and the same edge in shadow should count as the same pattern.
+# An edge in sunlight and the same edge in shadow should be the same pattern.
 # Therefore we first subtract from each patch the mean of each channel.
 # The distance between two patches is then the sum of squared differences (SSD).
 #
@@ -340,14 +340,13 @@ for (name, here), there in zip(
 # A shift by half a pixel changes noise so much that the nearest unrelated patch is often as close as the shifted patch.
 # Therefore the maximum of the threshold is a quarter of the contrast of the patch.
 # The minimum of the threshold is two grey levels.
-# Patches of a smooth wall or sky differ only by the camera's noise, so the minimum makes them count as similar.
+# Patches of a smooth wall or sky differ only by the camera's noise; with the minimum, such patches are similar.
 # The other lines of the table show how much the percentage depends on the definition of a good match.
 # **A percentage of recurrence means nothing without the definition of a good match.**
 # (`benchmarks/results/recurrence_choices.json` contains the percentages for more definitions and more photographs.)
 #
 # ## Within scale: where do patches recur?
-#
-# Now we count the good matches of every patch, up to 16; the patch itself does not count as a match.
+# Now we count the good matches of every patch, up to 16; the patch itself is not a match.
 # Comparing all pairs of patches is slow.
 # A [KD-tree](glossary.md#kd-tree) on the principal components of the patches finds nearly the same matches in much less time; the distances that it finds are up to 3% too large.
 
@@ -529,7 +528,7 @@ print(f"{'the paper, detailed quarter':30}{'> 80':>8}{'> 70':>32}")
 # - **Colour.**
 #   In colour, two patches must agree in 75 values; in grey, they must agree in only 25 values.
 # - **The maximum of the threshold.**
-#   The paper has no maximum; without the maximum, even patches of pure noise would count as recurring.
+#   The paper has no maximum; without the maximum, even patches of pure noise would recur.
 # - **Weights.**
 #   The paper weights the patch's pixels by a Gaussian, so similar patches may differ at their corners.
 #   The paper does not state the width of the Gaussian.
@@ -541,7 +540,8 @@ print(f"{'the paper, detailed quarter':30}{'> 80':>8}{'> 70':>32}")
 # (`benchmarks/results/recurrence_paper.json` contains the percentages of all images, also in colour.)
 # Smooth patches usually recur more than detailed patches.
 # The exceptions are images whose detail itself repeats: our rendered facade, gravel, grass, and Set5's butterfly.
-# At small scales, most of the patches that recur show smooth sky or walls, which the minimum of our threshold (two grey levels) accepts as similar. <!-- recurrence table -->
+# At small scales, most of the patches that recur show smooth sky or walls.
+# Their differences are below the minimum of our threshold, which is two grey levels. <!-- recurrence table -->
 #
 # | grey, 5 x 5, 9 or more, % | 1 | 0.8 | 0.64 | 0.51 | 0.41 |
 # |---|---|---|---|---|---|

@@ -15,14 +15,14 @@
 #
 # Suppose that an image must fit a frame of another shape.
 # If you squeeze the image, faces become thin; if you crop the image, somebody may be cut off.
-# This chapter defines what the new image should have in common with the old image, and measures it as a number.
+# This chapter defines what the new image should have in common with the old image, and measures this similarity as a number.
 # The chapter also shows that an image can have a good number and still be wrong.
 #
 # **After this chapter you can**
 #
 # - find the [seam](glossary.md#seam) of least energy by dynamic programming, and say what [forward energy](glossary.md#forward-energy) changes;
-# - measure [completeness](glossary.md#completeness) and [coherence](glossary.md#coherence) of two images, and draw where in the images each of them is bad;
-# - show that completeness alone accepts useless results, and that coherence alone does so, too;
+# - measure [completeness](glossary.md#completeness) and [coherence](glossary.md#coherence) of two images, and draw where in the images each of these two measures is bad;
+# - show that a useless result can have perfect completeness, and another useless result perfect coherence;
 # - name two [baselines](glossary.md#baseline) whose measures are good but whose images are bad, and say what the measures cannot detect.
 #
 # **What you need**: chapter [01](01_patch_recurrence.ipynb).
@@ -458,7 +458,7 @@ for name, (missing, made_up) in alone_errors.items():
 # %% [markdown]
 # The corner has a coherence error of exactly 0, because it has no new patches, but most of the photograph is missing.
 # The photograph in noise has a completeness error of exactly 0, because nothing is missing, but half of the image is noise.
-# **Completeness alone accepts useless results, and so does coherence alone.**
+# **A useless image can have perfect completeness, and another useless image can have perfect coherence.**
 #
 # A method that minimises only one of the two terms also gives useless results.
 # In the paper's update of the target, patches vote for the values of its pixels.
@@ -579,16 +579,16 @@ for words, wanted in {"narrower": 0.6, "wider": 1.6}.items():
     flowers[f"patches, {words}"] = bidirectional.retarget(flower, size)
 show(
     flowers,
-    alt="A round dahlia. At 0.6 of the width, seams keep the dahlia round, and patches "
-    "keep it nearly round. At 1.6 times the width, seams make the dahlia an oval with "
-    "pointed sides; patches keep the dahlia round.",
+    alt="A round dahlia. At 0.6 of the width by seams: a round dahlia. At 0.6 by "
+    "patches: a nearly round dahlia. At 1.6 times the width by seams: an oval dahlia "
+    "with pointed sides. At 1.6 by patches: a round dahlia.",
     zoom=2,
 )
 
 # %% [markdown]
-# In the wider image, the patches keep the dahlia round and add background, while the seams make the dahlia an oval.
-# In the narrower image, patches and seams both keep the dahlia nearly round.
-# With patches, the narrower flower is a little flat on its left side, and the background beside it is almost gone.
+# In the wider image by patches, the dahlia is round and there is more background; in the wider image by seams, the dahlia is an oval.
+# In both narrower images, the dahlia is nearly round.
+# In the narrower image by patches, the flower is a little flat on its left side, and the background beside the flower is almost gone.
 #
 # ## Where is a result bad? Two heatmaps
 #
@@ -681,7 +681,7 @@ heat_choice = explore(
 #
 # ## Importance weights
 #
-# If you know which parts matter, you can set [importance weights](glossary.md#importance-weights): patches with a large weight count more in completeness and coherence.
+# If you know which parts matter, you can set [importance weights](glossary.md#importance-weights): patches with a large weight have more influence on completeness and coherence than other patches.
 # The protected part, which was painted above, has weight 10; the rest of the image has weight 1.
 
 # %%
@@ -704,7 +704,7 @@ for name, missing in kept_face.items():
 # %% [markdown]
 # Without weights, the face is distorted.
 # With weights, the face looks as in the photograph, but the rest of the flag is distorted.
-# In both results, the border cuts the model and the helmet.
+# In both results, the border of the image cuts the model and the helmet.
 # The result with weights is almost a crop.
 # Weights do not create space; they select which parts of the image lose space.
 #
@@ -736,7 +736,7 @@ show(
 # %% [markdown]
 # The lower flower is at the position where we fixed it, and its surroundings fit.
 # But the lower flower is also back at its old position, so there are three flowers instead of two.
-# Completeness does not cause the third flower, because every patch of it exists at the left.
+# Completeness does not cause the third flower, because every patch of this flower also exists at the left.
 # The third flower also appears when completeness has almost no weight.
 # The cause of the third flower is coherence: parts of the flower remain around the hole, so the most coherent filling is the original content.
 # Neither completeness nor coherence penalises a repeated object.
@@ -772,9 +772,10 @@ for name, (missing, made_up, far, recurs) in table.items():
 # %%
 show(
     {name: results[name] for name in list(table)[2:]},
-    alt=f"{subject}, made 1.6 times as wide in five ways. Seams stretch objects. "
-    "Patches and GPNN repeat some objects. Tiling repeats the photograph. The column "
-    "warp repeats parts, with visible cuts between them.",
+    alt=f"{subject}, made 1.6 times as wide in five ways. Seams: stretched objects. "
+    "Patches: some repeated objects. GPNN: some repeated objects. Tiled: the "
+    "photograph beside a part of its copy. Column warp: repeated parts with visible "
+    "cuts between them.",
     zoom=2,
 )
 
@@ -809,17 +810,17 @@ for words, wanted in {"narrower": 0.6, "wider": 1.6}.items():
     fails[f"patches, {words}"] = bidirectional.retarget(coins, size)
 show(
     fails,
-    alt="Four rows of coins; in the narrower image, seams make the coins thin and "
-    "patches leave some coins out; in the wider image, seams make the coins long and "
-    "patches add some coins",
+    alt="Four rows of coins. The narrower image by seams: thin coins. The narrower "
+    "image by patches: fewer coins. The wider image by seams: long coins. The wider "
+    "image by patches: more coins.",
     zoom=2,
 )
 
 # %% [markdown]
-# In the narrower image, seams keep all coins, but the coins that they cross become thin ovals.
-# Patches keep most coins round and leave some coins out, because one of two similar coins is enough for completeness.
-# In the wider image, seams stretch the coins.
-# Patches add coins to the wider image: whole coins, small ovals, and a few coins that have merged.
+# In the narrower image by seams, all coins remain, but the coins that the seams cross become thin ovals.
+# In the narrower image by patches, most coins are round and some coins are missing, because one of two similar coins is enough for completeness.
+# In the wider image by seams, the coins are stretched.
+# The wider image by patches contains additional coins: whole coins, small ovals, and a few coins that have merged.
 # Which result is right depends on the purpose of the image, which neither method knows.
 # In *your* photograph, look at repeated objects, at straight lines across the image, and at faces, where errors are most visible.
 
@@ -834,7 +835,7 @@ claims = {
     ),
     "a corner contains no new patches": added["a corner"] < 1e-9,
     "much of the photograph is missing in a corner": missing["a corner"] > 0.005,
-    "nothing is missing in a photograph pasted into noise": (
+    "the image pasted into noise contains all patches of the photograph": (
         missing["pasted into noise"] < 1e-9
     ),
     "the noise around a photograph is new": added["pasted into noise"] > 0.01,
@@ -887,7 +888,7 @@ check_claims(claims, own)  # the claims may not hold for your own photograph
 #   Forward energy measures the differences that appear when the seam is removed.
 #   Seams distort the objects that they cross, and in an image full of detail they must cross objects.
 # - Completeness measures what is missing, and coherence measures what is new.
-#   Completeness alone and coherence alone accept useless results; both together still need a good initialisation.
+#   A useless image can be perfect in completeness or in coherence; a method that minimises both still needs a good initialisation.
 # - Heatmaps show where a result is bad; importance weights select the parts that are kept.
 # - A tiled image and a column warp have good completeness and coherence, although both are bad images.
 #   Patches contain neither the positions nor the number of the objects, so look at the image and count the objects.

@@ -113,7 +113,7 @@ show(
 # %% [markdown]
 # The picture on the right shows the **[high-frequency residual](glossary.md#lesson)**.
 # A network can learn nothing else from this pair of father and son.
-# We know the residual of the father, but not the residual of the wanted image.
+# We know the residual of the father, but not the residual of the unknown image.
 # Where the residual is black, there is nothing to learn; the last section returns to this point.
 
 # %%
@@ -125,7 +125,7 @@ print(f"The residual is {lesson:.2f} grey levels (of 255) on average.")
 #
 # **The [forward model](glossary.md#forward-model).**
 # A camera of low resolution blurs the scene with a kernel $k$ and keeps every $s$-th sample: $d(x) = (x * k)\downarrow_s$.
-# The wanted image is $X$, and the given image is $I = d(X)$.
+# The unknown image is $X$, and the given image is $I = d(X)$.
 # We cut a father $F$ from $I$ or from a smaller copy of $I$, and make its son $d(F)$ with the *same* $d$.
 #
 # **The loss.**
@@ -136,7 +136,7 @@ print(f"The residual is {lesson:.2f} grey levels (of 255) on average.")
 # In training, the network works at a smaller scale than in the test.
 # No theorem guarantees that the network also works at the larger scale.
 # But in natural images, small patches [recur](glossary.md#recurrence) *across* scales [@glasner2009].
-# Therefore the training pairs inside the image resemble the pair of given and wanted image.
+# Therefore the training pairs inside the image resemble the pair of given and unknown image.
 #
 # **Why a small network is enough.**
 # The patches of one image vary far less than the patches of all images: they have low entropy [@zontak2011].
@@ -238,8 +238,7 @@ show_source(ZSSR.train_step)
 
 # %% [markdown]
 # The library adds the following parts to our loop:
-#
-# - **more fathers**: `father_and_son` also cuts fathers from copies of the image at 0.9, 0.8, ... of its size, because patches recur across many scales;
+# - **more fathers**: fathers are also cropped from smaller copies of the image, at 0.9, 0.8, ... of its size, because patches recur across many scales (function `father_and_son`);
 # - **a learning-rate schedule**: the learning rate first rises, and then falls to zero along a cosine;
 # - **gradient clipping**;
 # - **gradual scales**: the network first learns to upscale by a smaller factor, and the fathers of the next stage are cut from the upscaled image [@shocher2018, section 3];
@@ -501,7 +500,7 @@ blur_slider = explore(
 # If we assume too little blur, the result stays soft (question 2).
 # The sons were sharper than the given image, so the network never saw such a soft image in training.
 # If we assume too much blur, the network sharpens too much: outlines become too strong, and rings appear around the outlines.
-# Assuming too much blur is a worse mistake than assuming too little.
+# Assuming too much blur is a worse mistake than assuming too little blur.
 # (Chapters 07 and 11 estimate an unknown kernel.)
 
 # %%

@@ -385,11 +385,11 @@ for name in ("stretched", "your generator"):
 
 # %% [markdown]
 # Nobody told the generator what a coin is.
-# No patch of the photograph shows an oval, so the discriminator learns to reject ovals.
+# No patch of the photograph shows an oval, so the discriminator learns to classify ovals as generated.
 # Larger pictures need several scales, more networks, and thousands of steps.
 #
 # Unlike the losses of other chapters, the losses of the generator and the discriminator do not fall.
-# If one network improves, the loss of the other rises, so a constant loss may mean that both networks are learning.
+# If one network improves, the loss of the other network rises, so a constant loss may mean that both networks are learning.
 # Therefore you cannot judge the result by the losses, and training stops after a fixed number of steps.
 
 # %%
@@ -852,7 +852,7 @@ ablation_choice = explore(
 # At this size the reconstruction loss matters less than we expected, but we tried only one seed.
 # Without several scales, *every* coin remains an oval; only the edge and the grain of the oval are sharp.
 # At a height of 76 pixels, a patch of 7 x 7 pixels shows only a piece of a coin's edge, and a piece of an oval's edge looks the same.
-# A discriminator that never sees a whole coin cannot reject an oval.
+# A discriminator that never sees a whole coin cannot learn that ovals are generated.
 #
 # ## When it fails
 #
@@ -873,7 +873,7 @@ show(
 # The photographs show only one pagoda and only one whole dahlia.
 # At the coarsest level, a patch of 7 x 7 pixels (10 x 10 pixels at the second scale) shows a third of the flower.
 # Each patch of the flower occurs only once.
-# To learn a second flower, the network would first have to generate pictures that the discriminator rejects, but stretching has a lower loss.
+# To learn to draw a second flower, the network would first have to generate pictures whose loss is higher than the loss of the stretched flower.
 # Therefore the network stretches the flower, but its petals are sharper than those of plain stretching.
 # The paper shows results on fruit, façades, crowds and rows of objects.
 #

@@ -28,9 +28,9 @@
 #
 # **What you need**: a training loop in PyTorch, and chapter [01](01_patch_recurrence.ipynb) for recurrence.
 # You need no GPU.
-# Reading takes 45 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# Reading takes 45 minutes, and computing takes less than 40 seconds (*Run > Run All Cells*).
 # The [glossary](glossary.md) explains the words, and the [notation](notation.md) the symbols.
-# If you are stuck, [read this](if_you_are_stuck.md).
+# If something does not run, see [if you are stuck](if_you_are_stuck.md).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -50,8 +50,8 @@ start(budget, seconds={"quick": 35, "standard": 150, "full": 500})
 #
 # 1.
 #    We train two separate networks to reproduce two photographs of the same contrast, one network for each photograph.
-#    Then one network learns to reproduce the sum of two photographs, rescaled to their contrast.
-#    Is the sum easier to reproduce than the photographs, equally hard on average, or harder?
+#    Then one network learns to reproduce the sum of the two photographs; the sum is rescaled to the contrast of one photograph.
+#    Is the sum easier to reproduce than one photograph, equally hard on average, or harder than one photograph?
 #    What is your answer for photographs of grass and of gravel?
 # 2.
 #    Now *two* networks together reproduce the sum of two photographs, and no loss assigns a photograph to a network.
@@ -214,7 +214,7 @@ check_claims(claims)
 # %% [markdown]
 # Double-DIP rests on this experiment [@gandelsman2019].
 # The paper forms the sums of a hundred pairs of photographs.
-# It reports that the loss of such a sum is larger than the losses of both photographs together.
+# The paper reports that the loss of such a sum is larger than the losses of both photographs together.
 # The wide network is our control experiment: it has as many weights as two networks, but a larger error.
 # So the number of weights does not explain why two networks are better than one.
 #
@@ -286,7 +286,7 @@ show_source(Separation.train_step)
 
 # %% [markdown]
 # This training step belongs to `Separation`, which comes later in this chapter.
-# `self.dip` holds the two networks, the mask and the optimizer, and the reconstruction loss is the same in all applications.
+# `self.dip` contains the two networks, the mask and the optimizer, and the reconstruction loss is the same in all applications.
 # The applications differ in their *penalties* (here the exclusion), whose weights are in the settings.
 # **Stopping rule**: training ends after the number of steps in the budget.
 #
@@ -558,9 +558,9 @@ for name in () if own else score:
     print(f"{name:22} IoU {score[name]:.2f}")
 show(
     {"picture": picture} | masks | ({} if own else {"truth": truth}),
-    alt=f"Masks of {subject}: the nearest hint gives a simple shape, GrabCut misses "
-    "much of it, the grown hints and the networks are close to the outline, and the "
-    "final mask is sharp",
+    alt=f"Masks of {subject}. Nearest hint: a simple shape. GrabCut: a mask that lacks "
+    "much of the foreground. Grown hints: a mask close to the outline. Networks: a "
+    "mask close to the outline. Final: a sharp mask close to the outline.",
     zoom=2,
 )
 
@@ -766,7 +766,7 @@ shares = explore(
 #
 # **[Exclusion](glossary.md#exclusion).**
 # The dahlia and the pagoda are independent pictures.
-# If both layers have an edge at the same position, one of the edges is probably a ghost of the other.
+# If both layers have an edge at the same position, one of the two edges is probably a ghost of the other edge.
 # So we want layers whose edges coincide as little as possible [@sarel2004; @zhang2018].
 #
 # ## Exercise: exclusion
@@ -774,7 +774,7 @@ shares = explore(
 # Write `exclusion(a, b)`, a loss for training.
 #
 # - `a`, `b`: Float[Tensor, "c h w"] in [0, 1], two layers of one shape.
-# - *Edges*: the absolute differences of neighbouring pixels, in two directions: downwards and across.
+# - *Edges*: the absolute differences of neighbouring pixels, in two directions, vertical and horizontal.
 #   *Strength* of an edge $e$: $\tanh\bigl(e / (2 \bar e)\bigr)$, where $\bar e$ is the mean of the layer's edges in this direction, over all channels.
 # - Returns one number, a tensor without axes, through which a gradient can flow.
 #   For each direction, multiply the strengths of the two layers and take the mean over all edges; then take the mean over the two directions.
@@ -800,14 +800,13 @@ check.exclusion(exclusion)
 
 # %% [markdown] tags=["hints"]
 # <details><summary>Hint 1</summary>
-#
-# `layer.diff(dim=1)` returns the differences downwards.
+# `layer.diff(dim=1)` returns the vertical differences.
 # What are these differences in a constant layer, and what happens when you divide by their mean?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Because of the division by the mean, a pale reflection counts as much as a strong reflection.
+# Because of the division by the mean, a pale reflection has the same weight as a strong reflection.
 # The function `tanh` limits the weight of a single hard edge.
 #
 # </details>
@@ -917,9 +916,9 @@ compared = {how: unmix(noisy, answers["noisy", how][0])[1] for how in tried}
 show(
     {name: layer.clamp(0, 1) for name, layer in compared.items()}
     | {"networks' own": learned.network_second},
-    alt="The pagoda computed from the noisy mixtures: the search leaves a ghost of the "
-    "dahlia; the blurred search and the networks' coefficients give a noisy pagoda "
-    "without the ghost; the networks' own layer is smooth",
+    alt="The pagoda, computed from noisy mixtures. Search: a noisy pagoda with a ghost "
+    "of the dahlia. Blurred search: a noisy pagoda. Networks' coefficients: a noisy "
+    "pagoda. Networks' own layer: a smooth pagoda.",
     truth=layers[1],
     crop=(8, 8, 40, 40),
     zoom=3,
@@ -1167,6 +1166,6 @@ check_claims(claims)
 # - If a formula gives the layers, use the formula: only its few parameters are unknown, and a classical search may find them best.
 # - A baseline is best where its model is right: GrabCut is best where colours differ, and the exclusion search is best where there is no noise.
 #   The grown hints do most of the work in the library's segmentation.
-# - One mixture does not determine the difference of its layers, and the reconstruction error does not distinguish a good split from a bad one.
+# - One mixture does not determine the difference of its layers, and the reconstruction error does not distinguish a good split from a bad split.
 #
 # ## References

@@ -25,7 +25,7 @@
 # - name the [baseline](glossary.md#baseline) of each application, and say on which pictures the baseline is better.
 #
 # **What you need**: [chapter 14](14_double_dip_layers.ipynb).
-# No GPU.
+# No GPU is needed.
 # Reading takes 40 minutes, and the computation takes less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
@@ -68,8 +68,7 @@ subject = "your photograph" if own else "an alley of brick walls"
 
 # %% [markdown]
 # ## Predict first
-#
-# Write your answers down; each is tested below.
+# Write your answers down; the chapter tests each answer.
 #
 # 1.
 #    A method that removes haze estimates two things: a map of the haze's thickness, and the haze's *colour*, which is three numbers.
@@ -411,7 +410,7 @@ wrong_airlight, wrong_transmission, both_wrong = torch.tensor(errors).mean(dim=0
 # The second column uses the true airlight and the estimated map, which needs ten lines of code.
 # On average, **the error of the airlight does more harm**, although the airlight is three numbers and the map has 16,384.
 # (On the lake and in the garden, the airlight's error does much more harm; in the alley and on the square, the map's error does a little more harm.)
-# The closed form $J = A + (I - A)/t$ shows why the error of the airlight $A$ does more harm.
+# The closed form $J = A + (I - A)/t$ shows why the error of the airlight $A$ does more harm than the error of the map.
 # Where the haze is thick, $t$ is small, and the error of $A$ is multiplied by $1/t - 1$, which is nine at $t = 0.1$.
 # The error that a wrong airlight causes has the same sign in the whole far half of the picture.
 # The errors of $t$ vary over the picture, and they do less harm far away, because the colours of the far scene are close to $A$ anyway.
@@ -696,9 +695,9 @@ changed = float(((by_three - marked).abs() * (shared.opacity() == 0)).max())
 print(f"largest change where no mark was found: {255 * changed:.1f} grey levels")
 show(
     {name: images[0] for name, images in versions.items()},
-    alt="A cat's face under white letters and a ring; the total-variation start and "
-    "Double-DIP, which both remove them without a trace; the network's own layer, a "
-    "brown blur; and the ground truth",
+    alt="A cat's face under white letters and a ring. Result of the total-variation "
+    "start: the face without a trace of the mark. Result of Double-DIP: the same. The "
+    "network's own layer: a brown blur. Ground truth: the face.",
     truth=clean[0],
     zoom=1,
 )
@@ -830,7 +829,7 @@ check_claims(claims)
 # - Returns one float.
 #   Shift each mask by the motion, and take the mean absolute difference between the shifted mask and the next mask.
 #   Average this difference over all pairs of neighbouring frames.
-#   Pixels that are visible in only one of the two frames do not count.
+#   Leave out pixels that are visible in only one of the two frames.
 #
 # Expected run time: a few milliseconds.
 
@@ -886,7 +885,7 @@ check.flicker(flicker)
 # [Optical flow](glossary.md#optical-flow) estimates how far each pixel moves down and right from one frame to the next [@zach2007].
 # These two numbers per pixel, the motion down and right, are additional features for the computation of the mask.
 # The graph cut also processes all frames at once.
-# The graph cut treats a pixel and the position of this pixel in the next frame like two neighbouring pixels: different labels for the two have the same cost.
+# The graph cut treats a pixel and the position of this pixel in the next frame like two neighbouring pixels: if their labels differ, the cost is the same.
 #
 # To test whether the information from several frames helps, we measure the [flicker](glossary.md#flicker) of the masks.
 # We shift each mask back by the motion of the foreground, and compare the shifted masks of neighbouring frames.
@@ -966,8 +965,9 @@ def render_film(frame):
 film_slider = explore(
     render_film,
     {"frame": Slider("Frame", 1, count, 1, 1)},
-    "Frame {frame}: a cat's face that moves over a cup; its true mask; and three "
-    "computed masks: the face with almost none, some and all of the spoon's bowl",
+    "Frame {frame}: a cat's face that moves over a cup; and the true mask of the face. "
+    "Mask from all frames: the face and almost nothing of the spoon. GrabCut: the face "
+    "and a part of the spoon. Double-DIP on one frame: the face and the spoon's bowl.",
     examples=[{"frame": 1}, {"frame": count}],
     live=True,
 )
@@ -1043,7 +1043,7 @@ joint, single = "all frames together", "GrabCut, each frame"
 gain = film_score["Double-DIP, all frames"] - film_score["baseline, each frame"]
 claims = {
     "Double-DIP's masks overlap the truth by over 0.85": overlap[joint] > 0.85,
-    "GrabCut's masks of single frames overlap the truth less": (
+    "GrabCut's masks of single frames overlap the truth less than Double-DIP's": (
         overlap[joint] > overlap[single]
     ),
     "GrabCut's masks flicker over twice as much as Double-DIP's masks": (
@@ -1076,7 +1076,7 @@ for name, picture in recurring.items():
 # The recurrence score falls again when the haze is removed.
 # Haze multiplies all contrasts by $t$.
 # A brick at the far end keeps a fifth of its contrast and differs from the bricks around it by at most two grey levels.
-# Patches that are nearly indistinguishable count as similar.
+# By our definition, patches that are nearly indistinguishable are similar.
 # A high recurrence score is not a sign of quality here, because a photograph that has lost its detail has a high score, too.
 # Haze is therefore hard for all methods of this course: many patches match, but they contain no detail to learn from.
 # (The planned chapter 08 will use recurrence in another way.
