@@ -28,7 +28,7 @@
 #
 # **What you need**: chapter [09](09_zssr.ipynb), or having seen a training loop in PyTorch.
 # You need no GPU.
-# Reading takes 40 minutes, computing less than 40 seconds (*Run > Run All Cells*).
+# Reading takes 40 minutes, and computing takes less than 40 seconds (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -48,7 +48,7 @@ start(budget, seconds={"quick": 35, "standard": 150, "full": 900})
 # ## A photograph: ours, or yours
 #
 # Choose a photograph of your own, then select the cell below the button, and choose *Run > Run Selected Cell and All Below*.
-# If you choose none, the chapter uses a dahlia.
+# If you choose no photograph, the chapter uses a dahlia.
 # (Photograph: vultilion, CC BY 2.0, as scikit-learn ships it.)
 
 # %%
@@ -344,7 +344,7 @@ show_source(DeepImagePrior._update_average)
 # %% [markdown]
 # - **Noise on the network input**: this noise is new at each step and becomes stronger during the training.
 #   The network cannot easily memorise which input value belongs to which noisy pixel, because the input always changes a little.
-#   In our runs with noise on the input, the maximum of the PSNR comes later, and it is higher and broader.
+#   In our runs with noise on the input, the maximum of the PSNR comes later, and this maximum is higher and broader than without the noise.
 # - An **[exponential moving average](glossary.md#exponential-moving-average)** of the outputs.
 #   From output to output the picture stays the same and the noise changes, so the average has less noise.
 # - **[Early stopping](glossary.md#early-stopping)** without the ground truth [@wang2023].
@@ -636,7 +636,7 @@ show(
 #
 # The advantage of Deep Image Prior is that it needs no description of the noise.
 # Experiment 4 gives the network other degradations, for which non-local means has no formula.
-# With more pixels and more training steps, that is, with a larger budget, the network becomes better.
+# The network's results improve with more pixels and more training steps, that is, with a larger budget.
 # The script `benchmarks/deep_image_prior.py` compares the denoisers on five photographs of 128 x 128 pixels with three seeds.
 # With the budget `standard`, the mean PSNR is 28.5 dB for Deep Image Prior, 27.9 dB for non-local means, 27.4 dB for ZS-N2N and 26.7 dB for total variation.
 # On one of the five photographs, this dahlia, non-local means is still a tenth of a decibel better than Deep Image Prior.
@@ -990,14 +990,14 @@ show(
 #
 # - **Scratches: the network is better.**
 #   Biharmonic interpolation continues the brightness smoothly from the boundary.
-#   The network also continues *edges*, because it fits a continuous outline faster than a broken one.
+#   The network also continues *edges*, because it fits a continuous outline faster than a broken outline.
 #   (For scratches only two pixels wide, smoothness is enough, and biharmonic interpolation was half a decibel better than the network.
 #   Try such narrow scratches with the brush.)
 # - **Scattered holes: the better method depends on the picture.**
 #   Our benchmark removed half of the pixels from photographs of 128 x 128 pixels, with the budget `standard` (`benchmarks/results/dip_inpaint.json`).
 #   The network is better than biharmonic interpolation by 1.2 dB on the coffee cup, by half a decibel on the astronaut and the pagoda, and by less on this dahlia.
 #   On the cat, the network is 0.3 dB worse than biharmonic interpolation.
-#   The cat's fur is fine, soft and similar everywhere: a smooth surface fits it well, and the network fits it late (see *Texture* below).
+#   The cat's fur is fine, soft and similar everywhere: a smooth surface fits the fur well, and the network fits the fur late (see *Texture* below).
 # - **JPEG: the network is better**, although its loss does not mention blocks.
 #   The network fits both blocks and petals late, like noise, so at this JPEG quality its result shows neither.
 #   The result of the network is too smooth, but still nearer to the ground truth than the JPEG image.
@@ -1052,13 +1052,13 @@ lawn = {"given": noisy_grass, "total variation": tv_grass}
 lawn["deep image prior"] = drawn_grass
 show(
     titled(lawn, against=grass) | {"truth": grass},
-    alt="Noisy grass; results of total variation and of Deep Image Prior, which both "
-    "smear the blades; and the ground truth",
+    alt="Noisy grass; the result of total variation, with smeared blades; the result "
+    "of Deep Image Prior, also with smeared blades; and the ground truth",
     zoom=3,
 )
 
 # %% [markdown]
-# On grass the network improves the PSNR by two decibels (by six on the photograph), and total variation improves it as much.
+# On grass the network improves the PSNR by two decibels, and on the photograph by six; on grass, total variation improves the PSNR as much as the network does.
 # The network fits blades and noise in nearly the same steps, so its output almost never shows blades without noise.
 # Therefore the maximum of the PSNR is low on grass, and even the best stopping rule gains little.
 #
