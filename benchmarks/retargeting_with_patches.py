@@ -4,8 +4,8 @@
 112 pixels wide, by factors 2 and 0.5. It writes ``results/retargeting_with_patches`` as
 .json and .png. For five photographs on which no setting was tuned, it writes
 ``..._held_out``. In the pictures, each row is a photograph. Its columns show the
-photograph and then five results: bicubic, tiled (cropped if narrower), bidirectional
-similarity and GPNN, first twice as wide and then half as wide.
+photograph, then four results at twice the width, and the same four at half the width:
+bicubic, tiled (cropped if narrower), bidirectional similarity, and GPNN.
 
 The measures are errors: completeness and coherence relative to bicubic (lower is
 better), and how far patches have moved. A tiled copy is perfect in completeness and

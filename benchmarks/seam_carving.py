@@ -111,7 +111,7 @@ def times(peer_python: Path, rounds: int, runs: int) -> list[dict]:
 
 
 def energies(peer_python: Path) -> list[dict]:
-    """Measure the largest relative difference between the energies of both seams."""
+    """Compare the energy of our seam with that of the other library's seam."""
     rows = []
     for name in PHOTOS:
         image = photo(name)

@@ -32,8 +32,8 @@ GRID = 48
 ROUNDS = 4
 """Number of rounds; each centres its grid on the best pair of the previous round."""
 ZOOM = 4
-"""The grid of the next round extends over this number of present cells on each side of
-the best pair."""
+"""On each side of the best pair, the grid of the next round covers this number of cells
+of the current grid."""
 LARGEST = 20
 """Largest p and q; with these values, the mixtures differ by 1/20 of the layers'
 contrast."""

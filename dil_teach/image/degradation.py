@@ -22,7 +22,7 @@ Degradation = Callable[..., Batch]
 
 
 def identity(images: Batch) -> Batch:
-    """Return the images unchanged, for example if the only degradation is noise."""
+    """Return the images unchanged: the degradation if, for example, there is only noise."""
     return images
 
 

@@ -45,7 +45,7 @@ class SingleImageMethod(Protocol):
 
     @property
     def STATE(self) -> Sequence[str]:
-        """Names of the attributes that training changes; a constant of the class."""
+        """The names of all attributes that training changes."""
         ...
 
     @property

@@ -348,7 +348,7 @@ show(
 # A protected face keeps its shape, but everything else is distorted.
 # In the image on the right, the model of the rocket is gone.
 # But each seam continues to the bottom of the image, so half of the helmet, *below* the model, was removed as well.
-# At the edge of the table, a step shows where the parts left and right of the removed model do not fit together.
+# The edge of the table has a visible jump, where the parts on both sides of the removed model do not fit together.
 # (If you pass a `size` to `remove_object`, the function duplicates other seams after the removal to restore the width.)
 #
 # ## Bidirectional similarity

@@ -1163,7 +1163,8 @@ check_claims(claims)
 # - A mixture of two layers with recurrence is harder for one network than its layers; without recurrence the mixture is not harder.
 #   Two networks reproduce the mixture easily, but the correct split is not the only easy split.
 # - There is one model, $m\,y_1 + (1-m)\,y_2$, and each application adds penalties: hints, a binary mask, edges that do not coincide.
-# - If a formula gives the layers, use the formula: only its few parameters are unknown, and a classical search may find them best.
+# - If a formula gives the layers, use the formula.
+# Then only a few parameters are unknown, and a classical search may be more accurate than a network.
 # - A baseline is best where its model is right: GrabCut is best where colours differ, and the exclusion search is best where there is no noise.
 #   The grown hints do most of the work in the library's segmentation.
 # - One mixture does not determine the difference of its layers, and the reconstruction error does not distinguish a good split from a bad split.

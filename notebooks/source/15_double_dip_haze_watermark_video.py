@@ -301,7 +301,8 @@ def baseline_map(image, linear_airlight, radius, patch=7):
 
 
 # %% [markdown]
-# The minimum over a window gives the map visible blocks, so the [guided filter](glossary.md#guided-filter) aligns the map with the edges of the picture [@he2010].
+# Because of the minimum over a window, the map shows blocks.
+# Therefore the [guided filter](glossary.md#guided-filter) aligns the map with the edges of the picture [@he2010].
 # (The factor 0.95 in the code leaves a little haze on purpose: without any haze, distant objects look near.)
 
 # %%

@@ -309,7 +309,7 @@ def _failure(answer: Callable, error: Exception) -> str:
 
 
 def _difference(reference: Callable, case: Case, got: Any, wanted: Any) -> str:
-    """Say for which arguments the answer gives which wrong value, and add the hint."""
+    """State the arguments, the expected and the returned value, and the hint."""
     if callable(case.hint):
         return case.hint(got)
     names = inspect.signature(reference).parameters

@@ -185,8 +185,8 @@ def load_external_network(source: str | Path) -> Network:
         weights = {name: w.float() for name, w in load_file(path).items()}
     except SafetensorError as error:
         raise ValueError(
-            f"{path}: expected a safetensors file, got another or a damaged file "
-            f"({error}); convert it, or download it again"
+            f"{path}: expected a safetensors file, got a damaged file or "
+            f"one of another format ({error}); convert it, or download it again"
         ) from None
     if "input.weight" in weights:  # the published names of VDSR
         middle = [f"residual_layer.{n}.conv.weight" for n in range(len(weights) - 2)]
