@@ -22,7 +22,7 @@ Degradation = Callable[..., Batch]
 
 
 def identity(images: Batch) -> Batch:
-    """Return the images unchanged: the degradation if, for example, there is only noise."""
+    """Return the images unchanged, as the degradation of images with noise alone."""
     return images
 
 

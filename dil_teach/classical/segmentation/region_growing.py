@@ -98,7 +98,8 @@ def start_segmentation(
 
     The first three parameters, and the errors raised, are those of
     :func:`dil_teach.classical.segmentation.hints.complete_hints`. ``seed`` is the seed
-    of the fit of the Gaussian mixtures. The sides of the small copies have at least ``min_side`` pixels.
+    of the fit of the Gaussian mixtures. The sides of the small copies have at least
+    ``min_side`` pixels.
     """
     hints = complete_hints(pictures, foreground, background)
     small = limit_side(pictures, SIDE, min_side)
