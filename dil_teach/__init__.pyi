@@ -1,4 +1,5 @@
 # The public names: read by type checkers, and by lazy_loader at run time.
+from .classical.deblur.blind import Deblurred, DeblurSettings, deblur, estimate_blur
 from .classical.kernel.choice import choose_kernel
 from .classical.kernel.distribution import (
     KernelByDistribution,
@@ -34,6 +35,8 @@ from .training.checkpoint import resume, save
 from .training.loop import fit, fit_all, train
 
 __all__ = [
+    "DeblurSettings",
+    "Deblurred",
     "DeepImagePrior",
     "DeepImagePriorSettings",
     "Dehazing",
@@ -60,6 +63,8 @@ __all__ = [
     "choose_kernel",
     "coherence",
     "completeness",
+    "deblur",
+    "estimate_blur",
     "fit",
     "fit_all",
     "load_external_network",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import tyro
 
+from dil_teach.commands.deblur import deblur
 from dil_teach.commands.dehaze import dehaze
 from dil_teach.commands.denoise import denoise, inpaint
 from dil_teach.commands.estimate_kernel import estimate_kernel
@@ -23,6 +24,7 @@ COMMANDS = {
     "super-resolve": super_resolve,
     "denoise": denoise,
     "inpaint": inpaint,
+    "deblur": deblur,
     "dehaze": dehaze,
     "segment": segment,
     "separate": separate,

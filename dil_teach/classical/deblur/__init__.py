@@ -1,0 +1,1 @@
+"""Blind deblurring of one image."""
