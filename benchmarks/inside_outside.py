@@ -115,13 +115,13 @@ def ideal(files: Files) -> list[dict]:
 
 
 def poor_quality(files: Files) -> list[dict]:
-    """Noise of sigma 10, speckle, and JPEG of quality 50: ZSSR `quick`, three seeds.
+    """Noise of sigma 10, speckle, and JPEG of quality 50: five photographs, three seeds.
 
     ZSSR gets the noise that :func:`noise_level` estimates from the given image. EDSR+
     of the image denoised by non-local means with the same estimate is the control.
     """
     rows = []
-    for name, truth in photographs().items():
+    for name, truth in [*photographs().items()][::2]:
         truth = eight_bit(truth)
         for seed in SEEDS:
             for what, low in spoilt(halved(truth), seed).items():
