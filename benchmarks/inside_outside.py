@@ -115,7 +115,7 @@ def ideal(files: Files) -> list[dict]:
 
 
 def poor_quality(files: Files) -> list[dict]:
-    """Noise of sigma 10, speckle, and JPEG of quality 50: five photographs, three seeds.
+    """Noise of sigma 10, speckle, and JPEG of quality 50, for five photographs.
 
     ZSSR gets the noise that :func:`noise_level` estimates from the given image. EDSR+
     of the image denoised by non-local means with the same estimate is the control.
