@@ -416,7 +416,7 @@ check_claims(claims, own)  # the claims may not hold for your own photograph
 # | 08 haze | what does fog do to recurrence? | planned |
 # | [09 ZSSR](09_zssr.ipynb) | can a network learn from one image alone? | ready |
 # | 10 inside against outside | are internal or external examples better, and when? | planned |
-# | 11 KernelGAN | can a GAN find the kernel? | planned |
+# | [11 KernelGAN](11_kernelgan.ipynb) | can a GAN find the kernel? | ready |
 # | [12 InGAN](12_ingan.ipynb) | can one network remap an image to any shape? | ready |
 # | [13 deep image prior](13_deep_image_prior.ipynb) | why does an untrained network like images? | ready |
 # | [14 Double-DIP: layers](14_double_dip_layers.ipynb) | why do two networks split a mixture? | ready |

@@ -201,12 +201,13 @@ FAULTS = {
     "should be .*, got": lambda f: lambda *g: f(*g)[None],
     "NaN or infinite": lambda f: lambda *g: f(*g) * torch.nan,
 }
+NO_TENSOR_FIRST = {"eight_fold", "multi_scale_loss", "collapse", "scene_transform"}
 COMMON = [
     (name, fault)
     for name, table in TABLES.items()
     for place, fault in enumerate(FAULTS)
     if place < 5
-    or (place == 5 and name not in {"eight_fold", "multi_scale_loss"})
+    or (place == 5 and name not in NO_TENSOR_FIRST)
     or (place > 5 and table.returns is as_image)
 ]
 
@@ -511,6 +512,15 @@ PLANTED = {
         "is divided by zero": lambda a: 1 / a,
         r"should be \(2, 3\)": lambda a: torch.linalg.inv(a[:, :2]),
     },
+    "collapse": {
+        "one channel is the kernel": lambda f: 2 * right.collapse(f),
+        r"should be \(2, 2\)": lambda f: right.collapse(f)[None],
+        "stops at line": lambda f: f[0] @ f[1],
+    },
+    "scene_transform": {
+        "stays 1": lambda transform, f: 2 * transform(f),
+        r"should be \(9,\)": lambda transform, f: transform(f).prod(),
+    },
     "multi_scale_loss": {
         "it was shown": one_scale_too_many,
         "over which axes": lambda d, p, w: (d(p) - 1).square(),
@@ -616,6 +626,24 @@ def invert_by_a_third_row(affine):
     return torch.linalg.inv(torch.cat([affine, torch.tensor([[0.0, 0.0, 1.0]])]))[:2]
 
 
+def collapse_from_the_image(filters):
+    """Compose the layers in the order in which they are applied."""
+    kernel = filters[0]
+    for weights in filters[1:]:
+        side = weights.shape[-1] - 1
+        kernel = F.conv2d(
+            kernel.transpose(0, 1), weights.flip(2, 3), padding=side
+        ).transpose(0, 1)
+    return kernel[0, 0]
+
+
+def scene_by_recursion(transform, frequencies, level=0):
+    if level == 6:
+        return torch.ones_like(frequencies)
+    rest = scene_by_recursion(transform, frequencies / 2, level + 1)
+    return transform(frequencies) * rest
+
+
 def loss_by_numpy(discriminator, picture, weights):
     scales = [resize(picture, 1 / 1.5**s) for s in range(len(weights))]
     values = [np.square(discriminator(scale).numpy() - 1).mean() for scale in scales]
@@ -644,6 +672,8 @@ def loss_by_numpy(discriminator, picture, weights):
         ("flicker", flicker_by_hand),
         ("invert", invert_by_a_third_row),
         ("multi_scale_loss", loss_by_numpy),
+        ("collapse", collapse_from_the_image),
+        ("scene_transform", scene_by_recursion),
     ],
 )
 def test_another_right_answer_passes(name, answer):

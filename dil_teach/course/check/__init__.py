@@ -7,6 +7,7 @@ from dil_teach.course.check.double_dip_layers import compose, exclusion, solve_m
 from dil_teach.course.check.engine import Verdict
 from dil_teach.course.check.haze_watermark_video import flicker, front_layer, haze
 from dil_teach.course.check.ingan import invert, multi_scale_loss
+from dil_teach.course.check.kernelgan import collapse, scene_transform
 from dil_teach.course.check.patch_recurrence import (
     mean_removed_ssd,
     percentage_against_scale,

@@ -1,0 +1,827 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 11 · KernelGAN: can a GAN find the kernel?
+#
+# Chapter 09 showed that the right [blur kernel](glossary.md#blur-kernel) improves super-resolution more than the network does.
+# But a photograph does not say which kernel blurred it.
+# KernelGAN [@bellkligler2019] estimates the kernel from the photograph alone, with two networks that are trained against each other.
+# In this chapter you train these networks, and you compare them with two estimators that need no network.
+#
+# **After this chapter you can**
+#
+# - explain how patches at two scales of one image reveal the kernel;
+# - say why the kernel between two scales is *not* the blur kernel, and compute one from the other;
+# - combine the layers of a linear network into one kernel;
+# - write the training step of KernelGAN, and name the purpose of each penalty;
+# - compare an estimate with its [control](glossary.md#control), and say when an estimate should be refused.
+#
+# **What you need**: chapter [09](09_zssr.ipynb), and the terms [generator](glossary.md#generator) and [discriminator](glossary.md#discriminator) of a [GAN](glossary.md#gan).
+# No GPU is needed.
+# Reading takes 45 minutes, and computing takes less than 40 seconds (*Run > Run All Cells*).
+
+# %% tags=["parameters"]
+budget = "quick"
+
+# %%
+import torch
+
+from dil_teach.notebook import check_claims, device, start
+
+seed = 0
+start(budget, seconds={"quick": 35, "standard": 90, "full": 200})
+
+# %% [markdown]
+# The setting `budget` changes sizes and numbers of training steps, but never the method.
+# The [seed](glossary.md#seed) is fixed, so two runs of the chapter on the same computer give exactly the same pictures.
+#
+# ## A photograph: ours, or yours
+#
+# To use your own photograph, choose a file.
+# Then select the cell below the button, and choose *Run > Run Selected Cell and All Below* in the menu.
+# Without a file, the chapter uses the front of a house (rendered for this course, CC0).
+
+# %%
+from dil_teach.notebook import upload
+
+button = upload("Your own photograph")
+
+# %%
+from dil_teach import blur_and_subsample, photo
+from dil_teach.image.kernel import gaussian_kernel
+from dil_teach.notebook import uploaded_image
+
+name = "facade"
+ours = photo(name, size=320)
+photograph = uploaded_image(button.value, default=ours, max_side=320)
+own = photograph is not ours or name != "facade"
+height, width = (side - side % 4 for side in photograph.shape[1:])
+truth = photograph[:, :height, :width].to(device())
+true_kernel = gaussian_kernel((2.4, 1.1), angle=0.6, size=20)
+given = (blur_and_subsample(truth, true_kernel, 2).clamp(0, 1) * 255).round() / 255
+subject = "the photograph you chose" if own else "the front of a house with shutters"
+
+# %% [markdown]
+# The image `given` is the input of all methods.
+# It was blurred by `true_kernel`, an oblique Gaussian, made two times smaller, and rounded to 8 bits.
+# The methods see neither `truth` nor `true_kernel`; we use them only to score the results.
+#
+# ## Predict first
+#
+# Write down your answers to these four questions; the chapter tests each answer.
+#
+# 1.
+#    We make the given image two times smaller once more, with a kernel of our choice.
+#    For which kernel do the patches of the smaller image look most like the patches of the given image: for the true kernel, a narrower one, or a wider one?
+# 2.
+#    KernelGAN's generator has six layers with 150,000 weights and no activation function.
+#    How many numbers are enough to describe everything that this network can do?
+# 3.
+#    Which estimate is nearer to the true kernel: the one by the two networks, or the one by a straight line that is fitted to the [power spectrum](glossary.md#power-spectrum)?
+# 4.
+#    A moving camera blurs a photograph along a curve.
+#    Which estimator should we trust for this photograph?
+#
+# ## The smallest demo: which kernel fits?
+#
+# We blur the given image with Gaussians of different width, and keep every second pixel.
+# The direction of the Gaussians is the true direction; their width is a multiple of the true width.
+# For each width we measure how much the patches of the two images differ.
+# The measure is the [sliced Wasserstein distance](glossary.md#sliced-wasserstein-distance) between patches of 7 x 7 pixels; a later section explains it.
+
+# %%
+from dil_teach import KernelByDistribution, KernelByDistributionSettings
+from dil_teach.image.kernel_estimate import gaussian_of, moments
+from dil_teach.notebook import Slider, curves, enlarged, explore, show
+
+true_covariance = moments(true_kernel)[1]
+judge = KernelByDistribution(given, KernelByDistributionSettings(seed=seed))
+factors = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4)
+candidates = {t: gaussian_of(t**2 * true_covariance, 20) for t in factors}
+distance = {t: judge.distance(kernel) for t, kernel in candidates.items()}
+
+
+# %%
+def render_width(times):
+    t = min(factors, key=lambda f: abs(f - times))
+    small = blur_and_subsample(given, candidates[t], 2).clamp(0, 1)
+    side = min(64, *small.shape[1:])
+    return {
+        "the given image": enlarged(given[:, :side, :side], 5),
+        f"two times smaller, distance {distance[t]:.2f}": enlarged(
+            small[:, :side, :side], 5
+        ),
+    }
+
+
+# %%
+width_slider = explore(
+    render_width,
+    {"times": Slider("Width of the kernel / true width", 0.4, 1.4, 1.0, 0.2)},
+    alt=f"A part of {subject}, and of its smaller copy by a kernel {{times}} times as "
+    "wide as the true kernel. With a narrow kernel, the lines of the smaller copy are "
+    "crisper than those of the given image; with a wide kernel, they are softer",
+    examples=[{"times": times} for times in (0.4, 1.0, 1.4)],
+    live=True,
+)
+
+# %% [markdown]
+# With 0.4 times the true width, the smaller copy is crisper than the given image, and fine lines become jagged.
+# With 1.4 times the true width, the smaller copy is softer than the given image.
+# In between, the two pictures look equally sharp: the bars of the windows have the same contrast and the same softness.
+
+# %%
+show(
+    curves(
+        {"given image and smaller copy": (factors, [distance[t] for t in factors])},
+        xlabel="width of the kernel / true width",
+        ylabel="distance of patches",
+    ),
+    alt="Distance of the patches against the width of the kernel. The curve falls "
+    "steeply from 0.4, is lowest near 1, and rises again",
+)
+
+# %% [markdown]
+# The curve has its minimum at 1.0 among these six widths, and it was computed from the given image alone.
+# Michaeli and Irani discovered this principle: the right kernel maximises the [recurrence](glossary.md#recurrence) of patches across scales [@michaeli2013].
+# So an unknown kernel can be estimated: search for the kernel whose smaller copy has the patches of the given image.
+# For kernels of any shape, this search has 169 unknowns instead of one.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+claims = {
+    "the distance is smallest at 0.8 or 1.0 times the true width": min(
+        distance, key=distance.__getitem__
+    )
+    in (0.8, 1.0),
+    "at 0.4 and at 1.4 times the true width, the distance is over 1.5 times as large": (
+        min(distance[0.4], distance[1.4]) > 1.5 * min(distance.values())
+    ),
+}
+check_claims(claims, own)
+
+# %% [markdown]
+# ## Theory: which kernel is it?
+#
+# Suppose that the scene contains a window, and far away another window that looks half as large.
+# The camera blurs both windows with the same kernel $k$.
+# If we downscale the picture by two, the near window becomes as small as the far window.
+# But the blur of the near window becomes two times narrower as well.
+# To look like the far window, the near window needs an additional blur: the kernel $k'$ of *our* downscaling.
+# In the frequency domain, blurs are multiplied.
+# With the frequency $f$ in cycles per pixel and the transforms $K$ of $k$ and $K'$ of $k'$,
+#
+# $$K(f) = K'(f)\; K(f/2).$$
+#
+# The kernel between two scales $k'$ is therefore **narrower** than the blur kernel $k$:
+#
+# - If $k$ is a Gaussian with the [covariance](glossary.md#covariance) $C$, then $k'$ is a Gaussian with the covariance $\tfrac34 C$, so its width is 0.87 times the width of $k$.
+# - If $k$ is a straight motion of length $l$, then $k'$ is two points at a distance of $l/2$.
+#
+# Every method that compares two scales of one image estimates $k'$.
+# The paper on KernelGAN uses $k'$ as the estimate of $k$.
+# Michaeli and Irani have a reason for using $k'$: they want the picture that a camera with twice the resolution takes, and such a picture is not perfectly sharp either.
+# To compute $k$ from $k'$, insert the equation into itself:
+#
+# $$K(f) = K'(f)\, K'(f/2)\, K'(f/4) \cdots$$
+#
+# We call this the *correction*.
+# In our demo, the minimum lies at about 1 and not at 0.87: `truth` is not perfectly sharp, and its own softness adds to the blur.
+# So the correction must make $k$ too wide for such a picture; below we measure how much it helps.
+#
+# ### The generator is one kernel
+#
+# KernelGAN trains two networks [@bellkligler2019]:
+#
+# - The **generator** $G$ makes crops of the given image two times smaller.
+#   It has six convolutions, of 7 x 7, 5 x 5, 3 x 3 and three times 1 x 1 pixels, and *no activation functions*: it is a [deep linear network](glossary.md#deep-linear-network).
+#   A convolution of a convolution is a convolution, so $G$ is one kernel of 13 x 13 pixels: this kernel is $k'$.
+# - The **discriminator** $D$ sees patches of 7 x 7 pixels, and says for each patch with which probability it comes from the given image.
+#   $D$ does not know where a patch lies, as in chapter 12.
+#
+# $D$ learns to distinguish the patches of $G$'s small crops from patches of the given image.
+# $G$ learns to make crops that $D$ cannot distinguish from the given image.
+# $G$ can only choose a blur, so it cannot invent patches.
+#
+# $$\min_G \max_D\; \mathbb E\,\lvert D(\text{patch of } I)\rvert + \mathbb E\,\lvert 1 - D(\text{patch of } G(I))\rvert + R(k')$$
+#
+# The term $R$ is a sum of [penalties](glossary.md#penalty), because a kernel that fools $D$ need not look like a blur:
+#
+# | penalty | what it prevents |
+# |---|---|
+# | difference from bicubic downscaling, in the first steps only | a start from noise |
+# | $\lvert 1 - \sum k' \rvert$ | a change of brightness |
+# | weights near the border of the 13 x 13 pixels | a kernel that is shifted or spread out |
+# | $\sum \lvert k' \rvert^{1/2}$ (the authors' code has the power 0.2) | many small weights |
+# | distance of the [centre of mass](glossary.md#centre-of-mass) from its place | a shift of the picture |
+#
+# **Why six layers**, if one kernel of 169 weights can do the same?
+# The two parametrisations can represent the same functions, but gradient descent takes different paths [@arora2018]: a step of one layer depends on the weights of the other five layers.
+# The slider below also shows a generator of one layer.
+#
+# ## Exercise: collapse a linear network
+#
+# Write `collapse(filters)`, which returns the one kernel that equals all layers.
+#
+# - `filters`: a list of Float[Tensor, "out in n n"], the weights of the layers in the order in which they are applied; the first layer has one input channel, and the last has one output channel.
+#   The layers have no bias, no activation function, no padding and no stride.
+# - Returns Float[Tensor, "side side"]; its side is the sum of the layers' sides minus their number, plus 1 pixel.
+#   `F.conv2d(image, kernel[None, None])` must equal the result of all layers applied one after another.
+#
+# Expected run time: a few milliseconds.
+
+# %% tags=["exercise"]
+import torch.nn.functional as F
+
+
+def collapse(filters):
+    ### BEGIN SOLUTION
+    kernel = torch.ones(1, 1, 1, 1)
+    for weights in reversed(filters):
+        kernel = F.conv_transpose2d(kernel, weights)
+    return kernel[0, 0]
+    ### END SOLUTION
+
+
+# %%
+from dil_teach.course import check
+
+check.collapse(collapse)
+
+# %% [markdown] tags=["hints"]
+# <details><summary>Hint 1</summary>
+#
+# A kernel says how much each input pixel contributes to *one* output pixel.
+# Start with this output pixel, and go backwards through the layers.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# One output pixel is a tensor of ones with the shape (1, 1, 1, 1).
+# The transpose of a convolution distributes each output value over the input pixels that contributed to it.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# You need a loop over the reversed list and `F.conv_transpose2d`.
+# The result has one channel; remove the first two axes.
+#
+# </details>
+
+# %% [markdown]
+# Your function makes the next figure (or the library's function, as long as the check does not pass).
+# We take a generator with random weights, and apply it to a crop in both ways:
+
+# %%
+import time
+
+from dil_teach.deep.kernelgan import DeepLinear, PatchDiscriminator, downscale
+from dil_teach.notebook.kernels import kernels
+
+rng = torch.Generator().manual_seed(seed)
+generator = DeepLinear(64, rng).to(given.device)
+passed = check.collapse(collapse).state == "passed"
+with torch.no_grad():
+    began = time.perf_counter()
+    layer_by_layer = given[:1, None, :80, :80]
+    for weights in generator.filters:
+        layer_by_layer = F.conv2d(layer_by_layer, weights)
+    between = time.perf_counter()
+    kernel = collapse([*generator.filters]) if passed else generator()
+    at_once = F.conv2d(given[:1, None, :80, :80], kernel[None, None])
+ended = time.perf_counter()
+
+# %%
+difference = float((layer_by_layer - at_once).abs().max() / at_once.abs().max())
+print(sum(w.numel() for w in generator.parameters()), "weights, and", kernel.numel())
+print(f"largest difference of the two results: {difference:.1e} of the largest value")
+print(f"layer by layer took {(between - began) / (ended - between):.0f} times as long")
+show(
+    kernels({"six random layers": kernel, "the same, mirrored": kernel.flip(0, 1)}),
+    alt="A kernel of 13 x 13 random weights, positive in orange and negative in "
+    "purple; and its mirror image, which a picture with one white pixel would show",
+)
+
+# %% [markdown]
+# The two results agree up to rounding errors, so 150,529 weights say no more than 169 numbers (question 2).
+# The library collapses the generator at each step and applies only the kernel.
+# A training step is then many times cheaper than with the layers one after another, and the gradients for all six layers are the same.
+# The kernel of random layers looks like noise, not like a blur: $R$ must first make it a blur.
+#
+# ## The method, by hand
+#
+# The next cells train both networks on the given image.
+# We use narrow networks and few steps, and only two of the five penalties.
+
+# %%
+narrow = {"width": 32, "rng": rng}
+generator = DeepLinear(**narrow).to(given.device)
+discriminator = PatchDiscriminator(len(given), **narrow).to(given.device)
+adam = {"lr": 5e-4, "betas": (0.5, 0.999)}
+adam_g = torch.optim.Adam(generator.parameters(), **adam)
+adam_d = torch.optim.Adam(discriminator.parameters(), **adam)
+hand_steps = {"quick": 150, "standard": 600, "full": 1500}[budget]
+steps_by_hand = []
+
+# %% tags=["algorithm"]
+from dil_teach.image.augment import random_crop
+
+for _ in range(hand_steps):
+    source = random_crop(given, (64, 64), rng)[None]
+    kernel = generator()  # six layers, collapsed
+    fake = downscale(source, kernel)
+    bicubic = blur_and_subsample(source, "bicubic", 2)[..., 3:-3, 3:-3]
+    weight = 20 * 0.01 ** (3 * len(steps_by_hand) / hand_steps)
+    fooled = (1 - discriminator(fake)).mean()
+    like_bicubic = weight * (fake - bicubic).square().mean()
+    sum_to_one = 0.5 * (1 - kernel.sum()).abs()
+    adam_g.zero_grad()
+    (fooled + like_bicubic + sum_to_one).backward()
+    adam_g.step()
+
+    real = random_crop(given, (26, 26), rng)[None]
+    said_fake = discriminator(fake.detach()).mean()
+    said_real = (1 - discriminator(real)).mean()
+    adam_d.zero_grad()
+    ((said_fake + said_real) / 2).backward()
+    adam_d.step()
+    steps_by_hand.append(kernel.detach())
+
+# %%
+first, middle, last = (steps_by_hand[i] for i in (20, len(steps_by_hand) // 2, -1))
+show(
+    kernels({"after 20 steps": first, "after half": middle, "at the end": last}),
+    alt="The generator's kernel: noise with a brighter middle after 20 steps, then a "
+    "small round blur, which is not yet oblique",
+)
+
+# %% [markdown]
+# The generator begins as noise.
+# The penalty makes it a small round blur, and then the discriminator takes over.
+# A few hundred steps are not enough: the kernel is not yet oblique.
+# If you run the training cell again, it trains the same networks further.
+#
+# ## The method, as the library has it
+#
+# Find the data, the two losses and the two updates in the library's training step:
+
+# %%
+from dil_teach import KernelGAN
+from dil_teach.notebook import show_source
+
+show_source(KernelGAN.train_step)
+
+# %% [markdown]
+# The library adds the other penalties, noise on both kinds of crops, a falling learning rate, and an average of the kernel over the last steps.
+# **Stopping rule**: training ends after a number of steps that the budget fixes beforehand.
+# The losses of a GAN do not fall, so they cannot stop the training.
+#
+# The complete training has 1500 steps and takes 20 seconds.
+# With the budget `quick`, you train a tenth of these steps; the complete training ships with the course.
+
+# %%
+from dil_teach import KernelGANSettings, train
+from dil_teach.notebook import LivePanel
+
+live_steps = {"quick": 150, "standard": 1500, "full": 3000}[budget]
+kernelgan = KernelGAN(given, KernelGANSettings(steps=live_steps, seed=seed))
+panel = LivePanel(alt="The generator's kernel, which becomes a round blur")
+
+
+def preview(kernel):
+    picture = (kernel / kernel.max()).clamp(0, 1)[None]
+    return enlarged(picture, 20)
+
+
+# %%
+for progress in train(kernelgan, report_every=live_steps // 5):
+    panel.update(progress, preview(kernelgan.raw_kernel()))
+
+# %% [markdown]
+# If you press stop during training, nothing is lost: run the same cell again to continue the training.
+# The bright spot is the generator's kernel; the losses of generator and discriminator fluctuate and do not fall.
+#
+# ## Experiment 1: the kernel during training, and the penalties
+#
+# The next slider shows the complete trainings.
+# Choose which penalties are active, and move the slider of the training steps.
+# The dashed ellipse belongs to the true kernel, and the solid ellipse to the kernel in the panel.
+
+# %%
+import numpy as np
+
+from dil_teach.image.kernel_estimate import finish
+from dil_teach.image.shipped import shipped
+from dil_teach.notebook import Choice
+
+stored = np.load(shipped("data/kernelgan/training.npz"))
+RUNS = [run.removesuffix(", seed 0") for run in stored if run.endswith("seed 0")]
+recorded = {run: torch.from_numpy(stored[run]).double() for run in stored}
+every = 1500 // (len(recorded["all, seed 0"]) - 1)
+
+
+def render_step(run, step):
+    frames = recorded[f"{run}, seed 0"]
+    kernel = frames[min(step // every, len(frames) - 2)]
+    final = frames[-1] / frames[-1].sum()
+    return kernels(
+        {f"k' after {step} steps": kernel, "k' at the end, averaged": final},
+        truth=true_kernel,
+    )
+
+
+# %%
+step_slider = explore(
+    render_step,
+    {
+        "run": Choice("Penalties", tuple(RUNS), "all"),
+        "step": Slider("Training step", 0, 1500 - every, 1500 - every, every),
+    },
+    "The generator's kernel after {step} steps (penalties: {run}), its average at the "
+    "end, and the true kernel, an oblique oval",
+    examples=[
+        {"run": "all", "step": 100},
+        {"run": "all", "step": 1450},
+        {"run": "without sparsity", "step": 1450},
+        {"run": "none", "step": 1450},
+    ],
+)
+
+# %% [markdown]
+# TEXT-STEPS
+#
+# ## Exercise: from two scales to the scene
+#
+# The networks estimated $k'$, but super-resolution needs $k$.
+# Write `scene_transform(transform, frequencies)`, which computes $K(f) = K'(f)\, K'(f/2) \cdots K'(f/32)$, a product of six factors.
+#
+# - `transform`: a function from frequencies to $K'$ at these frequencies, both Float[Tensor, "n"].
+# - `frequencies`: Float[Tensor, "n"], in cycles per pixel.
+# - Returns Float[Tensor, "n"], the values of $K$ at `frequencies`.
+#
+# Expected run time: well under a second.
+
+
+# %% tags=["exercise"]
+def scene_transform(transform, frequencies):
+    ### BEGIN SOLUTION
+    product = torch.ones_like(frequencies)
+    for level in range(6):
+        product = product * transform(frequencies / 2**level)
+    return product
+    ### END SOLUTION
+
+
+# %%
+check.scene_transform(scene_transform)
+
+# %% [markdown] tags=["hints"]
+# <details><summary>Hint 1</summary>
+#
+# You need only `transform`, products and powers of two.
+# The first factor is `transform(frequencies)` itself.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# From factor to factor, the frequencies are halved.
+# Which value does a transform have near the frequency 0, and why are six factors enough?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Start with ones, and multiply by `transform(frequencies / 2**level)` in a loop over six levels.
+#
+# </details>
+
+# %% [markdown]
+# Your function makes the next figure (or the library's formula, as long as the check does not pass).
+# A straight motion of eight pixels has $K(f) = \sin(8 \pi f) / (8 \pi f)$.
+# Between two scales, this motion looks like two points at a distance of four pixels, with $K'(f) = \cos(4 \pi f)$.
+
+# %%
+from dil_teach.course.check.kernelgan import gaussian, two_points
+from dil_teach.course.check.kernelgan import scene_transform as library_exercise
+
+solved = check.scene_transform(scene_transform).state == "passed"
+corrected = scene_transform if solved else library_exercise.reference
+f = torch.linspace(0, 0.5, 101)
+lines = {
+    "motion: K'": two_points(f),
+    "motion: product": corrected(two_points, f),
+    "Gaussian: K'": gaussian(f),
+    "Gaussian: product": corrected(gaussian, f),
+    "motion: true K": torch.sinc(8 * f),
+}
+
+# %%
+show(
+    curves(
+        {line: (f.tolist(), values.tolist()) for line, values in lines.items()},
+        xlabel="frequency [cycles per pixel]",
+        ylabel="transform of the kernel",
+    ),
+    alt="Transforms against frequency. The transform of two points is a cosine of "
+    "constant height; the product falls and lies on the true curve of the motion. The "
+    "product of the Gaussian falls faster than its K'",
+)
+
+# %% [markdown]
+# The product of the two points lies on the true curve: two points become a line.
+# The product of the Gaussian is narrower in frequency, so the Gaussian becomes wider in space.
+# This correction is exact if the scene is perfectly sharp.
+#
+# ## Experiment 2: three estimators, one picture
+#
+# Two estimators compete with KernelGAN.
+# Both get the same image, and neither of them has a network:
+#
+# - **Sliced Wasserstein.**
+#   Gradient descent changes the 169 weights of $k'$ until the two sets of patches have the same distribution.
+#   The patches are projected on random directions; along each direction, the sorted values of both sets are compared [@bonneel2015].
+#   It has KernelGAN's aim without a discriminator.
+# - **Spectrum.**
+#   The [power spectrum](glossary.md#power-spectrum) of scenes falls with a power of the frequency [@field1987].
+#   A Gaussian blur bends this line, and least squares measure the bend.
+#   It cannot return a kernel that is not a Gaussian.
+#
+# We measure the *relative error of the covariance*: $\lVert \hat C - C\rVert / \lVert C \rVert$ with the true covariance $C$.
+
+# %%
+from dil_teach import fit
+from dil_teach.classical.kernel.spectrum import kernel_from_spectrum
+from dil_teach.image.kernel import centre_kernel
+from dil_teach.image.kernel_estimate import remove_negligible
+
+shown_run = recorded["all, seed 0"][-1]
+raw = kernelgan.raw_kernel() if own or budget != "quick" else shown_run
+raws = {"KernelGAN": raw.cpu(), "sliced Wasserstein": fit(judge).raw_kernel().cpu()}
+estimated = {}
+for method, kernel in raws.items():
+    kept = remove_negligible(kernel, 0.1)
+    estimated[f"{method}, not corrected"] = centre_kernel(kept, 2)
+    estimated[method] = finish(kernel)
+estimated["spectrum"] = kernel_from_spectrum(given)
+
+
+# %%
+def covariance_error(kernel):
+    difference = moments(kernel)[1] - true_covariance
+    return float(np.linalg.norm(difference) / np.linalg.norm(true_covariance))
+
+
+error = {method: covariance_error(kernel) for method, kernel in estimated.items()}
+finished = ("KernelGAN", "sliced Wasserstein")
+show(
+    kernels(
+        {f"{m}, error {error[m]:.2f}": estimated[m] for m in finished}, true_kernel
+    ),
+    alt="Kernels by KernelGAN and by the sliced Wasserstein distance, and the truth",
+)
+
+# %% [markdown]
+# TEXT-ESTIMATES
+#
+# ## Experiment 3: into ZSSR
+#
+# A kernel is good if super-resolution with it is good.
+# We train a small ZSSR of chapter 09 with each kernel: the network sees the same image each time, and only the assumed kernel changes.
+
+# %%
+from dil_teach import ZSSR, ZSSRSettings, psnr_y
+from dil_teach.deep.zssr.comparison import compare
+
+side_steps = {"quick": 80, "standard": 300, "full": 1000}[budget]
+shape = {"gradual": 1, "width": 32, "depth": 6, "crop": 16, "batch": 4}
+small = ZSSRSettings(steps=side_steps, seed=seed, back_projections=20, **shape)
+known = {"bicubic (assumed)": "bicubic"} | estimated | {"true kernel": true_kernel}
+
+
+def enlarge_with(kernel, low=given):
+    made = compare(fit(ZSSR(low, 2, kernel, small)))
+    return made["final"], made["bicubic + back-projection"], made["raw"]
+
+
+pictures = {name: enlarge_with(kernel) for name, kernel in known.items()}
+
+# %%
+scores = {
+    name: [psnr_y(image, truth, shave=8) for image in made]
+    for name, made in pictures.items()
+}
+print(f"{'kernel':34}{'error':>6}  {'raw':>6}  {'control':>7}  {'ZSSR':>6}   (dB)")
+for name, (final, control, network) in scores.items():
+    found = covariance_error(known[name]) if name in estimated else float("nan")
+    words = f"{found:6.2f}" if name in estimated else f"{'':6}"
+    print(f"{name:34}{words}  {network:6.2f}  {control:7.2f}  {final:6.2f}")
+
+# %%
+side = min(64, height, width)
+crop = (height // 2 - side // 2, width // 2 - side // 2, side, side)
+
+
+def render_kernel(kernel):
+    final, control, _ = pictures[kernel]
+    return strip({"control": control, "ZSSR": final}, crop, zoom=4, truth=truth)
+
+
+# %%
+from dil_teach.notebook import strip
+
+kernel_choice = explore(
+    render_kernel,
+    {"kernel": Choice("Assumed kernel", tuple(pictures), "KernelGAN")},
+    f"A part of {subject}: the control, ZSSR, and the ground truth. Assumed kernel: "
+    "{kernel}",
+    examples=[
+        {"kernel": name}
+        for name in ("bicubic (assumed)", "KernelGAN", "spectrum", "true kernel")
+    ],
+)
+
+# %% [markdown]
+# TEXT-ZSSR
+#
+# ### Who did the work
+#
+# The table lists what each kernel owes to whom, for the picture above.
+# The measure is the PSNR of ZSSR in dB; the control's column has back-projection with the same kernel.
+
+# %% [markdown]
+# | step | what it is | knows the true kernel? |
+# |---|---|---|
+# | given | the image of 160 x 160 pixels | no |
+# | start | a generator of random weights, pulled to bicubic downscaling | no |
+# | control | the spectrum: a straight line and least squares | no |
+# | the networks' own output | $k'$ of KernelGAN, averaged over the last steps ('KernelGAN, not corrected', centred) | no |
+# | solved afterwards | weak weights removed, the product of six factors, the centre of mass moved | no |
+# | [oracle](glossary.md#oracle) | ZSSR with the true kernel | yes |
+#
+# ## More pictures
+#
+# One picture proves little.
+# `benchmarks/kernelgan.py` measured ten photographs of 512 pixels that were not used to develop the estimators, each with its own random Gaussian.
+# KernelGAN had 1500 steps.
+# ZSSR had its complete settings of the budget `quick`.
+# The column 'chosen' is ZSSR with the result of `choose_kernel`: the spectrum's Gaussian if patches of two scales confirm it, otherwise bicubic.
+
+# %%
+import json
+
+rows = json.loads(shipped("data/kernelgan/estimates.json").read_text())
+gaussians = [row for row in rows if row["kernels"] == "gaussians"]
+ERRORS = ("KernelGAN, not corrected", "KernelGAN", "sliced Wasserstein", "spectrum")
+print(
+    f"{'error of the covariance':12}"
+    + "".join(f"{e.split(',')[0]:>20}" for e in ERRORS)
+)
+for row in gaussians:
+    values = "".join(f"{row[f'error, {e}']:20.2f}" for e in ERRORS)
+    print(f"{row['photograph']:23}{values}")
+
+# %%
+RESULTS = {
+    "bicubic": "ZSSR, bicubic assumed",
+    "KernelGAN k'": "ZSSR, KernelGAN, not corrected",
+    "KernelGAN": "ZSSR, KernelGAN",
+    "chosen": "ZSSR, estimated kernel",
+    "true": "ZSSR, true kernel",
+}
+
+
+def print_results(measured):
+    print(f"{'PSNR of ZSSR [dB]':20}" + "".join(f"{name:>14}" for name in RESULTS))
+    for row in measured:
+        values = "".join(f"{row[key]:14.2f}" for key in RESULTS.values())
+        print(f"{row['photograph']:20}{values}")
+    means = {key: np.mean([row[key] for row in measured]) for key in RESULTS.values()}
+    print(f"{'mean':20}" + "".join(f"{mean:14.2f}" for mean in means.values()))
+    return means
+
+
+means = print_results(gaussians)
+
+# %% [markdown]
+# TEXT-TABLE
+#
+# ## When it fails: a moving camera
+#
+# The hand moves during the exposure, and the blur is a curve.
+# Between two scales, a curve becomes separate points, and the sum of several curves is not a Gaussian.
+# Predict which of the estimators we may trust (question 4).
+
+# %%
+time_open = torch.linspace(0, 1, 400)
+path = torch.stack([6 * time_open, 3 * torch.sin(4 * time_open)]).numpy()
+counts = np.histogram2d(path[1] - 1, path[0] - 3, bins=14, range=[[-7, 7], [-7, 7]])[0]
+motion = centre_kernel(counts / counts.sum(), 2)
+moved = (blur_and_subsample(truth, motion, 2).clamp(0, 1) * 255).round() / 255
+free = fit(KernelByDistribution(moved, KernelByDistributionSettings(seed=seed)))
+motion_kernels = {
+    "sliced Wasserstein": free.kernel(),
+    "spectrum": kernel_from_spectrum(moved),
+}
+show(
+    kernels(motion_kernels, motion),
+    alt="The estimates for the moving camera, and the true curve",
+)
+
+# %% [markdown]
+# TEXT-MOTION
+#
+# The library refuses estimates that are not sure.
+# `choose_kernel` accepts the spectrum's Gaussian only if two tests agree: with this Gaussian, patches of the two scales must be much more alike than with bicubic downscaling, and nearly as much alike as with the best kernel of any shape.
+
+# %%
+from dil_teach import choose_kernel
+
+choice = choose_kernel(moved, seed)
+print("accepted" if choice.kernel is not None else "refused:", choice.reason)
+print({name: round(value, 3) for name, value in choice.distances.items()})
+moved_with = {"bicubic (assumed)": "bicubic"} | motion_kernels | {"true kernel": motion}
+moved_score = {
+    name: psnr_y(enlarge_with(kernel, moved)[0], truth, shave=8)
+    for name, kernel in moved_with.items()
+}
+for name, decibels in moved_score.items():
+    print(f"{name:20}{decibels:6.2f} dB")
+
+# %%
+motions = [row for row in rows if row["kernels"] != "gaussians"]
+motion_means = print_results(motions)
+
+# %% [markdown]
+# TEXT-MOTIONS
+#
+# ### Your own photograph, as it is
+#
+# So far, we blurred the photograph ourselves.
+# If you uploaded a photograph, the next cell estimates the kernel of the photograph *itself*, or refuses.
+# On the command line, `dil-teach estimate-kernel PHOTO.jpg kernel.npy` does the same for the full size, and `--kernel estimate` of `dil-teach super-resolve` uses the result.
+
+# %%
+if own:
+    own_choice = choose_kernel(photograph, seed)
+    print("refused:" if own_choice.kernel is None else "accepted:", own_choice.reason)
+
+# %% [markdown]
+# Expect a refusal for photographs that were made smaller by a program, because bicubic downscaling is then nearly right.
+# Expect a refusal for photographs with motion, and for flat photographs without detail.
+# A full-size photograph of a telephone is often blurred enough for an estimate.
+#
+# ## The kernel for a factor of four
+#
+# KernelGAN compares scales that differ by a factor of two.
+# The kernel for a factor of four follows without another training: to downscale by four is to downscale twice by two.
+# The second kernel acts on pixels that are twice as large, so its weights are moved apart.
+
+# %%
+from dil_teach.deep.kernelgan import kernel_for_scale_4
+
+show_source(kernel_for_scale_4)
+four = kernel_for_scale_4(estimated["KernelGAN"])
+two = moments(estimated["KernelGAN"])[1]
+print(
+    "covariance for 4 / covariance for 2:", (moments(four)[1] / two).round(2).tolist()
+)
+
+# %% [markdown]
+# The covariance is five times as large: once the covariance itself, and four times because the second kernel is twice as wide.
+#
+# ## The thread of the course: the recurrence score
+#
+# Chapter 01 measured how many patches of an image recur in the same image.
+# Does a better kernel give a result with the statistics of the ground truth?
+
+# %%
+from dil_teach.patches.recurrence import recurrence_score
+
+top, left = (height - 96) // 2, (width - 96) // 2
+recurrences = {
+    name: recurrence_score(made[0][:, top : top + 96, left : left + 96])
+    for name, made in pictures.items()
+    if "not corrected" not in name
+}
+middle = truth[:, top : top + 96, left : left + 96]
+recurrences["ground truth"] = recurrence_score(middle)
+for name, value in recurrences.items():
+    print(f"{name:20}{value:.2f}")
+
+# %% [markdown]
+# TEXT-RECURRENCE
+#
+# ## Summary
+#
+# TEXT-SUMMARY
+#
+# ## References
