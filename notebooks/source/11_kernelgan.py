@@ -285,7 +285,8 @@ check.collapse(collapse)
 # %%
 import time
 
-from dil_teach.deep.kernelgan import DeepLinear, PatchDiscriminator, downscale
+from dil_teach.deep.kernelgan.kernelgan import downscale
+from dil_teach.deep.kernelgan.networks import DeepLinear, PatchDiscriminator
 from dil_teach.notebook.kernels import kernels
 
 rng = torch.Generator().manual_seed(seed)
@@ -857,7 +858,7 @@ if own:
 # The second kernel acts on pixels that are twice as large, so its weights are moved apart.
 
 # %%
-from dil_teach.deep.kernelgan import kernel_for_scale_4
+from dil_teach.deep.kernelgan.kernelgan import kernel_for_scale_4
 
 show_source(kernel_for_scale_4)
 four = kernel_for_scale_4(estimated["KernelGAN"])
