@@ -11,7 +11,7 @@ from dil_teach.image.kernel_estimate import moments
 
 REACH = 7.5  # pixels from the centre of mass to the edge of a panel
 PANEL, GAP = 2.56, 0.12  # inches: side of a panel, and the space between two panels
-LEFT, RIGHT, TOP, BOTTOM = 0.35, 0.75, 0.3, 0.45  # inches: margins; RIGHT has the bar
+LEFT, RIGHT, TOP, BOTTOM = 0.35, 0.85, 0.3, 0.45  # inches: margins; RIGHT has the bar
 TICKS = (-6, -3, 0, 3, 6)
 COLOURS = "PuOr_r"  # colour-safe: orange for positive weights, purple for negative
 
