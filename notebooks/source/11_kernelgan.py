@@ -318,8 +318,9 @@ show(
 # %% [markdown]
 # The two results agree up to rounding errors, so 150,656 weights say no more than 169 numbers (question 2).
 # The library collapses the generator at each step and applies only the kernel.
-# A training step is then many times cheaper than with the layers one after another, and the gradients for all six layers are the same.
+# This is several times cheaper than applying the layers one after another, and the gradients for all six layers are the same.
 # The kernel of random layers looks like noise, not like a blur: $R$ must first make it a blur.
+# The figure on the right shows a frequent mistake: a picture with one white pixel shows the mirrored kernel.
 #
 # ## The method, by hand
 #
@@ -416,7 +417,9 @@ for progress in train(kernelgan, report_every=live_steps // 5):
 
 # %% [markdown]
 # If you press stop during training, nothing is lost: run the same cell again to continue the training.
-# The bright spot is the generator's kernel; the losses of generator and discriminator fluctuate and do not fall.
+# The bright spot is the average of the generator's kernel.
+# After so few steps, the average is still mainly the Gaussian with which it starts.
+# The losses of generator and discriminator do not fall.
 #
 # ## Experiment 1: the kernel during training, and the penalties
 #
@@ -634,7 +637,7 @@ show(
 # %% [markdown]
 # KernelGAN's kernel has about the right size and the wrong direction.
 # The kernel by the sliced Wasserstein distance has the right direction, and its ellipse nearly covers the dashed ellipse, although both methods use the same cue: patches at two scales.
-# So here the discriminator is worse than a fixed distance, and it needs five times the computing time.
+# So here the discriminator is worse than a fixed distance, and it needs about seven times the computing time (20 seconds against 3).
 
 # %%
 for method, value in error.items():
@@ -843,7 +846,7 @@ check_claims(claims)
 # ## When it fails: a moving camera
 #
 # The hand moves during the exposure, and the blur is a curve.
-# Between two scales, a curve becomes separate points, and the sum of several curves is not a Gaussian.
+# Such a blur is not a Gaussian, and between two scales it becomes separate points.
 # Predict which of the estimators we may trust (question 4).
 
 # %%
@@ -867,8 +870,8 @@ show(
 )
 
 # %% [markdown]
-# Neither estimate resembles the true curve.
-# The free kernel is a small spot with scattered weights around it, and the Gaussian is far too narrow.
+# The free kernel by the sliced Wasserstein distance shows the thick part of the curve, from the lower left to the upper right, but not the turn at the left.
+# The Gaussian by the spectrum is far too narrow, and it lies across the curve.
 #
 # The library refuses estimates that are not sure.
 # `choose_kernel` accepts the spectrum's Gaussian only if two tests agree: with this Gaussian, patches of the two scales must be much more alike than with bicubic downscaling, and nearly as much alike as with the best kernel of any shape.
@@ -899,8 +902,9 @@ claims = {"the estimate for the moving camera is refused": choice.kernel is None
 check_claims(claims, own)
 
 # %% [markdown]
-# The estimate is refused, so ZSSR would keep the bicubic kernel.
-# The free kernel cannot replace the true kernel, and nothing in its picture warns us: only the comparison of distances does.
+# The Gaussian is refused, so ZSSR keeps the bicubic kernel.
+# The refusal has a price here: ZSSR would gain half a decibel with the free kernel, and 1.7 dB with the true kernel.
+# But a wrong estimate costs more than a refusal: without the second test, a motion was taken for a Gaussian during the development of `choose_kernel`, and ZSSR lost 4 dB.
 #
 # The same happens for the blurs of real hands that Levin et al. recorded [@levin2009]: `choose_kernel` refused an estimate for all of ten photographs (`benchmarks/results/unknown_kernels_levin2009.json`).
 # So ZSSR kept the bicubic kernel, with 26.3 dB on the mean, where the true kernel gives 30.2 dB.
@@ -972,9 +976,10 @@ for name, value in recurrences.items():
 #   This kernel is $k'$, the kernel between two scales; the blur kernel is a product of its copies.
 # - KernelGAN's generator is a linear network: six layers that equal one kernel of 13 x 13 pixels.
 #   Only its training is deep.
-# - The discriminator compares distributions of patches. A distance of sorted projections does the same without a network, faster, and on our pictures more accurately.
+# - The discriminator compares distributions of patches.
+#   A distance of sorted projections does the same without a network, faster, and on our pictures more accurately.
 # - On ten photographs with random Gaussians, KernelGAN closes 43% of the gap between the assumed and the true kernel, and the spectrum with a check closes 75%.
-# - A straight motion or a curve is no Gaussian, and a free kernel may do harm.
-#   An estimate needs a test that can refuse it.
+# - A wrong kernel does harm: with KernelGAN's kernel for `camera`, ZSSR loses 4 dB.
+#   So an estimate needs a test that can refuse it, above all for a blur by motion, which is no Gaussian.
 #
 # ## References
