@@ -196,7 +196,8 @@ check_claims(claims, own)
 # $$K(f) = K'(f)\, K'(f/2)\, K'(f/4) \cdots$$
 #
 # We call this the *correction*.
-# In our demo, the minimum lies at about 1 and not at 0.87: `truth` is not perfectly sharp, and its own softness adds to the blur.
+# The paper omits it.
+# In our demo, the minimum lies at about 1 and not at 0.87 (question 1): `truth` is not perfectly sharp, and its own softness adds to the blur.
 # So the correction must make $k$ too wide for such a picture; below we measure how much it helps.
 #
 # ### The generator is one kernel
@@ -904,7 +905,7 @@ check_claims(claims, own)
 # %% [markdown]
 # The Gaussian is refused, so ZSSR keeps the bicubic kernel.
 # The refusal has a price here: ZSSR would gain half a decibel with the free kernel, and 1.7 dB with the true kernel.
-# But a wrong estimate costs more than a refusal: without the second test, a motion was taken for a Gaussian during the development of `choose_kernel`, and ZSSR lost 4 dB.
+# But a wrong estimate costs more than a refusal: with a less strict second test, a motion was taken for a Gaussian during the development of `choose_kernel`, and ZSSR lost 4 dB.
 #
 # The same happens for the blurs of real hands that Levin et al. recorded [@levin2009]: `choose_kernel` refused an estimate for all of ten photographs (`benchmarks/results/unknown_kernels_levin2009.json`).
 # So ZSSR kept the bicubic kernel, with 26.3 dB on the mean, where the true kernel gives 30.2 dB.
