@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -50,7 +52,7 @@ def kernels(
         if weights.sum() > 0.1 * abs(weights).sum():
             (x, y), covariance = moments(weights)
         left, top = -0.5 - x, -0.5 - y
-        picture = axes.imshow(
+        axes.imshow(
             weights / abs(weights).max(),
             cmap=COLOURS,
             vmin=-1,
@@ -67,7 +69,8 @@ def kernels(
         axes.tick_params(labelsize=8, labelleft=place == 0)
         axes.set_xticks(TICKS)
         axes.set_yticks(TICKS)
-    bar = figure.colorbar(picture, figure.add_axes((end / width, bottom, 0.015, tall)))
+    colours = ScalarMappable(Normalize(-1, 1), COLOURS)
+    bar = figure.colorbar(colours, figure.add_axes((end / width, bottom, 0.015, tall)))
     bar.ax.tick_params(labelsize=8)
     bar.set_label("weight / largest weight", fontsize=8)
     return figure
