@@ -7,7 +7,8 @@ The functions are in ``scene_layers.py``.
 
 ``python data/render_scenes.py`` renders the bundled scenes, on which results are
 reported. ``--practice FOLDER`` renders other scenes of the same kinds, on which
-settings are chosen, into a folder.
+settings are chosen, into a folder. ``--held-out FOLDER`` renders two hazy scenes of
+photographs that are in no other hazy scene; no setting was chosen on them.
 """
 
 import hashlib
@@ -332,6 +333,43 @@ def practice_scenes() -> Iterator[Scene]:
     )
 
 
+def held_out_scenes() -> Iterator[Scene]:
+    """Hazy scenes of other photographs, for reporting only."""
+    bronze, sepia = (1, 0.88, 0.68), (1, 0.93, 0.8)
+    man = replace(WHOLE_MAN, tint=sepia)
+    yield hazy_walls(
+        "haze_treasury",
+        "A corridor of coins",
+        Haze(0.07, (0.79, 0.81, 0.83)),
+        ground(Part("coins", 0, 0, 303, tint=bronze), 1.6, (12, 20)),
+        Wall(
+            Part("coins", 30, 50, 256, tint=bronze),
+            (-2.6, -1.6, 0.5),
+            (0, 0, 34),
+            (0, 14, 0),
+            (9, 4),
+        ),
+        Wall(
+            Part("camera", 230, 0, 256, tint=sepia),
+            (2.4, -1.6, 34.5),
+            (0, 0, -34),
+            (0, 14, 0),
+            (8, 4),
+        ),
+        upright(Part("retina", 300, 300, 800), 0, -1.6, 23, 18),
+    )
+    yield hazy_walls(
+        "haze_men",
+        "Cameramen before a clock",
+        Haze(0.085, (0.83, 0.82, 0.80)),
+        ground(Part("coins", 60, 80, 240, tint=(0.8, 0.85, 0.75)), 1.6, (10, 16)),
+        upright(man, -1.3, -1.7, 4, 2.6, MAN),
+        upright(man, 1.7, -1.8, 8, 4, MAN),
+        upright(man, -2.4, -2.0, 13, 6, MAN),
+        upright(Part("clock", 0, 0, 300, tint=sepia), 0, -1.6, 21, 27),
+    )
+
+
 def write(scenes: Iterator[Scene], folder: Path) -> None:
     """Write all PNG files to folder/scenes, and folder/scenes.json."""
     (folder / "scenes").mkdir(parents=True, exist_ok=True)
@@ -383,5 +421,7 @@ def save(picture: Picture, path: Path) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--practice"]:
         write(practice_scenes(), Path(sys.argv[2]))
+    elif sys.argv[1:2] == ["--held-out"]:
+        write(held_out_scenes(), Path(sys.argv[2]))
     else:
         write(shipped_scenes(), Path(__file__).parent)

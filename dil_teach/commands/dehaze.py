@@ -1,4 +1,4 @@
-"""dil-teach dehaze: remove haze, by Double-DIP or by the dark channel."""
+"""dil-teach dehaze: remove haze by Double-DIP, patch recurrence or the dark channel."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ def dehaze(
     out: Out,
     /,
     training: Options,
-    method: Literal["double-dip", "dark-channel"] = "double-dip",
+    method: Literal["double-dip", "recurrence", "dark-channel"] = "double-dip",
     transmission_out: Png = None,
     airlight_out: Annotated[Path | None, tyro.conf.arg(metavar="JSON")] = None,
     non_uniform: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
@@ -35,22 +35,21 @@ def dehaze(
         image: A photograph, a video or a folder of frames, in colour.
         out: The picture to write. For a video, name a new folder of frames, or a .mkv
             (lossless), .mp4 or .webm (lossy) file.
-        method: double-dip decomposes the picture with networks; dark-channel is the
-            classical baseline and learns nothing.
+        method: double-dip decomposes the picture with networks; recurrence compares
+            patches that recur at several distances; dark-channel is the baseline.
         transmission_out: The file for the transmission, a grey picture; for a video, a
             folder or a video file.
         airlight_out: The file for the airlight, or for its mean with --non-uniform.
         non_uniform: Let the airlight change slowly over the picture (low sun).
     """
-    if non_uniform and method == "dark-channel":
-        raise ValueError(
-            "--non-uniform: expected --method double-dip, got dark-channel"
-        )
+    if non_uniform and method != "double-dip":
+        raise ValueError(f"--non-uniform: expected --method double-dip, got {method}")
 
     from dil_teach.classical.haze.dark_channel import (
         WORK_SIDE,
         remove_haze_by_dark_channel,
     )
+    from dil_teach.classical.haze.recurrence import remove_haze_by_recurrence
     from dil_teach.deep.double_dip.dehazing import Dehazing, DehazingSettings
 
     pictures = load_pictures(image)
@@ -68,6 +67,8 @@ def dehaze(
         found = dehazing.result()
         if doubts := dehazing.doubts():
             print("dil-teach: unsure:", doubts, file=sys.stderr)
+    elif method == "recurrence":
+        found = remove_haze_by_recurrence(frames)
     else:
         found = remove_haze_by_dark_channel(frames)
     clear = with_alpha(found.image, pictures.alpha)

@@ -232,7 +232,7 @@ def test_separate_writes_both_layers(
     assert sorted(os.listdir()) == sorted(["1.png", "2.png", "a.png", "b.png"])
 
 
-@pytest.mark.parametrize("method", ["double-dip", "dark-channel"])
+@pytest.mark.parametrize("method", ["double-dip", "recurrence", "dark-channel"])
 def test_dehaze_writes_transmission_and_airlight(
     method: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -481,7 +481,7 @@ def test_bad_input_to_inpaint(
         ("text.mp4 out", "text.mp4: expected a video"),
     ],
 )
-@pytest.mark.parametrize("method", ["double-dip", "dark-channel"])
+@pytest.mark.parametrize("method", ["double-dip", "recurrence", "dark-channel"])
 def test_bad_input_to_dehaze(
     method: str,
     arguments: str,
@@ -492,10 +492,11 @@ def test_bad_input_to_dehaze(
     refused(f"dehaze {arguments} --method {method}", said, capsys)
 
 
-def test_the_dark_channel_has_one_airlight(
-    pantry: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("method", ["recurrence", "dark-channel"])
+def test_the_classical_methods_have_one_airlight(
+    method: str, pantry: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = "dehaze in.png out.png --method dark-channel --non-uniform"
+    arguments = f"dehaze in.png out.png --method {method} --non-uniform"
     refused(arguments, "--non-uniform: expected --method double-dip", capsys)
 
 

@@ -280,6 +280,25 @@ def test_practice_scenes_load_from_their_folder(
         scene("star", tmp_path)
 
 
+def test_held_out_scenes_show_photographs_of_no_other_hazy_scene(
+    renderer: dict[str, Any], rendered: list[Any]
+) -> None:
+    def used(scene: Any) -> set[str]:
+        return {part.name for part in scene.parts}
+
+    held_out = list(renderer["held_out_scenes"]())
+    assert [one.kind for one in held_out] == ["haze", "haze"]
+    known = set().union(*(used(one) for one in rendered if one.kind == "haze"))
+    for one in held_out:
+        assert not used(one) & known
+        t, clear, air = (one.images[k] for k in ("transmission", "clear", "airlight"))
+        assert 0.05 < t.min() < t.max() < 1
+        light = t * to_linear(torch.from_numpy(clear)).numpy()
+        light = light + (1 - t) * to_linear(torch.from_numpy(air)).numpy()
+        image = to_srgb(torch.from_numpy(light)).numpy()
+        assert np.abs(image - one.images["image"]).max() < 0.6 / 255
+
+
 @pytest.mark.slow
 def test_practice_scenes_are_as_many_and_different(renderer: dict[str, Any]) -> None:
     practice = list(renderer["practice_scenes"]())

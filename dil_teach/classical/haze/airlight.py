@@ -14,7 +14,6 @@ scenes of ``data/render_scenes.py --practice``.
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -29,11 +28,10 @@ from dil_teach.classical.haze.dark_channel import (
     remove_haze,
     resample_airlight,
 )
+from dil_teach.classical.haze.recurring_pairs import find_pairs, fit_airlight
 from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.convention import Image
 from dil_teach.image.guided_filter import box
-from dil_teach.image.resize import resize
-from dil_teach.patches.extract import extract_patches
 
 # Settings for the brightness, estimated from the haziest part
 ROUNDS = 3
@@ -57,25 +55,10 @@ OPAQUE_CONTRAST = 0.2
 """Above this relative contrast, the haze of the haziest part is far from opaque."""
 
 # Settings for the tint, estimated from recurring patches
-SIDE = 128
-"""Longer side, in pixels, of the copy on which patches are compared."""
-SCALES = (1.0, 0.7, 0.5)
-"""Relative sizes of the copies: a distant object matches a downscaled near object."""
-PATCH, STRIDE = 7, 2
-"""Side of the patches and distance between neighbouring patches, in pixels."""
-LEAST_CONTRAST = 0.012
-"""Minimum contrast of a patch, in linear light; less contrast is mostly rounding."""
 RATIO = 0.75
 """Largest ratio of the lower contrast to the higher contrast in a pair of patches."""
 MATCHES = 4
 """Number of pairs that each patch forms with fainter patches."""
-CORRELATION = 0.8
-"""Minimum correlation between the two patches of a pair."""
-PAIR_ERROR = 0.03
-"""Error, in linear light, above which a pair loses most of its weight."""
-PRIOR = 0.02 * (PAIR_ERROR / 0.2) ** 2
-"""The first estimate has this weight in the fit, because we assume that its standard
-deviation is 0.2."""
 
 # Settings for an airlight that varies over the picture
 VARYING_ROUNDS = 4
@@ -194,38 +177,13 @@ def estimate_airlight_from_recurrence(
 ) -> Float[Tensor, "1 3 1 1"]:
     """Estimate the airlight from pairs of similar patches of different contrast.
 
-    For each pair, (1 - ratio) * airlight = mean of the fainter patch - ratio * mean of
-    the stronger patch, where ratio is the fainter contrast divided by the stronger
-    contrast. ``start`` is the first estimate; it is returned if no patches match.
+    ``start`` is the first estimate; it is returned if no patches match.
     """
-    scale = min(1, SIDE / max(linear.shape[-2:]))
-    scales = [scale * s for s in SCALES if s * scale * min(linear.shape[-2:]) >= PATCH]
-    bags = [extract_patches(resize(linear, s), PATCH, STRIDE) for s in scales]
-    patches = torch.cat(bags).unflatten(1, (3, PATCH**2))
-    mean = patches.mean(2)
-    pattern = (patches - mean[:, :, None]).flatten(1)
-    contrast = pattern.square().mean(1).sqrt()
-    textured = contrast > LEAST_CONTRAST
-    mean, pattern, contrast = (x[textured] for x in (mean, pattern, contrast))
-    if len(mean) <= MATCHES:
+    pairs = find_pairs(linear, RATIO, MATCHES)
+    if len(pairs.ratio) == 0:
         return start
-    pattern = F.normalize(pattern, dim=1)
-    fainter = contrast < RATIO * contrast[:, None]
-    correlation, match = (pattern @ pattern.T).where(fainter, -1).topk(MATCHES)
-    ratio = (contrast[match] / contrast[:, None]).flatten()
-    target = mean[match] - ratio.view_as(match)[..., None] * mean[:, None]
-    correlation, target, rest = correlation.flatten(), target.flatten(0, 1), 1 - ratio
-    similar = correlation > CORRELATION
-    if not similar.any():
-        return start
-    target, rest, correlation = (x[similar] for x in (target, rest, correlation))
-    airlight = start.flatten()
-    for _ in range(20):  # iteratively reweighted least squares
-        error = (target - rest[:, None] * airlight).square().sum(1)
-        weight = correlation**4 / (1 + error / PAIR_ERROR**2).square()
-        sums = ((weight * rest)[:, None] * target).mean(0) + PRIOR * start.flatten()
-        airlight = sums / ((weight * rest.square()).mean() + PRIOR)
-    return airlight.clamp(LEAST, 1).reshape(1, 3, 1, 1)
+    airlight, _ = fit_airlight(pairs, start.flatten(), start.flatten())
+    return airlight.reshape(1, 3, 1, 1)
 
 
 def vary_airlight(
