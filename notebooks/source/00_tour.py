@@ -413,7 +413,7 @@ check_claims(claims, own)  # the claims may not hold for your own photograph
 # | [05 retargeting with patches](05_retargeting_with_patches.ipynb) | what makes two images alike? | ready |
 # | 06 fractals and classical super-resolution | is an image its own codebook? | planned |
 # | 07 blur | which kernel made this image? | planned |
-# | 08 haze | what does fog do to recurrence? | planned |
+# | [08 haze](08_haze.ipynb) | what does fog do to recurrence? | ready |
 # | [09 ZSSR](09_zssr.ipynb) | can a network learn from one image alone? | ready |
 # | 10 inside against outside | are internal or external examples better, and when? | planned |
 # | [11 KernelGAN](11_kernelgan.ipynb) | can a GAN find the kernel? | ready |

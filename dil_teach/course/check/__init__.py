@@ -5,6 +5,7 @@
 from dil_teach.course.check.deep_image_prior import damage_loss, stopping_step
 from dil_teach.course.check.double_dip_layers import compose, exclusion, solve_mixtures
 from dil_teach.course.check.engine import Verdict
+from dil_teach.course.check.haze import airlight_from_pair, airlight_of_votes
 from dil_teach.course.check.haze_watermark_video import flicker, front_layer, haze
 from dil_teach.course.check.ingan import invert, multi_scale_loss
 from dil_teach.course.check.kernelgan import collapse, scene_transform
