@@ -1080,7 +1080,7 @@ for name, picture in recurring.items():
 # By our definition, patches that are nearly indistinguishable are similar.
 # A high recurrence score is not a sign of quality here, because a photograph that has lost its detail has a high score, too.
 # Haze is therefore hard for all methods of this course: many patches match, but they contain no detail to learn from.
-# (The planned chapter 08 will use recurrence in another way.
+# (Chapter [08](08_haze.ipynb) uses recurrence in another way.
 # A near patch and a far patch may be the *same* in the clear scene, but under haze they have different contrasts and no longer match.
 # Such pairs of patches reveal the airlight.)
 
@@ -1170,6 +1170,6 @@ check_claims(claims)
 #
 # Further reading: there are two other ways to find the airlight and the map.
 # One method uses the lines that the colours of one surface form in haze [@fattal2014].
-# Another method uses pairs of patches that recur at different distances [@bahat2016]; the planned chapter 08 will use this method.
+# Another method uses pairs of patches that recur at different distances [@bahat2016]; chapter [08](08_haze.ipynb) uses this method.
 #
 # ## References
