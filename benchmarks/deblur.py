@@ -1,7 +1,7 @@
 """Measure blind deblurring on the camera shakes of Levin et al., CVPR 2009.
 
-    python benchmarks/deblur.py levin2009.npz
-    python benchmarks/deblur.py levin2009.npz --budget standard
+    python benchmarks/deblur.py --kernels levin2009.npz
+    python benchmarks/deblur.py --kernels levin2009.npz --budget standard
 
 It writes ``benchmarks/results/deblur_<kernels>.json``. Each of four photographs is made
 smaller, to 300 x 300 pixels, and blurred with each kernel of the file. Only pixels are
