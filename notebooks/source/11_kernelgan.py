@@ -138,7 +138,7 @@ width_slider = explore(
 # %% [markdown]
 # With 0.4 times the true width, the smaller copy is crisper than the given image, and fine lines become jagged.
 # With 1.4 times the true width, the smaller copy is softer than the given image.
-# In between, the two pictures look equally sharp: the bars of the windows have the same contrast and the same softness.
+# With the true width, the edges of both pictures are about equally soft: compare the edges between shutters and wall.
 
 # %%
 show(
@@ -152,7 +152,8 @@ show(
 )
 
 # %% [markdown]
-# The curve has its minimum at 1.0 among these six widths, and it was computed from the given image alone.
+# The curve has its minimum at 1.0 among these six widths.
+# Only the direction of the candidates came from the true kernel; the distances were computed from the given image alone.
 # Michaeli and Irani discovered this principle: the right kernel maximises the [recurrence](glossary.md#recurrence) of patches across scales [@michaeli2013].
 # So an unknown kernel can be estimated: search for the kernel whose smaller copy has the patches of the given image.
 # For kernels of any shape, this search has 169 unknowns instead of one.
@@ -636,7 +637,7 @@ show(
 )
 
 # %% [markdown]
-# KernelGAN's kernel has about the right size and the wrong direction.
+# KernelGAN's kernel is too small, and it has the wrong direction.
 # The kernel by the sliced Wasserstein distance has the right direction, and its ellipse nearly covers the dashed ellipse, although both methods use the same cue: patches at two scales.
 # So here the discriminator is worse than a fixed distance, and it needs about seven times the computing time (20 seconds against 3).
 
