@@ -198,8 +198,9 @@ check_claims(claims, own)
 #
 # We call this the *correction*.
 # The paper omits it.
-# In our demo, the minimum lies at about 1 and not at 0.87 (question 1): `truth` is not perfectly sharp, and its own softness adds to the blur.
-# So the correction must make $k$ too wide for such a picture; below we measure how much it helps.
+# In our demo, the minimum lies at about 1 and not at 0.87 (question 1).
+# A likely reason is that `truth` is not perfectly sharp, and its own softness adds to the blur.
+# For such a picture, the correction can make $k$ too wide; below we measure how much it helps.
 #
 # ### The generator is one kernel
 #
