@@ -137,18 +137,27 @@ def main(
     budget: str = "quick",
     seeds: tuple[int, ...] = (0,),
 ) -> None:
-    """Measure all photographs, and write the rows and their means."""
+    """Measure all photographs, and write the rows and their means after each seed."""
     torch.set_num_threads(1)
     held = None if kernels is None else [*np.load(kernels).values()]
+    commit = record.commit_of_code("benchmarks/unknown_kernels.py")
+    kind = "gaussians" if kernels is None else kernels.stem
     rows = []
-    for number, (name, truth) in enumerate(photographs().items()):
-        for seed in seeds:
+    for seed in seeds:
+        for number, (name, truth) in enumerate(photographs().items()):
             kernel = random_gaussian(100 * seed + number)
             if held is not None:
                 kernel = torch.from_numpy(held[(number + seed) % len(held)]).float()
             settings = getattr(ZSSRSettings, budget)(seed=seed)
             rows.append(row(name, truth, kernel, settings))
             print(rows[-1], flush=True)
+        mean = means(rows)
+        print({key: round(value, 2) for key, value in mean.items()}, flush=True)
+        record.write(f"unknown_kernels_{kind}", rows, commit, mean=mean, budget=budget)
+
+
+def means(rows: list[dict]) -> dict[str, float]:
+    """The mean of each figure, and how much of the gap the estimates close."""
     figures = [key for key in rows[0] if isinstance(rows[0][key], float)]
     mean = {key: float(np.mean([row[key] for row in rows])) for key in figures}
     assumed, estimated, true = (
@@ -158,10 +167,7 @@ def main(
     mean["part of the gap closed"] = (estimated - assumed) / (true - assumed)
     worst = [r["ZSSR, estimated kernel"] - r["ZSSR, bicubic assumed"] for r in rows]
     mean["worst loss by the estimate"] = min(worst)
-    print({key: round(value, 2) for key, value in mean.items()})
-    kind = "gaussians" if kernels is None else kernels.stem
-    commit = record.commit_of_code("benchmarks/unknown_kernels.py")
-    record.write(f"unknown_kernels_{kind}", rows, commit, mean=mean, budget=budget)
+    return mean
 
 
 if __name__ == "__main__":
