@@ -5,6 +5,7 @@ from .classical.kernel.distribution import (
     KernelByDistribution,
     KernelByDistributionSettings,
 )
+from .classical.kernel.recurrence import KernelByRecurrence, KernelByRecurrenceSettings
 from .deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
 from .deep.double_dip.dehazing import Dehazing, DehazingSettings
 from .deep.double_dip.segmentation import Segmentation, SegmentationSettings
@@ -45,6 +46,8 @@ __all__ = [
     "InGANSettings",
     "KernelByDistribution",
     "KernelByDistributionSettings",
+    "KernelByRecurrence",
+    "KernelByRecurrenceSettings",
     "KernelGAN",
     "KernelGANSettings",
     "Segmentation",

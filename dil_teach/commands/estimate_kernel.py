@@ -15,7 +15,7 @@ def estimate_kernel(
     out: Out,
     /,
     training: Options,
-    method: Literal["spectrum", "swd", "kernelgan"] = "spectrum",
+    method: Literal["spectrum", "recurrence", "swd", "kernelgan"] = "spectrum",
 ) -> str:
     """Estimate the blur kernel of a photograph, to enlarge it by 2 with super-resolve.
 
@@ -24,8 +24,9 @@ def estimate_kernel(
         out: The file to write: .npy, the weights on the pixel grid of the enlarged
             photograph. A picture of the weights is written beside it, as .png.
         method: spectrum: a Gaussian from the power spectrum; no file is written if the
-            Gaussian does not explain the photograph. swd: the kernel of any shape that
-            makes the patches of two scales alike. kernelgan: the same with a network.
+            Gaussian does not explain the photograph. recurrence: the kernel of any
+            shape with which patches recur at half the size. swd: the kernel that makes
+            the distributions of the patches alike. kernelgan: the same with a network.
     """
     picture = out.with_suffix(".png")
     check_place(out, (".npy",))
@@ -36,7 +37,7 @@ def estimate_kernel(
 
     from dil_teach.image.resize import resize
 
-    colour = training.to_device(load_picture(image)[0])
+    colour, about = training.to_device(load_picture(image)[0]), ""
     if method == "spectrum":
         from dil_teach.classical.kernel.choice import choose_kernel
 
@@ -48,18 +49,26 @@ def estimate_kernel(
             KernelByDistribution,
             KernelByDistributionSettings,
         )
+        from dil_teach.classical.kernel.recurrence import (
+            KernelByRecurrence,
+            KernelByRecurrenceSettings,
+        )
         from dil_teach.deep.kernelgan.kernelgan import KernelGAN, KernelGANSettings
 
         estimator = {
+            "recurrence": (KernelByRecurrence, KernelByRecurrenceSettings),
             "swd": (KernelByDistribution, KernelByDistributionSettings),
             "kernelgan": (KernelGAN, KernelGANSettings),
         }
         kind, settings = estimator[method]
-        kernel = train_with_bar(kind(colour, training.settings(settings))).kernel()
+        trained = train_with_bar(kind(colour, training.settings(settings)))
+        kernel = trained.kernel()
+        if isinstance(trained, KernelByRecurrence):
+            about = f"; similarity of both halves: {trained.confidence():.2f}"
     weights = kernel.cpu()
     bright = resize((weights / weights.max())[None].float(), ENLARGE, kernel="area")
     size = f"{len(weights)} x {weights.shape[1]} weights"
     return write(
         {out: partial(np.save, arr=weights.numpy()), picture: bright},
-        f"{size} written",
+        f"{size} written{about}",
     )

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dil_teach.classical.kernel.distribution import KernelByDistributionSettings
+from dil_teach.classical.kernel.recurrence import KernelByRecurrenceSettings
 from dil_teach.cli import main
 from dil_teach.deep.kernelgan.kernelgan import KernelGANSettings
 from dil_teach.deep.zssr.zssr import ZSSRSettings
@@ -51,11 +52,10 @@ def test_an_unsure_kernel_is_not_written(folder, capsys):
     assert not list(folder.glob("k.*"))
 
 
-@pytest.mark.parametrize("method", ["swd", "kernelgan"])
+@pytest.mark.parametrize("method", ["recurrence", "swd", "kernelgan"])
 def test_kernels_of_any_shape_can_be_used(folder, monkeypatch, method):
-    few_steps(
-        monkeypatch, KernelByDistributionSettings, KernelGANSettings, ZSSRSettings
-    )
+    few_steps(monkeypatch, KernelByDistributionSettings, KernelByRecurrenceSettings)
+    few_steps(monkeypatch, KernelGANSettings, ZSSRSettings)
     assert main(["estimate-kernel", "blurred.png", "k.npy", "--method", method]) == 0
     command = ["super-resolve", "blurred.png", "large.png", "--kernel", "k.npy"]
     assert main(command) == 0
