@@ -249,3 +249,13 @@ def test_on_a_gpu_it_agrees_with_the_cpu(facade, gpu):
     )
     assert abs(psnr_y(first, facade, 2) - psnr_y(second, facade, 2)) <= 0.05
     assert abs(psnr_y(first, facade, 2) - psnr_y(on_cpu, facade, 2)) <= 0.3
+
+
+def test_a_kernel_of_motion_is_undone_by_least_squares():
+    """Back-projection would amplify the waves whose contrast the kernel inverts."""
+    truth = photo("camera")[:, 100:228, 100:228]
+    kernel = torch.zeros(14, 14).fill_diagonal_(1 / 14)
+    low = (blur_and_subsample(truth, kernel, 2) * 255).round() / 255
+    trained = fit(ZSSR(low, 2, kernel, ZSSRSettings.quick(steps=40)))
+    kept = psnr_y(trained.raw().clamp(0, 1), truth, 8)
+    assert psnr_y(trained.super_resolve(), truth, 8) > kept + 0.5

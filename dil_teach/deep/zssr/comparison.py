@@ -5,7 +5,7 @@ import torch
 from dil_teach.classical.back_projection import back_project
 from dil_teach.deep.zssr.large_images import by_tiles
 from dil_teach.deep.zssr.network import enlarge
-from dil_teach.deep.zssr.zssr import ZSSR
+from dil_teach.deep.zssr.zssr import ZSSR, make_consistent
 from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
 
@@ -29,9 +29,9 @@ def compare(zssr: ZSSR) -> dict[str, Image]:
             bicubic,
             back_project(bicubic, low, kernel, scale),
             raw,
-            back_project(raw, low, kernel, scale, rounds),
+            make_consistent(raw, low, kernel, scale, rounds),
             ensemble,
-            back_project(ensemble, low, kernel, scale, rounds),
+            make_consistent(ensemble, low, kernel, scale, rounds),
         )
         return torch.cat(versions).clamp(0, 1)
 

@@ -11,7 +11,8 @@ network works on the low-resolution grid and ends in a pixel shuffle; the paper'
 network works on the interpolated image. Hidden layers have residual connections and the
 leaky ReLU. Batches consist of small crops. The learning rate has a warm-up and a cosine
 decay. Fathers are cut from the largest result so far. The result is the mean over eight
-orientations; the paper takes the median.
+orientations; the paper takes the median. For kernels with which back-projection
+diverges, :mod:`dil_teach.classical.least_squares` replaces it.
 """
 
 import dataclasses
@@ -24,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.classical.back_projection import back_project
+from dil_teach.classical.least_squares import correct_by_least_squares, inverts_contrast
 from dil_teach.deep.zssr.large_images import by_tiles, check_memory, windows
 from dil_teach.deep.zssr.network import ResidualNetwork, enlarge
 from dil_teach.image.augment import (
@@ -83,7 +85,9 @@ class ZSSRSettings:
     """Sons' JPEG quality for compressed images; any value turns off back-projection."""
     back_projections: int = 3
     """Number of back-projection iterations on the network's output. With a wide blur,
-    more iterations amplify the rounding errors of the image."""
+    more iterations amplify the rounding errors of the image. For kernels that invert
+    contrast, such as most motion blurs, least squares replace them; 0 turns off both.
+    """
     bf16: bool = True
     """Whether convolutions use bfloat16 where the processor supports it."""
     seed: int = 0
@@ -243,7 +247,7 @@ class ZSSR:
         for i, low in enumerate(self.windows):
             kernel = kernel_at(scale, self.kernel, self.scale)
             high = enlarge(self.network, low, scale, _size(low, scale))
-            high = back_project(high, low, kernel, scale, self.back_projections)
+            high = make_consistent(high, low, kernel, scale, self.back_projections)
             self.images[i] = high.clamp(0, 1)
         self.fathers = self._fathers()
 
@@ -265,7 +269,8 @@ class ZSSR:
 
         def draw(low: Image, size: tuple[int, int]) -> Image:
             high = enlarge(self.network, low, self.scale, size, orientations)
-            return back_project(high, low, self.kernel, self.scale, rounds).clamp(0, 1)
+            high = make_consistent(high, low, self.kernel, self.scale, rounds)
+            return high.clamp(0, 1)
 
         return by_tiles(self.image, self.scale, self.size, draw)
 
@@ -273,6 +278,18 @@ class ZSSR:
         """Restore a saved state, and compute the fathers from it."""
         load_attributes(self, state, self.STATE)
         self.fathers = self._fathers()
+
+
+def make_consistent(
+    high: Image, low: Image, kernel: str | Kernel2d, scale: Scale, rounds: int
+) -> Image:
+    """Correct an enlarged image until its downscaled copy equals the given image.
+
+    Nothing is corrected if ``rounds``, the iterations of back-projection, is 0.
+    """
+    if rounds > 0 and not isinstance(kernel, str) and inverts_contrast(kernel):
+        return correct_by_least_squares(high, low, kernel, scale)
+    return back_project(high, low, kernel, scale, rounds)
 
 
 def _size(image: Tensor, scale: tuple[float, float] = (1, 1)) -> tuple[int, int]:
