@@ -63,11 +63,11 @@ def test_known_pairs_of_patches_give_back_the_kernel(monkeypatch):
 def test_planted_recurrence_is_found():
     truth = skewed_kernel()
     scene = luma(photo("coffee"))[:, 100:271, 200:371].float()
-    found = fit(KernelByRecurrence(planted(scene, truth))).kernel()
+    found = fit(KernelByRecurrence(planted(scene, truth))).raw_kernel()
     size = [2 * SIDE, 2 * SIDE]  # the positions of the kernels may differ
     one, other = (torch.fft.rfft2(k, s=size) for k in (found, truth))
     overlap = torch.fft.irfft2(one * other.conj(), s=size).max()
-    assert overlap > 0.9 * found.norm() * truth.norm()
+    assert overlap > 0.7 * found.norm() * truth.norm()
 
 
 def test_the_normal_equations_are_the_sum_over_all_pairs_of_patches(blurred):
