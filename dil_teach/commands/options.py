@@ -46,8 +46,12 @@ class Training:
         return image.to(self.device)
 
     def settings(self, kind: Any, **changes: Any) -> Any:
-        """The settings of a method, such as ``ZSSRSettings``, at this budget."""
-        return getattr(kind, self.budget)(seed=self.seed, **changes)
+        """The settings of a method, such as ``ZSSRSettings``, at this budget.
+
+        They get the seed if they have a field ``seed``.
+        """
+        seed = {"seed": self.seed} if hasattr(kind, "seed") else {}
+        return getattr(kind, self.budget)(**seed, **changes)
 
 
 Options = Annotated[Training, tyro.conf.OmitArgPrefixes]

@@ -52,7 +52,7 @@ def guided_upsample(
             f"source: expected the guide's size {[*small_guide.shape[-2:]]}, got "
             f"{[*source.shape[-2:]]}; resize one of them"
         )
-    if radius < 1 or eps <= 0:
+    if radius < 1 or not eps > 0:
         raise ValueError(
             f"expected a radius of at least 1 and eps above 0, got {radius} and {eps}"
         )

@@ -35,7 +35,7 @@ def gaussian_kernel(
     size : int
         Side of the array in pixels, positive.
     """
-    if min(sigmas) <= 0 or size < 1:
+    if not all(0 < sigma < np.inf for sigma in sigmas) or size < 1:
         raise ValueError(f"expected positive sigmas and size, got {sigmas} and {size}")
     across = np.arange(size) - (size - 1) / 2
     y, x = np.meshgrid(across, across, indexing="ij")

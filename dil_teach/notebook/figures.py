@@ -25,6 +25,7 @@ MIN_ALT_CHARACTERS = 20
 PAGE_WIDTH = 900  # CSS pixels: the width of a JupyterLab cell on a laptop
 MAX_PANEL = 512  # CSS pixels: the largest width of a single enlarged photograph
 MAX_PNG = 80_000  # characters; a larger figure may be JPEG, as a chapter has up to 1 MB
+CHART_COLOURS = 256  # colours of a figure without a photograph; at most 256 in a PNG
 GAP, LINE_HEIGHT = 10, 15  # CSS pixels between two panels; and for a line of a title
 STYLES = (  # Okabe and Ito's colours; curves also differ in their dashes
     ("#0072B2", "-"),
@@ -79,10 +80,13 @@ def figure_html(picture: Picture, alt: str) -> str:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = PillowImage.fromarray(np.array(canvas.buffer_rgba())[..., :3])
+    if not any(axes.images for axes in figure.axes):
+        # A chart needs few colours; with a palette its PNG is less than half as large.
+        pixels = pixels.quantize(CHART_COLOURS, dither=PillowImage.Dither.NONE)
     address = _address(pixels, "png")
     if len(address) > MAX_PNG:
         # Chroma has full resolution, so that colours are not blurred.
-        jpeg = _address(pixels, "jpeg", quality=90, subsampling=0)
+        jpeg = _address(pixels.convert("RGB"), "jpeg", quality=90, subsampling=0)
         address = min(address, jpeg, key=len)
     width = round(figure.get_figwidth() * 100)
     return (

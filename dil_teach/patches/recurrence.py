@@ -214,7 +214,7 @@ def _check(image: Image, patch_size: int, scale: float) -> None:
     check_patches(image, patch_size, least=2)
     check_not_flat(image)
     smaller = min(image.shape[-2:])
-    if scale > 1 or round(scale * smaller) < patch_size:
+    if not 0 < scale <= 1 or round(scale * smaller) < patch_size:
         raise ValueError(
             f"scale: expected at most 1, and at least one patch ({patch_size} "
             f"pixels) after downscaling, got {scale} times {smaller} pixels"

@@ -1,5 +1,6 @@
 """Budgets of the methods' settings, and checks of their values."""
 
+import math
 from typing import Any
 
 
@@ -19,7 +20,15 @@ def budget(about: str, **values: Any) -> Any:
 
 
 def check_settings(settings: Any, **least: float) -> None:
-    """Raise a ValueError if a named setting is smaller than the given value."""
+    """Raise a ValueError unless all settings are finite and the named ones are large.
+
+    ``least`` maps the name of a setting to the smallest value that it may have. Every
+    setting that is a float must be finite, whether it is named or not.
+    """
     for name, value in least.items():
-        if (got := getattr(settings, name)) < value:
+        # `not >=`, because every comparison with NaN is false
+        if not (got := getattr(settings, name)) >= value:
             raise ValueError(f"settings: expected {name} at least {value}, got {got}")
+    for name, got in vars(settings).items():
+        if isinstance(got, float) and not math.isfinite(got):
+            raise ValueError(f"settings: expected a finite {name}, got {got}")

@@ -90,6 +90,9 @@ def test_settings_are_checked() -> None:
     for wrong in ({"patch": 4}, {"patch": 0}, {"omega": 0}, {"omega": 1.5}):
         with pytest.raises(ValueError, match="an odd patch"):
             DarkChannelSettings(**wrong)
+    for wrong in ({"eps": 0.0}, {"eps": torch.nan}, {"radius": -2}):
+        with pytest.raises(ValueError, match=r"expected (eps|radius) at least"):
+            DarkChannelSettings(**wrong)
 
 
 # ---- guided filter
@@ -163,3 +166,5 @@ def test_the_guided_filter_refuses_bad_input() -> None:
         guided_filter(guide, guide, 0, 1e-3)
     with pytest.raises(ValueError, match="eps above 0"):
         guided_filter(guide, guide, 1, 0.0)
+    with pytest.raises(ValueError, match="eps above 0"):
+        guided_filter(guide, guide, 1, torch.nan)

@@ -120,6 +120,7 @@ def test_an_edit_becomes_coherent_and_keeps_its_layout(small) -> None:
         (lambda image: retarget(image, (5, 40)), "size: expected"),
         (lambda image: retarget(image, (28, 20), alpha=0), "alpha: expected"),
         (lambda image: generate(image, rng(), noise=-1), "noise: expected"),
+        (lambda image: generate(image, rng(), noise=torch.inf), "noise: expected"),
         (lambda image: reshuffle(image, image[:1]), "edited: expected 3 channels"),
         (lambda image: retarget(image[:, :5], (28, 20)), "image: expected"),
     ],

@@ -187,8 +187,3 @@ def test_what_cannot_be_decomposed_is_refused(images, complaint) -> None:
 def test_a_picture_smaller_than_the_stride_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 4 pixels a side"):
         made(torch.rand(2, 3, 3, 9))
-
-
-def test_at_least_one_step_is_needed(mixtures) -> None:
-    with pytest.raises(ValueError, match="at least 1 step"):
-        made(mixtures, steps=0)

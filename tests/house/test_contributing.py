@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image as Picture
 
 from dil_teach.course.check import engine
 
@@ -24,7 +26,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "dil_teach", folder / "dil_teach", ignore=ignored)
     (folder / "data").symlink_to(ROOT / "data")
-    method, public, test, command, *_ = BLOCKS
+    method, public, test, command, command_test, *_ = BLOCKS
     (folder / "dil_teach/classical/tikhonov.py").write_text(method)
     (folder / "dil_teach/commands/smooth.py").write_text(command)
     (folder / "test_tikhonov.py").write_text(test)
@@ -35,7 +37,35 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     imported = "from dil_teach.commands.smooth import smooth\n"
     added = f'{imported}{line}    "smooth": smooth,\n'
     cli.write_text(cli.read_text().replace(line, added))
+    edit(
+        "training/test_every_method.py",
+        folder,
+        {
+            "from dil_teach import (\n": "    Tikhonov,\n",
+            "METHODS: dict[str, Callable] = {\n": '    "Tikhonov": Tikhonov,\n',
+        },
+    )
+    edit(
+        "commands/test_commands.py",
+        folder,
+        {
+            "from dil_teach.cli import COMMANDS, main\n": "from dil_teach "
+            "import Tikhonov, TikhonovSettings\n",
+            "METHODS = (\n": "    Tikhonov,\n",
+            "    for settings in (\n": "        TikhonovSettings,\n",
+            "# ---- as a program\n": command_test,
+        },
+    )
     return folder
+
+
+def edit(test: str, checkout: Path, added: dict[str, str]) -> None:
+    """Copy a test file to the checkout, with text added after some of its lines."""
+    text = (ROOT / "tests" / test).read_text()
+    for line, more in added.items():
+        assert text.count(line) == 1
+        text = text.replace(line, line + more)
+    (checkout / Path(test).name).write_text(text)
 
 
 def run(checkout: Path, *arguments: str) -> str:
@@ -52,7 +82,28 @@ def run(checkout: Path, *arguments: str) -> str:
 
 
 def test_the_method_passes_its_test(checkout: Path) -> None:
-    assert "4 passed" in run(checkout, "-m", "pytest", "test_tikhonov.py")
+    assert "7 passed" in run(checkout, "-m", "pytest", "test_tikhonov.py")
+
+
+def test_the_method_obeys_the_rules_of_every_method(checkout: Path) -> None:
+    arguments = ("test_every_method.py", "-k", "Tikhonov or public")
+    assert "2 passed" in run(checkout, "-m", "pytest", *arguments)
+
+
+def test_the_command_passes_its_tests(checkout: Path) -> None:
+    arguments = ("test_commands.py", "-k", "smooth")
+    assert "10 passed" in run(checkout, "-m", "pytest", *arguments)
+
+
+@pytest.mark.parametrize("weight", ["0", "100", "1e6"])
+def test_the_command_works_with_every_weight(checkout: Path, weight: str) -> None:
+    photograph = str(ROOT / "data/scenes/cat_image.png")
+    options = ("--weight", weight)
+    run(checkout, "-m", "dil_teach.cli", "smooth", photograph, "w.png", *options)
+    with Picture.open(checkout / "w.png") as result, Picture.open(photograph) as given:
+        got, wanted = np.asarray(result, float), np.asarray(given, float)
+    assert abs(got.mean() - wanted.mean()) < 1
+    assert np.array_equal(got, wanted) if weight == "0" else got.std() < wanted.std()
 
 
 def test_the_command_writes_a_picture(checkout: Path) -> None:

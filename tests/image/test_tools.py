@@ -223,6 +223,12 @@ def test_resize_is_differentiable():
     )
 
 
+@pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])
+def test_a_gaussian_needs_positive_and_finite_sigmas(sigma):
+    with pytest.raises(ValueError, match="expected positive sigmas"):
+        gaussian_kernel((1.0, sigma))
+
+
 @pytest.mark.parametrize(
     "bad", [{}, {"scale": 0.0}, {"scale": -1.0}, {"scale": math.inf}, {"size": (0, 3)}]
 )

@@ -139,6 +139,17 @@ def test_a_large_photograph_stays_small_on_the_page():
     assert len(figure_html(photograph, ALT)) < 130_000
 
 
+def test_a_chart_has_a_palette_and_keeps_its_colours():
+    figure = curves({"a": (range(90), range(90)), "b": ([0, 89], [60, 9])}, "x", "y")
+    html = figure_html(figure, ALT)
+    seen = pixels_of(html).astype(int)
+    exact = np.array(figure.canvas.buffer_rgba())[..., :3]
+    file = io.BytesIO()
+    PillowImage.fromarray(exact).save(file, "png")
+    assert len(html) < 0.6 * (4 / 3 * len(file.getvalue()))
+    assert np.abs(seen - exact).mean() < 0.1
+
+
 def test_the_same_picture_gives_the_same_bytes():
     image = noise(3, 32, 32)
     lines = {"loss": ([1, 2, 3], [3.0, 2.0, 1.0])}

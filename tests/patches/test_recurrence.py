@@ -207,6 +207,8 @@ def test_an_image_of_one_patch_has_no_matches():
         ("at least one patch", noise(3, 20, 30), {"scale": 0.2}),
         ("scale: expected at most 1", noise(3, 20, 20), {"scale": 0.0}),
         ("at most 1", noise(3, 20, 20), {"scale": 1.5}),
+        ("at most 1", noise(3, 20, 20), {"scale": torch.nan}),
+        ("at most 1", noise(3, 20, 20), {"scale": -torch.inf}),
         ("channels", noise(2, 20, 20), {}),
         ("finite", torch.full((3, 20, 20), torch.nan), {}),
     ],

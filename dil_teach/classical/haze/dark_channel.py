@@ -22,6 +22,7 @@ from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.convention import Video, check_images
 from dil_teach.image.guided_filter import guided_filter, guided_upsample
 from dil_teach.image.resize import limit_side
+from dil_teach.training.settings import check_settings
 
 Frames = Float[Tensor, "n 3 _h _w"]
 """Pictures with the same haze: sRGB-encoded in [0, 1], unless the name says linear."""
@@ -55,6 +56,7 @@ class DarkChannelSettings:
     """Regularisation of the guided filter."""
 
     def __post_init__(self) -> None:
+        check_settings(self, radius=-1, eps=1e-12)
         if self.patch < 1 or self.patch % 2 == 0 or not 0 < self.omega <= 1:
             raise ValueError(
                 "settings: expected an odd patch size and an omega in (0, 1], got "

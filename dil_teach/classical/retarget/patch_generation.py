@@ -123,8 +123,10 @@ def generate(
     """
     size = size_of(image) if size is None else size
     check_sizes(image, size)
-    if not noise >= 0:
-        raise ValueError(f"noise: expected at least 0, got {noise}; try {NOISE:g}")
+    if not 0 <= noise < float("inf"):
+        raise ValueError(
+            f"noise: expected at least 0 and finite, got {noise}; try {NOISE:g}"
+        )
     levels = coarse_to_fine(size_of(image), size, COARSEST_NOVEL)
     coarsest = levels[0].target
     drawn = torch.randn((len(image), *coarsest), generator=rng, device=rng.device)

@@ -44,7 +44,7 @@ from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, S
 from dil_teach.image.colour import to_linear
 from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.training.loop import all_steps_taken
-from dil_teach.training.settings import budget
+from dil_teach.training.settings import budget, check_settings
 
 MIN_SIDE = 16
 """Smallest side of an image in pixels: the stride of the network."""
@@ -77,6 +77,9 @@ class DehazingSettings:
     """Weight of the penalty on the roughness of the depth."""
     seed: int = 0
     """Seed of the weights, the network inputs and their noise."""
+
+    def __post_init__(self) -> None:
+        check_settings(self, steps=1, envelope=0, roughness=0)
 
     quick = budget("Settings for a quick run: 5 CPU seconds for 128 x 128 pixels.")
     standard = budget("Settings for good results: about 13 CPU seconds.", steps=400)

@@ -177,8 +177,6 @@ class DoubleDIP:
         learning_rate: float = 1e-2,
         input_noise: float = 0.02,
     ) -> None:
-        if steps < 1:
-            raise ValueError(f"settings: expected at least 1 step, got {steps}")
         self.image, self.rng, self.steps = image.detach(), rng, steps
         self.learning_rate, self.input_noise = learning_rate, input_noise
         self.modules = nn.ModuleDict({"front": front, "back": back, "mask": mask})

@@ -33,7 +33,7 @@ from dil_teach.deep.double_dip.double_dip import DoubleDIP, Network, Noise
 from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.networks import SLOPE, convolution
-from dil_teach.training.settings import budget
+from dil_teach.training.settings import budget, check_settings
 
 WIDTHS = (16, 32, 32)
 """Number of channels of the networks at each scale, the finest scale first."""
@@ -62,6 +62,10 @@ class SegmentationSettings:
     0 during training."""
     seed: int = 0
     """Seed of the start, the weights, the network inputs and their noise."""
+
+    def __post_init__(self) -> None:
+        check_settings(self, steps=1, learning_rate=1e-6, hint=0, start=0)
+        check_settings(self, border=0, binary=0)
 
     quick = budget("Settings for a quick run.")
     standard = budget("Settings for good results.", steps=150)

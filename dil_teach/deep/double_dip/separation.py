@@ -36,7 +36,7 @@ from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network
 from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.image.resize import limit_side, resize
 from dil_teach.training.loop import all_steps_taken
-from dil_teach.training.settings import budget
+from dil_teach.training.settings import budget, check_settings
 
 LEARNING_RATE, INPUT_NOISE = 0.02, 0.003
 """Learning rate of Adam, and standard deviation of the noise on network inputs."""
@@ -61,6 +61,9 @@ class SeparationSettings:
     to the mixtures."""
     seed: int = 0
     """Seed of the weights, the network inputs and their noise."""
+
+    def __post_init__(self) -> None:
+        check_settings(self, steps=1, exclusion=0)
 
     quick = budget("Settings for a quick run: 14 CPU seconds for 128 x 128 pixels.")
     standard = budget("Settings for good results: about 56 CPU seconds.", steps=800)

@@ -32,7 +32,7 @@ from dil_teach.classical.watermark import (
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, Smooth
 from dil_teach.image.convention import Video, check_images
 from dil_teach.training.loop import all_steps_taken
-from dil_teach.training.settings import budget
+from dil_teach.training.settings import budget, check_settings
 
 MIN_SIDE = 16
 """Smallest side of an image in pixels."""
@@ -51,6 +51,9 @@ class WatermarkSettings:
     """Weight of the total variation of the images without the mark."""
     seed: int = 0
     """Seed of the weights, the network inputs and their noise."""
+
+    def __post_init__(self) -> None:
+        check_settings(self, steps=1, variation=0)
 
     quick = budget("Settings for a quick run.")
     standard = budget("Settings for good results.", steps=300)

@@ -66,7 +66,7 @@ class ExternalSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_settings(self, steps=1, batch=1, crop=12)
+        check_settings(self, steps=1, batch=1, crop=12, learning_rate=1e-6)
 
 
 class ExternalTraining:

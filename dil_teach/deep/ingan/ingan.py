@@ -152,6 +152,7 @@ class InGANSettings:
     def __post_init__(self) -> None:
         check_settings(self, steps=1, finer_steps=1, patch_samples=1)
         check_settings(self, discriminator_layers=1, discriminator_scales=1)
+        check_settings(self, both=0, warps=0, reconstruction=0, patches=0)
         if self.coarsest < (least := math.ceil(self.patch_size / SMALLEST)):
             raise ValueError(
                 f"coarsest: expected at least {least} pixels for patches of "

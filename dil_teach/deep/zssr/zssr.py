@@ -94,7 +94,7 @@ class ZSSRSettings:
 
     def __post_init__(self) -> None:
         check_settings(self, steps=1, gradual=1, width=1, crop=1, batch=1)
-        check_settings(self, depth=2, back_projections=0)
+        check_settings(self, depth=2, back_projections=0, learning_rate=1e-6)
         quality = 95 if self.jpeg_quality is None else self.jpeg_quality
         if not 0 <= self.noise <= 1 or not 1 <= quality <= 95:
             raise ValueError(
