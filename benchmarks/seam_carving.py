@@ -1,4 +1,5 @@
-"""Compare seam carving with the package seam-carving, and a column warp with bicubic.
+"""Compare our seam carving with the package seam-carving, and our column warp with
+bicubic resizing.
 
 ``python benchmarks/seam_carving.py`` needs the extra ``peers``. The other package, the
 peer, runs in its own process; ``--peer-python PATH`` names the Python of another

@@ -24,9 +24,10 @@ def estimate_kernel(
         out: The file to write: .npy, the weights on the pixel grid of the enlarged
             photograph. A picture of the weights is written beside it, as .png.
         method: spectrum: a Gaussian from the power spectrum; no file is written if the
-            Gaussian does not explain the photograph. recurrence: the kernel of any
-            shape with which patches recur at half the size. swd: the kernel that makes
-            the distributions of the patches alike. kernelgan: the same with a network.
+            Gaussian does not explain the photograph. recurrence: a kernel of any
+            shape; with it, patches of the halved photograph are most similar to patches
+            of the photograph. swd: a kernel of any shape; with it, both have the same
+            distribution of patches. kernelgan: the same, by a generator.
     """
     picture = out.with_suffix(".png")
     check_place(out, (".npy",))

@@ -440,7 +440,7 @@ for what, method in assumed.items():
     print(f"assumed blur {what!s:>7}: ZSSR {ours:6.2f} dB, {CONTROL} {control:6.2f} dB")
 
 # %% [markdown]
-# On the left of each line is the assumed kernel: a factor of the true blur, or bicubic.
+# Each line begins with the assumed kernel: bicubic, or the width of the assumed blur divided by the width of the true blur.
 # The control assumes the same kernel as ZSSR.
 # The next figure shows the scores as curves:
 

@@ -898,7 +898,8 @@ for (words, how), (found, (first, second)) in answers.items():
 # The networks start near the correct coefficients, but the layers that they output are far worse than the layers of the closed form.
 #
 # In the *noisy* lines of the table, the classical search fails.
-# Noise has edges everywhere, and both layers contain the same two noise images.
+# Noise has edges everywhere.
+# Each computed layer combines both mixtures, so each layer contains the noise of both.
 # So the search finds the coefficients with the smallest exclusion of the *noise*, and these coefficients are wrong.
 # **If you blur both mixtures by a pixel or two before the search, the search works again.**
 # Our networks' coefficients start from this blurred search; in the paper the networks find the coefficients alone.

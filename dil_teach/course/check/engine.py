@@ -289,7 +289,7 @@ def _restored_state() -> Iterator[None]:
         stack.callback(random.setstate, random.getstate())
         stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
         torch.set_default_dtype(torch.float32)
-        torch.set_num_threads(1)  # a second thread would only wait in small problems
+        torch.set_num_threads(1)  # small problems have no work for a second thread
         yield
 
 
