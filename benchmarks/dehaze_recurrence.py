@@ -7,9 +7,9 @@ these eight scenes. It writes ``results/dehaze_recurrence.json``.
 - ``airlight``: the Euclidean distance between the estimated and the true airlight, in
   sRGB values from 0 to 1. An airlight that is not uniform is represented by its mean.
 - ``PSNR``: two methods for the transmission are compared with the same airlight:
-  the true airlight, the dark channel's airlight, or the airlight by recurrence. The dark channel has the paper's settings, the
-  settings that are best on the practice scenes, and (an oracle) the settings that are
-  best on these scenes.
+  the true airlight, the dark channel's airlight, or the airlight by recurrence.
+  The dark channel has the paper's settings, the settings that are best on the practice
+  scenes, and (an oracle) the settings that are best on these scenes.
 - Nothing in the method is random. Three seeds add noise of one grey level.
 
 ``--folder FOLDER`` measures other scenes (``data/render_scenes.py --practice``), on
