@@ -39,10 +39,6 @@ NEGLIGIBLE = 0.1, 0.05
 fraction before the product, and below the second after the product. We remove more
 weights than noise causes, because the weak tails of an estimate make the kernel too
 wide. With such a kernel, ZSSR can be worse than with bicubic downscaling."""
-DAMPING = 0.01
-"""Damping of the quotient K(f) / K(f / 2) where K(f / 2) is near 0."""
-BETWEEN = 26
-"""Side of the kernel between two scales in pixels."""
 
 
 def finish(raw: Kernel2d) -> Float[Tensor, "_kh _kw"]:
@@ -91,34 +87,6 @@ def kernel_of_the_scene(raw: Kernel2d) -> Float[Tensor, "size size"]:
     place = np.arange(size) - (size - 1) / 2
     inverse = np.exp(2j * np.pi * place[:, None] * frequency) / count
     return torch.from_numpy((inverse @ product @ inverse.T).real.copy())
-
-
-def kernel_between_scales(kernel: Kernel2d) -> Float[Tensor, "size size"]:
-    """The kernel k' of a blur kernel k:  K'(f) = K(f) / K(f / 2) .
-
-    Where K(f / 2) is near 0, the quotient is damped; so for a kernel of motion the
-    result is approximate, and may have negative weights.
-
-    Parameters
-    ----------
-    kernel : Float["kh kw"]
-        Correlation weights of the blur kernel of the image, for scale 2.
-    """
-    weights = check_kernel(kernel)
-    size = 2 * max(weights.shape)
-    frequency = np.fft.fftfreq(2 * size)
-    rows, columns = (np.arange(n) - (n - 1) / 2 for n in weights.shape)
-
-    def transform(f: np.ndarray) -> np.ndarray:
-        wave = -2j * np.pi * f[:, None]
-        return np.exp(wave * rows) @ weights @ np.exp(wave * columns).T
-
-    half = transform(frequency / 2)
-    quotient = transform(frequency) * half.conj() / (abs(half) ** 2 + DAMPING)
-    place = np.arange(BETWEEN) - (BETWEEN - 1) / 2
-    inverse = np.exp(2j * np.pi * place[:, None] * frequency) / (2 * size)
-    between = (inverse @ quotient @ inverse.T).real
-    return torch.from_numpy(between / between.sum())
 
 
 def moments(

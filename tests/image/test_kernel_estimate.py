@@ -8,7 +8,6 @@ from dil_teach.image.kernel import gaussian_kernel
 from dil_teach.image.kernel_estimate import (
     finish,
     gaussian_of,
-    kernel_between_scales,
     kernel_of_the_scene,
     moments,
     remove_negligible,
@@ -87,19 +86,3 @@ def test_small_weights_are_removed():
 def test_a_kernel_without_a_positive_sum_is_refused():
     with pytest.raises(ValueError, match="positive sum"):
         finish(torch.zeros(13, 13))
-
-
-def test_between_two_scales_a_gaussian_has_three_quarters_of_its_covariance():
-    covariance = np.array([[4.0, 1.2], [1.2, 2.5]])
-    between = kernel_between_scales(gaussian_of(covariance))
-    assert np.allclose(moments(between)[1], 0.75 * covariance, atol=0.15)
-
-
-def test_between_two_scales_a_straight_motion_is_two_points():
-    """sin(x) = 2 cos(x / 2) sin(x / 2): a line of 8 pixels becomes a pair at 4."""
-    line = torch.zeros(9, 9, dtype=torch.float64)
-    line[4, :8] = 1
-    row = kernel_between_scales(line).sum(0)
-    strongest = row.argsort(descending=True)[:2].sort().values
-    assert strongest.diff().item() == 4
-    assert row[strongest].sum() > 0.8
