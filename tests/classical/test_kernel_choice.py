@@ -81,7 +81,7 @@ def test_a_blur_by_motion_is_accepted_and_its_kernel_helps():
     image = low("astronaut", kernel)
     choice = choose_kernel(image)
     assert choice.kernel is not None
-    assert "a blur by motion explains it" in choice.reason
+    assert "a motion explains it" in choice.reason
     start = resize(image, 2)
     gain = [
         psnr_y(correct_by_least_squares(start, image, k, 2).clamp(0, 1), truth, 8)

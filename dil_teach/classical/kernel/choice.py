@@ -9,10 +9,10 @@ kernel of any shape. A blur by motion fails the second condition, because no Gau
 explains this blur. An image that was downscaled by bicubic interpolation fails the
 first condition.
 
-If the Gaussian is refused, a kernel of motion is estimated by blind deblurring. It is
-accepted if its spectrum has the same peaks and zeros as the spectrum of the image. The
-distance of patches is no test of a motion, which is often larger than a patch: even
-with the true kernel it was sometimes larger than with bicubic downscaling.
+If the Gaussian is refused, a kernel of motion is estimated by blind deblurring, which
+has tests of its own (:mod:`~dil_teach.classical.kernel.motion`). The distance of
+patches is no test of a motion, which is often larger than a patch: even with the true
+kernel it was sometimes larger than with bicubic downscaling.
 """
 
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from dil_teach.classical.kernel.distribution import (
     KernelByDistribution,
     KernelByDistributionSettings,
 )
-from dil_teach.classical.kernel.motion import estimate_motion
+from dil_teach.classical.kernel.motion import estimate_motion, halves
 from dil_teach.classical.kernel.spectrum import covariance_from_spectrum
 from dil_teach.image.convention import Image
 from dil_teach.image.kernel_estimate import gaussian_of
@@ -41,10 +41,11 @@ both limits, 13 of 15 Gaussian blurs, one of 15 blurs by motion and none of 11 b
 pictures were accepted (pictures of BSD200). The accepted motion gained 1.4 dB; with 2.5
 instead of 1.5, another motion was accepted, and lost 4.2 dB."""
 
-CONFIDENCE = 0.5
-"""Smallest confidence of an accepted kernel of motion. On pictures of BSD200, five of
-six motions passed, and no bicubic (of five) or Gaussian picture (of three). With the
-four accepted kernels that were tried, least squares gained 0.3 to 5.9 dB."""
+MIN_SIDE = 128
+"""Smallest side in pixels of an image that is tested for motion: its halves are large
+enough for blind deblurring."""
+FLAT = 0.1
+"""A half of an image with a smaller range of values does not show a blur."""
 
 
 class KernelChoice(NamedTuple):
@@ -97,11 +98,14 @@ def choose_kernel(image: Image, seed: int = 0) -> KernelChoice:
 
 def _motion_or_none(image: Image, found: dict[str, float], reason: str) -> KernelChoice:
     """The kernel of motion if it is sure; otherwise none, for the given reason."""
-    kernel, confidence = estimate_motion(image)
-    if confidence < CONFIDENCE:
+    flat = any(float(half.max() - half.min()) < FLAT for half in halves(image))
+    if flat or min(image.shape[1:]) < MIN_SIDE:
+        return KernelChoice(None, found, reason)
+    motion = estimate_motion(image)
+    if not motion.sure:
         return KernelChoice(None, found, reason + ", and no sure motion was found")
-    reason = f"a blur by motion explains it, with a confidence of {confidence:.2f}"
-    return KernelChoice(kernel, found, reason)
+    reason = f"a motion explains it (similarity of spectra {motion.similarity:.2f})"
+    return KernelChoice(motion.kernel, found, reason)
 
 
 def bicubic_kernel() -> Float[Tensor, "8 8"]:
