@@ -415,7 +415,7 @@ check_claims(claims, own)  # the claims may not hold for your own photograph
 # | 07 blur | which kernel made this image? | planned |
 # | [08 haze](08_haze.ipynb) | what does fog do to recurrence? | ready |
 # | [09 ZSSR](09_zssr.ipynb) | can a network learn from one image alone? | ready |
-# | 10 inside against outside | are internal or external examples better, and when? | planned |
+# | [10 inside against outside](10_inside_against_outside.ipynb) | who wins, and when? | ready |
 # | [11 KernelGAN](11_kernelgan.ipynb) | can a GAN find the kernel? | ready |
 # | [12 InGAN](12_ingan.ipynb) | can one network remap an image to any shape? | ready |
 # | [13 deep image prior](13_deep_image_prior.ipynb) | why does an untrained network like images? | ready |

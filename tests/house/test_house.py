@@ -95,8 +95,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shipped_files() -> set[str]:
     files = {
         path.relative_to(ROOT)
-        for folder in ("data", "notebooks")
-        for path in (ROOT / folder).rglob("*")
+        for pattern in ("data/**/*", "notebooks/**/*", "benchmarks/results/*.json")
+        for path in ROOT.glob(pattern)
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".part"
     }
     hidden = {file for file in files if any(part[0] == "." for part in file.parts)}

@@ -8,6 +8,12 @@ from dil_teach.course.check.engine import Verdict
 from dil_teach.course.check.haze import airlight_from_pair, airlight_of_votes
 from dil_teach.course.check.haze_watermark_video import flicker, front_layer, haze
 from dil_teach.course.check.ingan import invert, multi_scale_loss
+from dil_teach.course.check.inside_against_outside import (
+    disagreement,
+    gap_closed,
+    srcnn,
+    winners,
+)
 from dil_teach.course.check.kernelgan import collapse, scene_transform
 from dil_teach.course.check.patch_recurrence import (
     mean_removed_ssd,
