@@ -162,10 +162,10 @@ both |= {f"wide blur: {name}": image for name, image in in_blur.items()}
 # %%
 show(
     both,
-    alt=f"Part of {subject}, by bicubic interpolation, EDSR+ and ZSSR. First row, ideal "
-    "downscaling: EDSR+ is the sharpest, and ZSSR nearly as sharp. Second row, wide "
-    "blur: EDSR+ is as blurred as bicubic interpolation, and ZSSR is sharp. Last, the "
-    "ground truth",
+    alt=f"Part of {subject}, by bicubic interpolation, EDSR+ and ZSSR. First row, "
+    "ideal downscaling: EDSR+ is the sharpest, and ZSSR nearly as sharp. Second row, "
+    "wide blur: EDSR+ is as blurred as bicubic interpolation, and ZSSR is sharp. Last, "
+    "the ground truth",
     truth=truth,
     crop=CROP,
     zoom=4,
@@ -509,9 +509,9 @@ fair = {
 told = ("EDSR+, back-projected", "least squares", "ZSSR")
 show(
     {name: fair[name] for name in told},
-    alt="Wide blur: EDSR+ with back-projection with the true kernel, least squares, and "
-    "ZSSR are sharp; ZSSR has the cleanest outlines, and the others have ripples on the "
-    "skin. Last, the ground truth",
+    alt="Wide blur: EDSR+ with back-projection with the true kernel, least squares, "
+    "and ZSSR are sharp; ZSSR has the cleanest outlines, and the others have ripples "
+    "on the skin. Last, the ground truth",
     truth=truth,
     crop=CROP,
     zoom=4,
