@@ -69,7 +69,9 @@ def table(rows: Rows, methods: Sequence[str], reference: str) -> str:
     return "\n".join(lines) if rows else "This record does not exist yet."
 
 
-def gain_figure(cases: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str):
+def gain_figure(
+    cases: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str
+) -> Figure:
     """A point for each picture: how much one method gains over another, in dB.
 
     Parameters

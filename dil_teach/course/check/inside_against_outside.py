@@ -38,7 +38,8 @@ def winners(answer: Any, scores: Mapping[str, Mapping[str, float]]) -> str:
                 not in score,
             }
         )
-    wrong = [c for c, score in scores.items() if answer[c] != max(score, key=score.get)]
+    best = {c: max(s, key=lambda name, s=s: s[name]) for c, s in scores.items()}
+    wrong = [condition for condition in scores if answer[condition] != best[condition]]
     measured = "; ".join(
         f"{condition}: "
         + ", ".join(f"{name} {dB:.2f} dB" for name, dB in score.items())
