@@ -153,7 +153,7 @@ def two_opponents(given, kernel):
 # %%
 from dil_teach.notebook import show
 
-CROP = (40, 44, 64, 64)
+CROP = (44, 44, 56, 64)
 in_ideal = two_opponents(ideal, "bicubic")
 in_blur = two_opponents(blurred, WIDE)
 both = {f"ideal: {name}": image for name, image in in_ideal.items()}
@@ -464,7 +464,6 @@ case = explore(
 
 # %% [markdown]
 # Motion, true kernel: the three external networks keep the doubled outlines; least squares and ZSSR remove the doubling.
-# But the result of ZSSR has stripes, and least squares are better here; the section on failures returns to this.
 # Noise: the external networks sharpen the grain together with the image; ZSSR, which was told the strength of the noise, smooths the grain.
 # (With half as much noise, ZSSR and EDSR+ are nearly equal on this portrait: then the loss of detail costs more than the noise. Case 3 below has this weaker noise.)
 
@@ -777,11 +776,15 @@ for kind in ("Set5", "photographs"):
     rows = [row for row in case_1 if row["pictures"] == kind]
     print(f"{kind}:\n{table(rows, (*EXTERNAL, 'back-projection', 'ZSSR'), 'EDSR+')}\n")
 
+won = [row["image"] for row in case_1 if row["ZSSR"] > row["EDSR+"]]
+print(f"ZSSR is better than EDSR+ on {len(won)} of {len(case_1)}: {', '.join(won)}")
+
 # %% [markdown]
 # The column on the right counts the pictures on which a method is better than EDSR+.
 # Here ZSSR has the budget `standard`, and on Set5 three seeds.
 # The talk shows a strongly recurrent picture on which ZSSR is better than EDSR+ even in the ideal case (25.68 dB against 25.29 dB) [@irani_talk].
-# A mean over pictures is another question than one picture: read both columns.
+# The last line of the cell lists the pictures on which ZSSR is better.
+# On the brick wall, whose pattern repeats over the whole picture, ZSSR is ahead by one decibel; on most other pictures, EDSR+ is ahead.
 #
 # ### Case 2: another kernel
 #
@@ -806,7 +809,7 @@ for kind, rows in case_2.items():
 # - If bicubic downscaling is *assumed*, ZSSR and EDSR+ are equally bad: both answer the wrong question.
 # - With the *true* kernel, ZSSR is several decibels better than EDSR+, for Gaussians and for camera shake.
 # - With the *estimated* kernel, ZSSR keeps most of this gain for Gaussians.
-#   For camera shake, the estimates are refused, and nothing is gained or lost.
+#   Where an estimate is refused, ZSSR assumes bicubic downscaling, so nothing is gained or lost.
 #
 # ### Case 3: poor quality
 
@@ -924,8 +927,8 @@ for kind, rows in case_2.items():
 show(
     gain_figure(points, "PSNR of ZSSR minus PSNR of ZSSR, bicubic assumed [dB]"),
     alt="For random Gaussians and for camera shake: the gap and the gain by the "
-    "estimate on each photograph. For Gaussians, most gains are nearly as large as the "
-    "gaps; for camera shake, the gains are zero",
+    "estimate on each photograph, with their means. For Gaussians, most gains are "
+    "nearly as large as the gaps; refused estimates lie at zero",
 )
 
 # %% [markdown]
@@ -1125,51 +1128,58 @@ show(
 #
 # ## When internal learning fails
 #
-# The records contain two clear defeats of ZSSR; here they are without comment in between.
+# First, a kernel that cannot be estimated; and then two defeats from the records.
 
 # %%
+lost = scores["motion", "estimated"]
+print(
+    f"motion, estimate refused: EDSR+ {lost['EDSR+']:.2f}, ZSSR {lost['ZSSR']:.2f} dB"
+)
 rows = case_2["camera shake"]
 classical = differences(rows, "ZSSR, true kernel", "least squares, true kernel")
-print(f"camera shake, true kernel: ZSSR minus least squares, {len(rows)} photographs:")
+print(f"camera shake, true kernel: ZSSR minus least squares, {len(rows)} rows:")
 print("  " + ", ".join(f"{gain:+.1f}" for gain in sorted(classical)) + " dB")
 for kind, found in gains.items():
-    if kind.startswith("ideal") and found["true kernel"]:
-        lost = found["true kernel"]
-        print(f"{kind}: ZSSR minus EDSR+, {len(lost)} pictures:")
-        print("  " + ", ".join(f"{gain:+.1f}" for gain in sorted(lost)) + " dB")
+    if kind.startswith("ideal"):
+        print(f"{kind}: ZSSR minus EDSR+, {len(found['true kernel'])} pictures:")
+        values = sorted(found["true kernel"])
+        print("  " + ", ".join(f"{gain:+.1f}" for gain in values) + " dB")
 
 # %% [markdown]
-# **Camera shake.**
-# With the true kernel, plain regularised least squares, a method without any learning, is better than ZSSR on camera shake.
-# The kernels are up to 27 pixels wide, while the [receptive field](glossary.md#receptive-field) of ZSSR has 17 pixels at low resolution, and a shaken son hardly looks like a shaken father: with the kernel's size fixed in pixels, blur does not shrink together with the image.
-# Gaussian blur does not have this problem, and there ZSSR wins.
+# **A kernel that cannot be estimated.**
+# For the streak, the estimate was refused.
+# ZSSR assumed bicubic downscaling, and failed as EDSR+ did: internal learning alone does not find the kernel.
+#
+# **Camera shake with the true kernel.**
+# A negative number is a photograph on which least squares, which learn nothing, are better than ZSSR with the same kernel.
+# A likely reason: the fathers are parts of the given image, so their outlines are doubled, too, and the network never sees an outline as it should be.
+# A father with a Gaussian blur is only soft, and its smaller copies are sharp.
 #
 # **The ideal case.**
-# Where the degradation is the one of the training, many photographs know more than one image.
-#
-# There is a third defeat: a kernel that nobody can estimate.
-# The estimator refuses camera shake, so ZSSR falls back to the wrong assumption and shares the defeat of EDSR+.
+# Where the degradation is that of the training, many photographs usually know more than one image.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "camera shake: least squares beats ZSSR on the mean": sum(classical) < 0,
-    "camera shake: no estimate was accepted": not any(
-        row["estimate accepted"] for row in rows
-    ),
+    "the estimate was refused, and ZSSR is as bad as EDSR+": abs(
+        lost["ZSSR"] - lost["EDSR+"]
+    )
+    < 0.3,
+    "least squares beat ZSSR on some photographs with camera shake": min(classical) < 0,
 }
-check_claims(claims)
+check_claims(claims, own)
 
 # %% [markdown]
 # ## Summary
 #
 # - An external network answers the question of its training: which image, downscaled as in the training, gives this image?
-# - In the ideal case EDSR+ is ahead of ZSSR on our portrait; the table of case 1 shows the mean over pictures.
+# - In the ideal case, EDSR+ is ahead of ZSSR on most pictures.
+#   ZSSR is ahead on a picture whose pattern repeats all over, such as a brick wall.
 # - With another kernel, EDSR+ loses most of its gain.
 #   ZSSR is several decibels better if it is told the kernel or can estimate it, and no better if it is not told.
 # - Most of this advantage is due to the kernel: least squares with the kernel, which learn nothing, reach most of it.
 # - A new shape or new content alone is no reason for ZSSR: EDSR+ wins for other shapes on the mean, and on some pictures that are no photographs of daily life.
 # - An external network can be trained for a new kernel, but somebody must know the kernel before, and must pay again for the next kernel.
-# - Least squares with the true kernel beat ZSSR on camera shake: internal learning is no answer to every blur.
+# - Least squares with the true kernel, which learn nothing, beat ZSSR on some photographs with camera shake.
 #
 # ## References
