@@ -406,7 +406,7 @@ for (name, source), score in scores.items():
 # Read the columns EDSR+ and ZSSR first: the order changes with the degradation.
 # Then compare the rows of one blur: with the kernel *assumed*, ZSSR is as helpless as EDSR+.
 # With the true kernel, even least squares, which learn nothing, beat all external networks.
-# (The smaller ZSSR of this table is no better than least squares for the two blurs; the complete ZSSR of the smallest demo is better by more than 1 dB for the wide blur.)
+# (The smaller ZSSR of this table is about as good as least squares for the two blurs; the complete ZSSR of the smallest demo is better by more than 1 dB for the wide blur.)
 # So learning inside is no remedy against a wrong kernel; **the remedy is to know the kernel, and internal learning can use this knowledge at once**.
 
 # %%
