@@ -96,7 +96,11 @@ def gain_figure(
             number = groups.index(name)
             height = line + 0.22 * (number - (len(groups) - 1) / 2)
             colour = CURVES[number][0]
-            mark = {"color": colour, "marker": MARKS[number], "linestyle": ""}
+            mark: dict[str, Any] = {
+                "color": colour,
+                "marker": MARKS[number],
+                "linestyle": "",
+            }
             label = name if name not in axes.get_legend_handles_labels()[1] else None
             axes.plot(gains, [height] * len(gains), label=label, alpha=0.6, **mark)
             if gains:
