@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401
 
+from dil_teach.course.check.blur import error_ratio, update_kernel
 from dil_teach.course.check.deep_image_prior import damage_loss, stopping_step
 from dil_teach.course.check.double_dip_layers import compose, exclusion, solve_mixtures
 from dil_teach.course.check.engine import Verdict

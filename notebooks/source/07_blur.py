@@ -1,0 +1,851 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 07 · Blur: which kernel made this image?
+#
+# A shaken camera blurs a photograph, and nobody recorded how the camera moved.
+# In this chapter, the photograph itself tells which blur kernel made it.
+#
+# **After this chapter you can**
+#
+# - show what blur does to the [recurrence](glossary.md#recurrence) of [patches](glossary.md#patch) across scales, and use it as a cue for the [blur kernel](glossary.md#blur-kernel);
+# - compute the kernel from a sharp and a blurred picture by [least squares](glossary.md#least-squares);
+# - explain the three steps of [blind deblurring](glossary.md#blind-deblurring), and measure its result by the [error ratio](glossary.md#error-ratio);
+# - say why the kernel for [super-resolution](glossary.md#super-resolution) is not the blur of the camera.
+#
+# **What you need**: chapter [01](01_patch_recurrence.ipynb).
+# No network is trained here, and no GPU is needed.
+# Reading takes 40 minutes; running all cells takes less than 40 seconds (*Run > Run All Cells*).
+
+# %% tags=["parameters"]
+budget = "quick"
+
+# %%
+import torch
+
+from dil_teach.notebook import check_claims, start
+
+seed = 0
+start(budget, seconds={"quick": 30, "standard": 50, "full": 120})
+
+# %% [markdown]
+# `budget` changes the size of the photograph and the number of rounds.
+# The [seed](glossary.md#seed) draws the path of the shaking camera and the noise of the photograph.
+#
+# ## A photograph: ours, or yours
+#
+# To use your own photograph, press the button and choose a file.
+# Then select the cell below the button, and choose *Run > Run Selected Cell and All Below*.
+# Choose a *sharp* photograph: the chapter blurs it, so that the true kernel is known.
+# At the end of the chapter, you can also deblur a photograph whose blur is really unknown.
+
+# %%
+from dil_teach.notebook import upload
+
+button = upload("Your own photograph")
+
+# %%
+from dil_teach import photo
+from dil_teach.notebook import uploaded_image
+
+side = {"quick": 192, "standard": 224, "full": 300}[budget]
+rounds = {"quick": 6, "standard": 10, "full": 20}[budget]
+ours = photo("coffee", size=side + 12)
+photograph = uploaded_image(button.value, default=ours, max_side=side + 12)
+own = photograph is not ours
+subject = "your photograph" if own else "a cup of coffee with its saucer and a spoon"
+
+# %% [markdown]
+# We blur the photograph by a path that a hand could have drawn, and keep only pixels whose blur is known.
+# (Our photograph: Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0.)
+# The camera adds noise of one grey level, and rounds to eight bits.
+
+# %%
+import numpy as np
+import torch.nn.functional as F
+from scipy import ndimage
+
+from dil_teach.classical.deblur.kernel_fit import clean_kernel
+
+
+def shake(seed, size=13):
+    """The blur kernel of a random smooth path, with sum 1."""
+    rng = np.random.default_rng(seed)
+    speed = ndimage.gaussian_filter1d(rng.normal(size=(200, 2)), 25, axis=0)
+    path = speed.cumsum(0) - speed.cumsum(0).min(0)
+    path *= (size - 5) / path.max()
+    path += (size - 1) / 2 - path.max(0) / 2
+    grid = np.arange(size + 1) - 0.5
+    weights = np.histogram2d(*path.T, bins=(grid, grid))[0]
+    smooth = ndimage.gaussian_filter(weights, 0.5)
+    return clean_kernel(torch.from_numpy(smooth).float())
+
+
+# %%
+from dil_teach.notebook import enlarged, show
+
+
+def blur(image, kernel):
+    """The part of the blurred image that needs no pixel from outside."""
+    return F.conv2d(image[:, None], kernel[None, None])[:, 0]
+
+
+def kernel_picture(kernel, zoom=10):
+    return enlarged((kernel / kernel.max()).clamp(0, 1)[None], zoom)
+
+
+true_kernel = shake(seed)
+truth = photograph[:, 6:-6, 6:-6]
+noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(seed))
+given = blur(photograph, true_kernel) + noise / 255
+given = (given.clamp(0, 1) * 255).round() / 255
+
+# %%
+show(
+    {"given": given, "true kernel, 10 times": kernel_picture(true_kernel)},
+    alt=f"The given picture, blurred by a shake: {subject}; and the true kernel, a "
+    "curved white path on black",
+    truth=truth,
+    zoom=1 if side > 192 else 2,
+)
+
+# %% [markdown]
+# Every point of the scene became a copy of the white path.
+# Blind deblurring gets only the picture on the left: neither the kernel nor the ground truth.
+#
+# ## Predict first
+#
+# Write down your answers to these three questions; the chapter tests each answer.
+#
+# 1.
+#    You blur a photograph more and more, and search each patch of the photograph in a copy at three quarters of the size.
+#    Do the nearest patches get sharper or softer than the patch itself?
+# 2.
+#    A blurred photograph can be explained by a sharp scene and a wide kernel.
+#    It can also be explained by a blurred scene and a kernel of a single pixel.
+#    Which of the two explanations has the smaller error?
+# 3.
+#    A camera blurs the scene by a Gaussian with a width of two pixels.
+#    You want to enlarge its picture to the picture of a camera with twice as many pixels, which is otherwise the same.
+#    Is the kernel between the two pictures as wide as the blur of the camera, or narrower, or wider?
+
+# %% [markdown]
+# ## The smallest demo: blur, and search across scales
+#
+# Take each detailed patch of a photograph, and find its nearest patch twice: elsewhere in the photograph, and in a copy of the photograph at three quarters of the size.
+# We divide the two squared distances.
+# A value below 1 means: the patch recurs *across* scales at least as well as within the photograph.
+
+# %% tags=["algorithm"]
+from dil_teach import resize
+from dil_teach.patches.recurrence import detailed, match_distances
+
+middle = truth[:, 16:-16, 16:-16].mean(0, keepdim=True)
+known = detailed(middle)[::2, ::2]  # the same places for every amount of blur
+
+
+def across_and_within(image):
+    """Squared distance of each detailed patch to its nearest, at 3/4 and at 1."""
+    across, within = (
+        match_distances(image, scale=scale, most=1, stride=2)[..., 0][known]
+        for scale in (0.75, 1.0)
+    )
+    return across, within
+
+
+# %%
+from functools import cache
+
+from matplotlib.figure import Figure
+
+
+@cache
+def gaussian_blurred(sigma):
+    blurred = ndimage.gaussian_filter(middle.numpy(), (0, sigma, sigma))
+    return torch.from_numpy(blurred)
+
+
+distances = cache(lambda sigma: across_and_within(gaussian_blurred(sigma)))
+
+
+def recurs(across, within):
+    """Percentage of patches that recur at 3/4 as well as within the image."""
+    return 100 * float((across <= within).float().mean())
+
+
+def histogram(sigma):
+    across, within = distances(sigma)
+    figure = Figure(figsize=(8.4, 3.2), dpi=100, layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
+    left.imshow(gaussian_blurred(sigma)[0], cmap="gray", vmin=0, vmax=1)
+    left.set_axis_off()
+    octaves = (across / within.clamp_min(1e-9)).clamp(1 / 64, 64).log2()
+    right.hist(octaves.numpy(), bins=np.arange(-6, 6.5, 0.5), color="#0072B2")
+    right.axvline(0, color="#D55E00", linestyle="--", label="as near as within")
+    right.set(xlabel="log2 of distance at 3/4 / distance within", ylabel="patches")
+    right.set(ylim=(0, len(across) / 4), title=f"{recurs(across, within):.0f}% recur")
+    right.legend(frameon=False)
+    return figure
+
+
+# %%
+from dil_teach.notebook import Slider, explore
+
+blurring = explore(
+    histogram,
+    {"sigma": Slider("Blur (standard deviation in pixels)", 0.0, 3.0, 0.0, 0.5)},
+    "The middle of the photograph in grey with blur {sigma}, and a histogram of the "
+    "distance ratio with a dashed line at ratio 1. With more blur, the histogram moves "
+    "to the right of the line",
+    examples=[{"sigma": 0.0}, {"sigma": 2.0}],
+)
+
+# %% [markdown]
+# Left of the dashed line are the patches that recur at the smaller scale as well as within the photograph.
+# Without blur, about a quarter of the detailed patches is there.
+# With blur, the histogram moves to the right, and most of these patches are gone: **blur removes recurrence across scales.**
+# Within the photograph, everything is blurred alike, so patches still find their neighbours there; that is why we divide by the distance within.
+#
+# ## Theory: sharper at the coarser scale
+#
+# The scene $x$ contains the same small pattern at many sizes.
+# In the photograph $y = x * k$, all of them are blurred by the same kernel $k$.
+# Downscaling by $\alpha$ makes every width smaller by $\alpha$, also the width of the blur.
+# So patches of the copy are $\alpha$ times *sharper* than the patches of the photograph which show the same pattern (question 1).
+# We measure the sharpness by the mean squared slope of the picture:
+
+# %%
+from dil_teach.notebook import curves
+
+sigmas = [0, 0.5, 1, 1.5, 2, 3]
+
+
+def sharpness(image):
+    across, down = image.diff(dim=2)[:, 1:], image.diff(dim=1)[..., 1:]
+    return float((across.square() + down.square()).mean())
+
+
+sharper = []
+for sigma in sigmas:
+    image = gaussian_blurred(sigma)
+    sharper.append(sharpness(resize(image, 0.75)) / sharpness(image))
+recur = [recurs(*distances(sigma)) for sigma in sigmas]
+print("blur (pixels)               ", "".join(f"{s:7.1f}" for s in sigmas))
+print("squared slope, 3/4 against 1", "".join(f"{s:7.2f}" for s in sharper))
+print("recur across scales (%)     ", "".join(f"{s:7.1f}" for s in recur))
+
+# %% [markdown]
+# For the sharp photograph, the squared slopes of photograph and copy are nearly the same: natural scenes look alike at all scales.
+# With blur, their quotient approaches $(4/3)^2 = 1.78$, the value of a picture in which *everything* is soft.
+#
+# **The principle of the method** [@michaeli2014]: the right kernel is the one for which, once its blur is undone, patches recur best across scales.
+#
+# ## A candidate kernel
+#
+# We blur the picture by a horizontal motion of nine pixels.
+# Then we pretend not to know the nine, and undo the motion for each length from 1 to 15 pixels.
+
+# %% tags=["algorithm"]
+from dil_teach.classical.deblur.deconvolution import deconvolve
+
+LENGTH = 9
+
+
+def motion(length, size=15):
+    """A horizontal motion blur with sum 1."""
+    kernel = torch.zeros(size, size)
+    first = size // 2 - length // 2
+    kernel[size // 2, first : first + length] = 1 / length
+    return kernel
+
+
+wide = truth[:, 9:-9, 9:-9].mean(0, keepdim=True)
+dirt = torch.randn(middle.shape, generator=torch.Generator().manual_seed(seed)) / 255
+moving = blur(wide, motion(LENGTH)) + dirt
+
+
+@cache
+def undone(length):
+    return deconvolve(moving, motion(length)).clamp(0, 1)
+
+
+lengths = list(range(1, 16, 2))
+percent = {n: recurs(*across_and_within(undone(n))) for n in lengths}
+
+
+# %%
+def candidate(length):
+    marked = {"score": (lengths, [percent[n] for n in lengths])}
+    marked["this candidate"] = ([length, length], [0, percent[length]])
+    figure = Figure(figsize=(8.4, 3.2), dpi=100, layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
+    left.imshow(undone(length)[0], cmap="gray", vmin=0, vmax=1)
+    left.set_axis_off()
+    for (name, (x, y)), look in zip(marked.items(), ("o-", "s--"), strict=True):
+        right.plot(
+            x, y, look, label=name, color="#0072B2" if "o" in look else "#D55E00"
+        )
+    right.set(xlabel="length of the candidate (pixels)", ylim=(0, None))
+    right.set_ylabel("patches that recur at 3/4 (%)")
+    right.legend(frameon=False)
+    return figure
+
+
+tried = explore(
+    candidate,
+    {"length": Slider("Candidate: length of the motion", 1, 15, LENGTH, 2)},
+    "The picture after undoing a motion of {length} pixels, beside the percentage of "
+    "patches that recur across scales for all candidates, highest near 9 pixels",
+    examples=[{"length": n} for n in (1, 9, 13)],
+)
+
+# %% [markdown]
+# Length 1 leaves the picture as it is: it is blurred, and few patches recur.
+# A candidate that is too long makes dark and bright copies of each edge.
+# The percentage is highest near the true length of nine pixels, where the picture is also the best; nobody told the score what the truth is.
+#
+# Trying all kernels is impossible: a kernel of 13 x 13 pixels has 169 unknown weights.
+# The method therefore solves for the weights instead of trying them.
+
+# %% [markdown]
+# ## The method, first half: the kernel from two pictures
+#
+# If both pictures were known, the kernel would follow from one linear system.
+# Each blurred pixel is a weighted sum of the sharp pixels around it: $y = X k$, where each row of the matrix $X$ holds the sharp window around one pixel.
+# We look for the kernel with the smallest
+#
+# $$\lVert X k - y \rVert^2 + \lambda \lVert k \rVert^2 .$$
+#
+# The second term, the ridge, keeps the weights small where the picture does not determine them.
+# At the minimum, the derivative is 0, so $(X^\top X + \lambda\,\mathbf 1)\,k = X^\top y$.
+#
+# ## Exercise: update of k by least squares
+#
+# Write `update_kernel(sharp, blurred, size, ridge)`.
+#
+# - `sharp`: Float[Tensor, "h w"], a grey picture with values in [0, 1].
+# - `blurred`: Float[Tensor, "h-size+1 w-size+1"], its blurred pixels.
+#   Pixel $(i, j)$ of `blurred` is the sum of `kernel[a, b] * sharp[i + a, j + b]` over all $a$ and $b$.
+# - `size`: side of the kernel in pixels; `ridge`: $\lambda$, a float that is at least 0.
+# - Returns the kernel, Float[Tensor, "size size"].
+#   Do not divide it by its sum, and do not remove negative weights.
+#
+# `F.unfold(x, size)` cuts all windows of an image `x` of shape (1, 1, h, w): it returns a tensor of shape (1, size², pixels).
+# Expected run time: well under a second.
+
+
+# %% tags=["exercise"]
+def update_kernel(sharp, blurred, size, ridge):
+    ### BEGIN SOLUTION
+    windows = F.unfold(sharp[None, None], size)[0].T
+    gram = windows.T @ windows + ridge * torch.eye(size**2)
+    right = windows.T @ blurred.flatten()
+    return torch.linalg.solve(gram, right).view(size, size)
+    ### END SOLUTION
+
+
+# %%
+from dil_teach.course import check
+
+check.update_kernel(update_kernel)
+
+# %% [markdown] tags=["hints"]
+# <details><summary>Hint 1</summary>
+#
+# Which tensor is the matrix $X$?
+# Its rows belong to the blurred pixels, and its columns to the weights of the kernel.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# `F.unfold` returns one window in each column, so take the transposed matrix.
+# The identity matrix is `torch.eye(size**2)`.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# `torch.linalg.solve(matrix, right)` solves the linear system; the solution has `size**2` values.
+# `view(size, size)` makes an array of them.
+#
+# </details>
+
+# %% [markdown]
+# The next figure uses your function if it passed the check, and the library's function otherwise.
+# It solves for the kernel between the given picture and three candidates for the sharp picture: the ground truth, a sharpened copy of the given picture, and the given picture itself.
+
+# %%
+solved = check.update_kernel(update_kernel).state == "passed"
+by_hand = update_kernel if solved else check.update_kernel.reference
+softer = blur(
+    F.pad(given[None], (2, 2, 2, 2), mode="replicate")[0], torch.ones(5, 5) / 25
+)
+candidates = {
+    "from the truth": truth,
+    "from a sharpened copy": given + 1.5 * (given - softer),
+    "from the given picture itself": given,
+}
+ridge = 0.1
+solutions = {
+    title: by_hand(sharp.mean(0), given.mean(0)[6:-6, 6:-6], 13, ridge)
+    for title, sharp in candidates.items()
+}
+
+# %%
+who = "your function" if solved else "the library's function"
+show(
+    {title: kernel_picture(k, 14) for title, k in solutions.items()}
+    | {"true kernel": kernel_picture(true_kernel, 14)},
+    alt=f"Kernels by {who}: from the truth, the curved path with weak noise around it; "
+    "from the sharpened copy, a blob; from the given picture, a single white pixel; "
+    "and the true kernel, the curved path",
+)
+
+# %% [markdown]
+# With the true sharp picture, one linear system finds the path.
+# With the given picture itself, the answer is a single pixel, and nothing is wrong with it: the picture explains itself without any error.
+# So the smallest error does *not* choose the right explanation (question 2); for the same reason, a naive search for the most probable pair of picture and kernel ends with no blur [@levin2009].
+# Everything depends on a better candidate for the sharp picture.
+# The recurrence of patches gives one.
+
+# %% [markdown]
+# ## The method, second half: three steps, from coarse to fine
+#
+# Michaeli and Irani [@michaeli2014] repeat three steps.
+#
+# 1. **Sharper patches.** Each patch of the current picture is replaced by the mean of its nearest patches in a copy at three quarters of the size.
+#    These patches are sharper, because the copy is.
+# 2. **The picture.** We solve for the picture that, blurred by the current kernel, is the given picture, and that is near the sharper patches.
+# 3. **The kernel.** We solve for the kernel between this picture and the given picture, as in the exercise.
+#
+# The library's function for step 1 has one search for nearest patches:
+
+# %%
+# NBVAL_CHECK_OUTPUT
+from dil_teach.classical.deblur import blind
+from dil_teach.classical.deblur.kernel_fit import fit_kernel
+from dil_teach.notebook import show_source
+
+show_source(blind.sharper_patches)
+
+# %% [markdown]
+# A wide kernel is hard to find at once.
+# Therefore the three steps begin with a small copy of the given picture, in which the kernel has only three pixels a side.
+# Each next level is larger by a factor of 4/3, and starts with the enlarged kernel and picture of the level before.
+# The next cell is the whole method:
+
+# %% tags=["algorithm"]
+SIZE = 17  # side of the kernel; the method does not know that the true one fits in 13
+
+
+def deblur_by_hand(given, size, rounds):
+    """The estimated kernel, and the picture and the kernel after each round."""
+    grey = given.mean(0, keepdim=True)
+    sharp, kernel, history = grey, torch.ones(1, 1), []
+    for side in blind.kernel_sizes(size):
+        blurred = resize(grey, side / size)
+        sharp = resize(sharp, size=blurred.shape[1:])
+        kernel = blind.enlarge_kernel(kernel, side)
+        for step in range(rounds):
+            part = blind.part_of_gradients(step / (rounds - 1))
+            target = blind.sharper_patches(sharp)
+            sharp = blind.deconvolve_near(blurred, kernel, target, blind.PRIOR)
+            kernel = fit_kernel(blurred, sharp, side, part)
+            history.append((sharp, kernel))
+    return kernel, history
+
+
+kernel, history = deblur_by_hand(given, SIZE, rounds)
+print(f"{len(history)} rounds on {len(history) // rounds} levels")
+
+# %% [markdown]
+# The method draws no random numbers, and the ground truth is not used.
+# It stops after a fixed number of rounds at each level (**stopping rule**).
+# Two details leave the paper: step 3 uses only the strongest slopes of the picture, as in @cho2009, because with all slopes most estimates fail; and it allows no negative weights.
+# The slider goes through the rounds; the true kernel stands beside.
+
+
+# %%
+def after_round(number):
+    sharp, found = history[number - 1]
+    square = resize((found / found.max())[None], size=(170, 170), kernel="nearest")
+    picture = resize(sharp, size=given.shape[1:]).clamp(0, 1)
+    true_square = F.pad(true_kernel, (2, 2, 2, 2))
+    return {
+        f"picture of step 2, kernel of {len(found)} x {len(found)}": picture,
+        "kernel of step 3": square.clamp(0, 1),
+        "true kernel": kernel_picture(true_square),
+    }
+
+
+# %%
+last = len(history)
+scrubbed = explore(
+    after_round,
+    {"number": Slider("Round", 1, last, last, 1)},
+    "Picture and kernel after round {number}, beside the true kernel: in early rounds "
+    "a soft picture and a blob of few large pixels, in late rounds a sharp picture and "
+    "a curved path",
+    examples=[{"number": n} for n in (rounds, last // 2, last)],
+)
+
+# %% [markdown]
+# On the first levels, the kernel is a blob that only shows the main direction of the shake.
+# On the finest level, the path of the true kernel is visible.
+# The picture of step 2 contains artefacts, because it is pulled towards patches; it is only a tool to find the kernel.
+#
+# ## The finish, and the control
+#
+# With the kernel, a [non-blind deconvolution](glossary.md#deconvolution) computes the final picture: here by [total variation](glossary.md#total-variation) with unknown borders [@almeida2013].
+# The same deconvolution with the *true* kernel is our [oracle](glossary.md#oracle): no blind method can expect more.
+# The control gets the same finish with a kernel that is not estimated from patches: a Gaussian with the variance of the true kernel, which is more than a blind method could know.
+
+# %%
+from dil_teach.image.kernel import gaussian_kernel
+from dil_teach.image.kernel_estimate import moments
+
+width = float(np.sqrt(np.trace(moments(true_kernel)[1]) / 2))
+gaussian = gaussian_kernel((width, width), size=13).float()
+results = {
+    "given": given,
+    "Gaussian (control)": deconvolve(given, gaussian),
+    "estimated kernel": deconvolve(given, kernel),
+    "true kernel (oracle)": deconvolve(given, true_kernel),
+}
+results = {title: image.clamp(0, 1) for title, image in results.items()}
+
+# %%
+show(
+    results | {"ground truth": truth},
+    alt="Given: blurred. Control: blurred, with ripples. Estimated kernel: the rim of "
+    "the cup and the spoon are sharp, with weak ghosts. True kernel: sharp. Ground "
+    "truth: sharp, with the grain of the table",
+    zoom=2 if side <= 224 else 1,
+)
+
+# %% [markdown]
+# A Gaussian of the right width does not help: the *shape* of the kernel is what counts.
+# With the estimated kernel, the outlines are sharp; near strong edges, weak ghosts remain where the kernel is wrong.
+# With the true kernel, the ghosts are gone, but the fine grain of the table is still missing: the blur has destroyed it, and no kernel brings it back.
+#
+# ## Exercise: the error ratio
+#
+# A PSNR would mix two errors: that of the kernel and that of the deconvolution.
+# The [error ratio](glossary.md#error-ratio) of Levin et al. [@levin2009] divides the squared error with the estimated kernel by the squared error with the true kernel.
+# A ratio of 1 is perfect.
+#
+# A blind method cannot know the *position* of the picture: a kernel moved to the left and a picture moved to the right explain the same photograph.
+# Therefore both pictures may be moved before they are compared.
+#
+# Write `error_ratio(blind_result, reference, truth, shifts)`.
+#
+# - `blind_result`, `reference`, `truth`: Float[Tensor, "c h w"], values in [0, 1].
+#   They are the results with the estimated and with the true kernel, and the ground truth.
+# - `shifts`: a list of pairs (down, right) in pixels, also fractions.
+#   `moved(image, shift)` returns the moved image.
+# - For each of the two results, take the smallest sum of squared errors over all shifts.
+#   Leave out a border of 8 pixels on each side.
+# - Returns the ratio of the two errors, a float without unit.
+#
+# Expected run time: a few milliseconds per shift.
+
+# %% tags=["exercise"]
+from dil_teach.classical.deblur.error_ratio import moved
+
+
+def error_ratio(blind_result, reference, truth, shifts):
+    ### BEGIN SOLUTION
+    def least(image):
+        errors = [moved(image, shift) - truth for shift in shifts]
+        return min(e[:, 8:-8, 8:-8].square().sum().item() for e in errors)
+
+    return least(blind_result) / least(reference)
+    ### END SOLUTION
+
+
+# %%
+check.error_ratio(error_ratio)
+
+# %% [markdown] tags=["hints"]
+# <details><summary>Hint 1</summary>
+#
+# You need the same computation for two images, so write a small function for it first.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# `image[:, 8:-8, 8:-8]` leaves out a border of 8 pixels.
+# Move the image first, and cut the border afterwards.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# `min(f(shift) for shift in shifts)` is the smallest value of `f` over all shifts.
+# `.item()` makes a number of a tensor with one value.
+#
+# </details>
+
+# %% [markdown]
+# Your function (or the library's, as long as the check does not pass) draws the error ratio after each round of the finest level.
+# To save time, the curve uses only shifts of half a pixel.
+
+# %%
+measured = check.error_ratio(error_ratio).state == "passed"
+ratio = error_ratio if measured else check.error_ratio.reference
+grid = [(y / 2, x / 2) for y in range(-2, 3) for x in range(-2, 3)]
+oracle = results["true kernel (oracle)"]
+finest = [found for _, found in history[-rounds:]]
+followed = [ratio(deconvolve(given, found), oracle, truth, grid) for found in finest]
+start_ratio = ratio(given, oracle, truth, grid)
+numbers = list(range(1, rounds + 1))
+lines = {
+    "estimated kernel": (numbers, followed),
+    "given picture": (numbers, rounds * [start_ratio]),
+    "true kernel": (numbers, rounds * [1.0]),
+}
+show(
+    curves(lines, "round on the finest level", "error ratio"),
+    alt=f"Error ratio against round: about {followed[0]:.1f} after the first round and "
+    f"{followed[-1]:.1f} after the last; the given picture is at {start_ratio:.0f}, far "
+    "above, and the true kernel at 1",
+)
+
+# %% [markdown]
+# The given picture has many times the error of the true kernel.
+# The estimated kernel removes most of this error; it stays above 1.
+# The curve need not fall in each round, because no step minimises this ratio: it needs the ground truth, which the method never sees.
+#
+# ### Who did the work
+#
+# | part | where it comes from |
+# |---|---|
+# | given | one blurred picture, and the largest side of the kernel (17 pixels) |
+# | start | the given picture, and a kernel of one pixel |
+# | the cue | sharper patches of the picture itself [@michaeli2014] |
+# | the choice of strong slopes | @cho2009; without it, most estimates fail |
+# | control with the same finish | a Gaussian with the variance of the true kernel |
+# | own output | the kernel |
+# | solved afterwards | the picture, by total variation [@almeida2013]; it gets nothing from the patches |
+# | oracle | the true kernel with the same finish |
+# | learned from other pictures | nothing |
+
+# %%
+from dil_teach.classical.deblur.error_ratio import error_ratio as exact_ratio
+from dil_teach.patches.recurrence import recurrence_score
+
+print(f"{'':24}error ratio   recurrence score")
+ratios = {}
+for title, image in (results | {"ground truth": truth}).items():
+    ratios[title] = exact_ratio(image, oracle, truth)
+    middle = image[:, 48:144, 48:144]
+    print(f"{title:24}{ratios[title]:11.2f}{recurrence_score(middle):19.2f}")
+
+# %% [markdown]
+# The table has one measure, the error ratio with shifts of an eighth of a pixel, and the [recurrence score](glossary.md#recurrence-score) of chapter 01 on the 96 x 96 pixels in the middle.
+# The recurrence score of the blurred picture is the highest: chapter 01 showed that the score hardly punishes blur.
+# A deblurred picture should come near the score of the ground truth, not above it.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+same = torch.equal(kernel, blind.estimate_blur(given, SIZE, rounds))
+estimated = ratios["estimated kernel"]
+claims = {
+    "our loop is the library's estimate_blur": same,
+    "the given picture has over 4 times the oracle's error": ratios["given"] > 4,
+    "the estimated kernel has at most 3 times the oracle's error": estimated <= 3,
+    "the estimate removes over half of the given picture's excess error": estimated - 1
+    < 0.5 * (ratios["given"] - 1),
+    "the Gaussian control is worse than the estimate": ratios["Gaussian (control)"]
+    > estimated,
+    "from the given picture itself, the kernel is one pixel": float(
+        solutions["from the given picture itself"].max()
+    )
+    > 0.8,
+}
+check_claims(claims, own)
+
+# %% [markdown]
+# ## The blur of the camera is not the kernel of super-resolution
+#
+# Chapter [09](09_zssr.ipynb) needs a kernel, too: the kernel that turns the unknown large picture into the given small picture.
+# Is it the blur of the camera, its *[point spread function](glossary.md#point-spread-function)* (PSF)?
+# Michaeli and Irani show that it is not [@michaeli2013].
+#
+# The large picture that we want is not the scene itself: it is the picture of a better camera, which has a blur as well, of half the width.
+# The kernel $k'$ between the two pictures adds only the *missing* blur.
+# Let $K(f)$ be the Fourier transform of the camera's blur, with the frequency $f$ on the grid of the large picture.
+# A blur of half the width has the transform $K(f/2)$, so
+#
+# $$K'(f) = \frac{K(f)}{K(f/2)} .$$
+#
+# For a Gaussian, variances subtract: $\sigma'^2 = \sigma^2 - (\sigma/2)^2$, so $k'$ is $\sqrt{3}/2 = 0.87$ times as wide as the PSF (question 3).
+# For a straight motion, $\sin x = 2 \sin(x/2) \cos(x/2)$ gives two points at half the length:
+
+# %%
+from dil_teach.image.kernel_estimate import kernel_between_scales
+
+straight = F.pad(torch.full((1, 9), 1 / 9), (8, 8, 12, 12)).double()
+oval = gaussian_kernel((3.0, 1.5), angle=0.6, size=25)
+pairs = {}
+for name, psf in {"motion": straight, "Gaussian": oval}.items():
+    pairs[f"{name}: PSF"] = kernel_picture(psf.float(), 8)
+    pairs[f"{name}: k'"] = kernel_picture(kernel_between_scales(psf).float(), 8)
+show(
+    pairs,
+    alt="Motion: the PSF is a horizontal line, and k' two points on it, half a length "
+    "apart. Gaussian: the PSF is an oblique oval, and k' a slightly smaller oval",
+)
+
+# %% [markdown]
+# A motion smears a point into a line, but between two scales the line becomes two points: two copies of a half line make a whole line.
+#
+# We measure this on one picture.
+# A large photograph plays the scene.
+# The camera's PSF has a standard deviation of two pixels of the large picture; the better camera has one of one pixel.
+# We enlarge the small picture with Gaussian kernels of several widths, by [back-projection](glossary.md#back-projection), and compare with the better camera's picture.
+
+# %% tags=["algorithm"]
+from dil_teach import blur_and_subsample, psnr
+from dil_teach.classical.back_projection import back_project
+
+scene = photo("camera", size=512)
+better = blur_and_subsample(scene, gaussian_kernel((2.0, 2.0), size=26), scale=2)
+small = blur_and_subsample(scene, gaussian_kernel((4.0, 4.0), size=52), scale=4)
+small = (small.clamp(0, 1) * 255).round() / 255
+first = resize(small, scale=2)
+
+
+@cache
+def with_width(width):
+    kernel = gaussian_kernel((width, width), size=26)
+    return back_project(first, small, kernel, 2).clamp(0, 1)
+
+
+widths = [1.2, 1.4, 1.6, round(3**0.5, 3), 1.85, 2.0, 2.2]
+gains = {w: psnr(with_width(w), better) for w in widths}
+for w, decibels in gains.items():
+    mark = {widths[3]: "  k' in theory", 2.0: "  the PSF"}.get(w, "")
+    print(f"width {w:5.3f} pixels: {decibels:6.2f} dB{mark}")
+
+# %%
+part = (80, 100, 64, 64)
+show(
+    {f"{w} pixels": with_width(w) for w in (1.2, widths[3], 2.0, 2.2)},
+    alt="A part of the picture, the cameraman's head, for four widths: 1.2 is soft; "
+    "1.732 is like the truth; 2.0 and 2.2 have ripples along the outlines",
+    truth=better,
+    crop=part,
+    zoom=4,
+)
+
+# %% [markdown]
+# The best width is that of $k'$, although the camera really blurs with the width of the PSF.
+# With the PSF, the result is *too* sharp, with ripples along the outlines: it undoes all of the blur, also the part that the better camera would have.
+# An estimator that compares an image with its smaller copy, as chapter [11](11_kernelgan.ipynb) does, sees $k'$ and never the PSF.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+best_length = max(percent, key=percent.get)
+claims = {
+    "blur of 2 pixels removes over half of the recurrence": recur[4] < recur[0] / 2,
+    "blur of 2 pixels: the quotient of squared slopes is near 1.78": abs(
+        sharper[4] - 16 / 9
+    )
+    < 0.06,
+    "the best candidate is 7, 9 or 11 pixels long": abs(best_length - LENGTH) <= 2,
+    "k' beats the PSF by over 1 dB": gains[widths[3]] > gains[2.0] + 1,
+    "no other width beats k'": max(gains, key=gains.get) == widths[3],
+}
+check_claims(claims, own)
+
+# %% [markdown]
+# ## When it fails
+#
+# We try three pictures that the method was not made for: a photograph that is already sharp, a blurred photograph with overexposed areas, and a plain wall.
+# Predict what a good method should do with each of them.
+
+# %%
+from dil_teach import DeblurSettings, deblur
+
+settings = DeblurSettings(size=SIZE, rounds=rounds)
+sharp_result = deblur(ours[:, 6:-6, 6:-6], settings)
+weights = blind.pixels_covered(sharp_result.kernel)
+print(f"sharp photograph: the kernel covers {weights:.1f} pixels,", end=" ")
+print("left as it is" if sharp_result.sharp else "deblurred")
+try:
+    deblur(torch.full((1, 192, 192), 0.5), settings)
+except ValueError as error:
+    print(f"plain wall: refused ({error})")
+
+# %% [markdown]
+# **A sharp photograph is left alone**: its estimated kernel covers only a few pixels, and the method returns the photograph itself.
+# (The number of covered pixels is 1 divided by the sum of the squared weights; below 8, the photograph counts as sharp.)
+# A plain wall is refused, because a picture without any pattern looks the same under every blur.
+#
+# Overexposure is worse, because nothing refuses it.
+# The camera cuts off all light above white *after* the blur, so $y = x * k$ is false in white areas.
+# We double the light of the scene:
+
+# %%
+lit = 2.2 * photograph
+bright = (blur(lit, true_kernel) + noise / 255).clamp(0, 1)
+bright_truth = lit[:, 6:-6, 6:-6].clamp(0, 1)
+bright_kernel = blind.estimate_blur(bright, SIZE, rounds)
+bright_results = {
+    "overexposed, given": bright,
+    "estimated kernel": deconvolve(bright, bright_kernel).clamp(0, 1),
+    "true kernel": deconvolve(bright, true_kernel).clamp(0, 1),
+}
+show(
+    bright_results,
+    alt="The overexposed picture: blurred; deblurred with the estimated kernel and with "
+    "the true kernel, both with dark and bright ripples around the white areas",
+    truth=bright_truth,
+    zoom=2 if side <= 224 else 1,
+)
+
+# %% [markdown]
+# Even with the true kernel, ripples surround the white areas, because the deconvolution believes in light that the camera cut off.
+# So do not deblur a photograph with overexposed lamps or windows; crop them away first.
+# Blur that differs from place to place (a moving object, a rotating camera, depth of field) has no single kernel, and fails as well.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+normal = psnr(oracle, truth) - psnr(given, truth)
+lost = psnr(bright_results["true kernel"], bright_truth) - psnr(bright, bright_truth)
+claims = {
+    "the sharp photograph is left alone": sharp_result.sharp,
+    "overexposure: the true kernel gains under half of its gain before": lost
+    < normal / 2,
+}
+check_claims(claims, own)
+
+# %% [markdown]
+# ## On your own
+#
+# - On the command line, `dil-teach deblur PHOTO.jpg sharp.png --size 31` deblurs a photograph with an unknown kernel, and writes the kernel beside it.
+#   Downscale a full-size photograph first, so that the blur fits in 31 pixels.
+# - Upload a photograph of leaves or grass as the sharp photograph of this chapter.
+#   Its patches look alike but do not recur (chapter 01): which error ratio do you expect?
+# - Set `LENGTH` to 5 and to 13 in the experiment with candidates.
+#
+# ## Summary
+#
+# - In a sharp photograph, small patches recur at the next smaller scale.
+#   Blur removes this recurrence, because the blur does not scale with the scene.
+# - With a known sharp picture, the kernel follows from one linear system.
+#   With the blurred picture in its place, the answer is 'no blur', without any error.
+# - Blind deblurring alternates three steps from coarse to fine: sharper patches from the smaller copy, the picture, the kernel.
+# - The error ratio compares the result with what the true kernel would reach.
+# - The kernel of super-resolution is narrower than the blur of the camera: $K'(f) = K(f) / K(f/2)$.
+#
+# ## References
