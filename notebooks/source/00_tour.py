@@ -412,7 +412,7 @@ check_claims(claims, own)  # the claims may not hold for your own photograph
 # | 04 completion | can an image fill its own hole? | planned |
 # | [05 retargeting with patches](05_retargeting_with_patches.ipynb) | what makes two images alike? | ready |
 # | 06 fractals and classical super-resolution | is an image its own codebook? | planned |
-# | 07 blur | which kernel made this image? | planned |
+# | [07 blur](07_blur.ipynb) | which kernel made this image? | ready |
 # | [08 haze](08_haze.ipynb) | what does fog do to recurrence? | ready |
 # | [09 ZSSR](09_zssr.ipynb) | can a network learn from one image alone? | ready |
 # | [10 inside against outside](10_inside_against_outside.ipynb) | who wins, and when? | ready |
