@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import log10
 
 import torch
 import torch.nn.functional as F
@@ -128,19 +129,6 @@ NEAR, FAR = TRUTH + NOISE, moved(TRUTH + 2 * NOISE.flip(1), (0.5, -1.0))
 FRAMED = TRUTH + F.pad(NOISE[:, 8:-8, 8:-8], (8, 8, 8, 8), value=1.0)
 
 
-def _roots(*given: Tensor) -> float:
-    return _ratio(*given) ** 0.5  # type: ignore[arg-type]
-
-
-def _swapped(blind: Tensor, reference: Tensor, *more: Tensor) -> float:
-    return _ratio(reference, blind, *more)  # type: ignore[arg-type]
-
-
-def _decibels(*given: Tensor) -> float:
-    ratio = torch.tensor(_ratio(*given))  # type: ignore[arg-type]
-    return float(10 * ratio.log10())
-
-
 def _absolute(blind: Tensor, reference: Tensor, truth: Tensor, shifts: Shifts) -> float:
     inside = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
     least = [
@@ -164,11 +152,11 @@ error_ratio = Exercise(
         Case((NEAR, FAR, TRUTH, AROUND)),
     ],
     {
-        "Use the squared error, not its root.": _roots,
+        "Use the squared error, not its root.": lambda *g: _ratio(*g) ** 0.5,
         "Use squared errors, not absolute errors.": _absolute,
         "Divide the error of `blind` by that of `reference`, not the other way "
-        "round.": _swapped,
-        "Return the ratio, not its logarithm.": _decibels,
+        "round.": lambda b, r, t, s: _ratio(r, b, t, s),
+        "Return the ratio, not its logarithm.": lambda *g: 10 * log10(_ratio(*g)),
         "You compare the border as well. Leave out 8 pixels on each side.": partial(
             _ratio, border=0
         ),
