@@ -16,7 +16,7 @@ def truth() -> torch.Tensor:
 def test_a_shift_is_found_and_costs_little(truth, shift):
     error, found = smallest_error(moved(truth, shift), truth)
     assert found == pytest.approx((-shift[0], -shift[1]))
-    assert error < 0.05 * float((truth - moved(truth, (1.0, 0.0))).square().mean())
+    assert error < 0.2 * float((truth - moved(truth, (1.0, 0.0))).square().mean())
 
 
 def test_a_whole_shift_moves_pixels(truth):
