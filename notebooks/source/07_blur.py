@@ -131,15 +131,16 @@ show(
 
 # %% [markdown]
 # Each pixel of the given picture is the mean of the scene along the white path.
-# Blind deblurring gets only the picture on the left: neither the kernel nor the ground truth.
+# Blind deblurring gets only the given picture: neither the kernel nor the ground truth.
 #
 # ## Predict first
 #
 # Write down your answers to these three questions; the chapter tests each answer.
 #
 # 1.
-#    You blur a photograph more and more, and search each patch of the photograph in a copy at three quarters of the size.
-#    Do the nearest patches get sharper or softer than the patch itself?
+#    You blur a photograph more and more, and make a copy at three quarters of its size each time.
+#    In which of the two are the edges sharper, measured in pixels?
+#    Does a patch of the photograph still find its like in the copy?
 # 2.
 #    A blurred photograph can be explained by a sharp scene and a wide kernel.
 #    It can also be explained by a blurred scene and a kernel of a single pixel.
@@ -636,8 +637,8 @@ lines = {
 show(
     curves(lines, "round on the finest level", "error ratio"),
     alt=f"Error ratio against round: about {followed[0]:.1f} after the first round and "
-    f"{followed[-1]:.1f} after the last; the given picture is at {start_ratio:.0f}, far "
-    "above, and the true kernel at 1",
+    f"{followed[-1]:.1f} after the last; the given picture is at {start_ratio:.0f}, "
+    "far above, and the true kernel at 1",
 )
 
 # %% [markdown]
@@ -668,8 +669,8 @@ print(f"{'':24}error ratio   recurrence score")
 ratios, least = {}, smallest_error(oracle, truth)[0]
 for title, image in (results | {"ground truth": truth}).items():
     ratios[title] = smallest_error(image, truth)[0] / least
-    middle = image[:, 48:144, 48:144]
-    print(f"{title:24}{ratios[title]:11.2f}{recurrence_score(middle):19.2f}")
+    score = recurrence_score(image[:, 48:144, 48:144])
+    print(f"{title:24}{ratios[title]:11.2f}{score:19.2f}")
 
 # %% [markdown]
 # The table has one measure, the error ratio with shifts of an eighth of a pixel, and the [recurrence score](glossary.md#recurrence-score) of chapter 01 on the 96 x 96 pixels in the middle.
@@ -731,7 +732,8 @@ def between_scales(psf, damping=1e-6):
 
 
 # %%
-straight = F.pad(torch.full((1, 9), 1 / 9), (8, 8, 12, 12)).double()
+line = torch.tensor([[0.5, 1, 1, 1, 1, 1, 1, 1, 0.5]]).double() / 8  # 8 pixels long
+straight = F.pad(line, (8, 8, 12, 12))
 oval = gaussian_kernel((3.0, 1.5), angle=0.6, size=25)
 pairs = {}
 for name, psf in {"motion": straight, "Gaussian": oval}.items():
@@ -745,6 +747,7 @@ show(
 
 # %% [markdown]
 # A motion smears a point into a line, but between two scales the line becomes two points: two copies of a half line make a whole line.
+# (The points have a weak halo, because the motion is stored on whole pixels.)
 #
 # We measure this on one picture.
 # A large photograph plays the scene.
@@ -853,8 +856,8 @@ bright_results = {
 # %%
 show(
     bright_results,
-    alt="The overexposed picture: blurred; with the estimated kernel, with false edges; "
-    "with the true kernel, coloured ripples cross the white areas; and the ground truth",
+    alt="The overexposed picture: blurred; with the estimated kernel, hardly sharper; "
+    "with the true kernel, coloured ripples cross the white areas; and ground truth",
     truth=bright_truth,
     crop=(24, 24, 128, 128),
     zoom=2,
