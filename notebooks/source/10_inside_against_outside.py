@@ -788,7 +788,7 @@ print(f"ZSSR is better than EDSR+ on {len(won)} of {len(case_1)}: {', '.join(won
 #
 # ### Case 2: another kernel
 #
-# Each photograph was blurred by one random Gaussian kernel, or by one of the eight camera shakes that @levin2009 recorded.
+# Each row of the record is one photograph with one kernel: a random Gaussian, or one of the eight camera shakes that @levin2009 recorded.
 
 # %%
 KERNELS = ("bicubic assumed", "estimated kernel", "true kernel")
@@ -1002,9 +1002,10 @@ show(
 )
 
 # %% [markdown]
-# The network learns the new kernel within seconds, and at the same time gets worse for the old kernel.
+# Within seconds, the network gets better for the new kernel, and at the same time worse for the old kernel.
+# (This training is short, so the curve does not show how good such a network can become; the record below has a longer training.)
 # So the objection is right: an external network does not have to assume bicubic downscaling.
-# But its weights assume *one* degradation, whichever it is.
+# But the weights of such a network assume *one* degradation, whichever it is.
 #
 # The benchmark did the same with EDSR and its own training photographs, for the kernels of four photographs, and compared it with ZSSR with the same kernel:
 
