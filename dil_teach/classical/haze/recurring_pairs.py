@@ -15,10 +15,10 @@ The line through their mean colours leads to the airlight:
     A     = (mean_far - ratio * mean_near) / (1 - ratio)
 
 Departures from the paper, whose weights of the pairs we could not look up: all values
-are in linear light. In most pairs, both patches are at one distance, and their
-contrasts differ in the clear scene. So only pairs of low ratio vote for the airlight,
-and the votes are fitted by iteratively reweighted least squares. Constants were chosen
-on the practice scenes of ``data/render_scenes.py --practice``.
+are in linear light. In many pairs, the contrasts already differ in the scene without
+haze, and such pairs vote for a wrong airlight. So only pairs of low ratio vote, and the
+votes are fitted by iteratively reweighted least squares. Constants were chosen on the
+practice scenes of ``data/render_scenes.py --practice``.
 """
 
 from typing import NamedTuple
