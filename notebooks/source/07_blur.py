@@ -47,7 +47,7 @@ start(budget, seconds={"quick": 30, "standard": 50, "full": 120})
 # To use your own photograph, press the button and choose a file.
 # Then select the cell below the button, and choose *Run > Run Selected Cell and All Below*.
 # Choose a *sharp* photograph: the chapter blurs it, so that the true kernel is known.
-# At the end of the chapter, you can also deblur a photograph whose blur is really unknown.
+# (The section 'On your own' names the command for a photograph whose blur is really unknown.)
 
 # %%
 from dil_teach.notebook import upload
@@ -231,6 +231,7 @@ blurring = explore(
 # Without blur, about a quarter of the detailed patches is there.
 # With blur, the histogram moves to the right, and most of these patches are gone: **blur removes recurrence across scales.**
 # Within the photograph, everything is blurred alike, so patches still find their neighbours there; that is why we divide by the distance within.
+# (The recurrence score of chapter 01 hardly changes, because its threshold also falls when blur lowers the contrast of a patch.)
 #
 # ## Theory: sharper at the coarser scale
 #
@@ -324,7 +325,7 @@ tried = explore(
 # %% [markdown]
 # Length 1 leaves the picture as it is: it is blurred, and few patches recur.
 # A candidate that is too long makes dark and bright copies of each edge.
-# These copies are sharp and similar to each other, so the percentage falls only to about 25%: the score finds the peak, but it does not measure how bad a picture is.
+# These copies are sharp and similar to each other, so the percentage stays above 20%: the score finds the peak, but it does not measure how bad a picture is.
 # The percentage is highest near the true length of nine pixels, where the picture is also the best; nobody told the score what the truth is.
 #
 # Trying all kernels is impossible: a kernel of 13 x 13 pixels has 169 unknown weights.
@@ -712,7 +713,7 @@ check_claims(claims, own)
 # $$K'(f) = \frac{K(f)}{K(f/2)} .$$
 #
 # For a Gaussian, variances subtract: $\sigma'^2 = \sigma^2 - (\sigma/2)^2$, so $k'$ is $\sqrt{3}/2 = 0.87$ times as wide as the PSF (question 3).
-# For a straight motion, $\sin x = 2 \sin(x/2) \cos(x/2)$ gives two points at half the length:
+# For a straight motion, $\sin x = 2 \sin(x/2) \cos(x/2)$ gives two points at a distance of half the length:
 
 
 # %%
@@ -839,7 +840,7 @@ print(f"clear sky: the kernel covers {sky_weights:.0f} of {SIZE**2} pixels")
 #
 # Overexposure is not refused, either.
 # The camera cuts off all light above white *after* the blur, so $y = x * k$ is false in white areas.
-# We double the light of the scene:
+# We multiply the light of the scene by 2.2:
 
 # %%
 START = "overexposed, given"
@@ -890,11 +891,12 @@ check_claims(claims, own)
 #   Downscale a full-size photograph first, so that the blur fits in 31 pixels.
 # - Upload a photograph of leaves or grass as the sharp photograph of this chapter.
 #   Its patches look alike but do not recur (chapter 01): which error ratio do you expect?
+# - `benchmarks/deblur.py` measures the method with real camera shakes that Levin et al. recorded.
 # - Set `LENGTH` to 5 and to 13 in the experiment with candidates.
 #
 # ## Summary
 #
-# - In a sharp photograph, small patches recur at the next smaller scale.
+# - In a sharp photograph, many small patches recur at the next smaller scale.
 #   Blur removes this recurrence, because the blur does not scale with the scene.
 # - With a known sharp picture, the kernel follows from one linear system.
 #   With the blurred picture in its place, the answer is 'no blur', without any error.
