@@ -13,7 +13,7 @@ from dil_teach.image.kernel_estimate import moments
 
 REACH = 7.5  # pixels from the centre of mass to the edge of a panel
 PANEL, GAP = 2.56, 0.12  # inches: side of a panel, and the space between two panels
-LEFT, RIGHT, TOP, BOTTOM = 0.35, 0.85, 0.3, 0.45  # inches: margins; RIGHT has the bar
+LEFT, RIGHT, TOP, BOTTOM = 0.5, 0.85, 0.3, 0.45  # inches: margins; RIGHT has the bar
 TICKS = (-6, -3, 0, 3, 6)
 COLOURS = "PuOr_r"  # colour-safe: orange for positive weights, purple for negative
 
@@ -69,6 +69,7 @@ def kernels(
         axes.tick_params(labelsize=8, labelleft=place == 0)
         axes.set_xticks(TICKS)
         axes.set_yticks(TICKS)
+    figure.axes[0].set_ylabel("pixels", fontsize=8, labelpad=1)
     colours = ScalarMappable(Normalize(-1, 1), COLOURS)
     bar = figure.colorbar(colours, figure.add_axes((end / width, bottom, 0.015, tall)))
     bar.ax.tick_params(labelsize=8)
