@@ -29,7 +29,7 @@
 # **What you need**: chapter [09](09_zssr.ipynb), and the terms [generator](glossary.md#generator) and [discriminator](glossary.md#discriminator) of a [GAN](glossary.md#gan).
 # You should also know that a blur multiplies the Fourier transform of an image by the transform of the kernel.
 # No GPU is needed.
-# Reading takes 45 minutes, and computing takes less than 40 seconds (*Run > Run All Cells*).
+# Reading takes 45 minutes, and computing takes less than a minute (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"
@@ -40,7 +40,7 @@ import torch
 from dil_teach.notebook import check_claims, device, start
 
 seed = 0
-start(budget, seconds={"quick": 35, "standard": 90, "full": 200})
+start(budget, seconds={"quick": 45, "standard": 90, "full": 200})
 
 # %% [markdown]
 # The setting `budget` changes sizes and numbers of training steps, but never the method.
@@ -650,9 +650,9 @@ show(
     kernels(
         {f"{m}, error {error[m]:.2f}": estimated[m] for m in finished}, true_kernel
     ),
-    alt=f"Three kernels with ellipses: by KernelGAN with error {error['KernelGAN']:.2f}; "
-    f"by the sliced Wasserstein distance with error {error['sliced Wasserstein']:.2f}; "
-    "and the true kernel, an oblique oval",
+    alt="Three kernels with ellipses: KernelGAN, with the error "
+    f"{error['KernelGAN']:.2f}; sliced Wasserstein distance, with the error "
+    f"{error['sliced Wasserstein']:.2f}; and the true kernel, an oblique oval",
 )
 
 # %% [markdown]
