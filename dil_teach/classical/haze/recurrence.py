@@ -210,7 +210,8 @@ def pair_differences(pairs: Pairs, shape: torch.Size) -> sparse.csr_matrix:
             row = row.long().clamp(0, height - 1)
             column = column.long().clamp(0, width - 1)
             places.append((row * width + column).numpy())
-        differences = differences + _differences(*places, height * width) / 9
+        far, near = places
+        differences = differences + _differences(far, near, height * width) / 9
     return differences
 
 
