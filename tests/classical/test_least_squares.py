@@ -86,3 +86,13 @@ def test_motion_inverts_contrast_and_a_gaussian_does_not():
     assert inverts_contrast(motion(12))
     assert not inverts_contrast(motion(1))
     assert not inverts_contrast(gaussian_kernel((2.5, 1.0), 0.4, size=26))
+
+
+def test_a_small_negative_response_of_an_estimate_is_not_an_inversion():
+    # a Gaussian plus a horizontal wave of period 4: its response there is -0.09
+    estimate = gaussian_kernel((2.5, 2.5), size=16)
+    wave = torch.cos(torch.pi / 2 * (torch.arange(16) - 7.5)) * gaussian_kernel(
+        (2.5, 2.5), size=16
+    )
+    assert not inverts_contrast(estimate - 0.18 * wave)
+    assert inverts_contrast(estimate - 0.6 * wave)
