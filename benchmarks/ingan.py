@@ -143,7 +143,7 @@ def twice_as_wide(
 ) -> tuple[Image, dict]:
     """The output of the coarsest level after `steps` steps, and its record.
 
-    The larger images are computed on a GPU if there is one.
+    If the coarsest level is larger than the default, a GPU is used if there is one.
     """
     torch.set_num_threads(1)
     gpu = settings.coarsest > InGANSettings().coarsest and torch.cuda.is_available()

@@ -163,7 +163,8 @@ def denoised(image: Image, sigma: float) -> Image:
     pixels = image.permute(1, 2, 0).double().numpy()
     how = {"patch_size": 5, "patch_distance": 6, "h": 0.8 * sigma, "sigma": sigma}
     calm = denoise_nl_means(pixels, **how, fast_mode=True, channel_axis=-1)
-    calm = np.asarray(calm).reshape(pixels.shape)  # grey ones lose the last axis
+    # denoise_nl_means drops the channel axis of a grey image
+    calm = np.asarray(calm).reshape(pixels.shape)
     return torch.from_numpy(calm).float().permute(2, 0, 1).clamp(0, 1)
 
 

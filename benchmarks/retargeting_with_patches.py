@@ -58,7 +58,7 @@ def bicubic(image: Image, size: tuple[int, int]) -> Image:
 
 
 def tiled(image: Image, size: tuple[int, int]) -> Image:
-    """Two copies of the image side by side, or its middle part."""
+    """Copies of the image side by side; the middle part if the result is narrower."""
     if size[1] < image.shape[-1]:
         left = (image.shape[-1] - size[1]) // 2
         return image[..., left : left + size[1]]

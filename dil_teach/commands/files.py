@@ -119,7 +119,7 @@ def check_output(
 def check_format(
     out: Path, image: Path, size: Sequence[int], alpha: "Tensor | None"
 ) -> None:
-    """Raise a ValueError if the format that ``out`` names cannot hold the picture."""
+    """Raise a ValueError if the file format of ``out`` cannot store the picture."""
     check_suffix(out, FORMATS)
     suffix = out.suffix.lower()
     if alpha is not None and suffix in OPAQUE:

@@ -100,8 +100,9 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     :func:`dil_teach.image.resize.blur_and_subsample` puts the middle of the array at HR
     coordinate s*i + (s-1)/2. To reach this coordinate without interpolation, the array
     needs even sides for an even scale, and odd sides for an odd scale. If necessary,
-    zeros are added *at the end*. So the 9 x 9 kernels of the ZSSR authors for scale 2
-    are not shifted (centre of mass near 4.5). For fractional scales, sides become odd.
+    zeros are added *at the end*. For example, the ZSSR authors' 9 x 9 kernels for scale
+    2 have their centre of mass near 4.5, which is the middle of the new 10 x 10 array,
+    so these kernels are not shifted. For fractional scales, sides become odd.
 
     Parameters
     ----------

@@ -102,7 +102,9 @@ def png_address(image: Image) -> str:
 
 def side_by_side(blocks: Iterable[str]) -> str:
     """Place blocks of HTML in a row, which wraps on a narrow page."""
-    items = "".join(f'<div style="flex:0 1 auto;max-width:100%">{block}</div>' for block in blocks)
+    items = "".join(
+        f'<div style="flex:0 1 auto;max-width:100%">{block}</div>' for block in blocks
+    )
     return f'<div style="display:flex;flex-wrap:wrap;gap:1em">{items}</div>'
 
 

@@ -223,7 +223,8 @@ def before_after(
         edge = round(position * width)
         picture = torch.cat([left[:, :, :edge], right[:, :, edge:]], dim=2)
         if 0 < edge < width:
-            picture[:, :, edge - 1] = 0  # a black and a white line are always visible
+            # a black line beside a white line is visible on any picture
+            picture[:, :, edge - 1] = 0
             picture[:, :, edge] = 1
         return picture
 

@@ -201,7 +201,8 @@ def _with_tensors(tree: Any, tensors: dict[str, Tensor]) -> Any:
         for name, value in getattr(kind, "CONSTANT", {}).items():
             if (saved := fields.pop(name, value)) != value:
                 raise ValueError(
-                    f"expected {name} = {value}, the only value now, got {saved}"
+                    f"expected {name} = {value}, because this version supports no "
+                    f"other value, got {saved}"
                 )
         return kind(**fields)
     if "function" in tree:

@@ -30,7 +30,8 @@ windows change the power below this band."""
 ANGLES = 12
 """Number of orientations with a constant of their own; others are interpolated."""
 LEAKAGE = 0.8
-"""Standard deviation, in frequencies, of the blur of a spectrum by the windows."""
+"""The windows blur the spectrum: the standard deviation of this blur, in steps of the
+discrete spectrum."""
 FLOOR = 1e-3
 """Smallest power of a kernel: where it is weaker, noise and aliasing dominate."""
 ROUNDS = 4
@@ -82,7 +83,7 @@ def smooth_terms() -> tuple[Bool[np.ndarray, "n n"], Float[np.ndarray, "m terms"
     """The frequencies that are fitted, and the terms of a scene with a Gaussian blur.
 
     Half of the frequencies are enough, because a power spectrum is symmetric. The terms
-    are the constants of the orientations, log |f|, x^2, 2 x y and y^2.
+    are one constant for each orientation, log |f|, x^2, 2 x y and y^2.
     """
     f = np.fft.fftfreq(WINDOW)
     y, x = np.meshgrid(f, f, indexing="ij")

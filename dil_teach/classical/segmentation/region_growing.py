@@ -112,8 +112,9 @@ def start_segmentation(
 def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
     """Cut a mask in [0, 1], given a new log-likelihood ratio of the foreground.
 
-    The ratio may have any unit, because it is scaled. The mask is cut along edges, has
-    the size of the given pictures, and in a video is averaged along the motion.
+    The ratio may be multiplied by any positive number, because this function scales it.
+    The mask is cut along edges, has the size of the given pictures, and in a video is
+    averaged along the motion.
     """
     small, hints = start.small, (start.foreground, start.background)
     evidence = scaled(evidence)

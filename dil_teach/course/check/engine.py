@@ -110,7 +110,7 @@ def as_numbers(result: Any, wanted: Sequence, *arguments: Any) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Arguments for the answer. The result must equal the expected result."""
+    """Arguments for the student's function. Its result must equal the expected one."""
 
     arguments: tuple
     hint: str | Callable[[Any], str] = ""

@@ -65,7 +65,7 @@ invert = Exercise(
         "You changed all signs. The inverse of doubling is halving.": torch.neg,
     },
     "A map followed by its inverse changes nothing. The reconstruction loss is 0 if "
-    "the same holds for the picture.",
+    "the picture, too, is unchanged after the map and its inverse.",
 )
 
 

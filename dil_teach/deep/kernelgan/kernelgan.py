@@ -1,9 +1,10 @@
 """KernelGAN: Blind Super-Resolution Kernel Estimation using an Internal-GAN.
 
-Bell-Kligler, Shocher and Irani, NeurIPS 2019. The image I was made with an unknown blur
-kernel. A generator G makes crops of I two times smaller, and a discriminator D tries to
-tell patches of G(I) from patches of I. Patches recur at smaller scales, so G deceives D
-best if it blurs almost as the unknown kernel did. The objective is
+Bell-Kligler, Shocher and Irani, NeurIPS 2019. The given image, I, was downscaled with
+an unknown blur kernel. A generator G makes crops of I two times smaller, and a
+discriminator D tries to tell patches of G(I) from patches of I. Patches recur at
+smaller scales, so G deceives D best if it blurs almost as the unknown kernel did. The
+objective is
 
     min over G, max over D of  E | D(patch of I) | + E | 1 - D(patch of G(I)) |  +  R(k)
 
@@ -239,7 +240,7 @@ class KernelGAN:
         return self.discriminator(add_noise(crops, NOISE, self.rng))
 
     def raw_kernel(self) -> Float[Tensor, "13 13"]:
-        """The average of the generator's kernel, with sum 1.
+        """The generator's kernel, averaged over the training steps, with sum 1.
 
         It is narrower than the unknown kernel: for a Gaussian, the ideal k has 3/4 of
         the covariance. It is not centred, and some weights are negative.

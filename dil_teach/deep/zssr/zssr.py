@@ -181,7 +181,8 @@ class ZSSR:
             self.network.parameters(), image.device, betas=(0.9, 0.99)
         )
         self.windows = windows(image, self.rng)
-        self.images = list(self.windows)  # sources of the fathers, enlarged by stages
+        # fathers are cut from these images; each stage replaces them by larger ones
+        self.images = list(self.windows)
         self.fathers = self._fathers()
 
     done = all_steps_taken
