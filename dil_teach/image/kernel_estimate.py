@@ -94,7 +94,7 @@ def moments(
 ) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2 2"]]:
     """The centre of mass (x, y) of a kernel in pixels, and its covariance matrix.
 
-    The covariance is [[xx, xy], [xy, yy]] in square pixels.
+    The covariance is [[xx, xy], [xy, yy]] in pixels².
     """
     weights = check_kernel(kernel)
     y, x = np.indices(weights.shape).reshape(2, -1)
@@ -109,8 +109,7 @@ def gaussian_of(
 ) -> Float[Tensor, "size size"]:
     """The Gaussian kernel of a covariance matrix [[xx, xy], [xy, yy]].
 
-    Variances below 0.1 square pixels, which no array of pixels can represent, become
-    0.1.
+    Variances below 0.1 pixels², which no array of pixels can represent, become 0.1.
     """
     variances, axes = np.linalg.eigh(covariance)
     first, second = np.sqrt(variances.clip(0.1))

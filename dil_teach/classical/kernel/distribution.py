@@ -44,7 +44,7 @@ JUDGED = 4096
 """For given kernels, :meth:`KernelByDistribution.distance` tries these contrasts, and
 uses this number of patches."""
 START = 2.0
-"""Variance of the initial Gaussian kernel, in square pixels."""
+"""Variance of the initial Gaussian kernel, in pixels²."""
 MIXED = 3.0
 """Mean number of whitened components in a direction. If all 49 are mixed, every
 direction shows nearly the same average over frequencies."""

@@ -17,14 +17,14 @@ linear system with a row for each weight of k. No R_j is built:
 Departures from the paper:
 
 - Patches are compared by their gradients. Grey values are mostly low frequencies, which
-  show no blur: with them the variances of k were 2 to 4 square pixels too large on four
-  pictures of BSD200, with gradients at most 0.4.
+  show no blur: with them the variances of k were 2 to 4 pixels² too large on four
+  pictures of BSD200, with gradients at most 0.4 pixels² too large.
 - The weights of k are not negative.
 - The result is k without weak weights. In theory it is narrower than the unknown kernel
   (:mod:`dil_teach.image.kernel_estimate`). But the least squares widen k, because
   patches recur only approximately, and the two errors nearly cancel: the correction by
-  theory made the error of the covariance larger: 0.65 instead of 0.52 square pixels on
-  ten pictures with Gaussian blur. The power spectrum's error there was 0.36.
+  theory made the error of the covariance larger: 0.65 instead of 0.52 pixels² on ten
+  pictures with Gaussian blur. The power spectrum's error there was 0.36 pixels².
 """
 
 import dataclasses
@@ -219,7 +219,7 @@ class KernelByRecurrence:
         It is the cosine of the angle between them. The blur is the same in both halves,
         but the scene is not. A low value says that the scene made the estimate. A high
         value does not prove the estimate: on 22 pictures of BSD200 it was 0.94 or more,
-        also where the variances were 4 square pixels too large.
+        also where the variances were 4 pixels² too large.
         """
         return float(self.agreement)
 
