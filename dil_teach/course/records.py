@@ -107,7 +107,7 @@ def gain_figure(
                 ends = [height - 0.14, height + 0.14]
                 axes.plot([mean(gains)] * 2, ends, color=colour, linewidth=3)
     axes.set(yticks=range(len(cases)), yticklabels=list(cases), xlabel=xlabel)
-    axes.set_ylim(len(cases) - 0.5, -0.5)
+    axes.set_ylim(max(len(cases), 1) - 0.5, -0.5)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", alpha=0.3)
     if groups:

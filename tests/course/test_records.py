@@ -51,6 +51,7 @@ def test_a_table_has_means_spreads_and_wins():
     assert table([], ("ZSSR",), "EDSR+") == "This record does not exist yet."
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("cases", [{}, {"none": {"g": []}}, {"one": {"g": [1.0]}}])
 def test_a_figure_of_few_rows_can_be_drawn(cases):
     axes = gain_figure(cases, "gain [dB]").axes[0]
