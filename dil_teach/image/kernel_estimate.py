@@ -25,13 +25,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dil_teach.image.convention import Image, check_image, check_not_flat
 from dil_teach.image.kernel import (
     Kernel2d,
     centre_kernel,
     check_kernel,
     gaussian_kernel,
 )
+from dil_teach.image.metrics import luma
 
+MIN_SIDE = 64
+"""Smallest side in pixels of an image whose patches show its blur kernel."""
 LEVELS = 6
 """Number of factors of the product; the sixth changes the covariance by 0.1%."""
 NEGLIGIBLE = 0.1, 0.05
@@ -39,6 +43,17 @@ NEGLIGIBLE = 0.1, 0.05
 fraction before the product, and below the second after the product. We remove more
 weights than noise causes, because the weak tails of an estimate make the kernel too
 wide. With such a kernel, ZSSR can be worse than with bicubic downscaling."""
+
+
+def checked_luma(image: Image) -> Float[Tensor, "1 h w"]:
+    """The luma of an image, in which an estimator compares patches.
+
+    A ValueError is raised if the image is not grey or RGB in [0, 1], if a side is
+    shorter than 64 pixels, or if all pixels are equal (up to one grey level).
+    """
+    check_image(image, min_side=MIN_SIDE)
+    check_not_flat(image, span=1.5 / 255)
+    return luma(image.detach()).float()
 
 
 def finish(raw: Kernel2d) -> Float[Tensor, "_kh _kw"]:

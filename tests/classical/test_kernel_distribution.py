@@ -78,19 +78,6 @@ def test_resuming_equals_never_stopping(blurred, tmp_path):
     assert torch.equal(fit(KernelByDistribution(low, TINY)).raw_kernel(), whole)
 
 
-@pytest.mark.parametrize(
-    ("image", "said"),
-    [
-        (torch.full((3, 80, 80), 0.5), "the same at all pixels"),
-        (torch.rand(3, 30, 80), "at least 64 x 64"),
-        (torch.full((3, 80, 80), torch.nan), "NaN"),
-    ],
-)
-def test_bad_images_are_refused(image, said):
-    with pytest.raises(ValueError, match=said):
-        KernelByDistribution(image)
-
-
 @pytest.mark.parametrize("nonsense", [{"steps": 0}, {"patches": 1}, {"directions": 0}])
 def test_unusable_settings_are_refused(nonsense):
     with pytest.raises(ValueError, match="settings: expected"):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from dil_teach import KernelByDistribution, KernelByRecurrence
 from dil_teach.image.kernel import gaussian_kernel
 from dil_teach.image.kernel_estimate import (
     finish,
@@ -86,3 +87,17 @@ def test_small_weights_are_removed():
 def test_a_kernel_without_a_positive_sum_is_refused():
     with pytest.raises(ValueError, match="positive sum"):
         finish(torch.zeros(13, 13))
+
+
+@pytest.mark.parametrize("estimator", [KernelByDistribution, KernelByRecurrence])
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (torch.full((3, 80, 80), 0.5), "the same at all pixels"),
+        (torch.rand(3, 30, 80), "at least 64 x 64"),
+        (torch.full((3, 80, 80), torch.nan), "NaN"),
+    ],
+)
+def test_estimators_refuse_bad_images(estimator, image, said):
+    with pytest.raises(ValueError, match=said):
+        estimator(image)

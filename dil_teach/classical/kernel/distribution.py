@@ -22,10 +22,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dil_teach.image.convention import Image, check_image, check_not_flat
+from dil_teach.image.convention import Image
 from dil_teach.image.kernel import Kernel2d, check_kernel, gaussian_kernel
-from dil_teach.image.kernel_estimate import finish
-from dil_teach.image.metrics import luma
+from dil_teach.image.kernel_estimate import checked_luma, finish
 from dil_teach.patches.extract import extract_patches
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import adam, schedule, set_learning_rate
@@ -33,8 +32,6 @@ from dil_teach.training.settings import budget, check_settings
 
 SIDE = 13
 """Side of the kernel in pixels, as in KernelGAN."""
-MIN_SIDE = 64
-"""Smallest side of the image in pixels."""
 NOISE = 2 / 255
 """Standard deviation of the noise on all patches, in [0, 1]. Without this noise, the
 distributions also differ because downscaling averages the rounding errors of the
@@ -103,13 +100,11 @@ class KernelByDistribution:
         image: Image,
         settings: KernelByDistributionSettings = KernelByDistributionSettings.quick(),  # noqa: B008 (frozen)
     ) -> None:
-        check_image(image, min_side=MIN_SIDE)
-        check_not_flat(image, span=1.5 / 255)
+        self.grey = checked_luma(image)
         self.image, self.settings = image.detach(), settings
         self.arguments = {"settings": settings}
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)
-        self.grey = luma(self.image).float()
         self.patches = extract_patches(self.grey, settings.patch_size)
         self.mean = self.patches.mean(0)
         self.whitening = whitening_matrix(self.patches)

@@ -36,10 +36,9 @@ from jaxtyping import Float, Int
 from scipy.optimize import nnls
 from torch import Tensor
 
-from dil_teach.image.convention import Image, check_image, check_not_flat
+from dil_teach.image.convention import Image
 from dil_teach.image.kernel import centre_kernel
-from dil_teach.image.kernel_estimate import remove_negligible
-from dil_teach.image.metrics import luma
+from dil_teach.image.kernel_estimate import checked_luma, remove_negligible
 from dil_teach.patches.extract import BLOCK, extract_patches
 from dil_teach.patches.search import nearest_rows
 from dil_teach.training.loop import all_steps_taken
@@ -47,8 +46,6 @@ from dil_teach.training.settings import budget, check_settings
 
 SIDE = 13
 """Side of the kernel in pixels, as in KernelGAN."""
-MIN_SIDE = 64
-"""Smallest side of the image in pixels."""
 SIGMA = 10 / 255
 """Standard deviation of the differences between similar patches, in [0, 1]."""
 SMOOTHNESS = 0.01
@@ -111,13 +108,11 @@ class KernelByRecurrence:
         image: Image,
         settings: KernelByRecurrenceSettings = KernelByRecurrenceSettings.quick(),  # noqa: B008 (frozen)
     ) -> None:
-        check_image(image, min_side=MIN_SIDE)
-        check_not_flat(image, span=1.5 / 255)
+        self.grey = checked_luma(image)
         self.image, self.settings = image.detach(), settings
         self.arguments = {"settings": settings}
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)
-        self.grey = luma(self.image).float()
         self.slopes = gradients(self.grey, 1)
         # a difference of neighbours in J is one of pixels at a distance of 2 in I
         self.parents = gradients(self.grey, 2)
