@@ -14,10 +14,15 @@ The alternating direction method of multipliers splits the problem: it introduce
 ``seen`` = k * x and ``slope`` = grad x as unknowns of their own. Then each step is
 exact: x by division in the Fourier domain, ``seen`` and ``slope`` pixel by pixel.
 
-scikit-image's Richardson-Lucy and Wiener deconvolution know no unknown borders. With
-the true kernel and noise of one grey level, on four pictures of BSD200 that were padded
-by reflection, Richardson-Lucy (100 iterations) was 1.4 to 2.6 dB worse than this
-method, and Wiener deconvolution 1.3 to 7.8 dB.
+scikit-image's Richardson-Lucy and Wiener deconvolution know no unknown borders, so the
+blurred image must be padded for them. We compared them with this method on four
+pictures of BSD200 (260 x 260 pixels), with the true kernel, noise of one grey level and
+padding by reflection. The kernels were the first and the fourth of Levin et al. (2009),
+of 19 and 27 pixels. The number of iterations (30, 100 or 300) and the balance of the
+Wiener filter (0.001 to 0.1) were the best for each picture. On whole pictures, both
+were 1 to 11 dB worse than this method. At over 20 pixels from the border,
+Richardson-Lucy was 0 to 9 dB worse. Wiener deconvolution was there up to 10 dB worse
+with the large kernel, but up to 1 dB better on three pictures with the small kernel.
 """
 
 from typing import Any
