@@ -60,7 +60,7 @@ def kernel_from_spectrum(image: Image, scale: int = 2) -> Float[Tensor, "kh kw"]
 
 
 def covariance_from_spectrum(image: Image, scale: int = 2) -> np.ndarray:
-    """Covariance of the blur in (x, y), in squared pixels of the larger image.
+    """Covariance of the blur in (x, y), in pixels² of the larger image.
 
     Parameters are as in :func:`kernel_from_spectrum`.
     """
