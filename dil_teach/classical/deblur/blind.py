@@ -39,8 +39,9 @@ from dil_teach.patches.search import nearest_patches
 from dil_teach.training.settings import budget, check_settings
 
 ALPHA = 4 / 3
-"""Ratio of sizes between a picture and the copy in which its patches are searched, and
-between neighbouring levels of the pyramid; the paper's value."""
+"""Ratio of sizes between a picture and the copy in which its patches are searched (the
+paper's value), and smallest ratio between neighbouring levels of the pyramid, where the
+kernel's side is rounded down to an odd number."""
 SMALLEST_KERNEL = 3
 """Side of the kernel at the smallest level, in pixels."""
 PATCH, STRIDE, NEIGHBOURS = 5, 2, 3
