@@ -95,6 +95,20 @@ WHOLE_WOMAN, WHOLE_PAGODA = Part("astronaut", 0, 0, 470), Part("china", 0, 0, 42
 WHOLE_CUP, WHOLE_MAN = Part("coffee", 0, 60, 400), Part("camera", 20, 10, 450)
 
 
+def garden() -> Scene:
+    """The hazy garden of chapter 08."""
+    return hazy_walls(
+        "haze_garden",
+        "Giant dahlias before a hedge",
+        Haze(0.08, (0.78, 0.82, 0.88)),
+        ground(LAWN, 1.6, (10, 16)),
+        upright(WHOLE_DAHLIA, -1.7, -1.8, 4, 2.9, DAHLIA),
+        upright(WHOLE_DAHLIA, 1.6, -2.2, 8, 4.6, DAHLIA),
+        upright(WHOLE_DAHLIA, -1.2, -2.4, 14, 6.5, DAHLIA),
+        upright(HEDGE, 0, -1.6, 22, 28),
+    )
+
+
 def shipped_scenes() -> Iterator[Scene]:
     """The bundled scenes, on which results are reported."""
     name, title, outline = "star", "A star of brick on gravel", star(64, 67, 53, 25, 5)
@@ -153,16 +167,7 @@ def shipped_scenes() -> Iterator[Scene]:
         Wall(HOUSE, (2.6, -1.6, 30.5), (0, 0, -30), (0, 15, 0), (5, 2.5)),
         upright(Part("facade", 100, 150, 300), 0, -1.6, 22, 17),
     )
-    yield hazy_walls(
-        "haze_garden",
-        "Giant dahlias before a hedge",
-        Haze(0.08, (0.78, 0.82, 0.88)),
-        ground(LAWN, 1.6, (10, 16)),
-        upright(WHOLE_DAHLIA, -1.7, -1.8, 4, 2.9, DAHLIA),
-        upright(WHOLE_DAHLIA, 1.6, -2.2, 8, 4.6, DAHLIA),
-        upright(WHOLE_DAHLIA, -1.2, -2.4, 14, 6.5, DAHLIA),
-        upright(HEDGE, 0, -1.6, 22, 28),
-    )
+    yield garden()
     yield hazy_walls(
         "haze_square",
         "A square below the sky",

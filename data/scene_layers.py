@@ -57,9 +57,9 @@ class Part:
         pixels = small.permute(1, 2, 0).double().numpy() * self.tint
         return np.clip(np.rot90(pixels, self.quarter_turns), 0, 1)
 
-    def place(self, outline: Polygon, height: int = SIZE) -> Polygon:
+    def place(self, outline: Polygon, height: int | None = None) -> Polygon:
         """Convert an outline from the photograph's pixels to the pixels of ``at``."""
-        return (outline - (self.left, self.top)) * height / self.side
+        return (outline - (self.left, self.top)) * (height or SIZE) / self.side
 
 
 @dataclass

@@ -1,0 +1,96 @@
+"""Write the pictures and the record of an opening, for data/draw_openings.py."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from PIL import Image as Picture
+from torch import Tensor
+
+from dil_teach import psnr_y
+from dil_teach.image.convention import Image, to_uint8
+
+OUT = Path(__file__).parent / "openings"
+SEED = 0
+"""Seed of every run."""
+SIDE = 256
+"""Side of each picture in pixels."""
+QUALITY = 92
+"""JPEG quality of the pictures."""
+BORDER = 8
+"""Width in pixels of the border that the PSNR leaves out."""
+MEASURE = f"PSNR of the luma, without a border of {BORDER} pixels"
+
+
+def rounded(image: Image) -> Image:
+    """The image in [0, 1] with eight bits."""
+    return (image.clamp(0, 1) * 255).round() / 255
+
+
+def luma_decibels(pictures: dict[str, Image], truth: Image) -> dict[str, float]:
+    """``MEASURE`` for each picture, in dB."""
+    return {
+        name: round(psnr_y(image.clamp(0, 1), truth, shave=BORDER), 2)
+        for name, image in pictures.items()
+    }
+
+
+def drawn(kernels: dict[str, Tensor]) -> dict[str, Image]:
+    """Kernels, each divided by its largest weight, all enlarged by the same factor."""
+    longest = max(len(kernel) for kernel in kernels.values())
+    zoom = SIDE // longest
+    pictures = {}
+    for name, kernel in kernels.items():
+        pixels = (kernel / kernel.max()).clamp(0, 1).float()
+        pixels = pixels.repeat_interleave(zoom, 0).repeat_interleave(zoom, 1)
+        missing = SIDE - len(pixels)
+        ends = (missing // 2, missing - missing // 2)
+        pictures[name] = F.pad(pixels, (*ends, *ends))[None]
+    return pictures
+
+
+class Seconds(dict[str, float]):
+    """CPU seconds of timed calls."""
+
+    def of(self, name: str, work: Callable[[], Any]) -> Any:
+        """Call ``work``, and keep its CPU seconds under this name."""
+        begin = time.process_time()
+        result = work()
+        self[name] = round(time.process_time() - begin, 1)
+        return result
+
+
+def write(
+    chapter: str,
+    pictures: dict[str, Image],
+    decibels: dict[str, float],
+    corner: tuple[int, int] = (0, 0),
+    **facts: Any,
+) -> None:
+    """Write crops of the pictures with this upper left corner, and the record.
+
+    Pictures of ``SIDE`` pixels a side are written whole. ``facts`` are further entries
+    of the record.
+    """
+    OUT.mkdir(exist_ok=True)
+    top, left = corner
+    panels = []
+    for number, (title, image) in enumerate(pictures.items()):
+        if image.shape[1:] != (SIDE, SIDE):
+            image = image[:, top : top + SIDE, left : left + SIDE]
+        file = f"{chapter}_{number}.jpg"
+        pixels = Picture.fromarray(to_uint8(image))
+        pixels.save(OUT / file, quality=QUALITY, optimize=True)
+        panels.append({"file": file, "title": title})
+    git = ["git", "-C", str(OUT), "log", "-1", "--format=%h", "--", "../../dil_teach"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout
+    about = {"seed": SEED, "commit": commit.strip(), "torch": torch.__version__}
+    record = {"panels": panels, "decibels": decibels, **facts, **about}
+    record["corner"] = corner
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    (OUT / f"{chapter}.json").write_text(text + "\n", encoding="utf-8")

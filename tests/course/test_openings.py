@@ -1,0 +1,107 @@
+"""The pictures that open chapters: small files of known licence, as recorded."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dil_teach import photo
+from dil_teach.course.openings import beside_opening, show_opening
+from dil_teach.image.files import load_image
+from dil_teach.image.shipped import shipped
+
+FOLDER = shipped("data/openings")
+NAMES = ("blur", "haze", "outside", "kernelgan")
+MOST_BYTES = 300_000
+"""Largest size of all pictures of one chapter."""
+LEAST_SIDE = 256
+"""Smallest side of a picture in pixels."""
+EVERY = pytest.mark.parametrize("name", NAMES)
+
+
+def record(name: str) -> dict[str, Any]:
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def files(name: str) -> list[Path]:
+    return [FOLDER / panel["file"] for panel in record(name)["panels"]]
+
+
+def test_the_folder_holds_the_records_and_their_pictures():
+    listed = [FOLDER / f"{name}.json" for name in NAMES]
+    listed += [file for name in NAMES for file in files(name)]
+    assert sorted(listed) == sorted(FOLDER.iterdir())
+
+
+@EVERY
+def test_pictures_are_large_and_their_files_small(name):
+    assert sum(file.stat().st_size for file in files(name)) <= MOST_BYTES
+    for file in files(name):
+        assert min(load_image(file).shape[1:]) >= LEAST_SIDE
+
+
+@EVERY
+def test_a_record_says_what_was_run(name):
+    found = record(name)
+    assert found["licence"] in ("CC0 1.0", "public domain", "CC BY 2.0")
+    assert found["licence"] in found["attribution"]
+    assert found["settings"] and found["measure"] and len(found["commit"]) >= 7
+    assert min(found["seconds"].values()) >= 0
+    titles = [panel["title"] for panel in found["panels"]]
+    assert "ground truth" in titles and set(titles) & set(found["decibels"])
+
+
+@pytest.mark.parametrize(
+    ("name", "truth"),
+    [
+        ("blur", lambda: photo("coffee", size=400)[:, 10:-10, 10:-10]),
+        ("kernelgan", lambda: photo("facade")),
+    ],
+)
+def test_the_ground_truth_is_the_photograph(name, truth):
+    (panel,) = (p for p in record(name)["panels"] if p["title"] == "ground truth")
+    shown = load_image(FOLDER / panel["file"])
+    (top, left), (height, width) = record(name)["corner"], shown.shape[1:]
+    cut = truth()[:, top : top + height, left : left + width]
+    assert (shown - cut).abs().mean() < 0.02  # JPEG
+
+
+@EVERY
+def test_the_best_picture_of_a_record_is_nearest_to_the_truth(name):
+    # Crops and JPEG change the PSNR, but not the order of the best and the worst.
+    found = record(name)
+    pictures = {p["title"]: load_image(FOLDER / p["file"]) for p in found["panels"]}
+    truth = pictures.pop("ground truth")
+    shown = {title: x for title, x in pictures.items() if title in found["decibels"]}
+    errors = {t: float((x - truth).square().mean()) for t, x in shown.items()}
+    ranked = sorted(shown, key=found["decibels"].__getitem__)
+    assert errors[ranked[-1]] < errors[ranked[0]]
+
+
+def test_the_opening_is_displayed_with_its_figures(capsys, monkeypatch):
+    displayed = []
+    monkeypatch.setattr(
+        "dil_teach.course.openings.display_html",
+        lambda html, plain: displayed.append((html, plain)),
+    )
+    titles = [panel["title"] for panel in record("blur")["panels"]]
+    alts = {title: f"A cup of coffee & a spoon, {title}" for title in titles}
+    decibels = show_opening("blur", alts)
+    ((html, plain),) = displayed
+    assert decibels == record("blur")["decibels"]
+    assert html.count("<img alt=") == len(titles) and "coffee &amp; a spoon" in html
+    assert f"estimated kernel<br>{decibels['estimated kernel']:.2f} dB" in html
+    assert plain.startswith("A cup of coffee & a spoon, given")
+    assert record("blur")["settings"] in capsys.readouterr().out
+
+
+def test_an_alt_text_without_a_picture_is_refused():
+    with pytest.raises(ValueError, match=r"alts: expected the titles \['given', .*got"):
+        show_opening("blur", {"blurred": "A cup of coffee with a spoon"})
+
+
+def test_the_two_runs_are_printed_in_one_row(capsys):
+    beside_opening({"ZSSR": 33.104, "EDSR+": 26.8}, {"ZSSR": 31.0})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[1:]] == [["ZSSR", "33.10", "31.00"]]
