@@ -42,7 +42,8 @@ def estimate_kernel(
     if method == "spectrum":
         from dil_teach.classical.kernel.choice import choose_kernel
 
-        kernel, _, reason = choose_kernel(colour, training.seed)
+        choice = choose_kernel(colour, training.seed)
+        kernel, reason = choice.kernel, choice.reason
         if kernel is None:
             raise ValueError(f"{image}: no kernel is written: {reason}")
     else:

@@ -1,5 +1,6 @@
 """dil-teach super-resolve: ZSSR, or a network trained on other images."""
 
+import dataclasses
 import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -75,7 +76,8 @@ def super_resolve(
     else:
         blur = "bicubic"
         if kernel is not None and str(kernel) == ESTIMATE:
-            blur = _estimated(colour, doubled, training.seed)
+            blur, error = _estimated(colour, doubled, training.seed)
+            settings = dataclasses.replace(settings, noise=max(settings.noise, error))
         elif kernel is not None:
             blur = load_kernel(kernel, scales)
         zssr = train_with_bar(ZSSR(colour, scales, blur, settings, wanted_size))
@@ -105,8 +107,13 @@ def _by_external(
     return super_resolve_with(network, image, round(scale), ensemble=method == "edsr")
 
 
-def _estimated(image: "Image", doubled: bool, seed: int) -> "str | Kernel2d":
-    """The estimated kernel, or bicubic with a message if the estimate is not sure."""
+def _estimated(
+    image: "Image", doubled: bool, seed: int
+) -> "tuple[str | Kernel2d, float]":
+    """The estimated kernel, and the noise to which its error is equal.
+
+    The kernel is bicubic, with a message, if the estimate is not sure.
+    """
     from dil_teach.classical.kernel.choice import choose_kernel
 
     if not doubled:
@@ -114,12 +121,15 @@ def _estimated(image: "Image", doubled: bool, seed: int) -> "str | Kernel2d":
             "--kernel estimate: expected a scale of 2, the only scale for which a "
             "kernel can be estimated; leave out --kernel, or use --scale 2"
         )
-    kernel, _, reason = choose_kernel(image, seed)
-    if kernel is None:
-        print(f"dil-teach: bicubic downscaling is assumed: {reason}", file=sys.stderr)
-        return "bicubic"
-    print(f"dil-teach: estimated kernel: {reason}", file=sys.stderr)
-    return kernel
+    choice = choose_kernel(image, seed)
+    if choice.kernel is None:
+        print(
+            f"dil-teach: bicubic downscaling is assumed: {choice.reason}",
+            file=sys.stderr,
+        )
+        return "bicubic", 0.0
+    print(f"dil-teach: estimated kernel: {choice.reason}", file=sys.stderr)
+    return choice.kernel, choice.noise
 
 
 def _height_and_width(size: str) -> tuple[int, int]:

@@ -67,6 +67,7 @@ def test_a_gaussian_blur_is_accepted():
     assert choice.kernel is not None
     assert np.allclose(moments(choice.kernel)[1], WIDE, atol=1.3)
     assert "Gaussian with variances" in choice.reason
+    assert choice.noise == 0
 
 
 def test_bicubic_downscaling_is_refused_as_gaussian_and_as_motion():
@@ -82,6 +83,7 @@ def test_a_blur_by_motion_is_accepted_and_its_kernel_helps():
     choice = choose_kernel(image)
     assert choice.kernel is not None
     assert "a motion explains it" in choice.reason
+    assert choice.noise > 0
     start = resize(image, 2)
     gain = [
         psnr_y(correct_by_least_squares(start, image, k, 2).clamp(0, 1), truth, 8)

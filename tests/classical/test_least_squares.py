@@ -96,3 +96,14 @@ def test_a_small_negative_response_of_an_estimate_is_not_an_inversion():
     )
     assert not inverts_contrast(estimate - 0.18 * wave)
     assert inverts_contrast(estimate - 0.6 * wave)
+
+
+def test_noise_makes_the_correction_smoother():
+    rng = torch.Generator().manual_seed(0)
+    low = torch.rand((1, 24, 24), generator=rng)
+    high = resize(low, 2)
+    exact, calm = (
+        correct_by_least_squares(high, low, motion(6), 2, noise) - high
+        for noise in (0.0, 0.1)
+    )
+    assert calm.diff(dim=-1).square().mean() < 0.5 * exact.diff(dim=-1).square().mean()

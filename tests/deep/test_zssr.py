@@ -178,6 +178,15 @@ def test_noise_mode_beats_bicubic_on_a_noisy_image(facade):
     assert torch.equal(results["final"], results["ensemble"])
 
 
+def test_noise_mode_corrects_only_with_a_kernel_that_inverts_contrast(facade):
+    motion = torch.eye(14) / 14
+    low = blur_and_subsample(facade, motion, 2).clamp(0, 1)
+    settings = ZSSRSettings(steps=6, width=8, noise=5 / 255)
+    for kernel, corrected in (("bicubic", False), (motion, True)):
+        results = compare(fit(ZSSR(low, 2, kernel, settings)))
+        assert torch.equal(results["final"], results["ensemble"]) != corrected
+
+
 def test_jpeg_mode_compresses_the_sons(facade):
     settings = ZSSRSettings(steps=6, gradual=1, jpeg_quality=50)
     zssr = ZSSR(jpeg(half(facade), 50), settings=settings)

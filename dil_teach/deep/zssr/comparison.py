@@ -19,7 +19,7 @@ def compare(zssr: ZSSR) -> dict[str, Image]:
     orientations. ``raw + back-projection`` shows the effect of back-projection.
     ``final`` is the result of :meth:`ZSSR.super_resolve`.
     """
-    scale, kernel, rounds = zssr.scale, zssr.kernel, zssr.back_projections
+    scale, kernel, settings = zssr.scale, zssr.kernel, zssr.settings
 
     def draw(low: Image, size: tuple[int, int]) -> Image:
         bicubic = resize(low, scale, size)
@@ -29,9 +29,9 @@ def compare(zssr: ZSSR) -> dict[str, Image]:
             bicubic,
             back_project(bicubic, low, kernel, scale),
             raw,
-            make_consistent(raw, low, kernel, scale, rounds),
+            make_consistent(raw, low, kernel, scale, settings),
             ensemble,
-            make_consistent(ensemble, low, kernel, scale, rounds),
+            make_consistent(ensemble, low, kernel, scale, settings),
         )
         return torch.cat(versions).clamp(0, 1)
 

@@ -79,8 +79,8 @@ class ZSSRSettings:
     """Whether fathers are flipped and rotated to eight orientations."""
     noise: float = 0.0
     """Standard deviation, in [0, 1], of the noise that is added to the sons. Use this
-    setting for noisy images (paper, section 3). A value above 0 turns off
-    back-projection, which would restore the noise."""
+    setting for noisy images (paper, section 3), and where the kernel is estimated. A
+    value above 0 turns off back-projection, which would restore the noise."""
     jpeg_quality: int | None = None
     """Sons' JPEG quality for compressed images; any value turns off back-projection."""
     back_projections: int = 3
@@ -162,9 +162,6 @@ class ZSSR:
         self.orientations = allowed_orientations(
             self.kernel, self.scale, _size(image), self.size
         )
-        # back-projection would restore noise and compression artefacts
-        clean = settings.noise == 0 and settings.jpeg_quality is None
-        self.back_projections = settings.back_projections if clean else 0
         self.settings, self.step, self.total_steps = settings, 0, settings.steps
         names = ("scale", "kernel", "settings", "size")
         self.arguments = {name: getattr(self, name) for name in names}
@@ -248,7 +245,7 @@ class ZSSR:
         for i, low in enumerate(self.windows):
             kernel = kernel_at(scale, self.kernel, self.scale)
             high = enlarge(self.network, low, scale, _size(low, scale))
-            high = make_consistent(high, low, kernel, scale, self.back_projections)
+            high = make_consistent(high, low, kernel, scale, self.settings)
             self.images[i] = high.clamp(0, 1)
         self.fathers = self._fathers()
 
@@ -259,18 +256,21 @@ class ZSSR:
         orientations, or fewer if the kernel or scale is not symmetric. Back-projection
         follows, except for a noisy or compressed image.
         """
-        return self._result(self.orientations, self.back_projections)
+        return self._result(self.orientations)
 
     def raw(self) -> Image:
         """The network's output, without ensemble and back-projection."""
-        return self._result([0], 0)
+        return self._result([0], corrected=False)
 
-    def _result(self, orientations: Sequence[int], rounds: int) -> Image:
+    def _result(self, orientations: Sequence[int], corrected: bool = True) -> Image:
         """The enlarged image in [0, 1], computed tile by tile."""
 
         def draw(low: Image, size: tuple[int, int]) -> Image:
             high = enlarge(self.network, low, self.scale, size, orientations)
-            high = make_consistent(high, low, self.kernel, self.scale, rounds)
+            if corrected:
+                high = make_consistent(
+                    high, low, self.kernel, self.scale, self.settings
+                )
             return high.clamp(0, 1)
 
         return by_tiles(self.image, self.scale, self.size, draw)
@@ -282,15 +282,25 @@ class ZSSR:
 
 
 def make_consistent(
-    high: Image, low: Image, kernel: str | Kernel2d, scale: Scale, rounds: int
+    high: Image,
+    low: Image,
+    kernel: str | Kernel2d,
+    scale: Scale,
+    settings: ZSSRSettings,
 ) -> Image:
     """Correct an enlarged image until its downscaled copy equals the given image.
 
-    Nothing is corrected if ``rounds``, the iterations of back-projection, is 0.
+    Back-projection would restore noise and compression artefacts, so noisy and
+    compressed images are not corrected. Least squares, which replace back-projection
+    for kernels that invert contrast, allow for noise.
     """
-    if rounds > 0 and not isinstance(kernel, str) and inverts_contrast(kernel):
-        return correct_by_least_squares(high, low, kernel, scale)
-    return back_project(high, low, kernel, scale, rounds)
+    if settings.back_projections == 0 or settings.jpeg_quality is not None:
+        return high
+    if not isinstance(kernel, str) and inverts_contrast(kernel):
+        return correct_by_least_squares(high, low, kernel, scale, settings.noise)
+    if settings.noise > 0:
+        return high
+    return back_project(high, low, kernel, scale, settings.back_projections)
 
 
 def _size(image: Tensor, scale: tuple[float, float] = (1, 1)) -> tuple[int, int]:
