@@ -26,9 +26,9 @@ SMOOTHNESS = 1e-3
 on three pictures of BSD200, a ten times larger or smaller weight was up to 0.3 dB
 worse."""
 SMOOTHNESS_OF_NOISE = 30
-"""What the weight gains for each squared standard deviation of noise. For noise of 0.03
-and a known kernel of motion, and for estimated kernels and a training noise of 0.02,
-half and double this value changed the result by less than 0.3 dB (BSD200)."""
+"""What the weight gains for each squared standard deviation of noise. With half and
+double this value, results for noise of 0.03 and a known kernel of motion, and for
+estimated kernels of motion, changed by less than 0.3 dB (BSD200)."""
 ITERATIONS = 30
 """Number of iterations of conjugate gradients."""
 INVERTED = -0.12

@@ -44,10 +44,6 @@ instead of 1.5, another motion was accepted, and lost 4.2 dB."""
 MIN_SIDE = 128
 """Smallest side in pixels of an image that is tested for motion: its halves are large
 enough for blind deblurring."""
-ERROR = 0.02
-"""The error of an estimated kernel of motion acts on ZSSR like noise with this standard
-deviation. On six pictures of BSD200, this training noise made the results 1.2 dB better
-on the mean; 0.01 and 0.03 did nearly the same."""
 FLAT = 0.1
 """A half of an image with a smaller range of values does not show a blur."""
 
@@ -63,7 +59,8 @@ class KernelChoice(NamedTuple):
     reason: str
     """Why the kernel was accepted or refused, in one sentence."""
     noise: float = 0.0
-    """ZSSR's training noise with this kernel, a standard deviation in [0, 1]."""
+    """The error of the kernel acts like noise with this standard deviation, in [0, 1].
+    Use it as ZSSR's training noise with this kernel."""
 
 
 def choose_kernel(image: Image, seed: int = 0) -> KernelChoice:
@@ -111,7 +108,7 @@ def _motion_or_none(image: Image, found: dict[str, float], reason: str) -> Kerne
     if not motion.sure:
         return KernelChoice(None, found, reason + ", and no sure motion was found")
     reason = f"a motion explains it (similarity of spectra {motion.similarity:.2f})"
-    return KernelChoice(motion.kernel, found, reason, ERROR)
+    return KernelChoice(motion.kernel, found, reason, motion.error)
 
 
 def bicubic_kernel() -> Float[Tensor, "8 8"]:

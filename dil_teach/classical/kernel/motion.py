@@ -56,6 +56,11 @@ class MotionEstimate(NamedTuple):
     consistency: float
     """The squared change of the super-resolved image by the kernel, relative to the
     squared difference between the results with the kernels of both halves, in dB."""
+    error: float
+    """Standard error of the super-resolved image by the error of the kernel, in [0, 1].
+    It is half the difference between the results with the kernels of both halves (root
+    of the mean square), because the kernel comes from twice as many pixels as each of
+    these two kernels."""
     sure: bool
     """Whether the kernel passes both tests and is the path of a motion, not a disk."""
 
@@ -86,7 +91,7 @@ def estimate_motion(image: Image) -> MotionEstimate:
     consistency = 10 * math.log10((change + 1e-12) / (doubt + 1e-12))
     sure = similarity >= SIMILARITY and consistency >= CONSISTENCY
     sure = sure and pixels_covered(blur) <= COVERED
-    return MotionEstimate(kernel, similarity, consistency, sure)
+    return MotionEstimate(kernel, similarity, consistency, math.sqrt(doubt) / 2, sure)
 
 
 def halves(image: Image) -> list[Image]:
