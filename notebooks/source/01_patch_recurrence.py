@@ -336,7 +336,7 @@ for (name, here), there in zip(
     print(f"{name:32} {here:9.1%} {there:12.1%}")
 
 # %% [markdown]
-# Without the maximum and the minimum, more than half of the patches of *noise* have a 'good' match.
+# If the threshold has no maximum and no minimum, more than half of the patches of *noise* have a 'good' match.
 # A shift by half a pixel changes noise so much that the nearest unrelated patch is often as close as the shifted patch.
 # Therefore the maximum of the threshold is a quarter of the contrast of the patch.
 # The minimum of the threshold is two grey levels.
@@ -589,7 +589,7 @@ show(
 
 # %% [markdown]
 # White noise has no good matches at all.
-# Grass has thousands of blades that look alike to us, but almost no patch of grass recurs: **patches that look alike need not be close in distance.**
+# Grass has thousands of blades that look alike to us, but almost no patch of grass recurs: **two patches can look alike to us, although the sum of their squared differences is large.**
 # With weak noise, smooth patches no longer recur, because each smooth patch now contains only its own noise.
 # In the noisy photograph, the strong outlines still recur.
 # Therefore methods that need recurrence start with clean images, or first estimate the noise (chapters 03 and 09).

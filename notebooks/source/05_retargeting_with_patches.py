@@ -704,7 +704,7 @@ for name, missing in kept_face.items():
 # %% [markdown]
 # Without weights, the face is distorted.
 # With weights, the face looks as in the photograph, but the rest of the flag is distorted.
-# In both results, the border of the image cuts the model and the helmet.
+# In both results, the border of the image cuts off parts of the model rocket and of the helmet.
 # The result with weights is almost a crop.
 # Weights do not create space; they select which parts of the image lose space.
 #

@@ -745,14 +745,14 @@ single = float(solutions["from the given picture itself"].max())
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "our loop is the library's estimate_blur": same,
+    "our loop gives the kernel of the library's estimate_blur": same,
     "the given picture has over 4 times the oracle's error": ratios["given"] > 4,
     "the estimated kernel has at most 3 times the oracle's error": estimated <= 3,
     "the estimate removes over half of the given picture's excess error": estimated - 1
     < 0.5 * (ratios["given"] - 1),
     "the Gaussian control is worse than the estimate": ratios["Gaussian (control)"]
     > estimated,
-    "from the given picture itself, the kernel is one pixel": single > 0.8,
+    "the kernel found from the given picture itself is nearly one pixel": single > 0.8,
 }
 check_claims(claims, own)
 
@@ -866,7 +866,7 @@ show(
 
 # %% [markdown]
 # The best of the seven widths is that of $k'$, although the camera really blurs with the width of the PSF.
-# With the PSF, the result is *too* sharp, with ripples along the outlines: it undoes all of the blur, also the part that the better camera would have.
+# With the PSF, the result is *too* sharp, with ripples along the outlines: the deconvolution removes all of the blur, including the blur that the better camera would have left in the picture.
 #
 # Can the small picture alone tell us $k'$?
 # Michaeli and Irani look for the kernel with which patches of a smaller copy are most similar to patches of the picture [@michaeli2013].

@@ -661,7 +661,7 @@ check.airlight_of_votes(airlight_of_votes)
 # The next figure shows the mean of the airlight's three values after each fit, with your function if it passed the check.
 # Each curve starts from another brightness; the figure shows three of the method's five starts.
 # The tint of each start is that of the *brightest haze*: the brightest colour among the 0.1 % of pixels with the brightest [dark channel](glossary.md#dark-channel) [@he2011].
-# (The library also gives the brightest haze a small weight in each fit.)
+# (In each fit, the library adds the brightest haze as one more estimate of the airlight, with a small weight.)
 
 # %%
 from dil_teach.classical.haze.recurring_pairs import STARTS
@@ -732,7 +732,7 @@ show_source(minimise_depth)
 # - *Dark channel* is the control: it assumes that the dark channel of a clear scene is nearly 0 [@he2011], and a [guided filter](glossary.md#guided-filter) aligns its map with the picture [@he2010].
 # - *Recurrence* is the geometric mean of two maps: the solution of the objective above, and the map of the control.
 #
-# With either map, the clear scene is the model of fog solved for $J$: $J = A + (I - A) / t$.
+# With both maps, we get the clear scene by solving the model of fog for $J$: $J = A + (I - A) / t$.
 
 # %%
 from dil_teach.classical.haze.dark_channel import GUIDED, remove_haze_by_dark_channel
@@ -961,7 +961,7 @@ claims = {
         mean_error["pairs"] < 0.05
     ),
     "in the garden, the pairs halve the airlight's error": after < before / 2,
-    "with the same airlight, recurrence loses at most 0.1 dB to the dark channel": (
+    "with the same airlight, recurrence is at most 0.1 dB worse than the dark channel": (
         min(gains.values()) > -0.1
     ),
     "the true airlight gains over 0.5 dB": min(level.values())

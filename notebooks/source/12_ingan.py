@@ -819,7 +819,7 @@ check_claims(claims)
 # In this ablation, all networks were trained without the patch loss, by the discriminator alone.
 # The first network has all other parts, and its pictures are 32 pixels high.
 # The second network was trained without the reconstruction loss.
-# The third network has only one scale: it sees the coins at a height of 76 pixels, and its discriminator judges one scale.
+# The third network has only one scale: it sees the whole photograph of the coins at a height of 76 pixels, and its discriminator judges one scale.
 # (To save time, the third network was trained without warps, and each transformation scaled only one side.)
 # All three networks were trained beforehand with one seed, for 4500, 4500 and 6000 steps (`benchmarks/ingan.py`, section `ablations`).
 

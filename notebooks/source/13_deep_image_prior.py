@@ -99,8 +99,8 @@ show(
 # Write your answers down; this chapter tests each of them.
 #
 # 1.
-#    A network with more weights than the image has values is trained to reproduce this *noisy* image, by least squares.
-#    The network could reproduce the whole image, including the noise.
+#    We train a network to reproduce this *noisy* image, by least squares.
+#    The network has more weights than the image has values, so it could reproduce the whole image, including the noise.
 #    What will the network's output show first: the flower, the noise, or both at once?
 # 2.
 #    We shuffle the pixels of the photograph: the colours stay the same, but their positions become random.
