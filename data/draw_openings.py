@@ -5,7 +5,7 @@
 Each chapter first shows a result at the size of the papers' pictures, and then runs the
 same method on a small picture. This script makes the first kind, on one CPU thread,
 with the photograph, the kind of degradation and the seed of the chapter's own run. It
-writes ``data/openings/CHAPTER_*.jpg`` (crops, 256 pixels a side) and the record
+writes ``data/openings/CHAPTER_*.jpg`` (256 pixels a side) and the record
 ``data/openings/CHAPTER.json``, from which the chapter takes all figures. The ground
 truth scores the results; no method sees it.
 """

@@ -65,6 +65,18 @@ class Seconds(dict[str, float]):
         return result
 
 
+def commit_of_code() -> str:
+    """The last commit that changed the library or the scripts of this folder."""
+    code = ("--", "dil_teach", "data/*.py")
+
+    def git(*command: str) -> str:
+        place = ["git", "-C", str(OUT.parents[1])]
+        return subprocess.check_output([*place, *command, *code], text=True).strip()
+
+    changed = " and changes" if git("diff", "HEAD", "--name-only") else ""
+    return git("log", "-1", "--format=%h") + changed
+
+
 def write(
     chapter: str,
     pictures: dict[str, Image],
@@ -87,9 +99,7 @@ def write(
         pixels = Picture.fromarray(to_uint8(image))
         pixels.save(OUT / file, quality=QUALITY, optimize=True)
         panels.append({"file": file, "title": title})
-    git = ["git", "-C", str(OUT), "log", "-1", "--format=%h", "--", "../../dil_teach"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout
-    about = {"seed": SEED, "commit": commit.strip(), "torch": torch.__version__}
+    about = {"seed": SEED, "commit": commit_of_code(), "torch": torch.__version__}
     record = {"panels": panels, "decibels": decibels, **facts, **about}
     record["corner"] = corner
     text = json.dumps(record, indent=1, ensure_ascii=False)

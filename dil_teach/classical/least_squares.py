@@ -26,7 +26,7 @@ SMOOTHNESS = 1e-3
 on three pictures of BSD200, a ten times larger or smaller weight was up to 0.3 dB
 worse."""
 SMOOTHNESS_OF_NOISE = 30
-"""What the weight gains for each squared standard deviation of noise. With half and
+"""This number times the variance of the noise is added to the weight. With half and
 double this value, results for noise of 0.03 and a known kernel of motion, and for
 estimated kernels of motion, changed by less than 0.3 dB (BSD200)."""
 ITERATIONS = 30
@@ -53,7 +53,8 @@ def correct_by_least_squares(
         :func:`dil_teach.image.resize.blur_and_subsample`.
     noise : float
         Standard deviation of the noise of ``low``, in [0, 1]. The error of an estimated
-        kernel acts like noise.
+        kernel acts like noise. With more noise, the correction is smoother, and the
+        downscaled copy differs more from ``low``.
 
     Returns
     -------
@@ -90,7 +91,7 @@ def correct_by_least_squares(
 
 
 def inverts_contrast(kernel: Kernel2d) -> bool:
-    """Whether a kernel for scale 2 or more inverts waves that the smaller image shows.
+    """Whether a kernel clearly inverts waves that an image of half the size shows.
 
     It is True for most kernels of motion, and False for Gaussians.
     """

@@ -23,11 +23,12 @@ def estimate_kernel(
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write: .npy, the weights on the pixel grid of the enlarged
             photograph. A picture of the weights is written beside it, as .png.
-        method: spectrum: a Gaussian from the power spectrum; no file is written if the
-            Gaussian does not explain the photograph. recurrence: a kernel of any
-            shape; with it, patches of the halved photograph are most similar to patches
-            of the photograph. swd: a kernel of any shape; with it, both have the same
-            distribution of patches. kernelgan: the same, by a generator.
+        method: spectrum: a Gaussian from the power spectrum, or a motion by blind
+            deblurring; no file is written if neither explains the photograph.
+            recurrence: a kernel of any shape; with it, patches of the halved photograph
+            are most similar to patches of the photograph. swd: a kernel of any shape;
+            with it, both have the same distribution of patches. kernelgan: the same, by
+            a generator.
     """
     picture = out.with_suffix(".png")
     check_place(out, (".npy",))
@@ -46,6 +47,8 @@ def estimate_kernel(
         kernel, reason = choice.kernel, choice.reason
         if kernel is None:
             raise ValueError(f"{image}: no kernel is written: {reason}")
+        if choice.noise > 0:
+            about = f"; with super-resolve, use --noise {255 * choice.noise:.1f}"
     else:
         from dil_teach.classical.kernel.distribution import (
             KernelByDistribution,

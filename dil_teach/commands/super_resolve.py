@@ -1,6 +1,7 @@
 """dil-teach super-resolve: ZSSR, or a network trained on other images."""
 
 import dataclasses
+import math
 import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -77,7 +78,8 @@ def super_resolve(
         blur = "bicubic"
         if kernel is not None and str(kernel) == ESTIMATE:
             blur, error = _estimated(colour, doubled, training.seed)
-            settings = dataclasses.replace(settings, noise=max(settings.noise, error))
+            total = math.hypot(settings.noise, error)
+            settings = dataclasses.replace(settings, noise=total)
         elif kernel is not None:
             blur = load_kernel(kernel, scales)
         zssr = train_with_bar(ZSSR(colour, scales, blur, settings, wanted_size))
@@ -110,9 +112,9 @@ def _by_external(
 def _estimated(
     image: "Image", doubled: bool, seed: int
 ) -> "tuple[str | Kernel2d, float]":
-    """The estimated kernel, and the noise to which its error is equal.
+    """The estimated kernel, and the training noise that stands for its error.
 
-    The kernel is bicubic, with a message, if the estimate is not sure.
+    If the estimate is not sure, the kernel is bicubic, and a message says so.
     """
     from dil_teach.classical.kernel.choice import choose_kernel
 

@@ -4,11 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from dil_teach.classical.kernel.motion import enlarged, estimate_motion, halves
+from dil_teach.classical.kernel.motion import (
+    energy,
+    enlarged,
+    estimate_motion,
+    halves,
+)
 from dil_teach.classical.kernel.spectrum import similarity_to_spectrum
+from dil_teach.classical.least_squares import correct_by_least_squares
 from dil_teach.image.kernel_estimate import gaussian_of, moments
+from dil_teach.image.metrics import luma
 from dil_teach.image.photos import photo
-from dil_teach.image.resize import blur_and_subsample
+from dil_teach.image.resize import blur_and_subsample, resize
 
 LINE = torch.eye(13) / 13
 
@@ -19,11 +26,18 @@ def blurred(kernel: object, name: str = "astronaut") -> torch.Tensor:
 
 
 def test_a_straight_motion_is_found():
-    found = estimate_motion(blurred(LINE))
+    image = blurred(LINE)
+    found = estimate_motion(image)
     assert found.sure
     assert found.similarity > 0.6
     assert np.allclose(moments(found.kernel)[1], moments(LINE)[1], atol=5)
     assert moments(found.kernel)[1][0, 1] > 7  # the direction
+    grey = luma(image).float()
+    ours, best = (
+        correct_by_least_squares(resize(grey, 2), grey, k, 2)
+        for k in (found.kernel, LINE)
+    )
+    assert 1 / 3 < found.error / float(energy(ours - best)) ** 0.5 < 3
 
 
 def test_only_the_right_motion_is_similar_to_the_spectrum():

@@ -7,6 +7,7 @@ from dil_teach.classical import least_squares
 from dil_teach.classical.back_projection import back_project
 from dil_teach.classical.least_squares import (
     SMOOTHNESS,
+    SMOOTHNESS_OF_NOISE,
     correct_by_least_squares,
     inverts_contrast,
     minus_laplacian,
@@ -31,7 +32,8 @@ def matrix_of(linear, shape: tuple[int, ...]) -> torch.Tensor:
     return torch.stack([linear(u.view(shape)).flatten() for u in unit], 1)
 
 
-def test_it_is_the_solution_of_the_normal_equations(monkeypatch):
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+def test_it_is_the_solution_of_the_normal_equations(noise, monkeypatch):
     monkeypatch.setattr(least_squares, "ITERATIONS", 300)
     rng = torch.Generator().manual_seed(0)
     high = torch.rand(1, SIDE, SIDE, generator=rng, dtype=torch.float64)
@@ -40,8 +42,9 @@ def test_it_is_the_solution_of_the_normal_equations(monkeypatch):
     a = matrix_of(lambda x: blur_and_subsample(x, kernel, 2), high.shape)
     smooth = matrix_of(minus_laplacian, high.shape)
     missing = low.flatten() - a @ high.flatten()
-    wanted = torch.linalg.solve(a.T @ a + SMOOTHNESS * smooth, a.T @ missing)
-    found = correct_by_least_squares(high, low, kernel, 2)
+    weight = SMOOTHNESS + SMOOTHNESS_OF_NOISE * noise**2
+    wanted = torch.linalg.solve(a.T @ a + weight * smooth, a.T @ missing)
+    found = correct_by_least_squares(high, low, kernel, 2, noise)
     assert torch.allclose(found, high + wanted.view(high.shape), atol=1e-5)
 
 
@@ -89,13 +92,11 @@ def test_motion_inverts_contrast_and_a_gaussian_does_not():
 
 
 def test_a_small_negative_response_of_an_estimate_is_not_an_inversion():
-    # a Gaussian plus a horizontal wave of period 4: its response there is -0.09
-    estimate = gaussian_kernel((2.5, 2.5), size=16)
-    wave = torch.cos(torch.pi / 2 * (torch.arange(16) - 7.5)) * gaussian_kernel(
-        (2.5, 2.5), size=16
-    )
-    assert not inverts_contrast(estimate - 0.18 * wave)
-    assert inverts_contrast(estimate - 0.6 * wave)
+    # minus a part of the Gaussian times a wave of period 4: the response is -0.09 there
+    gaussian = gaussian_kernel((2.5, 2.5), size=16)
+    wave = torch.cos(torch.pi / 2 * (torch.arange(16) - 7.5)) * gaussian
+    assert not inverts_contrast(gaussian - 0.18 * wave)
+    assert inverts_contrast(gaussian - 0.6 * wave)
 
 
 def test_noise_makes_the_correction_smoother():

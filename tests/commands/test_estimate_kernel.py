@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from dil_teach.classical.kernel.choice import KernelChoice
 from dil_teach.classical.kernel.distribution import KernelByDistributionSettings
 from dil_teach.classical.kernel.recurrence import KernelByRecurrenceSettings
 from dil_teach.cli import main
@@ -71,6 +72,19 @@ def test_super_resolve_estimates_the_kernel(folder, monkeypatch, capsys):
         out = [f"{name}.png", f"{name}_large.png"]
         assert main(["super-resolve", *out, "--kernel", "estimate"]) == 0
         assert words in capsys.readouterr().err
+
+
+def test_the_error_of_a_motion_becomes_training_noise(folder, monkeypatch, capsys):
+    few_steps(monkeypatch, ZSSRSettings)
+    found = KernelChoice(torch.eye(14) / 14, {}, "a motion explains it", 4 / 255)
+    name = "dil_teach.classical.kernel.choice.choose_kernel"
+    monkeypatch.setattr(name, lambda image, seed: found)
+    assert main(["estimate-kernel", "blurred.png", "k.npy"]) == 0
+    assert "use --noise 4.0" in capsys.readouterr().out
+    for out, options in [("a.png", "estimate"), ("b.png", "k.npy --noise 4")]:
+        command = ["super-resolve", "blurred.png", out, "--kernel", *options.split()]
+        assert main(command) == 0
+    assert abs(load_image("a.png") - load_image("b.png")).max() < 1.5 / 255
 
 
 @pytest.mark.parametrize(

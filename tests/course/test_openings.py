@@ -47,7 +47,7 @@ def test_a_record_says_what_was_run(name):
     assert found["licence"] in ("CC0 1.0", "public domain", "CC BY 2.0")
     assert found["licence"] in found["attribution"]
     assert found["settings"] and found["measure"] and len(found["commit"]) >= 7
-    assert min(found["seconds"].values()) >= 0
+    assert max(found["seconds"].values()) > 0
     titles = [panel["title"] for panel in found["panels"]]
     assert "ground truth" in titles and set(titles) & set(found["decibels"])
 
@@ -68,7 +68,7 @@ def test_the_ground_truth_is_the_photograph(name, truth):
 
 
 @EVERY
-def test_the_best_picture_of_a_record_is_nearest_to_the_truth(name):
+def test_the_best_picture_of_a_record_is_nearer_to_the_truth_than_the_worst(name):
     # Crops and JPEG change the PSNR, but not the order of the best and the worst.
     found = record(name)
     pictures = {p["title"]: load_image(FOLDER / p["file"]) for p in found["panels"]}

@@ -21,7 +21,7 @@ padding by reflection. The kernels were the first and the fourth of Levin et al.
 of 19 and 27 pixels. The number of iterations (30, 100 or 300) and the balance of the
 Wiener filter (0.001 to 0.1) were the best for each picture. On whole pictures, both
 were 1 to 11 dB worse than this method. At over 20 pixels from the border,
-Richardson-Lucy was 0 to 9 dB worse. Wiener deconvolution was there up to 10 dB worse
+Richardson-Lucy was 0 to 9 dB worse. There, Wiener deconvolution was up to 10 dB worse
 with the large kernel, but up to 1 dB better on three pictures with the small kernel.
 """
 

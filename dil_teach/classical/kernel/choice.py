@@ -28,6 +28,7 @@ from dil_teach.classical.kernel.distribution import (
 )
 from dil_teach.classical.kernel.motion import estimate_motion, halves
 from dil_teach.classical.kernel.spectrum import covariance_from_spectrum
+from dil_teach.classical.least_squares import inverts_contrast
 from dil_teach.image.convention import Image
 from dil_teach.image.kernel_estimate import gaussian_of
 from dil_teach.image.resize import INTERPOLATION
@@ -60,7 +61,8 @@ class KernelChoice(NamedTuple):
     """Why the kernel was accepted or refused, in one sentence."""
     noise: float = 0.0
     """The error of the kernel acts like noise with this standard deviation, in [0, 1].
-    Use it as ZSSR's training noise with this kernel."""
+    Use it as ZSSR's training noise with this kernel. It is 0 for a Gaussian, because
+    its error is not estimated."""
 
 
 def choose_kernel(image: Image, seed: int = 0) -> KernelChoice:
@@ -108,7 +110,9 @@ def _motion_or_none(image: Image, found: dict[str, float], reason: str) -> Kerne
     if not motion.sure:
         return KernelChoice(None, found, reason + ", and no sure motion was found")
     reason = f"a motion explains it (similarity of spectra {motion.similarity:.2f})"
-    return KernelChoice(motion.kernel, found, reason, motion.error)
+    # without an inverted contrast, ZSSR back-projects, which assumes no noise
+    noise = motion.error if inverts_contrast(motion.kernel) else 0.0
+    return KernelChoice(motion.kernel, found, reason, noise)
 
 
 def bicubic_kernel() -> Float[Tensor, "8 8"]:

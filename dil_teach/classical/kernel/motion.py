@@ -57,10 +57,11 @@ class MotionEstimate(NamedTuple):
     """The squared change of the super-resolved image by the kernel, relative to the
     squared difference between the results with the kernels of both halves, in dB."""
     error: float
-    """Standard error of the super-resolved image by the error of the kernel, in [0, 1].
-    It is half the difference between the results with the kernels of both halves (root
-    of the mean square), because the kernel comes from twice as many pixels as each of
-    these two kernels."""
+    """The standard error that the error of the kernel causes in the super-resolved
+    image, in [0, 1]: half the root mean square difference between the results with the
+    kernels of both halves. This difference has twice the variance of one half's result,
+    and the whole image has twice as many pixels, so the variance of its result is a
+    quarter."""
     sure: bool
     """Whether the kernel passes both tests and is the path of a motion, not a disk."""
 

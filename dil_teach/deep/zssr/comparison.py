@@ -16,7 +16,7 @@ def compare(zssr: ZSSR) -> dict[str, Image]:
     ``bicubic`` and ``bicubic + back-projection`` are the baselines; the second baseline
     uses the same kernel as ZSSR and twenty iterations, the best number for this
     baseline. ``raw`` is the network's output. ``ensemble`` is the mean output over
-    orientations. ``raw + back-projection`` shows the effect of back-projection.
+    orientations. ``raw + back-projection`` shows the effect of the correction.
     ``final`` is the result of :meth:`ZSSR.super_resolve`.
     """
     scale, kernel, settings = zssr.scale, zssr.kernel, zssr.settings

@@ -11,8 +11,8 @@ network works on the low-resolution grid and ends in a pixel shuffle; the paper'
 network works on the interpolated image. Hidden layers have residual connections and the
 leaky ReLU. Batches consist of small crops. The learning rate has a warm-up and a cosine
 decay. Fathers are cut from the largest result so far. The result is the mean over eight
-orientations; the paper takes the median. For kernels with which back-projection
-diverges, :mod:`dil_teach.classical.least_squares` replaces it.
+orientations; the paper takes the median. For kernels that clearly invert contrast,
+:mod:`dil_teach.classical.least_squares` replaces back-projection, which diverges.
 """
 
 import dataclasses
@@ -79,10 +79,11 @@ class ZSSRSettings:
     """Whether fathers are flipped and rotated to eight orientations."""
     noise: float = 0.0
     """Standard deviation, in [0, 1], of the noise that is added to the sons. Use this
-    setting for noisy images (paper, section 3), and where the kernel is estimated. A
-    value above 0 turns off back-projection, which would restore the noise."""
+    setting for noisy images (paper, section 3), and for an estimated kernel of motion
+    (``KernelChoice.noise``). A value above 0 turns off back-projection, which would
+    restore the noise, but not least squares."""
     jpeg_quality: int | None = None
-    """Sons' JPEG quality for compressed images; any value turns off back-projection."""
+    """Sons' JPEG quality for compressed images; any value turns off the correction."""
     back_projections: int = 3
     """Number of back-projection iterations on the network's output. With a wide blur,
     more iterations amplify the rounding errors of the image. For kernels that invert
@@ -253,8 +254,8 @@ class ZSSR:
         """The image at the requested size, after the steps taken so far.
 
         The result, in [0, 1], is the mean of the network's outputs for eight
-        orientations, or fewer if the kernel or scale is not symmetric. Back-projection
-        follows, except for a noisy or compressed image.
+        orientations, or fewer if the kernel or scale is not symmetric. A correction
+        follows (:func:`make_consistent`).
         """
         return self._result(self.orientations)
 
@@ -290,9 +291,9 @@ def make_consistent(
 ) -> Image:
     """Correct an enlarged image until its downscaled copy equals the given image.
 
-    Back-projection would restore noise and compression artefacts, so noisy and
-    compressed images are not corrected. Least squares, which replace back-projection
-    for kernels that invert contrast, allow for noise.
+    A compressed image is not corrected, because its artefacts would come back. A noisy
+    image is corrected only if the kernel inverts contrast. Then least squares, which
+    allow for noise, replace back-projection, which would restore the noise.
     """
     if settings.back_projections == 0 or settings.jpeg_quality is not None:
         return high
