@@ -28,7 +28,6 @@ from dil_teach.classical.kernel.distribution import (
 )
 from dil_teach.classical.kernel.motion import estimate_motion, halves
 from dil_teach.classical.kernel.spectrum import covariance_from_spectrum
-from dil_teach.classical.least_squares import inverts_contrast
 from dil_teach.image.convention import Image
 from dil_teach.image.kernel_estimate import gaussian_of
 from dil_teach.image.resize import INTERPOLATION
@@ -110,9 +109,7 @@ def _motion_or_none(image: Image, found: dict[str, float], reason: str) -> Kerne
     if not motion.sure:
         return KernelChoice(None, found, reason + ", and no sure motion was found")
     reason = f"a motion explains it (similarity of spectra {motion.similarity:.2f})"
-    # without an inverted contrast, ZSSR back-projects, which assumes no noise
-    noise = motion.error if inverts_contrast(motion.kernel) else 0.0
-    return KernelChoice(motion.kernel, found, reason, noise)
+    return KernelChoice(motion.kernel, found, reason, motion.error)
 
 
 def bicubic_kernel() -> Float[Tensor, "8 8"]:
