@@ -54,12 +54,12 @@ def table(rows: Rows, methods: Sequence[str], reference: str) -> str:
     The spread after each mean is the standard deviation over the rows. Methods that the
     rows do not have are left out.
     """
-    lines = [f"{'':30}{'PSNR [dB]':>15}   gain over {reference} [dB]"]
+    lines = [f"{'':33}{'PSNR [dB]':>15}   gain over {reference} [dB]"]
     for method in methods:
         values = [row[method] for row in rows if method in row]
         if not values:
             continue
-        line = f"{method:30}{mean(values):7.2f} ± {_spread(values):4.2f}"
+        line = f"{method:33}{mean(values):7.2f} ± {_spread(values):4.2f}"
         if method != reference:
             gains = differences(rows, method, reference)
             wins = sum(gain > 0 for gain in gains)

@@ -344,8 +344,9 @@ for name in ("wide blur", "motion", "speckle", "JPEG"):
     pictures[name] = enlarged(part, 6)
 show(
     pictures,
-    alt="Two kernels, an oblique oval and an oblique streak; and four degraded copies: "
-    "softened by the oval, doubled by the streak, covered with grain, and with blocks",
+    alt="Two kernels: an oblique oval and an oblique streak. Four degraded copies: the "
+    "first is soft, the second shows double outlines, the third is grainy, and the "
+    "fourth shows the blocks of JPEG",
     zoom=1,
 )
 
@@ -407,6 +408,7 @@ def inside(given, kernel, told):
 # %% [markdown]
 # The kernel comes from one of three sources: we *assume* bicubic downscaling, we *estimate* the kernel from the given image, or someone tells us the *true* kernel.
 # `choose_kernel` estimates a Gaussian kernel, and refuses its own estimate if patches of two scales contradict it; then we assume bicubic downscaling.
+# (For images of at least 128 pixels a side, it also looks for a kernel of motion.)
 
 # %%
 from dil_teach import choose_kernel
@@ -419,7 +421,7 @@ for name in ("wide blur", "motion"):
     print(f"{name:10} {verdict}: {choice.reason}")
 
 # %% [markdown]
-# The kernel of the wide blur is estimated well: its true variances are 3.3 and 1.7 square pixels, along x and y.
+# The kernel of the wide blur is estimated well: the true variances are 3.3 pixels² along x and 1.7 pixels² along y.
 # For the streak, the estimate is refused, so bicubic downscaling is assumed.
 # For the other five degradations, the downscaling is bicubic, so the assumed kernel is the true kernel, and we do not estimate it.
 
@@ -836,6 +838,7 @@ print(f"ZSSR is better than EDSR+ on {len(won)} of {len(case_1)}: {', '.join(won
 # %%
 KERNELS = ("bicubic assumed", "estimated kernel", "true kernel")
 INTERNAL = [f"{m}, {k}" for k in KERNELS for m in ("back-projection", "ZSSR")]
+LEARN_NOTHING = [f"least squares, {k}" for k in KERNELS[1:]]
 case_2 = {
     "random Gaussians": record("unknown_kernels_gaussians"),
     "camera shake": record("unknown_kernels_levin2009"),
@@ -843,7 +846,7 @@ case_2 = {
 for kind, rows in case_2.items():
     refused = sum(not row["estimate accepted"] for row in rows)
     print(f"{kind}: {refused} of {len(rows)} estimates were refused")
-    print(table(rows, (*EXTERNAL, *INTERNAL, "least squares, true kernel"), "EDSR+"))
+    print(table(rows, (*EXTERNAL, *INTERNAL, *LEARN_NOTHING), "EDSR+"))
     print()
 
 # %% [markdown]
@@ -851,10 +854,13 @@ for kind, rows in case_2.items():
 #
 # - If bicubic downscaling is *assumed*, ZSSR and EDSR+ are equally bad: both answer the wrong question.
 # - With the *true* kernel, ZSSR is several decibels better than EDSR+, for Gaussians and for camera shake.
-#   (The record of camera shake is older than the correction by least squares, which ZSSR now uses for such kernels.
-#   On one of these photographs, this correction raised ZSSR from 28.9 to 29.8 dB.)
-# - With the *estimated* kernel, ZSSR keeps most of this gain for Gaussians.
+# - With the *estimated* kernel, ZSSR keeps most of this gain for Gaussians, and about a third of it for camera shake.
 #   Where an estimate is refused, ZSSR assumes bicubic downscaling, so nothing is gained or lost.
+#
+# Back-projection fails with kernels of camera shake, because it amplifies the waves whose contrast the kernel inverts.
+# Least squares do not fail, so ZSSR corrects its result with them.
+# An estimated kernel of motion has an error, which acts like noise: so ZSSR trains with weak noise, and its least squares make a smoother correction.
+# For camera shake with the estimated kernel, least squares alone are nearly as good as ZSSR: most of the gain is due to the kernel.
 #
 # ### Case 3: poor quality
 
@@ -980,6 +986,7 @@ show(
 # %% [markdown]
 # The fraction in each label comes from your function if it passed the check.
 # A gain of exactly zero is an estimate that was refused.
+# For camera shake, two wrong estimates on gravel and grass were accepted, and lost 0.7 and 0.5 dB.
 # Chapter [09](09_zssr.ipynb) showed why a refusal is wise: assuming too much blur is worse than assuming too little.
 
 # %%
@@ -993,7 +1000,9 @@ claims = {
     "Gaussians, true kernel: ZSSR over EDSR+ by over 3 dB": means["true kernel"] > 3,
     "Gaussians, estimate: ZSSR over EDSR+ by over 2 dB": means["estimated kernel"] > 2,
     "Gaussians: the gap is closed by over 65%": closed["random Gaussians"] > 0.65,
-    "no estimate loses over 0.1 dB": min(losses) > -0.1,
+    "camera shake: the gap is closed by over 30%": closed["camera shake"] > 0.3,
+    "Gaussians: no estimate loses over 0.1 dB": losses[0] > -0.1,
+    "camera shake: the largest loss by an estimate is below 1 dB": losses[1] > -1,
 }
 check_claims(claims)
 
@@ -1096,6 +1105,21 @@ print(f"{best['image']} and {best['nearest']}, correlation {best['correlation']:
 
 # %% [markdown]
 # So no other test picture of this chapter has a twin among the training pictures.
+#
+# What does a network gain if it has seen a test picture?
+# We trained EDSR further, twice with the same number of steps: once without 'woman', and once with it.
+
+# %%
+NAMES = ("baby", "bird", "butterfly", "head", "woman")
+print("PSNR [dB]   " + "".join(f"{name:>11}" for name in NAMES))
+seen_or_not = {row["woman"]: row for row in record("inside_outside_seen_test_picture")}
+for what, row in seen_or_not.items():
+    values = [row[f"img_00{number}"] for number in range(1, 6)]
+    print(f"woman {what:6}" + "".join(f"{value:11.2f}" for value in values))
+
+# %% [markdown]
+# Only the last column differs by 0.1 dB: this is the gain from the seen picture.
+# It is small, but the order of two published methods often depends on less.
 # An internal method cannot have this problem, because it has no training set.
 #
 # ## Any type of data
@@ -1117,7 +1141,8 @@ print(f"ZSSR is better on {len(won)} of {len(kinds)}: {', '.join(won)}")
 
 # %% [markdown]
 # EDSR+ was given three channels at a time, because it knows no other number; ZSSR was given all channels together.
-# All these pictures were downscaled by bicubic downscaling, so the *degradation* was the one of EDSR's training, and only the *content* was new.
+# All these pictures were downscaled with the bicubic kernel, as in EDSR's training.
+# So only the *content* was new.
 # The last line says how often the new content was enough for ZSSR to win.
 # EDSR+ stays better on tissue and on the two views, although it had never seen such pictures: new content alone harms it less than a new degradation.
 # On the dark picture, all values lie below 1/16, and EDSR+ is even worse than bicubic interpolation: its errors do not shrink with the brightness of the picture.
@@ -1181,12 +1206,12 @@ for kind, found in gains.items():
         print("  " + ", ".join(f"{gain:+.1f}" for gain in values) + " dB")
 
 # %% [markdown]
-# **A kernel that cannot be estimated.**
+# **A kernel that cannot be estimated from an image of 80 x 80 pixels.**
 # For the streak, the estimate was refused.
 # ZSSR assumed bicubic downscaling, and failed as EDSR+ did: internal learning alone does not find the kernel.
 #
 # **Camera shake with the true kernel.**
-# A negative number is a photograph on which least squares, which learn nothing, are better than ZSSR with the same kernel.
+# Where the number is negative, least squares are better than ZSSR with the same kernel, although least squares learn nothing.
 # A likely reason: the fathers are parts of the given image, so their outlines are doubled, too, and the network never sees an outline as it should be.
 # A father with a Gaussian blur is only soft, and its smaller copies are sharp.
 #
