@@ -980,7 +980,8 @@ show(
     gain_figure(points, "PSNR of ZSSR minus PSNR of ZSSR, bicubic assumed [dB]"),
     alt="For random Gaussians and for camera shake: the gap and the gain by the "
     "estimate on each photograph, with their means. For Gaussians, most gains are "
-    "nearly as large as the gaps; refused estimates lie at zero",
+    "nearly as large as the gaps. For camera shake, they are much smaller than the "
+    "gaps, and two are negative. Refused estimates lie at zero",
 )
 
 # %% [markdown]
