@@ -344,9 +344,8 @@ for name in ("wide blur", "motion", "speckle", "JPEG"):
     pictures[name] = enlarged(part, 6)
 show(
     pictures,
-    alt="Two kernels: an oblique oval and an oblique streak. Four degraded copies: the "
-    "first is soft, the second shows double outlines, the third is grainy, and the "
-    "fourth shows the blocks of JPEG",
+    alt="Two kernels: an oblique oval and an oblique streak. Four degraded copies: "
+    "soft, with double outlines, grainy, and with the blocks of JPEG",
     zoom=1,
 )
 
