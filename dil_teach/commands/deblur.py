@@ -21,8 +21,8 @@ def deblur(image: In, out: Out, /, size: int = 31, budget: Budget = "quick") -> 
     """Remove an unknown blur that is the same everywhere, such as camera shake.
 
     The estimated kernel is written beside the result: as out_kernel.npy (weights on the
-    photograph's pixels) and as out_kernel.png. A photograph that is already sharp is
-    not changed.
+    photograph's pixels) and as out_kernel.png. A photograph in which no blur is
+    found is not changed.
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
@@ -46,7 +46,10 @@ def deblur(image: In, out: Out, /, size: int = 31, budget: Budget = "quick") -> 
 
     found = blind.deblur(colour, getattr(blind.DeblurSettings, budget)(size=size))
     if found.sharp:
-        print("dil-teach: the photograph is already sharp", file=sys.stderr)
+        print(
+            "dil-teach: no blur was found, so the photograph is unchanged",
+            file=sys.stderr,
+        )
     kernel = found.kernel
     bright = resize((kernel / kernel.max())[None], ENLARGE, kernel="area")
     files = {

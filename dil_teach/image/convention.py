@@ -95,9 +95,12 @@ def check_image(
         wanted = " or ".join(map(str, channels))
         if len(channels) > 2:
             wanted = f"{channels[0]} to {channels[-1]}"
+        advice = "split_alpha removes alpha"
+        if len(image) < min(channels):
+            advice = "take a colour image"
         raise ValueError(
             f"{name}: expected {wanted} channels, got {len(image)} "
-            f"(shape {tuple(image.shape)}); split_alpha removes alpha"
+            f"(shape {tuple(image.shape)}); {advice}"
         )
     if min(image.shape[1:]) < min_side:
         raise ValueError(
