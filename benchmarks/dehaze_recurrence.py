@@ -76,8 +76,12 @@ def several_starts(pairs: Pairs, image: Tensor) -> Tensor:
 
 
 def possible_pairs(image: Tensor) -> Tensor:
-    """Only pairs whose fainter patch is hazy enough for its ratio (the boundary
-    constraint on the mean colour): t_far = ratio * t_near is at most ratio."""
+    """As :func:`several_starts`, but only with possible pairs.
+
+    Because t_near is at most 1, t_far = ratio * t_near is at most the ratio. Pairs are
+    left out if the mean colour of the far patch needs a larger t_far (the boundary
+    constraint).
+    """
     first = first_estimate(image)
     pairs = pairs_of(image, 0.75)
     bound = 1 - (pairs.far / first.flatten()).amin(1)
