@@ -68,7 +68,7 @@ opening = show_opening(
 # %% [markdown]
 # The estimated kernel has the path of the true kernel, and the deblurred picture looks like the ground truth.
 # Its PSNR is one decibel below that of the same deconvolution with the true kernel, which has no picture here.
-# The Gaussian of the right width makes the picture worse than it was.
+# Deconvolution with a Gaussian of the right width gives a picture that is worse than the given picture.
 # Below, you run the same method on a smaller picture.
 #
 # ## A photograph: ours, or yours
@@ -560,13 +560,15 @@ scrubbed = explore(
 # %% [markdown]
 # On the first levels, the kernel is a blob that only shows the main direction of the shake.
 # On the finest level, the path of the true kernel is visible.
-# The picture of step 2 looks painted in places, because it is pulled towards means of patches; it is only a tool to find the kernel.
+# In places, the picture of step 2 looks painted, because step 2 makes it similar to means of patches.
+# We use this picture only to find the kernel.
 #
 # ## The finish, and the control
 #
 # With the kernel, a [non-blind deconvolution](glossary.md#deconvolution) computes the final picture: here by [total variation](glossary.md#total-variation) with unknown borders [@almeida2013].
 # The same deconvolution with the *true* kernel is our [oracle](glossary.md#oracle): with this deconvolution, a blind method cannot expect more.
-# The control gets the same finish with a kernel that is not estimated from patches: a Gaussian with the variance (in pixels²) of the true kernel, averaged over both axes.
+# For the control, the same final deconvolution uses a Gaussian kernel, which is not estimated from patches.
+# Its variance (in pixels²) is the mean of the true kernel's variances along both axes.
 # A blind method does not know this variance.
 
 # %%
@@ -677,7 +679,7 @@ check.error_ratio(error_ratio)
 
 # %% [markdown]
 # Your function (or the library's, as long as the check does not pass) draws the error ratio after each round of the finest level.
-# To save time, the curve compares grey pictures, and uses only few shifts.
+# To save time, the curve compares grey pictures, and tries only a few shifts.
 
 # %%
 measured = check.error_ratio(error_ratio).state == "passed"

@@ -122,7 +122,7 @@ subject = "your photograph" if own else "three giant dahlias in fog before a hed
 #
 # ## The smallest demo: one tile at three distances
 #
-# We take one tile of a rendered house front and put it at three distances.
+# We take one small square of a rendered house front and place a copy of it at each of three distances.
 # Light adds up, so we compute in [linear light](glossary.md#linear-light):
 #
 # $$I = t J + (1 - t) A .$$

@@ -461,7 +461,8 @@ for progress in train(kernelgan, report_every=live_steps // 5):
 # Choose which penalties are active, and move the slider of the training steps.
 # The dashed ellipse belongs to the true kernel, and the solid ellipse to the kernel in the panel.
 # A perfect $k'$ has the shape of the dashed ellipse at 0.87 times its size.
-# The panels are drawn around the centre of mass, so a shifted kernel shows as a shifted frame of 13 x 13 pixels.
+# The centre of mass of each kernel is in the middle of its panel.
+# If a kernel is shifted within its 13 x 13 pixels, the frame of these pixels is not in the middle of the panel.
 
 # %%
 import numpy as np
@@ -802,7 +803,8 @@ kernel_choice = explore(
 #
 # The last table compares this run with the first pictures of the chapter, which have 512 x 512 pixels; 'back-projection' is the control.
 # In both runs, KernelGAN's kernel gains about two decibels over the assumption of bicubic downscaling, and the spectrum's kernel gains more.
-# In the longer run, the network is larger and has 1600 steps: with the true kernel, ZSSR is more than one decibel better than its control.
+# In the longer run, the network is larger and was trained for 1600 steps.
+# There, with the true kernel, ZSSR is more than one decibel better than back-projection.
 
 # %%
 # NBVAL_CHECK_OUTPUT
