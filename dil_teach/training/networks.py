@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dil_teach.training.precision import channels_last
+
 SLOPE = 0.1
 """Slope of the leaky ReLU for negative values."""
 INPUT_CHANNELS = 16
@@ -65,7 +67,7 @@ class Hourglass(nn.Module):
 
     def forward(self, z: Float[Tensor, "n _c h w"]) -> Float[Tensor, "n _o h w"]:
         """The output for a network input, before any sigmoid."""
-        x = z.contiguous(memory_format=torch.channels_last)
+        x = channels_last(z)
         finer = []
         for shrink, down in zip(self.shrink, self.down, strict=True):
             finer.append(x)

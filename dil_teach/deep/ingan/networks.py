@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from dil_teach.image.resize import resize
 from dil_teach.image.warp import Transformation, warp
 from dil_teach.training.networks import convolution
+from dil_teach.training.precision import channels_last
 
 Batch = Float[Tensor, "_n _c _h _w"]
 
@@ -23,6 +24,7 @@ PLACE_CHANNELS = 6
 """Number of channels that :func:`place_channels` returns."""
 FEATURES = 64
 """Number of channels of each discriminator layer, as in the authors' first layer."""
+
 COARSEST, FINER = ((64, 64, 64), 4), ((48, 64), 2)
 """The networks of the coarsest level and of the finer levels have these numbers of
 channels (at each scale inside the network, from fine to coarse) and of residual
@@ -94,11 +96,6 @@ class Generator(nn.Module):
 
     def _residual(self, level: int, seen: list[Batch]) -> Batch:
         return self.levels[level](channels_last(torch.cat(seen, 1))).float()
-
-
-def channels_last(batch: Batch) -> Batch:
-    """The same values in the memory order that makes convolutions faster."""
-    return batch.contiguous(memory_format=torch.channels_last)
 
 
 def place_channels(

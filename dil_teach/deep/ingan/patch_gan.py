@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.deep.ingan.networks import Batch, Discriminator, channels_last
+from dil_teach.deep.ingan.networks import Batch, Discriminator
 from dil_teach.image.resize import resize
 from dil_teach.image.warp import Transformation
 from dil_teach.patches.extract import patches_inside
-from dil_teach.training.precision import autocast
+from dil_teach.training.precision import autocast, channels_last
 
 Logits = Float[Tensor, "1 1 _h _w"]
 Judged = Sequence[tuple[Logits, Tensor | None]]
