@@ -4,9 +4,10 @@
     python benchmarks/same_results.py record hashes.json    # before a change
     python benchmarks/same_results.py compare hashes.json   # after it
 
-It runs every command on bundled photographs and scenes, and every chapter. The script
-hashes the pixels of each written file, and the text that each chapter's claims print.
-Hashes depend on the processor and on the versions of torch and NumPy.
+It runs the commands of ``COMMANDS`` on bundled photographs and scenes, and every
+chapter. The script hashes the pixels of each written file, and the text that each
+chapter's claims print. Hashes depend on the processor and on the versions of torch and
+NumPy.
 """
 
 import hashlib

@@ -402,8 +402,6 @@ def refused(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> No
     [
         ("none.png out.png", "none.png: no such file"),
         ("text.png out.png", "text.png: expected a picture"),
-        ("dots.png out.png", "pixels"),
-        ("constant.png out.png", "image: expected a picture with some detail"),
         ("large.png out.png", "large.png: expected at most 1000000 pixels, got 1000 x"),
         ("in.png in.png", "in.png: would overwrite an input file"),
         ("in.png out.gif", "out.gif: expected one of .png"),
@@ -415,6 +413,24 @@ def refused(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> No
 )
 @pytest.mark.parametrize("method", ["dip", "zs-n2n"])
 def test_bad_input_to_denoise(
+    method: str,
+    arguments: str,
+    said: str,
+    pantry: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    refused(f"denoise {arguments} --method {method}", said, capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("dots.png out.png", "pixels"),
+        ("constant.png out.png", "image: expected a picture with some detail"),
+    ],
+)
+@pytest.mark.parametrize("method", ["dip", "zs-n2n"])
+def test_denoising_networks_need_detail(
     method: str,
     arguments: str,
     said: str,
