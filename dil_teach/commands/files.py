@@ -52,12 +52,15 @@ def load_alike(files: Sequence[Path]) -> "tuple[Video, tuple[Image | None, ...]]
 
 def load_mask(file: Path, size: Sequence[int]) -> "Float[Tensor, '1 h w']":
     """Read a mask of this height and width: 1 where it is white, 0 elsewhere."""
+    from dil_teach.image.convention import check_grey
+
     drawn, alpha = load_picture(file)
     if drawn.shape[1:] != size:
         raise ValueError(
             f"{file}: expected the size of the image, {size[0]} x {size[1]}, got "
             f"{drawn.shape[1]} x {drawn.shape[2]}; draw it on the image itself"
         )
+    check_grey(drawn if alpha is None else drawn * alpha, file, "a mask")
     light = drawn.mean(0, keepdim=True) * (1 if alpha is None else alpha)
     if light.max() <= 0.5:
         raise ValueError(
@@ -143,7 +146,10 @@ def check_apart(outs: Sequence[Path | None], *inputs: Path | None) -> None:
     for number, out in enumerate(given):
         for other in given[:number] + given[number + 1 :]:
             if out.resolve() in (other.resolve(), *other.resolve().parents):
-                raise ValueError(f"{out}: expected a different place for each result")
+                raise ValueError(
+                    f"{out}: expected a different place for each result, got this "
+                    "place twice; give each result its own name"
+                )
         if out.exists() and any(f and f.exists() and out.samefile(f) for f in inputs):
             raise ValueError(f"{out}: would overwrite an input file; name another file")
 

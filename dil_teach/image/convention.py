@@ -116,6 +116,20 @@ def check_image(
         )
 
 
+def check_grey(image: Image, name: str | Path, what: str) -> None:
+    """Raise a ValueError if more than 1% of the pixels are coloured.
+
+    A pixel is coloured if its channels differ by more than 0.1, which is more than JPEG
+    compression does to a grey picture. The message calls the picture ``what``.
+    """
+    coloured = image.amax(0) - image.amin(0) > 0.1
+    if coloured.double().mean() > 0.01:
+        raise ValueError(
+            f"{name}: expected {what} in black, grey and white, got a picture in "
+            "colour; name another file"
+        )
+
+
 def check_same_shape(
     image: Image, first: Image, name: str | Path = "b", other: str | Path = "a"
 ) -> None:

@@ -42,6 +42,7 @@ def load_image(path: str | Path) -> Image:
         raise FileNotFoundError(f"{path}: no such file; check the name and the folder")
     if path.is_dir():
         raise ValueError(f"{path}: expected a picture file, got a folder; name a file")
+    check_readable(path)
     size = "more"  # Pillow does not tell the size of a picture above its own limit
     try:
         with warnings.catch_warnings():
@@ -62,6 +63,15 @@ def load_image(path: str | Path) -> Image:
             f"{path}: expected a picture with 8 or 16 bits a channel, got a damaged "
             f"file or another kind of file ({error}); export the picture again as PNG"
         ) from None
+
+
+def check_readable(path: Path) -> None:
+    """Raise an OSError if the user has no permission to read a file."""
+    if not os.access(path, os.R_OK):
+        raise OSError(
+            f"{path}: expected a file that you may read, got no permission; ask its "
+            "owner, or name another file"
+        )
 
 
 def _decode(picture: Picture.Image) -> Image:
@@ -118,6 +128,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     try:
         hidden.mkdir()
         yield place
+        if place.is_file():  # safetensors hides its files from other users
+            place.chmod(hidden.stat().st_mode & 0o666)  # as the umask says
         if path.is_dir():
             path.rmdir()  # some systems cannot rename onto an empty folder
         os.replace(place, path)

@@ -27,7 +27,12 @@ from dil_teach.image.convention import (
     from_uint8,
     to_uint8,
 )
-from dil_teach.image.files import load_image, save_image, written_whole
+from dil_teach.image.files import (
+    check_readable,
+    load_image,
+    save_image,
+    written_whole,
+)
 
 Frames = list[UInt8[np.ndarray, "h w c"]]
 
@@ -104,13 +109,15 @@ def _frames_of(path: Path) -> Iterator[tuple[str, Image]]:
 @contextmanager
 def _readable(path: str | Path) -> Iterator[InputContainer]:
     """Open a video file; any error of the decoder becomes a ValueError."""
+    check_readable(Path(path))
     try:
         with av.open(path) as file:
             yield file
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise ValueError(
             f"{path}: expected a video (.mp4, .webm, .gif, ...), got a damaged file or "
-            f"another kind of file ({error}); export the video again"
+            f"another kind of file ({getattr(error, 'strerror', error)}); export the "
+            "video again"
         ) from None
 
 

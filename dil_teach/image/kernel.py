@@ -6,7 +6,9 @@ Low-resolution (LR) pixel i of a picture made s times smaller is at HR coordinat
 """
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +16,15 @@ from jaxtyping import Float
 from scipy import io, ndimage
 from torch import Tensor
 
-from dil_teach.image.convention import split_alpha
-from dil_teach.image.files import load_image
+from dil_teach.image.convention import check_grey, split_alpha
+from dil_teach.image.files import check_readable, load_image
 from dil_teach.image.scale import Scale, per_axis
 
 Kernel2d = Float[Tensor, "_kh _kw"] | Float[np.ndarray, "_kh _kw"]
+
+LARGEST_KERNEL = 0.5
+"""Largest side of a kernel, as a fraction of the shorter side of the HR image. A larger
+kernel reaches over the image's border at most pixels."""
 
 
 def gaussian_kernel(
@@ -71,26 +77,40 @@ def load_kernel(path: str | Path, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such kernel file; check the name")
+    check_readable(path)
     suffix = path.suffix.lower()
+    if suffix in (".npy", ".mat"):
+        array = _array(path, np.load if suffix == ".npy" else io.loadmat)
+    else:
+        picture = split_alpha(load_image(path))[0]
+        check_grey(picture, path, "a picture of a kernel")
+        array = picture.mean(0).numpy()
     try:
-        if suffix == ".npy":
-            array = np.load(path, allow_pickle=False)
-        elif suffix == ".mat":
-            array = _only_matrix(io.loadmat(path))
-        else:
-            array = split_alpha(load_image(path))[0].mean(0).numpy()
         weights = check_kernel(array)
-    except Exception as error:  # a reader may raise anything on a damaged file
+    except ValueError as error:
         raise ValueError(f"{path}: no usable kernel: {error}") from None
     return centre_kernel(weights, scale)
 
 
-def _only_matrix(variables: dict) -> np.ndarray:
-    if "Kernel" in variables:
-        return np.asarray(variables["Kernel"])
-    matrices = [v for v in variables.values() if np.ndim(v) == 2 and np.size(v) > 1]
+def _array(path: Path, read: Callable[[Path], Any]) -> np.ndarray:
+    """The array in a file; of several variables, ``Kernel`` or the only matrix."""
+    try:
+        found = read(path)
+    except Exception:  # a reader may raise anything on a damaged file
+        raise ValueError(
+            f"{path}: expected an array of numbers, got a damaged file or another kind "
+            "of file; save the kernel again"
+        ) from None
+    if not isinstance(found, dict):
+        return np.asarray(found)
+    if "Kernel" in found:
+        return np.asarray(found["Kernel"])
+    matrices = [v for v in found.values() if np.ndim(v) == 2 and np.size(v) > 1]
     if len(matrices) != 1:
-        raise ValueError(f"expected 'Kernel' or a single matrix, got {len(matrices)}")
+        raise ValueError(
+            f"{path}: expected the variable 'Kernel' or a single matrix, got "
+            f"{len(matrices)} matrices; save only the kernel"
+        )
     return np.asarray(matrices[0])
 
 
@@ -134,20 +154,33 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     return torch.from_numpy(_normalised(weights))
 
 
-def check_kernel(kernel: Kernel2d) -> np.ndarray:
+def check_kernel(kernel: Kernel2d | np.ndarray) -> np.ndarray:
     """The kernel as float64 with sum 1; raises a ValueError if it cannot be used."""
     array = np.asarray(kernel.detach().cpu() if isinstance(kernel, Tensor) else kernel)
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
         raise ValueError(
             f"kernel: expected a 2-D array of numbers, got {array.shape} {array.dtype}"
+            "; take one channel, or reshape it to rows and columns"
         )
     array = array.astype(np.float64)
     total = array.sum()
     if not np.isfinite(total) or total <= 1e-6 * max(abs(array).max(), 1e-12):
         raise ValueError(
-            f"kernel: expected finite weights with a positive sum, got {total}"
+            "kernel: expected finite weights with a positive sum, got the sum "
+            f"{total:.3g}; check how the kernel was made"
         )
     return _normalised(array)
+
+
+def check_fits(kernel: Kernel2d, size: tuple[int, int]) -> None:
+    """Raise a ValueError if a kernel is too large for an HR image of this size."""
+    most = int(LARGEST_KERNEL * min(size))
+    if max(kernel.shape) > most:
+        raise ValueError(
+            f"kernel: expected at most {most} pixels a side for a result of {size[0]} "
+            f"x {size[1]}, got {kernel.shape[0]} x {kernel.shape[1]} after centring; "
+            "crop the kernel, or take a larger image"
+        )
 
 
 def _normalised(weights: np.ndarray) -> np.ndarray:

@@ -212,6 +212,7 @@ def test_the_network_leaves_the_users_random_state_alone():
         ({"size": (0, 10)}, "at least 1"),
         ({"kernel": "bicubik"}, "expected one of"),
         ({"kernel": torch.zeros(5, 5)}, "positive sum"),
+        ({"kernel": torch.ones(3, 999)}, "kernel: expected at most"),
     ],
 )
 def test_bad_arguments_are_refused(facade, arguments, word):

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Picture
+from safetensors.torch import save_file
 from scipy import io
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from skimage.registration import phase_cross_correlation
@@ -33,6 +34,7 @@ from dil_teach.image.augment import (
     random_crop,
 )
 from dil_teach.image.convention import check_image, split_alpha, to_uint8
+from dil_teach.image.files import written_whole
 from dil_teach.image.kernel import (
     centre_kernel,
     gaussian_kernel,
@@ -120,6 +122,28 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
     Picture.new("1", (12_000, 9_000)).save(tmp_path / "large.png")
     with pytest.raises(ValueError, match="got 12000 x 9000 pixels"):
         load_image(tmp_path / "large.png")
+
+
+def test_a_file_without_permission_is_no_damaged_file(tmp_path, monkeypatch):
+    write(tmp_path / "locked.png", np.zeros((4, 4), np.uint8))
+    np.save(tmp_path / "locked.npy", np.eye(3))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read all
+    with pytest.raises(OSError, match=r"locked\.png: .* got no permission; ask"):
+        load_image(tmp_path / "locked.png")
+    with pytest.raises(OSError, match=r"locked\.npy: .* got no permission; ask"):
+        load_kernel(tmp_path / "locked.npy", 2)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
+def test_every_file_has_the_mode_of_the_umask(tmp_path):
+    for mask, mode in ((0o022, 0o644), (0o077, 0o600), (0o002, 0o664)):
+        before = os.umask(mask)
+        try:
+            with written_whole(tmp_path / "tensors") as place:
+                save_file({"a": torch.ones(1)}, place)  # it makes a private file
+        finally:
+            os.umask(before)
+        assert (tmp_path / "tensors").stat().st_mode & 0o777 == mode
 
 
 def test_saving_leaves_nothing_half_written(tmp_path, monkeypatch):
@@ -364,6 +388,31 @@ def test_unusable_kernels_are_refused(tmp_path, array):
     np.save(tmp_path / "k.npy", array)
     with pytest.raises(ValueError, match=r"k\.npy: no usable kernel"):
         load_kernel(tmp_path / "k.npy", 2)
+
+
+@pytest.mark.parametrize("name", ["k.npy", "k.mat"])
+@pytest.mark.parametrize("content", [b"abc", b"\x93NUMPY\x01\x00v\x00{'descr'"])
+def test_a_damaged_kernel_gets_a_sentence_of_our_own(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=r"got a damaged file .*; save the") as refusal:
+        load_kernel(tmp_path / name, 2)
+    assert "pickle" not in str(refusal.value)
+
+
+def test_an_array_of_objects_is_no_kernel(tmp_path):
+    np.save(tmp_path / "k.npy", np.array([[{}, {}]]), allow_pickle=True)
+    with pytest.raises(ValueError, match="expected an array of numbers") as refusal:
+        load_kernel(tmp_path / "k.npy", 2)
+    assert "pickle" not in str(refusal.value)
+
+
+def test_a_photograph_in_colour_is_no_kernel(tmp_path):
+    save_image(photo("coffee", size=20), tmp_path / "k.png")
+    with pytest.raises(ValueError, match=r"k\.png: expected a picture of a kernel in"):
+        load_kernel(tmp_path / "k.png", 2)
+    grey = (255 * gaussian_kernel((2, 2)) / gaussian_kernel((2, 2)).max()).byte()
+    Picture.fromarray(grey.numpy()).convert("RGB").save(tmp_path / "k.jpg", quality=70)
+    assert math.isclose(load_kernel(tmp_path / "k.jpg", 2).sum(), 1, abs_tol=1e-9)
 
 
 # ---------------------------------------------------------------- patches and pyramid

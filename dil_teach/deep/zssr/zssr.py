@@ -36,7 +36,7 @@ from dil_teach.image.augment import (
 )
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.degradation import degrade, kernel_at
-from dil_teach.image.kernel import Kernel2d
+from dil_teach.image.kernel import Kernel2d, check_fits
 from dil_teach.image.resize import prepare_kernel, pyramid, resize
 from dil_teach.image.scale import Scale, scale_and_size
 from dil_teach.training.checkpoint import load_attributes
@@ -155,6 +155,8 @@ class ZSSR:
             _size(image), scale if size is None else None, size
         )
         self.kernel = prepare_kernel(kernel, self.scale)
+        if not isinstance(self.kernel, str):
+            check_fits(self.kernel, self.size)
         check_memory(image, self.scale, self.size, settings.width)
         steps = [(k + 1) / settings.gradual for k in range(settings.gradual - 1)]
         rows, columns = self.scale
