@@ -26,7 +26,8 @@ def deblur(image: In, out: Out, /, size: int = 31, budget: Budget = "quick") -> 
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        out: The file to write: .png, .tif, .webp; if opaque also .jpg, .bmp.
+        out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
+            transparent .jpg, .bmp.
         size: Side of the kernel in pixels, odd; the blur must fit in it.
         budget: Amount of computing.
     """

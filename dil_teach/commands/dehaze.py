@@ -29,7 +29,8 @@ def dehaze(
 
     The transmission is the fraction of the scene's light that reaches the camera; white
     means 1. The airlight is the colour of the haze: {"airlight": [red, green, blue]},
-    three sRGB values from 0 to 1. Transparency is kept.
+    three sRGB values from 0 to 1. Transparency is kept. Pictures are written with 8
+    bits per channel.
 
     Args:
         image: A photograph, a video or a folder of frames, in colour.

@@ -29,7 +29,8 @@ def denoise(
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
+        out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
+            transparent .jpg, .bmp.
         method: dip (Deep Image Prior) fits the picture before it fits the noise. zs-n2n
             (Zero-Shot Noise2Noise) predicts one half of the pixels from the other half.
             zs-n2n is faster than dip, but needs independent noise at each pixel.
@@ -63,7 +64,8 @@ def inpaint(
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         mask: A picture of the same size, white where there is a hole, black elsewhere.
-        out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
+        out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
+            transparent .jpg, .bmp.
     """
     from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
     from dil_teach.image.degradation import masked
@@ -74,7 +76,8 @@ def inpaint(
     hole = load_mask(mask, colour.shape[1:])
     if hole.min() == 1:
         raise ValueError(
-            f"{mask}: expected white in the hole and black elsewhere, got only white"
+            f"{mask}: expected white in the hole and black elsewhere, got only white; "
+            "paint the pixels to keep black"
         )
     check_apart([out], mask)
     colour = training.to_device(colour)

@@ -46,7 +46,10 @@ def estimate_kernel(
         choice = choose_kernel(colour, training.seed)
         kernel, reason = choice.kernel, choice.reason
         if kernel is None:
-            raise ValueError(f"{image}: no kernel is written: {reason}")
+            raise ValueError(
+                f"{image}: no kernel is written: {reason}; use super-resolve without a "
+                "kernel, or --method recurrence, which writes an estimate in any case"
+            )
         if choice.noise > 0:
             about = f"; with super-resolve, use --noise {255 * choice.noise:.1f}"
     else:
@@ -69,7 +72,10 @@ def estimate_kernel(
         trained = train_with_bar(kind(colour, training.settings(settings)))
         kernel = trained.kernel()
         if isinstance(trained, KernelByRecurrence):
-            about = f"; similarity of both halves: {trained.confidence():.2f}"
+            about = (
+                "; similarity of the kernels of the left and the right half: "
+                f"{trained.confidence():.2f}"
+            )
     weights = kernel.cpu()
     bright = resize((weights / weights.max())[None].float(), ENLARGE, kernel="area")
     size = f"{len(weights)} x {weights.shape[1]} weights"

@@ -25,7 +25,9 @@ def recurrence(
 
     Each pixel of the map is the top left corner of a patch. The grey value of a pixel
     is 255 x matches / 16, rounded: black means no match, and white 16 or more matches.
-    A JSON file beside the map contains the numbers. Transparency is ignored.
+    A JSON file beside the map contains the numbers; recurrence_score is the fraction of
+    patches with a match, averaged over five scales from 1 to 0.41. Transparency is
+    ignored.
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.

@@ -37,7 +37,8 @@ def remove_watermark(
     Args:
         images: Pictures of one size with the mark at one place: PNG, JPEG, TIFF, ...
             A single picture needs a box.
-        out_dir: The folder for the results, named like the pictures; it may be new.
+        out_dir: The folder for the results, named like the pictures, with 8 bits per
+            channel; it may be new.
         box: Row, column, height and width of a box around the mark, in pixels.
     """
     if not images:

@@ -43,8 +43,16 @@ first two methods compare all patches of both pictures, which takes about a minu
 MOST_LEARNED = 120_000
 """Maximum number of pixels of a photograph for InGAN: a larger photograph takes hours
 without a GPU."""
+SEAM_PIXELS = 1.5e8
+"""Pixels of the picture times seams that seam carving removes or inserts in a second,
+measured with one thread of a CPU from 0.1 to 1.2 megapixels."""
+MOST_SECONDS = 600
+"""Longest time of seam carving. To halve the width of 24 megapixels takes about six
+minutes at the rate above."""
 RATE = 12.0
 """Frames per second of a video."""
+FRAMES = 24
+"""Number of frames of a video, unless --frames gives another number."""
 
 
 def retarget(
@@ -60,7 +68,7 @@ def retarget(
     checkpoint: File = None,
     save_checkpoint: File = None,
     film: File = None,
-    frames: int = 24,
+    frames: int | None = None,
 ) -> str:
     """Change the size of a photograph without stretching what it shows.
 
@@ -68,7 +76,8 @@ def retarget(
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        out: The file to write: .png, .tif, .webp, .jpg or .bmp.
+        out: The file to write, with 8 bits per channel: .png, .tif, .webp, .jpg or
+            .bmp.
         method: gpnn and bidirectional rearrange patches, in seconds, without learning;
             bidirectional can protect and remove parts. seam removes or duplicates
             seams of pixels. ingan trains a network that remaps the photograph. expand
@@ -84,9 +93,15 @@ def retarget(
         save_checkpoint: The file for the trained network, .safetensors (ingan).
         film: The file for a video from the photograph to the result: .gif, .mp4, .webm
             or .mkv.
-        frames: Number of frames of the video.
+        frames: Number of frames of the video, by default 24.
     """
     _check_options(method, protect or remove, checkpoint or save_checkpoint)
+    if frames is not None and not film:
+        raise ValueError(
+            f"--frames: needs --film, got only {frames} frames; name a file for the "
+            "video, or leave out --frames"
+        )
+    frames = FRAMES if frames is None else frames
 
     from dil_teach.training.checkpoint import save
 
@@ -100,7 +115,14 @@ def retarget(
         check_place(save_checkpoint, (".safetensors",))
     check_apart([out, film, save_checkpoint], image, protect, remove, checkpoint)
     colour = training.to_device(colour)
-    masks = [file and load_mask(file, size).to(colour) for file in (protect, remove)]
+    kept, removed = (
+        file and load_mask(file, size).to(colour) for file in (protect, remove)
+    )
+    if kept is not None and removed is not None and not (removed > kept).any():
+        raise ValueError(
+            f"{remove}: expected some pixels that --protect does not mark, got none; "
+            "mark different places in the two masks"
+        )
 
     ingan: Any = None
     if method == "ingan":
@@ -109,7 +131,9 @@ def retarget(
     elif method == "expand":
         draw = _at_scales(size, _expansion(colour, wanted, training).result)
     else:
-        draw = _at_scales(size, partial(_without_training, method, colour, *masks))
+        draw = _at_scales(
+            size, partial(_without_training, method, colour, kept, removed)
+        )
     result = draw(scale_y, scale_x).cpu()
     files: dict[Path, Content] = {out: result}
     if film:
@@ -146,6 +170,17 @@ def _wanted_size(
             f"--scale-y, --scale-x: expected at most {MOST_TOGETHER[method]} pixels in "
             f"the photograph and the result together for {method}, got {size[0]} x "
             f"{size[1]} and {wanted[0]} x {wanted[1]}; take a smaller scale"
+        )
+    heights, widths = zip(size, wanted, strict=True)
+    # the columns change first, at the photograph's height; then the rows
+    work = abs(widths[1] - widths[0]) * sum(widths) / 2 * heights[0]
+    work += abs(heights[1] - heights[0]) * sum(heights) / 2 * widths[1]
+    if method == "seam" and work > SEAM_PIXELS * MOST_SECONDS:
+        raise ValueError(
+            f"--scale-y, --scale-x: expected a size that seams reach in "
+            f"{MOST_SECONDS // 60} minutes, got {size[0]} x {size[1]} and {wanted[0]} "
+            f"x {wanted[1]}, which take about {work / SEAM_PIXELS / 60:.0f} minutes; "
+            "take scales nearer to 1"
         )
     return wanted
 

@@ -20,13 +20,14 @@ def segment(
 ) -> str:
     """Separate foreground from background in a photograph or a video (Double-DIP).
 
-    The mask is white in the foreground. The edges of a video's masks are soft.
-    Transparency is ignored.
+    The mask is white in the foreground. Its edges have grey values for a video, and for
+    a photograph with a side of more than 192 pixels, because the mask of a smaller copy
+    is enlarged. Transparency is ignored.
 
     Args:
         image: The photograph, a video or a folder of frames.
-        mask_out: The mask to write: a picture. For a video, name a new folder of
-            frames, or a .mkv (lossless), .mp4 or .webm (lossy) file.
+        mask_out: The mask to write: a picture with 8 bits. For a video, name a new
+            folder of frames, or a .mkv (lossless), .mp4 or .webm (lossy) file.
         foreground_hint: A picture of the same size, white on a part of the foreground
             (of a video's first frame). By default, the salient pixels are marked.
         background_hint: White on a part of the background (default: image border).

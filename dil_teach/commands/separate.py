@@ -32,7 +32,8 @@ def separate(
     """Separate a mixture of two pictures, such as a reflection (Double-DIP).
 
     Two mixtures with different coefficients determine the layers. For one mixture, the
-    result is one of many solutions. Transparency is ignored.
+    result is one of many solutions. Transparency is ignored. Results have 8 bits per
+    channel.
 
     Args:
         mixture: A photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
@@ -52,6 +53,8 @@ def separate(
     separation = Separation(images, training.settings(SeparationSettings))
     found = train_with_bar(separation).layers()
     shares = " and ".join(f"{share:.3f}" for share in found.coefficients)
-    what = f"coefficients {shares}" if second_mixture else f"coefficient {shares} taken"
+    what = (
+        f"coefficients {shares}" if second_mixture else f"coefficient {shares} assumed"
+    )
     layers = {out_first: found.first, out_second: found.second}
     return write(layers, f"{what}, written")

@@ -25,7 +25,7 @@ def super_resolve(
     /,
     training: Options,
     method: Literal["zssr", "srcnn", "vdsr", "edsr"] = "zssr",
-    scale: float = 2.0,
+    scale: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None,
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None,
     kernel: File = None,
     noise: Annotated[float, tyro.conf.arg(metavar="SIGMA")] = 0.0,
@@ -35,10 +35,12 @@ def super_resolve(
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        out: The file to write: .png, .tif, .webp, or if not transparent .jpg, .bmp.
+        out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
+            transparent .jpg, .bmp.
         method: zssr learns from the photograph. The other networks were trained on
             other photographs for bicubic downscaling by 2 (vdsr: by 2, 3 or 4).
-        scale: How many times higher and wider the result is, at least 1.
+        scale: How many times higher and wider the result is, at least 1. It is 2 if
+            neither --scale nor --size is given.
         size: Height and width of the result in pixels, instead of a scale.
         kernel: The camera's blur kernel, on the result's pixel grid: .npy, .mat or a
             picture; or the word estimate, for a scale of 2. Without a kernel, or if the
@@ -46,14 +48,24 @@ def super_resolve(
         noise: Standard deviation of the photograph's noise, in grey levels (0 to 255).
         jpeg_quality: JPEG quality of the photograph, 1 to 95.
     """
+    if scale is not None and size is not None:
+        raise ValueError(
+            f"--scale, --size: expected one of them, got {scale} and {size}; leave out "
+            "one"
+        )
     wanted_size = None if size is None else _height_and_width(size)
+    if scale is None and size is None:
+        scale = 2.0
     if not 0 <= noise <= 255:
         raise ValueError(
             f"--noise: expected a standard deviation of 0 to 255, got {noise}; "
             "10 is a grainy photograph"
         )
     if jpeg_quality is not None and not 1 <= jpeg_quality <= 95:
-        raise ValueError(f"--jpeg-quality: expected 1 to 95, got {jpeg_quality}")
+        raise ValueError(
+            f"--jpeg-quality: expected 1 to 95, got {jpeg_quality}; leave it out if "
+            "the photograph was not compressed"
+        )
 
     from dil_teach.deep.zssr.zssr import ZSSR, ZSSRSettings
     from dil_teach.image.kernel import load_kernel
@@ -62,9 +74,7 @@ def super_resolve(
 
     colour, alpha = load_picture(image)
     low_size = (colour.shape[-2], colour.shape[-1])
-    scales, high_size = scale_and_size(
-        low_size, scale if wanted_size is None else None, wanted_size
-    )
+    scales, high_size = scale_and_size(low_size, scale, wanted_size)
     check_output(out, image, high_size, alpha)
     degradation = {"noise": noise / 255, "jpeg_quality": jpeg_quality}
     settings = training.settings(ZSSRSettings, **degradation)

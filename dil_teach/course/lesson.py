@@ -28,7 +28,8 @@ def find_chapter(wanted: str) -> str:
         if wanted in (name, number, number.lstrip("0") or "0", title):
             return name
     raise ValueError(
-        f"chapter: expected one of {', '.join(names)}, or its number, got '{wanted}'"
+        f"chapter: expected one of {', '.join(names)}, or its number, got '{wanted}'; "
+        f"try {names[0][:2]}"
     )
 
 

@@ -149,8 +149,9 @@ class DeepImagePrior:
         stride = 2 ** len(settings.widths)
         if min(size) <= stride:
             raise ValueError(
-                f"image: expected more than {stride} pixels a side, the network's "
-                f"stride, got {size[0]} x {size[1]}; use a larger image"
+                f"image: expected more than {stride} pixels a side, because the "
+                f"network shrinks the image {stride} times, got {size[0]} x {size[1]}; "
+                "use a larger image"
             )
         check_not_flat(known)
         self.arguments = {"degradation": self.degradation, "settings": settings}

@@ -224,8 +224,8 @@ def prepare_kernel(kernel: str | Kernel2d, scales: tuple[float, float]) -> str |
     """Check that the scales are at least 1; check the kernel, and centre an array."""
     if min(scales) < 1:
         raise ValueError(
-            f"scale: expected at least 1 for height and width, got {scales}; to make "
-            "an image smaller, use resize"
+            "scale: expected at least 1 for height and width, because super-resolution "
+            f"only enlarges, got {scales[0]:.3g} and {scales[1]:.3g}; try 2"
         )
     if not isinstance(kernel, str):
         return centre_kernel(kernel, scales)

@@ -29,10 +29,15 @@ def scale_and_size(
             raise ValueError("resize: expected a scale or a size, got neither")
         size = (round(scales[0] * in_size[0]), round(scales[1] * in_size[1]))
         if min(size) < 1:
-            raise ValueError(f"scale: {scale} leaves no pixel of an image of {in_size}")
+            raise ValueError(
+                f"scale: expected a result of at least 1 x 1 pixel, got {size[0]} x "
+                f"{size[1]} from an image of {in_size[0]} x {in_size[1]}; take a "
+                "larger scale"
+            )
     if len(size) != 2 or min(size) < 1 or any(n != int(n) for n in size):
         raise ValueError(
-            f"size: expected (height, width), whole and at least 1, got {size}"
+            f"size: expected (height, width), whole and at least 1, got {size}; try "
+            f"{tuple(in_size)}"
         )
     size = (int(size[0]), int(size[1]))
     return scales or (size[0] / in_size[0], size[1] / in_size[1]), size

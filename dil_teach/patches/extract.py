@@ -42,6 +42,11 @@ def check_patches(
 ) -> None:
     """Raise a ValueError if a patch is larger than the image or below ``least``."""
     height, width = image.shape[-2:]
+    if min(height, width) < least:
+        raise ValueError(
+            f"{name}: expected at least {least} x {least} pixels, got {height} x "
+            f"{width}; take a larger picture"
+        )
     if not least <= patch_size <= min(height, width):
         raise ValueError(
             f"patch_size: expected {least} to {min(height, width)}, the smaller side "

@@ -216,8 +216,9 @@ def _check(image: Image, patch_size: int, scale: float) -> None:
     smaller = min(image.shape[-2:])
     if not 0 < scale <= 1 or round(scale * smaller) < patch_size:
         raise ValueError(
-            f"scale: expected at most 1, and at least one patch ({patch_size} "
-            f"pixels) after downscaling, got {scale} times {smaller} pixels"
+            f"scale: expected at most 1, and at least {patch_size / smaller:.3g} so "
+            f"that at least one patch fits into the downscaled image, got {scale}; try "
+            "1"
         )
 
 

@@ -128,5 +128,5 @@ def test_pictures_that_show_no_blur_are_refused(image, words):
 
 
 def test_an_even_size_is_refused():
-    with pytest.raises(ValueError, match="an odd size, got 20"):
+    with pytest.raises(ValueError, match="an odd number of pixels, got 20"):
         estimate_blur(torch.rand(1, 80, 80), 20)

@@ -191,6 +191,7 @@ def pantry(folder: Path) -> Path:
     Picture.new("RGB", (3, 2)).save("dots.png")
     np.save("nan.npy", np.full((3, 3), np.nan))
     np.save("zeros.npy", np.zeros((3, 3)))
+    np.save("large.npy", np.eye(25))
     Path("folder.png").mkdir()
     return folder
 
@@ -216,14 +217,18 @@ def pantry(folder: Path) -> Path:
         ("glass.png out.jpg", "glass.png is transparent in places"),
         ("in.png out.png --kernel nan.npy", "nan.npy: no usable kernel"),
         ("in.png out.png --kernel zeros.npy", "zeros.npy: no usable kernel"),
+        ("in.png out.png --kernel in.png", "in.png: expected a picture of a kernel in"),
+        ("in.png out.png --kernel large.npy", "kernel: expected at most 24 pixels a"),
         ("in.png out.png --kernel none.npy", "none.npy: no such kernel file"),
-        ("in.png out.png --kernel text.png", "text.png: no usable kernel"),
+        ("in.png out.png --kernel text.png", "text.png: expected a picture"),
         ("in.png out.png --scale -1", "scale: expected a positive number"),
         ("in.png out.png --scale=-1", "scale: expected a positive number"),
         ("in.png out.png --scale 0", "scale: expected a positive number"),
         ("in.png out.png --scale nan", "scale: expected a positive number"),
-        ("in.png out.png --scale 0.5", "scale: expected at least 1"),
-        ("in.png out.png --scale 1e9", "GB, expected at most"),
+        ("in.png out.png --scale 0.5", "only enlarges, got 0.5 and 0.5; try 2"),
+        ("in.png out.png --size 10x25", "only enlarges, got 0.417 and 0.694; try 2"),
+        ("in.png out.png --size 48x72 --scale 2", "--scale, --size: expected one of"),
+        ("in.png out.png --scale 1e9", "expected at most 4; take a smaller scale"),
         ("in.png out.png --size 300", "--size: expected height x width"),
         ("in.png out.png --size 300x-4", "--size: expected height x width"),
         ("in.png out.png --size 0x0", "size: expected (height, width)"),
@@ -231,7 +236,7 @@ def pantry(folder: Path) -> Path:
         ("in.png out.png --device meta", "--device: expected cpu"),
         ("in.png out.png --noise -1", "--noise: expected a standard deviation"),
         ("in.png out.png --noise nan", "--noise: expected a standard deviation"),
-        ("in.png out.png --jpeg-quality 0", "--jpeg-quality: expected 1 to 95"),
+        ("in.png out.png --jpeg-quality 0", "got 0; leave it out if the"),
         ("in.png out.png --seed -1", "--seed: expected 0"),
     ],
 )
@@ -398,11 +403,12 @@ def test_recurrence_names_the_largest_side_for_a_large_photograph(
         ("in.png map.png --patch-size 0", ""),
         ("in.png map.png --patch-size 25", ""),
         ("in.png map.png --scale 0.01", ""),
-        ("in.png map.png --scale -1", ""),
+        ("in.png map.png --scale -1", "scale: expected at most 1, and at least 0.208"),
         ("in.png map.png --scale nan", "scale: expected at most 1"),
         ("in.png map.png --scale inf", "scale: expected at most 1"),
         ("in.png map.png --scale=-inf", "scale: expected at most 1"),
-        ("dots.png map.png", ""),
+        ("dots.png map.png", "patch_size: expected 2 to 2"),
+        ("dot.png map.png", "image: expected at least 2 x 2 pixels, got 1 x 1; take"),
         ("constant.png map.png", ""),
     ],
 )
@@ -497,7 +503,10 @@ def test_a_lesson_downloads_only_mathjax(chapters: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("07 out.html", "chapter: expected one of 01_short, or its number, got '07'"),
+        (
+            "07 out.html",
+            "chapter: expected one of 01_short, or its number, got '07'; try 01",
+        ),
         ("shor out.html", "expected one of 01_short"),
         ("../01_short out.html", "expected one of 01_short"),
         ("01 out.pdf", "out.pdf: expected one of .html, .htm"),

@@ -165,6 +165,12 @@ def test_segment_writes_a_mask_of_the_pictures_size(
     assert set(np.unique(mask)) == {0, 255}
 
 
+def test_the_enlarged_mask_of_a_larger_picture_has_soft_edges(folder: Path) -> None:
+    colour().resize((208, 24)).save("in.png")
+    assert main(["segment", "in.png", "mask.png"]) == 0
+    assert len(np.unique(np.asarray(Picture.open("mask.png")))) > 2
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_what_is_hinted_at_is_white_in_the_mask(swapped: bool, folder: Path) -> None:
     left, right = (2, 2, 20, HEIGHT - 2), (WIDTH - 20, 2, WIDTH - 2, HEIGHT - 2)
@@ -225,6 +231,7 @@ def test_separate_writes_both_layers(
     assert main(["separate", *given, *outs]) == 0
     line = said_once(capsys.readouterr().out)
     found = re.match(r"1.png, 2.png: coefficients? (.*), written in ", line)
+    assert ("assumed" in line) == (mixtures == 1)
     assert found and len(re.findall(r"0\.\d{3}", found[1])) == mixtures
     for name in ("1.png", "2.png"):
         with Picture.open(name) as result:
@@ -447,6 +454,8 @@ def test_denoising_networks_need_detail(
         ("in.png black.png out.png", "black.png: expected a mask with white pixels"),
         ("in.png white.png out.png", "white.png: expected white in the hole and black"),
         ("in.png square.png out.png", "square.png: expected the size of the image, 36"),
+        ("in.png other.png out.png", "other.png: expected a mask in black, grey and"),
+        ("hole.png in.png out.png", "in.png: expected a mask in black, grey and white"),
         ("in.png hole.png hole.png", "hole.png: would overwrite an input file"),
         ("in.png hole.png in.png", "in.png: would overwrite an input file"),
         ("dots.png hole.png out.png", "hole.png: expected the size of the image, 5 x"),
@@ -571,7 +580,7 @@ def test_bad_input_to_segment(
         ("constant.png", "the same at all pixels"),
         ("in.png constant.png", "the same at all pixels"),
         ("in.png other.png --out-first other.png", "other.png: would overwrite"),
-        ("in.png other.png --out-second 1.png", "1.png: expected a different place"),
+        ("in.png other.png --out-second 1.png", "twice; give each result its own name"),
         ("in.png other.png --out-second 2.xyz", "2.xyz: expected one of .png"),
         ("in.png other.png --seed -1", "--seed: expected 0"),
         ("in.png other.png --device abacus", "--device: expected cpu"),

@@ -48,7 +48,10 @@ def test_a_sharp_photograph_is_left_alone(folder, capsys):
         ("deblur none.png out.png", "none.png: no such file"),
         ("deblur flat.png out.png", "the same at all pixels"),
         ("deblur small.png out.png", "at least 93 x 93 pixels"),
-        ("deblur blurred.png out.png --size 8", "an odd size, got 8"),
+        (
+            "deblur blurred.png out.png --size 8",
+            "size: expected an odd number of pixels, got 8; try 9",
+        ),
         ("deblur blurred.png out.gif", "expected one of .png"),
         ("deblur blurred.png blurred.png", "would overwrite an input file"),
     ],

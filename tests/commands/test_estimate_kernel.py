@@ -49,15 +49,19 @@ def test_a_gaussian_kernel_is_written_with_its_picture(folder, capsys):
 
 def test_an_unsure_kernel_is_not_written(folder, capsys):
     assert main(["estimate-kernel", "bicubic.png", "k.npy"]) == 2
-    assert "no kernel is written: bicubic downscaling" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no kernel is written: bicubic downscaling" in said
+    assert "--method recurrence, which writes an estimate in any case" in said
     assert not list(folder.glob("k.*"))
 
 
 @pytest.mark.parametrize("method", ["recurrence", "swd", "kernelgan"])
-def test_kernels_of_any_shape_can_be_used(folder, monkeypatch, method):
+def test_kernels_of_any_shape_can_be_used(folder, monkeypatch, capsys, method):
     few_steps(monkeypatch, KernelByDistributionSettings, KernelByRecurrenceSettings)
     few_steps(monkeypatch, KernelGANSettings, ZSSRSettings)
     assert main(["estimate-kernel", "blurred.png", "k.npy", "--method", method]) == 0
+    similarity = "similarity of the kernels of the left and the right half: "
+    assert (similarity in capsys.readouterr().out) == (method == "recurrence")
     command = ["super-resolve", "blurred.png", "large.png", "--kernel", "k.npy"]
     assert main(command) == 0
     assert load_image("large.png").shape == (3, 256, 256)

@@ -114,7 +114,23 @@ def test_a_checkpoint_draws_what_was_learned_without_training(
         (["--scale-y", "-2"], "--scale-y: expected a number above 0, got -2.0"),
         (["--scale-y", "nan"], "--scale-y: expected a number above 0, got nan"),
         (["--scale-y", "1e308"], "--scale-y: expected a number above 0, got 1e+308"),
-        (["--scale-x", "0.001"], "leaves no pixel"),
+        (
+            ["--scale-x", "0.001"],
+            "expected a result of at least 1 x 1 pixel, got 36 x 0",
+        ),
+        (
+            ["--method", "seam", "--scale-x", "2000"],
+            "take about 18 minutes; take scales",
+        ),
+        (["--frames", "5"], "--frames: needs --film, got only 5 frames; name a file"),
+        (
+            ["--method=bidirectional", "--protect=mask.png", "--remove", "mask.png"],
+            "mask.png: expected some pixels that --protect does not mark, got none",
+        ),
+        (
+            ["--method=seam", "--protect", "mask.png", "--remove", "mask.png"],
+            "mask.png: expected some pixels that --protect does not mark, got none",
+        ),
         (["--scale-x", "1e6"], "--scale-y, --scale-x: expected at most 120000 pixels"),
         (["--method", "seam", "--scale-x", "1e9"], "expected at most 36000000 pixels"),
         (["--protect", "mask.png"], "need --method seam or bidirectional"),

@@ -70,7 +70,10 @@ class DeblurSettings:
     def __post_init__(self) -> None:
         check_settings(self, size=SMALLEST_KERNEL, rounds=1)
         if self.size % 2 == 0:
-            raise ValueError(f"settings: expected an odd size, got {self.size}")
+            raise ValueError(
+                f"size: expected an odd number of pixels, got {self.size}; try "
+                f"{self.size + 1}"
+            )
 
     quick = budget("For a lesson.")
     standard = budget("For a result.", rounds=10)

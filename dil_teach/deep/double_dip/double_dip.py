@@ -89,8 +89,9 @@ class Network(nn.Module):
         size, stride = (images.shape[-2], images.shape[-1]), 2 ** len(widths)
         if min(size) < stride:
             raise ValueError(
-                f"images: expected at least {stride} pixels a side, the network's "
-                f"stride, got {size[0]} x {size[1]}; take a larger picture"
+                f"images: expected at least {stride} pixels a side, because the "
+                f"network shrinks the image {stride} times, got {size[0]} x {size[1]}; "
+                "take a larger picture"
             )
         inputs = [draw_network_input(size, rng)]
         for _ in range(len(images) - 1 if each else 0):
