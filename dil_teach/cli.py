@@ -1,6 +1,8 @@
 """The command line: its commands by name, and how it reports bad input."""
 
+import inspect
 import os
+import re
 import sys
 import time
 import warnings
@@ -51,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             # warnings are for programmers; users get errors
             warnings.simplefilter("ignore")
+            for command in COMMANDS.values():
+                command.__doc__ = _unwrapped(command.__doc__)
             done = tyro.extras.subcommand_cli_from_dict(
                 COMMANDS,
                 prog="dil-teach",
@@ -67,6 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse("interrupted", status=130)
     print(f"{done} in {time.perf_counter() - begin:.1f} s")
     return 0
+
+
+def _unwrapped(docstring: str | None) -> str:
+    """A docstring with each argument on one line, because tyro keeps line breaks."""
+    return re.sub(r"\n {8,}", " ", inspect.cleandoc(docstring or ""))
 
 
 def _refuse(why: str, status: int = 2) -> int:

@@ -576,6 +576,17 @@ def test_help_lists_the_commands() -> None:
         assert command in done.stdout
 
 
+def test_help_of_a_command_breaks_no_line_early() -> None:
+    done = subprocess.run(
+        [*PROGRAM, "super-resolve", "--help"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "300"},
+    )
+    (scale,) = [line for line in done.stdout.splitlines() if "--scale FLOAT" in line]
+    assert "at least 1. It is 2 if neither --scale nor --size is given." in scale
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
 @pytest.mark.parametrize(
     ("arguments", "until"),
