@@ -443,15 +443,15 @@ def preview(kernel):
 
 # %%
 for progress in train(kernelgan, report_every=live_steps // 5):
-    adversarial = {name: progress.losses[name] for name in ("fooled", "fake", "real")}
+    adversarial = {name: progress.losses[name] for name in ("fake", "real")}
     reported = replace(progress, losses=adversarial)
     panel.update(reported, preview(kernelgan.raw_kernel()))
 
 # %% [markdown]
 # If you press stop during training, nothing is lost: run the same cell again to continue the training.
-# In the curves, 'fooled' is the generator's loss: the mean of $1 - D$ for patches of the small crops.
-# 'fake' is the mean of $D$ for the same kind of patches, and 'real' is the mean of $1 - D$ for patches of the given image; the discriminator reduces both.
-# When 'fooled' rises, 'fake' falls, and all three stay near 0.5: they do not say how good the kernel is.
+# In the curves, 'fake' is the mean of $D$ for patches of the small crops, and 'real' is the mean of $1 - D$ for patches of the given image.
+# The discriminator reduces both, and the generator increases 'fake'.
+# Both stay near 0.5: they do not say how good the kernel is.
 # The bright spot is the average of the generator's kernel.
 # After 150 steps, nearly half of this average ($0.995^{150} = 0.47$) is still the narrow Gaussian with which it starts.
 #

@@ -18,8 +18,10 @@ work on at most 13 x 13 pixels, not on the whole crop.
 
 Departures from the paper:
 
-- Real and fake crops get noise in each use of D, because rounding errors tell real from
-  fake. The authors add noise to fake crops only, and only when D learns.
+- Real and fake crops get noise, because rounding errors tell real from fake. The
+  authors add noise to fake crops only, and only when D learns.
+- D judges the fake crop once in each step, for the updates of both networks. The
+  authors' code judges it twice, with the same weights of D.
 - The estimate is the average of k over the last steps, not the last k.
 - The authors centre k and keep its largest weights. We return what
   :func:`dil_teach.image.kernel_estimate.finish` makes of k, because k is narrower than
@@ -179,18 +181,21 @@ class KernelGAN:
         source = self._crops(self.settings.crop)
         kernel = self.generator()
         fake = downscale(source, kernel)
-        fooled = (1 - self._judge(fake)).mean()
-        penalties = self.penalties(kernel, source, fake)
-        update(self.optimizer, fooled + torch.stack([*penalties.values()]).sum())
-
         real = self._crops(fake.shape[-1])
-        said_fake = self._judge(fake.detach()).mean()
-        said_real = (1 - self._judge(real)).mean()
-        update(self.discriminator_optimizer, (said_fake + said_real) / 2)
+        weights = self.discriminator.weights()
+        said_fake, said_real = (
+            self.discriminator(add_noise(crops, NOISE, self.rng), weights).mean()
+            for crops in (fake, real)
+        )
+
+        penalties = self.penalties(kernel, source, fake)
+        loss = 1 - said_fake + torch.stack([*penalties.values()]).sum()
+        update(self.optimizer, loss, retain_graph=True)
+        update(self.discriminator_optimizer, (said_fake + 1 - said_real) / 2)
 
         self.average.lerp_(kernel.detach(), 1 - AVERAGE)
         self.step += 1
-        losses = {"fooled": fooled, "fake": said_fake, "real": said_real} | penalties
+        losses = {"fake": said_fake, "real": 1 - said_real} | penalties
         return {name: loss.detach() for name, loss in losses.items()}
 
     def penalties(
@@ -234,10 +239,6 @@ class KernelGAN:
             for _ in range(self.settings.batch)
         ]
         return torch.stack(crops)
-
-    def _judge(self, crops: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 _h _w"]:
-        """The discriminator's output for crops with noise."""
-        return self.discriminator(add_noise(crops, NOISE, self.rng))
 
     def raw_kernel(self) -> Float[Tensor, "13 13"]:
         """The generator's kernel, averaged over the training steps, with sum 1.
