@@ -113,7 +113,7 @@ class KernelGANSettings:
         check_settings(self, bicubic=0, sum_to_one=0, boundaries=0, sparsity=0)
         check_settings(self, centre=0, crop=SIDE + 2 * PATCH)
 
-    quick = budget("Settings for a quick run: 17 to 25 CPU seconds at any image size.")
+    quick = budget("Settings for a quick run: about 10 CPU seconds at any image size.")
     standard = budget("Settings for good results.", steps=3000)
     full = budget("Settings for the best quality.", steps=6000, batch=2)
 
