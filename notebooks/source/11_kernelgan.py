@@ -810,11 +810,14 @@ kernel_choice = explore(
 # %%
 # NBVAL_CHECK_OUTPUT
 final = {name: made[0] for name, made in scores.items()}
+control = {name: made[1] for name, made in scores.items()}
 claims = {
     "KernelGAN's kernel gains over 1 dB": final["KernelGAN"]
     > final["bicubic (assumed)"] + 1,
-    "sliced Wasserstein gains over 1 dB": final["sliced Wasserstein"]
-    > final["bicubic (assumed)"] + 1,
+    "with sliced Wasserstein, the control gains over 1 dB": control[
+        "sliced Wasserstein"
+    ]
+    > control["bicubic (assumed)"] + 1,
     "the spectrum gains over 2 dB": final["spectrum"] > final["bicubic (assumed)"] + 2,
     "the spectrum is better than KernelGAN": final["spectrum"] > final["KernelGAN"],
     "the true kernel is the best": final["true kernel"] == max(final.values()),

