@@ -49,7 +49,7 @@ def tiles(folder: Path) -> Video:
 
 
 def places(length: int) -> list[int]:
-    """Evenly spaced first pixels of tiles that cover a side of a picture."""
+    """Evenly spaced starts of tiles that together cover a side of a picture."""
     gaps = -(-(length - TILE) // STRIDE)
     return torch.linspace(0, length - TILE, gaps + 1).int().tolist()
 

@@ -1,8 +1,8 @@
 """Records of the benchmarks, as tables and figures of a chapter.
 
 The folder ``benchmarks/results`` is part of the installed package, so a chapter shows a
-benchmark's record itself and not a copy. A row is a dictionary; a key that is the name
-of a method has its PSNR in dB as value.
+benchmark's record itself and not a copy. A row is a dictionary: each
+method's name is a key, and the method's PSNR in dB is its value.
 """
 
 import json

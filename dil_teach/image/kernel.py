@@ -93,7 +93,8 @@ def load_kernel(path: str | Path, scale: Scale) -> Float[Tensor, "_kh _kw"]:
 
 
 def _array(path: Path, read: Callable[[Path], Any]) -> np.ndarray:
-    """The array in a file; of several variables, ``Kernel`` or the only matrix."""
+    """The array in a file. If the file has several variables, it is ``Kernel`` or the
+    only matrix."""
     try:
         found = read(path)
     except Exception:  # a reader may raise anything on a damaged file

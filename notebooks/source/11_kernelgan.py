@@ -511,8 +511,8 @@ step_slider = explore(
 # With all penalties, the kernel is at first a wide round blur.
 # After 200 steps, the penalties `sparsity` and `centre` become active, and the kernel becomes narrow.
 # At the end it leans like the true kernel, but it is **too short and too round**.
-# Two other trainings with all penalties differ only in the seed: one kernel leans by 29 degrees, the other by 1 degree, this one by 18 degrees, and the true kernel by 34 degrees.
-# So the result of a GAN depends on its random numbers.
+# Two other trainings with all penalties differ from this training only in the seed.
+# The cell after this text prints the directions of the three kernels: they depend on the seed.
 #
 # The other runs show what the penalties prevent:
 #
@@ -524,17 +524,30 @@ step_slider = explore(
 #   So six layers that represent the same functions learned another kernel, as if the parametrisation were a [prior](glossary.md#prior).
 #   But the one layer also started at zeros and had a learning rate of 0.001 instead of 0.0002; this experiment does not separate these causes.
 #
-# Without a penalty, each run has one seed, so do not trust small differences between them.
+# Each run without one of the penalties has one seed only, so do not trust small differences between these runs.
 
 
 # %%
-# NBVAL_CHECK_OUTPUT
 def negative_part(run):
     kernel = recorded[f"{run}, seed 0"][-1]
     return float(kernel.clamp(max=0).abs().sum() / kernel.sum())
 
 
+def direction(kernel):
+    """The angle of the longer axis of the ellipse, in degrees."""
+    x, y = np.linalg.eigh(moments(kernel / kernel.sum())[1])[1][:, 1]
+    return float(np.degrees(np.arctan2(y, x)) % 180)
+
+
+leans = [direction(recorded[f"all, seed {number}"][-1]) for number in range(3)]
+print("directions of three seeds:", *(f"{angle:.0f}°" for angle in leans))
+print(f"direction of the true kernel: {direction(true_kernel):.0f}°")
+
+# %%
+# NBVAL_CHECK_OUTPUT
 claims = {
+    "the directions of the seeds differ by over 15 degrees": max(leans) - min(leans)
+    > 15,
     "with all penalties, negative weights are under 5% of the sum": negative_part("all")
     < 0.05,
     "without the penalty on small weights, they are over 50%": negative_part(
@@ -686,7 +699,8 @@ show(
 # %% [markdown]
 # KernelGAN's kernel is too short and too round.
 # The ellipse of the kernel by the sliced Wasserstein distance nearly covers the dashed ellipse, although both methods use the same cue: patches at two scales.
-# So here KernelGAN is worse than a fixed distance without networks, with each of the three recorded seeds, and it needs four times the computing time (10 seconds against 2.4).
+# So here KernelGAN is worse than a fixed distance, which needs no network; this holds for each of the three recorded seeds.
+# KernelGAN also takes four times as long (10 seconds and 2.4 seconds).
 # The spectrum's kernel is not drawn; the table below contains its error.
 
 # %%
@@ -794,7 +808,8 @@ kernel_choice = explore(
 # %% [markdown]
 # With the bicubic kernel, the result is soft.
 # With KernelGAN's kernel, the result is sharper, but slanted jags run along the ledges and over the bricks.
-# The kernel is too short along the oval and too wide across it; with the true kernel, the ledges have no such jags.
+# KernelGAN's kernel is shorter and rounder than the true kernel.
+# With the true kernel, the ledges have no such jags.
 # (The values above the pictures leave out a border of 2 pixels, those in the table a border of 8 pixels.)
 #
 # Even KernelGAN's inexact kernel gains 2.0 dB over the assumption of bicubic downscaling, and 2.2 dB with the correction.

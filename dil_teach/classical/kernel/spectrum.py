@@ -100,7 +100,8 @@ def smooth_terms() -> tuple[Bool[np.ndarray, "n n"], Float[np.ndarray, "m terms"
 def similarity_to_spectrum(image: Image, kernel: Kernel2d, scale: int = 2) -> float:
     """Correlation between the power spectra of an image and of a kernel, from -1 to 1.
 
-    Both logarithms are compared without their :func:`smooth_terms`. So a Gaussian has a
+    From the logarithm of each spectrum, the best sum of :func:`smooth_terms` is
+    subtracted; the two remainders are correlated. So a Gaussian has a
     correlation near 0, and only a kernel whose spectrum falls and rises again, such as
     a kernel of motion, can have a high one.
 

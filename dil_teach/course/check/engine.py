@@ -263,7 +263,7 @@ def call(answer: Any, *arguments: Any) -> Any:
 
 
 def _gradient(answer: Callable) -> Callable:
-    """Make a function: the gradient of `answer` with respect to its first argument."""
+    """A function that computes the gradient of `answer` by its first argument."""
 
     @wraps(answer)
     def gradient(first: Tensor, *others: Any) -> Tensor:

@@ -23,9 +23,9 @@ Departures from the paper:
 - D judges the fake crop once in each step, for the updates of both networks. The
   authors' code judges it twice, with the same weights of D.
 - The estimate is the average of k over the last steps, not the last k.
-- The authors centre k and keep its largest weights. We return what
-  :func:`dil_teach.image.kernel_estimate.finish` makes of k, because k is narrower than
-  the unknown kernel at the equilibrium.
+- The authors centre k and keep its largest weights. But at the end of training, k is
+  narrower than the unknown kernel. So
+  :func:`dil_teach.image.kernel_estimate.finish` computes the unknown kernel from k.
 - The weight of the sparsity penalty is half of the authors' weight.
 - The weights of the regularisers change at fixed steps. The authors' code first waits
   until G is similar to bicubic downscaling.
