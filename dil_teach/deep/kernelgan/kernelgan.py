@@ -8,7 +8,8 @@ objective is
 
     min over G, max over D of  E | D(patch of I) | + E | 1 - D(patch of G(I)) |  +  R(k)
 
-with D in [0, 1], where k is the kernel of G and R the regularisers of the paper.
+with D in [0, 1], where k is the kernel of G and R the regularisers of the paper. Both
+networks are updated with one gradient of this objective.
 
 G is a stack of convolutions without activations, so it is one 13 x 13 kernel k. At each
 step, :class:`~dil_teach.deep.kernelgan.networks.DeepLinear` computes k by passing a
@@ -20,8 +21,8 @@ Departures from the paper:
 
 - Real and fake crops get noise, because rounding errors tell real from fake. The
   authors add noise to fake crops only, and only when D learns.
-- D judges the fake crop once in each step, for the updates of both networks. The
-  authors' code judges it twice, with the same weights of D.
+- Each step judges the fake crop once, and computes one gradient for both networks. The
+  authors' code downscales and judges the crop once more for the update of D.
 - The estimate is the average of k over the last steps, not the last k.
 - The authors centre k and keep its largest weights. But at the end of training, k is
   narrower than the unknown kernel. So
@@ -63,6 +64,9 @@ from the middle. Then the first pixel of a downscaled crop lies between two pixe
 the crop."""
 PHASES = 15
 """The regularisers change at 1/15 and 2/15 of the steps: after 200 and 400 of 3000."""
+BICUBIC_PHASES = 4
+"""After this number of phases, the penalty of the difference from bicubic downscaling
+has lost its influence: its weight is 100**4 times smaller than at first."""
 NOISE = 1 / 255
 """Standard deviation of the noise on all crops, in [0, 1]. Without this noise, D could
 tell the crops apart, because downscaling averages rounding errors."""
@@ -142,7 +146,6 @@ class KernelGAN:
         "generator",
         "discriminator",
         "optimizer",
-        "discriminator_optimizer",
         "average",
         "rng",
     )
@@ -164,20 +167,21 @@ class KernelGAN:
         self.generator.to(image.device)
         self.discriminator = PatchDiscriminator(len(image), settings.width, self.rng)
         self.discriminator.to(image.device)
-        self.optimizer, self.discriminator_optimizer = (
-            adam(network.parameters(), image.device, betas=(0.5, 0.999))
-            for network in (self.generator, self.discriminator)
-        )
+        # one objective: the generator makes it small, the discriminator makes it large
+        players = [
+            {"params": self.generator.parameters()},
+            {"params": self.discriminator.parameters(), "maximize": True},
+        ]
+        self.optimizer = adam(players, image.device, betas=(0.5, 0.999))
         self.average = gaussian_kernel((1.0, 1.0), size=SIDE).to(image)
         self.border = border_mask().to(image)
 
     done = all_steps_taken
 
     def train_step(self) -> dict[str, Tensor]:
-        """Update the generator, then the discriminator, on one batch of crops."""
+        """Update both networks on one batch of crops."""
         rate = self.settings.learning_rate * schedule(self._progress, decay=0.25)
         set_learning_rate(self.optimizer, rate)
-        set_learning_rate(self.discriminator_optimizer, rate)
         source = self._crops(self.settings.crop)
         kernel = self.generator()
         fake = downscale(source, kernel)
@@ -187,11 +191,9 @@ class KernelGAN:
             self.discriminator(add_noise(crops, NOISE, self.rng), weights).mean()
             for crops in (fake, real)
         )
-
         penalties = self.penalties(kernel, source, fake)
-        loss = 1 - said_fake + torch.stack([*penalties.values()]).sum()
-        update(self.optimizer, loss, retain_graph=True)
-        update(self.discriminator_optimizer, (said_fake + 1 - said_real) / 2)
+        judged = said_real + 1 - said_fake
+        update(self.optimizer, judged + torch.stack([*penalties.values()]).sum())
 
         self.average.lerp_(kernel.detach(), 1 - AVERAGE)
         self.step += 1
@@ -207,22 +209,22 @@ class KernelGAN:
         """The weighted regularisers R(k) of the paper (section 4.2)."""
         settings = self.settings
         phase = int(PHASES * self._progress)
-        bicubic = blur_and_subsample(source, "bicubic", 2)
-        # pixel 0 of the fake and pixel 3 of this copy are both at 6.5 in the crop
-        inside = slice(SIDE // 4, SIDE // 4 + fake.shape[-1])
-        bicubic = bicubic[..., inside, inside]
-        place = torch.arange(SIDE, device=kernel.device) - CENTRE
-        offset = torch.stack([kernel.sum(1) @ place, kernel.sum(0) @ place])
         penalties = {
-            "bicubic": settings.bicubic
-            * 0.01**phase
-            * (2 * (fake - bicubic)).square().mean(),
             "sum_to_one": settings.sum_to_one * (kernel.sum() - 1).abs(),
             "boundaries": settings.boundaries * (self.border * kernel).abs().mean(),
         }
+        if phase < BICUBIC_PHASES:
+            bicubic = blur_and_subsample(source, "bicubic", 2)
+            # pixel 0 of the fake and pixel 3 of this copy are both at 6.5 in the crop
+            inside = slice(SIDE // 4, SIDE // 4 + fake.shape[-1])
+            error = fake - bicubic[..., inside, inside]
+            weight = settings.bicubic * 0.01**phase
+            penalties["bicubic"] = weight * (2 * error).square().mean()
         if phase >= 2:
             small = (kernel.abs() + 1e-8) ** SPARSITY_POWER
             penalties["sparsity"] = settings.sparsity * small.mean()
+            place = torch.arange(SIDE, device=kernel.device) - CENTRE
+            offset = torch.stack([kernel.sum(1) @ place, kernel.sum(0) @ place])
             penalties["centre"] = (
                 settings.centre * (offset / kernel.sum()).square().mean()
             )
