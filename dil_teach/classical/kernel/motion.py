@@ -42,8 +42,8 @@ MARGIN = 2
 """Zeros around the kernel before it is enlarged, so that nothing is cut off."""
 NEGLIGIBLE = 0.05
 """Weights below this fraction of the largest become 0 after the enlargement. Weak tails
-make the kernel too wide: with 0.01, one of ten motions lost 0.25 dB instead of gaining
-1.4 dB; with 0.1, another gained 0.9 dB less (BSD200, least squares)."""
+make the kernel too wide: with 0.01, two of six motions lost 0.2 and 1.0 dB instead of
+gaining 1.4 and 1.6 dB; with 0.1, another gained 0.9 dB less (BSD200, least squares)."""
 SHAVE = 8
 """Width in pixels of the border in which super-resolved images are not compared."""
 SIMILARITY, CONSISTENCY, COVERED = 0.5, -2.5, 20
