@@ -499,7 +499,7 @@ step_slider = explore(
     },
     "The generator's kernel after {step} steps (penalties: {run}), its average at the "
     "end, and the true kernel, an oblique oval. With all penalties, it ends as a small "
-    "oval that leans a little; in the other examples, it has negative weights",
+    "round spot; in the other examples, it has negative weights",
     examples=[{"run": "all", "step": 200}]
     + [
         {"run": run, "step": 1450}
@@ -510,9 +510,9 @@ step_slider = explore(
 # %% [markdown]
 # With all penalties, the kernel is at first a wide round blur.
 # After 200 steps, the penalties `sparsity` and `centre` become active, and the kernel becomes narrow.
-# At the end it leans like the true kernel, but it is **too short and too round**.
+# At the end it is **too small and nearly round**, so its direction says nothing.
 # Two other trainings with all penalties differ from this training only in the seed.
-# The cell after this text prints the directions of the three kernels: they depend on the seed.
+# The cell after this text prints the directions of the three kernels: only one is within 30 degrees of the true direction.
 #
 # The other runs show what the penalties prevent:
 #

@@ -1,18 +1,22 @@
 """Choose a blur kernel: return an estimate, or None if the estimate is not reliable.
 
 A kernel that is too wide costs super-resolution more than the kernel of the camera can
-gain. So the Gaussian from the power spectrum is accepted only if it passes this test:
-patches of the image, downscaled with the kernel between the two scales, must have
-nearly the same distribution as the image's own patches. The sliced Wasserstein distance
-must be much smaller than with bicubic downscaling, and nearly as small as with the best
-kernel of any shape. A blur by motion fails the second condition, because no Gaussian
-explains this blur. An image that was downscaled by bicubic interpolation fails the
-first condition.
+gain. So each kind of kernel has tests, and two kinds are tried:
 
-If the Gaussian is refused, a kernel of motion is estimated by blind deblurring, which
-has tests of its own (:mod:`~dil_teach.classical.kernel.motion`). The distance of
-patches is no test of a motion, which is often larger than a patch: even with the true
-kernel it was sometimes larger than with bicubic downscaling.
+1. A kernel of motion, estimated by blind deblurring, whose tests are in
+   :mod:`~dil_teach.classical.kernel.motion`.
+2. If the motion is refused, the Gaussian from the power spectrum. Patches of the image,
+   downscaled with the Gaussian between the two scales, must have nearly the same
+   distribution as the image's own patches. The sliced Wasserstein distance must be much
+   smaller than with bicubic downscaling, and nearly as small as with the best kernel of
+   any shape. A blur by motion fails the second condition, because no Gaussian explains
+   this blur. An image that was downscaled by bicubic interpolation fails the first
+   condition.
+
+The motion is first, because the tests of the Gaussian accept some blurs by motion, but
+the tests of the motion accepted none of XX random Gaussians. The distance of patches is no
+test of a motion, which is often larger than a patch: even with the true kernel it was
+sometimes larger than with bicubic downscaling.
 """
 
 from typing import NamedTuple
@@ -26,7 +30,11 @@ from dil_teach.classical.kernel.distribution import (
     KernelByDistribution,
     KernelByDistributionSettings,
 )
-from dil_teach.classical.kernel.motion import estimate_motion, halves
+from dil_teach.classical.kernel.motion import (
+    MotionEstimate,
+    estimate_motion,
+    halves,
+)
 from dil_teach.classical.kernel.spectrum import covariance_from_spectrum
 from dil_teach.image.convention import Image
 from dil_teach.image.kernel_estimate import gaussian_of
@@ -67,8 +75,9 @@ class KernelChoice(NamedTuple):
 def choose_kernel(image: Image, seed: int = 0) -> KernelChoice:
     """Estimate the kernel of downscaling by 2, and refuse an estimate that is not sure.
 
-    Without the test of a motion, it takes 4 CPU seconds for 128 x 128 pixels, and 22
-    for 768 x 768; crop larger images, because all their patches are in memory. A
+    It takes SECONDS CPU seconds for 256 x 256 pixels; crop large images, because all
+    their patches are in memory. Images under 128 x 128 pixels are not tested for
+    motion. A
     ValueError is raised if the image is smaller than 64 x 64 pixels, or the same at all
     pixels.
 
@@ -89,27 +98,28 @@ def choose_kernel(image: Image, seed: int = 0) -> KernelChoice:
         "free": free.raw_kernel(),
     }
     found = {name: free.distance(kernel) for name, kernel in kernels.items()}
+    motion = _sure_motion(image)
+    if motion is not None:
+        reason = f"a motion explains it (similarity of spectra {motion.similarity:.2f})"
+        return KernelChoice(motion.kernel, found, reason, motion.error)
     if found["gaussian"] > GAIN * found["bicubic"]:
-        reason = "bicubic downscaling explains the image nearly as well as a Gaussian"
-        return _motion_or_none(image, found, reason)
-    if found["gaussian"] > MISFIT * found["free"]:
-        reason = "no Gaussian kernel explains the image"
-        return _motion_or_none(image, found, reason)
-    xx, yy = covariance.diagonal()
-    reason = f"a Gaussian with variances {xx:.1f} (x) and {yy:.1f} (y) explains it"
-    return KernelChoice(gaussian_of(covariance), found, reason)
+        reason = "bicubic downscaling explains it nearly as well as a Gaussian"
+    elif found["gaussian"] > MISFIT * found["free"]:
+        reason = "no Gaussian kernel explains it"
+    else:
+        xx, yy = covariance.diagonal()
+        reason = f"a Gaussian with variances {xx:.1f} (x) and {yy:.1f} (y) explains it"
+        return KernelChoice(gaussian_of(covariance), found, reason)
+    return KernelChoice(None, found, reason + ", and no sure motion was found")
 
 
-def _motion_or_none(image: Image, found: dict[str, float], reason: str) -> KernelChoice:
-    """The kernel of motion if it is sure; otherwise none, for the given reason."""
+def _sure_motion(image: Image) -> MotionEstimate | None:
+    """The kernel of motion; None if it is not sure, or if the image cannot show it."""
     flat = any(float(half.max() - half.min()) < FLAT for half in halves(image))
     if flat or min(image.shape[1:]) < MIN_SIDE:
-        return KernelChoice(None, found, reason)
+        return None
     motion = estimate_motion(image)
-    if not motion.sure:
-        return KernelChoice(None, found, reason + ", and no sure motion was found")
-    reason = f"a motion explains it (similarity of spectra {motion.similarity:.2f})"
-    return KernelChoice(motion.kernel, found, reason, motion.error)
+    return motion if motion.sure else None
 
 
 def bicubic_kernel() -> Float[Tensor, "8 8"]:
