@@ -32,6 +32,7 @@ from .patches.recurrence import (
 )
 from .patches.search import nearest_patches
 from .patches.similarity import coherence, completeness
+from .patches.statistics import internal_matches, recurrence_density
 from .training.checkpoint import resume, save
 from .training.loop import fit, fit_all, train
 
@@ -70,6 +71,7 @@ __all__ = [
     "estimate_blur",
     "fit",
     "fit_all",
+    "internal_matches",
     "load_external_network",
     "load_image",
     "nearest_patches",
@@ -78,6 +80,7 @@ __all__ = [
     "psnr",
     "psnr_y",
     "recurrence_curve",
+    "recurrence_density",
     "recurrence_map",
     "recurrence_score",
     "resize",

@@ -20,6 +20,7 @@ from dil_teach.commands.remove_watermark import remove_watermark
 from dil_teach.commands.retarget import retarget
 from dil_teach.commands.segment import segment
 from dil_teach.commands.separate import separate
+from dil_teach.commands.statistics import statistics
 from dil_teach.commands.super_resolve import super_resolve
 
 COMMANDS = {
@@ -33,6 +34,7 @@ COMMANDS = {
     "remove-watermark": remove_watermark,
     "retarget": retarget,
     "recurrence": recurrence,
+    "statistics": statistics,
     "estimate-kernel": estimate_kernel,
     "lesson": lesson,
 }
