@@ -87,6 +87,7 @@ COMMANDS = {
     " --method expand",
     "recurrence": "recurrence photo.png {out}/r.png",
     "recurrence in scale": "recurrence coins.png {out}/s.png --scale 0.64",
+    "statistics": "statistics photo.png {out}/statistics.png",
 }
 """The commands. Every file that a command writes to ``out`` is hashed."""
 
