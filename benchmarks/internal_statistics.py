@@ -251,7 +251,7 @@ def prediction(given: Pictures) -> list[dict]:
         near = external_matches(
             patches_at(query.low, query.low_places), pairs.low, MATCHES
         )
-        found = pairs.high[near.index.flatten()].view(*near.index.shape, -1)
+        found = pairs.high[near.row.flatten()].view(*near.row.shape, -1)
         inside, spread = predict_parent(near.distance, found)
         mine = [(k[1], *o) for k, o in zip(kept, outside, strict=True) if k[0] is query]
         for number, name in enumerate(GRADIENT_NAMES):

@@ -48,7 +48,7 @@ def entropy(samples: Float[Tensor, "n d"], k: int = NEIGHBOURS) -> float:
             "draw more samples"
         )
     points = samples.double().cpu().numpy()
-    distance = KDTree(points).query(points, [k + 1])[0]  # the nearest is the point
+    distance = KDTree(points).query(points, k + 1)[0][:, k]  # [:, 0] is the point
     if distance.min() == 0:
         raise ValueError(
             f"samples: expected different samples, got one that {k} others equal; add "

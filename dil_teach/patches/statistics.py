@@ -37,8 +37,8 @@ BANDWIDTH = 10 / 255
 """h: root mean squared difference per value at which the kernel has fallen to 0.61. Ten
 grey levels are clearly visible on a smooth patch, and hardly visible on texture."""
 GRADIENT_EDGES = (3.0, 8.0, 16.0, 30.0)
-"""Limits of the five gradient bins, in grey levels (of 255) per pixel: near the
-quantiles .27, .53, .75 and .91 of the patches of 20 Berkeley training pictures."""
+"""Limits of the five gradient bins, in grey levels (of 255) per pixel. In 20 Berkeley
+training pictures, the quartiles are 2.7, 7.1 and 16.0; the 90th percentile is 28.3."""
 GRADIENT_NAMES = ("below 3", "3 to 8", "8 to 16", "16 to 30", "over 30")
 """Names of the bins."""
 TABLE = 2**24
@@ -50,8 +50,8 @@ class Matches(NamedTuple):
 
     distance: Float[Tensor, "n k"]
     """D: the mean squared difference per value, of values in [0, 1]."""
-    index: Int[Tensor, "n k"]
-    """Row of the match in the bag of patches that was searched."""
+    row: Int[Tensor, "n k"]
+    """The match's row in the bag of patches that was searched."""
 
 
 class Density(NamedTuple):

