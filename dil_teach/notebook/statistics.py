@@ -47,7 +47,12 @@ def statistics_figure(
     )
     near.set_xticks(radii, [f"{r:g}" for r in radii])
     near.minorticks_off()
-    near.legend(title="gradient [grey levels/pixel]", frameon=False)
+    near.legend(  # beside the curves, because they may lie anywhere
+        title="gradient\n[grey levels/pixel]",
+        frameon=False,
+        loc="center left",
+        bbox_to_anchor=(1, 0.5),
+    )
 
     names = list(dict.fromkeys(name for bars in errors.values() for name in bars))
     for number, (kind, bars) in enumerate(errors.items()):
