@@ -55,6 +55,9 @@ COMMANDS = {
     " --noise 25",
     "denoise dip": "denoise noisy.png {out}/dip.png",
     "denoise zs-n2n": "denoise noisy.png {out}/n2n.png --method zs-n2n",
+    "denoise nlm": "denoise noisy.png {out}/nlm.png --method nlm",
+    "denoise bm3d": "denoise noisy.png {out}/bm3d.png --method bm3d",
+    "denoise ksvd": "denoise noisy.png {out}/ksvd.png --method ksvd",
     "inpaint": "inpaint photo.png hole.png {out}/filled.png",
     "dehaze": "dehaze {scenes}/haze_alley_image.png {out}/clear.png"
     " --transmission-out {out}/t.png --airlight-out {out}/a.json",

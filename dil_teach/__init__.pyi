@@ -1,5 +1,8 @@
 # The public names: read by type checkers, and by lazy_loader at run time.
 from .classical.deblur.blind import Deblurred, DeblurSettings, deblur, estimate_blur
+from .classical.denoise.bm3d import bm3d
+from .classical.denoise.ksvd import ksvd
+from .classical.denoise.nlm import nlm, nlm_weights
 from .classical.kernel.choice import choose_kernel
 from .classical.kernel.distribution import (
     KernelByDistribution,
@@ -64,6 +67,7 @@ __all__ = [
     "ZSSR",
     "ZSSRSettings",
     "blur_and_subsample",
+    "bm3d",
     "choose_kernel",
     "coherence",
     "completeness",
@@ -72,9 +76,12 @@ __all__ = [
     "fit",
     "fit_all",
     "internal_matches",
+    "ksvd",
     "load_external_network",
     "load_image",
     "nearest_patches",
+    "nlm",
+    "nlm_weights",
     "photo",
     "photos",
     "psnr",

@@ -10,6 +10,7 @@ import torch
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
 from dil_teach.image.convention import Image, check_image
+from dil_teach.image.metrics import check_sigma
 
 
 def tv_denoise(image: Image, sigma: float, weight: float = 0.8) -> Image:
@@ -42,23 +43,21 @@ def nlm_denoise(image: Image, sigma: float, strength: float = 0.85) -> Image:
         may differ and still be averaged.
     """
     clean = denoise_nl_means(
-        _checked(image, sigma),
+        _checked(image, sigma).transpose(1, 2, 0),
         patch_size=5,
         patch_distance=6,
         h=strength * sigma,
         sigma=sigma,
         fast_mode=False,
-        channel_axis=0,
+        channel_axis=-1,
     )
-    return torch.from_numpy(clean).to(image)
+    # scikit-image drops the channel axis of a grey image
+    planes = np.atleast_3d(clean).transpose(2, 0, 1)
+    return torch.from_numpy(planes).to(image).contiguous()
 
 
 def _checked(image: Image, sigma: float) -> np.ndarray:
     """The image as an array; a ValueError is raised if an argument is invalid."""
     check_image(image, in_range=False)
-    if not 0 < sigma <= 1:
-        raise ValueError(
-            f"sigma: expected above 0 and at most 1, got {sigma}; divide a value "
-            "from 0 to 255 by 255, or use noise_level(image)"
-        )
+    check_sigma(sigma)
     return image.detach().cpu().numpy()

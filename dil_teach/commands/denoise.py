@@ -1,11 +1,13 @@
-"""dil-teach denoise and inpaint: Deep Image Prior and ZS-N2N."""
+"""dil-teach denoise and inpaint: with and without a network."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from dil_teach.commands.files import (
+    MOST_PIXELS,
+    MOST_PIXELS_IN_ALL,
     check_apart,
     check_output,
     check_pixels,
@@ -13,7 +15,10 @@ from dil_teach.commands.files import (
     load_picture,
     save_picture,
 )
-from dil_teach.commands.options import In, Options, Out, train_with_bar
+from dil_teach.commands.options import In, Options, Out, Training, train_with_bar
+
+if TYPE_CHECKING:
+    from dil_teach.image.convention import Image
 
 
 def denoise(
@@ -21,9 +26,10 @@ def denoise(
     out: Out,
     /,
     training: Options,
-    method: Literal["dip", "zs-n2n"] = "dip",
+    method: Literal["dip", "zs-n2n", "nlm", "bm3d", "ksvd"] = "dip",
+    noise: Annotated[float | None, tyro.conf.arg(metavar="SIGMA")] = None,
 ) -> str:
-    """Denoise a photograph with a network trained on it alone.
+    """Denoise a photograph with what its own pixels show, and nothing else.
 
     Transparency does not change.
 
@@ -31,23 +37,67 @@ def denoise(
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
             transparent .jpg, .bmp.
-        method: dip (Deep Image Prior) fits the picture before it fits the noise. zs-n2n
-            (Zero-Shot Noise2Noise) predicts one half of the pixels from the other half.
-            zs-n2n is faster than dip, but needs independent noise at each pixel.
+        method: Two methods train a network. dip (Deep Image Prior) fits the picture
+            before it fits the noise. zs-n2n (Zero-Shot Noise2Noise) predicts one half
+            of the pixels from the other half; it is faster than dip. Three methods have
+            no network, and also accept large photographs. nlm (non-local means)
+            averages pixels with similar patches. bm3d filters stacks of similar blocks.
+            ksvd writes each patch as a sum of few atoms of a dictionary that it learns.
+            All methods except dip need independent noise at each pixel.
+        noise: Standard deviation of the noise in grey levels, for nlm, bm3d and ksvd.
+            By default it is estimated from the photograph.
     """
+    classical = method not in ("dip", "zs-n2n")
+    if noise is not None and not classical:
+        raise ValueError(
+            f"--noise: expected --method nlm, bm3d or ksvd, got {method}; leave out "
+            f"--noise, because {method} does not need it"
+        )
+    if noise is not None and not 0 < noise <= 255:
+        raise ValueError(
+            "--noise: expected a standard deviation above 0 and at most 255, got "
+            f"{noise}; leave it out to estimate the noise"
+        )
+
+    colour, alpha = load_picture(image)
+    size = colour.shape[1:]
+    check_pixels(image, size, most=MOST_PIXELS_IN_ALL if classical else MOST_PIXELS)
+    check_output(out, image, size, alpha)
+    colour = training.to_device(colour)
+    if classical:
+        clean = _without_network(colour, method, noise)
+    else:
+        clean = _with_network(colour, method, training)
+    return save_picture(clean, alpha, out)
+
+
+def _without_network(colour: "Image", method: str, noise: float | None) -> "Image":
+    """The image denoised by a classical method; ``noise`` is in grey levels."""
+    from dil_teach.classical.denoise.bm3d import bm3d
+    from dil_teach.classical.denoise.ksvd import ksvd
+    from dil_teach.classical.denoise.nlm import nlm
+    from dil_teach.image.metrics import noise_level
+
+    sigma = noise_level(colour) if noise is None else noise / 255
+    if sigma == 0:
+        raise ValueError(
+            "image: expected noise, got a picture in which none was found; give its "
+            "standard deviation with --noise"
+        )
+    return {"nlm": nlm, "bm3d": bm3d, "ksvd": ksvd}[method](colour, min(sigma, 1.0))
+
+
+def _with_network(colour: "Image", method: str, training: Training) -> "Image":
+    """The image denoised by a network that is trained on it."""
     from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
     from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
 
-    colour, alpha = load_picture(image)
-    check_pixels(image, colour.shape[1:])
-    check_output(out, image, colour.shape[1:], alpha)
-    colour = training.to_device(colour)
     if method == "dip":
         settings = training.settings(DeepImagePriorSettings)
         denoiser = DeepImagePrior(colour, settings=settings)
     else:
         denoiser = ZSN2N(colour, training.settings(ZSN2NSettings))
-    return save_picture(train_with_bar(denoiser).result(), alpha, out)
+    return train_with_bar(denoiser).result()
 
 
 def inpaint(

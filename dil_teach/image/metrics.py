@@ -101,6 +101,15 @@ def noise_level(image: Image) -> float:
     return float(responses.median(1).values.mean()) / 0.6745
 
 
+def check_sigma(sigma: float) -> None:
+    """Raise a ValueError unless ``sigma`` is a noise level in units of [0, 1]."""
+    if not 0 < sigma <= 1:
+        raise ValueError(
+            f"sigma: expected above 0 and at most 1, got {sigma}; divide a value "
+            "from 0 to 255 by 255, or use noise_level(image)"
+        )
+
+
 def count_objects(image: Image) -> tuple[int, float]:
     """Count separate bright objects on a darker background, and measure their shape.
 

@@ -39,7 +39,9 @@ def test_the_noise_level_by_the_plain_formula(truth):
 
 
 @pytest.mark.parametrize("denoise", [tv_denoise, nlm_denoise])
-def test_controls_take_noise_away(truth, denoise):
+@pytest.mark.parametrize("channels", [1, 3])
+def test_controls_take_noise_away(truth, denoise, channels):
+    truth = truth[:channels, :80]
     noisy = spoilt(truth, 25 / 255).clamp(0, 1)
     clean = denoise(noisy, noise_level(noisy))
     assert clean.shape == truth.shape and clean.dtype == torch.float32

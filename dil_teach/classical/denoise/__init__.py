@@ -1,0 +1,1 @@
+"""Denoising by patches of the image itself: NLM, BM3D and K-SVD."""

@@ -1,0 +1,116 @@
+"""dil-teach denoise with the methods that have no network."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Picture
+
+from dil_teach.cli import main
+from dil_teach.image.augment import add_noise
+from dil_teach.image.convention import to_uint8
+from dil_teach.image.photos import photo
+
+METHODS = ["nlm", "bm3d", "ksvd"]
+HEIGHT, WIDTH = 36, 48
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a clean and a noisy picture: in colour, grey, glass."""
+    monkeypatch.chdir(tmp_path)
+    truth = photo("astronaut", WIDTH)[:, :HEIGHT]
+    noisy = add_noise(truth, 25 / 255, torch.Generator().manual_seed(0))
+    for name, image in (("clean", truth), ("in", noisy)):
+        picture = Picture.fromarray(to_uint8(image))
+        picture.save(f"{name}.png")
+        picture.convert("L").save(f"{name}_grey.png")
+        picture.putalpha(Picture.linear_gradient("L").resize(picture.size))
+        picture.save(f"{name}_glass.png")
+    return tmp_path
+
+
+def pixels(file: str) -> np.ndarray:
+    with Picture.open(file) as picture:
+        return np.asarray(picture).astype(float)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", ["", "_grey", "_glass"])
+def test_there_is_less_noise_in_a_picture_of_the_same_kind(
+    method: str, kind: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["denoise", f"in{kind}.png", "out.png", "--method", method]
+    assert main(arguments) == 0
+    line = capsys.readouterr().out
+    assert line.startswith(f"out.png: {HEIGHT} x {WIDTH} pixels written in ")
+    noisy, clean, out = map(pixels, (f"in{kind}.png", f"clean{kind}.png", "out.png"))
+    assert out.shape == noisy.shape
+    assert ((out - clean) ** 2).mean() < 0.7 * ((noisy - clean) ** 2).mean()
+    if kind == "_glass":
+        assert np.array_equal(out[..., 3], noisy[..., 3])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_given_noise_counts(method: str, folder: Path) -> None:
+    for noise in ("2", "25"):
+        arguments = ["denoise", "in.png", f"{noise}.png", "--method", method]
+        assert main([*arguments, "--noise", noise]) == 0
+    little, much = (abs(pixels(f"{n}.png") - pixels("in.png")).mean() for n in (2, 25))
+    assert little < 0.5 * much
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("none.png out.png", "none.png: no such file"),
+        ("in.png in.png", "in.png: would overwrite an input file"),
+        ("in.png out.gif", "out.gif: expected one of .png"),
+        ("in_glass.png out.jpg", "in_glass.png is transparent in places"),
+        ("in.png out.png --noise 0", "--noise: expected a standard deviation above 0"),
+        ("in.png out.png --noise nan", "--noise: expected a standard deviation above"),
+        ("in.png out.png --noise 256", "at most 255, got 256"),
+        ("in.png out.png --seed -1", "--seed: expected 0"),
+        ("in.png out.png --device abacus", "--device: expected cpu"),
+    ],
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_bad_input(
+    method: str,
+    arguments: str,
+    said: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = sorted(os.listdir())
+    assert main([*f"denoise {arguments} --method {method}".split()]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("dil-teach: ") and said in line
+    assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size", "said"),
+    [
+        ("--method dip --noise 5", (48, 36), "--noise: expected --method nlm, bm3d or"),
+        ("--method zs-n2n --noise 5", (48, 36), "got zs-n2n; leave out --noise"),
+        ("--method nlm", (48, 36), "image: expected noise, got a picture in which"),
+        ("--method nlm --noise 5", (48, 4), "image: expected at least 5 x 5 pixels"),
+        ("--method bm3d --noise 5", (48, 7), "image: expected at least 8 x 8 pixels"),
+        ("--method ksvd --noise 5", (20, 20), "image: expected at least 256 patches"),
+    ],
+)
+def test_bad_pictures_and_options(
+    arguments: str,
+    size: tuple[int, int],
+    said: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Picture.new("RGB", size, "teal").save("flat.png")
+    assert main(["denoise", "flat.png", "out.png", *arguments.split()]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("dil-teach: ") and said in line
+    assert not Path("out.png").exists()
