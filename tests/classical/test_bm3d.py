@@ -12,14 +12,13 @@ from scipy.fft import dctn, idctn
 import dil_teach.classical.denoise.bm3d as bm3d_module
 from dil_teach import photo, psnr
 from dil_teach.classical.denoise.bm3d import (
-    biorthogonal,
     bm3d,
-    cosine,
-    haar,
+    group_spectrum,
     hard_threshold_stage,
     match_blocks,
     wiener_stage,
 )
+from dil_teach.classical.denoise.transforms import biorthogonal, cosine, haar
 from dil_teach.classical.denoising import nlm_denoise
 from dil_teach.image.augment import add_noise
 
@@ -58,12 +57,12 @@ def plain_haar(stack: np.ndarray) -> np.ndarray:
 
 
 def wavelet(block: np.ndarray) -> np.ndarray:
-    matrix = biorthogonal().double().numpy()
+    matrix = biorthogonal(8).double().numpy()
     return matrix @ block @ matrix.T
 
 
 def wavelet_back(block: np.ndarray) -> np.ndarray:
-    inverse = np.linalg.inv(biorthogonal().double().numpy())
+    inverse = np.linalg.inv(biorthogonal(8).double().numpy())
     return inverse @ block @ inverse.T
 
 
@@ -140,7 +139,7 @@ def test_haar_is_orthonormal_and_sums_halves(size: int) -> None:
 
 
 def test_the_wavelet_is_bior_1_5() -> None:
-    matrix = biorthogonal().double()
+    matrix = biorthogonal(8).double()
     assert torch.allclose(matrix.norm(dim=1), torch.ones(8).double(), atol=1e-6)
     assert torch.allclose(matrix[0], torch.full((8,), 8**-0.5).double(), atol=1e-6)
     # Haar's wavelet analyses ...
@@ -160,7 +159,7 @@ def test_cosine_is_the_orthonormal_dct() -> None:
     row, column = torch.arange(8.0)[:, None], torch.arange(8.0)
     plain = torch.cos(torch.pi * row * (column + 0.5) / 8) / 2
     plain[0] /= 2**0.5
-    assert torch.allclose(cosine(), plain, atol=1e-6)
+    assert torch.allclose(cosine(8), plain, atol=1e-6)
 
 
 def test_exact_copies_are_found_first() -> None:
@@ -170,6 +169,19 @@ def test_exact_copies_are_found_first() -> None:
     found, size = match_blocks(guide, rows, columns, 16, farthest=1e-3)
     assert found[0, 0, :2].tolist() == [8 * 37 + 10, 20 * 37 + 5]
     assert size.tolist() == [[2]]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_spectrum_of_a_group(channels: int) -> None:
+    image = noisy(photo("chelsea", 64)[:channels, :40, :44], 10 / 255)
+    places, spectrum = group_spectrum(image, 10 / 255, 12, 30)
+    luminance = image.double().mean(0).numpy()
+    group = [(int(row), int(column)) for row, column in places]
+    assert group[0] == (12, 30) and len(group) in (1, 2, 4, 8, 16)
+    wanted = plain_spectrum(luminance, group, wavelet)
+    assert np.abs(spectrum.numpy() - wanted).max() < 1e-4
+    with pytest.raises(ValueError, match="row, column: expected a block of 8 x 8"):
+        group_spectrum(image, 10 / 255, 33, 0)
 
 
 def test_tiles_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,17 +25,16 @@ as good for strong noise if more distant blocks may match.
 
 from collections.abc import Callable, Iterator
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from scipy.fft import dct
 from torch import Tensor
 
 from dil_teach.classical.denoise.opponent import from_opponent, to_opponent
+from dil_teach.classical.denoise.transforms import biorthogonal, cosine, haar
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.metrics import check_sigma
-from dil_teach.patches.extract import extract_patches
+from dil_teach.patches.extract import extract_patches, gather_patches
 
 BLOCK = 8
 """Side of a block in pixels."""
@@ -103,7 +102,9 @@ def hard_threshold_stage(noisy: Image, sigma: float) -> Image:
         noise_left = deviations.square() * kept.sum((0, 3)).clamp_min(1)
         return spectra * kept, 1 / noise_left
 
-    return from_opponent(_filter(planes, planes[0], 0, sigma, biorthogonal(), shrink))
+    return from_opponent(
+        _filter(planes, planes[0], 0, sigma, biorthogonal(BLOCK), shrink)
+    )
 
 
 def wiener_stage(noisy: Image, basic: Image, sigma: float) -> Image:
@@ -121,7 +122,46 @@ def wiener_stage(noisy: Image, basic: Image, sigma: float) -> Image:
         return gain * noise, 1 / noise_left.clamp_min(1e-12)
 
     both = torch.cat([planes, guide])
-    return from_opponent(_filter(both, guide[0], 1, sigma, cosine(), shrink))
+    return from_opponent(_filter(both, guide[0], 1, sigma, cosine(BLOCK), shrink))
+
+
+def group_spectrum(
+    noisy: Image, sigma: float, row: int, column: int
+) -> tuple[Int[Tensor, "blocks 2"], Float[Tensor, "blocks b b"]]:
+    """The group of one reference block in stage 1, and its 3-D spectrum in luminance.
+
+    Parameters
+    ----------
+    noisy, sigma
+        As in :func:`bm3d`.
+    row, column : int
+        The top left pixel of the reference block.
+
+    Returns
+    -------
+    Int[Tensor, "blocks 2"]
+        Row and column of the top left pixel of each block, the most similar first.
+    Float[Tensor, "blocks b b"]
+        The coefficients before the threshold. White noise has the same standard
+        deviation in all coefficients.
+    """
+    _check(noisy, sigma)
+    height, width = noisy.shape[1:]
+    if not (0 <= row <= height - BLOCK and 0 <= column <= width - BLOCK):
+        raise ValueError(
+            f"row, column: expected a block of {BLOCK} x {BLOCK} pixels inside of the "
+            f"image, {height} x {width}, got {row}, {column} as its top left pixel"
+        )
+    guide = to_opponent(noisy, sigma)[0][0]
+    place = (torch.tensor([index], device=guide.device) for index in (row, column))
+    members, size = match_blocks(guide, *place, MOST[0], _farthest(sigma, 0))
+    members = members[0, 0, : int(size)]
+    rows, columns = members // (width - BLOCK + 1), members % (width - BLOCK + 1)
+    pixels = guide.flatten()[None]
+    blocks = gather_patches(pixels, rows * width + columns, width, BLOCK)
+    stack = (haar(len(blocks)).to(guide) @ blocks[:, 0]).view(-1, BLOCK, BLOCK)
+    forward = biorthogonal(BLOCK).to(guide)
+    return torch.stack([rows, columns], 1), forward @ stack @ forward.T
 
 
 def _filter(
@@ -133,7 +173,7 @@ def _filter(
     shrink: Shrink,
 ) -> Image:
     """Match blocks of ``guide``, filter all groups of the planes, and average them."""
-    farthest = (FARTHEST if sigma <= STRONG else FARTHEST_IF_STRONG)[stage]
+    farthest = _farthest(sigma, stage)
     forward = torch.kron(transform, transform).to(guide)
     backward = forward.double().inverse().to(guide)
     kaiser = torch.kaiser_window(BLOCK, periodic=False, beta=KAISER)
@@ -226,39 +266,6 @@ def match_blocks(
     return row * (guide.shape[1] - BLOCK + 1) + column, size
 
 
-def haar(size: int) -> Float[Tensor, "size size"]:
-    """The orthonormal Haar transform of ``size`` values; ``size`` is a power of 2."""
-    if size == 1:
-        return torch.ones(1, 1)
-    mean = torch.kron(haar(size // 2), torch.tensor([[1.0, 1.0]]))
-    detail = torch.kron(torch.eye(size // 2), torch.tensor([[1.0, -1.0]]))
-    return torch.cat([mean, detail]) / 2**0.5
-
-
-def cosine() -> Float[Tensor, "b b"]:
-    """The orthonormal cosine transform (DCT-II) of a block's side."""
-    return torch.from_numpy(dct(np.eye(BLOCK), norm="ortho", axis=0)).float()
-
-
-def biorthogonal() -> Float[Tensor, "b b"]:
-    """The biorthogonal spline wavelet 1.5 of a block's side, periodic at the border.
-
-    The filters are those of Cohen, Daubechies and Feauveau (1992). Each row is scaled
-    to norm 1, so that white noise has the same variance in all coefficients.
-    """
-    low = torch.tensor([3.0, -3, -22, 22, 128, 128, 22, -22, -3, 3]) / 256
-    matrix, size = torch.eye(BLOCK), BLOCK
-    while size > 1:
-        step = torch.zeros(size, size)
-        for pair in range(size // 2):
-            for tap, value in enumerate(low):
-                step[pair, (2 * pair + tap - 4) % size] += value
-            step[size // 2 + pair, 2 * pair : 2 * pair + 2] = torch.tensor([1.0, -1.0])
-        matrix[:size] = step @ matrix[:size]
-        size //= 2
-    return matrix / matrix.norm(dim=1, keepdim=True)
-
-
 def _tiles(guide: Plane) -> Iterator[tuple[Int[Tensor, "n"], Int[Tensor, "m"]]]:
     """Rows and columns of the reference blocks, tile by tile."""
     rows, columns = (
@@ -268,6 +275,11 @@ def _tiles(guide: Plane) -> Iterator[tuple[Int[Tensor, "n"], Int[Tensor, "m"]]]:
     for some in rows.split(TILE[0]):
         for others in columns.split(TILE[1]):
             yield some.to(guide.device), others.to(guide.device)
+
+
+def _farthest(sigma: float, stage: int) -> float:
+    """The largest mean squared difference of matching blocks."""
+    return (FARTHEST if sigma <= STRONG else FARTHEST_IF_STRONG)[stage]
 
 
 def _covers(starts: Int[Tensor, "n"], length: int) -> Tensor:
