@@ -109,12 +109,8 @@ def nlm_weights(
         )
     margin = reach + patch_size // 2
     top, left = max(row - margin, 0), max(column - margin, 0)
-    # The crop contains all patches that are compared with the patch of this pixel. It
-    # has at least the size of a patch, because patches at the border are reflected.
-    bottom, right = (
-        max(row + margin + 1, patch_size),
-        max(column + margin + 1, patch_size),
-    )
+    # The crop contains all patches that are compared with the patch of this pixel.
+    bottom, right = row + margin + 1, column + margin + 1
     crop = image[:, top:bottom, left:right]
     shifts = _shifts(crop, sigma, strength, patch_size, reach)
     weights = torch.stack([weight[row - top, column - left] for _, weight in shifts])
