@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from dil_teach.image.convention import Image
 
 
+LEAST_NOISE = 0.1 / 255
+"""A photograph with a smaller estimated noise level counts as free of noise: rounding
+to 8 bits alone has a standard deviation of 0.29 grey levels."""
+
+
 def denoise(
     image: In,
     out: Out,
@@ -79,7 +84,7 @@ def _without_network(colour: "Image", method: str, noise: float | None) -> "Imag
     from dil_teach.image.metrics import noise_level
 
     sigma = noise_level(colour) if noise is None else noise / 255
-    if sigma == 0:
+    if noise is None and sigma < LEAST_NOISE:
         raise ValueError(
             "image: expected noise, got a picture in which none was found; give its "
             "standard deviation with --noise"

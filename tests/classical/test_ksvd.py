@@ -116,7 +116,7 @@ def test_learning_helps_where_a_texture_repeats() -> None:
 def test_strips_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     image = noisy(photo("camera", 48)[:, :40])
     whole = denoise_plane(image, SIGMA, dct_dictionary())
-    monkeypatch.setattr(ksvd_module, "BATCH", 100)
+    monkeypatch.setattr(ksvd_module, "STRIP", 100)
     small = denoise_plane(image, SIGMA, dct_dictionary())
     assert torch.allclose(small, whole, atol=1e-5)
 

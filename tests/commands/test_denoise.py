@@ -55,11 +55,11 @@ def test_there_is_less_noise_in_a_picture_of_the_same_kind(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_given_noise_counts(method: str, folder: Path) -> None:
-    for noise in ("2", "25"):
+    for noise in ("8", "25"):
         arguments = ["denoise", "in.png", f"{noise}.png", "--method", method]
         assert main([*arguments, "--noise", noise]) == 0
-    little, much = (abs(pixels(f"{n}.png") - pixels("in.png")).mean() for n in (2, 25))
-    assert little < 0.5 * much
+    little, much = (abs(pixels(f"{n}.png") - pixels("in.png")).mean() for n in (8, 25))
+    assert little < 0.7 * much
 
 
 @pytest.mark.parametrize(

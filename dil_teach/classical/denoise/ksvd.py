@@ -50,8 +50,10 @@ ITERATIONS = 10
 MOST_PATCHES = 40_000
 """Largest number of patches from which a dictionary is learned. Larger images give
 patches at regular distances."""
-BATCH = 4096
-"""Number of patches that are coded at a time: about 40 MB."""
+BATCH = 512
+"""Number of patches that are coded at a time: few enough for the processor's cache."""
+STRIP = 8192
+"""Number of patches in a strip of the image, which is denoised at a time."""
 
 Patches = Float[Tensor, "n values"]
 Dictionary = Float[Tensor, "atoms values"]
@@ -269,9 +271,9 @@ def _training_patches(plane: Float[Tensor, "1 h w"]) -> Patches:
 
 
 def _strips(plane: Float[Tensor, "1 h w"]) -> Iterator[slice]:
-    """Rows of the image, with about ``BATCH`` patches in each strip."""
+    """Rows of the image, with about ``STRIP`` patches in each strip."""
     _, height, width = plane.shape
-    rows = max(BATCH // (width - PATCH_SIZE + 1), 1)
+    rows = max(STRIP // (width - PATCH_SIZE + 1), 1)
     last = height - PATCH_SIZE + 1
     for first in range(0, last, rows):
         yield slice(first, min(first + rows, last) + PATCH_SIZE - 1)
