@@ -17,10 +17,9 @@ luminance, and all three channels are filtered with these groups (Dabov et al., 
 2007).
 
 The numbers are those of the paper's normal profile. For noise above 40 grey levels the
-paper has a second profile: blocks of 12 x 12 and 11 x 11 pixels, and a comparison of
-thresholded blocks. From this profile, we take only the larger distances at which blocks
-still match. Hou, Zhao, Yang and Cheng (TIP 2011) found that blocks of 8 x 8 pixels are
-as good for strong noise if more distant blocks may match.
+paper has a second profile: blocks of 12 x 12 and 11 x 11 pixels, compared after a
+threshold. From this profile, we take only the larger distances of matches. Hou, Zhao,
+Yang and Cheng (TIP 2011) found other numbers sufficient for strong noise.
 """
 
 from collections.abc import Callable, Iterator
@@ -157,8 +156,8 @@ def group_spectrum(
     members, size = match_blocks(guide, *place, MOST[0], _farthest(sigma, 0))
     members = members[0, 0, : int(size)]
     rows, columns = members // (width - BLOCK + 1), members % (width - BLOCK + 1)
-    pixels = guide.flatten()[None]
-    blocks = gather_patches(pixels, rows * width + columns, width, BLOCK)
+    corners = rows * width + columns
+    blocks = gather_patches(guide.flatten()[None], corners, width, BLOCK)
     stack = (haar(len(blocks)).to(guide) @ blocks[:, 0]).view(-1, BLOCK, BLOCK)
     forward = biorthogonal(BLOCK).to(guide)
     return torch.stack([rows, columns], 1), forward @ stack @ forward.T
@@ -257,6 +256,7 @@ def match_blocks(
         squares = (shifted - area[:, None]).square_()  # shape (height, window, width)
         sums = (down @ squares.flatten(1)).view(-1, width) @ across.T
         distances[:, :, shift] = sums.view(len(rows), window, -1).transpose(1, 2)
+    distances[:, :, REACH, REACH] = -1  # the block itself, also among exact copies
     best, found = (distances.flatten(2) / BLOCK**2).topk(most, largest=False)
     row = rows[:, None, None] + found // window - REACH
     column = columns[:, None] + found % window - REACH
