@@ -1,4 +1,5 @@
-"""Compare networks trained on other images with ZSSR, case by case.
+"""Compare networks trained on other images with methods that use only the image itself:
+ZSSR, Glasner et al. 2009, and Freedman and Fattal 2011.
 
     python benchmarks/inside_outside.py                      # all sections
     python benchmarks/inside_outside.py --sections ideal     # one section
@@ -41,6 +42,8 @@ from dil_teach import (
     psnr,
     psnr_y,
     resize,
+    super_resolve_by_local_examples,
+    super_resolve_by_recurrence,
     super_resolve_with,
 )
 from dil_teach.classical.back_projection import back_project
@@ -90,6 +93,14 @@ def zssr(low: Image, settings: ZSSRSettings, kernel="bicubic") -> Image:
     return fit(ZSSR(low, 2, kernel, settings)).super_resolve()
 
 
+def by_patches(low: Image, size: tuple[int, int] | None = None) -> dict[str, Image]:
+    """The image enlarged by its own patches: by 2, or to a size."""
+    return {
+        "Glasner": super_resolve_by_recurrence(low, 2, size=size),
+        "Freedman-Fattal": super_resolve_by_local_examples(low, 2, size),
+    }
+
+
 def ideal(files: Files) -> list[dict]:
     """Bicubic downscaling, without noise: ZSSR `standard`, three seeds on Set5."""
     rows = []
@@ -102,7 +113,8 @@ def ideal(files: Files) -> list[dict]:
         results = {
             "bicubic interpolation": interpolated,
             "back-projection": back_project(interpolated, low, "bicubic", 2),
-        } | outside(low)
+        }
+        results |= by_patches(low) | outside(low)
         if files.vdsr:
             published = load_external_network(files.vdsr)
             results["VDSR, published weights"] = super_resolve_with(published, low)
@@ -136,7 +148,7 @@ def poor_quality(files: Files) -> list[dict]:
                     "ZSSR, noise mode": zssr(low, settings),
                 }
                 if seed == 0:
-                    results |= outside(low)
+                    results |= by_patches(low) | outside(low)
                     results["ZSSR, clean mode"] = zssr(low, ZSSRSettings())
                     edsr = load_external_network("edsr")
                     calm = denoised(low, level)
@@ -209,8 +221,8 @@ def fine_tuned(files: Files) -> list[dict]:
 def data_types(files: Files) -> list[dict]:
     """Pictures that are no photographs of daily life, with bicubic downscaling.
 
-    EDSR+ gets three channels at a time; the PSNR is over all channels, for the range of
-    the picture.
+    EDSR+ and the methods by patches get three channels at a time; the PSNR is over all
+    channels, for the range of the picture.
     """
     views = [from_uint8(view) for view in data.stereo_motorcycle()[:2]]
     dark = middle(photo("hubble")) / 16  # rendered: an exposure of a 16th
@@ -233,11 +245,16 @@ def data_types(files: Files) -> list[dict]:
         low = (resize(truth, 0.5).clamp(0, 1) * levels).round() / levels
         threes = low.split(3 if len(low) % 3 == 0 else 1)
         edsr = load_external_network("edsr")
+        patches = [by_patches(part) for part in threes]
         results = {
             "bicubic interpolation": resize(low, 2),
             "back-projection": back_project(resize(low, 2), low, "bicubic", 2),
             "EDSR+": torch.cat([super_resolve_with(edsr, x, 2, True) for x in threes]),
-        } | {f"ZSSR, seed {s}": zssr(low, ZSSRSettings.standard(seed=s)) for s in SEEDS}
+        }
+        results |= {what: torch.cat([p[what] for p in patches]) for what in patches[0]}
+        results |= {
+            f"ZSSR, seed {s}": zssr(low, ZSSRSettings.standard(seed=s)) for s in SEEDS
+        }
         span = float(truth.max() - truth.min())
         inside = (..., slice(SHAVE, -SHAVE), slice(SHAVE, -SHAVE))
         rows.append(
@@ -270,7 +287,8 @@ def shapes(files: Files) -> list[dict]:
                         "bicubic interpolation": resize(low, size=whole),
                         "EDSR+ and bicubic": resize(edsr, size=whole),
                         "ZSSR": fit(model).super_resolve(),
-                    },
+                    }
+                    | by_patches(low, (whole[0], whole[1])),
                     eight_bit(truth),
                 )
             )

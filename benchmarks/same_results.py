@@ -53,6 +53,10 @@ COMMANDS = {
     "super-resolve": "super-resolve photo.png {out}/sr.png",
     "super-resolve noise": "super-resolve noisy.png {out}/srn.png --scale 1.5"
     " --noise 25",
+    "super-resolve glasner": "super-resolve photo.png {out}/glasner.png"
+    " --method glasner",
+    "super-resolve freedman-fattal": "super-resolve photo.png {out}/local.png"
+    " --method freedman-fattal",
     "denoise dip": "denoise noisy.png {out}/dip.png",
     "denoise zs-n2n": "denoise noisy.png {out}/n2n.png --method zs-n2n",
     "denoise nlm": "denoise noisy.png {out}/nlm.png --method nlm",

@@ -9,6 +9,8 @@ from .classical.kernel.distribution import (
     KernelByDistributionSettings,
 )
 from .classical.kernel.recurrence import KernelByRecurrence, KernelByRecurrenceSettings
+from .classical.super_resolution.freedman_fattal import super_resolve_by_local_examples
+from .classical.super_resolution.glasner import super_resolve_by_recurrence
 from .deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
 from .deep.double_dip.dehazing import Dehazing, DehazingSettings
 from .deep.double_dip.segmentation import Segmentation, SegmentationSettings
@@ -97,6 +99,8 @@ __all__ = [
     "scene",
     "scenes",
     "ssim",
+    "super_resolve_by_local_examples",
+    "super_resolve_by_recurrence",
     "super_resolve_with",
     "train",
 ]

@@ -1,4 +1,4 @@
-"""dil-teach super-resolve: ZSSR, or a network trained on other images."""
+"""dil-teach super-resolve: ZSSR, patches of the image, or other trained networks."""
 
 import dataclasses
 import math
@@ -24,7 +24,9 @@ def super_resolve(
     out: Out,
     /,
     training: Options,
-    method: Literal["zssr", "srcnn", "vdsr", "edsr"] = "zssr",
+    method: Literal[
+        "zssr", "glasner", "freedman-fattal", "srcnn", "vdsr", "edsr"
+    ] = "zssr",
     scale: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None,
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None,
     kernel: File = None,
@@ -37,14 +39,17 @@ def super_resolve(
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
             transparent .jpg, .bmp.
-        method: zssr learns from the photograph. The other networks were trained on
-            other photographs for bicubic downscaling by 2 (vdsr: by 2, 3 or 4).
+        method: zssr trains a network on the photograph. glasner and freedman-fattal
+            copy detail from similar patches of the photograph, and train no network.
+            srcnn, vdsr and edsr were trained on other photographs for bicubic
+            downscaling by 2 (vdsr: by 2, 3 or 4).
         scale: How many times higher and wider the result is, at least 1. It is 2 if
             neither --scale nor --size is given.
         size: Height and width of the result in pixels, instead of a scale.
         kernel: The camera's blur kernel, on the result's pixel grid: .npy, .mat or a
             picture; or the word estimate, for a scale of 2. Without a kernel, or if the
-            estimate is not sure, bicubic downscaling is assumed.
+            estimate is not sure, bicubic downscaling is assumed. Only zssr and glasner
+            use a kernel.
         noise: Standard deviation of the photograph's noise, in grey levels (0 to 255).
         jpeg_quality: JPEG quality of the photograph, 1 to 95.
     """
@@ -66,7 +71,23 @@ def super_resolve(
             f"--jpeg-quality: expected 1 to 95, got {jpeg_quality}; leave it out if "
             "the photograph was not compressed"
         )
+    if method in ("glasner", "freedman-fattal") and (noise or jpeg_quality):
+        raise ValueError(
+            f"--method {method}: expected no --noise and no --jpeg-quality, because "
+            "only zssr learns to remove noise; leave them out, or use zssr"
+        )
+    if method == "freedman-fattal" and kernel is not None:
+        raise ValueError(
+            "--method freedman-fattal: expected no --kernel, because its filters are "
+            "made for bicubic downscaling; leave it out, or use glasner"
+        )
 
+    from dil_teach.classical.super_resolution.freedman_fattal import (
+        super_resolve_by_local_examples,
+    )
+    from dil_teach.classical.super_resolution.glasner import (
+        super_resolve_by_recurrence,
+    )
     from dil_teach.deep.zssr.zssr import ZSSR, ZSSRSettings
     from dil_teach.image.kernel import load_kernel
     from dil_teach.image.resize import resize
@@ -80,20 +101,25 @@ def super_resolve(
     settings = training.settings(ZSSRSettings, **degradation)
     colour = training.to_device(colour)
     doubled = high_size == (2 * low_size[0], 2 * low_size[1])
-    if method != "zssr":
+    if method == "freedman-fattal":
+        result = super_resolve_by_local_examples(colour, scales, wanted_size)
+    elif method not in ("zssr", "glasner"):
         whole = high_size == tuple(round(scales[0]) * side for side in low_size)
         trained_for = whole and not (kernel or noise or jpeg_quality)
         result = _by_external(method, colour, scales[0], trained_for)
     else:
-        blur = "bicubic"
+        blur, error = "bicubic", 0.0
         if kernel is not None and str(kernel) == ESTIMATE:
             blur, error = _estimated(colour, doubled, training.seed)
-            total = math.hypot(settings.noise, error)
-            settings = dataclasses.replace(settings, noise=total)
         elif kernel is not None:
             blur = load_kernel(kernel, scales)
-        zssr = train_with_bar(ZSSR(colour, scales, blur, settings, wanted_size))
-        result = zssr.super_resolve()
+        if method == "glasner":
+            result = super_resolve_by_recurrence(colour, scales, blur, wanted_size)
+        else:
+            noise = math.hypot(settings.noise, error)
+            settings = dataclasses.replace(settings, noise=noise)
+            zssr = train_with_bar(ZSSR(colour, scales, blur, settings, wanted_size))
+            result = zssr.super_resolve()
     if alpha is not None:
         alpha = resize(alpha, scales, high_size).clamp(0, 1)
     return save_picture(result, alpha, out)

@@ -145,6 +145,38 @@ def test_options_reach_the_method(
     assert blurred.kernel.sum() == pytest.approx(1) and blurred.scale == (2, 2)
 
 
+@pytest.mark.parametrize("method", ["glasner", "freedman-fattal"])
+@pytest.mark.parametrize(
+    ("make", "mode"),
+    [
+        (colour, "RGB"),
+        (lambda: colour().convert("L"), "L"),
+        (lambda: with_alpha(colour()), "RGBA"),
+    ],
+    ids=["RGB", "grey", "RGBA"],
+)
+def test_methods_by_patches_enlarge_every_kind_of_picture(
+    make: Callable[[], Picture.Image], mode: str, method: str, folder: Path
+) -> None:
+    make().save("in.png")
+    options = ["--method", method, "--size", "50x80"]
+    assert super_resolve("in.png", "out.png", *options) == 0
+    with Picture.open("out.png") as result:
+        assert (result.mode, result.size) == (mode, (80, 50))
+        small = np.asarray(result.resize((WIDTH, HEIGHT), Picture.Resampling.BOX))
+    assert np.abs(small.astype(float) - np.asarray(make())).mean() < 5
+
+
+def test_glasner_uses_the_kernel(folder: Path) -> None:
+    colour().save("in.png")
+    np.save("kernel.npy", np.ones((5, 5)))
+    options = ["--method", "glasner"]
+    assert super_resolve("in.png", "a.png", *options) == 0
+    assert super_resolve("in.png", "b.png", *options, "--kernel", "kernel.npy") == 0
+    a, b = (np.asarray(Picture.open(f"{name}.png")).astype(float) for name in "ab")
+    assert b.std() > a.std()  # sharper, because more blur is undone
+
+
 def test_a_large_photograph_goes_through_in_tiles(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +270,25 @@ def pantry(folder: Path) -> Path:
         ("in.png out.png --noise nan", "--noise: expected a standard deviation"),
         ("in.png out.png --jpeg-quality 0", "got 0; leave it out if the"),
         ("in.png out.png --seed -1", "--seed: expected 0"),
+        ("in.png out.png --method glasner --noise 5", "expected no --noise and no"),
+        ("in.png out.png --method glasner --scale 90", "at most 4000000 pixels"),
+        ("dots.png out.png --method glasner", "at least 16 x 16 pixels, got 2 x 3"),
+        (
+            "in.png out.png --method glasner --kernel large.npy",
+            "kernel: expected at most 24 pixels a",
+        ),
+        (
+            "in.png out.png --method freedman-fattal --jpeg-quality 50",
+            "expected no --noise and no --jpeg-quality",
+        ),
+        (
+            "in.png out.png --method freedman-fattal --kernel estimate",
+            "expected no --kernel",
+        ),
+        (
+            "in.png out.png --method freedman-fattal --scale 0.5",
+            "only enlarges, got 0.5 and 0.5",
+        ),
     ],
 )
 def test_bad_input_is_refused_in_one_line(

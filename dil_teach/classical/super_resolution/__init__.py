@@ -1,0 +1,1 @@
+"""Super-resolution without a network, from the patches of the image itself."""
