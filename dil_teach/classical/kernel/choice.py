@@ -77,7 +77,7 @@ class KernelChoice(NamedTuple):
 def choose_kernel(image: Image, seed: int = 0) -> KernelChoice:
     """Estimate the kernel of downscaling by 2, and refuse an estimate that is not sure.
 
-    It takes 15 to 25 CPU seconds for 256 x 256 pixels; crop large images, because all
+    It takes 10 to 25 CPU seconds for 256 x 256 pixels; crop large images, because all
     their patches are in memory. Images under 128 x 128 pixels are not tested for
     motion. A ValueError is raised if the image is smaller than 64 x 64 pixels, or the
     same at all pixels.
