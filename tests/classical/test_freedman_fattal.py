@@ -1,6 +1,7 @@
 """Upscaling from local self-examples: the filter pairs, one step, and results."""
 
 import math
+import os
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,8 @@ from dil_teach import photo, psnr_y, resize
 from dil_teach import super_resolve_by_local_examples as super_resolve
 from dil_teach.classical.super_resolution import freedman_fattal
 from dil_teach.classical.super_resolution.filter_pairs import enlarge, reduce
+from dil_teach.image.convention import from_uint8, to_uint8
+from dil_teach.image.photos import benchmark_pairs
 
 INSIDE = (..., slice(8, -8), slice(8, -8))
 
@@ -122,3 +125,13 @@ def test_a_flat_picture_stays_flat(value: float) -> None:
 def test_bad_input_is_refused(given: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         super_resolve(**{"image": torch.zeros(1, 20, 20)} | given)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("DIL_TEACH_DATASETS" not in os.environ, reason="needs Set5")
+def test_the_mean_of_set5() -> None:
+    found = [
+        psnr_y(from_uint8(to_uint8(super_resolve(low))), high, 2)
+        for _, high, low in benchmark_pairs("Set5", 2)
+    ]
+    assert sum(found) / len(found) > 35  # it was 35.11 dB

@@ -13,8 +13,8 @@ is averaged.
 
 Departures from the paper: U is bicubic interpolation, and D is its pseudo-inverse; the
 mean over all examples of the window, with weights that fall with the distance, replaces
-the single best example; and back-projection corrects the result. Colour
-images: see :func:`dil_teach.image.colour.enlarge_luma`.
+the single best example; and back-projection corrects the result.
+Colour images: see :func:`dil_teach.image.colour.enlarge_luma`.
 """
 
 from fractions import Fraction
