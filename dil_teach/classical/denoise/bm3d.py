@@ -49,7 +49,7 @@ STRONG = 40 / 255
 """Above this noise level, the next value is used in stage 1."""
 FARTHEST_IF_STRONG = 25000 / 255**2
 """As ``FARTHEST``. With the 5000 and 3500 of the paper's second profile, the result was
-0 to 0.1 dB worse for noise of 50 grey levels, and 0.6 to 3.1 dB worse for 75 (camera,
+-0.01 to 0.1 dB worse for noise of 50 grey levels, and 0.6 to 3.1 dB worse for 75 (camera,
 coins and clock at 256 pixels)."""
 THRESHOLD = 2.7
 """Coefficients below this multiple of sigma become 0 in stage 1."""
@@ -153,8 +153,8 @@ def group_spectrum(
             f"image, {height} x {width}, got {row}, {column} as its top left pixel"
         )
     guide = to_opponent(noisy, sigma)[0][0]
-    place = (torch.tensor([index], device=guide.device) for index in (row, column))
-    members, size = match_blocks(guide, *place, MOST[0], _farthest(sigma, 0))
+    top, left = (torch.tensor([index], device=guide.device) for index in (row, column))
+    members, size = match_blocks(guide, top, left, MOST[0], _farthest(sigma, 0))
     members = members[0, 0, : int(size)]
     rows, columns = members // (width - BLOCK + 1), members % (width - BLOCK + 1)
     corners, pixels = rows * width + columns, guide.flatten()[None]

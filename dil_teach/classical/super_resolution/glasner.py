@@ -23,6 +23,7 @@ paper's back-projection. Colour images: see
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -132,7 +133,7 @@ def _cascade(
     low: Plane,
     scales: Pair,
     size: tuple[int, int],
-    kernel: str | Kernel2d,
+    kernel: str | Float[Tensor, "_kh _kw"],
     within: bool,
     across: bool,
 ) -> Plane:
@@ -225,7 +226,8 @@ def _solve(
         return gradient(torch.from_numpy(x).to(pasted), 0.0).cpu().numpy()
 
     side = pasted.numel()
-    matrix = LinearOperator((side, side), matvec=normal, dtype=np.float32)
+    operator: Any = LinearOperator
+    matrix = operator((side, side), matvec=normal, dtype=np.float32)
     zero = torch.zeros_like(pasted)
     right = -gradient(zero, 1.0).cpu().numpy()
     start = pasted.flatten().cpu().numpy()
