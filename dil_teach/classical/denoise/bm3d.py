@@ -49,8 +49,8 @@ STRONG = 40 / 255
 """Above this noise level, the next value is used in stage 1."""
 FARTHEST_IF_STRONG = 25000 / 255**2
 """As ``FARTHEST``. With the 5000 and 3500 of the paper's second profile, the result was
--0.01 to 0.1 dB worse for noise of 50 grey levels, and 0.6 to 3.1 dB worse for 75 (camera,
-coins and clock at 256 pixels)."""
+at most 0.1 dB worse for noise of 50 grey levels (0.01 dB better on clock), and 0.6 to
+3.1 dB worse for 75 (camera, coins and clock at 256 pixels)."""
 THRESHOLD = 2.7
 """Coefficients below this multiple of sigma become 0 in stage 1."""
 KAISER = 2.0
