@@ -92,6 +92,7 @@ COMMANDS = {
     "retarget ingan": "retarget coins.png {out}/ingan.png --scale-x 1.5 --method ingan",
     "retarget expand": "retarget coins.png {out}/expand.png --scale-x 2 --scale-y 2"
     " --method expand",
+    "compress": "compress photo.png {out}/a.frac",
     "recurrence": "recurrence photo.png {out}/r.png",
     "recurrence in scale": "recurrence coins.png {out}/s.png --scale 0.64",
     "statistics": "statistics photo.png {out}/statistics.png",

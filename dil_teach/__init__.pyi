@@ -3,6 +3,13 @@ from .classical.deblur.blind import Deblurred, DeblurSettings, deblur, estimate_
 from .classical.denoise.bm3d import bm3d
 from .classical.denoise.ksvd import ksvd
 from .classical.denoise.nlm import nlm, nlm_weights
+from .classical.fractal.frac_file import load_frac, save_frac
+from .classical.fractal.fractal import (
+    FractalCode,
+    FractalSettings,
+    fractal_decode,
+    fractal_encode,
+)
 from .classical.kernel.choice import choose_kernel
 from .classical.kernel.distribution import (
     KernelByDistribution,
@@ -48,6 +55,8 @@ __all__ = [
     "DeepImagePriorSettings",
     "Dehazing",
     "DehazingSettings",
+    "FractalCode",
+    "FractalSettings",
     "InGAN",
     "InGANSettings",
     "KernelByDistribution",
@@ -77,9 +86,12 @@ __all__ = [
     "estimate_blur",
     "fit",
     "fit_all",
+    "fractal_decode",
+    "fractal_encode",
     "internal_matches",
     "ksvd",
     "load_external_network",
+    "load_frac",
     "load_image",
     "nearest_patches",
     "nlm",
@@ -95,6 +107,7 @@ __all__ = [
     "resize",
     "resume",
     "save",
+    "save_frac",
     "save_image",
     "scene",
     "scenes",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import tyro
 
+from dil_teach.commands.compress import compress, decompress
 from dil_teach.commands.deblur import deblur
 from dil_teach.commands.dehaze import dehaze
 from dil_teach.commands.denoise import denoise, inpaint
@@ -35,6 +36,8 @@ COMMANDS = {
     "retarget": retarget,
     "recurrence": recurrence,
     "statistics": statistics,
+    "compress": compress,
+    "decompress": decompress,
     "estimate-kernel": estimate_kernel,
     "lesson": lesson,
 }

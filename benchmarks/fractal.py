@@ -1,0 +1,200 @@
+"""Compare fractal compression with JPEG and fixed blocks, and its zoom with ZSSR.
+
+``python benchmarks/fractal.py`` measures every photograph that is not rendered, at
+256 x 256 pixels in grey, rounded to eight bits. ``THREE`` are the first three
+photographs of ``data/photos.json``; the constants of the method were chosen on camera,
+china, flower and clock. Rates count all bytes of a file, with its header. Times are CPU
+seconds of one thread.
+
+The quadtree and the fixed blocks of 8 x 8 pixels are the same encoder with other sides.
+'gain at the rate of fixed blocks' compares the fixed blocks at quality 100, which is
+the most that they can use, with the quadtree at the same rate, between two qualities.
+JPEG is Pillow's, with optimised Huffman tables.
+"""
+
+import io
+import time
+from statistics import mean
+
+import numpy as np
+import record
+import torch
+import tyro
+from PIL import Image as Picture
+
+from dil_teach import (
+    ZSSR,
+    FractalSettings,
+    fit,
+    fractal_decode,
+    fractal_encode,
+    photo,
+    photos,
+    psnr,
+    psnr_y,
+    resize,
+)
+from dil_teach.classical.fractal import fractal, quadtree
+from dil_teach.classical.fractal.frac_file import frac_bytes
+from dil_teach.image.convention import Image, from_uint8, to_uint8
+
+SIDE = 256
+THREE = ("astronaut", "chelsea", "coffee")
+NAMES = tuple(name for name, about in photos().items() if not about.rendered)
+QUALITIES = range(0, 101, 5)
+JPEG_QUALITIES = range(1, 96, 2)
+RATE = 0.8
+"""Bits per pixel at which the methods are compared."""
+
+Curve = list[tuple[float, float]]
+"""Bits per pixel and PSNR, from small to large files."""
+
+
+def eight_bit(image: Image) -> Image:
+    return from_uint8(to_uint8(image))
+
+
+def grey(name: str) -> Image:
+    image = photo(name, SIDE)
+    if len(image) == 3:
+        image = torch.einsum("i,ihw->hw", fractal.TO_YCBCR[0], image)[None]
+    return eight_bit(image)
+
+
+def remember_searches() -> None:
+    """Search each set of blocks once: the best domains do not depend on the quality."""
+    search, known = quadtree.best_domains, {}
+
+    def remembered(blocks, half):
+        key = blocks.shape, blocks.numpy().tobytes()
+        if key not in known:
+            known[key] = search(blocks, half)
+        return known[key]
+
+    quadtree.best_domains = remembered
+
+
+def coded(image: Image, quality: int, sides=(16, 8, 4)) -> tuple[float, float]:
+    """Bits per pixel and PSNR of one file."""
+    code = fractal_encode(image, FractalSettings(quality, sides))
+    rate = 8 * len(frac_bytes(code)) / image[0].numel()
+    return rate, psnr(eight_bit(fractal_decode(code)), image)
+
+
+def jpeg(image: Image, quality: int) -> tuple[float, float]:
+    """Bits per pixel and PSNR of one file."""
+    file = io.BytesIO()
+    picture = Picture.fromarray(to_uint8(image))
+    picture.save(file, "JPEG", quality=quality, optimize=True)
+    rate = 8 * len(file.getvalue()) / image[0].numel()
+    return rate, psnr(from_uint8(np.asarray(Picture.open(file))), image)
+
+
+def at_rate(curve: Curve, rate: float) -> float:
+    """PSNR at a rate, interpolated between the logarithms of two rates."""
+    rates, values = np.array(sorted(curve)).T
+    return float(np.interp(np.log(rate), np.log(rates), values))
+
+
+def rates() -> list[dict]:
+    """Rate and PSNR of the quadtree, of fixed blocks and of JPEG."""
+    remember_searches()
+    rows = []
+    for name in NAMES:
+        image = grey(name)
+        tree = [coded(image, quality) for quality in QUALITIES]
+        fixed = coded(image, 100, sides=(8,))
+        jpegs = [jpeg(image, quality) for quality in JPEG_QUALITIES]
+        small = [pair for pair in tree if pair[0] <= RATE]
+        within = max(small) if small else (0.0, 0.0)
+        rows.append(
+            {
+                "image": name,
+                "largest file within 0.8 bpp, bpp": within[0],
+                "its PSNR": within[1],
+                "fixed blocks, bpp": fixed[0],
+                "fixed blocks, PSNR": fixed[1],
+                "gain at the rate of fixed blocks": at_rate(tree, fixed[0]) - fixed[1],
+                **{
+                    f"{method} at {rate} bpp": at_rate(curve, rate)
+                    for rate in (0.25, 0.4, RATE, 1.2)
+                    for method, curve in (("quadtree", tree), ("JPEG", jpegs))
+                },
+                "quadtree": tree,
+                "JPEG": jpegs,
+            }
+        )
+        shown = {k: v for k, v in rows[-1].items() if not isinstance(v, list)}
+        print(shown, flush=True)
+    for about, names in (("three", THREE), ("all", NAMES)):
+        chosen = [row for row in rows if row["image"] in names]
+        print(f"mean of {about} photographs")
+        for key in shown:
+            if key != "image":
+                print(f"  {key}: {mean(row[key] for row in chosen):.2f}")
+        for rate in (0.25, 0.4, RATE, 1.2):
+            lead = [
+                r[f"quadtree at {rate} bpp"] - r[f"JPEG at {rate} bpp"] for r in chosen
+            ]
+            who = "JPEG is better" if mean(lead) < 0 else "the quadtree is better"
+            print(
+                f"  at {rate} bpp, {who} by {abs(mean(lead)):.2f} dB on average, and "
+                f"JPEG is better on {sum(d < 0 for d in lead)} of {len(lead)}"
+            )
+    return rows
+
+
+def times() -> list[dict]:
+    """CPU seconds of the encoder and the decoder, the smallest of three runs."""
+    rows = []
+    for name in THREE:
+        image, seconds = grey(name), []
+        for _ in range(3):
+            start = time.process_time()
+            code = fractal_encode(image)
+            middle = time.process_time()
+            fractal_decode(code)
+            seconds.append((middle - start, time.process_time() - middle))
+        encode, decode = map(min, zip(*seconds, strict=True))
+        rows.append({"image": name, "encode, CPU s": encode, "decode, CPU s": decode})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def zooms() -> list[dict]:
+    """PSNR of images halved by bicubic resizing and enlarged by 2."""
+    rows = []
+    for name in THREE:
+        high = grey(name)
+        low = eight_bit(resize(high, 0.5))
+        code = fractal_encode(low, FractalSettings(100))
+        results = {
+            "fractal zoom": fractal_decode(code, scale=2),
+            "bicubic": resize(low, 2),
+            "ZSSR, quick": fit(ZSSR(low)).super_resolve(),
+        }
+        figures = {k: psnr_y(eight_bit(v), high, 2) for k, v in results.items()}
+        same_size = psnr(eight_bit(fractal_decode(code)), low)
+        rows.append({"image": name, **figures, "decoded at its own size": same_size})
+        print(rows[-1], flush=True)
+    for other in ("bicubic", "ZSSR, quick"):
+        lead = mean(row["fractal zoom"] - row[other] for row in rows)
+        print(f"the fractal zoom is {lead:+.2f} dB against {other} on average")
+    return rows
+
+
+SECTIONS = {"times": times, "zooms": zooms, "rates": rates}
+"""`rates` is the last section, because it remembers searches, which spoils times."""
+
+
+def measure(sections: tuple[str, ...] = tuple(SECTIONS)) -> None:
+    """Measure the sections, and write ``benchmarks/results/fractal_<section>.json``."""
+    torch.set_num_threads(1)
+    commit = record.commit_of_code("benchmarks/fractal.py")
+    for name, section in SECTIONS.items():
+        if name in sections:
+            record.write(f"fractal_{name}", section(), commit)
+
+
+if __name__ == "__main__":
+    tyro.cli(measure)

@@ -1,0 +1,257 @@
+"""Fractal image compression: Jacquin, "Image coding based on a fractal theory of
+iterated contractive image transformations", IEEE Transactions on Image Processing 1992,
+after Barnsley and Sloan, "Chaotic compression", Computer Graphics World, November 1987.
+
+The image is cut into square range blocks. Each range block is approximated by a domain
+block of the same image, which has twice the side and is averaged down by two:
+
+    range = contrast * isometry(domain) + brightness
+
+The file stores only these maps. All maps together are one transformation W of an image.
+Every |contrast| is at most 15/16, so W is a contraction in the maximum norm, and W
+applied again and again converges from any start to one fixed point: the decoded image.
+The collage theorem says that the fixed point is close to the image if W changes the
+image little.
+
+Departures: the range blocks form a quadtree (Fisher, "Fractal image compression", 1995)
+with the best trade of squared error against bits, where Jacquin splits a block if its
+error is above a threshold; domains are not classified, because one matrix product
+compares them all; colour is coded as in JPEG: luma, and chroma at half the resolution.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from dil_teach.classical.fractal.domains import (
+    CONTRAST_STEP,
+    Plane,
+    apply_isometry,
+    domain_grid,
+    halved,
+)
+from dil_teach.classical.fractal.quadtree import BRIGHTNESS_STEP, Level, encode_plane
+from dil_teach.image.convention import Image, check_image
+from dil_teach.image.resize import resize
+
+MOST_PIXELS = 16_000_000
+"""Maximum number of decoded pixels: about 1 GB of memory."""
+MOST_ITERATIONS = 200
+"""15/16 to this power is 2.5e-6, so no start leaves a visible trace."""
+TOLERANCE = 0.01
+"""The iteration stops if no pixel changes by more than this number of grey levels. The
+distance to the fixed point is then at most 15 times as large."""
+TO_YCBCR = torch.tensor(
+    [
+        [0.299, 0.587, 0.114],
+        [-0.168736, -0.331264, 0.5],
+        [0.5, -0.418688, -0.081312],
+    ]
+)
+"""RGB to luma and two chroma channels around 0 (JPEG File Interchange Format 1.02)."""
+
+
+@dataclass(frozen=True)
+class FractalSettings:
+    """Settings of :func:`fractal_encode`."""
+
+    quality: int = 50
+    """From 0 (small file) to 100. A bit is worth ``2000 * 10**(-quality / 25)`` squared
+    grey levels, so 25 more make errors ten times as expensive. At 50, files of
+    photographs of 256 x 256 pixels have 0.8 bits per pixel if detail is moderate."""
+    sides: tuple[int, ...] = (16, 8, 4)
+    """Sides of the range blocks in pixels, each half the one before. Blocks of 32
+    pixels changed the PSNR of astronaut, chelsea and coffee by less than 0.01 dB at 0.8
+    bits per pixel. One side gives fixed blocks."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.quality <= 100:
+            raise ValueError(
+                f"settings: expected quality from 0 to 100, got {self.quality}; try 50"
+            )
+        halves = [2 * b == a for a, b in zip(self.sides, self.sides[1:], strict=False)]
+        powers = bool(self.sides) and self.sides[0] in (2, 4, 8, 16, 32, 64)
+        if not (powers and all(halves) and self.sides[-1] >= 2):
+            raise ValueError(
+                "settings: expected sides that are powers of 2 from 64 down to 2, each "
+                f"half the one before, got {self.sides}; try (16, 8, 4)"
+            )
+
+
+@dataclass(frozen=True)
+class FractalCode:
+    """A partitioned iterated function system for each channel of an image."""
+
+    size: tuple[int, int]
+    """Height and width of the image in pixels."""
+    sides: tuple[int, ...]
+    """Sides of the range blocks in pixels, from large to small."""
+    channels: tuple[tuple[Level, ...], ...]
+    """For each channel its levels, from large to small. A grey image has one channel; a
+    colour image has luma and two chroma channels of half the size."""
+
+
+def fractal_encode(
+    image: Image,
+    settings: FractalSettings = FractalSettings(),
+) -> FractalCode:
+    """Find the maps of all range blocks.
+
+    The search is exact: of all domains, isometries and contrasts, each block gets those
+    with the smallest squared error before rounding. A ValueError is raised if the image
+    does not follow the convention or has too many pixels.
+
+    Parameters
+    ----------
+    image : Image
+        Float[Tensor, "c h w"] in [0, 1], grey or RGB, of any size; it is padded with
+        its border pixels. A grey image of 256 x 256 pixels takes a few CPU seconds and
+        200 MB. The time grows in proportion to the number of pixels, because the
+        domains of larger images lie on a coarser grid.
+    settings : FractalSettings
+        The quality, and the sides of the range blocks.
+    """
+    check_image(image)
+    height, width = image.shape[1:]
+    check_decoded_size((height, width))
+    price = 2000 * 10 ** (-settings.quality / 25)
+    channels = []
+    for plane in _to_planes(image):
+        padded = _pad(plane, padded_size(plane.shape, settings.sides))
+        channels.append(encode_plane(padded, settings.sides, price))
+    return FractalCode((height, width), settings.sides, tuple(channels))
+
+
+def fractal_decode(
+    code: FractalCode, scale: int = 1, start: Image | None = None
+) -> Image:
+    """Apply the maps again and again, until the image no longer changes.
+
+    Parameters
+    ----------
+    code : FractalCode
+        Result of :func:`fractal_encode` or
+        :func:`~dil_teach.classical.fractal.frac_file.load_frac`.
+    scale : int
+        Height and width of the result in units of the coded image's, at least 1. The
+        maps have no size of their own, so blocks ``scale`` times as large give an image
+        of a higher resolution: the fractal zoom. Averaged down by ``scale``, it is the
+        image that is decoded at its own size.
+    start : Image, optional
+        The image to start from, of any size; by default mid-grey. The result does not
+        depend on it, up to a rounding error below one grey level.
+
+    Returns
+    -------
+    Image
+        Float[Tensor, "c h w"] in [0, 1].
+    """
+    if scale < 1 or scale != int(scale):
+        raise ValueError(
+            f"scale: expected a whole number of at least 1, got {scale}; try 2"
+        )
+    height, width = code.size[0] * int(scale), code.size[1] * int(scale)
+    check_decoded_size((height, width))
+    starts: Sequence[Plane | None] = [None] * len(code.channels)
+    if start is not None:
+        check_image(start, "start", channels=(len(code.channels),))
+        starts = _to_planes(start)
+    planes = []
+    for levels, begin, shrink in zip(code.channels, starts, (1, 2, 2), strict=False):
+        # chroma has half the size, and the fractal zoom doubles it
+        size = -(-code.size[0] // shrink), -(-code.size[1] // shrink)
+        size = padded_size(size, code.sides)
+        plane = _fixed_point(levels, size, int(scale) * shrink, begin)
+        planes.append(plane[:height, :width])
+    image = torch.stack(planes) / 255
+    if len(planes) == 3:
+        image = torch.einsum("ij,jhw->ihw", torch.linalg.inv(TO_YCBCR), image)
+    return image.clamp(0, 1)
+
+
+def _fixed_point(
+    levels: Sequence[Level], size: tuple[int, int], scale: int, start: Plane | None
+) -> Plane:
+    """Iterate image -> contrast * image, averaged down, at the source + brightness."""
+    height, width = size[0] * scale, size[1] * scale
+    source, contrast, brightness = _pixel_maps(levels, size, scale)
+    image = torch.full((height, width), 127.5)
+    if start is not None:
+        image = resize(start[None], size=(height, width))[0]
+    for _ in range(MOST_ITERATIONS):
+        new = halved(image).flatten()[source].mul_(contrast).add_(brightness)
+        change = (new - image).abs_().max()
+        image = new
+        if change <= TOLERANCE:
+            break
+    return image
+
+
+def _pixel_maps(
+    levels: Sequence[Level], size: tuple[int, int], scale: int
+) -> tuple[Int[Tensor, "h w"], Float[Tensor, "h w"], Float[Tensor, "h w"]]:
+    """The contrast, the brightness and the source of each pixel.
+
+    The source is an index of the halved image, row by row. All positions and sides
+    are ``scale`` times those of the coded image.
+    """
+    height, width = size[0] * scale, size[1] * scale
+    source = torch.zeros(height, width, dtype=torch.long)
+    contrast, brightness = torch.zeros(2, height, width)
+    for level in levels:
+        side = level.side * scale
+        step, _, columns = domain_grid((size[0] // 2, size[1] // 2), level.side)
+        top = scale * step * (level.domain // columns)
+        left = scale * step * (level.domain % columns)
+        inside = torch.arange(side * side).view(1, side, side)
+        moved = torch.cat([apply_isometry(inside, number) for number in range(8)])
+        cell = moved[level.isometry]  # shape (ranges, side, side)
+        found = (top[:, None, None] + cell // side) * (width // 2)
+        found += left[:, None, None] + cell % side
+        corner = scale * level.corner[~level.split]
+        along = torch.arange(side)
+        rows = corner[:, 0, None, None] + along[:, None]
+        across = corner[:, 1, None, None] + along
+        source[rows, across] = found
+        factor = CONTRAST_STEP * level.contrast.float()
+        contrast[rows, across] = factor[:, None, None].expand(-1, side, side)
+        offset = BRIGHTNESS_STEP * level.brightness.float()
+        brightness[rows, across] = offset[:, None, None].expand(-1, side, side)
+    return source, contrast, brightness
+
+
+def padded_size(size: Sequence[int], sides: Sequence[int]) -> tuple[int, int]:
+    """The size of whole blocks that holds the image and at least one domain."""
+    side = sides[0]
+    height, width = (max(2 * side, -(-length // side) * side) for length in size)
+    return height, width
+
+
+def check_decoded_size(size: tuple[int, int]) -> None:
+    """Raise a ValueError if an image of this size has more than ``MOST_PIXELS``."""
+    if size[0] * size[1] > MOST_PIXELS:
+        raise ValueError(
+            f"size: expected at most {MOST_PIXELS} pixels, got {size[0]} x {size[1]}; "
+            "take a smaller picture or scale"
+        )
+
+
+def _pad(plane: Plane, size: tuple[int, int]) -> Plane:
+    height, width = plane.shape
+    border = (0, size[1] - width, 0, size[0] - height)
+    return F.pad(plane[None, None], border, mode="replicate")[0, 0]
+
+
+def _to_planes(image: Image) -> list[Plane]:
+    """Grey levels from 0 to 255; for a colour image luma, and chroma at half size."""
+    image = 255 * image.detach().cpu()
+    if len(image) == 1:
+        return [image[0]]
+    luma, *chroma = torch.einsum("ij,jhw->ihw", TO_YCBCR, image)
+    height, width = luma.shape
+    even = height + height % 2, width + width % 2
+    return [luma, *(halved(_pad(plane, even)) for plane in chroma)]
