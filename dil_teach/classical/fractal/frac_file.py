@@ -41,8 +41,6 @@ from dil_teach.image.files import check_readable, written_whole
 MAGIC, VERSION = b"FRAC", 1
 HEADER = struct.Struct(">4sBBHHBB")
 CHECKSUM = struct.Struct(">I")
-LONGEST_SIDE = 65535
-"""Largest height and width, in pixels, that the header holds."""
 CONTRAST_OFFSET, BRIGHTNESS_OFFSET = 15, 64
 """Added to contrast and brightness, so that bytes hold them."""
 
@@ -68,11 +66,6 @@ def load_frac(path: str | Path) -> FractalCode:
 
 def frac_bytes(code: FractalCode) -> bytes:
     """The content of a ``.frac`` file."""
-    if max(code.size) > LONGEST_SIDE:
-        raise ValueError(
-            f"code: expected at most {LONGEST_SIDE} pixels a side, got {code.size[0]} "
-            f"x {code.size[1]}; make the picture smaller first"
-        )
     packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_HUFFMAN_ONLY)
     stream = b""
     for shrink, levels in zip((1, 2, 2), code.channels, strict=False):

@@ -40,6 +40,8 @@ from dil_teach.image.resize import resize
 
 MOST_PIXELS = 16_000_000
 """Maximum number of decoded pixels: about 1 GB of memory."""
+LONGEST_SIDE = 65535
+"""Largest height and width, in pixels, that a file holds."""
 MOST_ITERATIONS = 200
 """15/16 to this power is 2.5e-6, so no start leaves a visible trace."""
 TOLERANCE = 0.01
@@ -96,14 +98,13 @@ class FractalCode:
 
 
 def fractal_encode(
-    image: Image,
-    settings: FractalSettings = FractalSettings(),
+    image: Image, settings: FractalSettings = FractalSettings()
 ) -> FractalCode:
     """Find the maps of all range blocks.
 
     The search is exact: of all domains, isometries and contrasts, each block gets those
     with the smallest squared error before rounding. A ValueError is raised if the image
-    does not follow the convention or has too many pixels.
+    does not follow the convention, or is too large for the file format.
 
     Parameters
     ----------
@@ -117,7 +118,12 @@ def fractal_encode(
     """
     check_image(image)
     height, width = image.shape[1:]
-    check_decoded_size((height, width))
+    _check_size((height, width))
+    if max(height, width) > LONGEST_SIDE:
+        raise ValueError(
+            f"image: expected at most {LONGEST_SIDE} pixels a side, got {height} x "
+            f"{width}; cut it into pieces"
+        )
     price = 2000 * 10 ** (-settings.quality / 25)
     channels = []
     for plane in _to_planes(image):
@@ -155,7 +161,6 @@ def fractal_decode(
             f"scale: expected a whole number of at least 1, got {scale}; try 2"
         )
     height, width = code.size[0] * int(scale), code.size[1] * int(scale)
-    check_decoded_size((height, width))
     starts: Sequence[Plane | None] = [None] * len(code.channels)
     if start is not None:
         check_image(start, "start", channels=(len(code.channels),))
@@ -178,6 +183,7 @@ def _fixed_point(
 ) -> Plane:
     """Iterate image -> contrast * image, averaged down, at the source + brightness."""
     height, width = size[0] * scale, size[1] * scale
+    _check_size((height, width))
     source, contrast, brightness = _pixel_maps(levels, size, scale)
     image = torch.full((height, width), 127.5)
     if start is not None:
@@ -231,12 +237,11 @@ def padded_size(size: Sequence[int], sides: Sequence[int]) -> tuple[int, int]:
     return height, width
 
 
-def check_decoded_size(size: tuple[int, int]) -> None:
-    """Raise a ValueError if an image of this size has more than ``MOST_PIXELS``."""
+def _check_size(size: tuple[int, int]) -> None:
     if size[0] * size[1] > MOST_PIXELS:
         raise ValueError(
-            f"size: expected at most {MOST_PIXELS} pixels, got {size[0]} x {size[1]}; "
-            "take a smaller picture or scale"
+            f"size: expected at most {MOST_PIXELS} pixels of whole blocks, got "
+            f"{size[0]} x {size[1]}; take a smaller image or scale"
         )
 
 
