@@ -63,6 +63,10 @@ COMMANDS = {
     "denoise bm3d": "denoise noisy.png {out}/bm3d.png --method bm3d",
     "denoise ksvd": "denoise noisy.png {out}/ksvd.png --method ksvd",
     "inpaint": "inpaint photo.png hole.png {out}/filled.png",
+    "inpaint wexler": "inpaint photo.png hole.png {out}/patches.png --method wexler",
+    "inpaint efros-leung": "inpaint photo.png hole.png {out}/pixels.png"
+    " --method efros-leung",
+    "synthesise": "synthesise coins.png {out}/texture.png --size 64x80",
     "dehaze": "dehaze {scenes}/haze_alley_image.png {out}/clear.png"
     " --transmission-out {out}/t.png --airlight-out {out}/a.json",
     "dehaze non-uniform": "dehaze {scenes}/haze_sunset_image.png {out}/sunset.png"

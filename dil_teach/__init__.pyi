@@ -1,4 +1,6 @@
 # The public names: read by type checkers, and by lazy_loader at run time.
+from .classical.completion.efros_leung import fill_hole, synthesise
+from .classical.completion.wexler import complete_film, complete_image
 from .classical.deblur.blind import Deblurred, DeblurSettings, deblur, estimate_blur
 from .classical.denoise.bm3d import bm3d
 from .classical.denoise.ksvd import ksvd
@@ -81,9 +83,12 @@ __all__ = [
     "bm3d",
     "choose_kernel",
     "coherence",
+    "complete_film",
+    "complete_image",
     "completeness",
     "deblur",
     "estimate_blur",
+    "fill_hole",
     "fit",
     "fit_all",
     "fractal_decode",
@@ -115,6 +120,7 @@ __all__ = [
     "super_resolve_by_local_examples",
     "super_resolve_by_recurrence",
     "super_resolve_with",
+    "synthesise",
     "train",
 ]
 __version__: str

@@ -13,8 +13,9 @@ import tyro
 from dil_teach.commands.compress import compress, decompress
 from dil_teach.commands.deblur import deblur
 from dil_teach.commands.dehaze import dehaze
-from dil_teach.commands.denoise import denoise, inpaint
+from dil_teach.commands.denoise import denoise
 from dil_teach.commands.estimate_kernel import estimate_kernel
+from dil_teach.commands.inpaint import inpaint
 from dil_teach.commands.lesson import lesson
 from dil_teach.commands.recurrence import recurrence
 from dil_teach.commands.remove_watermark import remove_watermark
@@ -23,11 +24,13 @@ from dil_teach.commands.segment import segment
 from dil_teach.commands.separate import separate
 from dil_teach.commands.statistics import statistics
 from dil_teach.commands.super_resolve import super_resolve
+from dil_teach.commands.synthesise import synthesise
 
 COMMANDS = {
     "super-resolve": super_resolve,
     "denoise": denoise,
     "inpaint": inpaint,
+    "synthesise": synthesise,
     "deblur": deblur,
     "dehaze": dehaze,
     "segment": segment,

@@ -1,17 +1,12 @@
-"""dil-teach denoise and inpaint: with and without a network."""
+"""dil-teach denoise: with and without a network."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import tyro
+from typing import TYPE_CHECKING, Literal
 
 from dil_teach.commands.files import (
     MOST_PIXELS,
     MOST_PIXELS_IN_ALL,
-    check_apart,
     check_output,
     check_pixels,
-    load_mask,
     load_picture,
     save_picture,
 )
@@ -103,41 +98,3 @@ def _with_network(colour: "Image", method: str, training: Training) -> "Image":
     else:
         denoiser = ZSN2N(colour, training.settings(ZSN2NSettings))
     return train_with_bar(denoiser).result()
-
-
-def inpaint(
-    image: In,
-    mask: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MASK")],
-    out: Out,
-    /,
-    training: Options,
-) -> str:
-    """Fill the holes of a photograph with a network trained on the other pixels.
-
-    The other pixels and the transparency do not change.
-
-    Args:
-        image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        mask: A picture of the same size, white where there is a hole, black elsewhere.
-        out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
-            transparent .jpg, .bmp.
-    """
-    from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
-    from dil_teach.image.degradation import masked
-
-    colour, alpha = load_picture(image)
-    check_pixels(image, colour.shape[1:])
-    check_output(out, image, colour.shape[1:], alpha)
-    hole = load_mask(mask, colour.shape[1:])
-    if hole.min() == 1:
-        raise ValueError(
-            f"{mask}: expected white in the hole and black elsewhere, got only white; "
-            "paint the pixels to keep black"
-        )
-    check_apart([out], mask)
-    colour = training.to_device(colour)
-    # more steps help some pictures; without noise there is no overfitting
-    more = {"steps": 700} if training.budget == "standard" else {}
-    settings = training.settings(DeepImagePriorSettings, **more)
-    inpainter = DeepImagePrior(colour, masked(hole.to(training.device)), settings)
-    return save_picture(train_with_bar(inpainter).result(), alpha, out)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dil_teach.image.convention import Image, check_image
+from dil_teach.patches.components import principal_components
 from dil_teach.patches.extract import extract_patches
 
 Rows = Float[Tensor, "_n _values"]
@@ -30,8 +31,6 @@ Positions are fractions of the image's sides. We depart from the papers, which c
 only pixel values. The weight was chosen by hand."""
 COMPONENTS = 32
 """Number of principal components that represent a patch. Chosen by hand."""
-SAMPLE = 4000
-"""Number of patches from which the components are computed."""
 
 
 class Level(NamedTuple):
@@ -101,10 +100,7 @@ def search_rows(
 
 def project(source: Rows, target: Rows) -> tuple[Rows, Rows]:
     """Project both images' patches onto the principal components of the source."""
-    centre = source.mean(0)
-    sample = (source - centre)[:: len(source) // SAMPLE + 1].double()
-    directions = torch.linalg.eigh(sample.T @ sample).eigenvectors  # rising order
-    directions = directions[:, -COMPONENTS:].float()
+    centre, directions = principal_components(source, COMPONENTS)
     return (source - centre) @ directions, (target - centre) @ directions
 
 

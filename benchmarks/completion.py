@@ -1,0 +1,307 @@
+"""Measure completion: texture synthesis, holes in photographs, and holes in films.
+
+    python benchmarks/completion.py               # all sections, about ten CPU minutes
+    python benchmarks/completion.py synthesis     # one section
+
+The sections write `benchmarks/results/completion_*.json` and pictures. The six holes
+were chosen before any method filled them. The settings of Wexler's method were chosen
+on these holes.
+"""
+
+import heapq
+import sys
+import time
+
+import numpy as np
+import torch
+from record import RESULTS, commit_of_code, write
+from scipy import ndimage
+from torch import Tensor
+from tqdm import tqdm
+
+from dil_teach import (
+    DeepImagePrior,
+    DeepImagePriorSettings,
+    complete_film,
+    complete_image,
+    fill_hole,
+    fit,
+    nearest_patches,
+    photo,
+    save_image,
+    synthesise,
+)
+from dil_teach.classical.completion.efros_leung import largest_copy
+from dil_teach.classical.inpainting import biharmonic
+from dil_teach.image.degradation import masked
+
+SIDE = 256
+PATCH = 7
+RING = 12
+"""Width of the surroundings of a hole, in pixels, for the comparison of sharpness."""
+TEXTURES = {
+    "brick": (256, 0, 0),
+    "grass": (256, 96, 96),
+    "gravel": (256, 96, 96),
+    "coffee (wood)": (256, 0, 192),
+    "china (roofs)": (256, 60, 40),
+}
+"""Size to which each photograph is reduced, and the top left pixel of the sample."""
+TELEA_RADIUS = 5
+"""Radius of Telea's neighbourhood, in pixels (OpenCV's example)."""
+
+
+def disk(row: int, column: int, high: int, wide: int) -> Tensor:
+    """A mask with an ellipse; ``high`` and ``wide`` are half its height and width."""
+    y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    return (((y - row) / high) ** 2 + ((x - column) / wide) ** 2 <= 1)[None].float()
+
+
+def box(top: int, bottom: int, left: int, right: int) -> Tensor:
+    mask = torch.zeros(1, SIDE, SIDE)
+    mask[:, top:bottom, left:right] = 1
+    return mask
+
+
+HOLES = {
+    "brick": disk(128, 128, 28, 28),
+    "grass": disk(128, 128, 28, 28),
+    "china": box(96, 136, 40, 90),  # a storey of the tower
+    "coffee": disk(177, 170, 38, 30),  # the bowl of the spoon
+    "chelsea": disk(56, 128, 26, 26),  # fur between the eyes
+    "camera": box(52, 98, 202, 224),  # the tallest building
+}
+
+
+def coherence_in(image: Tensor, filled: Tensor, mask: Tensor) -> float:
+    """The mean error of the patches in and around the hole, as in `coherence`.
+
+    It is the squared distance per value to the nearest patch outside the hole.
+    """
+    rows, columns = (
+        where.nonzero()[:, 0] for where in (mask[0].any(1), mask[0].any(0))
+    )
+    reach = PATCH - 1
+    part = filled[
+        :,
+        max(int(rows.min()) - reach, 0) : int(rows.max()) + reach + 1,
+        max(int(columns.min()) - reach, 0) : int(columns.max()) + reach + 1,
+    ]
+    known = mask[0] == 0
+    found = nearest_patches(part, image, PATCH, exact=True, database_mask=known)
+    return float(found.distance.mean()) / (len(image) * PATCH**2)
+
+
+def sharpness_in(filled: Tensor, mask: Tensor) -> float:
+    """The gradient energy in the hole, divided by that of its surroundings."""
+    energy = torch.zeros_like(filled[0])
+    energy[:, :-1] += filled.diff(dim=2).square().sum(0)
+    energy[:-1] += filled.diff(dim=1).square().sum(0)
+    hole = mask[0] == 1
+    square = np.ones((3, 3))
+    wide = ndimage.binary_dilation(hole.numpy(), square, iterations=RING)
+    return float(energy[hole].mean() / energy[torch.from_numpy(wide) & ~hole].mean())
+
+
+def telea(image: Tensor, mask: Tensor) -> Tensor:
+    """Telea, "An image inpainting technique based on the fast marching method", 2004.
+
+    The gradient of the colour (the second term of equation 2) is left out.
+    """
+    values = image.numpy().copy()
+    height, width = mask.shape[1:]
+    done = mask[0].numpy() == 0
+    times = np.where(done, 0.0, np.inf)
+    beside = done & ndimage.binary_dilation(~done)
+    queue = [(0.0, y, x) for y, x in np.argwhere(beside)]
+    final = done & ~beside
+    while queue:
+        _, y, x = heapq.heappop(queue)
+        if final[y, x]:
+            continue
+        final[y, x] = True
+        for a, b in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+            if not (0 <= a < height and 0 <= b < width) or done[a, b]:
+                continue
+            times[a, b] = _arrival(times, a, b)
+            values[:, a, b] = _mean_around(values, done, times, a, b)
+            done[a, b] = True
+            heapq.heappush(queue, (times[a, b], a, b))
+    return torch.from_numpy(values).clamp(0, 1)
+
+
+def _arrival(times: np.ndarray, y: int, x: int) -> float:
+    """Solve |grad T| = 1 at a pixel from its known neighbours."""
+    height, width = times.shape
+    down = min(times[max(y - 1, 0), x], times[min(y + 1, height - 1), x])
+    across = min(times[y, max(x - 1, 0)], times[y, min(x + 1, width - 1)])
+    low, high = sorted((down, across))
+    if high - low >= 1:
+        return low + 1
+    return (low + high + np.sqrt(2 - (high - low) ** 2)) / 2
+
+
+def _mean_around(
+    values: np.ndarray, done: np.ndarray, times: np.ndarray, y: int, x: int
+) -> np.ndarray:
+    top, left = max(y - TELEA_RADIUS, 0), max(x - TELEA_RADIUS, 0)
+    rows, columns = slice(top, y + TELEA_RADIUS + 1), slice(left, x + TELEA_RADIUS + 1)
+    near = done[rows, columns]
+    down, across = np.indices(near.shape)
+    down, across = down + top - y, across + left - x
+    square = np.maximum(down**2 + across**2, 1)
+    use = near & (down**2 + across**2 > 0) & (square <= TELEA_RADIUS**2)
+    steep = _gradient(times, y, x)
+    direction = np.abs(down * steep[0] + across * steep[1]) / np.sqrt(square)
+    level = 1 / (1 + np.abs(np.where(use, times[rows, columns], 0) - times[y, x]))
+    weight = use * np.maximum(direction, 1e-6) / square * level
+    return (values[:, rows, columns] * weight).sum((1, 2)) / weight.sum()
+
+
+def _gradient(times: np.ndarray, y: int, x: int) -> tuple[float, float]:
+    found = []
+    for dy, dx in ((1, 0), (0, 1)):
+        before = times[max(y - dy, 0), max(x - dx, 0)]
+        after = times[min(y + dy, times.shape[0] - 1), min(x + dx, times.shape[1] - 1)]
+        middle = times[y, x]
+        before, after = (t if np.isfinite(t) else middle for t in (before, after))
+        found.append(after - before)
+    return found[0], found[1]
+
+
+def synthesis() -> None:
+    """128 x 128 pixels from samples of 64 x 64: time, and the largest verbatim copy."""
+    rows, strips = [], []
+    for name, (size, top, left) in tqdm(TEXTURES.items()):
+        sample = photo(name.split()[0], size)[:, top : top + 64, left : left + 64]
+        for seed in (0, 1, 2):
+            begin = time.process_time()
+            rng = torch.Generator().manual_seed(seed)
+            grown = synthesise(sample, (128, 128), rng)
+            row = {
+                "sample": name,
+                "seed": seed,
+                "cpu_seconds": time.process_time() - begin,
+                "largest_copy": largest_copy(grown),
+                "pixels_of_sample_used": len(grown.source.flatten(1).T.unique(dim=0))
+                / 64**2,
+            }
+            rows.append(row)
+            if seed == 0:
+                shown = torch.ones(3, 128, 64)
+                shown[:, :64] = sample
+                strips.append(torch.cat([shown, grown.image.expand(3, -1, -1)], 2))
+    save_image(torch.cat(strips, 2), RESULTS / "completion_synthesis.png")
+    write("completion_synthesis", rows, commit_of_code("benchmarks/completion.py"))
+
+
+def holes(with_dip: bool = False) -> None:
+    """Fill the six holes: patch coherence, sharpness and time of each method."""
+    rows, strips = [], []
+    for name, mask in tqdm(HOLES.items()):
+        image = photo(name, SIDE)
+        hidden = image * (1 - mask)
+        row: dict = {"hole": name, "pixels": int(mask.sum())}
+        row["original"] = measure(image, image, mask)
+        shown = [image, hidden]
+        for method, fill in METHODS.items():
+            if method == "dip" and not with_dip:
+                continue
+            begin = time.process_time()
+            filled = fill(hidden, mask)
+            row[method] = {"cpu_seconds": time.process_time() - begin}
+            row[method] |= measure(image, filled, mask)
+            shown.append(filled)
+        rows.append(row)
+        strips.append(torch.cat([each.expand(3, -1, -1) for each in shown], 2))
+        ours, others = row["wexler"], (row["biharmonic"], row["telea"])
+        row["more_coherent"] = all(ours["coherence"] < o["coherence"] for o in others)
+        row["as_sharp"] = abs(ours["sharpness"] - 1) <= 0.2
+        print(row, flush=True)
+        save_image(torch.cat(strips, 1), RESULTS / "completion_holes.png")
+    write("completion_holes", rows, commit_of_code("benchmarks/completion.py"))
+
+
+def measure(image: Tensor, filled: Tensor, mask: Tensor) -> dict[str, float]:
+    hole = mask[0] == 1
+    return {
+        "coherence": coherence_in(image, filled, mask),
+        "sharpness": sharpness_in(filled, mask),
+        "rms_error": float((filled - image)[:, hole].square().mean().sqrt()),
+    }
+
+
+def by_pixels(image: Tensor, mask: Tensor) -> Tensor:
+    return fill_hole(image, mask, torch.Generator().manual_seed(0)).image
+
+
+def by_network(image: Tensor, mask: Tensor) -> Tensor:
+    settings = DeepImagePriorSettings.quick()
+    return fit(DeepImagePrior(image, masked(mask), settings)).result()
+
+
+METHODS = {
+    "wexler": lambda image, mask: complete_image(image, mask).image,
+    "efros-leung": by_pixels,
+    "biharmonic": biharmonic,
+    "telea": telea,
+    "dip": by_network,
+}
+
+
+def films() -> None:
+    """Fill a hole in each of 16 frames: error, and flicker along the known motion."""
+    rows, sheets = [], []
+    tall, wide, count = 64, 96, 16
+    scenery = photo("china", SIDE)[:, 60 : 60 + tall]
+    pan = torch.stack([scenery[:, :, 2 * t : 2 * t + wide] for t in range(count)])
+    stain = torch.zeros(count, 1, tall, wide)
+    stain[:, :, 22:42, 38:58] = 1
+    table = photo("coffee", SIDE)[:, 20 : 20 + tall, 100 : 100 + wide]
+    still = table.expand(count, -1, -1, -1).clone()
+    y, x = torch.meshgrid(torch.arange(tall), torch.arange(wide), indexing="ij")
+    ball = [((y - 32) ** 2 + (x - 20 - 3 * t) ** 2 < 100).float() for t in range(count)]
+    cases = {
+        "a stain on the lens, the camera pans": (pan, stain, 2),
+        "a ball rolls by, the camera is still": (still, torch.stack(ball)[:, None], 0),
+    }
+    for case, (truth, masks, step) in cases.items():
+        hidden = truth * (1 - masks)
+        shown = [hidden]
+        for method in ("wexler, space-time", "wexler, frame by frame", "biharmonic"):
+            begin = time.process_time()
+            if method == "wexler, space-time":
+                filled = complete_film(hidden, masks).film
+            else:
+                fill = METHODS[method.split(",")[0]]
+                filled = torch.stack(list(map(fill, hidden, masks)))
+            seconds = time.process_time() - begin
+            hole = (masks == 1).expand_as(truth)
+            # the same point of the scene in the next frame, where both are filled
+            change = filled[1:, ..., : wide - step] - filled[:-1, ..., step:]
+            both = hole[1:, ..., : wide - step] & hole[:-1, ..., step:]
+            rows.append(
+                {
+                    "film": case,
+                    "method": method,
+                    "rms_error": float((filled - truth)[hole].square().mean().sqrt()),
+                    "flicker": float(change[both].square().mean().sqrt()),
+                    "cpu_seconds": seconds,
+                }
+            )
+            print(rows[-1], flush=True)
+            shown.append(filled)
+        frames = [torch.cat(list(each[::3]), 2) for each in (*shown, truth)]
+        sheets.append(torch.cat(frames, 1))
+    save_image(torch.cat(sheets, 1), RESULTS / "completion_films.png")
+    write("completion_films", rows, commit_of_code("benchmarks/completion.py"))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    sections = {"synthesis": synthesis, "holes": holes, "films": films}
+    for section in sys.argv[1:] or sections:
+        if section == "dip":  # also runs Deep Image Prior: a minute for each hole
+            holes(with_dip=True)
+        else:
+            sections[section]()
