@@ -20,10 +20,10 @@ would be blurred.
 Departures: levels shrink by 3/4, and only in space, so a film of few frames has enough
 patches; the paper halves space and time. Image patches have 7 x 7 pixels (paper:
 5 x 5); film patches have 5 x 5 x 5, as in the paper. Films are compared by colour
-alone; the paper adds two features of motion. Images are compared by colour and texture, as in
-Newson, Almansa, Fradet, Gousseau and Perez, "Video inpainting of complex scenes", 2014:
-without texture features, smooth patches win, because they are near to every blurred
-estimate. The coarsest level of an image starts from :mod:`.efros_leung`.
+alone; the paper adds two features of motion. Images are compared by colour and texture,
+as in Newson, Almansa, Fradet, Gousseau and Perez, "Video inpainting of complex scenes",
+2014: without texture features, smooth patches win, because they are near to every
+blurred estimate. The coarsest level of an image starts from :mod:`.efros_leung`.
 """
 
 from typing import NamedTuple
