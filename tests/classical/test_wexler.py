@@ -34,6 +34,16 @@ def test_a_regular_pattern_is_restored(channels: int) -> None:
     assert (filled - image).abs().max() < 0.02
 
 
+def test_a_hole_at_the_border_is_filled() -> None:
+    image = tiles(48, 40)
+    mask = hole_of(48, 40, 38, 48, 30, 40)
+    mask[:, :2, :3] = 1
+    done = complete_image(image * (1 - mask), mask)
+    assert (done.image - image).abs().mean() < 0.01
+    row, column = done.source[:, mask[0] == 1]
+    assert (mask[0, row, column] == 0).all()
+
+
 def test_it_copies_patches_from_outside_the_hole() -> None:
     image, mask = photo("brick", 96)[:, :48, :48], hole_of(48, 48, 20, 32, 18, 30)
     hole = mask[0] == 1

@@ -43,7 +43,8 @@ def pyramid(volume: Volume, hole: Hole, sides: Sides) -> list[tuple[Volume, Hole
     frames, known = volume.transpose(0, 1), (~hole)[:, None].float()
     thickness = depth(hole).max()
     while thickness > THIN * sides[-1]:
-        size = tuple(round(SHRINK ** len(levels) * n) for n in hole.shape[1:])
+        scale = SHRINK ** len(levels)
+        size = round(scale * hole.shape[1]), round(scale * hole.shape[2])
         if min(size) < LEAST * sides[-1]:
             break
         share = resize(known, size=size, kernel="area")[:, 0]

@@ -26,6 +26,7 @@ as in Newson, Almansa, Fradet, Gousseau and Perez, "Video inpainting of complex 
 blurred estimate. The coarsest level of an image starts from :mod:`.efros_leung`.
 """
 
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -151,9 +152,8 @@ def complete_film(
             f"masks: expected shape {(len(film), 1, *film.shape[2:])}, one mask for "
             f"each frame of the film, got {tuple(masks.shape)}"
         )
-    check_mask(
-        masks.view(1, -1, film.shape[3]), film[:, :1].reshape(1, -1, film.shape[3])
-    )
+    tall = 1, -1, film.shape[3]  # all frames as one tall image
+    check_mask(masks.reshape(tall), film[:, :1].reshape(tall))
     hole = masks[:, 0].bool()
     sides = (min(patch_size, len(film)), patch_size, patch_size)
     _check_patch(sides, hole)
@@ -168,9 +168,9 @@ def _coarse_to_fine(
 ) -> tuple[list[Volume], "_Level"]:
     """The filled volume of each level, and the finest level with its matches."""
     results: list[Volume] = []
-    coarse = None
+    level = None
     for number, (known, gap) in enumerate(reversed(pyramid(volume, hole, sides))):
-        level = _Level(known, gap, sides)
+        coarse, level = level, _Level(known, gap, sides)
         if coarse is None:
             estimate = first_estimate(known, gap, sides, colours)
         else:
@@ -183,7 +183,7 @@ def _coarse_to_fine(
             if (estimate - before)[:, gap].abs().mean() < SETTLED:
                 break
         results.append(estimate)
-        coarse = level
+    assert level is not None  # a pyramid has at least one level
     return results, level
 
 
@@ -204,24 +204,24 @@ class _Level:
         middle = tuple((self.asking + self.sides // 2).T)
         self.certainty = GAMMA ** -depth(hole)[middle]
         self.match = torch.full_like(self.asking[:, 0], -1)
-        self.short: Tensor | None = None
+
+    @cached_property
+    def keys(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and principal directions of the known patches, and their projections."""
+        sample = self.known[:: len(self.known) // SAMPLE + 1]
+        rows = self._patches(self.volume, sample)
+        centre, directions = principal_components(rows, COMPONENTS)
+        short = [
+            (self._patches(self.volume, corners) - centre) @ directions
+            for corners in self.known.split(BLOCK)
+        ]
+        return centre, directions, torch.cat(short)
 
     def search(self, estimate: Volume) -> Float[Tensor, " asking"]:
         """Find the nearest known patches; return the weights of their votes."""
-        if self.short is None:
-            sample = self.known[:: len(self.known) // SAMPLE + 1]
-            rows = self._patches(self.volume, sample)
-            self.centre, self.directions = principal_components(rows, COMPONENTS)
-            self.short = torch.cat(
-                [
-                    (self._patches(self.volume, corners) - self.centre)
-                    @ self.directions
-                    for corners in self.known.split(BLOCK)
-                ]
-            )
+        centre, directions, keys = self.keys
         asked = self._patches(estimate, self.asking)
-        short = (asked - self.centre) @ self.directions
-        self.match = nearest_rows(short, self.short)[1][:, 0]
+        self.match = nearest_rows((asked - centre) @ directions, keys)[1][:, 0]
         found = self._patches(self.volume, self.known[self.match])
         distance = (found - asked).square().sum(1)
         variance = distance.quantile(PERCENTILE).clamp_min(1e-8)  # sigma^2
@@ -231,9 +231,10 @@ class _Level:
         """Take the offsets of a coarser level's matches; return the weights."""
         scale = (coarse.last + coarse.sides) / (self.last + self.sides)
         near = (self.asking * scale).round().long().minimum(coarse.last)
-        number = coarse.number[tuple(near.T)]
         use = coarse.overlaps[tuple(near.T)]
-        offset = coarse.known[coarse.match[number * use]] - near
+        match = coarse.match[coarse.number[tuple(near.T)] * use]
+        use &= match >= 0
+        offset = coarse.known[match.clamp_min(0)] - near
         place = self.asking + (offset / scale).round().long()
         inside = place.clamp_min(0).minimum(self.last)
         use &= (inside == place).all(1) & ~self.overlaps[tuple(inside.T)]
@@ -249,8 +250,9 @@ class _Level:
         for pixels in self.hole.nonzero().split(BLOCK // len(self.offsets)):
             corner = pixels[:, None] - self.offsets
             inside = corner.clamp_min(0).minimum(self.last)
-            voter = self.number[inside.unbind(-1)]
-            weight = weights[voter] * (inside == corner).all(-1)
+            exists = (inside == corner).all(-1)
+            voter = self.number[inside.unbind(-1)] * exists
+            weight = weights[voter] * exists
             place = self.known[self.match[voter].clamp_min(0)] + self.offsets
             votes = self.volume[(slice(None), *place.unbind(-1))]  # (c, pixels, voters)
             where = (slice(None), *pixels.T)
