@@ -1,6 +1,8 @@
 """dil-teach denoise: with and without a network."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
 
 from dil_teach.commands.files import (
     MOST_PIXELS,
