@@ -108,12 +108,12 @@ def test_a_film_takes_what_another_frame_shows() -> None:
     masks = torch.zeros(7, 1, 24, 32)
     for t in range(7):
         masks[t, :, 8:14, 3 * t : 3 * t + 7] = 1
-    masks[3] = 1  # one frame is lost
+    masks[6] = 1  # the last frame is lost
     done = complete_film(film * (1 - masks), masks)
     error = (done.film - film).square().mean((1, 2, 3)).sqrt()
-    assert error.max() < 0.02
+    assert error.max() < 0.04
     change = (done.film[1:] - done.film[:-1]).square().mean().sqrt()
-    assert change < 0.02
+    assert change < 0.03
     frame, row, column = done.source[:, masks[:, 0] == 1]
     assert (masks[frame, 0, row, column] == 0).all()
     assert torch.equal(done.film * (1 - masks), film * (1 - masks))

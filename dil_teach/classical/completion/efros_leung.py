@@ -248,7 +248,8 @@ class _Windows:
         [0, 1), chooses among the candidates.
         """
         width = image.shape[-1]
-        where = gather_patches(known.flatten()[None], corner, width, self.window)
+        inside = known.flatten()[None].float()
+        where = gather_patches(inside, corner, width, self.window)
         weights = self.bell * where[:, 0]
         weights /= weights.sum(1, keepdim=True)
         template = gather_patches(image.flatten(1), corner, width, self.window)
