@@ -158,6 +158,7 @@ def _surroundings(holes: "Masks", most: int, mask: Path) -> tuple[slice, slice]:
     places = holes.amax((0, 1)).nonzero()
     first, last = places.amin(0).tolist(), places.amax(0).tolist()
     sides = holes.shape[-2:]
+    height, width = sides
     for margin in range(max(sides), -1, -1):
         rows, columns = (
             slice(max(a - margin, 0), min(b + margin + 1, side))

@@ -174,7 +174,8 @@ def _coarse_to_fine(
         if coarse is None:
             estimate = first_estimate(known, gap, sides, colours)
         else:
-            larger = resize(results[-1].transpose(0, 1), size=gap.shape[1:])
+            size = (gap.shape[1], gap.shape[2])
+            larger = resize(results[-1].transpose(0, 1), size=size)
             estimate = torch.where(gap, larger.transpose(0, 1), known)
             estimate = level.vote(estimate, level.match_as(coarse))
         small = len(level.asking) * len(level.known) <= MOST_PAIRS
