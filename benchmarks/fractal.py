@@ -8,7 +8,8 @@ seconds of one thread.
 
 The quadtree and the fixed blocks of 8 x 8 pixels are the same encoder with other sides.
 'gain at the rate of fixed blocks' compares the fixed blocks at quality 100, which is
-the most that they can use, with the quadtree at the same rate, between two qualities.
+the most that they can use, with the quadtree at the same rate, between two qualities. A
+rate above that of the largest file counts as the rate of the largest file.
 JPEG is Pillow's, with optimised Huffman tables.
 """
 
@@ -87,7 +88,7 @@ def jpeg(image: Image, quality: int) -> tuple[float, float]:
     picture = Picture.fromarray(to_uint8(image))
     picture.save(file, "JPEG", quality=quality, optimize=True)
     rate = 8 * len(file.getvalue()) / image[0].numel()
-    return rate, psnr(from_uint8(np.asarray(Picture.open(file))), image)
+    return rate, psnr(from_uint8(np.array(Picture.open(file))), image)
 
 
 def at_rate(curve: Curve, rate: float) -> float:
