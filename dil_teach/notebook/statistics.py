@@ -24,7 +24,7 @@ def statistics_figure(
     radii : sequence of float
         Distances in pixels.
     density : dict of gradient bin to densities
-        The density of similar patches within each radius; one curve for each bin.
+        The density of similar patches within each radius, for each gradient bin.
     errors : dict of searched scales to dict of gradient bin to error
         Errors of the best representatives, in grey levels.
     entropies : dict of distribution to dict of components to entropy

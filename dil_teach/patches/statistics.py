@@ -89,7 +89,7 @@ def gradient_magnitude(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"
     """Mean gradient magnitude of each patch, in grey levels (of 255) per pixel.
 
     The differences of neighbouring pixels inside the patch are used. The result has a
-    value at the top left pixel of each patch. Errors as in :func:`grey`.
+    value at the top left pixel of each patch. It raises the errors of :func:`grey`.
     """
     light = 255 * grey(image, patch_size)
     down = light[:, 1:, :-1] - light[:, :-1, :-1]
@@ -171,8 +171,8 @@ def internal_matches(
 ) -> Matches:
     """The k best representatives of patches in the same image, at several scales.
 
-    All distances are computed. Errors as in :func:`grey`; also if k patches are not
-    always left.
+    All distances are computed. A ValueError is raised as by :func:`grey`, or if fewer
+    than k patches are left for a patch.
 
     Parameters
     ----------
@@ -216,7 +216,8 @@ def recurrence_density(
 ) -> Density:
     """The density of similar patches around each query patch, at the image's own scale.
 
-    Errors as in :func:`grey`; also if a radius or the bandwidth is not above 0.
+    A ValueError is raised as by :func:`grey`, or if a radius or the bandwidth is not
+    above 0.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ patches x of the noisy image:
 The result is the mean of the overlapping sums D a and of the noisy image, which has the
 weight lambda = 30 / sigma (sigma in grey levels).
 
-Departures: the mean of a patch is subtracted before the coding, and added afterwards.
+Departures: the mean of a patch is subtracted before sparse coding, and added after it.
 In the papers, a constant atom has this task, and it almost always comes first. A colour
 image is denoised in opponent colours, with one dictionary for each channel. The papers
 have no colour images.

@@ -109,7 +109,7 @@ def super_resolve_by_recurrence(
     Raises
     ------
     ValueError
-        If an argument cannot be used, or the result has more than 4 million pixels.
+        If an argument is invalid, or the result has more than 4 million pixels.
     """
     check_image(image, min_side=MIN_SIDE)
     low_size = (image.shape[-2], image.shape[-1])
