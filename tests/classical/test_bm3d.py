@@ -110,7 +110,7 @@ def plain_stage(
     [
         (1, 25 / 255, (2500 / 255**2, 400 / 255**2)),
         (3, 10 / 255, (2500 / 255**2, 400 / 255**2)),
-        (1, 50 / 255, (25000 / 255**2, 400 / 255**2)),
+        (1, 50 / 255, (4 * (50 / 255) ** 2, 400 / 255**2)),
     ],
 )
 def test_it_equals_a_plain_version(
@@ -171,6 +171,15 @@ def test_exact_copies_are_found_first() -> None:
     found, size = match_blocks(guide, rows, columns, 16, farthest=1e-3)
     assert found[0, 0, :2].tolist() == [8 * 37 + 10, 20 * 37 + 5]
     assert size.tolist() == [[2]]
+
+
+@pytest.mark.parametrize("grey_levels", [5, 25, 36, 39, 41, 70])
+def test_noise_does_not_stop_copies_from_matching(grey_levels: int) -> None:
+    tile = torch.rand(1, 12, 12, generator=torch.Generator().manual_seed(1))
+    image = noisy((tile > 0.5).float().tile(1, 4, 4), grey_levels / 255)
+    places, _ = group_spectrum(image, grey_levels / 255, 16, 16)
+    copies = [place for place in places.tolist() if place[0] % 12 == place[1] % 12 == 4]
+    assert len(copies) >= 8  # of 9 copies in the window; a group has 2^n blocks
 
 
 @pytest.mark.parametrize("channels", [1, 3])
