@@ -413,7 +413,10 @@ for name in there:
     errors = growing_errors(outside[:, chosen]).mean(0)
     best = outside[:, chosen].amin(0)
     matched[name] = 100 * float((best <= inside[chosen]).float().mean())
-    print(f"{name:12}{rms(inside[chosen]):8.2f}{errors[0]:11.2f}{errors[-1]:12.2f}", end="")
+    print(
+        f"{name:12}{rms(inside[chosen]):8.2f}{errors[0]:11.2f}{errors[-1]:12.2f}",
+        end="",
+    )
     print(f"{matched[name]:16.0f} %{counts[name][ORDERS // 2]:11}")
 
 # %% [markdown]
@@ -442,7 +445,11 @@ def recorded(image, gradient, step):
     row = rows[image, gradient]
     x, mean = row["pictures"], row["external, mean"]
     figure = Figure(figsize=(6.4, 3.6), dpi=100, layout="constrained")
-    axes, low, high = figure.add_subplot(), row["external, least"], row["external, most"]
+    axes, low, high = (
+        figure.add_subplot(),
+        row["external, least"],
+        row["external, most"],
+    )
     axes.fill_between(x, low, high, color="#0072B2", alpha=0.2)
     axes.semilogx(x, mean, "o-", color="#0072B2", label="outside: mean of 20 orders")
     line = row["internal, apart"]
@@ -574,7 +581,8 @@ from dil_teach.patches.statistics import recurrence_density
 
 found = recurrence_density(photograph, places, RADII).density
 density = {
-    name: found[bins == GRADIENT_NAMES.index(name)].nanmean(0).tolist() for name in there
+    name: found[bins == GRADIENT_NAMES.index(name)].nanmean(0).tolist()
+    for name in there
 }
 figure = curves(
     {name: (RADII, values) for name, values in density.items()},

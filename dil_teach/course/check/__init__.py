@@ -15,6 +15,7 @@ from dil_teach.course.check.inside_against_outside import (
     srcnn,
     winners,
 )
+from dil_teach.course.check.internal_statistics import crossing, neighbour_entropy
 from dil_teach.course.check.kernelgan import collapse, scene_transform
 from dil_teach.course.check.patch_recurrence import (
     mean_removed_ssd,
