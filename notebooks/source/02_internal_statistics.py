@@ -958,7 +958,7 @@ failing = {name: measure(image) for name, image in cases.items()}
 
 # %%
 print(f"{'unexplained, %':18}{'inside':>8}{'11 outside':>12}{'crossing':>10}")
-for name, (at, b, best_inside, best_outside) in failing.items():
+for name, (at, _, best_inside, best_outside) in failing.items():
     energy = patches_at(cases[name], at).square().mean()
     last = 100 * best_outside.amin(0).mean() / energy
     orders = [by_hand(o, best_inside) for o in in_random_orders(best_outside)]
