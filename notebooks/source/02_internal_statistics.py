@@ -78,16 +78,17 @@ from dil_teach.notebook import show
 
 others = [n for n, p in photos().items() if n != "coffee" and not p.rendered]
 database = {name: photo(name, size=side) for name in others}
+shown = {"photograph": photograph} | {name: database[name] for name in others[:2]}
 show(
-    {"photograph": photograph} | {name: database[name] for name in others[:3]},
-    alt=f"The photograph, {subject}, and three pictures of the database: an astronaut, "
-    "a cat, and a pagoda above a lake",
-    zoom=2,
+    {name: resize(image, 256 / side).clamp(0, 1) for name, image in shown.items()},
+    alt=f"The photograph, {subject}, and two pictures of the database: an astronaut "
+    "and a cat",
+    zoom=1,
 )
 
 # %% [markdown]
-# Here are the photograph and the first three pictures of the database.
-# The database also has a dahlia, galaxies, a retina, a cameraman, coins, bricks, grass, gravel and a clock.
+# Here are the photograph and the first two pictures of the database.
+# The database also has a pagoda, a dahlia, galaxies, a retina, a cameraman, coins, bricks, grass, gravel and a clock.
 #
 # ## Predict first
 #
@@ -557,7 +558,7 @@ RADII = (8, 16, 32, 64, 128)
 
 
 def where_similar(row, column):
-    figure = Figure(figsize=(8.4, 3.8), dpi=100, layout="constrained")
+    figure = Figure(figsize=(7.2, 3.4), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     shown = left.imshow(similarity(row, column), vmin=0, vmax=1, cmap="viridis")
     left.plot(column, row, "wo", markersize=9, fillstyle="none", markeredgewidth=2)
@@ -1082,8 +1083,9 @@ for name, (at, _, best_inside, best_outside) in failing.items():
     print(f"{name:18}{share_inside:8.1f}{last:12.1f}{middle:10}")
 show(
     {name: cases[name] for name in ("with noise", "grass")},
-    alt="The photograph with noise, and a photograph of grass",
-    zoom=2,
+    alt="The upper left part of the photograph with noise, and of a photograph of grass",
+    crop=(0, 0, 96, 96),
+    zoom=3,
 )
 
 # %% [markdown]
@@ -1095,6 +1097,19 @@ show(
 #
 # The crossing alone does not reveal the first two failures: where *no* source has good representatives, the inside may still be the less bad one.
 # The unexplained part reveals them: **an internal method has little to learn from patches whose best representatives leave much unexplained.**
+#
+# The [recurrence score](glossary.md#recurrence-score) of chapter 01 counts good matches in one image and needs no database:
+
+# %%
+from dil_teach.patches.recurrence import recurrence_score
+
+scores = {name: recurrence_score(cases[name]) for name in list(cases)[:3]}
+for name, score in scores.items():
+    print(f"{name:18}{score:6.2f}")
+
+# %% [markdown]
+# The score falls for noise and for grass, too.
+# It warns before an internal method is used.
 
 # %%
 demo = patches_at(photograph, places[:1])
