@@ -1083,7 +1083,7 @@ for name, (at, _, best_inside, best_outside) in failing.items():
     print(f"{name:18}{share_inside:8.1f}{last:12.1f}{middle:10}")
 show(
     {name: cases[name] for name in ("with noise", "grass")},
-    alt="The upper left part of the photograph with noise, and of a photograph of grass",
+    alt="A corner of the photograph with noise, and of a photograph of grass",
     crop=(0, 0, 96, 96),
     zoom=3,
 )
