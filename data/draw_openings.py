@@ -1,6 +1,6 @@
-"""Draw the pictures that open chapters 07, 08, 10 and 11: results of longer runs.
+"""Draw the pictures that open chapters 02, 07, 08, 10 and 11: results of longer runs.
 
-    python data/draw_openings.py blur haze outside kernelgan
+    python data/draw_openings.py statistics blur haze outside kernelgan
 
 Each chapter first shows a result at the size of the papers' pictures, and then runs the
 same method on a small picture. This script makes the first kind, on one CPU thread,
@@ -30,6 +30,7 @@ from opening_files import (
     rounded,
     write,
 )
+from opening_statistics import statistics
 from scipy import ndimage
 
 from dil_teach import (
@@ -260,12 +261,18 @@ def kernelgan() -> None:
     )
 
 
-CHAPTERS = {"blur": blur, "haze": haze, "outside": outside, "kernelgan": kernelgan}
+CHAPTERS = {
+    "statistics": statistics,
+    "blur": blur,
+    "haze": haze,
+    "outside": outside,
+    "kernelgan": kernelgan,
+}
 
 
 def main(
     chapters: tyro.conf.Positional[
-        tuple[Literal["blur", "haze", "outside", "kernelgan"], ...]
+        tuple[Literal["statistics", "blur", "haze", "outside", "kernelgan"], ...]
     ],
 ) -> None:
     """Draw the openings of these chapters."""
