@@ -47,7 +47,7 @@ def statistics() -> None:
             better = found.distance[:, 0] < best
             best = torch.where(better, found.distance[:, 0], best)
             values[better] = bag[found.row[better, 0]]
-            if number in (1, 3, len(names)):
+            if number in (1, len(names)):
                 title = f"{number} outside"
                 pictures[title] = assembled(values)
         return pictures
