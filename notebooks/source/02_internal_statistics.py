@@ -43,11 +43,37 @@ start(budget, seconds={"quick": 35, "standard": 70, "full": 150})
 # `budget` changes the size of the pictures and the number of training steps.
 # The [seed](glossary.md#seed) determines which patches are drawn.
 #
+# ## A photograph made of other patches
+#
+# First, a result that was computed beforehand: a photograph of 380 x 380 pixels, with a part of 256 x 256 pixels of each result.
+# (Photograph: Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0.)
+# Each patch of 5 x 5 pixels is replaced by the most similar patch of another place: elsewhere in the photograph ('inside'), or in 1 or in 12 other photographs ('outside').
+# Only the mean of each patch is kept.
+# `data/draw_openings.py` made these pictures.
+
+# %%
+from dil_teach.course.openings import show_opening
+
+opening = show_opening(
+    "statistics",
+    {
+        "inside": "A cup of coffee and a spoon, with small errors in its reflections",
+        "1 outside": "The same picture, with a few more errors in the spoon",
+        "12 outside": "The same picture, with a few errors less in the spoon",
+        "ground truth": "The photograph of the cup and the spoon, without errors",
+    },
+)
+
+# %% [markdown]
+# All three results look much like the photograph, because most of its patches are smooth, and any picture has similar smooth patches.
+# The errors are in the detailed patches, such as the reflections of the spoon.
+# The inside is better than one other photograph, and 12 other photographs are better than the inside.
+# The chapter asks how this depends on the patch, and on the number of other photographs.
+#
 # ## A photograph: ours, or yours
 #
 # To use your own photograph, press the button and choose a file.
 # Then select the cell below the button, and choose *Run > Run Selected Cell and All Below*.
-# (Our photograph: Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0.)
 
 # %%
 from dil_teach.notebook import upload
@@ -211,6 +237,51 @@ one = explore(
 # Click other patches: for many of them, a few pictures are enough.
 # The number of pictures at which the outside is at least as good as the inside is called the *crossing* here.
 # It differs from patch to patch, so we need many patches.
+#
+# ### All patches of a grid
+#
+# Now we replace all patches of a grid, as in the first pictures, but in the smaller photograph.
+# `beside_opening` prints the PSNR of both runs.
+
+# %% tags=["algorithm"]
+from dil_teach.image.metrics import psnr_y
+from dil_teach.patches.extract import average_patches, extract_patches
+
+covered = side // 5 * 5
+start_pixels = torch.arange(0, covered, 5)
+corners = torch.cartesian_prod(start_pixels, start_pixels)
+grey = luma(photograph).float()[:, :covered, :covered]
+means = extract_patches(grey, 5, 5).mean(1, keepdim=True)
+
+
+def assembled(values):
+    """A grey picture of patches side by side, with the means of the photograph."""
+    size = (covered, covered)
+    return average_patches(values + means, size, 5, 5).clamp(0, 1)
+
+
+def best_of(pictures):
+    """The best representatives of the grid's patches in these pictures."""
+    queries = patches_at(photograph, corners)
+    found = [external_matches(queries, bags[name]) for name in pictures]
+    best = torch.cat([match.distance for match in found], 1).argmin(1)
+    pairs = zip(pictures, found, strict=True)
+    values = torch.stack([bags[name][match.row[:, 0]] for name, match in pairs])
+    return values[best, torch.arange(len(best))]
+
+
+# %%
+made = {"inside": assembled(inner[internal_matches(photograph, corners).row[:, 0]])}
+for number in (1, len(others)):
+    made[f"{number} outside"] = assembled(best_of(others[:number]))
+from dil_teach.course.openings import beside_opening
+
+if not own:
+    beside_opening(opening, {n: psnr_y(x, grey, shave=8) for n, x in made.items()})
+
+# %% [markdown]
+# In both runs, the inside is better than one other photograph.
+# A single PSNR mixes all patches, and a few detailed patches have most of the error.
 #
 # ## Theory: expressiveness, by gradient magnitude
 #
