@@ -1,4 +1,4 @@
-"""Measure quality and cost of Deep Image Prior, ZS-N2N and their baselines.
+"""Measure quality and cost of Deep Image Prior, ZS-N2N and their controls.
 
     python benchmarks/deep_image_prior.py                     # all: two hours
     python benchmarks/deep_image_prior.py --sections denoise  # one section
@@ -25,6 +25,8 @@ from torch import Tensor, nn
 
 from dil_teach import fit, photo, psnr, resize
 from dil_teach.classical.back_projection import back_project
+from dil_teach.classical.denoise.bm3d import bm3d
+from dil_teach.classical.denoise.ksvd import ksvd
 from dil_teach.classical.denoising import nlm_denoise, tv_denoise
 from dil_teach.classical.inpainting import biharmonic
 from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
@@ -57,8 +59,34 @@ def timed(method: DeepImagePrior | ZSN2N) -> float:
     return time.process_time() - start
 
 
+def without_network(noisy: Image, truth: Image) -> dict:
+    """PSNR of the noisy image, and of the controls with the estimated noise level.
+
+    Two controls also get the true noise level and the best of several strengths.
+    """
+    level = noise_level(noisy)
+    row = {
+        "noisy": psnr(noisy, truth),
+        "estimated sigma of 255": 255 * level,
+        "TV": psnr(tv_denoise(noisy, level), truth),
+        "NLM": psnr(nlm_denoise(noisy, level), truth),
+        "TV tuned with the truth": max(
+            psnr(tv_denoise(noisy, SIGMA, w), truth) for w in TV_WEIGHTS
+        ),
+        "NLM tuned with the truth": max(
+            psnr(nlm_denoise(noisy, SIGMA, s), truth) for s in NLM_STRENGTHS
+        ),
+    }
+    for name, control in {"K-SVD": ksvd, "BM3D": bm3d}.items():
+        start = time.process_time()
+        clean = control(noisy, level).clamp(0, 1)
+        row[f"{name} cpu seconds"] = time.process_time() - start
+        row[name] = psnr(clean, truth)
+    return row
+
+
 def denoise(seeds: tuple[int, ...]) -> list[dict]:
-    """Compare the standard budgets with TV and NLM.
+    """Compare the standard budgets with TV, NLM, K-SVD and BM3D.
 
     Of the moving averages after all steps, the oracle takes the one that is nearest to
     the ground truth. Only the oracle uses the steps after the stop, so the recorded
@@ -68,21 +96,7 @@ def denoise(seeds: tuple[int, ...]) -> list[dict]:
     for name in FIVE:
         for seed in seeds:
             truth, noisy = noisy_photo(name, seed)
-            level = noise_level(noisy)
-            row = {
-                "image": name,
-                "seed": seed,
-                "noisy": psnr(noisy, truth),
-                "estimated sigma of 255": 255 * level,
-                "TV": psnr(tv_denoise(noisy, level), truth),
-                "NLM": psnr(nlm_denoise(noisy, level), truth),
-                "TV tuned with the truth": max(
-                    psnr(tv_denoise(noisy, SIGMA, w), truth) for w in TV_WEIGHTS
-                ),
-                "NLM tuned with the truth": max(
-                    psnr(nlm_denoise(noisy, SIGMA, s), truth) for s in NLM_STRENGTHS
-                ),
-            }
+            row = {"image": name, "seed": seed} | without_network(noisy, truth)
             zs_n2n = ZSN2N(noisy, ZSN2NSettings.standard(seed=seed))
             row["ZS-N2N cpu seconds"] = timed(zs_n2n)
             row["ZS-N2N"] = psnr(zs_n2n.result(), truth)
@@ -327,7 +341,7 @@ def main(
         commit = record.commit_of_code("benchmarks/deep_image_prior.py")
         rows = SECTIONS[section](seeds)
         record.write(f"dip_{section}", rows, commit)
-        for key in ("NLM", "ZS-N2N", "biharmonic", "bicubic", "JPEG", "TV", "DIP"):
+        for key in ("BM3D", "ZS-N2N", "biharmonic", "bicubic", "JPEG", "TV", "DIP"):
             if key in rows[0]:
                 print(f"mean {key}: {mean(row[key] for row in rows):.2f} dB")
         print(f"{section}: {len(rows)} rows, {time.perf_counter() - start:.0f} s")

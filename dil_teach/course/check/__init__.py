@@ -4,6 +4,11 @@
 
 from dil_teach.course.check.blur import error_ratio, update_kernel
 from dil_teach.course.check.deep_image_prior import damage_loss, stopping_step
+from dil_teach.course.check.denoising_with_patches import (
+    patch_weights,
+    threshold_group,
+    update_atom,
+)
 from dil_teach.course.check.double_dip_layers import compose, exclusion, solve_mixtures
 from dil_teach.course.check.engine import Verdict
 from dil_teach.course.check.haze import airlight_from_pair, airlight_of_votes
