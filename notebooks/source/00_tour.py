@@ -409,7 +409,7 @@ check_claims(claims, own)  # the claims may not hold for your own photograph
 # | [01 patch recurrence](01_patch_recurrence.ipynb) | do patches recur, within and across scales? | ready |
 # | [02 internal statistics](02_internal_statistics.ipynb) | are internal patches better examples than external ones? | ready |
 # | [03 denoising with patches](03_denoising_with_patches.ipynb) | how far do recurring patches carry? | ready |
-# | 04 completion | can an image fill its own hole? | planned |
+# | [04 completion](04_completion.ipynb) | can an image fill its own hole? | ready |
 # | [05 retargeting with patches](05_retargeting_with_patches.ipynb) | what makes two images alike? | ready |
 # | 06 fractals and classical super-resolution | is an image its own codebook? | planned |
 # | [07 blur](07_blur.ipynb) | which kernel made this image? | ready |
