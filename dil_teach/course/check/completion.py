@@ -17,7 +17,7 @@ from dil_teach.course.check.engine import (
     refuse,
 )
 
-EPS = 0.1
+EPS = 0.1  # as in the chapter
 
 # ---- efros_leung_step
 
@@ -60,22 +60,16 @@ def _as_step(result: Any, wanted: Any, *arguments: Any) -> Tensor:
         raise NotYetRight("Return two things: the distances, and the chosen index.")
     distance = as_image(result[0], wanted[0], *arguments)
     chosen = as_number(result[1])
-    count = len(distance)
-    refuse(
-        {
-            f"The chosen index should be a whole number from 0 to {count - 1}, got "
-            f"{chosen:g}.": chosen != int(chosen) or not 0 <= chosen < count,
-        }
-    )
+    allowed = f"The chosen index should be a whole number below {len(distance)}, got "
+    refuse({f"{allowed}{chosen:g}.": chosen not in range(len(distance))})
     return torch.cat([distance, torch.tensor([chosen / 100])])
 
 
 def _explained(case: tuple, got: Tensor) -> str:
     distance, chosen = _step(*case)
     if not torch.allclose(got[:-1], distance, rtol=1e-3, atol=1e-6):
-        apart = float((got[:-1] - distance).abs().max())
         return (
-            f"Your distances are wrong by up to {apart:.3g}. Weight the squared "
+            "Your distances are not right. Weight the squared "
             "differences by `known * gaussian`, and divide by the sum of the weights."
         )
     candidates = (distance <= (1 + EPS) * distance.min()).nonzero()[:, 0].tolist()
@@ -261,7 +255,6 @@ def _with(
     weights: Callable[[Tensor], Tensor] = lambda w: w,
     hole: Callable[[Tensor], Tensor] = lambda h: h,
 ) -> Callable:
-    """The vote with changed arguments."""
     return lambda e, h, p, c, w: _vote(e, hole(h), p, c, weights(w))
 
 
@@ -271,11 +264,6 @@ def _middles(
     half = patches.shape[-1] // 2
     middle = patches[:, :, half : half + 1, half : half + 1]
     return _vote(estimate, hole, middle, corners + half, weights)
-
-
-def _blank(estimate: Tensor, hole: Tensor, *votes: Tensor) -> Tensor:
-    """The vote, with 0 where no patch votes."""
-    return _vote(torch.where(hole == 1, 0, estimate), hole, *votes)
 
 
 coherence_vote = Exercise(
@@ -304,7 +292,9 @@ coherence_vote = Exercise(
         "Only the last patch counts in your result. Add the votes of all patches that "
         "cover a pixel.": partial(_vote, add=lambda old, new: new),
         "Only the middle pixel of each patch votes. All of its pixels vote.": _middles,
-        "A pixel without any vote keeps its estimate.": _blank,
+        "A pixel without any vote keeps its estimate.": lambda e, h, *votes: _vote(
+            torch.where(h == 1, 0, e), h, *votes
+        ),
     },
     "Each pixel of the hole is now the weighted mean of the patches that cover it.",
 )
