@@ -654,9 +654,10 @@ def arrows(method, spacing):
     grid[::spacing, ::spacing] = True
     row, column = (grid & (hole[0] == 1)).nonzero().T
     from_row, from_column = SOURCES[method][:, row, column]
-    figure = Figure(figsize=(5.4, 5.4 * height / width), dpi=100)
+    figure = Figure(figsize=(0.04 * width, 0.04 * height), dpi=100)
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.imshow(FILLED[method].expand(3, -1, -1).permute(1, 2, 0))
+    picture = FILLED[method].expand(3, -1, -1).permute(1, 2, 0)
+    axes.imshow(picture, interpolation="nearest")
     move = (column - from_column, row - from_row)
     axes.quiver(from_column, from_row, *move, **LOOK)
     axes.set_axis_off()
