@@ -171,7 +171,7 @@ filling = explore(
     "The hole and its surroundings, {percent}% filled: the unfilled part has stripes. "
     "Beside it, the order of filling in colours: pixels at the border of the hole come "
     "first, pixels in its middle last",
-    examples=[{"percent": n} for n in (30, 60, 100)],
+    examples=[{"percent": n} for n in (40, 100)],
 )
 
 # %% [markdown]
@@ -552,15 +552,15 @@ def at_level(number):
     level = completed.levels[number - 1]
     larger = F.interpolate(level[None], size=(height, width), mode="nearest")[0]
     high, wide = level.shape[1:]
-    return strip({f"level {number}: {wide} x {high} pixels": larger}, zoom=3)
+    return strip({f"level {number}: {wide} x {high}": larger[:, *around]}, zoom=5)
 
 
 most = len(completed.levels)
 levels = explore(
     at_level,
     {"number": Slider("Level (1 is the coarsest)", 1, most, most, 1)},
-    "The filled picture at level {number}: a few large pixels at the coarsest level, "
-    "and more detail at each finer level",
+    "The hole and its surroundings at level {number}: a few large pixels at the "
+    "coarsest level, and more detail at each finer level",
     examples=[{"number": n} for n in (1, (most + 1) // 2, most)],
 )
 
@@ -656,8 +656,8 @@ def arrows(method, spacing):
     from_row, from_column = SOURCES[method][:, row, column]
     figure = Figure(figsize=(0.04 * width, 0.04 * height), dpi=100)
     axes = figure.add_axes((0, 0, 1, 1))
-    picture = FILLED[method].expand(3, -1, -1).permute(1, 2, 0)
-    axes.imshow(picture, interpolation="nearest")
+    picture = FILLED[method].mean(0)  # grey, so that the arrows are visible
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     move = (column - from_column, row - from_row)
     axes.quiver(from_column, from_row, *move, **LOOK)
     axes.set_axis_off()
