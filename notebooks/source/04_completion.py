@@ -292,6 +292,13 @@ show(
     zoom=6,
 )
 
+# %% [markdown]
+# The filled wall continues both vertical joints.
+# But the true wall has a horizontal joint in the hole.
+# The filled wall need not have one: nothing outside the hole tells where this joint was.
+#
+# The next figure shows the first step.
+
 # %%
 distances = distance.view(49 - WINDOW, 49 - WINDOW)
 candidates = (distances <= 1.1 * distances.min()).nonzero() + WINDOW // 2
@@ -310,7 +317,7 @@ right.set(xticks=[], yticks=[], title=f"the sample: {len(candidates)} candidates
 # %%
 show(
     figure,
-    alt="Left, a window of the torn wall, whose unknown pixels have stripes. Right, the "
+    alt="Left, a window of the torn wall; its unknown pixels have stripes. Right, the "
     "distance of this window to each window of the sample, as colours: small values "
     "form a few lines, and white circles mark the candidates",
 )
@@ -319,8 +326,6 @@ show(
 # Left, the template of the first pixel that is filled: its unknown pixels have stripes.
 # Right, the distance of this template to all windows of the sample, drawn over the sample (windows need a border of five pixels).
 # Small distances lie along the vertical joints, because the template contains such a joint; the few circles are the candidates.
-# The filled wall continues both vertical joints.
-# But the true wall has a horizontal joint in the hole, and the filled wall need not have one: nothing outside the hole tells where the joint was.
 #
 # ## Experiment: how large a window?
 #
@@ -565,8 +570,9 @@ levels = explore(
 )
 
 # %% [markdown]
-# At the coarsest level, a window of the house is two or three pixels wide, and the method decides where the windows of the hole are.
-# The finer levels keep this decision and add detail.
+# At the coarsest level, a window of the house is only two or three pixels wide.
+# At level 4, the two windows of the hole are already in their places.
+# The finer levels keep these places and add detail.
 #
 # The second idea concerns the vote.
 # At the pixel where a shutter ends, some patches propose green and others brick red.
@@ -673,13 +679,13 @@ field = explore(
         "method": Choice("Method", tuple(SOURCES), "Wexler"),
         "spacing": Slider("One arrow every ... pixels", 3, 9, 5, 1),
     },
-    "The picture filled by {method}, with an arrow from each source to the pixel of the "
-    "hole that was copied from it, every {spacing} pixels",
+    "The picture in grey, filled by {method}, with an arrow from each source to the "
+    "pixel of the hole that was copied from it, every {spacing} pixels",
     examples=[{"method": m, "spacing": 5} for m in SOURCES],
 )
 
 # %% [markdown]
-# With Wexler's method, neighbouring arrows are parallel: whole parts of the house are copied from one place, and the places are windows of the same row or of the row below.
+# With Wexler's method, neighbouring arrows are parallel: whole parts of the house are copied from one place, and the places are windows of the same row, and of the rows above and below.
 # With Efros and Leung's method, the sources lie all over the house, and neighbouring pixels of the hole come from different places.
 # (For Wexler's method, an arrow shows the best match of the patch around a pixel; the other patches that cover this pixel vote as well.)
 #
