@@ -651,18 +651,17 @@ show(
 # %%
 from dil_teach.notebook import Choice
 
-SOURCES = {"Efros and Leung": grown.source, "Wexler": completed.source}
-FILLED = {"Efros and Leung": grown.image, "Wexler": completed.image}
+FILLED = {"Efros and Leung": grown, "Wexler": completed}
 
 
 def arrows(method, spacing):
     grid = torch.zeros(height, width, dtype=torch.bool)
     grid[::spacing, ::spacing] = True
     row, column = (grid & (hole[0] == 1)).nonzero().T
-    from_row, from_column = SOURCES[method][:, row, column]
+    from_row, from_column = FILLED[method].source[:, row, column]
     figure = Figure(figsize=(0.04 * width, 0.04 * height), dpi=100)
     axes = figure.add_axes((0, 0, 1, 1))
-    picture = FILLED[method].mean(0)  # grey, so that the arrows are visible
+    picture = FILLED[method].image.mean(0)  # grey, so that the arrows are visible
     axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     move = (column - from_column, row - from_row)
     axes.quiver(from_column, from_row, *move, **LOOK)
@@ -676,12 +675,12 @@ LOOK |= {"angles": "xy", "scale_units": "xy", "scale": 1}
 field = explore(
     arrows,
     {
-        "method": Choice("Method", tuple(SOURCES), "Wexler"),
+        "method": Choice("Method", tuple(FILLED), "Wexler"),
         "spacing": Slider("One arrow every ... pixels", 3, 9, 5, 1),
     },
     "The picture in grey, filled by {method}, with an arrow from each source to the "
     "pixel of the hole that was copied from it, every {spacing} pixels",
-    examples=[{"method": m, "spacing": 5} for m in SOURCES],
+    examples=[{"method": m, "spacing": 5} for m in FILLED],
 )
 
 # %% [markdown]
