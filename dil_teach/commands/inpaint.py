@@ -46,7 +46,7 @@ def inpaint(
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour. For wexler
             also a video or a folder of frames.
         mask: A picture of the same size, white where there is a hole, black elsewhere.
-            For a video, one picture for all frames, or a video or a folder of masks.
+            A video needs one picture for all frames, or a video or a folder of masks.
         out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
             transparent .jpg, .bmp. For a video, name a new folder of frames, or a .mkv
             (lossless), .mp4, .webm or .gif file.

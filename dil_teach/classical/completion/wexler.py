@@ -33,6 +33,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from dil_teach.classical.completion.copies import copy_pieces, recurring_windows
 from dil_teach.classical.completion.pyramid import (
     Hole,
     Sides,
@@ -71,6 +72,13 @@ TEXTURE = 2.0
 """Weight of the texture features relative to colours. Chosen by hand."""
 COMPONENTS = 24
 """Number of principal components by which patches are searched. Chosen by hand."""
+OFFSETS = 60
+"""Number of frequent offsets of the matches that the last pass may use (He and Sun,
+"Statistics of patch offsets for image completion", ECCV 2012)."""
+LAST_UPDATES = 1
+"""Number of updates after the last pass, which blend the seams."""
+MOST_COPIED = 20_000
+"""Maximum number of pixels of the hole for the last pass."""
 MOST_PAIRS = 10**10
 """Maximum number of pairs of patches that a search compares: about 10 CPU seconds.
 Finer levels copy from the places that coarser levels have found."""
@@ -169,7 +177,8 @@ def _coarse_to_fine(
     """The filled volume of each level, and the finest level with its matches."""
     results: list[Volume] = []
     level = None
-    for number, (known, gap) in enumerate(reversed(pyramid(volume, hole, sides))):
+    levels = pyramid(volume, hole, sides)[::-1]
+    for number, (known, gap) in enumerate(levels):
         coarse, level = level, _Level(known, gap, sides)
         if coarse is None:
             estimate = first_estimate(known, gap, sides, colours)
@@ -183,6 +192,10 @@ def _coarse_to_fine(
             before, estimate = estimate, level.vote(estimate, level.search(estimate))
             if (estimate - before)[:, gap].abs().mean() < SETTLED:
                 break
+        if len(gap.nonzero()) <= MOST_COPIED and number == len(levels) - 1:
+            estimate = level.copy(estimate, colours)
+            for _ in range(LAST_UPDATES):
+                estimate = level.vote(estimate, level.search(estimate))
         results.append(estimate)
     assert level is not None  # a pyramid has at least one level
     return results, level
@@ -259,6 +272,20 @@ class _Level:
             where = (slice(None), *pixels.T)
             filled[where] = _mode(votes, weight, estimate[where])
         return filled
+
+    def copy(self, estimate: Volume, colours: int) -> Volume:
+        """Replace the votes by connected copies from the places that matches show."""
+        offset, count = (self.known[self.match] - self.asking).unique(
+            dim=0, return_counts=True
+        )
+        offsets = offset[count.argsort(descending=True, stable=True)[:OFFSETS]]
+        if len(self.hole) == 1:
+            windows = recurring_windows(self.volume[:colours], self.hole)
+            offsets = torch.cat([offsets, windows])
+        place = copy_pieces(estimate[:colours], self.hole, offsets).unbind(-1)
+        copied = estimate.clone()
+        copied[:, self.hole] = estimate[(slice(None), *place)]
+        return copied
 
     def source(self) -> Int[Tensor, "3 t h w"]:
         """Frame, row and column of the pixel that matches each pixel of the hole."""

@@ -5,15 +5,13 @@ each layer has a Gaussian mixture of colours, and the mask is the minimum cut.""
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+from jaxtyping import Bool, Float
 from sklearn.cluster import KMeans
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
+from dil_teach.classical.graph_cut import Pairs, graph_cut
 from dil_teach.image.convention import Image, Video, check_image
 
 COMPONENTS = 5
@@ -26,16 +24,11 @@ NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Steps (dy, dx) to half of the eight neighbours, so that each pair is used once."""
 SURE = 1e4
 """Cost, in nats, of a pixel that contradicts its hint: more than any boundary costs."""
-UNIT = 1e-3
-"""Costs are rounded to this unit, in nats, because the maximum flow needs integers."""
 SPREAD = 1e-4
 """Added to the variance of each component: the square of 2.5 grey levels."""
 
 Map = Float[Tensor, "*t h w"]
 """A value for each pixel of a picture or of a video's frames."""
-Pairs = tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Float[Tensor, " n"]]
-"""Indices of pixels, indices of their partners, and the cost of a boundary between the
-two. Pixels are numbered row by row and frame by frame."""
 Colours = Float[Tensor, "n c"]
 
 
@@ -197,32 +190,14 @@ def min_cut(
     edges : list of Float[Tensor, "*t h w"]
         Costs of a boundary between neighbours, from :func:`edge_weights`.
     links : Pairs, optional
-        Pairs of pixels of different frames that show the same point.
+        Pairs of pixels of different frames that show the same point. Pixels are
+        numbered row by row and frame by frame.
     """
-    pixels = cost_in.numel()
-    index = torch.arange(pixels).view(cost_in.shape)
-    source, sink = pixels, pixels + 1
-    gain = ((cost_out - cost_in).cpu().double() / UNIT).round().long().flatten()
-    rises, falls = (gain > 0).nonzero()[:, 0], (gain < 0).nonzero()[:, 0]
-    start = [torch.full_like(rises, source), falls]
-    end = [rises, torch.full_like(falls, sink)]
-    capacity = [gain[rises], -gain[falls]]
+    index = torch.arange(cost_in.numel()).view(cost_in.shape)
     pairs = [links] if links else []
     for d, edge in zip(NEIGHBOURS, edges, strict=True):
         there, exists = _neighbours(index, d)
         exists = exists.expand(cost_in.shape)
         pairs.append((index[exists], there[exists], edge[exists]))
-    for here, there, cost in pairs:
-        cut = (cost.cpu().double() / UNIT).round().long()
-        start += [here, there]
-        end += [there, here]
-        capacity += [cut, cut]
-    values, *ends = (torch.cat(x).int().numpy() for x in (capacity, start, end))
-    graph = coo_array((values, ends), shape=(pixels + 2, pixels + 2)).tocsr()
-    left = graph - maximum_flow(graph, source, sink).flow
-    left.data = np.maximum(left.data, 0)
-    left.eliminate_zeros()
-    reached = breadth_first_order(left, source, return_predecessors=False)
-    mask = torch.zeros(pixels + 2, dtype=torch.bool)
-    mask[torch.from_numpy(reached).long()] = True
-    return mask[:pixels].view(cost_in.shape)
+    mask = graph_cut(cost_in.flatten(), cost_out.flatten(), pairs)
+    return mask.view(cost_in.shape)

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from skimage.registration import optical_flow_tvl1
 from torch import Tensor
 
-from dil_teach.classical.segmentation.grab_cut import Pairs
+from dil_teach.classical.graph_cut import Pairs
 
 Flows = Float[Tensor, "t 2 2 _h _w"]
 """The flow from each frame to the next and to the previous frame: down and right, in
