@@ -4,6 +4,7 @@ The gradient of the colour (the second term of equation 2) is left out.
 """
 
 import heapq
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ def telea(image: Tensor, mask: Tensor) -> Tensor:
     done = mask[0].numpy() == 0
     times = np.where(done, 0.0, np.inf)
     beside = done & ndimage.binary_dilation(~done)
-    queue = [(0.0, y, x) for y, x in np.argwhere(beside)]
+    queue: list[tuple[Any, ...]] = [(0.0, y, x) for y, x in np.argwhere(beside)]
     final = done & ~beside
     while queue:
         _, y, x = heapq.heappop(queue)

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+import dil_teach.classical.completion.mean_shift as mean_shift
 import dil_teach.classical.completion.wexler as wexler
 from dil_teach.classical.completion.pyramid import pyramid, texture
 from dil_teach.classical.completion.wexler import complete_film, complete_image
@@ -66,7 +67,7 @@ def test_it_copies_patches_from_outside_the_hole() -> None:
 
 
 def test_search_and_vote_agree_with_plain_loops(monkeypatch) -> None:
-    monkeypatch.setattr(wexler, "BANDWIDTHS", ())  # the mean of the votes
+    monkeypatch.setattr(mean_shift, "BANDWIDTHS", ())  # the mean of the votes
     image, mask = torch.rand(1, 14, 15), hole_of(14, 15, 5, 8, 6, 10)
     hole = mask == 1
     level = wexler._Level(image[:, None], hole, (1, 3, 3))

@@ -107,3 +107,19 @@ def texture(image: Image, known: Bool[Tensor, "h w"]) -> Float[Tensor, "2 h w"]:
         )
         features.append(sums[0] / sums[1].clamp_min(1e-6))
     return torch.stack(features)
+
+
+def check_patch(sides: Sides, hole: Hole) -> None:
+    """Raise a ValueError unless a patch is odd, fits, and is known somewhere."""
+    most = min(hole.shape[1:])
+    if sides[-1] % 2 == 0 or not 3 <= sides[-1] <= most:
+        raise ValueError(
+            f"patch_size: expected an odd number from 3 to {most}, the smaller side in "
+            f"pixels, got {sides[-1]}; try 7 for images, 5 for films"
+        )
+    if patches_in_hole(hole, sides).all():
+        raise ValueError(
+            f"mask: expected a known patch of {' x '.join(map(str, sides))} (frames, "
+            "rows, columns) outside the hole, got none; paint a smaller hole, or take "
+            "smaller patches"
+        )
