@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from record import RESULTS, commit_of_code, write
 from scipy import ndimage
-from telea import telea
 from torch import Tensor
 from tqdm import tqdm
 
