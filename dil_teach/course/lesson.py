@@ -3,13 +3,15 @@
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from urllib.parse import urljoin
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
 from dil_teach.image.shipped import shipped
 
@@ -33,10 +35,17 @@ def find_chapter(wanted: str) -> str:
     )
 
 
-def learner_chapter(name: str, budget: str) -> NotebookNode:
-    """The built chapter at another budget, without the badges and the Colab cell."""
+def learner_chapter(
+    name: str, budget: str, choices: Mapping[str, str] | None = None
+) -> NotebookNode:
+    """The built chapter at another budget, without the badges and the Colab cell.
+
+    `choices` are values of variables. Each variable is set again below the cell with
+    the tag ``choices`` that sets it. A ValueError is raised if no such cell does.
+    """
     notebook = nbformat.read(shipped(f"notebooks/{name}.ipynb"), as_version=4)
     cells, notebook.cells = notebook.cells, []
+    left = dict(choices or {})
     for cell in cells:
         tags = cell.metadata.get("tags", [])
         if "parameters" in tags:
@@ -45,7 +54,37 @@ def learner_chapter(name: str, budget: str) -> NotebookNode:
             cell.source = re.sub(r"\[!\[([^]]*)\]\([^)]*\)\]", r"[\1]", cell.source)
         if "one-click" not in tags:
             notebook.cells.append(cell)
+        if "choices" in tags:
+            notebook.cells += chosen(cell, left)
+    if left:
+        raise ValueError(
+            f"chapter: expected one with a choice of {' and '.join(left)}, got {name}; "
+            "take chapter 16"
+        )
     return notebook
+
+
+def chosen(cell: NotebookNode, left: dict[str, str]) -> list[NotebookNode]:
+    """A cell with new values of the variables that this cell sets, if there are any.
+
+    These variables are removed from `left`.
+    """
+    names = [n for n in left if re.search(rf"^{n} = ", cell.source, re.MULTILINE)]
+    lines = [f"{name} = {left.pop(name)!r}" for name in names]
+    tags = [tag for tag in cell.metadata.tags if tag != "choices"]
+    new = new_code_cell("\n".join(lines), metadata={"tags": tags})
+    return [new] if lines else []
+
+
+def only_report(notebook: NotebookNode, name: str) -> NotebookNode:
+    """A notebook of the cells with the tag ``report``; a ValueError if there are none.
+
+    The cells are those of the given notebook, which also get its outputs.
+    """
+    tagged = [c for c in notebook.cells if "report" in c.metadata.get("tags", [])]
+    if not tagged:
+        raise ValueError(f"{name}: has no report; leave --report out, or take 16")
+    return NotebookNode(notebook | {"cells": tagged})
 
 
 def run_cells(notebook: NotebookNode, name: str) -> Iterator[int]:
@@ -87,18 +126,36 @@ def without_widgets(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def page(notebook: NotebookNode) -> str:
+def address_of(name: str) -> str:
+    """The address of a built chapter in the repository, from its link to Colab."""
+    text = shipped(f"notebooks/{name}.ipynb").read_text(encoding="utf-8")
+    found = re.search(r"https://colab\.research\.google\.com/(github/[\w./-]+)", text)
+    return f"https://{found[1].replace('/', '.com/', 1)}" if found else ""
+
+
+def page(notebook: NotebookNode, name: str, code: bool = True) -> str:
     """An executed chapter as one HTML page that contains its pictures and styles.
 
-    The browser downloads only MathJax, which renders the formulas. Widgets are removed
-    from the notebook in place.
+    The browser downloads only MathJax, which renders the formulas. Links to other files
+    of the course lead to the repository. Widgets are removed from the notebook in
+    place. Without `code`, the page has no code.
     """
     prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     title = prose[0].split("\n")[0].lstrip("# ")
-    html, _ = HTMLExporter(template_name="lab").from_notebook_node(
+    exporter = HTMLExporter(template_name="lab", exclude_input=not code)
+    html, _ = exporter.from_notebook_node(
         without_widgets(notebook), resources={"metadata": {"name": title}}
     )
     scripts = r'<script src="https?:[^"]*"[^>]*>\s*</script>'
     if "$" in "".join(prose):
         scripts = scripts.replace("https?:", "(?!.*mathjax)https?:")
-    return re.sub(scripts, "", html)
+    return with_absolute_links(re.sub(scripts, "", html), address_of(name))
+
+
+def with_absolute_links(html: str, address: str) -> str:
+    """Make links absolute that are relative to a chapter with this address."""
+    return re.sub(
+        r'(<a\b[^>]*\bhref=")([^"#][^"]*)',
+        lambda link: link[1] + urljoin(address, link[2]),
+        html,
+    )

@@ -6,7 +6,7 @@ Each question is a function with the arguments
 - seed: int, which draws the damage and the random numbers of networks;
 - budget: ``"quick"``, ``"standard"`` or ``"full"``, the settings of networks,
 
-and returns a :class:`Trial`. Nothing is computed before a method of the trial is called.
+and returns a :class:`Trial`. No method runs before it is called.
 """
 
 from collections.abc import Callable
@@ -88,7 +88,9 @@ def denoising(photograph: Image, seed: int, budget: str) -> Trial:
 
 def super_resolution(photograph: Image, seed: int, budget: str) -> Trial:
     """Half the size, by a random Gaussian blur kernel, which all methods know."""
-    truth = photograph[:, : photograph.shape[1] // 2 * 2, : photograph.shape[2] // 2 * 2]
+    truth = photograph[
+        :, : photograph.shape[1] // 2 * 2, : photograph.shape[2] // 2 * 2
+    ]
     kernel = random_kernel(seed)
     low = blur_and_subsample(truth, kernel, 2)
     given = (low.clamp(0, 1) * 255).round() / 255
@@ -108,14 +110,12 @@ def completion(photograph: Image, seed: int, budget: str) -> Trial:
     height, width = photograph.shape[1:]
     side = min(height, width) // 5
     rng = _generator(seed)
-    margin = side // 2
     top, left = (
-        int(torch.randint(margin, n - side - margin + 1, (), generator=rng))
+        int(torch.randint(side // 2, n - side - side // 2, (), generator=rng))
         for n in (height, width)
     )
-    hole = (..., slice(top, top + side), slice(left, left + side))
     mask = torch.zeros(1, height, width)
-    mask[hole] = 1
+    mask[:, top : top + side, left : left + side] = 1
     given = photograph * (1 - mask)
     settings = getattr(DeepImagePriorSettings, budget)(seed=seed)
     prior = partial(DeepImagePrior, given, masked(mask), settings)
@@ -124,7 +124,7 @@ def completion(photograph: Image, seed: int, budget: str) -> Trial:
         "Wexler et al.": lambda: complete_image(given, mask).image,
         "Deep Image Prior": lambda: fit(prior()).result(),
     }
-    return Trial(given, methods, lambda x: _squared_error(photograph, x)[hole])
+    return Trial(given, methods, lambda x: mask[0] * _squared_error(photograph, x))
 
 
 def dehazing(photograph: Image, seed: int, budget: str) -> Trial:

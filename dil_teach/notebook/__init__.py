@@ -5,6 +5,7 @@
 from dil_teach.notebook.claims import check_claims
 from dil_teach.notebook.figures import curves, figure_html, show, show_source, strip
 from dil_teach.notebook.live import LivePanel, scrub
+from dil_teach.notebook.maps import beside_maps
 from dil_teach.notebook.overlay import Clickable, Mark, paint
 from dil_teach.notebook.setup import device, start
 from dil_teach.notebook.widgets import (

@@ -1,0 +1,83 @@
+"""Figures of pictures beside maps of their pixels, with one colour bar."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Shaped
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from dil_teach.image.convention import Image, to_uint8
+
+PANEL = 264  # CSS pixels: side of a panel
+GAP, BAR, TITLE, MARGIN = 8, 78, 36, 4  # CSS pixels
+NO_VALUE = "#BBBBBB"  # grey: pixels without a value
+DIVERGING, SEQUENTIAL = "PuOr", "cividis"
+"""Colour-safe palettes: for values of both signs, and for values from 0 upwards."""
+
+
+def beside_maps(
+    pictures: Mapping[str, Image],
+    maps: Mapping[str, Shaped[Tensor, "_h _w"]],
+    limits: tuple[float, float],
+    label: str,
+) -> Figure:
+    """Pictures and maps in a row, all at one scale, with a colour bar of the maps.
+
+    Parameters
+    ----------
+    pictures : dict of title to Image
+        Grey or RGB, in [0, 1].
+    maps : dict of title to Tensor
+        At least one map. A map that is smaller than the first picture is drawn in its
+        middle; the border without a value is grey.
+    limits : (float, float)
+        The values of the first and the last colour; values beyond have these colours.
+        If the first is below 0, white is the middle.
+    label : str
+        What the colours mean, with the unit.
+    """
+    if not maps or limits[0] >= limits[1]:
+        raise ValueError(f"expected a map and rising limits, got {len(maps)}, {limits}")
+    panels = [*pictures.values(), *maps.values()]
+    height, width = panels[0].shape[-2:]
+    side = PANEL / max(height, width)
+    colours = ScalarMappable(
+        Normalize(*limits), DIVERGING if limits[0] < 0 else SEQUENTIAL
+    )
+    colours.cmap = colours.cmap.with_extremes(bad=NO_VALUE)
+    wide, high = width * side, height * side
+    total = len(panels) * (wide + GAP) + BAR
+    tall = TITLE + high + MARGIN
+    figure = Figure(figsize=(total / 100, tall / 100), dpi=100)
+    for place, (title, panel) in enumerate([*pictures.items(), *maps.items()]):
+        left = place * (wide + GAP)
+        axes = figure.add_axes(
+            (left / total, MARGIN / tall, wide / total, high / tall), facecolor=NO_VALUE
+        )
+        axes.set(xticks=[], yticks=[], xlim=(-0.5, width - 0.5))
+        axes.set_ylim(height - 0.5, -0.5)
+        rows, columns = panel.shape[-2:]
+        top, start = (height - rows) / 2 - 0.5, (width - columns) / 2 - 0.5
+        extent = (start, start + columns, top + rows, top)
+        if place < len(pictures):
+            shown = to_uint8(panel.detach().cpu())
+            axes.imshow(shown, cmap="gray", vmin=0, vmax=255, extent=extent)
+        else:
+            values = np.asarray(panel.detach().cpu(), dtype=float)
+            axes.imshow(
+                values,
+                cmap=colours.cmap,
+                norm=colours.norm,
+                extent=extent,
+                interpolation="nearest",
+            )
+        axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+        figure.text(left / total, 1 - (TITLE - 4) / tall, title, fontsize=8.5)
+    place = ((total - BAR + 6) / total, MARGIN / tall, 14 / total, high / tall)
+    bar = figure.colorbar(colours, figure.add_axes(place))
+    bar.ax.tick_params(labelsize=8)
+    bar.set_label(label, fontsize=8)
+    return figure
