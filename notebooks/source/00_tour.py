@@ -421,7 +421,7 @@ check_claims(claims, own)  # the claims may not hold for your own photograph
 # | [13 deep image prior](13_deep_image_prior.ipynb) | why does an untrained network like images? | ready |
 # | [14 Double-DIP: layers](14_double_dip_layers.ipynb) | why do two networks split a mixture? | ready |
 # | [15 Double-DIP: haze, watermark, video](15_double_dip_haze_watermark_video.ipynb) | what else is a sum of two layers? | ready |
-# | 16 capstone | your photograph, your question | planned |
+# | [16 capstone](16_capstone.ipynb) | your photograph, your question | ready |
 #
 # ## Summary
 #

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image as Picture
 
@@ -497,7 +499,10 @@ def test_of_two_files_both_are_written_or_none(
 # ---- a chapter as a page
 
 
-BADGE = "[![Open in Colab](https://example.org/badge.svg)](https://example.org/open)"
+COLAB = (
+    "https://colab.research.google.com/github/a/b/blob/main/notebooks/01_short.ipynb"
+)
+BADGE = f"[![Open in Colab](https://example.org/badge.svg)]({COLAB})"
 SHOW = """from IPython.display import HTML
 
 HTML('<img alt="a petal, its outline thin and clean" src="data:image/png;base64,AA==">')
@@ -549,6 +554,83 @@ def test_a_lesson_downloads_only_mathjax(chapters: Path) -> None:
     html = Path("out.html").read_text()
     (fetched,) = re.findall(r"<(?:script|img|link|iframe)[^>]*=.https?:[^\s>]*", html)
     assert "mathjax" in fetched
+
+
+def add_cells(chapter: Path, *cells: NotebookNode) -> None:
+    notebook = nbformat.read(chapter, as_version=4)
+    notebook.cells += cells
+    nbformat.write(notebook, chapter)
+
+
+def test_links_of_a_lesson_lead_to_the_repository(chapters: Path) -> None:
+    links = {
+        "glossary.md#patch": "https://github.com/a/b/blob/main/notebooks/glossary.md#patch",
+        "09_zssr.ipynb": "https://github.com/a/b/blob/main/notebooks/09_zssr.ipynb",
+        "../data/README.md": "https://github.com/a/b/blob/main/data/README.md",
+        "https://example.org/x": "https://example.org/x",
+        "#references": "#references",
+    }
+    text = " ".join(f"[word]({link})" for link in links)
+    add_cells(chapters, new_markdown_cell(text))
+    assert main(["lesson", "01", "out.html"]) == 0
+    found = re.findall(r'<a href="([^"]*)"[^>]*>word<', Path("out.html").read_text())
+    assert found == list(links.values())
+
+
+CHOICES = """\
+photograph_file = ""
+question = "denoising"
+prediction = ""
+conclusion = "none"
+"""
+
+
+def choose(chapter: Path) -> None:
+    """Add cells for the learner's choices and a report to a chapter."""
+    show = "print(question, prediction, conclusion, photograph_file[-7:])"
+    add_cells(
+        chapter,
+        new_code_cell(CHOICES, metadata={"tags": ["choices"]}),
+        new_markdown_cell("## My report", metadata={"tags": ["report"]}),
+        new_code_cell(show, metadata={"tags": ["report"]}),
+    )
+
+
+def test_a_lesson_takes_the_learners_photograph_and_words(chapters: Path) -> None:
+    choose(chapters)
+    colour().save("own.png")
+    words = ["--question", "haze", "--prediction", 'it\'s "so"', "--conclusion", "no"]
+    own = ["--photograph", "own.png", *words]
+    assert main(["lesson", "01", "out.html", *own]) == 0
+    assert 'haze it\'s "so" no own.png\n' in unescape(Path("out.html").read_text())
+    assert main(["lesson", "01", "out.html"]) == 0
+    assert "denoising  none \n" in Path("out.html").read_text()
+
+
+def test_a_report_has_neither_the_other_cells_nor_code(chapters: Path) -> None:
+    choose(chapters)
+    assert main(["lesson", "01", "out.html", "--report", "--question", "haze"]) == 0
+    html = Path("out.html").read_text()
+    assert "<title>My report</title>" in html and "haze  none" in html
+    assert "Short" not in html and "print" not in re.sub(
+        r"(?s)<style.*?</style>", "", html
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("01 out.html --question x", "chapter: expected one with a choice of question"),
+        ("01 out.html --report", "01_short: has no report"),
+        ("01 out.html --photograph none.png", "none.png: no such file"),
+    ],
+)
+def test_bad_choices_are_refused_in_one_line(
+    arguments: str, said: str, chapters: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["lesson", *arguments.split()]) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1 and said in printed and not os.listdir()
 
 
 @pytest.mark.parametrize(
