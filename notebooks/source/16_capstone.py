@@ -141,7 +141,7 @@ def first_look(name):
 
 def look(name):
     given, control, result, errors = first_look(name)
-    pictures = {"photograph": photograph, "given": given, control: result}
+    pictures = {"given": given, control: result}
     grey_levels = 255 * errors.sqrt()
     return beside_maps(pictures, {"error": grey_levels}, (0, 60), "grey levels")
 
@@ -150,8 +150,8 @@ def look(name):
 looked = explore(
     look,
     {"name": Choice("Question", tuple(questions), question)},
-    "The photograph, the given picture, the control's result and a map of its errors, "
-    "which is brightest where the error is largest; question: {name}",
+    "The given picture, the control's result and a map of its errors, which is "
+    "brightest where the error is largest; question: {name}",
     examples=[{"name": name} for name in questions],
 )
 
@@ -250,7 +250,7 @@ show(
     | {panels[name]: results[name] for name in names},
     alt=f"Question: {question}. The photograph, {subject}; the given picture; and the "
     f"results of {', '.join(names)}",
-    zoom=288 // side or 1,
+    zoom=-(-256 // side),
 )
 
 # %% [markdown]
@@ -765,7 +765,7 @@ show(
     | {panels[name]: results[name] for name in names},
     alt=f"Question: {question}. The photograph, {subject}; the given picture; and the "
     f"results of {', '.join(names)}",
-    zoom=288 // side or 1,
+    zoom=-(-256 // side),
 )
 show(
     beside_maps({}, maps, (-6, 6), f"error against {control} [dB]"),
@@ -791,7 +791,7 @@ for line in conclusion.strip().splitlines():
 #     --prediction "BM3D wins by 2 dB ..." --conclusion "Answer: ..."
 # ```
 #
-# Without these options, the page contains the text of your notebook: what you wrote in the cells above, and your solutions.
+# Without these options, the command takes what you saved in `notebooks/16_capstone.ipynb` in the folder of the course.
 # Without `--report`, the page is the whole chapter.
 #
 # ## On your own

@@ -131,7 +131,7 @@ def _verdict(
 def _unpaired(method: Tensor, control: Tensor) -> str:
     a, b, n = method.double(), control.double(), len(method)
     error = sqrt(float(a.var() + b.var()) / n)
-    return _decide(float(a.mean() - b.mean()), stats.t.ppf(0.975, n - 1) * error)
+    return _decide(float(a.mean() - b.mean()), float(stats.t.ppf(0.975, n - 1)) * error)
 
 
 def _majority(method: Tensor, control: Tensor) -> str:
