@@ -121,19 +121,21 @@ show_source(library.denoising)
 # ## The smallest demo: where does the control fail?
 #
 # A method can only gain where the control leaves an error.
-# So look at the control of each question first.
-# The map shows its error at each pixel, in grey levels.
+# So look at the control of each question first, on a copy of the photograph with 64 x 64 pixels.
+# The map shows the error at each pixel, in grey levels.
 
 # %%
 from functools import cache
 
 from dil_teach.notebook import Choice, Slider, beside_maps, explore
 
+small = resize(photograph, size=(64, 64)).clamp(0, 1)
+
 
 @cache
 def first_look(name):
     """The given picture, the control's name, its result and its errors."""
-    trial = questions[name](photograph, seed, budget)
+    trial = questions[name](small, seed, budget)
     control, run_control = next(iter(trial.methods.items()))
     result = run_control()
     return trial.given, control, result.clamp(0, 1), trial.errors(result)
@@ -157,7 +159,7 @@ looked = explore(
 
 # %% [markdown]
 # The six rows differ in *where* the control fails.
-# After noise, the errors of total variation lie at the outlines, and also in the grain of the wood.
+# After noise, the largest errors of total variation lie at the outlines and in the detail of the spoon.
 # Back-projection and the unsharp mask err along the strong outlines.
 # In the completion, all error is in the hole, where the smooth surface has no detail.
 # In the haze, whole areas are wrong: the control takes too much or too little haze away.
@@ -240,21 +242,33 @@ def scores(name):
     return torch.stack([-10 * errors[name, s].mean().log10() for s in seeds])
 
 
-# %%
+# %% [markdown] tags=["report"]
+# ### Report: question, prediction and results
+
+# %% tags=["report"]
+import textwrap
+
+print(f"Question: {question}, on {subject}")
+print(f"Experiment: {side} x {side} pixels, budget {budget}, seeds {seeds}")
+print(f"Control: {control}")
+print(textwrap.fill(f"Prediction: {prediction or '(not written)'}", 88))
+
+# %% tags=["report"]
 from dil_teach.notebook import show
 
 results = runs[seed][0]
-panels = {name: f"{name}\n{scores(name)[0]:.2f} dB" for name in names}
+panels = {f"{n}\n{scores(n)[0]:.2f} dB": results[n] for n in names}
 show(
-    {"photograph": photograph, "given": trials[seed].given}
-    | {panels[name]: results[name] for name in names},
+    {"photograph": photograph, "given": trials[seed].given} | panels,
     alt=f"Question: {question}. The photograph, {subject}; the given picture; and the "
     f"results of {', '.join(names)}",
     zoom=-(-256 // side),
 )
 
-# %% [markdown]
+# %% [markdown] tags=["report"]
 # These are the results of the first seed, with their scores.
+
+# %% [markdown]
 # For denoising on our photograph, total variation leaves the picture blotchy, NLM and BM3D keep the outlines of the cup and the spoon, and ZS-N2N leaves fine grain everywhere.
 #
 # ### The leaderboard
@@ -332,7 +346,7 @@ check.failure_map(failure_map)
 # %% [markdown]
 # Your function (or the library's, as long as the check does not pass) draws the failure maps of all methods.
 
-# %%
+# %% tags=["report"]
 mapped = check.failure_map(failure_map).state == "passed"
 local_failure = failure_map if mapped else check.failure_map.reference
 WINDOW = 9
@@ -347,11 +361,14 @@ show(
     "method has the smaller error, orange where the control has",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["report"]
+# These failure maps belong to the first seed.
 # Purple means that the method is better than the control there, orange that it is worse, and white that both are equal.
+
+# %% [markdown]
 # For our photograph, BM3D is purple nearly everywhere, most at the rim of the cup and the spoon.
-# ZS-N2N has a mean score near that of the control, but its map is not white: it is better along outlines, and worse in smooth areas.
-# **Two methods with equal scores can fail in different places.**
+# ZS-N2N also has a better score than the control, but half of its map is orange: it is better along the outlines, and worse in the smooth areas, where its grain remains.
+# **A better score does not mean better everywhere.**
 #
 # The next figure is the experiment's control panel: any method against any other, for each seed.
 
@@ -360,9 +377,8 @@ show(
 def compare(name, against, number):
     s = seeds[number - 1]
     local = local_failure(errors[name, s], errors[against, s], WINDOW)
-    pictures = {t: runs[s][0][t] for t in (against, name)}
     label = f"error against {against} [dB]"
-    return beside_maps(pictures, {"failure map": local}, (-6, 6), label)
+    return beside_maps({name: runs[s][0][name]}, {"failure": local}, (-6, 6), label)
 
 
 compared = explore(
@@ -372,13 +388,13 @@ compared = explore(
         "against": Choice("Compared with", tuple(names), control),
         "number": Slider("Seed: first, second or third", 1, 3, 1, 1),
     },
-    "The results of {against} and of {name}, and the failure map: purple where {name} "
+    "The result of {name}, and its failure map against {against}: purple where {name} "
     "has the smaller error, orange where it has the larger error",
-    examples=[{"name": methods[-1], "against": control, "number": n} for n in (1, 2)],
+    examples=[{"name": methods[-1], "against": control, "number": 2}],
 )
 
 # %% [markdown]
-# Both rows show the same two methods with different seeds.
+# This is the map of the second seed; the last map of the figure above belongs to the first seed.
 # What is in the same place in both maps belongs to the photograph; what moves is chance.
 # Choose another 'Compared with', and the same result looks strong or weak: **a gain is always a gain over something.**
 
@@ -422,16 +438,15 @@ for name in methods:
     parts = "".join(f"{gain_in(name, part):+10.2f}" for part in both.values())
     print(f"{name:39}{parts}")
 show(
-    beside_maps(
-        {"photograph": photograph}, {"good matches": counts}, (0, 16), "good matches"
-    ),
-    alt=f"The photograph, {subject}, and a map of the number of good matches of each "
-    "patch, from 0 (dark) to 16 (bright)",
+    beside_maps({}, {"good matches": counts}, (0, 16), "number of good matches"),
+    alt="A map of the number of good matches of each patch of the photograph, from 0 "
+    "(dark) to 16 (bright)",
 )
 
 # %% [markdown]
 # Bright patches recur.
-# For our photograph, they are the smooth areas of the cup, the saucer and the table; the rim, the spoon and the grain of the wood are dark.
+# For our photograph, they are the smooth areas: parts of the saucer, the coffee, the shadow below the cup.
+# The rim of the cup recurs in part; the spoon and the grain of the wood hardly recur at all.
 # NLM and BM3D win in both parts, but they gain over a decibel more where patches recur: they average patches that are alike, and there are more of them.
 # ZS-N2N compares no patches, and it gains *less* there.
 # (The map uses the clean photograph; no method sees it.)
@@ -532,7 +547,7 @@ def intervals_figure(gains, said, xlabel):
     return figure
 
 
-# %%
+# %% tags=["report"]
 show(
     intervals_figure(
         {name: scores(name) - scores(control) for name in methods},
@@ -544,10 +559,23 @@ show(
     + ", ".join(f"{name} {word}" for name, word in verdicts.items()),
 )
 
-# %% [markdown]
+# %% [markdown] tags=["report"]
 # The circles are the differences of the three seeds; the diamond and the bar are their mean and its confidence interval.
+
+# %% tags=["report"]
+print(f"{'':39}{'score [dB]':>14}   minus control [dB]   verdict")
+for name in names:
+    mine, (mean, margin) = scores(name), interval(scores(name) - scores(control))
+    line = f"{name:39}{mine.mean():7.2f} ± {mine.std():4.2f}"
+    tested = f"{mean:+12.2f} ± {margin:4.2f}   {verdicts.get(name)}"
+    print(line + (tested if name in methods else f"{'control':>18}"))
+
+# %% [markdown] tags=["report"]
+# The first '±' is the standard deviation over the seeds, and the second is the margin of the confidence interval.
+
+# %% [markdown]
 # For our photograph, NLM and BM3D win: their bars are short and far from 0.
-# The bar of ZS-N2N is longer, because its network also starts from random weights.
+# The bar of ZS-N2N is longer: its network also starts from random weights.
 # If a bar crosses the line at 0, three seeds cannot tell.
 #
 # ### Who did the work
@@ -625,9 +653,9 @@ for number, (truth, trial, *fillings) in enumerate(holes("flower", 3), start=see
     columns = f"{decibels[0]:12.2f}{decibels[1]:10.2f}{sharp[0]:18.2f}{sharp[1]:10.2f}"
     print(f"{number:<8}{columns}")
 show(
-    {"given": trial.given, "smooth surface": fillings[0], "patches": fillings[1]},
-    alt="The dahlia with a black hole; with a blurred square in its place; and with "
-    "petals in its place, which are sharp but not the true ones",
+    {"smooth surface": fillings[0], "patches": fillings[1]},
+    alt="The dahlia with a blurred square; and with petals in the place of the square, "
+    "which are sharp but not the true ones",
     truth=truth,
     zoom=3,
 )
@@ -738,44 +766,7 @@ Limits (for which pictures and damages would you not claim this?):
 """
 
 # %% [markdown] tags=["report"]
-# ## Report
-#
-# The report collects the question, the prediction, the pictures, the table, the failure maps and the conclusion.
-
-# %% tags=["report"]
-import textwrap
-
-print(f"Question: {question}, on {subject}")
-print(f"Experiment: {side} x {side} pixels, budget {budget}, seeds {seeds}")
-print(f"Control: {control}\n")
-print(textwrap.fill(f"Prediction: {prediction or '(not written)'}", 88), "\n")
-print(f"{'':39}{'score [dB]':>14}   minus control [dB]   verdict")
-for name in names:
-    mine, (mean, margin) = scores(name), interval(scores(name) - scores(control))
-    line = f"{name:39}{mine.mean():7.2f} ± {mine.std():4.2f}"
-    tested = f"{mean:+12.2f} ± {margin:4.2f}   {verdicts.get(name)}"
-    print(line + (tested if name in methods else f"{'control':>18}"))
-
-# %% [markdown] tags=["report"]
-# The first '±' is the standard deviation over the seeds, and the second is the margin of the 95% confidence interval.
-
-# %% tags=["report"]
-show(
-    {"photograph": photograph, "given": trials[seed].given}
-    | {panels[name]: results[name] for name in names},
-    alt=f"Question: {question}. The photograph, {subject}; the given picture; and the "
-    f"results of {', '.join(names)}",
-    zoom=-(-256 // side),
-)
-show(
-    beside_maps({}, maps, (-6, 6), f"error against {control} [dB]"),
-    alt=f"Failure maps of {', '.join(maps)} against the control: purple where the "
-    "method has the smaller error, orange where the control has",
-)
-
-# %% [markdown] tags=["report"]
-# Pictures and maps belong to the first seed.
-# In the maps, purple means that the method is better than the control, and orange that it is worse.
+# ### Conclusion
 
 # %% tags=["report"]
 for line in conclusion.strip().splitlines():
@@ -784,7 +775,10 @@ for line in conclusion.strip().splitlines():
         print("    (not written)")
 
 # %% [markdown]
-# To hand the report in, write it as one page with its pictures inside:
+# ### Hand it in
+#
+# The report consists of the question, the prediction, the pictures, the failure maps, the verdicts and the conclusion.
+# This command runs the chapter, and writes the report as one page with its pictures inside:
 #
 # ```
 # dil-teach lesson 16 report.html --report --photograph holiday.jpg --question denoising \

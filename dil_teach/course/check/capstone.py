@@ -164,6 +164,7 @@ verdict = Exercise(
         _case(
             "Two small gains do not make up for a large loss.", [1, 1, -9], "undecided"
         ),
+        _case("Two large gains, and one small loss.", [3, 3, -0.1], "undecided"),
         _three(0.10, "undecided"),
         _three(0.23, "undecided"),
         _three(0.32, "undecided"),
