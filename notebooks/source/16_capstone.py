@@ -65,19 +65,21 @@ question = "denoising"
 
 # %%
 from dil_teach import load_image, photo, resize
+from dil_teach.image.convention import split_alpha
 from dil_teach.notebook import uploaded_image
 
 side = {"quick": 96, "standard": 128, "full": 192}[budget]
 ours = photo("coffee", size=side)
 chosen = uploaded_image(button.value, default=ours)
 if photograph_file:
-    chosen = load_image(photograph_file)
+    chosen, _transparency = split_alpha(load_image(photograph_file))
 short = min(chosen.shape[1:])  # the square in the middle, in RGB
 top, left = ((n - short) // 2 for n in chosen.shape[1:])
-square = chosen[:3, top : top + short, left : left + short]
+square = chosen[:, top : top + short, left : left + short]
 photograph = resize(square, size=(side, side)).clamp(0, 1).expand(3, -1, -1)
-own = question != "denoising" or not torch.equal(photograph, ours)
-subject = "your photograph" if own else "a cup of coffee on a saucer with a spoon"
+yours = not torch.equal(photograph, ours)
+subject = "your photograph" if yours else "a cup of coffee on a saucer with a spoon"
+own = yours or question != "denoising"  # the claims below are about the default
 
 # %% [markdown]
 # The chapter cuts out the square in the middle, and makes it small, so that each method takes seconds.
