@@ -208,7 +208,7 @@ prediction = ""  # two or three sentences
 #
 # ## The experiment: three seeds
 #
-# The next cell is the whole experiment.
+# The next two cells are the whole experiment: all methods, for three seeds.
 # A method may refuse a photograph, such as a grey one; then it is left out.
 
 # %%
