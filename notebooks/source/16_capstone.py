@@ -359,8 +359,8 @@ maps = {
 who = "Your" if mapped else "The library's"
 show(
     beside_maps({}, maps, (-6, 6), f"error against {control} [dB]"),
-    alt=f"{who} failure maps of {', '.join(maps)} against the control: purple where the "
-    "method has the smaller error, orange where the control has",
+    alt=f"{who} failure maps of {', '.join(maps)} against the control: purple where "
+    "the method has the smaller error, orange where the control has",
 )
 
 # %% [markdown] tags=["report"]
