@@ -39,6 +39,7 @@ from dil_teach.classical.inpainting import biharmonic
 from dil_teach.classical.retarget import bidirectional, patch_generation
 from dil_teach.classical.seams.seam_carving import carve
 from dil_teach.classical.super_resolution.glasner import super_resolve_by_recurrence
+from dil_teach.classical.telea import telea
 from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
 from dil_teach.deep.zssr.zssr import ZSSR, ZSSRSettings
@@ -121,6 +122,7 @@ def completion(photograph: Image, seed: int, budget: str) -> Trial:
     prior = partial(DeepImagePrior, given, masked(mask), settings)
     methods = {
         "biharmonic (control)": lambda: biharmonic(given, mask),
+        "Telea": lambda: telea(given, mask),
         "Wexler et al.": lambda: complete_image(given, mask).image,
         "Deep Image Prior": lambda: fit(prior()).result(),
     }

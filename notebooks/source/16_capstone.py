@@ -88,9 +88,9 @@ own = yours or question != "denoising"  # the claims below are about the default
 #
 # | `question` | chapter | what is done to the photograph | control | methods |
 # |---|---|---|---|---|
-# | `denoising` | 03, [13](13_deep_image_prior.ipynb) | white noise of 25 grey levels, which is known | total variation | NLM, BM3D, ZS-N2N |
+# | `denoising` | [03](03_denoising_with_patches.ipynb), [13](13_deep_image_prior.ipynb) | white noise of 25 grey levels, which is known | total variation | NLM, BM3D, ZS-N2N |
 # | `super-resolution` | 06, [09](09_zssr.ipynb) | a random Gaussian blur, which is known; half the size | back-projection | bicubic, Glasner et al., ZSSR |
-# | `completion` | 04, [13](13_deep_image_prior.ipynb) | a square hole at a random place | biharmonic interpolation | Wexler et al., Deep Image Prior |
+# | `completion` | [04](04_completion.ipynb), [13](13_deep_image_prior.ipynb) | a square hole at a random place | biharmonic interpolation | Telea, Wexler et al., Deep Image Prior |
 # | `dehazing` | [08](08_haze.ipynb), [15](15_double_dip_haze_watermark_video.ipynb) | haze that gets thicker upwards; random colour and density | dark channel | dark channel with the airlight of recurrence, recurrence |
 # | `deblurring` | [07](07_blur.ipynb) | a random camera shake, which is unknown | unsharp mask | blind deblurring, true kernel (oracle) |
 # | `retargeting` | [05](05_retargeting_with_patches.ipynb), [12](12_ingan.ipynb) | 60 to 75 percent of the width | plain resizing | seams, bidirectional similarity, GPNN |
@@ -627,7 +627,8 @@ def holes(name, count):
     truth = photo(name, size=96).expand(3, -1, -1)
     for number in range(seed, seed + count):
         trial = library.completion(truth, number, "quick")
-        smooth, patches = (run() for run in list(trial.methods.values())[:2])
+        two = ("biharmonic (control)", "Wexler et al.")
+        smooth, patches = (trial.methods[method]() for method in two)
         yield truth, trial, smooth, patches
 
 
