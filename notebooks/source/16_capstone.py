@@ -375,7 +375,7 @@ show(
 # The next figure is the experiment's control panel: any method against any other, for each seed.
 
 
-# %%
+# %% tags=["algorithm"]
 def compare(name, against, number):
     s = seeds[number - 1]
     local = local_failure(errors[name, s], errors[against, s], WINDOW)

@@ -3,8 +3,8 @@
 # ruff: noqa: F401
 
 from dil_teach.course.check.blur import error_ratio, update_kernel
-from dil_teach.course.check.completion import coherence_vote, efros_leung_step
 from dil_teach.course.check.capstone import failure_map, verdict
+from dil_teach.course.check.completion import coherence_vote, efros_leung_step
 from dil_teach.course.check.deep_image_prior import damage_loss, stopping_step
 from dil_teach.course.check.denoising_with_patches import (
     patch_weights,
