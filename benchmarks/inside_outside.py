@@ -4,19 +4,23 @@ ZSSR, Glasner et al. 2009, and Freedman and Fattal 2011.
     python benchmarks/inside_outside.py                      # all sections
     python benchmarks/inside_outside.py --sections ideal     # one section
     python benchmarks/inside_outside.py --pictures FOLDER    # for twins and fine_tuned
+    python benchmarks/inside_outside.py --only-patches --sections ideal
 
 Each section writes ``benchmarks/results/inside_outside_<section>.json``. All figures
 are the PSNR of luma in dB at twice the size, without a border of 8 pixels (Set5: 2).
 The ten photographs are those of ``unknown_kernels.py``. Set5 is read from the folder
 that ``DIL_TEACH_DATASETS`` names. FOLDER holds the training pictures of the external
 networks, as for ``data/train_external_sr.py``; we may not distribute them. Published
-weights of VDSR are compared if ``--vdsr`` names their file.
+weights of VDSR are compared if ``--vdsr`` names their file. With ``--only-patches``, no
+network runs: the two methods by patches are measured, and their columns are put into
+the rows of the existing record, which then names the commits of both measurements.
 """
 
 import dataclasses
+import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import mean
 
@@ -101,14 +105,20 @@ def by_patches(low: Image, size: tuple[int, int] | None = None) -> dict[str, Ima
     }
 
 
+def ideal_pairs() -> Iterator[tuple[dict, Image, Image, int]]:
+    """The keys of each row of :func:`ideal`, truth, given image, and PSNR's border."""
+    for name, truth, low in benchmark_pairs("Set5", 2):
+        yield {"pictures": "Set5", "image": name}, truth, low, 2
+    for name, truth in photographs().items():
+        truth = eight_bit(truth)
+        yield {"pictures": "photographs", "image": name}, truth, halved(truth), SHAVE
+
+
 def ideal(files: Files) -> list[dict]:
     """Bicubic downscaling, without noise: ZSSR `standard`, three seeds on Set5."""
     rows = []
-    pairs = [("Set5", *pair, 2, SEEDS) for pair in benchmark_pairs("Set5", 2)]
-    for name, truth in photographs().items():
-        truth = eight_bit(truth)
-        pairs.append(("photographs", name, truth, halved(truth), SHAVE, SEEDS[:1]))
-    for kind, name, truth, low, shave, seeds in pairs:
+    for keys, truth, low, shave in ideal_pairs():
+        seeds = SEEDS if keys["pictures"] == "Set5" else SEEDS[:1]
         interpolated = resize(low, 2)
         results = {
             "bicubic interpolation": interpolated,
@@ -118,7 +128,7 @@ def ideal(files: Files) -> list[dict]:
         if files.vdsr:
             published = load_external_network(files.vdsr)
             results["VDSR, published weights"] = super_resolve_with(published, low)
-        row = {"pictures": kind, "image": name} | score(results, truth, shave)
+        row = keys | score(results, truth, shave)
         of_seeds = [
             score({"": zssr(low, ZSSRSettings.standard(seed=s))}, truth, shave)[""]
             for s in seeds
@@ -128,6 +138,15 @@ def ideal(files: Files) -> list[dict]:
     return rows
 
 
+def poor_pairs() -> Iterator[tuple[dict, Image, Image]]:
+    """The keys of each row of :func:`poor_quality`, truth, and given image."""
+    for name, truth in [*photographs().items()][::2]:
+        truth = eight_bit(truth)
+        for seed in SEEDS:
+            for what, low in spoilt(halved(truth), seed).items():
+                yield {"image": name, "degradation": what, "seed": seed}, truth, low
+
+
 def poor_quality(files: Files) -> list[dict]:
     """Noise of sigma 10, speckle, and JPEG of quality 50, for five photographs.
 
@@ -135,27 +154,23 @@ def poor_quality(files: Files) -> list[dict]:
     of the image denoised by non-local means with the same estimate is the control.
     """
     rows = []
-    for name, truth in [*photographs().items()][::2]:
-        truth = eight_bit(truth)
-        for seed in SEEDS:
-            for what, low in spoilt(halved(truth), seed).items():
-                level = noise_level(low)
-                settings = ZSSRSettings(seed=seed, noise=level)
-                if what == "JPEG 50":  # the file states its quality
-                    settings = ZSSRSettings(seed=seed, jpeg_quality=50)
-                results = {
-                    "bicubic interpolation": resize(low, 2),
-                    "ZSSR, noise mode": zssr(low, settings),
-                }
-                if seed == 0:
-                    results |= by_patches(low) | outside(low)
-                    results["ZSSR, clean mode"] = zssr(low, ZSSRSettings())
-                    edsr = load_external_network("edsr")
-                    calm = denoised(low, level)
-                    results["EDSR+ of NLM"] = super_resolve_with(edsr, calm, 2, True)
-                row = {"image": name, "degradation": what, "seed": seed}
-                rows.append(row | {"noise": level} | score(results, truth))
-                print(rows[-1], flush=True)
+    for keys, truth, low in poor_pairs():
+        level, seed = noise_level(low), keys["seed"]
+        settings = ZSSRSettings(seed=seed, noise=level)
+        if keys["degradation"] == "JPEG 50":  # the file states its quality
+            settings = ZSSRSettings(seed=seed, jpeg_quality=50)
+        results = {
+            "bicubic interpolation": resize(low, 2),
+            "ZSSR, noise mode": zssr(low, settings),
+        }
+        if seed == 0:
+            results |= by_patches(low) | outside(low)
+            results["ZSSR, clean mode"] = zssr(low, ZSSRSettings())
+            edsr = load_external_network("edsr")
+            calm = denoised(low, level)
+            results["EDSR+ of NLM"] = super_resolve_with(edsr, calm, 2, True)
+        rows.append(keys | {"noise": level} | score(results, truth))
+        print(rows[-1], flush=True)
     return rows
 
 
@@ -218,12 +233,8 @@ def fine_tuned(files: Files) -> list[dict]:
     return rows
 
 
-def data_types(files: Files) -> list[dict]:
-    """Pictures that are no photographs of daily life, with bicubic downscaling.
-
-    EDSR+ and the methods by patches get three channels at a time; the PSNR is over all
-    channels, for the range of the picture.
-    """
+def data_pairs() -> Iterator[tuple[dict, Image, Image]]:
+    """The keys of each row of :func:`data_types`, truth, and given image."""
     views = [from_uint8(view) for view in data.stereo_motorcycle()[:2]]
     dark = middle(photo("hubble")) / 16  # rendered: an exposure of a 16th
     pictures = {
@@ -239,60 +250,81 @@ def data_types(files: Files) -> list[dict]:
     height = torch.from_numpy(elevation["elevation"].astype("float32"))[None]
     height = (height - height.min()) / (height.max() - height.min())
     pictures["elevation, 16 bits"] = (middle(height), 16)
-    rows = []
     for name, (truth, bits) in pictures.items():
         levels = 2**bits - 1
         low = (resize(truth, 0.5).clamp(0, 1) * levels).round() / levels
-        threes = low.split(3 if len(low) % 3 == 0 else 1)
+        yield {"picture": name, "channels": len(truth), "bits": bits}, truth, low
+
+
+def threes(image: Image) -> list[Image]:
+    """Three channels at a time, or one if their number is not a multiple of three."""
+    return list(image.split(3 if len(image) % 3 == 0 else 1))
+
+
+def patches_of_channels(low: Image) -> dict[str, Image]:
+    """:func:`by_patches`, three channels at a time."""
+    parts = [by_patches(part) for part in threes(low)]
+    return {what: torch.cat([part[what] for part in parts]) for what in parts[0]}
+
+
+def score_inside(results: dict[str, Image], truth: Image) -> dict:
+    """The PSNR over all channels in dB, for the range of the picture."""
+    span = float(truth.max() - truth.min())
+    inside = (..., slice(SHAVE, -SHAVE), slice(SHAVE, -SHAVE))
+    return {
+        what: round(psnr(x[inside] / span, truth[inside] / span), 2)
+        for what, x in results.items()
+    }
+
+
+def data_types(files: Files) -> list[dict]:
+    """Pictures that are no photographs of daily life, with bicubic downscaling.
+
+    EDSR+ and the methods by patches get three channels at a time; the PSNR is over all
+    channels, for the range of the picture.
+    """
+    rows = []
+    for keys, truth, low in data_pairs():
         edsr = load_external_network("edsr")
-        patches = [by_patches(part) for part in threes]
+        parts = [super_resolve_with(edsr, part, 2, True) for part in threes(low)]
         results = {
             "bicubic interpolation": resize(low, 2),
             "back-projection": back_project(resize(low, 2), low, "bicubic", 2),
-            "EDSR+": torch.cat([super_resolve_with(edsr, x, 2, True) for x in threes]),
+            "EDSR+": torch.cat(parts),
         }
-        results |= {what: torch.cat([p[what] for p in patches]) for what in patches[0]}
+        results |= patches_of_channels(low)
         results |= {
             f"ZSSR, seed {s}": zssr(low, ZSSRSettings.standard(seed=s)) for s in SEEDS
         }
-        span = float(truth.max() - truth.min())
-        inside = (..., slice(SHAVE, -SHAVE), slice(SHAVE, -SHAVE))
-        rows.append(
-            {"picture": name, "channels": len(truth), "bits": bits}
-            | {
-                what: round(psnr(x[inside] / span, truth[inside] / span), 2)
-                for what, x in results.items()
-            }
-        )
+        rows.append(keys | score_inside(results, truth))
         print(rows[-1], flush=True)
     return rows
 
 
-def shapes(files: Files) -> list[dict]:
-    """Other scales and aspect ratios, four photographs; EDSR+ is resized to fit."""
-    rows = []
+def shape_pairs() -> Iterator[tuple[dict, Image, Image]]:
+    """The keys of each row of :func:`shapes`, truth, and given image."""
     for scale in ((1.5, 1.5), (1.0, 2.0), (1.3, 1.8)):
         for name, truth in [*photographs().items()][::3]:
             size = tuple(
                 round(n / s) for n, s in zip(truth.shape[1:], scale, strict=True)
             )
             low = eight_bit(resize(truth, size=size).clamp(0, 1))
-            whole = truth.shape[1:]
-            edsr = super_resolve_with(load_external_network("edsr"), low, 2, True)
-            model = ZSSR(low, size=(whole[0], whole[1]))
-            rows.append(
-                {"scale": scale, "image": name}
-                | score(
-                    {
-                        "bicubic interpolation": resize(low, size=whole),
-                        "EDSR+ and bicubic": resize(edsr, size=whole),
-                        "ZSSR": fit(model).super_resolve(),
-                    }
-                    | by_patches(low, (whole[0], whole[1])),
-                    eight_bit(truth),
-                )
-            )
-            print(rows[-1], flush=True)
+            yield {"scale": scale, "image": name}, eight_bit(truth), low
+
+
+def shapes(files: Files) -> list[dict]:
+    """Other scales and aspect ratios, four photographs; EDSR+ is resized to fit."""
+    rows = []
+    for keys, truth, low in shape_pairs():
+        size = truth.shape[1], truth.shape[2]
+        edsr = super_resolve_with(load_external_network("edsr"), low, 2, True)
+        results = {
+            "bicubic interpolation": resize(low, size=size),
+            "EDSR+ and bicubic": resize(edsr, size=size),
+            "ZSSR": fit(ZSSR(low, size=size)).super_resolve(),
+        }
+        rows.append(keys | score(results | by_patches(low, size), truth))
+        print(rows[-1], flush=True)
     return rows
 
 
@@ -371,15 +403,62 @@ SECTIONS: dict[str, Callable[[Files], list[dict]]] = {
 }
 
 
-def main(files: Files = Files(), sections: tuple[str, ...] = tuple(SECTIONS)) -> None:
+def patch_columns(section: str) -> Iterator[tuple[dict, dict]]:
+    """The keys of a row, and the PSNR of the methods by patches."""
+    if section == "ideal":
+        for keys, truth, low, shave in ideal_pairs():
+            yield keys, score(by_patches(low), truth, shave)
+    elif section == "poor_quality":
+        for keys, truth, low in poor_pairs():
+            if keys["seed"] == 0:
+                yield keys, score(by_patches(low), truth)
+    elif section == "data_types":
+        for keys, truth, low in data_pairs():
+            yield keys, score_inside(patches_of_channels(low), truth)
+    elif section == "shapes":
+        for keys, truth, low in shape_pairs():
+            size = truth.shape[1], truth.shape[2]
+            yield keys, score(by_patches(low, size), truth)
+    else:
+        raise ValueError(f"sections: {section} does not measure methods by patches")
+
+
+def add_patch_columns(section: str, commit: str) -> None:
+    """Put the columns of the methods by patches into the rows of a record."""
+    before = json.loads((record.RESULTS / f"inside_outside_{section}.json").read_text())
+    rows = before["rows"]
+    for keys, columns in patch_columns(section):
+        keys = json.loads(json.dumps(keys))  # a scale is a list in a record
+        (row,) = (r for r in rows if {key: r.get(key) for key in keys} == keys)
+        row |= columns
+        print(keys | columns, flush=True)
+    added = {
+        "Glasner and Freedman-Fattal": commit,
+        "all other methods": before["commit"],
+    }
+    write(section, rows, before["commit"], commits=added)
+
+
+def write(section: str, rows: list[dict], commit: str, **more: dict) -> None:
+    """Write the record of a section, with the mean of each column."""
+    kind = [key for key in rows[0] if isinstance(rows[0][key], float)]
+    means = {key: mean(r[key] for r in rows if key in r) for key in kind}
+    record.write(f"inside_outside_{section}", rows, commit, mean=means, **more)
+
+
+def main(
+    files: Files = Files(),
+    sections: tuple[str, ...] = tuple(SECTIONS),
+    only_patches: bool = False,
+) -> None:
     """Measure section by section; each writes its record at once."""
     torch.set_num_threads(1)
     for section in sections:
         commit = record.commit_of_code("benchmarks/inside_outside.py")
-        rows = SECTIONS[section](files)
-        kind = [key for key in rows[0] if isinstance(rows[0][key], float)]
-        means = {key: mean(r[key] for r in rows if key in r) for key in kind}
-        record.write(f"inside_outside_{section}", rows, commit, mean=means)
+        if only_patches:
+            add_patch_columns(section, commit)
+        else:
+            write(section, SECTIONS[section](files), commit)
 
 
 if __name__ == "__main__":
