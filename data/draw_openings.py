@@ -1,6 +1,6 @@
-"""Draw the pictures that open chapters 02, 07, 08, 10 and 11: results of longer runs.
+"""Draw the pictures that open chapters 02, 06, 07, 08, 10 and 11.
 
-    python data/draw_openings.py statistics blur haze outside kernelgan
+    python data/draw_openings.py statistics fractals blur haze outside kernelgan
 
 Each chapter first shows a result at the size of the papers' pictures, and then runs the
 same method on a small picture. This script makes the first kind, on one CPU thread,
@@ -19,6 +19,7 @@ import scene_layers
 import torch
 import torch.nn.functional as F
 import tyro
+from fractal_opening import fractals
 from matplotlib.cbook import get_sample_data
 from opening_files import (
     MEASURE,
@@ -263,6 +264,7 @@ def kernelgan() -> None:
 
 CHAPTERS = {
     "statistics": statistics,
+    "fractals": fractals,
     "blur": blur,
     "haze": haze,
     "outside": outside,
@@ -272,7 +274,10 @@ CHAPTERS = {
 
 def main(
     chapters: tyro.conf.Positional[
-        tuple[Literal["statistics", "blur", "haze", "outside", "kernelgan"], ...]
+        tuple[
+            Literal["statistics", "fractals", "blur", "haze", "outside", "kernelgan"],
+            ...,
+        ]
     ],
 ) -> None:
     """Draw the openings of these chapters."""

@@ -411,7 +411,7 @@ check_claims(claims, own)  # the claims may not hold for your own photograph
 # | [03 denoising with patches](03_denoising_with_patches.ipynb) | how far do recurring patches carry? | ready |
 # | [04 completion](04_completion.ipynb) | can an image fill its own hole? | ready |
 # | [05 retargeting with patches](05_retargeting_with_patches.ipynb) | what makes two images alike? | ready |
-# | 06 fractals and classical super-resolution | is an image its own codebook? | planned |
+# | [06 fractals and classical super-resolution](06_fractals_and_classical_sr.ipynb) | is an image its own codebook? | ready |
 # | [07 blur](07_blur.ipynb) | which kernel made this image? | ready |
 # | [08 haze](08_haze.ipynb) | what does fog do to recurrence? | ready |
 # | [09 ZSSR](09_zssr.ipynb) | can a network learn from one image alone? | ready |

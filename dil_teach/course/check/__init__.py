@@ -13,6 +13,10 @@ from dil_teach.course.check.denoising_with_patches import (
 )
 from dil_teach.course.check.double_dip_layers import compose, exclusion, solve_mixtures
 from dil_teach.course.check.engine import Verdict
+from dil_teach.course.check.fractals_and_classical_sr import (
+    back_projection_step,
+    contractive_map,
+)
 from dil_teach.course.check.haze import airlight_from_pair, airlight_of_votes
 from dil_teach.course.check.haze_watermark_video import flicker, front_layer, haze
 from dil_teach.course.check.ingan import invert, multi_scale_loss
