@@ -252,30 +252,33 @@ def prediction(given: Pictures) -> list[dict]:
             patches_at(query.low, query.low_places), pairs.low, MATCHES
         )
         found = pairs.high[near.row.flatten()].view(*near.row.shape, -1)
-        inside, spread = predict_parent(near.distance, found)
+        inside, inside_spread = predict_parent(near.distance, found)
         mine = [(k[1], *o) for k, o in zip(kept, outside, strict=True) if k[0] is query]
         for number, name in enumerate(GRADIENT_NAMES):
             chosen = query.low_bins == number
             if not chosen.any():
                 continue
             counts = sorted({n for n, _, _ in mine})
-
-            def each(n: int, what: Callable) -> list[float]:
-                return [what(p, s) for m, p, s in mine if m == n]  # noqa: B023
-
-            def error(guess: Tensor, _: Tensor | None = None) -> float:
-                return rms((guess - truth)[chosen].square())  # noqa: B023
-
-            errors = [each(n, error) for n in counts]
-            spreads = [each(n, lambda _, s: rms(s[chosen])) for n in counts]  # noqa: B023
+            right = truth[chosen]
+            errors = [
+                [
+                    rms((guess[chosen] - right).square())
+                    for m, guess, _ in mine
+                    if m == n
+                ]
+                for n in counts
+            ]
+            spreads = [
+                [rms(spread[chosen]) for m, _, spread in mine if m == n] for n in counts
+            ]
             rows.append(
                 {
                     "image": query.name,
                     "gradient": name,
                     "patches": int(chosen.sum()),
-                    "bicubic, error": error(smooth),
-                    "internal, error": error(inside),
-                    "internal, spread": rms(spread[chosen]),
+                    "bicubic, error": rms((smooth[chosen] - right).square()),
+                    "internal, error": rms((inside[chosen] - right).square()),
+                    "internal, spread": rms(inside_spread[chosen]),
                     "pictures": counts,
                     "external, error": [mean(x) for x in errors],
                     "external, error, least": [min(x) for x in errors],
