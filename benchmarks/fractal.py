@@ -66,10 +66,10 @@ def remember_searches() -> None:
     """Search each set of blocks once: the best domains do not depend on the quality."""
     search, known = quadtree.best_domains, {}
 
-    def remembered(blocks, half):
+    def remembered(blocks, corner, half):
         key = blocks.shape, blocks.numpy().tobytes()
         if key not in known:
-            known[key] = search(blocks, half)
+            known[key] = search(blocks, corner, half)
         return known[key]
 
     quadtree.best_domains = remembered

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +32,20 @@ DARK = 1e-3
 """A domain whose norm without the mean is at most this, in grey levels, is flat."""
 
 
+class Reach(NamedTuple):
+    """A set of domains for each range block. Addresses in a small set need few bits."""
+
+    width: int
+    """The set is a square of domains around the range block, with this number of
+    domains along a side, or all that the image has."""
+    isometries: int
+    """8, or 1 for domains that are not transformed."""
+
+
+REACHES = (Reach(4, 1), Reach(16, 8), Reach(MOST_DOMAINS, 8))
+"""The sets that each range block chooses from."""
+
+
 @dataclass(frozen=True)
 class BestDomains:
     """The best domain d of every range block r, both without their means."""
@@ -39,8 +54,6 @@ class BestDomains:
     """Index in the grid of :func:`domain_grid`, in reading order."""
     isometry: Int[Tensor, "n"]
     """The isometry of the domain: 0 to 7."""
-    contrast: Float[Tensor, "n"]
-    """<r, d> / |d|^2, at most ``MOST_CONTRAST`` in size."""
     product: Float[Tensor, "n"]
     """<r, d>."""
     energy: Float[Tensor, "n"]
@@ -49,8 +62,10 @@ class BestDomains:
     """Mean of the domain, in grey levels."""
 
 
-def best_domains(blocks: Float[Tensor, "n side side"], half: Plane) -> BestDomains:
-    """Find the domain, isometry and contrast with the smallest squared error.
+def best_domains(
+    blocks: Float[Tensor, "n side side"], corner: Int[Tensor, "n 2"], half: Plane
+) -> list[BestDomains]:
+    """Find the domain and isometry with the smallest squared error, for each reach.
 
     Let r be a range block and d a domain, both without their means, and u the unit
     vector of d. The best contrast leaves the error |r|^2 - <r, u>^2. So the best domain
@@ -63,43 +78,102 @@ def best_domains(blocks: Float[Tensor, "n side side"], half: Plane) -> BestDomai
     ----------
     blocks : Float[Tensor, "n side side"]
         The range blocks.
+    corner : Int[Tensor, "n 2"]
+        Row and column of the top left pixel of each block.
     half : Float[Tensor, "h w"]
         The image averaged down by two, in which the domains have the size of a block.
+
+    Returns
+    -------
+    list of BestDomains
+        For each of ``REACHES``.
     """
     side = blocks.shape[-1]
-    step = domain_grid(half.shape, side)[0]
-    domains = extract_patches(half[None], side, step)
+    domains = extract_patches(half[None], side, domain_grid(half.shape, side)[0])
     means = domains.mean(1)
     domains = domains - means[:, None]
     norms = domains.norm(dim=1)
     units = torch.where(norms > DARK, 1 / norms, 0)[:, None] * domains
     most = MOST_CONTRAST * norms
     ranges = blocks - blocks.mean((1, 2), keepdim=True)
-    gain = ranges.new_full((len(ranges),), -1)  # what the best map so far explains
-    domain, isometry = torch.zeros(2, len(ranges), dtype=torch.long)
+    gain = ranges.new_full((len(REACHES), len(ranges)), -1)  # what the best explains
+    domain, isometry = torch.zeros(2, *gain.shape, dtype=torch.long)
     size = max(SCORES // len(domains), 1)
-    for number in range(8):
-        turned = apply_isometry(ranges, INVERSE[number]).flatten(1)
-        for first in range(0, len(ranges), size):
-            rows = slice(first, first + size)
-            products = (turned[rows] @ units.T).abs_()
+    for first in range(0, len(ranges), size):
+        part = slice(first, first + size)
+        within = [squares(corner[part], side, half.shape, r) for r in REACHES]
+        index = [None if s.count == len(domains) else s.domains() for s in within]
+        for number in range(8):
+            turned = apply_isometry(ranges[part], INVERSE[number]).flatten(1)
+            products = (turned @ units.T).abs_()
             used = torch.minimum(products, most)
             gains = products.mul_(2).sub_(used).mul_(used)
-            where = torch.from_numpy(gains.numpy().argmax(1))  # faster than torch's
-            found = gains.gather(1, where[:, None])[:, 0]
-            better = found > gain[rows]
-            gain[rows] = torch.where(better, found, gain[rows])
-            domain[rows] = torch.where(better, where, domain[rows])
-            isometry[rows] = torch.where(better, number, isometry[rows])
-    chosen = domains[domain].view_as(ranges)
-    for number in range(8):
-        at = isometry == number
-        chosen[at] = apply_isometry(chosen[at], number)
-    product = (ranges * chosen).sum((1, 2))
-    energy = norms[domain].square()
-    contrast = product / energy.clamp_min(DARK**2)
-    contrast = contrast.clamp(-MOST_CONTRAST, MOST_CONTRAST)
-    return BestDomains(domain, isometry, contrast, product, energy, means[domain])
+            for which, square in enumerate(within):
+                if number >= REACHES[which].isometries:
+                    continue
+                some = gains if index[which] is None else gains.gather(1, index[which])
+                where = torch.from_numpy(some.numpy().argmax(1))  # faster than torch's
+                found = some.gather(1, where[:, None])[:, 0]
+                place = square.domain(where)
+                better = found > gain[which, part]
+                for kept, new in ((gain, found), (domain, place), (isometry, number)):
+                    kept[which, part] = torch.where(better, new, kept[which, part])
+    best = []
+    for place, turn in zip(domain, isometry, strict=True):
+        chosen = domains[place].view_as(ranges)
+        for number in range(8):
+            chosen[turn == number] = apply_isometry(chosen[turn == number], number)
+        product = (ranges * chosen).sum((1, 2))
+        best.append(BestDomains(place, turn, product, norms[place] ** 2, means[place]))
+    return best
+
+
+@dataclass(frozen=True)
+class Squares:
+    """A square of domains around each of n range blocks, cut to the grid of domains."""
+
+    first: Int[Tensor, "n"]
+    """Index of the top left domain in the grid."""
+    height: int
+    width: int
+    columns: int
+    """Number of columns of the whole grid."""
+
+    @property
+    def count(self) -> int:
+        """Number of domains."""
+        return self.height * self.width
+
+    def domain(self, place: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
+        """The index in the grid of a place in the square, in reading order."""
+        return self.first + place // self.width * self.columns + place % self.width
+
+    def domains(self) -> Int[Tensor, "n count"]:
+        """The indices in the grid of all domains of a square, in reading order."""
+        row, column = torch.arange(self.height), torch.arange(self.width)
+        return self.first[:, None] + (row[:, None] * self.columns + column).flatten()
+
+    def place(self, domain: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
+        """The place of a domain in the square."""
+        row = domain // self.columns - self.first // self.columns
+        column = domain % self.columns - self.first % self.columns
+        return row * self.width + column
+
+
+def squares(
+    corner: Int[Tensor, "n 2"], side: int, half_size: Sequence[int], reach: Reach
+) -> Squares:
+    """The domains within a reach.
+
+    The domain in the middle of a square has the same centre as the range block. At the
+    border of the image, the square is moved inwards.
+    """
+    step, rows, columns = domain_grid(half_size, side)
+    height, width = min(reach.width, rows), min(reach.width, columns)
+    middle = torch.div(corner // 2 - side // 4, step, rounding_mode="floor")
+    top, left = (middle - reach.width // 2).unbind(1)
+    first = top.clamp(0, rows - height) * columns + left.clamp(0, columns - width)
+    return Squares(first, height, width, columns)
 
 
 def domain_grid(half_size: Sequence[int], side: int) -> tuple[int, int, int]:

@@ -15,8 +15,10 @@ image little.
 
 Departures: the range blocks form a quadtree (Fisher, "Fractal image compression", 1995)
 with the best trade of squared error against bits, where Jacquin splits a block if its
-error is above a threshold; domains are not classified, because one matrix product
-compares them all; colour is coded as in JPEG: luma, and chroma at half the resolution.
+error is above a threshold; each range block chooses a domain in its neighbourhood, with
+a short address, or anywhere in the image; domains are not classified, because one matrix
+product compares them all; the file has the means of the range blocks in place of the
+brightness; colour is coded as in JPEG: luma, and chroma at half the resolution.
 """
 
 from collections.abc import Sequence
@@ -34,7 +36,8 @@ from dil_teach.classical.fractal.domains import (
     domain_grid,
     halved,
 )
-from dil_teach.classical.fractal.quadtree import BRIGHTNESS_STEP, Level, encode_plane
+from dil_teach.classical.fractal.means import best_means, brightness, mosaic
+from dil_teach.classical.fractal.quadtree import Level, encode_plane
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.resize import resize
 
@@ -129,7 +132,8 @@ def fractal_encode(
     channels = []
     for plane in _to_planes(image):
         padded = _pad(plane, padded_size(plane.shape, settings.sides))
-        channels.append(encode_plane(padded, settings.sides, price))
+        levels = encode_plane(padded, settings.sides, price)
+        channels.append(best_means(levels, padded))
     return FractalCode((height, width), settings.sides, tuple(channels))
 
 
@@ -149,7 +153,7 @@ def fractal_decode(
         of a higher resolution: the fractal zoom. Averaged down by ``scale``, it is the
         image that is decoded at its own size.
     start : Image, optional
-        The image to start from, of any size; by default mid-grey. The result does not
+        The image to start from, of any size; by default the mosaic of the means. The result does not
         depend on it, up to a rounding error below one grey level.
 
     Returns
@@ -185,12 +189,14 @@ def _fixed_point(
     """Iterate image -> contrast * image, averaged down, at the source + brightness."""
     height, width = size[0] * scale, size[1] * scale
     _check_size((height, width))
-    source, contrast, brightness = _pixel_maps(levels, size, scale)
-    image = torch.full((height, width), 127.5)
-    if start is not None:
+    means = mosaic(levels, size)
+    source, contrast, offset = _pixel_maps(levels, means, scale)
+    if start is None:
+        image = means.repeat_interleave(scale, 0).repeat_interleave(scale, 1)
+    else:
         image = resize(start[None], size=(height, width))[0]
     for _ in range(MOST_ITERATIONS):
-        new = halved(image).flatten()[source].mul_(contrast).add_(brightness)
+        new = halved(image).flatten()[source].mul_(contrast).add_(offset)
         change = (new - image).abs_().max()
         image = new
         if change <= TOLERANCE:
@@ -199,19 +205,21 @@ def _fixed_point(
 
 
 def _pixel_maps(
-    levels: Sequence[Level], size: tuple[int, int], scale: int
+    levels: Sequence[Level], means: Plane, scale: int
 ) -> tuple[Int[Tensor, "h w"], Float[Tensor, "h w"], Float[Tensor, "h w"]]:
     """The contrast, the brightness and the source of each pixel.
 
     The source is an index of the halved image, row by row. All positions and sides
-    are ``scale`` times those of the coded image.
+    are ``scale`` times those of the coded image. ``means`` is the mosaic of the levels.
     """
-    height, width = size[0] * scale, size[1] * scale
+    height, width = means.shape[0] * scale, means.shape[1] * scale
     source = torch.zeros(height, width, dtype=torch.long)
-    contrast, brightness = torch.zeros(2, height, width)
+    contrast, offset = torch.zeros(2, height, width)
     for level in levels:
         side = level.side * scale
-        step, _, columns = domain_grid((size[0] // 2, size[1] // 2), level.side)
+        step, _, columns = domain_grid(
+            (height // scale // 2, width // scale // 2), level.side
+        )
         top = scale * step * (level.domain // columns)
         left = scale * step * (level.domain % columns)
         inside = torch.arange(side * side).view(1, side, side)
@@ -225,10 +233,9 @@ def _pixel_maps(
         across = corner[:, 1, None, None] + along
         source[rows, across] = found
         factor = CONTRAST_STEP * level.contrast.float()
-        contrast[rows, across] = factor[:, None, None].expand(-1, side, side)
-        offset = BRIGHTNESS_STEP * level.brightness.float()
-        brightness[rows, across] = offset[:, None, None].expand(-1, side, side)
-    return source, contrast, brightness
+        contrast[rows, across] = factor[:, None, None]
+        offset[rows, across] = brightness(level, means)[:, None, None]
+    return source, contrast, offset
 
 
 def padded_size(size: Sequence[int], sides: Sequence[int]) -> tuple[int, int]:
