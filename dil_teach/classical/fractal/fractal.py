@@ -15,10 +15,10 @@ image little.
 
 Departures: the range blocks form a quadtree (Fisher, "Fractal image compression", 1995)
 with the best trade of squared error against bits, where Jacquin splits a block if its
-error is above a threshold; each range block chooses a domain in its neighbourhood, with
-a short address, or anywhere in the image; domains are not classified, because one matrix
-product compares them all; the file has the means of the range blocks in place of the
-brightness; colour is coded as in JPEG: luma, and chroma at half the resolution.
+error is above a threshold. Each range block chooses a domain of its neighbourhood, with
+a short address, or any domain of the image. Domains are not classified, because one
+matrix product compares them all. The file has the mean of each range block in place of
+the brightness. Colour is coded as in JPEG: luma, and chroma at half the resolution.
 """
 
 from collections.abc import Sequence
@@ -106,9 +106,11 @@ def fractal_encode(
 ) -> FractalCode:
     """Find the maps of all range blocks.
 
-    The search is exact: of all domains, isometries and contrasts, each block gets those
-    with the smallest squared error before rounding. A ValueError is raised if the image
-    does not follow the convention, or is too large for the file format.
+    The search is exact: of all domains and isometries of a neighbourhood or of the
+    image, the candidate is the one with the smallest squared error. The candidates, the
+    contrasts and the splits are then chosen together for the smallest squared error +
+    price * bits, with the bits that each value needs in the file. A ValueError is raised
+    if the image does not follow the convention, or is too large for the file format.
 
     Parameters
     ----------
@@ -153,8 +155,8 @@ def fractal_decode(
         of a higher resolution: the fractal zoom. Averaged down by ``scale``, it is the
         image that is decoded at its own size.
     start : Image, optional
-        The image to start from, of any size; by default the mosaic of the means. The result does not
-        depend on it, up to a rounding error below one grey level.
+        The image to start from, of any size; by default the means of the range blocks.
+        The result does not depend on it, up to a rounding error below one grey level.
 
     Returns
     -------

@@ -3,10 +3,11 @@
 The mean of a range block is easy to predict from the blocks around it, so it needs
 fewer bits than the brightness: mean of the range - contrast * mean of the domain. The
 means of all range blocks make a mosaic, and the mean of a domain in this mosaic is
-almost its mean in the image. A file with means is due to Oien and Lepsoy, "Fractal-based
-image coding with fast decoder convergence", Signal Processing 1994; they subtract the
-mean of the domain in every iteration of the decoder. With a mosaic, the brightness is
-fixed before the iteration, so that the maps are contractions in the maximum norm.
+almost its mean in the image. Means in the file are due to Oien and Lepsoy,
+"Fractal-based image coding with fast decoder convergence", Signal Processing 1994; they
+subtract the mean of the domain in every iteration of the decoder. With the mosaic, the
+brightness is known before the iteration, so the maps remain contractions in the maximum
+norm.
 """
 
 from collections.abc import Sequence
