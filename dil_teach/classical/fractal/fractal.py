@@ -109,8 +109,8 @@ def fractal_encode(
     The search is exact: of all domains and isometries of a neighbourhood or of the
     image, the candidate is the one with the smallest squared error. The candidates, the
     contrasts and the splits are then chosen together for the smallest squared error +
-    price * bits, with the bits that each value needs in the file. A ValueError is raised
-    if the image does not follow the convention, or is too large for the file format.
+    price * bits, with the bits that each value needs in the file. A ValueError is
+    raised if the image does not follow the convention, or is too large for the format.
 
     Parameters
     ----------
