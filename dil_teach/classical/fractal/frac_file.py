@@ -106,8 +106,9 @@ def code_of(content: bytes, name: str = "content") -> FractalCode:
         raise _damaged(name)
     if not 1 <= levels == len(sides):
         raise _damaged(name)
-    coder, channels = Decoder(stream), []
+    channels = []
     try:
+        coder = Decoder(stream)
         for shrink in (1, 2, 2)[:count]:
             size = padded_size(_shrunk((height, width), shrink), sides)
             channels.append(code_levels(coder, size, sides))

@@ -69,7 +69,7 @@ def code_levels(
             contrast = symbol - 15 + (symbol >= 15)
             turn = coder.symbol(turn, model.isometry[reach - 1])
             place = coder.uniform(place, within[depth][reach - 1].count)
-        row, column = starts[depth][number]
+        row, column = starts[depth][number].tolist()
         wide = sides[depth] // cell
         guess, edge = predict_mean(seen, row, column, wide)
         guess = round(guess / model.step) - model.most
