@@ -111,7 +111,8 @@ def best_domains(
             for which, square in enumerate(within):
                 if number >= REACHES[which].isometries:
                     continue
-                some = gains if index[which] is None else gains.gather(1, index[which])
+                near = index[which]
+                some = gains if near is None else gains.gather(1, near)
                 where = torch.from_numpy(some.numpy().argmax(1))  # faster than torch's
                 found = some.gather(1, where[:, None])[:, 0]
                 place = square.domain(where)

@@ -38,9 +38,9 @@ def brightness(level: Level, means: Plane) -> Float[Tensor, "ranges"]:
     return level.step * level.mean - _contrast(level) * domain_means(level, means)
 
 
-def mosaic(levels: Sequence[Level], size: tuple[int, int]) -> Plane:
+def mosaic(levels: Sequence[Level], size: Sequence[int]) -> Plane:
     """The image in which each pixel has the mean of its range block."""
-    plane = torch.zeros(size)
+    plane = torch.zeros(*size)
     for level in levels:
         corner = level.corner[~level.split]
         inside = torch.arange(level.side)
@@ -57,7 +57,7 @@ def best_means(levels: Sequence[Level], plane: Plane) -> tuple[Level, ...]:
     block makes up for the difference. This changes the mosaic, but less each time.
     """
     for _ in range(PASSES):
-        seen, found = mosaic(levels, tuple(plane.shape)), []
+        seen, found = mosaic(levels, plane.shape), []
         for level in levels:
             row, column = (level.corner[~level.split] // level.side).unbind(1)
             mean = F.avg_pool2d(plane[None], level.side)[0][row, column]

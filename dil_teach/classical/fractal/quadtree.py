@@ -163,7 +163,8 @@ def _cheapest_maps(search: _Search, bits: _Bits, price: float) -> _Fit:
     least, reach = torch.stack(cost).min(0)
     chosen = torch.stack(maps)[reach, :, torch.arange(len(reach))]
     total = least + rounded + price * MEAN_BITS
-    return _Fit(step, mean.long(), reach, *chosen.unbind(1), total)
+    contrast, isometry, domain = chosen.unbind(1)
+    return _Fit(step, mean.long(), reach, contrast, isometry, domain, total)
 
 
 def mean_step(side: int, price: float) -> int:
@@ -197,7 +198,7 @@ def prune(
     return splits[::-1]
 
 
-def grid_corners(size: tuple[int, int], side: int) -> Int[Tensor, "blocks 2"]:
+def grid_corners(size: Sequence[int], side: int) -> Int[Tensor, "blocks 2"]:
     """Rows and columns of the top left pixels of all blocks, in reading order."""
     rows, columns = torch.arange(0, size[0], side), torch.arange(0, size[1], side)
     return torch.cartesian_prod(rows, columns)
