@@ -63,6 +63,7 @@ def best_means(levels: Sequence[Level], plane: Plane) -> tuple[Level, ...]:
             mean = F.avg_pool2d(plane[None], level.side)[0][row, column]
             error = domain_means(level, seen) - domain_means(level, plane)
             mean = mean + _contrast(level) * error
+            mean = mean.clamp(plane.min(), plane.max())  # so that a file can hold it
             found.append(replace(level, mean=(mean / level.step).round().long()))
         levels = found
     return tuple(levels)
