@@ -16,14 +16,14 @@ Plane = Float[Tensor, "_h _w"]
 """One channel, in grey levels from 0 to 255."""
 
 CONTRAST_STEP = 1 / 16
-"""Distance of two values of contrast. On camera, china and flower (0.8 bits per pixel),
-steps of 1/8 lost 0.2 dB and steps of 1/32 gained nothing."""
+"""Distance of two values of contrast. On camera, china and flower (0.8 bits per pixel,
+version 1 of the file format), steps of 1/8 lost 0.2 dB and 1/32 gained nothing."""
 MOST_CONTRAST = 15 / 16
 """Largest |contrast|: below 1, so that the maps are contractions."""
 MOST_DOMAINS = 2**14
 """Maximum number of domains of one side: all of them for 256 x 256 pixels. With every
 second position along rows and columns, camera, china and flower lost 0.6 dB at 0.8 bits
-per pixel."""
+per pixel (version 1 of the file format)."""
 INVERSE = (0, 3, 2, 1, 4, 5, 6, 7)
 """The isometry that undoes each isometry."""
 SCORES = 4_000_000
@@ -43,7 +43,8 @@ class Reach(NamedTuple):
 
 
 REACHES = (Reach(4, 1), Reach(16, 8), Reach(MOST_DOMAINS, 8))
-"""The sets that each range block chooses from."""
+"""The sets that each range block chooses from. With the last set alone, astronaut,
+chelsea, coffee and camera lost 0.3 dB at 0.43 bits per pixel."""
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,8 @@ class FractalSettings:
     quality: int = 50
     """From 0 (small file) to 100. A bit is worth ``2000 * 10**(-quality / 25)`` squared
     grey levels, so 25 more make errors ten times as expensive. At 50, the
-    files of 13 grey photographs of 256 x 256 pixels have 0.14 to 1.7 bits per pixel,
-    with a median of 0.8 (benchmarks/fractal.py)."""
+    files of 13 grey photographs of 256 x 256 pixels have 0.08 to 1.7 bits per pixel,
+    with a median of 0.7 (benchmarks/fractal.py)."""
     sides: tuple[int, ...] = (16, 8, 4)
     """Sides of the range blocks in pixels, each half the one before. Blocks of 32
     pixels changed the PSNR of astronaut, chelsea and coffee by less than 0.01 dB at 0.8
@@ -116,8 +116,8 @@ def fractal_encode(
     ----------
     image : Image
         Float[Tensor, "c h w"] in [0, 1], grey or RGB, of any size; it is padded with
-        its border pixels. A grey image of 256 x 256 pixels takes 2 to 3 CPU seconds and
-        130 MB. The time grows in proportion to the number of pixels, because the
+        its border pixels. A grey image of 256 x 256 pixels takes 3 CPU seconds and
+        100 MB. The time grows in proportion to the number of pixels, because the
         domains of larger images lie on a coarser grid.
     settings : FractalSettings
         The quality, and the sides of the range blocks.
