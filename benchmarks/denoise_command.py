@@ -1,6 +1,6 @@
-"""Measure ``dil-teach denoise`` with the budget ``quick``: all methods, three sizes.
+"""Measure ``dil-teach denoise`` with the budget ``quick``: all methods, two sizes.
 
-    python benchmarks/denoise_command.py              # all: about an hour
+    python benchmarks/denoise_command.py              # all: about ten minutes
     python benchmarks/denoise_command.py --sizes 128  # one size
 
 Writes ``benchmarks/results/denoise_command.json``. The noise is white, with 25 grey

@@ -39,13 +39,16 @@ def denoise(
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
             transparent .jpg, .bmp.
-        method: Two methods train a network. dip (Deep Image Prior) fits the picture
-            before it fits the noise. zs-n2n (Zero-Shot Noise2Noise) predicts one half
-            of the pixels from the other half; it is faster than dip. Three methods have
-            no network, and also accept large photographs. nlm (non-local means)
-            averages pixels with similar patches. bm3d filters stacks of similar blocks.
-            ksvd writes each patch as a sum of few atoms of a dictionary that it learns.
-            All methods except dip need independent noise at each pixel.
+        method: For independent noise, use bm3d: on photographs of 128 and 256 pixels, it
+            was the best of the five methods, and it needs seconds. bm3d filters stacks
+            of similar blocks. nlm (non-local means) averages pixels with similar
+            patches; it is the fastest. ksvd writes each patch as a sum of few atoms of
+            a dictionary that it learns. These three methods have no network, and also
+            accept large photographs. Two methods train a network. zs-n2n (Zero-Shot
+            Noise2Noise) predicts one half of the pixels from the other half. dip (Deep
+            Image Prior) fits the picture before it fits the noise. The budget quick has
+            too few steps for dip on photographs of 256 pixels. All methods except dip
+            need independent noise at each pixel.
         noise: Standard deviation of the noise in grey levels, for nlm, bm3d and ksvd.
             By default it is estimated from the photograph.
     """
