@@ -39,7 +39,7 @@ def denoise(
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
             transparent .jpg, .bmp.
-        method: For independent noise, use bm3d: on photographs of 128 and 256 pixels, it
+        method: For independent noise, use bm3d: on photographs of 128 or 256 pixels it
             was the best of the five methods, and it needs seconds. bm3d filters stacks
             of similar blocks. nlm (non-local means) averages pixels with similar
             patches; it is the fastest. ksvd writes each patch as a sum of few atoms of
