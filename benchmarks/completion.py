@@ -18,10 +18,9 @@ this ratio less than 1.
 import sys
 import time
 
-import numpy as np
 import torch
+from completion_measures import coherence_of_film, kept_sharpness, measure
 from record import RESULTS, commit_of_code, write
-from scipy import ndimage
 from torch import Tensor
 from tqdm import tqdm
 
@@ -32,7 +31,6 @@ from dil_teach import (
     complete_image,
     fill_hole,
     fit,
-    nearest_patches,
     photo,
     save_image,
     synthesise,
@@ -44,9 +42,8 @@ from dil_teach.classical.telea import telea
 from dil_teach.image.degradation import masked
 
 SIDE = 256
-PATCH = 7
-RING = 12
-"""Width of the surroundings of a hole, in pixels, for the comparison of sharpness."""
+SHOWN = 112
+"""Side of the part around a hole that the picture shows, in pixels."""
 TEXTURES = {
     "brick": (256, 0, 0),
     "grass": (256, 96, 96),
@@ -86,48 +83,6 @@ TUNING = {
     "astronaut, suit": ("astronaut", disk(200, 120, 28, 24)),
     "hubble": ("hubble", disk(120, 120, 26, 26)),
 }
-
-
-def coherence_in(image: Tensor, filled: Tensor, mask: Tensor) -> float:
-    """The mean error of the patches in and around the hole, as in `coherence`.
-
-    It is the squared distance per value to the nearest patch outside the hole.
-    """
-    rows, columns = (
-        where.nonzero()[:, 0] for where in (mask[0].any(1), mask[0].any(0))
-    )
-    reach = PATCH - 1
-    part = filled[
-        :,
-        max(int(rows.min()) - reach, 0) : int(rows.max()) + reach + 1,
-        max(int(columns.min()) - reach, 0) : int(columns.max()) + reach + 1,
-    ]
-    known = mask[0] == 0
-    found = nearest_patches(part, image, PATCH, exact=True, database_mask=known)
-    return float(found.distance.mean()) / (len(image) * PATCH**2)
-
-
-def gradient_energy(image: Tensor) -> Tensor:
-    energy = torch.zeros_like(image[0])
-    energy[:, :-1] += image.diff(dim=2).square().sum(0)
-    energy[:-1] += image.diff(dim=1).square().sum(0)
-    return energy
-
-
-def kept_sharpness(done: Completed, mask: Tensor) -> float:
-    """The gradient energy in the hole, divided by that of the pixels it copies."""
-    energy, hole = gradient_energy(done.image), mask[0] == 1
-    row, column = done.source[:, hole]
-    return float(energy[hole].mean() / energy[row, column].mean())
-
-
-def sharpness_in(filled: Tensor, mask: Tensor) -> float:
-    """The gradient energy in the hole, divided by that of its surroundings."""
-    energy = gradient_energy(filled)
-    hole = mask[0] == 1
-    square = np.ones((3, 3))
-    wide = ndimage.binary_dilation(hole.numpy(), square, iterations=RING)
-    return float(energy[hole].mean() / energy[torch.from_numpy(wide) & ~hole].mean())
 
 
 def synthesis() -> None:
@@ -177,12 +132,18 @@ def holes(with_dip: bool = False) -> None:
             row[method] |= measure(image, filled, mask)
             shown.append(filled)
         rows.append(row)
-        strips.append(torch.cat([each.expand(3, -1, -1) for each in shown], 2))
+        near = [
+            slice(start, start + SHOWN)
+            for middle in mask[0].nonzero().float().mean(0).int().tolist()
+            for start in [min(max(middle - SHOWN // 2, 0), SIDE - SHOWN)]
+        ]
+        strip = [each.expand(3, -1, -1)[:, near[0], near[1]] for each in shown]
+        strips.append(torch.cat(strip, 2))
         ours, others = row["wexler"], (row["biharmonic"], row["telea"])
         row["more_coherent"] = all(ours["coherence"] < o["coherence"] for o in others)
         row["as_sharp"] = abs(ours["sharpness"] - 1) <= 0.2
         print(row, flush=True)
-        save_image(torch.cat(strips, 1), RESULTS / "completion_holes.png")
+        save_image(torch.cat(strips, 1), RESULTS / "completion_holes.jpg")
     write("completion_holes", rows, commit_of_code("benchmarks/completion.py"))
 
 
@@ -201,15 +162,6 @@ def tuning() -> None:
         rows.append(row)
         print(row, flush=True)
     write("completion_tuning", rows, commit_of_code("benchmarks/completion.py"))
-
-
-def measure(image: Tensor, filled: Tensor, mask: Tensor) -> dict[str, float]:
-    hole = mask[0] == 1
-    return {
-        "coherence": coherence_in(image, filled, mask),
-        "sharpness": sharpness_in(filled, mask),
-        "rms_error": float((filled - image)[:, hole].square().mean().sqrt()),
-    }
 
 
 def by_pixels(image: Tensor, mask: Tensor) -> Tensor:
@@ -249,9 +201,12 @@ def films() -> None:
     for case, (truth, masks, step) in cases.items():
         hidden = truth * (1 - masks)
         shown = [hidden]
-        for method in ("wexler, space-time", "wexler, frame by frame", "biharmonic"):
+        ways = "wexler, space-time", "wexler, frame by frame", "biharmonic", "original"
+        for method in ways:
             begin = time.process_time()
-            if method == "wexler, space-time":
+            if method == "original":
+                filled = truth
+            elif method == "wexler, space-time":
                 filled = complete_film(hidden, masks).film
             else:
                 fill = METHODS[method.split(",")[0]]
@@ -268,12 +223,13 @@ def films() -> None:
                     "method": method,
                     "rms_error": float((filled - truth)[hole].square().mean().sqrt()),
                     "flicker": float(change[both].square().mean().sqrt()),
+                    "coherence": coherence_of_film(truth, filled, masks),
                     "cpu_seconds": seconds,
                 }
             )
             print(rows[-1], flush=True)
             shown.append(filled)
-        frames = [torch.cat(list(each[::3]), 2) for each in (*shown, truth)]
+        frames = [torch.cat(list(each[::3]), 2) for each in shown]
         sheets.append(torch.cat(frames, 1))
     save_image(torch.cat(sheets, 1), RESULTS / "completion_films.png")
     write("completion_films", rows, commit_of_code("benchmarks/completion.py"))

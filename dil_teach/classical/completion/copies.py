@@ -52,6 +52,8 @@ hole: more than all other costs of a pixel."""
 SCALE = 10.0
 """Costs of a graph cut, divided by differences of colours: the graph cut rounds costs
 to 0.001."""
+ROUNDING = 1e-4
+"""Minimum decrease of the sum of all costs: more than its rounding errors."""
 SWEEPS = 3
 """Number of sweeps; after the first, only offsets that are in use are tried again."""
 
@@ -133,38 +135,33 @@ def _expand(
     """Choose an offset for each pixel, by alpha expansion."""
     here, there = pairs
     pixels = torch.arange(cost.shape[1], device=cost.device)
-
-    def seams(one: Tensor, other: Tensor) -> Float[Tensor, " pairs"]:
-        first, second = (
-            _apart(colours[:, one, where], colours[:, other, where])
-            for where in (here, there)
-        )
-        return first + second
-
-    def total(chosen: Tensor) -> float:
-        pieces = cost[chosen, pixels].sum()
-        return float(pieces + seams(chosen[here], chosen[there]).sum())
-
-    chosen = cost.argmin(0)
-    least = total(chosen)
-    tried = cost.mean(1).argsort()
+    chosen, tried = cost.argmin(0), cost.mean(1).argsort()
     for _ in range(SWEEPS):
         for offset in tried.tolist():
-            new = torch.full_like(here, offset)
-            old = chosen[here], chosen[there]
-            stay, first, second = seams(*old), seams(old[0], new), seams(new, old[1])
-            # stay, first, second and 0 are the costs of a pair if none, the second,
-            # the first or both of its pixels take the offset
-            cut = (first + second - stay).clamp_min(0) / 2
-            take = cost[offset].index_add(0, here, second - stay - cut)
-            take = take.index_add(0, there, cut - second)
+            own, other, new = (
+                [colours[:, number, where] for where in (here, there)]
+                for number in (chosen[here], chosen[there], offset)
+            )
+            # the cost of each seam if none, the second or the first of its two pixels
+            # takes the offset; if both take it, there is no seam
+            none, second, first = _seam(own, other), _seam(own, new), _seam(new, other)
+            cut = (first + second - none).clamp_min(0) / 2
             leave = cost[chosen, pixels]
+            take = cost[offset].index_add(0, here, first - none - cut)
+            take = take.index_add(0, there, cut - first)
             mask = graph_cut(SCALE * take, SCALE * leave, [(here, there, SCALE * cut)])
-            proposed = torch.where(mask, offset, chosen)
-            if (costs := total(proposed)) < least:
-                chosen, least = proposed, costs
+            before, after = mask[here], mask[there]
+            change = (cost[offset] - leave)[mask].sum() - none.sum()
+            change += none[~before & ~after].sum()
+            change += first[before & ~after].sum() + second[after & ~before].sum()
+            if change < -ROUNDING:
+                chosen[mask] = offset
         tried = chosen.unique()
     return chosen
+
+
+def _seam(one: list[Tensor], other: list[Tensor]) -> Float[Tensor, " pairs"]:
+    return _apart(one[0], other[0]) + _apart(one[1], other[1])
 
 
 def _thin_parts(hole: Hole) -> Hole:
