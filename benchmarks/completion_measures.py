@@ -55,8 +55,8 @@ def coherence_of_film(film: Tensor, filled: Tensor, masks: Tensor) -> float:
         volume.transpose(0, 1).unfold(1, 5, 1).unfold(2, 5, 1).unfold(3, 5, 1)[:, where]
         for volume, where in ((filled, overlaps & grid), (film, ~overlaps))
     )
-    rows = [each.transpose(0, 1).flatten(1) for each in (asked, known)]
-    return float(nearest_rows(*rows)[0].mean()) / rows[0].shape[1]
+    asked, known = (each.transpose(0, 1).flatten(1) for each in (asked, known))
+    return float(nearest_rows(asked, known)[0].mean()) / asked.shape[1]
 
 
 def gradient_energy(image: Tensor) -> Tensor:

@@ -26,9 +26,10 @@ as in Newson, Almansa, Fradet, Gousseau and Perez, "Video inpainting of complex 
 blurred estimate. The coarsest level of an image starts from :mod:`.efros_leung`.
 
 Votes that disagree blur the result, so the finest level ends with a pass that copies
-connected pieces along good seams (:mod:`.copies`), and one more search and vote. In six
-photographs (benchmarks/completion.py), the pass brings the gradient energy of the hole
-from 0.1 to 0.9 to 0.4 to 1.1 times that of its surroundings.
+connected pieces along good seams (:mod:`.copies`), and with one more search and vote.
+In six photographs (benchmarks/results/completion_holes.json), this pass raises the
+gradient energy of the hole, relative to its surroundings: 0.12 to 0.86 without the
+pass, 0.56 to 1.12 with it.
 """
 
 from functools import cached_property
@@ -111,7 +112,7 @@ def complete_image(
 ) -> Completed:
     """Fill the holes of an image with patches from the rest of the image.
 
-    A hole of 2500 pixels in a photograph of 256 x 256 takes about 3 CPU seconds. The
+    A hole of 2500 pixels in a photograph of 256 x 256 takes about 7 CPU seconds. The
     result has no randomness. A ValueError is raised if the mask has another size, the
     hole is empty or covers the image, the patch is even, below 3 or larger than the
     image, or no patch is completely known.
