@@ -516,7 +516,8 @@ with tempfile.TemporaryDirectory() as folder:
     content, loaded = path.read_bytes(), load_frac(path)
 decoded = fractal_decode(loaded)
 print(f"picture.frac begins with {content[:4]} and has {len(content)} bytes:")
-print(f"{8 * len(content) / picture.numel():.2f} bits per pixel; pixels have 8")
+print(f"{8 * len(content) / picture.numel():.2f} bits per pixel in place of 8,")
+print(f"a compression ratio of {picture.numel() / len(content):.0f} to 1")
 
 # %%
 from matplotlib.patches import Rectangle
@@ -538,6 +539,7 @@ show(
 # %% [markdown]
 # The small blocks follow the outlines, and the smooth places have large blocks.
 # The decoder got only the file.
+# The compression ratio is near 10 to 1: far from 10,000 to 1, if the picture is to look like the photograph.
 #
 # ## Experiment: at equal file size
 #
@@ -1041,7 +1043,7 @@ print(f"{'ground truth':27}{recurrence_score(picture[middle]):19.2f}")
 
 # %% [markdown]
 # The fractal zoom has the lowest score, although all its blocks are copies from the same picture: the borders of its blocks do not recur.
-# The scores of Glasner's method and of ZSSR are nearest to that of the truth, and these two methods also have the highest PSNR.
+# Glasner's method and ZSSR have a score near that of the truth, and they also have the highest PSNR.
 
 # %%
 from dil_teach.course.openings import beside_opening
