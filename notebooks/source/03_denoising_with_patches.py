@@ -134,7 +134,7 @@ def mean_of_square(image, width):
 show(
     titled({f"mean of {n} x {n}": mean_of_square(noisy, n) for n in (3, 7)}),
     alt="The mean of 3 x 3 pixels is still noisy and slightly soft; the mean of 7 x 7 "
-    "pixels has hardly any noise, but the man and the camera are blurred",
+    "pixels has hardly any noise, but all outlines are blurred",
     crop=(side // 16, side // 4, side // 2, side // 2),
     zoom=2,
 )
@@ -184,8 +184,8 @@ averaged = nlm_in_ten_lines(noisy, sigma, H)
 # %%
 show(
     titled({"non-local means": averaged}),
-    alt="Non-local means: the outlines of the man and the camera are sharp, and a weak "
-    "uneven noise remains everywhere, most visibly on the coat and the hair",
+    alt="Non-local means: the outlines are sharp, and a weak uneven noise remains "
+    "everywhere, most visibly in dark regions",
     crop=(side // 16, side // 4, side // 2, side // 2),
     zoom=2,
 )
@@ -294,8 +294,8 @@ collar = sky | {"row": round(0.4 * side), "column": round(0.352 * side)}
 clicked = explore(
     draw_weights,
     controls,
-    "The weights around row {row}, column {column} at strength {strength}: many "
-    "similar weights in the sky, few at the collar",
+    "The window around row {row}, column {column}, and its weights at filter strength "
+    "{strength}: the brighter a pixel, the larger its weight",
     examples=[sky, collar],
     click=Clickable(truth, alt=f"The ground truth: {subject}"),
 )
@@ -386,7 +386,7 @@ grouped = explore(
 # %% [markdown]
 # On the left are the blocks of the group in the noisy photograph, the most similar first.
 # On the right is their spectrum: the first small square holds the sums over all blocks, and the other squares hold differences between blocks.
-# In the first example, the sky, only few of the 1024 coefficients are above 2.7 standard deviations of the noise (question 2).
+# In the first example, the sky, only few of the 1024 coefficients are above 2.7 standard deviations of the noise; the title shows the number (question 2).
 # Pure noise would put 0.7 percent above this limit: about 7 of 1024.
 # In the second example, the outline of the shoulder, most of the large coefficients are in a corner of the first square: they describe the edge that all blocks have in common.
 # (A group has fewer than 16 blocks if fewer are similar enough.)
@@ -492,9 +492,8 @@ first_stage = hard_threshold_stage(noisy, sigma)
 second_stage = wiener_stage(noisy, first_stage, sigma)
 show(
     titled({"stage 1": first_stage, "stage 2": second_stage}),
-    alt="Stage 1: sharp outlines, and a faint mottled pattern on sky and grass. Stage "
-    "2: the same without the pattern. Both have lost the texture of the grass and the "
-    "tower",
+    alt="Stage 1: sharp outlines, and a faint mottled pattern in flat regions. Stage "
+    "2: the same without the pattern. Both have lost fine texture",
     crop=(side // 4, side // 2, side // 2, side // 2),
     zoom=2,
 )
@@ -666,9 +665,9 @@ decibels = {title: psnr(image, truth) for title, image in results.items()}
 # %%
 show(
     titled(results),
-    alt="The man's head and camera. Total variation: flat spots. Non-local means: "
-    "sharp outlines, noise on face and coat. DCT dictionary and K-SVD: clean and "
-    "slightly soft. BM3D: clean, with the sharpest outlines",
+    alt="A part of the results. Total variation: flat spots. Non-local means: sharp "
+    "outlines, with noise. DCT dictionary and K-SVD: clean and slightly soft. BM3D: "
+    "clean, with the sharpest outlines",
     crop=(side // 5, 3 * side // 10, 88, 88),
     zoom=3,
 )
@@ -730,7 +729,7 @@ show(
 # %% [markdown]
 # BM3D is 2.6 to 3.4 dB better than total variation at all four noise levels.
 # The mean gain of non-local means is 1.1 dB for weak noise, and negative for 50 grey levels: there, total variation is better on five of the six photographs.
-# One reason is that a patch of 5 x 5 pixels has few values, so strong noise hides which patches are similar.
+# A likely reason is that a patch of 5 x 5 pixels has few values, so strong noise hides which patches are similar.
 # BM3D compares blocks of 8 x 8 pixels, and compares them again in a picture that is already clean.
 #
 # ### Beside two networks
@@ -761,9 +760,9 @@ show(
         title: 0.5 + 2 * (noisy - results[title]).clamp(-0.25, 0.25)
         for title in ("total variation", "non-local means", "BM3D")
     },
-    alt="Method noise around the tripod. Total variation: the outlines of the tripod "
-    "are clearly visible. Non-local means: noise, slightly weaker at the tripod. BM3D: "
-    "noise in which no outline can be seen",
+    alt="Method noise of a part. Total variation: outlines are clearly visible. "
+    "Non-local means: noise, slightly weaker in the middle. BM3D: noise without any "
+    "outline",
     crop=(side // 2, 2 * side // 5, 88, 88),
     zoom=3,
 )
@@ -771,7 +770,7 @@ show(
 # %% [markdown]
 # Outlines in the method noise are detail that the method removed together with the noise.
 # Total variation removes the outlines of the tripod.
-# Places where the method noise is weak are places where the method left the noise in the picture: for non-local means, the thin parts of the tripod.
+# Places where the method noise is weak are places where the method left the noise in the picture: for non-local means, the joint of the tripod.
 #
 # ### Who did the work
 #
@@ -865,9 +864,8 @@ axes.set_axis_off()
 figure.colorbar(drawn, label="noise left / noise")
 show(
     figure,
-    alt="Map of the noise left by the weights: low in the sky, on the coat and on the "
-    "grass, higher along the outlines of the man and the tripod, and highest at a few "
-    "points of the collar, the camera and the joints of the tripod",
+    alt="Map of the noise that the weights leave: low in flat regions, higher along "
+    "outlines, and highest at a few points with rare patterns",
 )
 
 # %% [markdown]
@@ -919,7 +917,7 @@ show(
 show(
     titled({"noise, then JPEG": compressed, "BM3D": cases["JPEG"][1]}),
     alt="The noisy photograph after JPEG compression; the result of BM3D with short "
-    "false stripes everywhere in the sky and on the grass; and the ground truth",
+    "false stripes in flat regions; and the ground truth",
     crop=(side // 4, 3 * side // 5, 88, 88),
     zoom=3,
 )
@@ -928,7 +926,7 @@ show(
 # JPEG compression removes some of the noise, so the compressed picture is *nearer* to the ground truth than the noisy one.
 # But denoising is harder (question 4): BM3D ends more than a decibel lower than without the compression.
 # JPEG has turned the noise into waves of its own cosine transform.
-# Waves recur, so BM3D takes them for structure, and leaves them as short stripes.
+# Waves recur, so BM3D keeps some of them as short stripes.
 
 # %%
 # NBVAL_CHECK_OUTPUT
