@@ -690,6 +690,8 @@ figure = curves(
     "density of similar patches",
 )
 figure.axes[0].set(xscale="log", yscale="log")
+figure.axes[0].set_xticks(RADII, RADII)
+figure.axes[0].minorticks_off()
 figure.axes[0].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 show(
     figure,
