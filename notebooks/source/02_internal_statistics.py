@@ -37,7 +37,7 @@ import torch
 from dil_teach.notebook import check_claims, start
 
 seed = 0
-start(budget, seconds={"quick": 35, "standard": 70, "full": 150})
+start(budget, seconds={"quick": 25, "standard": 60, "full": 150})
 
 # %% [markdown]
 # `budget` changes the size of the pictures and the number of training steps.
