@@ -1129,7 +1129,7 @@ show(
 # The same happens with as many examples from outside.
 # With twenty times as many examples, wider networks do not overfit, and for the astronaut the gain grows up to the widest network.
 # So this experiment gives another reason for a light network: one image has few examples.
-# (In the short trainings above, with another photograph and the budget `quick`, the gain inside still grows from 8 to 32 neurons; with `standard`, it falls.)
+# (In the short trainings above, with another photograph, the gain inside may still grow from 8 to 32 neurons.)
 #
 # ### Who did the work
 #
