@@ -40,6 +40,7 @@ from dil_teach.classical.completion.wexler import Completed
 from dil_teach.classical.inpainting import biharmonic
 from dil_teach.classical.telea import telea
 from dil_teach.image.degradation import masked
+from dil_teach.image.resize import resize
 
 SIDE = 256
 SHOWN = 112
@@ -194,11 +195,17 @@ def films() -> None:
     still = table.expand(count, -1, -1, -1).clone()
     y, x = torch.meshgrid(torch.arange(tall), torch.arange(wide), indexing="ij")
     ball = [((y - 32) ** 2 + (x - 20 - 3 * t) ** 2 < 100).float() for t in range(count)]
-    cases = {
-        "a stain on the lens, the camera pans": (pan, stain, 2),
-        "a ball rolls by, the camera is still": (still, torch.stack(ball)[:, None], 0),
+    fine = photo("china", 2 * SIDE)[:, 120 : 120 + 2 * tall]
+    slow = [fine[:, :, 3 * t : 3 * t + 2 * wide] for t in range(count)]
+    slow = resize(torch.stack(slow), size=(tall, wide), kernel="area")
+    noise = torch.randn(slow.shape, generator=torch.Generator().manual_seed(0))
+    slow = (slow + 0.01 * noise).clamp(0, 1)
+    cases = {  # the scene moves by so many pixels in so many frames
+        "a stain on the lens, the camera pans": (pan, stain, 2, 1),
+        "a stain, a pan by 1.5 pixels in a frame, noise": (slow, stain, 3, 2),
+        "a ball rolls by, still": (still, torch.stack(ball)[:, None], 0, 1),
     }
-    for case, (truth, masks, step) in cases.items():
+    for case, (truth, masks, step, lag) in cases.items():
         hidden = truth * (1 - masks)
         shown = [hidden]
         ways = "wexler, space-time", "wexler, frame by frame", "biharmonic", "original"
@@ -214,9 +221,9 @@ def films() -> None:
                 filled = torch.stack([getattr(one, "image", one) for one in each])
             seconds = time.process_time() - begin
             hole = (masks == 1).expand_as(truth)
-            # the same point of the scene in the next frame, where both are filled
-            change = filled[1:, ..., : wide - step] - filled[:-1, ..., step:]
-            both = hole[1:, ..., : wide - step] & hole[:-1, ..., step:]
+            # the same point of the scene in two frames, where both are filled
+            change = filled[lag:, ..., : wide - step] - filled[:-lag, ..., step:]
+            both = hole[lag:, ..., : wide - step] & hole[:-lag, ..., step:]
             rows.append(
                 {
                     "film": case,
@@ -231,7 +238,7 @@ def films() -> None:
             shown.append(filled)
         frames = [torch.cat(list(each[::3]), 2) for each in shown]
         sheets.append(torch.cat(frames, 1))
-    save_image(torch.cat(sheets, 1), RESULTS / "completion_films.png")
+    save_image(torch.cat(sheets, 1), RESULTS / "completion_films.jpg")
     write("completion_films", rows, commit_of_code("benchmarks/completion.py"))
 
 

@@ -43,12 +43,13 @@ def recurring_windows(image: Volume, hole: Hole) -> Offsets:
     wanted = interpolate(texture_energy(image, ~hole), hole)[0]
     energy = texture_energy(image, ~hole)[0]
     known, image, size = (~hole[0]).float(), image[:, 0] * ~hole[0], hole.shape[1:]
-    spectra = [torch.fft.rfft2(each) for each in (image, image.square().sum(0), energy)]
+    maps = image, image.square().sum(0), energy, 1 - known
+    spectra = [torch.fft.rfft2(each) for each in maps]
     found = []
     for rows, columns in _windows(hole[0]):
         part = image[:, rows, columns]
         inside, missing = known[rows, columns], 1 - known[rows, columns]
-        free = F.avg_pool2d(1 - known[None], inside.shape, 1)[0] == 0
+        free = _correlate(spectra[3], torch.ones_like(inside), size) < 0.5
         like = _correlate(spectra[2], missing, size)
         like = like / (wanted[rows, columns] * missing).sum()
         like = (like.clamp_min(1e-6).log().abs() < math.log(SIMILAR)) & free
