@@ -11,6 +11,8 @@ from dil_teach.classical.completion.wexler import Completed
 from dil_teach.patches.search import nearest_rows
 
 PATCH = 7
+GREY = 255**2
+"""Square of the number of grey levels from 0 to 1."""
 RING = 12
 """Width of the surroundings of a hole, in pixels, for the comparison of sharpness."""
 
@@ -27,7 +29,8 @@ def measure(image: Tensor, filled: Tensor, mask: Tensor) -> dict[str, float]:
 def coherence_in(image: Tensor, filled: Tensor, mask: Tensor) -> float:
     """The mean error of the patches in and around the hole, as in `coherence`.
 
-    It is the squared distance per value to the nearest patch outside the hole.
+    It is the squared distance per value, in squared grey levels, to the nearest patch
+    outside the hole.
     """
     rows, columns = (
         where.nonzero()[:, 0] for where in (mask[0].any(1), mask[0].any(0))
@@ -40,13 +43,14 @@ def coherence_in(image: Tensor, filled: Tensor, mask: Tensor) -> float:
     ]
     known = mask[0] == 0
     found = nearest_patches(part, image, PATCH, exact=True, database_mask=known)
-    return float(found.distance.mean()) / (len(image) * PATCH**2)
+    return GREY * float(found.distance.mean()) / (len(image) * PATCH**2)
 
 
 def coherence_of_film(film: Tensor, filled: Tensor, masks: Tensor) -> float:
-    """The mean squared error per value of the space-time patches that overlap the hole.
+    """The mean error of the space-time patches that overlap the hole.
 
-    Patches have 5 x 5 pixels in 5 frames; every second one in each direction is used.
+    It is measured as in :func:`coherence_in`. Patches have 5 x 5 pixels in 5 frames;
+    every second one in each direction is used.
     """
     overlaps = patches_in_hole(masks[:, 0] == 1, (5, 5, 5))
     grid = torch.zeros_like(overlaps)
@@ -56,7 +60,7 @@ def coherence_of_film(film: Tensor, filled: Tensor, masks: Tensor) -> float:
         for volume, where in ((filled, overlaps & grid), (film, ~overlaps))
     )
     asked, known = (each.transpose(0, 1).flatten(1) for each in (asked, known))
-    return float(nearest_rows(asked, known)[0].mean()) / asked.shape[1]
+    return GREY * float(nearest_rows(asked, known)[0].mean()) / asked.shape[1]
 
 
 def gradient_energy(image: Tensor) -> Tensor:
