@@ -28,7 +28,7 @@ def denoise(
     out: Out,
     /,
     training: Options,
-    method: Literal["dip", "zs-n2n", "nlm", "bm3d", "ksvd"] = "dip",
+    method: Literal["dip", "zs-n2n", "nlm", "bm3d", "ksvd"] = "bm3d",
     noise: Annotated[float | None, tyro.conf.arg(metavar="SIGMA")] = None,
 ) -> str:
     """Denoise a photograph with what its own pixels show, and nothing else.
@@ -39,12 +39,12 @@ def denoise(
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
             transparent .jpg, .bmp.
-        method: For independent noise, use bm3d: on photographs of 128 or 256 pixels it
-            was the best of the five methods, and it needs seconds. bm3d filters stacks
-            of similar blocks. nlm (non-local means) averages pixels with similar
-            patches; it is the fastest. ksvd writes each patch as a sum of few atoms of
-            a dictionary that it learns. These three methods have no network, and also
-            accept large photographs. Two methods train a network. zs-n2n (Zero-Shot
+        method: bm3d filters stacks of similar blocks: on photographs of 128 and 256
+            pixels with independent noise, it was the best of the five methods. nlm
+            (non-local means) averages pixels with similar patches; it is the fastest.
+            ksvd writes each patch as a sum of few atoms of a dictionary that it learns.
+            These three methods have no network, so --budget and --seed do not change
+            their results, and they also accept large photographs. Two methods train a network. zs-n2n (Zero-Shot
             Noise2Noise) predicts one half of the pixels from the other half. dip (Deep
             Image Prior) fits the picture before it fits the noise. The budget quick has
             too few steps for dip on photographs of 256 pixels. All methods except dip
