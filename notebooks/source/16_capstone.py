@@ -37,7 +37,7 @@ import torch
 from dil_teach.notebook import check_claims, start
 
 seed = 0
-start(budget, seconds={"quick": 30, "standard": 150, "full": 600})
+start(budget, seconds={"quick": 30, "standard": 170, "full": 600})
 
 # %% [markdown]
 # `budget` changes the size of the photograph and the training of networks.
@@ -450,7 +450,8 @@ show(
 # The rim of the cup recurs in part; the spoon and the grain of the wood hardly recur at all.
 # NLM and BM3D win in both parts, but they gain over a decibel more where patches recur: they average patches that are alike, and there are more of them.
 # ZS-N2N compares no patches, and it gains *less* there.
-# (The map uses the clean photograph; no method sees it.)
+# (The map uses the clean photograph, which no method sees.
+# Smooth areas are also easier for other reasons, so these numbers are a hint, and not a proof.)
 #
 # This is the thread of the course, measured once more on all results of the first seed, as the [recurrence score](glossary.md#recurrence-score):
 
@@ -697,7 +698,7 @@ show(
 # One seed says that patches lose by several decibels; another seed says that they win by several.
 # Each of these sentences is true, and none is a conclusion.
 # With all six seeds, the experiment is undecided, because the place of the hole matters more than the method.
-# Results of learning vary in the same way with the seed, the data and the settings, often by more than the methods differ [@bouthillier2021].
+# In machine learning, the sample of the data, the first weights and the settings change the results markedly as well [@bouthillier2021].
 #
 # ### Three seeds, one photograph
 #
@@ -735,6 +736,7 @@ show(
 # NBVAL_CHECK_OUTPUT
 means = torch.tensor([sum(g["one seed"]) / 3 for g in gains.values()])
 within = torch.tensor([g["one seed"] for g in gains.values()]).std(dim=1).mean()
+better = patches_six > smooth_six
 claims = {
     "dahlia: the smooth surface has the higher PSNR for all holes": all(
         d[0] > d[1] for d, _ in flattered
@@ -742,10 +744,7 @@ claims = {
     "dahlia: the patches are over twice as sharp": all(
         s[1] > 2 * s[0] for _, s in flattered
     ),
-    "coffee: single seeds contradict each other": patches_six.gt(smooth_six)
-    .any()
-    .item()
-    and patches_six.lt(smooth_six).any().item(),
+    "coffee: single seeds contradict each other": 0 < int(better.sum()) < 6,
     "coffee: six seeds are undecided": said == "undecided",
     "photographs vary over three times as much as seeds": bool(
         means.std() > 3 * within
