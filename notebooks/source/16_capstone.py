@@ -673,31 +673,32 @@ show(
 #
 # ### A conclusion from one seed
 #
-# The same experiment on the cup of coffee, with six holes:
+# The same experiment on the cup of coffee, with four holes:
 
 # %%
-six = [
+four = [
     [float(-10 * trial.errors(x).mean().log10()) for x in fillings]
-    for _, trial, *fillings in holes("coffee", 6)
+    for _, trial, *fillings in holes("coffee", 4)
 ]
-smooth_six, patches_six = torch.tensor(six).T
-first = {f"seed {seed + i} alone": patches_six[i] - smooth_six[i] for i in range(6)}
-for title, gain in first.items():
-    print(f"{title}: {'patches' if gain > 0 else 'smooth surface':15}{gain:+6.2f} dB")
-said = decide(patches_six, smooth_six)
+smooth_four, patches_four = torch.tensor(four).T
+by_hole = patches_four - smooth_four
+for number, gain in enumerate(by_hole, start=seed):
+    print(f"seed {number} alone: patches minus smooth surface {gain:+6.2f} dB")
+said = decide(patches_four, smooth_four)
 show(
     intervals_figure(
-        {"patches": patches_six - smooth_six},
+        {"patches": by_hole},
         {"patches": said},
         "score of patches minus score of the smooth surface [dB]",
     ),
-    alt=f"Six circles on both sides of 0, and a wide bar that crosses 0: {said}",
+    alt=f"Four circles that lie several decibels apart, and a wide bar: {said}",
 )
 
 # %% [markdown]
-# One seed says that patches lose by several decibels; another seed says that they win by several.
-# Each of these sentences is true, and none is a conclusion.
-# With all six seeds, the experiment is undecided, because the place of the hole matters more than the method.
+# From hole to hole, the difference changes by several decibels, so the seed that you happen to take decides what you conclude.
+# Each of these numbers is true for its hole, and none is a conclusion about the photograph.
+# The wide bar says so; a single seed has no bar.
+# The verdict on ZS-N2N above depends on the seeds as well: on our computer it wins with the seeds 0, 1 and 2, and with the seeds 1, 2 and 3 it is undecided.
 # In machine learning, the sample of the data, the first weights and the settings change the results markedly as well [@bouthillier2021].
 #
 # ### Three seeds, one photograph
@@ -736,7 +737,6 @@ show(
 # NBVAL_CHECK_OUTPUT
 means = torch.tensor([sum(g["one seed"]) / 3 for g in gains.values()])
 within = torch.tensor([g["one seed"] for g in gains.values()]).std(dim=1).mean()
-better = patches_six > smooth_six
 claims = {
     "dahlia: the smooth surface has the higher PSNR for all holes": all(
         d[0] > d[1] for d, _ in flattered
@@ -744,8 +744,8 @@ claims = {
     "dahlia: the patches are over twice as sharp": all(
         s[1] > 2 * s[0] for _, s in flattered
     ),
-    "coffee: single seeds contradict each other": 0 < int(better.sum()) < 6,
-    "coffee: six seeds are undecided": said == "undecided",
+    "coffee: single seeds differ by over 3 dB": float(by_hole.max() - by_hole.min())
+    > 3,
     "photographs vary over three times as much as seeds": bool(
         means.std() > 3 * within
     ),
@@ -804,6 +804,6 @@ for line in conclusion.strip().splitlines():
 # - The failure map shows *where* a method is worse than the control; equal scores can hide opposite failures.
 # - A verdict compares the mean of paired differences with its uncertainty; 'undecided' is a result.
 # - A measure can flatter: the PSNR prefers a blur to a sharp guess.
-# - Seeds of one photograph say nothing about other photographs.
+# - One seed has no spread, and seeds of one photograph say nothing about other photographs.
 #
 # ## References
