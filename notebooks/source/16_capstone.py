@@ -89,7 +89,7 @@ own = yours or question != "denoising"  # the claims below are about the default
 # | `question` | chapter | what is done to the photograph | control | methods |
 # |---|---|---|---|---|
 # | `denoising` | [03](03_denoising_with_patches.ipynb), [13](13_deep_image_prior.ipynb) | white noise of 25 grey levels, which is known | total variation | NLM, BM3D, ZS-N2N |
-# | `super-resolution` | 06, [09](09_zssr.ipynb) | a random Gaussian blur, which is known; half the size | back-projection | bicubic, Glasner et al., ZSSR |
+# | `super-resolution` | [06](06_fractals_and_classical_sr.ipynb), [09](09_zssr.ipynb) | a random Gaussian blur, which is known; half the size | back-projection | bicubic, Glasner et al., ZSSR |
 # | `completion` | [04](04_completion.ipynb), [13](13_deep_image_prior.ipynb) | a square hole at a random place | biharmonic interpolation | Telea, Wexler et al., Deep Image Prior |
 # | `dehazing` | [08](08_haze.ipynb), [15](15_double_dip_haze_watermark_video.ipynb) | haze that gets thicker upwards; random colour and density | dark channel | dark channel with the airlight of recurrence, recurrence |
 # | `deblurring` | [07](07_blur.ipynb) | a random camera shake, which is unknown | unsharp mask | blind deblurring, true kernel (oracle) |
