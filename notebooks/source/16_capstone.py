@@ -622,14 +622,13 @@ check_claims(claims, own)
 
 
 # %%
-def holes(name, count):
-    """A hole for each seed: the picture without it, and both fillings."""
+def holes(name, count, method="Wexler et al."):
+    """For each seed, a hole and two fillings: the control's and the method's."""
     truth = photo(name, size=96).expand(3, -1, -1)
     for number in range(seed, seed + count):
         trial = library.completion(truth, number, "quick")
-        two = ("biharmonic (control)", "Wexler et al.")
-        smooth, patches = (trial.methods[method]() for method in two)
-        yield truth, trial, smooth, patches
+        two = ("biharmonic (control)", method)
+        yield truth, trial, *(trial.methods[m]() for m in two)
 
 
 def sharpness(image, truth, hole):
@@ -673,29 +672,29 @@ show(
 #
 # ### A conclusion from one seed
 #
-# The same experiment on the cup of coffee, with four holes:
+# Telea's method fills a hole with weighted means, from its border inwards [@telea2004].
+# Is it better than the smooth surface?
+# Here are six holes in the picture of the cup.
 
 # %%
-four = [
+six = [
     [float(-10 * trial.errors(x).mean().log10()) for x in fillings]
-    for _, trial, *fillings in holes("coffee", 4)
+    for _, trial, *fillings in holes("coffee", 6, "Telea")
 ]
-smooth_four, patches_four = torch.tensor(four).T
-by_hole = patches_four - smooth_four
+smooth_six, telea_six = torch.tensor(six).T
+by_hole = telea_six - smooth_six
 for number, gain in enumerate(by_hole, start=seed):
-    print(f"seed {number} alone: patches minus smooth surface {gain:+6.2f} dB")
-said = decide(patches_four, smooth_four)
+    print(f"seed {number} alone: Telea minus smooth surface {gain:+6.2f} dB")
+said = decide(telea_six, smooth_six)
 show(
     intervals_figure(
-        {"patches": by_hole},
-        {"patches": said},
-        "score of patches minus score of the smooth surface [dB]",
+        {"Telea": by_hole}, {"Telea": said}, "score minus that of smooth surface [dB]"
     ),
-    alt=f"Four circles that lie several decibels apart, and a wide bar: {said}",
+    alt=f"Six circles on both sides of 0, several decibels apart; a wide bar: {said}",
 )
 
 # %% [markdown]
-# From hole to hole, the difference changes by several decibels, so the seed that you happen to take decides what you conclude.
+# One seed says that Telea's method is better, and another seed says that it is worse.
 # Each of these numbers is true for its hole, and none is a conclusion about the photograph.
 # The wide bar says so; a single seed has no bar.
 # The verdict on ZS-N2N above depends on the seeds as well: on our computer it wins with the seeds 0, 1 and 2, and with the seeds 1, 2 and 3 it is undecided.
@@ -744,8 +743,9 @@ claims = {
     "dahlia: the patches are over twice as sharp": all(
         s[1] > 2 * s[0] for _, s in flattered
     ),
-    "coffee: single seeds differ by over 3 dB": float(by_hole.max() - by_hole.min())
-    > 3,
+    "coffee: single seeds contradict each other": float(by_hole.min())
+    < 0
+    < float(by_hole.max()),
     "photographs vary over three times as much as seeds": bool(
         means.std() > 3 * within
     ),
