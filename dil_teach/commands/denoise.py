@@ -44,11 +44,11 @@ def denoise(
             (non-local means) averages pixels with similar patches; it is the fastest.
             ksvd writes each patch as a sum of few atoms of a dictionary that it learns.
             These three methods have no network, so --budget and --seed do not change
-            their results, and they also accept large photographs. Two methods train a network. zs-n2n (Zero-Shot
-            Noise2Noise) predicts one half of the pixels from the other half. dip (Deep
-            Image Prior) fits the picture before it fits the noise. The budget quick has
-            too few steps for dip on photographs of 256 pixels. All methods except dip
-            need independent noise at each pixel.
+            their results, and they also accept large photographs. Two methods train a
+            network. zs-n2n (Zero-Shot Noise2Noise) predicts one half of the pixels from
+            the other half. dip (Deep Image Prior) fits the picture before it fits the
+            noise. The budget quick has too few steps for dip on photographs of 256
+            pixels. All methods except dip need independent noise at each pixel.
         noise: Standard deviation of the noise in grey levels, for nlm, bm3d and ksvd.
             By default it is estimated from the photograph.
     """
