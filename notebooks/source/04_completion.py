@@ -629,21 +629,26 @@ for _ in range(5):
     by_mode = mode_vote(by_mode, hole, *search(by_mode))
 
 # %%
-votes = {"start": starting, "mean": by_mean, "mode": by_mode}
+votes = {"mean": by_mean, "mode": by_mode, "library": completed.image}
 sharp = {name: gradient_energy(hole, filled) for name, filled in votes.items()}
 show(
     {
         f"{name}: {sharp[name]:.2f}": filled[:, *around]
         for name, filled in votes.items()
     },
-    alt="The hole and its surroundings: at the start, soft windows; with the mean, "
-    "windows with slightly soft frames; with the mode, windows with sharper frames",
+    alt="The hole and its surroundings: with the mean, windows with soft frames; with "
+    "the mode, windows with sharper frames; by the library, sharp windows",
     zoom=5,
 )
 
 # %% [markdown]
 # With the mode, the frames of the windows are sharper than with the mean, and the gradient energy is higher.
 # The difference is small where all votes agree, such as on the bricks.
+#
+# The library adds a last pass, which the paper does not have: in the end, each pixel of the hole is *copied* from one place.
+# A [graph cut](glossary.md#graph-cut) chooses the places, so that the copied pieces are large, resemble the votes, and meet along seams that are hard to see [@kwatra2003; @pritch2009].
+# One more search and vote blends the seams.
+# What is copied is as sharp as its source; what is voted for is sharp only where the votes agree.
 #
 # ## Where does each pixel come from?
 #
@@ -785,8 +790,8 @@ show(
 # | given | the picture without the hole, and the mask of the hole |
 # | start | Efros and Leung's filling of the coarsest level |
 # | control with the same inputs | Telea's method and the biharmonic surface: no patches |
-# | own output | the colours in the hole |
-# | solved afterwards | nothing; known pixels never change |
+# | own output | the votes |
+# | solved afterwards | a graph cut copies connected pieces, and one more vote blends their seams; known pixels never change |
 # | learned from other pictures | nothing |
 # | measure | patch error and gradient energy together; the PSNR as a warning |
 #
@@ -990,6 +995,7 @@ check_claims(claims)
 # - The method never corrects a pixel, so garbage grows.
 # - Wexler, Shechtman and Irani optimise the whole hole: every patch in it should exist elsewhere.
 #   Search and vote alternate, from coarse to fine, and the vote takes a mode, because a mean of unlike colours is blurred.
+#   A last pass copies whole pieces, because even a mode is softer than a copy.
 # - In films, patches of space and time prevent flicker.
 # - A completion is judged by eye, patch error and gradient energy together.
 #   The PSNR prefers blur, and no measure knows what was really there.
