@@ -1,6 +1,6 @@
-"""Draw the pictures that open chapters 02, 06, 07, 08, 10 and 11.
+"""Draw the pictures that open chapters 02, 04, 06, 07, 08, 10 and 11.
 
-    python data/draw_openings.py statistics fractals blur haze outside kernelgan
+    python data/draw_openings.py completion fractals blur haze
 
 Each chapter first shows a result at the size of the papers' pictures, and then runs the
 same method on a small picture. This script makes the first kind, on one CPU thread,
@@ -21,6 +21,7 @@ import torch.nn.functional as F
 import tyro
 from fractal_opening import fractals
 from matplotlib.cbook import get_sample_data
+from opening_completion import completion
 from opening_files import (
     MEASURE,
     SEED,
@@ -264,6 +265,7 @@ def kernelgan() -> None:
 
 CHAPTERS = {
     "statistics": statistics,
+    "completion": completion,
     "fractals": fractals,
     "blur": blur,
     "haze": haze,
@@ -275,7 +277,15 @@ CHAPTERS = {
 def main(
     chapters: tyro.conf.Positional[
         tuple[
-            Literal["statistics", "fractals", "blur", "haze", "outside", "kernelgan"],
+            Literal[
+                "statistics",
+                "completion",
+                "fractals",
+                "blur",
+                "haze",
+                "outside",
+                "kernelgan",
+            ],
             ...,
         ]
     ],

@@ -19,7 +19,7 @@ def show_opening(chapter: str, alts: Mapping[str, str]) -> dict[str, float]:
 
     Parameters
     ----------
-    chapter : {"statistics", "fractals", "blur", "haze", "outside", "kernelgan"}
+    chapter : str
         The name of a record in ``data/openings``.
     alts : dict of str to str
         The alt text of each picture, by its title in the record.

@@ -43,6 +43,29 @@ start(budget, seconds={"quick": 30, "standard": 60, "full": 240})
 # `budget` changes the sizes of the pictures, never the method.
 # The [seed](glossary.md#seed) determines the random draws of Efros and Leung's method; the results of the other methods never change.
 #
+# ## What the method achieves
+#
+# First, a result that was computed beforehand: the bowl of a spoon is removed from a photograph of 256 x 256 pixels.
+# (Photograph: Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0.)
+# The control, Telea's method, also gets the picture without the hole, but it only continues colours.
+# `data/draw_openings.py` made these pictures.
+
+# %%
+from dil_teach.course.openings import show_opening
+
+opening = show_opening(
+    "completion",
+    {
+        "given": "A cup of coffee on a red saucer; a black oval hides a part of both",
+        "control: Telea": "The hole is filled with a smear of red and black",
+        "Wexler": "The hole is filled with the saucer and a dark shadow on it",
+        "ground truth": "The cup and the saucer with the shining bowl of a spoon",
+    },
+)
+
+# %% [markdown]
+# TODO-OPENING
+#
 # ## A photograph and a hole: ours, or yours
 #
 # To use your own photograph, press the button and choose a file.

@@ -12,7 +12,7 @@ from dil_teach.image.files import load_image
 from dil_teach.image.shipped import shipped
 
 FOLDER = shipped("data/openings")
-NAMES = ("statistics", "fractals", "blur", "haze", "outside", "kernelgan")
+NAMES = ("statistics", "completion", "fractals", "blur", "haze", "outside", "kernelgan")
 MOST_BYTES = 300_000
 """Largest size of all pictures of one chapter."""
 LEAST_SIDE = 256
