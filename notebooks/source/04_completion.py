@@ -755,6 +755,7 @@ check_claims(claims, own)
 # - **Gradient energy**, as above: near 1 if the filling is as sharp as its surroundings.
 # - **Patch error**, the [coherence](glossary.md#coherence) of chapter 05: the mean squared difference between the patches at the hole and their nearest known patches.
 #   It is small if everything in the hole also exists elsewhere.
+#   The tables show it times 1000, for values in [0, 1].
 #
 # Neither of the two is enough alone: a plain grey filling can have a small patch error, and noise can have the right gradient energy.
 
@@ -873,8 +874,9 @@ show(
 # %% [markdown]
 # The joints of the bricks continue through the hole, and the bricks have the right size.
 # The pagoda has roofs and columns again, and the forehead of the cat has fur.
-# The brick wall is as sharp as its surroundings; the pagoda and the fur are somewhat softer, with a gradient energy of 0.6 to 0.8.
-# Telea's method and the biharmonic surface have less than 0.1.
+# The brick wall is as sharp as its surroundings.
+# The pagoda and the fur are softer than the originals at these places, the pagoda clearly and the fur slightly.
+# Telea's method and the biharmonic surface have less than a tenth of the gradient energy of the surroundings.
 #
 # On the pagoda and on the cat, Telea's smear has a higher PSNR than Wexler's filling (question 3).
 # A column or a hair at a wrong place costs twice: once where it is, and once where it should be.
@@ -891,7 +893,7 @@ from dil_teach.course.records import record
 rows = record("completion_holes")
 methods = ("telea", "biharmonic", "efros-leung", "wexler")
 for title, key, scale in (
-    ("patch error", "coherence", 1000),
+    ("patch error", "coherence", 1000 / 255**2),
     ("gradient energy", "sharpness", 1),
 ):
     print(f"{title:15}" + "".join(f"{name:>13}" for name in (*methods, "original")))
@@ -908,7 +910,7 @@ for words, key in {
 
 # %% [markdown]
 # Wexler's filling is the sharpest or second sharpest on every hole, but it is softer than its surroundings on the fur and on the skyline behind the cameraman.
-# On the fur, its patch error is not smaller than that of Telea's smear: smooth patches are easy to find.
+# On the fur, its patch error is slightly larger than that of Telea's smear, because smooth patches are easy to find.
 # And no measure sees the content: in the pagoda, Wexler's method planted a bush (`benchmarks/results/completion_holes.jpg`).
 #
 # [Deep Image Prior](13_deep_image_prior.ipynb) fills holes with a network that is trained on the known pixels.
