@@ -195,7 +195,7 @@ def films() -> None:
     still = table.expand(count, -1, -1, -1).clone()
     y, x = torch.meshgrid(torch.arange(tall), torch.arange(wide), indexing="ij")
     ball = [((y - 32) ** 2 + (x - 20 - 3 * t) ** 2 < 100).float() for t in range(count)]
-    fine = photo("china", 2 * SIDE)[:, 120 : 120 + 2 * tall]
+    fine = photo("china", 400)[:, 94 : 94 + 2 * tall]
     slow = [fine[:, :, 3 * t : 3 * t + 2 * wide] for t in range(count)]
     slow = resize(torch.stack(slow), size=(tall, wide), kernel="area")
     noise = torch.randn(slow.shape, generator=torch.Generator().manual_seed(0))
