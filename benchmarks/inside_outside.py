@@ -12,8 +12,9 @@ The ten photographs are those of ``unknown_kernels.py``. Set5 is read from the f
 that ``DIL_TEACH_DATASETS`` names. FOLDER holds the training pictures of the external
 networks, as for ``data/train_external_sr.py``; we may not distribute them. Published
 weights of VDSR are compared if ``--vdsr`` names their file. With ``--only-patches``, no
-network runs: the two methods by patches are measured, and their columns are put into
-the rows of the existing record, which then names the commits of both measurements.
+network is trained: the two methods by patches are measured, and for poor quality also
+EDSR+ after BM3D. Their columns are put into the rows of the existing record, which then
+names the commits of both measurements.
 """
 
 import dataclasses
@@ -31,7 +32,6 @@ import tyro
 from jaxtyping import Float
 from matplotlib.cbook import get_sample_data
 from skimage import data
-from skimage.restoration import denoise_nl_means
 from torch import Tensor
 from unknown_kernels import middle, outside, photographs, random_gaussian
 
@@ -51,6 +51,7 @@ from dil_teach import (
     super_resolve_with,
 )
 from dil_teach.classical.back_projection import back_project
+from dil_teach.classical.denoise.bm3d import bm3d
 from dil_teach.deep.external_sr.external_sr import ExternalSettings, ExternalTraining
 from dil_teach.deep.external_sr.networks import EDSR
 from dil_teach.image.augment import add_noise, jpeg
@@ -151,7 +152,7 @@ def poor_quality(files: Files) -> list[dict]:
     """Noise of sigma 10, speckle, and JPEG of quality 50, for five photographs.
 
     ZSSR gets the noise that :func:`noise_level` estimates from the given image. EDSR+
-    of the image denoised by non-local means with the same estimate is the control.
+    of the image denoised by BM3D with the same estimate is the control.
     """
     rows = []
     for keys, truth, low in poor_pairs():
@@ -166,9 +167,7 @@ def poor_quality(files: Files) -> list[dict]:
         if seed == 0:
             results |= by_patches(low) | outside(low)
             results["ZSSR, clean mode"] = zssr(low, ZSSRSettings())
-            edsr = load_external_network("edsr")
-            calm = denoised(low, level)
-            results["EDSR+ of NLM"] = super_resolve_with(edsr, calm, 2, True)
+            results |= outside_after_bm3d(low)
         rows.append(keys | {"noise": level} | score(results, truth))
         print(rows[-1], flush=True)
     return rows
@@ -185,14 +184,11 @@ def spoilt(low: Image, seed: int) -> dict[str, Image]:
     }
 
 
-def denoised(image: Image, sigma: float) -> Image:
-    """Non-local means with scikit-image's recommendation h = 0.8 sigma."""
-    pixels = image.permute(1, 2, 0).double().numpy()
-    how = {"patch_size": 5, "patch_distance": 6, "h": 0.8 * sigma, "sigma": sigma}
-    calm = denoise_nl_means(pixels, **how, fast_mode=True, channel_axis=-1)
-    # denoise_nl_means drops the channel axis of a grey image
-    calm = np.asarray(calm).reshape(pixels.shape)
-    return torch.from_numpy(calm).float().permute(2, 0, 1).clamp(0, 1)
+def outside_after_bm3d(low: Image) -> dict[str, Image]:
+    """The control with the same information as ZSSR in noise mode: EDSR+ after BM3D."""
+    clean = bm3d(low, noise_level(low)).clamp(0, 1)
+    edsr = load_external_network("edsr")
+    return {"EDSR+ of BM3D": super_resolve_with(edsr, clean, 2, True)}
 
 
 def training_tiles(files: Files) -> Video:
@@ -404,14 +400,14 @@ SECTIONS: dict[str, Callable[[Files], list[dict]]] = {
 
 
 def patch_columns(section: str) -> Iterator[tuple[dict, dict]]:
-    """The keys of a row, and the PSNR of the methods by patches."""
+    """The keys of a row, and its columns that need no training."""
     if section == "ideal":
         for keys, truth, low, shave in ideal_pairs():
             yield keys, score(by_patches(low), truth, shave)
     elif section == "poor_quality":
         for keys, truth, low in poor_pairs():
             if keys["seed"] == 0:
-                yield keys, score(by_patches(low), truth)
+                yield keys, score(by_patches(low) | outside_after_bm3d(low), truth)
     elif section == "data_types":
         for keys, truth, low in data_pairs():
             yield keys, score_inside(patches_of_channels(low), truth)
@@ -424,7 +420,7 @@ def patch_columns(section: str) -> Iterator[tuple[dict, dict]]:
 
 
 def add_patch_columns(section: str, commit: str) -> None:
-    """Put the columns of the methods by patches into the rows of a record."""
+    """Put the columns of :func:`patch_columns` into the rows of a record."""
     before = json.loads((record.RESULTS / f"inside_outside_{section}.json").read_text())
     rows = before["rows"]
     for keys, columns in patch_columns(section):
@@ -432,11 +428,8 @@ def add_patch_columns(section: str, commit: str) -> None:
         (row,) = (r for r in rows if {key: r.get(key) for key in keys} == keys)
         row |= columns
         print(keys | columns, flush=True)
-    added = {
-        "Glasner and Freedman-Fattal": commit,
-        "all other methods": before["commit"],
-    }
-    write(section, rows, before["commit"], commits=added)
+    commits = {", ".join(columns): commit, "all other methods": before["commit"]}
+    write(section, rows, before["commit"], commits=commits)
 
 
 def write(section: str, rows: list[dict], commit: str, **more: dict) -> None:
