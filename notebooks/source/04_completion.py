@@ -67,7 +67,7 @@ opening = show_opening(
 # Telea's method leaves a smear.
 # Wexler's method, the second method of this chapter, removes the spoon: the filling is sharp, and it continues the saucer and the shadow of the cup.
 # Look again: it also copied something that looks like a part of the handle.
-# Both results have the same PSNR, because the PSNR compares them with the spoon.
+# Both results have the same low PSNR: the PSNR compares them with the bowl of the spoon, and neither shows it.
 # So this chapter needs other measures, and your eyes.
 #
 # ## A photograph and a hole: ours, or yours
@@ -356,7 +356,7 @@ show(
 #
 # ## Experiment: how large a window?
 #
-# The window is the only free parameter of the method.
+# The side of the window is the only parameter that we vary; $\varepsilon$ and the 6.4 of the Gaussian stay fixed.
 # To see its effect alone, we grow a whole texture from a seed of 3 x 3 pixels.
 # The sample has 48 x 48 pixels and the result 72 x 72 pixels.
 # A *verbatim copy* is a connected part whose pixels keep their arrangement: all of them have the same offset to their sources.
@@ -402,7 +402,7 @@ def grown_with(window):
     panels = {
         "sample": F.pad(sample, (0, 24, 0, 24), value=1),
         "grown texture": textures[window].image,
-        f"copies; largest: {copied[window]:.0%} of the sample": copies,
+        f"copies; largest: {copied[window]:.0%} of what can be copied": copies,
     }
     return strip(panels, zoom=4)
 
@@ -422,10 +422,12 @@ sizes = explore(
 # **A window of 23 pixels copies.**
 # It sees more than a whole brick, and the bricks have the right shape.
 # But such a large window has only one good match in a sample of this size, so the texture consists of large verbatim copies.
-# With this window, 26 x 26 pixels of the sample can be copied, because the others are too near to the border; the largest copy has most of them.
-# The windows between them do both to some degree (question 1).
-# In our benchmark (`benchmarks/completion.py`: five textures, three seeds, a window of 11 pixels, from 64 x 64 to 128 x 128 pixels), the largest copy covers 6% to 17% of the result.
-# This is not little: with these sizes, no copy can cover more than 18%, so most of these textures contain nearly the whole sample.
+# A pixel can be copied only if its window lies inside the sample: with this window, 26 x 26 pixels.
+# The percentage in the title is the part of these pixels that the largest copy has.
+# So the copy for 23 pixels is nearly complete, although the copy for 11 pixels covers more pixels.
+# The windows between 5 and 23 pixels do both to some degree (question 1).
+# In our benchmark (`benchmarks/completion.py`: five textures, three seeds, a window of 11 pixels, from 64 x 64 to 128 x 128 pixels), the largest copy covers 6% to 17% of the result, and more than 15% in 12 of 15 runs.
+# This is not little: with these sizes, no copy can cover more than 18%, so most of these textures contain nearly everything that can be copied.
 # The right size depends on the texture: the window must be larger than the largest regular element, and the sample much larger than the window.
 #
 # ### When it fails: verbatim copies, and growing garbage
@@ -665,12 +667,12 @@ show(
         for name, filled in votes.items()
     },
     alt="The hole and its surroundings: with the mean, windows with soft frames; with "
-    "the mode, windows with sharper frames; by the library, sharp windows",
+    "the mode, windows with slightly sharper frames; by the library, sharp windows",
     zoom=5,
 )
 
 # %% [markdown]
-# With the mode, the frames of the windows are sharper than with the mean, and the gradient energy is higher.
+# With the mode, the frames of the windows are slightly sharper than with the mean, and the gradient energy is higher.
 # The difference is small where all votes agree, such as on the bricks.
 #
 # The library adds a last pass, which the paper does not have: in the end, each pixel of the hole is *copied* from one place.
@@ -738,7 +740,8 @@ for name, result in FILLED.items():
 # %%
 # NBVAL_CHECK_OUTPUT
 claims = {
-    "23 pixels copy over 3 times as much as 5": copied[23] > 3 * copied[5],
+    "23 pixels copy over 3 times as large a part of what can be copied as 5": copied[23]
+    > 3 * copied[5],
     "the mode is sharper than the mean": sharp["mode"] > sharp["mean"],
     "Wexler copies larger parts than Efros and Leung": together["Wexler"]
     > together["Efros and Leung"],
@@ -799,16 +802,18 @@ show(
     | {name: filled[:, *around] for name, filled in fillings.items()},
     alt="The hole and its surroundings: given, with stripes; biharmonic, a smooth "
     "colour gradient; Telea, soft wedges of colour; Efros and Leung, a wall with "
-    "fragments of windows; Wexler, a wall with windows; and the original",
+    "fragments of windows; Wexler, a wall with windows and pieces of a balcony; and "
+    "the original",
     zoom=5,
 )
 
 # %% [markdown]
 # The biharmonic surface [@damelin2018] and Telea's method continue colours, and nothing else: their gradient energy is a tenth or less of that of the surroundings.
-# Efros and Leung's method is sharp, but its patches do not exist elsewhere.
+# Efros and Leung's method is sharp, but its patch error is nearly twice that of Wexler's method.
+# The original has about the same patch error, so a large value alone is no proof of a bad filling; here, the eye sees the fragments.
 # Wexler's method has the smallest patch error, and it is as sharp as its surroundings.
-# The cornice continues through the hole, and there are windows below it.
-# But there are three windows where the original has two, and a piece of a balcony hangs above the cornice.
+# The cornice meets its right end, but on the left it starts a few pixels too low.
+# Below it are three windows where the original has two; pieces of a balcony hang above and below the cornice.
 #
 # The PSNR does not show any of this: all four values are within two decibels, and Telea's smear has a higher PSNR than Wexler's windows.
 # The [recurrence score](glossary.md#recurrence-score) of chapter 01 is that of the pictures shown here.
@@ -872,7 +877,8 @@ show(
 )
 
 # %% [markdown]
-# The joints of the bricks continue through the hole, and the bricks have the right size.
+# The joints of the bricks continue through the hole.
+# But an extra joint cuts one brick of the original into two short ones.
 # The pagoda has roofs and columns again, and the forehead of the cat has fur.
 # The brick wall is as sharp as its surroundings.
 # The pagoda and the fur are softer than the originals at these places, the pagoda clearly and the fur slightly.
@@ -987,7 +993,8 @@ played = explore(
 
 # %% [markdown]
 # The frames that were filled alone have other windows than the original.
-# The frames that were filled together have the narrow window in the middle, because the camera shows it in other frames.
+# In frame 4, the filling of all frames together has both narrow windows, because the camera shows them in other frames.
+# In frame 3, it has one of them, and the other is too wide.
 
 # %%
 inside = stain.bool().expand_as(film)
@@ -1004,7 +1011,7 @@ for name, cleaned in films.items():
 # Both columns are root mean squares of differences of values in [0, 1].
 # *Flicker* compares the same point of the scene in two consecutive frames, where both are in the hole.
 # Frame by frame, each filling is plausible by itself, but the next frame has another one, and the film flickers (question 4).
-# With boxes of space and time, the stain is filled with the scene itself, which the camera shows at other times.
+# With boxes of space and time, most of the stain is filled with the scene itself, which the camera shows at other times: the error and the flicker fall by more than 40%, but not to zero.
 #
 # ## When it fails
 #
@@ -1060,7 +1067,7 @@ check_claims(claims)
 # - Wexler, Shechtman and Irani optimise the whole hole: every patch in it should exist elsewhere.
 #   Search and vote alternate, from coarse to fine, and the vote takes a mode, because a mean of unlike colours is blurred.
 #   A last pass copies whole pieces, because even a mode is softer than a copy.
-# - In films, patches of space and time prevent flicker.
+# - In films, patches of space and time reduce flicker.
 # - A completion is judged by eye, patch error and gradient energy together.
 #   The PSNR prefers blur, and no measure knows what was really there.
 #
