@@ -633,9 +633,8 @@ def where_similar(row, column):
     figure = Figure(figsize=(7.2, 3.4), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     shown = left.imshow(similarity(row, column), vmin=0, vmax=1, cmap="viridis")
-    for colour, width in (("black", 5), ("#D55E00", 2.5)):  # visible on any similarity
-        edge = {"markeredgecolor": colour, "markeredgewidth": width}
-        left.plot(column, row, "o", markersize=15, fillstyle="none", **edge)
+    left.plot(column, row, "ko", ms=15, fillstyle="none", mew=5)  # a dark outline
+    left.plot(column, row, "o", ms=15, fillstyle="none", mew=2.5, color="#D55E00")
     left.set_axis_off()
     figure.colorbar(shown, ax=left, label="similarity, 0 to 1")
     values = [density_within(row, column, radius) for radius in RADII]
