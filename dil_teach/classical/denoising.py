@@ -12,6 +12,11 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.metrics import check_sigma
 
+EPS, MOST_STEPS = 1e-6, 2000
+"""Total variation stops if a step changes the objective by less than ``EPS`` times its
+first value. With scikit-image's default, 2e-4, it stopped too early on smooth pictures:
+on clock at 256 pixels with noise of 25 grey levels, it was 6 dB worse."""
+
 
 def tv_denoise(image: Image, sigma: float, weight: float = 0.8) -> Image:
     """Denoise by total variation.
@@ -27,7 +32,9 @@ def tv_denoise(image: Image, sigma: float, weight: float = 0.8) -> Image:
         Weight of the total variation, in units of ``sigma``.
     """
     values = _checked(image, sigma)
-    clean = denoise_tv_chambolle(values, weight * sigma, channel_axis=0)
+    clean = denoise_tv_chambolle(
+        values, weight * sigma, EPS, max_num_iter=MOST_STEPS, channel_axis=0
+    )
     return torch.from_numpy(clean).to(image)
 
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from scipy.signal import convolve2d
+from skimage.restoration import denoise_tv_chambolle
 
 from dil_teach import photo, psnr
 from dil_teach.classical.denoising import nlm_denoise, tv_denoise
@@ -76,3 +77,17 @@ def test_a_ramp_is_filled_exactly_and_known_pixels_are_kept():
 def test_bad_masks_are_told_off(mask, said):
     with pytest.raises(ValueError, match=said):
         biharmonic(torch.rand(3, 24, 24), mask)
+
+
+def test_total_variation_runs_until_it_has_converged() -> None:
+    truth, sigma = photo("clock", 256), 25 / 255
+    noisy = add_noise(truth, sigma, torch.Generator().manual_seed(0))
+    shorter, longer = (
+        denoise_tv_chambolle(
+            noisy.numpy(), 0.8 * sigma, eps, max_num_iter=5000, channel_axis=0
+        )
+        for eps in (2e-4, 1e-8)
+    )
+    ours = psnr(tv_denoise(noisy, sigma), truth)
+    assert ours == pytest.approx(psnr(torch.from_numpy(longer), truth), abs=0.1)
+    assert ours > psnr(torch.from_numpy(shorter), truth) + 1
