@@ -428,7 +428,7 @@ show(
 from dil_teach.notebook import Choice, curves
 
 noise = torch.rand(picture.shape, generator=torch.Generator().manual_seed(seed))
-cat = photo("chelsea", size=side).mean(0, keepdim=True)
+cat = resize(photo("chelsea", size=192), size=picture.shape[1:]).mean(0, keepdim=True)
 STEPS = 16
 starts = {"black": torch.zeros_like(picture), "noise": noise, "a cat": cat}
 runs = {name: decode(lines, x, STEPS) for name, x in starts.items()}
