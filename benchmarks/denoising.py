@@ -10,8 +10,9 @@ thread. K-SVD and BM3D have the papers' settings; nothing was tuned on these pic
 which are the central squares at 256 pixels of the course's grey photographs, and of its
 five colour photographs of everyday scenes.
 
-If the package ``bm3d`` (non-commercial licence, never a dependency) is installed, its
-result and its time are recorded too.
+If the package ``bm3d`` (non-commercial licence, never a dependency) is installed by
+``pip install -r benchmarks/peers_noncommercial.txt``, its result and its time are
+recorded too.
 """
 
 import importlib.util
