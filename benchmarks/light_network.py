@@ -245,27 +245,24 @@ def widths(given: Pictures) -> list[dict]:
 
 def smallest(rows: list[dict]) -> list[dict]:
     """The smallest widths that reach ``SHARE`` of the widest internal network."""
+
+    def gain_of(trained_on: str, width: int, name: str) -> float:
+        """The mean gain on one image over the seeds, in dB."""
+        key = trained_on, width, STEPS
+        return mean(
+            r[name] for r in rows if (r["trained"], r["width"], r["steps"]) == key
+        )
+
     found = []
     for what in dict.fromkeys(row["trained"] for row in rows):
         if not what.startswith("inside "):
             continue
         name = what.removeprefix("inside ")
-
-        def curve(trained_on: str) -> dict[int, float]:
-            return {
-                w: mean(
-                    r[name]  # noqa: B023
-                    for r in rows
-                    if (r["trained"], r["width"], r["steps"]) == (trained_on, w, STEPS)
-                )
-                for w in WIDTHS
-            }
-
-        goal = SHARE * curve(what)[WIDTHS[-1]]
+        goal = SHARE * gain_of(what, WIDTHS[-1], name)
         row = {"image": name, "goal, dB": goal}
         for trained_on in (what, "outside, as many", "outside, more"):
             kind = trained_on.removesuffix(f" {name}")
-            gains = curve(trained_on)
+            gains = {w: gain_of(trained_on, w, name) for w in WIDTHS}
             row[f"{kind}, dB"] = list(gains.values())
             row[f"{kind}, width"] = next((w for w in WIDTHS if gains[w] >= goal), None)
         found.append(row)

@@ -912,7 +912,7 @@ show(
 )
 
 # %% [markdown]
-# BM3D keeps the thick blades, and merges the thin ones into smooth stripes, because the blocks of a group show similar blades, but not equal ones.
+# BM3D keeps the thick blades, and merges the thin ones into smooth stripes, because the blocks of a group contain similar but different blades.
 # The gain on grass is only a third of the gain on the photograph.
 
 # %%

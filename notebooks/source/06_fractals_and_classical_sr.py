@@ -314,7 +314,7 @@ print(f"mean distance of two random places in the picture: {0.521 * side:.0f} pi
 #
 # It is enough to find a $W$ that changes the photograph little, block by block.
 # This idea is by Barnsley and Sloan [@barnsley1987].
-# Their article in the magazine BYTE names compression ratios of 10,000 to 1 and more [@barnsley1988]; below, we measure how large they are for a photograph.
+# Their article in the magazine BYTE names compression ratios of 10,000 to 1 and more [@barnsley1988]; below, we measure the ratio for a photograph.
 # Jacquin gave the first automatic coder for photographs, and it works with blocks as we do here [@jacquin1992].
 #
 # ## Exercise: the contractive map
@@ -500,7 +500,8 @@ for most in (0.5, 0.9, 0.99):
 #
 # The *collage* is $W y$: the maps applied once to the photograph itself.
 # The fixed point is less similar to the photograph than the collage, because its domain blocks are not those of the photograph, but have errors themselves.
-# That is the factor $1 / (1 - s_{\max})$ of the theorem; in practice the loss is far smaller than this bound.
+# The theorem allows this loss: its bound has the factor $1 / (1 - s_{\max})$.
+# The measured loss is far smaller than the bound.
 #
 # ## A real file: the quadtree
 #
@@ -897,7 +898,7 @@ print(f"there, they differ from interpolation by {255 * error**0.5:.1f} grey lev
 # But they hardly differ from what interpolation between the pixels says, so they tell us little that is new.
 # A likely reason is the bicubic downscaling of our picture: its antialiasing removed the detail that is too fine for the pixels, and no shift of the grid brings it back.
 #
-# The library minimises one sum of squares in each step: the agreement with the given picture, the samples within the scale, and the examples across scales.
+# In each step, the library minimises one sum of squared differences: from the given picture, from the samples within the scale, and from the examples across scales.
 # Switch each of the two constraints on and off.
 
 # %%

@@ -888,7 +888,8 @@ for kind in ("noise 10", "speckle", "JPEG 50"):
 # *ZSSR, clean mode* is not told that the image is spoilt.
 # In *noise mode*, ZSSR spoils the sons as the image is spoilt: by noise of the estimated strength, or by JPEG compression of quality 50, which a file states.
 # *EDSR+ of BM3D* is the control with the same information: EDSR+ enlarges the image after BM3D (chapter [03](03_denoising_with_patches.ipynb)) has denoised it with the same estimate.
-# For noise, this control is as good as ZSSR in noise mode: the gain of ZSSR over EDSR+ is the gain of denoising.
+# For noise, this control is as good as ZSSR in noise mode.
+# So denoising alone explains the gain of ZSSR over EDSR+ there.
 # For speckle and for JPEG compression, ZSSR is better on the mean, by 0.7 and 1.1 dB: BM3D was made for noise that has the same strength everywhere.
 #
 # ### Case 4: any size and shape
