@@ -20,7 +20,7 @@ from dil_teach.image.files import save_image
 from dil_teach.image.photos import benchmark_pairs, photo, photos
 from dil_teach.image.shipped import shipped
 
-LICENCES = {"CC0 1.0", "public domain", "CC BY 2.0"}
+LICENCES = {"CC0 1.0", "public domain", "CC BY 2.0", "CC BY 4.0"}
 NAMES = list(photos())
 
 
