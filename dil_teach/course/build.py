@@ -23,7 +23,7 @@ from dil_teach.course.references import with_references
 from dil_teach.image.files import written_whole
 from dil_teach.image.shipped import shipped
 
-MAX_BYTES = 1_000_000  # size of a chapter; a larger notebook opens slowly
+MAX_BYTES = 1_500_000  # size of a chapter; a larger notebook opens slowly
 CELL_SECONDS = 600  # time limit for one cell
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
 METADATA = {
@@ -99,7 +99,7 @@ def build(name: str) -> Path:
     """Build one chapter, such as ``"00_tour"``, and return the path of its notebook.
 
     The old file is replaced only when the new one is complete. Errors are those of
-    :func:`execute`, and an AssertionError for a notebook that is larger than 1 MB.
+    :func:`execute`, and an AssertionError for a notebook that is larger than 1.5 MB.
     """
     folder = shipped("notebooks")
     notebook = execute(learner_notebook(name), folder)

@@ -7,11 +7,13 @@ import base64
 import json
 from collections.abc import Mapping
 from html import escape
+from pathlib import Path
+
+from PIL import Image as Picture
 
 from dil_teach.image.shipped import shipped
-from dil_teach.notebook.figures import display_html, side_by_side
-
-WIDTH = 256  # CSS pixels of a picture, which are also the pixels of its file
+from dil_teach.notebook.figures import display_html
+from dil_teach.notebook.rows import Panel, Row, scale_of, zoom_script
 
 
 def show_opening(chapter: str, alts: Mapping[str, str]) -> dict[str, float]:
@@ -20,7 +22,8 @@ def show_opening(chapter: str, alts: Mapping[str, str]) -> dict[str, float]:
     Parameters
     ----------
     chapter : str
-        The name of a record in ``data/openings``.
+        The name of a record in ``data/openings``. If the record has the entry
+        ``"animation": {"file": ..., "alt": ...}``, the animation plays below.
     alts : dict of str to str
         The alt text of each picture, by its title in the record.
 
@@ -43,23 +46,38 @@ def show_opening(chapter: str, alts: Mapping[str, str]) -> dict[str, float]:
             f"alts: expected the titles {list(files)}, got {list(alts)}; copy the "
             "titles of the record"
         )
-    blocks = []
+    panels = []
     for title, file in files.items():
-        value = f"{decibels[title]:.2f} dB" if title in decibels else "&nbsp;"
-        pixels = base64.b64encode(file.read_bytes()).decode()
-        blocks.append(
-            f'<figure style="margin:0;width:{WIDTH}px">'
-            f"<figcaption>{escape(title)}<br>{value}</figcaption>"
-            f'<img alt="{escape(alts[title])}" width="{WIDTH}" '
-            f'src="data:image/jpeg;base64,{pixels}"></figure>'
-        )
-    display_html(side_by_side(blocks), " ".join(alts.values()))
+        caption = f"{title}\n{decibels[title]:.2f} dB" if title in decibels else title
+        with Picture.open(file) as picture:
+            size = (picture.height, picture.width)
+        panels.append(Panel(caption, _address(file), size))
+    row = Row(tuple(panels), scale_of([panel.size for panel in panels], None))
+    words = " ".join(alts.values())
+    html = row.html(words, list(alts.values()))
+    if "animation" in record:
+        html += _animation(folder / record["animation"]["file"], record["animation"])
+    display_html(html + zoom_script(), words)
     height, width = record["size"]
     print(f"a run at {width} x {height} pixels: {record['settings']}")
     print(f"dB: {record['measure']}")
     for name, seconds in record["seconds"].items():
         print(f"{seconds:8.1f} CPU seconds  {name}")
     return decibels
+
+
+def _address(file: Path) -> str:
+    kind = {".jpg": "jpeg", ".webp": "webp"}[file.suffix]
+    return f"data:image/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+
+
+def _animation(file: Path, about: Mapping[str, str]) -> str:
+    """The history of the run; closing the element hides and so ends the animation."""
+    return (
+        "<details open><summary>The history of this run, as an animation</summary>"
+        f'<img alt="{escape(about["alt"])}" style="max-width:100%;height:auto" '
+        f'src="{_address(file)}"></details>'
+    )
 
 
 def beside_opening(opening: Mapping[str, float], here: Mapping[str, float]) -> None:

@@ -1,9 +1,6 @@
 """Figures of the course: pictures with alt text, as HTML."""
 
-import base64
 import inspect
-import io
-import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
@@ -17,16 +14,14 @@ from PIL import Image as PillowImage
 
 from dil_teach.image.convention import Image, check_image, to_uint8
 from dil_teach.image.metrics import psnr_y
+from dil_teach.notebook.rows import Panel, Row, address, encoded, scale_of, zoom_script
 
-Picture = Image | Mapping[str, Image] | Figure
+Picture = Image | Mapping[str, Image] | Row | Figure
 Crop = tuple[int, int, int, int]
 
 MIN_ALT_CHARACTERS = 20
-PAGE_WIDTH = 900  # CSS pixels: the width of a JupyterLab cell on a laptop
 MAX_PANEL = 512  # CSS pixels: the largest width of a single enlarged photograph
-MAX_PNG = 80_000  # characters; a larger figure may be JPEG, as a chapter has up to 1 MB
 CHART_COLOURS = 256  # colours of a figure without a photograph; at most 256 in a PNG
-GAP, LINE_HEIGHT = 10, 15  # CSS pixels between two panels; and for a line of a title
 STYLES = (  # Okabe and Ito's colours; curves also differ in their dashes
     ("#0072B2", "-"),
     ("#D55E00", "--"),
@@ -41,7 +36,7 @@ def show(picture: Picture, alt: str, **options: Any) -> None:
 
     Parameters
     ----------
-    picture : Image, dict of title to Image, or matplotlib Figure
+    picture : Image, dict of title to Image, Row, or matplotlib Figure
         Images are placed side by side by :func:`strip`.
     alt : str
         A description of the picture, in at least 20 characters, for a reader who cannot
@@ -54,10 +49,11 @@ def show(picture: Picture, alt: str, **options: Any) -> None:
     ValueError
         If `alt` is too short, and for the reasons that :func:`strip` lists.
     """
-    if isinstance(picture, Figure) and options:
+    finished = isinstance(picture, Figure | Row)
+    if finished and options:
         raise ValueError(f"{', '.join(options)}: pass them to strip(images, ...)")
-    figure = picture if isinstance(picture, Figure) else strip(picture, **options)
-    display_html(figure_html(figure, alt), alt)
+    figure = picture if finished else strip(picture, **options)
+    display_html(figure_html(figure, alt) + zoom_script(), alt)
 
 
 def display_html(html: str, plain: str) -> None:
@@ -66,7 +62,7 @@ def display_html(html: str, plain: str) -> None:
 
 
 def figure_html(picture: Picture, alt: str) -> str:
-    """One HTML ``<img>`` that contains the pixels (PNG, or JPEG if the PNG is large).
+    """A picture as HTML that contains its pixels (PNG, or JPEG if the PNG is large).
 
     `picture` and `alt` are as in :func:`show`; a short `alt` raises a ValueError.
     """
@@ -76,28 +72,29 @@ def figure_html(picture: Picture, alt: str) -> str:
             f"alt: expected at least {MIN_ALT_CHARACTERS} characters, got {alt!r}; say "
             "what can be seen"
         )
-    figure = picture if isinstance(picture, Figure) else strip(picture)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    pixels = PillowImage.fromarray(np.array(canvas.buffer_rgba())[..., :3])
-    if not any(axes.images for axes in figure.axes):
+    if isinstance(picture, Row):
+        return picture.html(alt)
+    if not isinstance(picture, Figure):
+        return strip(picture).html(alt)
+    drawn = FigureCanvasAgg(picture)
+    drawn.draw()
+    pixels = PillowImage.fromarray(np.array(drawn.buffer_rgba())[..., :3])
+    if not any(axes.images for axes in picture.axes):
         # A chart needs few colours; with a palette its PNG is less than half as large.
         pixels = pixels.quantize(CHART_COLOURS, dither=PillowImage.Dither.NONE)
-    address = _address(pixels, "png")
-    if len(address) > MAX_PNG:
-        # Chroma has full resolution, so that colours are not blurred.
-        jpeg = _address(pixels.convert("RGB"), "jpeg", quality=90, subsampling=0)
-        address = min(address, jpeg, key=len)
-    width = round(figure.get_figwidth() * 100)
+        source = encoded(pixels, "png")
+    else:
+        source = address(pixels)
+    width = round(picture.get_figwidth() * 100)
     return (
         f'<img alt="{escape(alt)}" width="{width}" style="max-width:100%;height:auto" '
-        f'src="{address}">'
+        f'src="{source}">'
     )
 
 
 def png_address(image: Image) -> str:
     """The ``data:`` address of a PNG that contains the image's pixels."""
-    return _address(PillowImage.fromarray(to_uint8(image)), "png")
+    return encoded(PillowImage.fromarray(to_uint8(image)), "png")
 
 
 def side_by_side(blocks: Iterable[str]) -> str:
@@ -113,7 +110,7 @@ def strip(
     crop: Crop | None = None,
     zoom: int | None = None,
     truth: Image | None = None,
-) -> Figure:
+) -> Row:
     """Images side by side, each pixel enlarged to a square without smoothing.
 
     Parameters
@@ -123,16 +120,16 @@ def strip(
     crop : (top, left, height, width), optional
         The part of each image to show, in pixels.
     zoom : int, optional
-        Side of the square that shows one pixel of the image, in pixels of the figure.
-        By default the largest side that fits, but at most 8.
+        Side of the square that shows one pixel of the image, in CSS pixels; it is
+        increased if the widest image would have less than 256 CSS pixels. By default
+        the images fill the page.
     truth : Image, optional
         The ground truth, shown last. The title of each image of the same size shows the
         image's PSNR on Y, without a border of 2 pixels.
 
     Returns
     -------
-    matplotlib.figure.Figure
-        A figure exactly as large as the pixels and titles need.
+    Row
 
     Raises
     ------
@@ -150,35 +147,30 @@ def strip(
         panels["ground truth"] = truth
         captions.append("ground truth")
     pixels = [to_uint8(_cut(image, crop)) for image in panels.values()]
+    files = [PillowImage.fromarray(values) for values in pixels]
+    sizes = [(file.height, file.width) for file in files]
+    made = zip(captions, map(address, files), sizes, strict=True)
+    return Row(tuple(Panel(*facts) for facts in made), scale_of(sizes, zoom))
 
-    height, width = (max(p.shape[axis] for p in pixels) for axis in (0, 1))
-    if zoom is None:
-        room = PAGE_WIDTH - GAP * (len(pixels) - 1)
-        fitting = min(room // (width * len(pixels)), MAX_PANEL // width)
-        zoom = min(max(fitting, 1), 8)
-    height, width = height * zoom, width * zoom
-    captions = [_wrap(caption, width) for caption in captions]
-    title_height = LINE_HEIGHT * max(c.count("\n") + 1 for c in captions)
-    title_height = title_height + 4 if any(captions) else 0
-    columns = min(max((PAGE_WIDTH + GAP) // (width + GAP), 1), len(pixels))
-    rows = math.ceil(len(pixels) / columns)
-    total_width = columns * (width + GAP) - GAP
-    total_height = rows * (height + title_height + GAP) - GAP
 
-    figure = Figure(figsize=(total_width / 100, total_height / 100), dpi=100)
-    for index, (panel, caption) in enumerate(zip(pixels, captions, strict=True)):
-        row, column = divmod(index, columns)
-        left = column * (width + GAP) / total_width
-        top = row * (height + title_height + GAP) + title_height
-        high, wide = panel.shape[0] * zoom, panel.shape[1] * zoom
-        bottom = 1 - (top + high) / total_height
-        place = (left, bottom, wide / total_width, high / total_height)
-        axes = figure.add_axes(place)
-        axes.set_axis_off()
-        greys = {"cmap": "gray", "vmin": 0, "vmax": 255}
-        axes.imshow(panel, **greys, aspect="auto", interpolation="nearest")
-        title_bottom = 1 - (top - 4) / total_height
-        figure.text(left, title_bottom, caption, fontsize=8.5, va="bottom")
+def canvas(image: Image, zoom: int | None = None) -> Figure:
+    """An image as a figure to draw on, with axes in pixels of the image.
+
+    Parameters
+    ----------
+    image : Image
+        Grey or RGB.
+    zoom : int, optional
+        Side of the square that shows one pixel, as in :func:`strip`.
+    """
+    check_image(image, in_range=False)
+    height, width = image.shape[1:]
+    scale = scale_of([(height, width)], zoom)
+    figure = Figure(figsize=(width * scale / 100, height * scale / 100), dpi=100)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    greys = {"cmap": "gray", "vmin": 0, "vmax": 255}
+    axes.imshow(to_uint8(image), **greys, aspect="auto", interpolation="nearest")
     return figure
 
 
@@ -223,13 +215,6 @@ def _caption(title: str, image: Image, truth: Image | None) -> str:
     return f"{title}\n{psnr_y(image, truth, shave=2):.2f} dB"
 
 
-def _wrap(caption: str, width: int) -> str:
-    characters = max(width // 7, 8)
-    return "\n".join(
-        line for part in caption.split("\n") for line in textwrap.wrap(part, characters)
-    )
-
-
 def _cut(image: Image, crop: Crop | None) -> Image:
     if crop is None:
         return image
@@ -242,10 +227,3 @@ def _cut(image: Image, crop: Crop | None) -> Image:
             "the crop smaller"
         )
     return part
-
-
-def _address(pixels: PillowImage.Image, kind: str, **options: int) -> str:
-    """The ``data:`` address of a file of this kind that contains the pixels."""
-    file = io.BytesIO()
-    pixels.save(file, kind, **options)
-    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

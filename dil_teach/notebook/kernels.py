@@ -65,15 +65,15 @@ def kernels(
             axes.plot(*_ellipse(wanted), color="#009E73", linestyle="--", linewidth=1.6)
         axes.set(xlim=(-REACH, REACH), ylim=(REACH, -REACH))
         axes.set_title(title, fontsize=9, loc="left")
-        axes.set_xlabel("pixels", fontsize=8)
-        axes.tick_params(labelsize=8, labelleft=place == 0)
+        axes.set_xlabel("pixels", fontsize=9)
+        axes.tick_params(labelsize=9, labelleft=place == 0)
         axes.set_xticks(TICKS)
         axes.set_yticks(TICKS)
-    figure.axes[0].set_ylabel("pixels", fontsize=8, labelpad=1)
+    figure.axes[0].set_ylabel("pixels", fontsize=9, labelpad=1)
     colours = ScalarMappable(Normalize(-1, 1), COLOURS)
     bar = figure.colorbar(colours, figure.add_axes((end / width, bottom, 0.015, tall)))
-    bar.ax.tick_params(labelsize=8)
-    bar.set_label("weight / largest weight", fontsize=8)
+    bar.ax.tick_params(labelsize=9)
+    bar.set_label("weight / largest weight", fontsize=9)
     return figure
 
 

@@ -73,9 +73,9 @@ def beside_maps(
             values = np.asarray(panel.detach().cpu(), dtype=float)
             axes.imshow(values, cmap=palette, norm=norm, extent=extent)
         axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-        figure.text(left / total, 1 - (TITLE - 4) / tall, title, fontsize=8.5)
+        figure.text(left / total, 1 - (TITLE - 4) / tall, title, fontsize=9)
     place = ((total - BAR + 6) / total, MARGIN / tall, 14 / total, high / tall)
     bar = figure.colorbar(ScalarMappable(norm, palette), figure.add_axes(place))
-    bar.ax.tick_params(labelsize=8)
-    bar.set_label(label, fontsize=8)
+    bar.ax.tick_params(labelsize=9)
+    bar.set_label(label, fontsize=9)
     return figure

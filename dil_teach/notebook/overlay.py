@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from dil_teach.image.convention import Image, check_image
-from dil_teach.notebook.figures import STYLES, display_html, figure_html, strip
+from dil_teach.notebook.figures import STYLES, canvas, display_html, figure_html, strip
 from dil_teach.notebook.touch import STRIPES, Touch
 
 DASHES = {"-": "", "--": "6 3", "-.": "8 3 2 3", ":": "2 3"}  # matplotlib to SVG
@@ -85,7 +85,7 @@ class Clickable:
 
 def marked(image: Image, marks: Sequence[Mark]) -> Figure:
     """The image with its marks, drawn as in the widget."""
-    figure = strip(image)
+    figure = canvas(image)
     axes = figure.axes[0]
     for mark in marks:
         colour, dash = mark.look()
@@ -207,7 +207,7 @@ def paint(image: Image, label: str = "mask", mask: Tensor | None = None) -> Pain
     painter = Painter(image, label, mask)
     display(painter.panel)
     note = f"The initial {label}, for reading without a running kernel:"
-    still = strip(striped(image, painter.mask), zoom=max(256 // image.shape[2], 1))
+    still = strip(striped(image, painter.mask))
     picture = figure_html(still, painter.touch.alt)
     display_html(f"{note}<br>{picture}", note)
     return painter

@@ -25,9 +25,12 @@ from dil_teach.notebook.figures import (
     side_by_side,
 )
 from dil_teach.notebook.overlay import Clickable, look
+from dil_teach.notebook.rows import zoom_script
 from dil_teach.notebook.touch import Touch
 
 Values = dict[str, Any]
+HIDE_STATIC = "<style>.jp-OutputArea:has(.dil-live) .dil-static{display:none}</style>"
+"""JupyterLab hides static examples while a kernel runs the live panel above them."""
 POINT = ("row", "column")  # names of the controls that a click sets
 
 
@@ -187,8 +190,7 @@ def explore(
         sliders = ipywidgets.VBox([*shells.values()], layout={"flex": "1 1 20em"})
         row = ipywidgets.Box([touch, sliders], layout={"flex_flow": "row wrap"})
         panel = [row, area]
-    display(ipywidgets.VBox(panel))
-    _show_examples(explorer, examples)
+    _show(panel, explorer, examples)
     return explorer
 
 
@@ -240,8 +242,7 @@ def before_after(
     slider = divider.widget(live=True)
     # The link is in the browser, so that the divider moves while the kernel is busy.
     ipywidgets.jslink((touch, "position"), (slider, "value"))
-    display(ipywidgets.VBox([touch, slider]))
-    _show_examples(explorer, [{"position": 1.0}, {"position": 0.0}])
+    _show([touch, slider], explorer, [{"position": 1.0}, {"position": 0.0}])
     return explorer
 
 
@@ -304,7 +305,13 @@ def _clickable(click: Clickable, controls: Mapping[str, Control]) -> Touch:
     return Touch("click", click.image)
 
 
-def _show_examples(explorer: Explorer, examples: Sequence[Values]) -> None:
+def _show(
+    panel: Sequence[ipywidgets.Widget], explorer: Explorer, examples: Sequence[Values]
+) -> None:
+    """Show the live panel, and the examples, which the page hides beside the panel."""
+    box = ipywidgets.VBox(panel)
+    box.add_class("dil-live")
+    display(box)
     blocks = []
     for values in examples:
         settings = (f"{explorer.controls[n].label}: {v}" for n, v in values.items())
@@ -314,4 +321,5 @@ def _show_examples(explorer: Explorer, examples: Sequence[Values]) -> None:
     if explorer.click is None:
         rows = side_by_side(blocks)
     note = "Examples at fixed settings, for reading without a running kernel:"
-    display_html(f"{note}{rows}", note)
+    static = f'<div class="dil-static">{note}{rows}</div>'
+    display_html(f"{HIDE_STATIC}{static}{zoom_script()}", note)

@@ -529,8 +529,10 @@ print(f"a compression ratio of {picture.numel() / len(content):.0f} to 1")
 # %%
 from matplotlib.patches import Rectangle
 
+from dil_teach.notebook.figures import canvas
+
 top, left, height, width = (side * n // 48 for n in (20, 26, 15, 18))
-figure = strip(decoded[:, top : top + height, left : left + width], zoom=4)
+figure = canvas(decoded[:, top : top + height, left : left + width], zoom=4)
 for level in code.channels[0]:
     corners = (level.corner[~level.split] - torch.tensor([top, left])).tolist()
     print(f"{len(corners)} blocks of {level.side} x {level.side} pixels")

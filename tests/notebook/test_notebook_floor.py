@@ -19,6 +19,7 @@ from dil_teach.notebook import (
     Slider,
     Toggle,
     before_after,
+    check_claims,
     corners,
     curves,
     enlarged,
@@ -34,6 +35,8 @@ from dil_teach.notebook import (
     uploaded_image,
     widgets,
 )
+from dil_teach.notebook.figures import canvas
+from dil_teach.notebook.rows import scale_of
 from dil_teach.training.loop import Progress
 
 ALT = "Random grey noise without any structure"
@@ -85,22 +88,53 @@ def test_show_displays_html_and_plain_text_only(shown):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("zoom", [1, 3])
-def test_a_strip_shows_every_pixel_as_an_exact_square(channels, zoom):
+def test_a_strip_holds_every_pixel_once_and_shows_it_as_a_sharp_square(channels):
     image = noise(channels, 7, 11)
-    expected = to_uint8(enlarged(image, zoom).expand(3, -1, -1))
-    seen = pixels_of(figure_html(strip(image, zoom=zoom), ALT))
+    html = figure_html(strip(image), ALT)
+    assert np.array_equal(pixels_of(html), to_uint8(image.expand(3, -1, -1)))
+    assert 'width="264" height="168"' in html and "image-rendering:pixelated" in html
+
+
+def test_a_strip_crops_its_images():
+    image = noise(3, 20, 20)
+    row = strip({"a": image, "b": 1 - image}, crop=(2, 3, 4, 5), zoom=2)
+    part = image[:, 2:6, 3:8]
+    for panel, wanted in zip(row.panels, (part, 1 - part), strict=True):
+        assert np.array_equal(pixels_of(f'src="{panel.address}"'), to_uint8(wanted))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wanted", "scale"),
+    [
+        ([(128, 128)], None, 4),
+        ([(128, 128)] * 4, None, 2),
+        ([(128, 128)] * 4, 1, 2),
+        ([(48, 48)], 3, 6),
+        ([(16, 16)], None, 16),
+        ([(256, 256)] * 9, None, 1),
+        ([(384, 512)] * 2, None, 445 / 512),
+        ([(384, 768)] * 3, None, 880 / 3 / 768),
+        ([(64, 64), (128, 128)], None, 3),
+    ],
+)
+def test_pictures_are_at_least_256_pixels_wide_at_one_scale(sizes, wanted, scale):
+    found = scale_of(sizes, wanted)
+    assert found == pytest.approx(scale)
+    assert max(width for _, width in sizes) * found >= 256
+
+
+def test_the_canvas_shows_every_pixel_as_an_exact_square():
+    image = noise(3, 70, 110)
+    expected = to_uint8(enlarged(image, 3))
+    seen = pixels_of(figure_html(canvas(image, zoom=3), ALT))
     assert seen.shape == expected.shape
     assert abs(seen.astype(int) - expected).max() <= 1  # matplotlib blends, rounding
 
 
-def test_a_strip_crops_its_images_and_leaves_a_gap():
-    image = noise(3, 20, 20)
-    figure = strip({"a": image, "b": 1 - image}, crop=(2, 3, 4, 5), zoom=2)
-    pixels = pixels_of(figure_html(figure, ALT))
-    part = image[:, 2:6, 3:8]
-    assert np.array_equal(pixels[-8:, :10], to_uint8(enlarged(part, 2)))
-    assert np.array_equal(pixels[-8:, 20:], to_uint8(enlarged(1 - part, 2)))
+def test_each_picture_of_a_row_has_an_alt_text():
+    html = figure_html({"first": noise(3, 8, 8), "second": noise(3, 8, 8, seed=1)}, ALT)
+    found = re.findall(r'<img alt="([^"]+)"', html)
+    assert found == [ALT, "second, picture 2 of 2 in this row"]
 
 
 @pytest.mark.parametrize("crop", [(0, 0, 21, 5), (-1, 0, 5, 5), (0, 0, 0, 5)])
@@ -116,7 +150,7 @@ def test_the_truth_is_last_and_images_of_its_size_get_a_score():
         "off": (truth + 0.1).clamp(0, 1),
         "small": noise(3, 10, 10),
     }
-    texts = [text.get_text() for text in strip(images, truth=truth).texts]
+    texts = [panel.caption for panel in strip(images, truth=truth).panels]
     assert texts[0].split("\n") == ["same", "inf dB"]
     assert re.search(r"\n2\d\.\d\d dB", texts[1])
     assert texts[2:] == ["small", "ground truth"]
@@ -296,3 +330,22 @@ def test_start_prints_versions_budget_and_time(capsys, monkeypatch):
     assert "Budget: standard, about 45 s" in out
     with pytest.raises(ValueError, match="quick, standard, full"):
         start("fast", seconds)
+
+
+def test_a_claim_that_fails_is_an_error_here_and_a_sentence_on_your_photograph(capsys):
+    claims = {"ZSSR is better than bicubic": False, "the sky is blue": True}
+    with pytest.raises(AssertionError, match="does not hold: ZSSR is better"):
+        check_claims(claims)
+    capsys.readouterr()
+    check_claims(claims, own_photograph=True)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("On your photograph, this claim does not hold: ZSSR is")
+    assert second == "the sky is blue: True"
+
+
+def test_static_examples_are_hidden_beside_a_live_panel_only(shown):
+    explore(lambda: noise(1, 5, 5), {}, ALT, examples=[{}])
+    panel, static = shown
+    assert "dil-live" in panel._dom_classes
+    assert 'class="dil-static"' in static["text/html"]
+    assert ".jp-OutputArea:has(.dil-live) .dil-static" in static["text/html"]
