@@ -1,6 +1,7 @@
 """The widgets of the chapters work in a real browser: in JupyterLab and in Voila."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -203,6 +204,9 @@ explorer = explore(
     """\
 divider = before_after(image, 1 - image, ("image", "negative"), zoom=6)""",
     """\
+from dil_teach.notebook import show
+show({"image": image, "negative": 1 - image}, alt="Random colours and their negative")""",
+    """\
 painter = paint(image, "hole")""",
     """\
 import ipywidgets
@@ -258,6 +262,7 @@ def book(
 def test_what_is_touched_in_the_browser_reaches_python(book: Book):
     click(book)
     divide(book)
+    enlarge(book)
     paint(book)
 
 
@@ -320,6 +325,38 @@ def divide(book: Book) -> None:
     touch.locator(".dil-line").focus()
     book.page.keyboard.press("Shift+ArrowLeft")
     wait_for(16)
+
+
+def enlarge(book: Book) -> None:
+    pictures = book.server.scroll_to(
+        book.page, book.page.locator('.dil-row:has(img[alt^="negative"])')
+    )
+    views = pictures.locator(".dil-view")
+    assert views.count() == 2
+
+    def wait_for(scale: int, x: int, y: int) -> None:
+        for number in range(2):
+            style = views.nth(number).locator("img").get_attribute("style") or ""
+            assert f"scale({scale})" in style, style
+            (across, down) = re.findall(r"origin: ([\d.]+)% ([\d.]+)%", style)[0]
+            assert [float(across), float(down)] == pytest.approx([x, y], abs=1)
+
+    box = views.nth(1).bounding_box()
+    assert box and box["width"] >= 256
+    book.page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    wait_for(4, 25, 50)
+    book.look("enlarge")
+    book.page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    wait_for(1, 25, 50)
+    pictures.focus()
+    for key in ("Enter", "ArrowRight", "ArrowUp"):
+        book.page.keyboard.press(key)
+    wait_for(4, 29, 46)
+    book.page.keyboard.press("Escape")
+    wait_for(1, 50, 50)
+    static = book.page.locator(".dil-static")
+    hidden = [not static.nth(n).is_visible() for n in range(static.count())]
+    assert hidden and all(hidden)
 
 
 def paint(book: Book) -> None:
