@@ -205,7 +205,7 @@ explorer = explore(
 divider = before_after(image, 1 - image, ("image", "negative"), zoom=6)""",
     """\
 from dil_teach.notebook import show
-show({"image": image, "negative": 1 - image}, alt="Random colours and their negative")""",
+show({"image": image, "negative": 1 - image}, alt="Random colours and a negative")""",
     """\
 painter = paint(image, "hole")""",
     """\
