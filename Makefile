@@ -17,7 +17,7 @@ READY := .venv/ready$(addprefix -,$(notdir $(CONSTRAINTS)))
 ENVIRONMENT := scripts/environment.py
 # One process runs all tests of a file, because they share what its fixtures trained.
 PYTEST := $(VENV) -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
-BENCHMARKS := $(filter-out %/record.py %/same_results.py,$(wildcard benchmarks/*.py))
+BENCHMARKS := $(filter-out %/record.py %/same_results.py %/readme.py,$(wildcard benchmarks/*.py))
 # A container often has no user but root, who may start JupyterLab only with this option.
 LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root) \
   $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
@@ -56,7 +56,7 @@ notebooks: setup  ## build the chapters again from notebooks/source
 
 bench: setup  ## run every benchmark, into benchmarks/results (takes hours)
 	$(INSTALL) -e '.[peers]'
-	set -e; for file in $(BENCHMARKS); do $(VENV) $$file; done
+	set -e; for file in $(BENCHMARKS) benchmarks/readme.py; do $(VENV) $$file; done
 
 # Each constraints file has its own stamp, .venv/ready-FILE. An install without
 # constraints keeps the installed versions, so every install makes its stamp too.

@@ -19,6 +19,7 @@ from statistics import mean
 import record
 import torch
 import tyro
+from matplotlib.figure import Figure
 
 from dil_teach import (
     ZSSR,
@@ -41,7 +42,6 @@ from dil_teach.image.convention import Image, from_uint8, to_uint8
 from dil_teach.image.kernel import random_kernel
 from dil_teach.image.metrics import luma
 from dil_teach.image.photos import benchmark_pairs
-from dil_teach.notebook.figures import strip
 from dil_teach.training.precision import autocast
 
 README = Path(__file__).parent.parent / "README.md"
@@ -253,7 +253,13 @@ def picture() -> None:
     names = ("bicubic", "bicubic + back-projection", "final")
     titles = ("bicubic", "bicubic + back-projection", "ZSSR")
     crops = {t: results[n] for t, n in zip(titles, names, strict=True)}
-    figure = strip(crops, crop=(148, 88, 72, 72), zoom=3, truth=high)
+    crops["ground truth"] = high
+    figure = Figure(figsize=(9, 2.5), dpi=100, layout="constrained")
+    for axes, (title, image) in zip(figure.subplots(1, 4), crops.items(), strict=True):
+        axes.imshow(to_uint8(image)[148:220, 88:160], interpolation="nearest")
+        score = f"\n{psnr_y(image, high, shave=2):.2f} dB" if image is not high else ""
+        axes.set_title(title + score, fontsize=9)
+        axes.set_axis_off()
     figure.savefig(record.RESULTS / "zssr.png")
 
 
