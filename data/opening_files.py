@@ -82,19 +82,20 @@ def write(
     pictures: dict[str, Image],
     decibels: dict[str, float],
     corner: tuple[int, int] = (0, 0),
+    side: int = SIDE,
     **facts: Any,
 ) -> None:
     """Write crops of the pictures with this upper left corner, and the record.
 
-    Pictures of ``SIDE`` pixels a side are written whole. ``facts`` are further entries
-    of the record.
+    Crops have ``side`` pixels a side, and pictures of this size are written whole.
+    ``facts`` are further entries of the record.
     """
     OUT.mkdir(exist_ok=True)
     top, left = corner
     panels = []
     for number, (title, image) in enumerate(pictures.items()):
-        if image.shape[1:] != (SIDE, SIDE):
-            image = image[:, top : top + SIDE, left : left + SIDE]
+        if image.shape[1:] != (side, side):
+            image = image[:, top : top + side, left : left + side]
         file = f"{chapter}_{number}.jpg"
         pixels = Picture.fromarray(to_uint8(image))
         pixels.save(OUT / file, quality=QUALITY, optimize=True)

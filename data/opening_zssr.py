@@ -1,0 +1,156 @@
+"""Draw the pictures that open chapters 00 and 09.
+
+    python data/opening_zssr.py tour zssr
+
+Each chapter first shows a result of ZSSR `full`, and then runs ZSSR at a smaller
+budget. The script writes ``data/openings/CHAPTER_*.jpg``, the record
+``data/openings/CHAPTER.json``, and for chapter 09 the history of the network's output
+as an animation. The training is saved: if you stop the script and start it again, it
+continues.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import torch
+import tyro
+from opening_files import MEASURE, OUT, SEED, Seconds, luma_decibels, rounded, write
+from PIL import Image as Picture
+
+from dil_teach import (
+    ZSSR,
+    ZSSRSettings,
+    load_external_network,
+    photo,
+    resize,
+    resume,
+    save,
+    super_resolve_with,
+    train,
+)
+from dil_teach.classical.denoise.bm3d import bm3d
+from dil_teach.deep.zssr.comparison import compare
+from dil_teach.image.convention import Image, to_uint8
+from dil_teach.image.photos import photos
+
+STATES = Path(tempfile.gettempdir()) / "dil-teach-openings"
+"""Folder of the saved trainings."""
+GRAIN = 5 / 255
+"""Strength of the noise on the sons of the old photograph. The true strength of its
+grain is unknown, and there is no ground truth."""
+FRAMES = 24
+"""Number of pictures of the animation."""
+
+
+def trained(name: str, image: Image, settings: ZSSRSettings) -> tuple[ZSSR, list]:
+    """The trained method, and its output after each of ``FRAMES`` equal parts."""
+    STATES.mkdir(exist_ok=True)
+    state, frames = STATES / f"{name}.safetensors", STATES / f"{name}.pt"
+    zssr = resume(state, image) if state.exists() else ZSSR(image, settings=settings)
+    history = torch.load(frames) if frames.exists() else [resize(image, scale=2)]
+    for _ in train(zssr, report_every=zssr.total_steps // FRAMES):
+        history.append(zssr.raw())
+        save(zssr, state)
+        torch.save(history, frames)
+    return zssr, history
+
+
+def by_edsr(grey: Image) -> Image:
+    """The result of EDSR+, which expects three channels."""
+    edsr = load_external_network("edsr")
+    return super_resolve_with(edsr, grey.expand(3, -1, -1), ensemble=True)[:1]
+
+
+def old_photograph() -> None:
+    """Chapter 09: coins in an old photograph of an archive, without ground truth."""
+    given, corner, side = photo("coins"), (310, 366), 256
+    seconds = Seconds()
+    noisy = ZSSRSettings.full(seed=SEED, noise=GRAIN)
+    zssr, history = seconds.of(
+        "ZSSR, noise on the sons", lambda: trained("coins", given, noisy)
+    )
+    clean, _ = seconds.of(
+        "ZSSR, no noise on the sons",
+        lambda: trained("coins_clean", given, ZSSRSettings.full(seed=SEED)),
+    )
+    smooth = bm3d(given, GRAIN).clamp(0, 1)
+    pictures = {
+        "bicubic interpolation": resize(given, scale=2).clamp(0, 1),
+        "EDSR+": seconds.of("EDSR+", lambda: by_edsr(given)),
+        "ZSSR, noise on the sons": zssr.super_resolve(),
+        "ZSSR, no noise on the sons": clean.super_resolve(),
+        "BM3D, then EDSR+": by_edsr(smooth),
+    }
+    top, left = corner
+    file = OUT / "zssr_history.webp"
+    frames = [
+        Picture.fromarray(to_uint8(frame[:, top : top + side, left : left + side]))
+        for frame in history
+    ]
+    times = [120] * (len(frames) - 1) + [1500]
+    frames[0].save(
+        file, save_all=True, append_images=frames[1:], duration=times, quality=80
+    )
+    write(
+        "zssr",
+        {name: rounded(image) for name, image in pictures.items()},
+        {},
+        corner,
+        side,
+        animation={
+            "file": file.name,
+            "alt": "The network's output during the training: the grain of the bicubic "
+            "start disappears, and the relief of the coins becomes sharp",
+        },
+        measure="none: this photograph has no ground truth",
+        settings="ZSSRSettings.full(), noise on the sons of 5 grey levels",
+        size=list(pictures["EDSR+"].shape[1:]),
+        seconds=seconds,
+        licence=photos()["coins"].licence,
+        attribution=photos()["coins"].attribution,
+    )
+
+
+def tour() -> None:
+    """Chapter 00: the astronaut at 512 pixels."""
+    truth = photo("astronaut")
+    given = rounded(resize(truth, scale=0.5))
+    seconds = Seconds()
+    settings = ZSSRSettings.full(seed=SEED)
+    zssr, _ = seconds.of("ZSSR", lambda: trained("astronaut", given, settings))
+    made = compare(zssr)
+    names = {
+        "bicubic": "bicubic interpolation",
+        "bicubic + back-projection": "bicubic + back-projection",
+        "raw": "the network alone",
+        "final": "ZSSR",
+    }
+    results = {plain: made[name] for name, plain in names.items()}
+    write(
+        "tour",
+        {name: results[name] for name in ("bicubic interpolation", "ZSSR")},
+        luma_decibels(results, truth),
+        (0, 72),
+        side=440,
+        measure=MEASURE,
+        settings="ZSSRSettings.full()",
+        size=list(truth.shape[1:]),
+        seconds=seconds,
+        licence=photos()["astronaut"].licence,
+        attribution=photos()["astronaut"].attribution,
+    )
+
+
+CHAPTERS = {"zssr": old_photograph, "tour": tour}
+
+
+def main(chapters: tyro.conf.Positional[tuple[Literal["zssr", "tour"], ...]]) -> None:
+    """Draw the openings of these chapters."""
+    torch.set_num_threads(1)
+    for chapter in chapters:
+        CHAPTERS[chapter]()
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)
