@@ -41,7 +41,6 @@ from dil_teach.course.exercises import (
     keep_solutions,
 )
 from dil_teach.image.augment import orient, orient_back
-from dil_teach.image.kernel import gaussian_kernel
 from dil_teach.image.shipped import shipped
 
 NAMES = sorted(n for n in vars(check) if callable(getattr(check, n)) and n != "Verdict")
@@ -85,7 +84,6 @@ def judged(name: str, answer: object) -> Verdict:
     others = {
         "where_it_wins": measured,
         "what_to_learn_from": lambda: [photo("coffee", size=64)],
-        "allowed_orientations": lambda: [gaussian_kernel((2.0, 1.0), angle=0.5)],
         "winners": lambda: [WINNERS],
     }
     return getattr(check, name)(answer, *others.get(name, list)())
@@ -382,15 +380,6 @@ PLANTED = {
         'expected "EDSR\\+" or "ZSSR"': {**SOLVED, "motion": "bicubic"},
         "Expected a dictionary": "ZSSR",
     },
-    "allowed_orientations": {
-        "leave the kernel as it is": set(range(8)),
-        "Orientation 1 turns the blur": {0, 1, 2, 3},
-        "Orientation 4 turns the blur": {0, 4},
-        "lacks orientations": {0},
-        "Orientation 0 is missing": {2},
-        "Expected a set": {0, 8},
-        "Expected a set of": 3,
-    },
     "make_son": {
         "become black or white": lambda f, k, s, r: f[:, ::2, ::2],
         "0.50 father pixels.* left of": odd_kernel,
@@ -675,7 +664,6 @@ def loss_by_numpy(discriminator, picture, weights):
         ("make_son", son_by_unfolding),
         ("eight_fold", eight_by_hand),
         ("mean_removed_ssd", ssd_in_numpy),
-        ("allowed_orientations", [2, 0]),
         ("where_it_wins", " Outlines"),
         ("least_seam", mirrored_seam),
         ("least_seam", lambda energy: right.least_seam(energy).int()),
@@ -707,9 +695,6 @@ def test_a_prediction_is_compared_with_what_was_measured():
     grey = 3 * [torch.full((3, 32, 32), 0.5)]
     assert "Less than 1%" in check.where_it_wins("outlines", *grey).message
     assert check.where_it_wins("smooth parts", *grey).state == "passed"
-    round_one = gaussian_kernel((1.5, 1.5))
-    assert check.allowed_orientations(set(range(8)), round_one).state == "passed"
-    assert check.allowed_orientations([0, 2], round_one).state == "not yet right"
 
 
 # ---- the engine

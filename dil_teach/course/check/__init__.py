@@ -34,9 +34,4 @@ from dil_teach.course.check.patch_recurrence import (
 )
 from dil_teach.course.check.retargeting_with_patches import least_seam, similarity
 from dil_teach.course.check.tour import what_to_learn_from, where_it_wins
-from dil_teach.course.check.zssr import (
-    allowed_orientations,
-    control,
-    eight_fold,
-    make_son,
-)
+from dil_teach.course.check.zssr import control, eight_fold, make_son

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dil_teach.course.check.engine import Case, Exercise, as_image, judged, rand, refuse
+from dil_teach.course.check.engine import Case, Exercise, as_image, rand, refuse
 from dil_teach.image.augment import ORIENTATIONS, add_noise, orient, orient_back
 from dil_teach.image.kernel import gaussian_kernel
 from dil_teach.image.resize import blur_and_subsample, resize
@@ -173,33 +173,6 @@ eight_fold = Exercise(
     "The mean reduces errors of single orientations. Errors that all eight "
     "orientations share remain.",
 )
-
-
-# ---- allowed_orientations
-
-
-@judged
-def allowed_orientations(chosen: Any, kernel: Tensor) -> str:
-    """In which orientations the image still looks as if its own camera had taken it."""
-    known = isinstance(chosen, set | list | tuple) and {*chosen} <= {*ORIENTATIONS}
-    refuse({f"Expected a set of numbers from 0 to 7, got {chosen!r}.": not known})
-    change = [abs(orient(kernel, o) - kernel).max() / kernel.max() for o in range(8)]
-    allowed = {o for o in ORIENTATIONS if change[o] < 0.01}
-    wrong = min({*chosen} - allowed, default=0)
-    refuse(
-        {
-            "Orientation 0 is missing: it does not change the image.": 0 not in chosen,
-            f"Orientation {wrong} turns the blur with the image, and changes the "
-            f"kernel by {float(change[wrong]):.0%} of its largest weight. Only "
-            "orientations that leave the kernel as it is are allowed.": wrong,
-            "Your answer lacks orientations that are allowed, too.": allowed
-            - {*chosen},
-        }
-    )
-    return (
-        f"{len(allowed)} of eight orientations do not change this blur. In training, "
-        "you may turn the fathers, because their sons are blurred after the turn."
-    )
 
 
 # ---- control
