@@ -103,7 +103,7 @@ def old_photograph() -> None:
             "alt": "The network's output during the training: the grain of the bicubic "
             "start disappears, and the relief of the coins becomes sharp",
         },
-        measure="none: this photograph has no ground truth",
+        measure="no values, because this photograph has no ground truth",
         settings="ZSSRSettings.full(), noise on the sons of 5 grey levels",
         size=list(pictures["EDSR+"].shape[1:]),
         seconds=seconds,

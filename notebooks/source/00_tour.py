@@ -17,6 +17,34 @@
 # The networks of this course see **only one picture: yours**.
 # Each network is trained on your picture, processes it, and is then discarded.
 #
+# The first figure shows what such a network can do.
+
+# %% tags=["parameters"]
+budget = "quick"
+
+# %%
+from dil_teach.notebook import check_claims, device, start
+
+seed = 0
+start(budget, seconds={"quick": 20, "standard": 35, "full": 95})
+
+# %%
+from dil_teach.course.openings import beside_opening, show_opening
+
+opening = show_opening(
+    "tour",
+    {
+        "bicubic interpolation": "A smiling astronaut with a flag and a shuttle, soft",
+        "ZSSR": "The same astronaut with sharp outlines of flag, suit and shuttle",
+    },
+)
+
+# %% [markdown]
+# Both pictures were made from the same photograph at half its size: one of four pixels was left.
+# The left picture is interpolated.
+# The right picture is by a network that had seen nothing but this small photograph.
+# (The figure shows a part of a run at 512 x 512 pixels that was computed beforehand, with the largest budget.)
+#
 # **After this chapter you can**
 #
 # - explain how one image can be both the training set and the test;
@@ -28,17 +56,7 @@
 # The [glossary](glossary.md) explains new terms; the page [notation](notation.md) explains the symbols.
 # If something does not run, see [if you are stuck](if_you_are_stuck.md).
 # Reading takes 15 minutes; running all cells takes less than 40 seconds (*Run > Run All Cells*).
-
-# %% tags=["parameters"]
-budget = "quick"
-
-# %%
-from dil_teach.notebook import check_claims, device, start
-
-seed = 0
-start(budget, seconds={"quick": 20, "standard": 35, "full": 95})
-
-# %% [markdown]
+#
 # `budget` changes only the number of training steps.
 # The [seed](glossary.md#seed) is fixed; therefore two runs of the chapter on one computer give exactly the same pictures.
 #
@@ -58,8 +76,8 @@ button = upload("Your own photograph")
 from dil_teach import photo
 from dil_teach.notebook import show, uploaded_image
 
-ours = photo("astronaut", size=256)
-photograph = uploaded_image(button.value, default=ours, max_side=256)
+ours = photo("astronaut", size=400)
+photograph = uploaded_image(button.value, default=ours, max_side=400)
 height, width = (side - side % 2 for side in photograph.shape[1:])
 truth = photograph[:, :height, :width].to(device())
 own = photograph is not ours
@@ -159,7 +177,6 @@ show(
     {"unknown": truth, "given: the father": small, "the father halved: the son": son},
     alt="The same picture at three sizes, each half of the previous size: the "
     "unknown large image, the given image called the father, and the smaller son",
-    zoom=1,
 )
 
 # %% [markdown]
@@ -216,6 +233,8 @@ show_source(ZSSR.train_step)
 # If you stop the training with the stop button, nothing is lost; run the cell again to continue the training.
 
 # %%
+import torch
+
 from dil_teach import ZSSRSettings, train
 from dil_teach.notebook import LivePanel
 
@@ -224,17 +243,29 @@ zssr = ZSSR(small, scale=2, settings=settings)
 panel = LivePanel(alt=f"The network's current result for {subject}")
 
 # %%
+def fixed_loss():
+    with torch.no_grad():
+        restored = zssr.network(son[None], resize(son, scale=2)[None])[0]
+    return float((restored - small).abs().mean())
+
+
+# %%
 for progress in train(zssr, report_every=zssr.total_steps // 10):
+    progress.losses["whole father and son"] = fixed_loss()
     panel.update(progress, zssr.raw())
 
 # %% [markdown]
-# The loss fluctuates, because each [batch](glossary.md#batch) contains different crops at different sizes, and some crops are harder than others.
-# The picture shows the progress better: its outlines become sharp in the first few updates, and later changes are small.
+# The training loss fluctuates, because each [batch](glossary.md#batch) contains different crops at different sizes, and some crops are harder than others.
+# It does not show the progress.
+# The second curve does: it is the loss of one fixed pair, the whole father and its son, and it falls from left to right.
+# (It rises a little in the middle, where the network starts to learn a larger scale.)
+# The outlines of the picture become sharp in the first few updates, and later changes are small.
 #
 # ## What came out
 
 # %%
 from dil_teach import psnr_y
+from dil_teach.course.credit import show_credit
 from dil_teach.deep.zssr.comparison import compare
 
 results = compare(zssr)
@@ -244,24 +275,51 @@ shown = {
     "ZSSR": results["final"],
 }
 score = {name: psnr_y(image, truth, shave=2) for name, image in shown.items()}
-for name in shown:
-    print(f"{name:8} {score[name]:.2f} dB")
+alone = psnr_y(results["raw"], truth, shave=2)
+
+# %%
+here = {
+    "bicubic interpolation": score["bicubic"],
+    "bicubic + back-projection": score["control"],
+    "the network alone": alone,
+    "final result": score["ZSSR"],
+}
+credit = show_credit("zssr_tour", here=here)
 
 # %% [markdown]
-# The numbers above are [peak signal-to-noise ratios](glossary.md#psnr) of the [luma](glossary.md#luma): a higher value is better, and 3 dB more means half the [squared error](glossary.md#squared-error).
-# The second number is the result of the **[control](glossary.md#control)**: bicubic interpolation, followed by *[back-projection](glossary.md#back-projection)* [@irani1991].
+# The numbers in this table are [peak signal-to-noise ratios](glossary.md#psnr) of the [luma](glossary.md#luma): a higher value is better, and 3 dB more means half the [squared error](glossary.md#squared-error).
+# The second row is the **[control](glossary.md#control)**: bicubic interpolation, followed by *[back-projection](glossary.md#back-projection)* [@irani1991].
 # Back-projection corrects the upscaled image until halving it gives the small image again.
 # ZSSR also ends with back-projection, but the control contains no network.
 # Therefore only the gain of ZSSR **over the control** was learned from the image.
+# Almost all of this gain is already in the output of the network alone; the mean over eight orientations of the image adds a little, and the final back-projection almost nothing.
+#
+# The next cell compares this run with the longer run of the first figure; that run enlarged another size of the photograph.
+
+# %%
+beside_opening(
+    opening,
+    {
+        "bicubic interpolation": score["bicubic"],
+        "bicubic + back-projection": score["control"],
+        "the network alone": alone,
+        "ZSSR": score["ZSSR"],
+    },
+)
+
+# %% [markdown]
+# In both runs, ZSSR gains over the control; with eight times as many training steps, it gains more.
+#
+# How good is a network that has seen only one image?
+# On Set5, a well-known data set of five images, ZSSR with the largest budget reaches 37.5 dB.
+# VDSR [@kim2016], a network of 20 layers that was trained on 291 photographs, reaches 37.6 dB on the same small images (chapter [09](09_zssr.ipynb) prints both records).
 #
 # Move the divider between bicubic and ZSSR with the mouse, or select the slider and use the arrow keys:
 
 # %%
 from dil_teach.notebook import before_after
 
-divider = before_after(
-    shown["bicubic"], shown["ZSSR"], names=("bicubic", "ZSSR"), zoom=2
-)
+divider = before_after(shown["bicubic"], shown["ZSSR"], names=("bicubic", "ZSSR"))
 
 # %% [markdown]
 # Look at an outline, at the grey backdrop, and at the emblem.
@@ -269,23 +327,28 @@ divider = before_after(
 #
 # ## Experiment: where does the network win?
 #
-# The next pictures show the absolute error of each method at each pixel, multiplied by six:
-
+# The next pictures show the absolute error of each method at each pixel:
 
 # %%
-def error(image):
-    return (6 * (image - truth).abs().mean(dim=0, keepdim=True)).clamp(0, 1)
-
+from dil_teach.notebook import beside_maps
 
 show(
-    {f"error of {name}": error(image) for name, image in shown.items()},
+    beside_maps(
+        {},
+        {
+            f"error of {name}": 255 * (image - truth).abs().mean(dim=0)
+            for name, image in shown.items()
+        },
+        limits=(0, 40),
+        label="absolute error [grey levels]",
+    ),
     alt="Three error maps, bright where the error is large: the map of bicubic "
     "shows all outlines, the map of the control shows darker outlines, and the map of "
-    "ZSSR shows mostly the letters",
+    "ZSSR shows mostly letters and hair",
 )
 
 # %% [markdown]
-# Smooth parts are black in all three error maps, because no detail was lost there.
+# Smooth parts are dark in all three error maps, because no detail was lost there.
 # The error map of bicubic interpolation shows all outlines.
 # In the error map of ZSSR, the long outlines have almost disappeared.
 # Long outlines recur along their own length and across scales, so the network had many examples of them.
@@ -309,14 +372,15 @@ check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# The network learns from examples in the small image.
-# Of which of the three kinds of parts does the small image contain the most examples?
+# A part must have lost detail, *and* the small image must contain examples of what was lost.
+# Smooth parts have lost nothing.
+# Of the other two kinds of parts, which kind looks alike in many places and at many sizes?
 #
 # </details>
 
 # %% [markdown]
-# For a closer look, we find the part of the picture where ZSSR removed most of bicubic's error and left only a small error.
-# (We use the ground truth only to select this part; no method has seen the ground truth.)
+# For a closer look, we find the parts of the picture where ZSSR gains most and least *over the control*.
+# (We use the ground truth only to select these parts; no method has seen the ground truth.)
 
 # %%
 import torch.nn.functional as F
@@ -334,14 +398,19 @@ def crop_at_largest(values):
     return 4 * row, 4 * column, side, side
 
 
+error = {name: window_errors(image) for name, image in shown.items()}
+gain = 10 * torch.log10(error["control"] / error["ZSSR"])  # dB, learned
+lossy = error["bicubic"] >= error["bicubic"].median()  # detail was lost here
+best = torch.where(lossy, gain, -torch.inf)
+worst = torch.where(lossy, -gain, -torch.inf)
+
 # %%
-before, after = window_errors(shown["bicubic"]), window_errors(shown["ZSSR"])
 show(
     shown,
     alt="The part where ZSSR gains most: the outlines are blurred in bicubic's result, "
     "have ripples in the control, and are nearly as clean as the truth in ZSSR's image",
     truth=truth,
-    crop=crop_at_largest(before - 2 * after),
+    crop=crop_at_largest(best),
 )
 
 # %% [markdown]
@@ -350,22 +419,25 @@ show(
 #
 # ## When it fails
 #
-# The next pictures show the part where ZSSR has its largest error:
+# The next pictures show the part where ZSSR gains least over the control, among the half of all parts that lost most detail:
 
 # %%
 show(
     shown,
-    alt="The part where ZSSR's error is largest: the ground truth shows fine detail "
-    "that occurs only once; it is blurred in the results of all three methods",
+    alt="The part where ZSSR gains least: hair and an eye. The results of the control "
+    "and of ZSSR are equally soft; in the ground truth, there are single strands of "
+    "hair, and a clear eye",
     truth=truth,
-    crop=crop_at_largest(after),
+    crop=crop_at_largest(worst),
 )
+print(f"Here, ZSSR's gain over the control is {float(gain[lossy].min()):.2f} dB;")
+print(f"in the best part, it is {float(gain[lossy].max()):.2f} dB.")
 
 # %% [markdown]
-# In our photograph, the part with the largest error contains the emblem and the zip.
-# These fine letters and small objects occur only once in the photograph, at one size.
-# The image contains no larger copy of such detail.
-# Therefore the network cannot learn how the detail looks, and does not invent it.
+# In our photograph, this part contains hair and an eye.
+# The strands of hair are thinner than a pixel of the small image, and no other part of the photograph shows them larger.
+# The eye occurs once, at one size.
+# So the image contains no example of how this detail looks, and the network learned nothing that helps: its gain over the control is almost zero here.
 # An [internal](glossary.md#internal) method cannot restore detail that occurs only once; for such detail, networks that were trained on many images have an advantage (chapter 10).
 #
 # ZSSR also gains little or nothing where no detail was lost, as in a smooth or blurred photograph.
@@ -378,15 +450,14 @@ show(
 
 # %%
 # NBVAL_CHECK_OUTPUT
-# the fraction of bicubic's error that ZSSR removes
-removed = (1 - after / before).flatten()
-at_best = removed[(before - 2 * after).argmax()]
-at_worst = removed[after.argmax()]
 claims = {
     "ZSSR beats bicubic by more than 2 dB": score["ZSSR"] - score["bicubic"] > 2,
     "ZSSR beats the control by more than 1 dB": score["ZSSR"] - score["control"] > 1,
-    "where ZSSR is best, it removes over 70% of bicubic's error": at_best > 0.7,
-    "where ZSSR is worst, it removes under 65% of bicubic's error": at_worst < 0.65,
+    "the network alone has over 80% of ZSSR's gain over the control": alone
+    - score["control"]
+    > 0.8 * (score["ZSSR"] - score["control"]),
+    "in its best part, ZSSR gains over 4 dB over the control": gain[lossy].max() > 4,
+    "in its worst part, it gains under 0.5 dB": gain[lossy].min() < 0.5,
 }
 check_claims(claims, own)  # the claims may not hold for your own photograph
 
@@ -399,9 +470,20 @@ check_claims(claims, own)  # the claims may not hold for your own photograph
 # Then compare your predictions with the results.
 # Expected run time: half a minute for each photograph.
 #
+# **Mini-project.** Write one page about your two photographs, with the pictures of the best and the worst part of each.
+#
+# | criterion | points | full points if |
+# |---|---|---|
+# | prediction | 2 | both predictions were written down before the run |
+# | control | 3 | each gain is stated over bicubic interpolation and over the control, and the difference is explained |
+# | best and worst part | 3 | each is explained by what recurs in the photograph, or does not |
+# | honesty | 2 | the page names a prediction that was wrong, or a result that you cannot explain |
+#
 # ## What the course contains
 #
-# The course follows a talk by Michal Irani [@irani_talk].
+# The course follows a talk by Michal Irani of the Weizmann Institute of Science, 'Deep Internal Learning' [@irani_talk].
+# We could not verify when and where the version that we follow was given, so each chapter cites the papers behind the talk.
+# The main ones are on recurrence [@glasner2009] [@zontak2011], ZSSR [@shocher2018], KernelGAN [@bellkligler2019], InGAN [@shocher2019] and Double-DIP [@gandelsman2019].
 #
 # | chapter | question | state |
 # |---|---|---|
