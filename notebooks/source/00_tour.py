@@ -29,21 +29,19 @@ seed = 0
 start(budget, seconds={"quick": 20, "standard": 35, "full": 95})
 
 # %%
-from dil_teach.course.openings import beside_opening, show_opening
+from dil_teach import load_image
+from dil_teach.image.shipped import shipped
+from dil_teach.notebook import before_after
 
-opening = show_opening(
-    "tour",
-    {
-        "bicubic interpolation": "A smiling astronaut with a flag and a shuttle, soft",
-        "ZSSR": "The same astronaut with sharp outlines of flag, suit and shuttle",
-    },
-)
+files = [shipped("data/openings") / f"tour_{number}.jpg" for number in (0, 1)]
+first = before_after(*map(load_image, files), names=("bicubic interpolation", "ZSSR"))
 
 # %% [markdown]
-# Both pictures were made from the same photograph at half its size: one of four pixels was left.
-# The left picture is interpolated.
-# The right picture is by a network that had seen nothing but this small photograph.
-# (The figure shows a part of a run at 512 x 512 pixels that was computed beforehand, with the largest budget.)
+# Move the divider with the mouse, or select the slider and use the arrow keys.
+# Both pictures were made from the same small photograph, which has only one of four pixels.
+# The left one is interpolated.
+# The right one is by a network that had seen nothing but this small photograph.
+# (The pictures are a part of a run at 512 x 512 pixels with the largest budget, which was computed beforehand.)
 #
 # **After this chapter you can**
 #
@@ -242,6 +240,7 @@ settings = getattr(ZSSRSettings, budget)(seed=seed)
 zssr = ZSSR(small, scale=2, settings=settings)
 panel = LivePanel(alt=f"The network's current result for {subject}")
 
+
 # %%
 def fixed_loss():
     with torch.no_grad():
@@ -294,9 +293,20 @@ credit = show_credit("zssr_tour", here=here)
 # Therefore only the gain of ZSSR **over the control** was learned from the image.
 # Almost all of this gain is already in the output of the network alone; the mean over eight orientations of the image adds a little, and the final back-projection almost nothing.
 #
-# The next cell compares this run with the longer run of the first figure; that run enlarged another size of the photograph.
+# The next figure shows the longer run of the first figure, with its ground truth, and compares both runs.
+# The longer run enlarged the photograph to another size, so compare the differences, not the values.
 
 # %%
+from dil_teach.course.openings import beside_opening, show_opening
+
+opening = show_opening(
+    "tour",
+    {
+        "bicubic interpolation": "A smiling astronaut with a flag and a shuttle, soft",
+        "ZSSR": "The same astronaut with sharp outlines of flag, suit and shuttle",
+        "ground truth": "The same astronaut, sharp, with single strands of hair",
+    },
+)
 beside_opening(
     opening,
     {
@@ -308,17 +318,15 @@ beside_opening(
 )
 
 # %% [markdown]
-# In both runs, ZSSR gains over the control; with eight times as many training steps, it gains more.
+# In both runs, ZSSR is better than the control, and most of this gain is due to the network alone.
 #
 # How good is a network that has seen only one image?
 # On Set5, a well-known data set of five images, ZSSR with the largest budget reaches 37.5 dB.
 # VDSR [@kim2016], a network of 20 layers that was trained on 291 photographs, reaches 37.6 dB on the same small images (chapter [09](09_zssr.ipynb) prints both records).
 #
-# Move the divider between bicubic and ZSSR with the mouse, or select the slider and use the arrow keys:
+# Here is the divider for this run:
 
 # %%
-from dil_teach.notebook import before_after
-
 divider = before_after(shown["bicubic"], shown["ZSSR"], names=("bicubic", "ZSSR"))
 
 # %% [markdown]

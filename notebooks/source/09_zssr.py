@@ -800,11 +800,19 @@ points["control"] = ((2, 8), (longest[0]["control"],) * 2)
 show(
     curves(points, xlabel="layers", ylabel="PSNR of Y [dB]"),
     alt="PSNR against the number of layers, for 8 and for 32 channels, and the control "
-    "as a level line. SIZES",
+    "as a level line. Both curves rise with the number of layers; the one for 32 "
+    "channels is higher. With two layers of 8 channels, the network is no better than "
+    "the control",
 )
 
 # %% [markdown]
-# SIZETEXT
+# A network with a thousand weights is no better than the control.
+# A network with fewer than five thousand weights beats the control by one and a half decibels, if it has eight layers.
+# So even a small network can learn from one image, and more layers and more channels help.
+#
+# Compare the two networks of about 4,500 weights, one wide and one deep: after 2000 steps, the deep network is better by 0.6 dB, and it is better with each seed.
+# A likely reason is its receptive field: in a patch that is five pixels wide, an edge looks almost like texture; in a patch that is seventeen pixels wide, they can be distinguished.
+# The table also warns: after 500 steps, some networks are still far from their final scores.
 #
 # ### How large is the receptive field?
 #
@@ -892,8 +900,14 @@ size_scores = {(r["depth"], r["width"]): r["seeds"] for r in longest}
 claims = {
     "the receptive field is 2 * depth + 1 pixels wide": reach == {4: 9, 8: 17},
     "shuffled patches change the result by under half a grey level": difference < 0.5,
-    "with 32 channels, 8 layers beat 2 layers on every seed": min(size_scores[8, 32])
+    "two layers of 8 channels do not beat the control by 0.1 dB": mean(
+        size_scores[2, 8]
+    )
+    < longest[0]["control"] + 0.1,
+    "at 4,500 weights, 8 layers beat 2 layers with every seed": min(size_scores[8, 8])
     > max(size_scores[2, 32]),
+    "8 layers of 32 channels beat the control by over 2 dB": min(size_scores[8, 32])
+    > longest[0]["control"] + 2,
 }
 check_claims(claims)
 
