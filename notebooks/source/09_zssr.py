@@ -537,10 +537,27 @@ for name in ("bicubic", CONTROL, "final", "ground truth"):
 # A blurred patch also recurs easily, because blur removes what distinguishes it from others.
 # Therefore images should be compared at equal [gradient](glossary.md#gradient-magnitude) [@zontak2011].
 # The second column takes only the places where the *ground truth* has most contrast: a quarter of all patches.
-# There, the patches of bicubic interpolation recur far less often than those of the ground truth: its outlines are jagged, so their pieces differ.
+# There, the patches of bicubic interpolation recur far less often than those of the ground truth: interpolation leaves a staircase along oblique outlines, so their pieces differ.
 # The control has the same problem, with ripples.
 # The patches of ZSSR recur about as often as those of the ground truth.
-#
+
+# %%
+# NBVAL_CHECK_OUTPUT
+away = {
+    name: [abs(a - b) for a, b in zip(pair, recurs["ground truth"], strict=True)]
+    for name, pair in recurs.items()
+}
+claims = {
+    "over all patches, bicubic's score is nearest to the truth's": away["bicubic"][0]
+    < min(away[CONTROL][0], away["final"][0]),
+    "over detailed patches, ZSSR's score is nearest": away["final"][1]
+    < min(away["bicubic"][1], away[CONTROL][1]),
+    "there, bicubic's score is lower by over 0.1": recurs["bicubic"][1]
+    < recurs["ground truth"][1] - 0.1,
+}
+check_claims(claims, own)
+
+# %% [markdown]
 # ### The published figures
 #
 # For images downscaled by bicubic interpolation, the paper [@shocher2018] reports these values (PSNR in dB / SSIM, both on luma):
@@ -562,9 +579,10 @@ inside = mean(row["final"] for row in record("zssr_set5_full"))
 outside = mean(row["VDSR, published weights"] for row in set5)
 print(f"ZSSR, full, trained on the one given image:   {inside:.2f} dB")
 print(f"VDSR, trained on 291 other photographs:       {outside:.2f} dB")
+check_claims({"they differ by under 0.1 dB": abs(inside - outside) < 0.1})
 
 # %% [markdown]
-# A network that has seen nothing but the small image itself reaches, within a tenth of a decibel, a network of 20 layers that was trained on 291 photographs for this very downscaling.
+# A network that has seen nothing but the small image itself reaches, to within a tenth of a decibel, a network of 20 layers that was trained on 291 photographs for this very downscaling.
 # Larger external networks are better on Set5 (chapter [10](10_inside_against_outside.ipynb)).
 # You cannot compare the values on Set5 with the values of this chapter, because this chapter's photographs have other sizes and contents.
 #
@@ -713,8 +731,8 @@ credit = show_credit(
 # First, knowing the blur improves the result more than the network does: if we assume bicubic, we lose most of the gain.
 # @michaeli2013 found the same for other methods.
 # Second, **the control with the true blur already has most of the gain**, about two thirds of it.
-# Learning adds the last third, about one and a half decibels.
-# (After only 100 training steps, learning would seem to add half of that: compare methods only when they have converged.)
+# Learning adds the rest, about one and a half decibels.
+# (After only 100 training steps, learning would seem to add less than half of that: compare methods only when they have converged.)
 #
 # The next figure shows the pictures by ZSSR and by the control.
 
