@@ -307,6 +307,8 @@ opening = show_opening(
         "ground truth": "The same astronaut, sharp, with single strands of hair",
     },
 )
+
+# %%
 beside_opening(
     opening,
     {
