@@ -293,8 +293,7 @@ credit = show_credit("zssr_tour", here=here)
 # Therefore only the gain of ZSSR **over the control** was learned from the image.
 # Almost all of this gain is already in the output of the network alone; the mean over eight orientations of the image adds a little, and the final back-projection almost nothing.
 #
-# The next figure shows the longer run of the first figure, with its ground truth, and compares both runs.
-# The longer run enlarged the photograph to another size, so compare the differences, not the values.
+# The next figure shows the longer run of the first figure with its ground truth:
 
 # %%
 from dil_teach.course.openings import beside_opening, show_opening
@@ -307,6 +306,11 @@ opening = show_opening(
         "ground truth": "The same astronaut, sharp, with single strands of hair",
     },
 )
+
+# %% [markdown]
+# In the longer run, the outlines by ZSSR are nearly as sharp as in the ground truth, and the hair is not.
+# The next cell compares the two runs.
+# The longer run enlarged the photograph to another size, so compare the differences, not the values.
 
 # %%
 beside_opening(
