@@ -1185,7 +1185,7 @@ told = compare(fit(ZSSR(compressed, settings=replace(longer, jpeg_quality=30))))
 # %%
 face_score = {n: psnr_y(as_clean[n], face, shave=2) for n in as_clean}
 told_score = psnr_y(told["final"], face, shave=2)
-here = {plain.get(n, n): face_score[n] for n in ("bicubic", CONTROL, *list(plain)[1:])}
+here = {plain.get(n, n): face_score[n] for n in ("bicubic", CONTROL, "raw", "final")}
 credit = show_credit(
     "zssr_jpeg", here={**here, "final result, compressed sons": told_score}
 )
