@@ -358,7 +358,7 @@ show(
     ),
     alt="Three error maps, bright where the error is large: the map of bicubic "
     "shows all outlines, the map of the control shows darker outlines, and the map of "
-    "ZSSR shows mostly letters and hair",
+    "ZSSR shows mostly the emblem, the collar and the hair",
 )
 
 # %% [markdown]
