@@ -47,7 +47,6 @@ NO_ORACLE = "nothing but the ground truth itself is kept from the method"
 QUICK = "budget quick, three seeds, without a border of 2 pixels"
 STEPS = "{} training steps, three seeds, without a border of 2 pixels"
 PSNR = "PSNR of the luma in dB"
-
 Values = dict[str, list[float]]
 
 
@@ -223,7 +222,8 @@ def noise() -> tuple[list[dict], dict[str, Any]]:
     }
     return rows(parts, over_seeds(measure)), {
         "result": "ZSSR on the noisy cat",
-        "where": f"128 x 128 pixels, white noise of 10 grey levels, {STEPS.format(400)}",
+        "where": "128 x 128 pixels, white noise of 10 grey levels, "
+        + STEPS.format(400),
         "missing": {"initialisation": UNTRAINED, "oracle": NO_ORACLE},
     }
 
