@@ -62,8 +62,9 @@ def pictures(low: Image, truth: Image) -> dict[str, Image]:
 def oracle(low: Image, truth: Image) -> Image:
     """Paste, of the parents of nine matches, the one nearest to the ground truth."""
     half = resize(low, 0.5).clamp(0, 1)
-    options = {"remove_mean": True, "exclude_self": True}
-    found = nearest_patches(low, half, PATCH, CANDIDATES, **options)
+    found = nearest_patches(
+        low, half, PATCH, CANDIDATES, remove_mean=True, exclude_self=True
+    )
     side = 2 * PATCH
     parents, wanted = (x.unfold(1, side, 1).unfold(2, side, 1) for x in (low, truth))
     wanted = wanted[:, ::2, ::2]
