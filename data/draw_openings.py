@@ -1,4 +1,4 @@
-"""Draw the pictures that open chapters 02, 04, 06, 07, 08, 10 and 11.
+"""Draw the pictures that open chapters 01, 02, 04, 05, 06, 07, 08, 10 and 11.
 
     python data/draw_openings.py completion fractals blur haze
 
@@ -32,6 +32,7 @@ from opening_files import (
     rounded,
     write,
 )
+from opening_patches import recurrence, retargeting
 from opening_statistics import statistics
 from scipy import ndimage
 
@@ -264,8 +265,10 @@ def kernelgan() -> None:
 
 
 CHAPTERS = {
+    "recurrence": recurrence,
     "statistics": statistics,
     "completion": completion,
+    "retargeting": retargeting,
     "fractals": fractals,
     "blur": blur,
     "haze": haze,
@@ -278,8 +281,10 @@ def main(
     chapters: tyro.conf.Positional[
         tuple[
             Literal[
+                "recurrence",
                 "statistics",
                 "completion",
+                "retargeting",
                 "fractals",
                 "blur",
                 "haze",

@@ -81,20 +81,20 @@ def write(
     chapter: str,
     pictures: dict[str, Image],
     decibels: dict[str, float],
-    corner: tuple[int, int] = (0, 0),
+    corner: tuple[int, int] | None = (0, 0),
     side: int = SIDE,
     **facts: Any,
 ) -> None:
     """Write crops of the pictures with this upper left corner, and the record.
 
-    Crops have ``side`` pixels a side, and pictures of this size are written whole.
-    ``facts`` are further entries of the record.
+    Crops have ``side`` pixels a side; pictures of this size are written whole, and all
+    pictures if there is no corner. ``facts`` are further entries of the record.
     """
     OUT.mkdir(exist_ok=True)
-    top, left = corner
     panels = []
     for number, (title, image) in enumerate(pictures.items()):
-        if image.shape[1:] != (side, side):
+        if corner is not None and image.shape[1:] != (side, side):
+            top, left = corner
             image = image[:, top : top + side, left : left + side]
         file = f"{chapter}_{number}.jpg"
         pixels = Picture.fromarray(to_uint8(image))

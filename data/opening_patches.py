@@ -1,0 +1,138 @@
+"""Draw the pictures that open chapters 01 and 05, for data/draw_openings.py."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from opening_files import (
+    MEASURE,
+    OUT,
+    SIDE,
+    Seconds,
+    luma_decibels,
+    rounded,
+    write,
+)
+from PIL import Image as Picture
+
+from dil_teach import photo
+from dil_teach.classical.back_projection import back_project
+from dil_teach.classical.retarget import bidirectional
+from dil_teach.classical.retarget.layouts import stretch
+from dil_teach.classical.seams.seam_carving import at_width, seam_order
+from dil_teach.classical.super_resolution.by_hand import (
+    find_sons,
+    most_contrast,
+    paste_parents,
+)
+from dil_teach.image.convention import Image, to_uint8
+from dil_teach.image.photos import photos
+from dil_teach.image.resize import resize
+from dil_teach.patches.recurrence import contrast
+
+CREDITS = photos()
+FRAMES = 24
+"""Number of frames of an animation."""
+
+
+def animate(file: str, frames: Sequence[Image], milliseconds: int = 120) -> None:
+    """Write frames of one size as a WebP animation that plays forever."""
+    first, *others = [Picture.fromarray(to_uint8(frame)) for frame in frames]
+    durations = [milliseconds] * len(others) + [1500]
+    options = {"duration": durations, "loop": 0, "quality": 70, "method": 6}
+    first.save(OUT / file, save_all=True, append_images=others, **options)
+
+
+# ---- chapter 01
+
+
+def recurrence() -> None:
+    """Chapter 01: the cup, enlarged from 256 pixels by the parents of its patches."""
+    truth = photo("coffee", size=512)
+    truth = truth[:, : truth.shape[1] // 4 * 4]
+    given, top, left = rounded(resize(truth, 0.5)), 60, 120
+
+    def projected(image: Image) -> Image:
+        return back_project(image, given, "bicubic", 2).clamp(0, 1)
+
+    seconds = Seconds()
+    sons = seconds.of("matches of all patches", lambda: find_sons(given))
+    places, contrasts = (sons.row[..., 0], sons.column[..., 0]), contrast(given)
+
+    def pasted(share: float) -> Image:
+        chosen = most_contrast(contrasts, share)
+        return paste_parents(given, *places, chosen).clamp(0, 1)
+
+    everywhere = seconds.of("parents pasted", lambda: pasted(1.0))
+    smooth = resize(given, 2).clamp(0, 1)
+    pictures = {
+        "bicubic interpolation": smooth,
+        "bicubic, back-projected": projected(resize(given, 2)),
+        "parents pasted": everywhere,
+        "parents pasted, back-projected": projected(everywhere),
+    }
+    shares = [k / (FRAMES - 1) for k in range(FRAMES)]
+    corner = slice(top, top + SIDE), slice(left, left + SIDE)
+    animate("recurrence.webp", [pasted(share)[:, *corner] for share in shares])
+    write(
+        "recurrence",
+        pictures | {"ground truth": truth},
+        luma_decibels(pictures, truth),
+        (top, left),
+        measure=MEASURE,
+        settings="patches of 5 x 5 pixels, one match for each patch",
+        size=list(truth.shape[1:]),
+        seconds=seconds,
+        animation={
+            "file": "recurrence.webp",
+            "alt": "The cup, blurred at first; parents are pasted, beginning at the "
+            "strongest edges, and the rim and the outlines become sharp",
+        },
+        licence=CREDITS["coffee"].licence,
+        attribution=CREDITS["coffee"].attribution,
+    )
+
+
+# ---- chapter 05
+
+
+def retargeting() -> None:
+    """Chapter 05: the astronaut at 256 pixels, made wider."""
+    image = photo("astronaut", size=SIDE)
+    height, width = image.shape[1:]
+    size = (height, round(1.6 * width))
+    seconds = Seconds()
+    order = seconds.of("seams", lambda: seam_order(image, width // 2))
+    longer = seam_order(image, size[1] - width)
+    stretched = seconds.of("content-aware stretch", lambda: stretch(image, size)[0])
+    patches = seconds.of(
+        "patches, from the stretch", lambda: bidirectional.retarget(image, size)
+    )
+    frames = []
+    for k in range(2 * FRAMES):  # narrower, and back
+        share = abs(1 - k / FRAMES)
+        now = at_width(image, order, round((0.5 + 0.5 * share) * width))
+        frames.append(F.pad(now, (0, width - now.shape[2]), value=1.0))
+    animate("retargeting.webp", frames)
+    write(
+        "retargeting",
+        {
+            "photograph": image,
+            "seams": at_width(image, longer, size[1]),
+            "content-aware stretch": stretched,
+            "patches, from the stretch": patches,
+        },
+        {},
+        None,
+        truth="none is known",
+        measure="none, because no correct result is known",
+        settings="1.6 times the width",
+        size=list(image.shape[1:]),
+        seconds=seconds,
+        animation={
+            "file": "retargeting.webp",
+            "alt": "The astronaut's photograph becomes narrower, seam by seam, down to "
+            "half its width, and wide again; the face keeps its width for long",
+        },
+        licence=CREDITS["astronaut"].licence,
+        attribution=CREDITS["astronaut"].attribution,
+    )
