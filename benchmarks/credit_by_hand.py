@@ -43,8 +43,9 @@ def pictures(low: Image, truth: Image) -> dict[str, Image]:
 
     sons = find_sons(low)
     place = sons.row[..., 0], sons.column[..., 0]
-    pasted = paste_parents(low, *place, torch.ones_like(place[0], dtype=torch.bool))
     smooth = resize(low, 2)
+    everywhere = torch.ones_like(place[0], dtype=torch.bool)
+    pasted = paste_parents(low, smooth, *place, everywhere)
     glasner = {
         "Glasner, within scale": {"across": False},
         "Glasner, across scales": {"within": False},
@@ -76,7 +77,8 @@ def oracle(low: Image, truth: Image) -> Image:
         errors.append((parent - wanted).square().sum((0, 3, 4)))
     best = torch.stack(errors, 2).argmin(2, keepdim=True)
     row, column = (x.gather(2, best)[..., 0] for x in (found.row, found.column))
-    return paste_parents(low, row, column, torch.ones_like(row, dtype=torch.bool))
+    everywhere = torch.ones_like(row, dtype=torch.bool)
+    return paste_parents(low, resize(low, 2), row, column, everywhere)
 
 
 def main(photographs: tuple[str, ...] = PHOTOGRAPHS) -> None:

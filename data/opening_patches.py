@@ -51,6 +51,8 @@ def recurrence() -> None:
     truth = truth[:, : truth.shape[1] // 4 * 4]
     given, top, left = rounded(resize(truth, 0.5)), 60, 120
 
+    smooth = resize(given, 2).clamp(0, 1)
+
     def projected(image: Image) -> Image:
         return back_project(image, given, "bicubic", 2).clamp(0, 1)
 
@@ -60,10 +62,9 @@ def recurrence() -> None:
 
     def pasted(share: float) -> Image:
         chosen = most_contrast(contrasts, share)
-        return paste_parents(given, *places, chosen).clamp(0, 1)
+        return paste_parents(given, smooth, *places, chosen).clamp(0, 1)
 
     everywhere = seconds.of("parents pasted", lambda: pasted(1.0))
-    smooth = resize(given, 2).clamp(0, 1)
     pictures = {
         "bicubic interpolation": smooth,
         "bicubic, back-projected": projected(resize(given, 2)),

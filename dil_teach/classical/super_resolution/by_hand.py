@@ -38,17 +38,21 @@ def find_sons(image: Image, patch_size: int = 5) -> Neighbours:
 
 def paste_parents(
     image: Image,
+    smooth: Image,
     row: Int[Tensor, "rows columns"],
     column: Int[Tensor, "rows columns"],
     chosen: Bool[Tensor, "rows columns"],
     patch_size: int = 5,
 ) -> Image:
-    """Paste the parents of the chosen patches into the image at twice its size.
+    """Paste the parents of the chosen patches into an image of twice the size.
 
     Parameters
     ----------
     image : Image
         Float[Tensor, "c h w"].
+    smooth : Image
+        Float[Tensor, "c 2h 2w"]: the image that is kept where no parent is pasted, for
+        example from bicubic interpolation.
     row, column : Int[Tensor, "rows columns"]
         For each patch, the top left pixel of its match in the image at half the size.
         The match's parent begins at twice this row and column of ``image``.
@@ -61,7 +65,7 @@ def paste_parents(
     -------
     Image
         Float[Tensor, "c 2h 2w"]: where parents overlap, their mean; where no parent is
-        pasted, bicubic interpolation.
+        pasted, ``smooth``.
     """
     side, (rows, columns) = 2 * patch_size, row.shape
     parents = image.unfold(1, side, 1).unfold(2, side, 1)[:, 2 * row, 2 * column]
@@ -71,7 +75,6 @@ def paste_parents(
     values = (parents * weight[..., None, None]).permute(0, 3, 4, 1, 2)
     values = values.reshape(len(image), side**2, rows * columns)
     counts = weight.reshape(1, 1, -1).expand(1, side**2, -1)
-    smooth = resize(image, 2).clamp(0, 1)
     total, count = (
         F.fold(each, smooth.shape[1:], side, stride=2)[:, 0]
         for each in (values, counts)
