@@ -46,10 +46,9 @@ def animate(file: str, frames: Sequence[Image], milliseconds: int = 120) -> None
 
 
 def recurrence() -> None:
-    """Chapter 01: the cup, enlarged from 256 pixels by the parents of its patches."""
-    truth = photo("coffee", size=512)
-    truth = truth[:, : truth.shape[1] // 4 * 4]
-    given, top, left = rounded(resize(truth, 0.5)), 60, 120
+    """Chapter 01: the cup, enlarged from 200 pixels by the parents of its patches."""
+    truth = photo("coffee", size=400)
+    given, top, left = rounded(resize(truth, 0.5)), 40, 100
 
     smooth = resize(given, 2).clamp(0, 1)
 
