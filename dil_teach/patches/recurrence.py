@@ -20,12 +20,12 @@ from dil_teach.patches.extract import check_patches
 from dil_teach.patches.search import nearest_patches
 
 SCALES = (1.0, 0.8, 0.64, 0.51, 0.41)
-"""Scales of the paper's figure: each is 1.25 times smaller than the scale before."""
+"""Each scale is 1.25 times smaller than the scale before."""
 MOST = 16
 """Largest number of good matches that is counted."""
 LEAST = 9
-"""In the paper's figure, a patch recurs if it has at least this number of good
-matches."""
+"""A patch recurs often if it has at least this number of good matches, the number that
+Glasner et al. use for super-resolution."""
 HALF_PIXEL = (-1 / 16, 9 / 16, 9 / 16, -1 / 16)
 """Bicubic weights half-way between two pixels (Keys 1981, a = -1/2)."""
 CONTRAST = 0.25

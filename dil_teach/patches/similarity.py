@@ -25,7 +25,7 @@ Map = Float[Tensor, "1 _h _w"]
 def bidirectional_similarity(
     source: Image, target: Image, patch_size: int = 7, importance: Map | None = None
 ) -> tuple[float, float]:
-    """:func:`completeness` and :func:`coherence`; their sum is the paper's distance."""
+    """:func:`completeness` and :func:`coherence`; their sum is the paper's d(S, T)."""
     arguments = source, target, patch_size, importance
     return completeness(*arguments), coherence(*arguments)
 

@@ -29,8 +29,8 @@ from dil_teach.course.check.inside_against_outside import (
 from dil_teach.course.check.internal_statistics import crossing, neighbour_entropy
 from dil_teach.course.check.kernelgan import collapse, scene_transform
 from dil_teach.course.check.patch_recurrence import (
-    mean_removed_ssd,
-    percentage_against_scale,
+    nearest_match,
+    paste_parents_by_hand,
 )
 from dil_teach.course.check.retargeting_with_patches import least_seam, similarity
 from dil_teach.course.check.tour import what_to_learn_from, where_it_wins

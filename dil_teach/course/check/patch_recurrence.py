@@ -1,120 +1,162 @@
-"""Exercises of chapter 01: the distance of patches, and recurrence against scale."""
+"""Exercises of chapter 01: the nearest match of a patch, and pasting the parents."""
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor
 
+from dil_teach.classical.super_resolution.by_hand import paste_parents
 from dil_teach.course.check.engine import Case, Exercise, as_number, as_numbers, rand
-from dil_teach.image.resize import resize
-from dil_teach.patches.recurrence import recurrence_map
 
-BY_HAND = torch.tensor([[[[0, 2, 2], [0, 2, 0]]], [[[1, 1, 2], [1, 2, 2]]]]) / 5
-PATCHES = rand(2, 3, 4, 7)
-TINT = torch.tensor([0.1, 0, -0.2])[:, None, None]
+# ---- nearest_match
 
 
-def _less_mean(a: Tensor, b: Tensor, axes: tuple[int, ...] = (1, 2)) -> Tensor:
-    return (a - b) - (a - b).mean(axes, keepdim=True)
+def _match(
+    mean: Callable[[Tensor], Tensor | float] = lambda d: d.mean((3, 4), keepdim=True),
+    distance: Callable[[Tensor], Tensor] = lambda d: d.square().sum((0, 3, 4)),
+    place: Callable[[int, int], tuple] = lambda row, column: (row, column),
+    used: int = 0,
+) -> Callable:
+    """Make a search with this mean, this distance and this place of the match.
+
+    The last ``used`` rows and columns of positions are left out.
+    """
+
+    def nearest_match(patch: Tensor, image: Tensor) -> tuple:
+        side = patch.shape[-1]
+        windows = image.unfold(1, side, 1).unfold(2, side, 1)
+        difference = windows - patch[:, None, None]
+        table = distance(difference - mean(difference))
+        rows, columns = (max(n - used, 1) for n in table.shape)
+        table = table[:rows, :columns]
+        row, column = divmod(int(table.argmin()), table.shape[1])
+        return (float(table[row, column]), *place(row, column))
+
+    return nearest_match
 
 
-def _ssd(a: Tensor, b: Tensor) -> Tensor:
-    return _less_mean(a, b).square().sum()
+PATCH = torch.tensor([[[0.0, 0.4], [0.0, 0.4]]])
+ROW = torch.tensor([[[0.2, 0.2, 0.6], [0.2, 0.2, 0.6]]])
+SCENE = rand(2, 9, 12)
+CORNER = SCENE[:, -3:, -3:] + torch.tensor([0.1, -0.2])[:, None, None]
 
 
 def _contrast_counts(answer: Callable) -> dict:
-    full, half = (as_number(answer(*k * BY_HAND)) for k in (1, 0.5))
+    whole, half = (as_number(answer(k * PATCH, k * ROW[..., :2])[0]) for k in (1, 0.5))
     return {
         "Half the contrast does not change your distance. Remove only the mean, and do "
-        "not divide by the contrast.": full and abs(half / full - 1) < 0.01
+        "not divide by the contrast.": whole and abs(half / whole - 1) < 0.01
     }
 
 
-mean_removed_ssd = Exercise(
-    "mean_removed_ssd",
-    _ssd,
+nearest_match = Exercise(
+    "nearest_match",
+    _match(),
     [
+        Case((PATCH, ROW), wanted=(0.0, 0, 1)),
         _contrast_counts,
-        Case((*BY_HAND,), wanted=0.22),
-        Case((PATCHES[0], PATCHES[0] + TINT), "Does each channel have its own mean?"),
-        Case((*PATCHES,)),
+        Case((CORNER, SCENE), "Does each channel have its own mean?"),
+        Case((rand(3, 5, 5, seed=1), rand(3, 11, 14))),
+        Case((rand(1, 3, 3, seed=2), rand(1, 12, 8))),
     ],
     {
-        "You did not remove the mean. A patch and the same patch in the shade should "
-        "have distance 0.": lambda a, b: (a - b).square().sum(),
+        "You did not remove the mean. A patch and a brighter patch with the same steps "
+        "should have distance 0.": _match(mean=lambda d: 0.0),
         "You take one mean over all channels together. A tint should not change the "
-        "distance.": lambda a, b: _less_mean(a, b, (0, 1, 2)).square().sum(),
-        "You take a mean over the channels of each pixel. Take a mean over the pixels "
-        "of each channel.": lambda a, b: _less_mean(a, b, (0,)).square().sum(),
-        "You average the squares. Take their sum.": lambda a, b: _ssd(a, b) / a.numel(),
-        "Use squares, not absolute values.": lambda a, b: _less_mean(a, b).abs().sum(),
-        "Do not take a square root at the end.": lambda a, b: _ssd(a, b).sqrt(),
+        "distance.": _match(mean=lambda d: d.mean((0, 3, 4), keepdim=True)),
+        "You average the squares. Take their sum.": _match(
+            distance=lambda d: d.square().mean((0, 3, 4))
+        ),
+        "Use squares, not absolute values.": _match(
+            distance=lambda d: d.abs().sum((0, 3, 4))
+        ),
+        "Do not take a square root at the end.": _match(
+            distance=lambda d: d.square().sum((0, 3, 4)).sqrt()
+        ),
+        "You return the column before the row.": _match(place=lambda r, c: (c, r)),
+        "You leave out the last row and column of positions.": _match(used=1),
     },
-    "Two patches that differ only in brightness or tint now have distance 0.",
-    as_number,
+    "Two patches that differ only by a constant in each channel now have distance 0.",
+    as_numbers,
 )
 
 
-# ---- percentage_against_scale
+# ---- paste_parents_by_hand
 
 
-def _curve(
-    image: Tensor,
-    scales: list[float],
-    patch_size: int = 5,
-    least: int = 9,
-    percentage: Callable = lambda counts, least: 100 * (counts >= least).float().mean(),
-) -> list[float]:
-    """Make a curve: one percentage for the recurrence map of each scale."""
-    maps = [recurrence_map(image, patch_size, scale) for scale in scales]
-    return [float(percentage(counts, least)) for counts in maps]
+def _paste(
+    parent_mean: Callable = lambda parent: parent.mean((1, 2), keepdim=True),
+    patch_mean: Callable = lambda patch: patch.mean((1, 2), keepdim=True),
+    son: int = 2,
+    average: bool = True,
+    last: bool = False,
+    everything: bool = False,
+) -> Callable:
+    """Make a function that pastes parents one after another, perhaps wrongly."""
+
+    def by_hand(
+        image: Tensor, smooth: Tensor, row: Tensor, column: Tensor, chosen: Tensor
+    ) -> Tensor:
+        total, number = torch.zeros_like(smooth), torch.zeros_like(smooth[:1])
+        places = (torch.ones_like(chosen) if everything else chosen).nonzero()
+        for y, x in places.tolist():
+            top, left = son * int(row[y, x]), son * int(column[y, x])
+            parent = image[:, top : top + 10, left : left + 10]
+            patch = image[:, y : y + 5, x : x + 5]
+            parent = parent - parent_mean(parent) + patch_mean(patch)
+            where = slice(2 * y, 2 * y + 10), slice(2 * x, 2 * x + 10)
+            if last:
+                total[:, *where], number[:, *where] = 0, 0
+            total[:, *where] += parent
+            number[:, *where] += 1
+        divisor = number.clamp_min(1) if average else torch.ones_like(number)
+        return torch.where(number > 0, total / divisor, smooth)
+
+    return by_hand
 
 
-def _scene() -> Tensor:
-    """Rings that get finer outwards, and noise in a corner: all counts occur."""
-    y, x = torch.meshgrid(torch.arange(24.0), torch.arange(28.0), indexing="ij")
-    rings = 0.5 + 0.3 * torch.cos(((y - 7) ** 2 + (x - 5) ** 2) / 60)
-    rings[14:, 18:] = 0.3 + 0.4 * rand(10, 10)
-    return rings[None]
+def _given(channels: int, height: int, width: int, share: float) -> tuple:
+    image = rand(channels, height, width)
+    smooth = rand(channels, 2 * height, 2 * width, seed=1)
+    rows, columns = height - 4, width - 4
+    luck = rand(3, rows, columns, seed=2)
+    row = (luck[0] * (height // 2 - 4)).long()
+    column = (luck[1] * (width // 2 - 4)).long()
+    return image, smooth, row, column, luck[2] < share
 
 
-STRIPES, SCENE = (torch.arange(24) // 4 % 2).float().expand(1, 24, 24), _scene()
-RECURS = "Each patch of plain stripes recurs in all the other stripes."
+NOTHING = _given(1, 10, 12, share=0.0)
 
-percentage_against_scale = Exercise(
-    "percentage_against_scale",
-    _curve,
+paste_parents_by_hand = Exercise(
+    "paste_parents_by_hand",
+    paste_parents,
     [
-        *(Case((STRIPES, [1.0], 5, n), RECURS, wanted=[100.0]) for n in (9, 16)),
-        Case((SCENE, [0.5, 1.0, 0.75], 5, 9)),
-        Case((SCENE, [0.75, 0.6], 5, 4)),
-        Case((SCENE, [0.75, 0.6], 4, 2)),
-        Case((SCENE, [1.0]), "By default, `patch_size` should be 5 and `least` 9."),
+        Case(NOTHING, "Nothing is chosen: keep `smooth`.", wanted=NOTHING[1]),
+        Case(_given(2, 14, 12, share=0.05)),
+        Case(_given(3, 12, 16, share=0.5)),
+        Case(_given(1, 12, 14, share=1.0)),
     ],
     {
-        "Return percentages, not fractions.": lambda *g: [p / 100 for p in _curve(*g)],
-        "You leave out patches with exactly `least` recurrences. 'At least' includes "
-        "these patches.": lambda i, s, p=5, n=9: _curve(i, s, p, n + 1),
-        "You return the mean number of recurrences. How many patches have at least "
-        "`least` recurrences?": partial(
-            _curve, percentage=lambda counts, _: counts.float().mean()
+        "You paste all patches. Paste only the chosen ones.": _paste(everything=True),
+        "You did not restore the mean: the parent keeps its own mean.": _paste(
+            lambda parent: 0.0, lambda patch: 0.0
         ),
-        "You return the number of patches with enough recurrences. Return a "
-        "percentage of all patches.": partial(
-            _curve, percentage=lambda c, n: (c >= n).sum()
+        "You subtract the parent's mean, but do not add the mean of the patch.": _paste(
+            patch_mean=lambda patch: 0.0
         ),
-        "You return the percentage of patches with fewer than `least` "
-        "recurrences.": lambda *g: [100 - p for p in _curve(*g)],
-        "Do not sort the values by scale.": lambda i, s, *o: _curve(i, sorted(s), *o),
-        "You do not use the scales.": lambda i, s, *o: _curve(i, [1.0 for _ in s], *o),
-        "You search for patches of the small image. Search the small image for patches "
-        "of the given "
-        "image.": lambda i, s, *o: [_curve(resize(i, x), [1.0], *o)[0] for x in s],
-        "You do not use `patch_size`.": lambda i, s, p=5, n=9: _curve(i, s, 5, n),
-        "You do not use `least`.": lambda i, s, p=5, n=9: _curve(i, s, p),
+        "You add the mean of the patch, but do not subtract the parent's.": _paste(
+            lambda parent: 0.0
+        ),
+        "Each channel has its own mean.": _paste(
+            lambda parent: parent.mean(), lambda patch: patch.mean()
+        ),
+        "You take the parent at (row, column). Where is this place in an image of "
+        "twice the size?": _paste(son=1),
+        "You add up overlapping parents. Divide by their number.": _paste(
+            average=False
+        ),
+        "The last parent replaces the others. Take the mean of all that "
+        "overlap.": _paste(last=True),
     },
-    "At each scale, the percentage refers to the same patches, so you can compare the "
-    "scales.",
-    as_numbers,
+    "The edges are sharp now. Are they in the right place?",
 )
