@@ -2,7 +2,6 @@
 
     python benchmarks/recurrence.py                         # all sections: 30 minutes
     python benchmarks/recurrence.py --sections speed paper  # some sections
-    python benchmarks/recurrence.py --sections chapter      # rewrite chapter 01's table
 
 Each section writes ``benchmarks/results/recurrence_<section>.json``. Times are CPU
 seconds of the process, on one thread. Set5 is read from the folder
@@ -15,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import mean
 
 import record
 import torch
@@ -40,23 +38,11 @@ from dil_teach.patches.recurrence import (
 )
 from dil_teach.patches.search import nearest_patches
 
-CHAPTER = Path(__file__).parents[1] / "notebooks/source/01_patch_recurrence.py"
 EASY = ("astronaut", "coffee", "flower", "chelsea", "retina")
 HARD = ("china", "hubble", "facade", "grass", "gravel")
 """Photographs with fine detail everywhere, except china, where the distances in the
 smooth sky are tiny. The search was tuned on all photographs except retina; on hubble,
 facade and gravel, only TEXTURE was tuned."""
-EIGHT = (
-    "astronaut",
-    "chelsea",
-    "coffee",
-    "china",
-    "flower",
-    "hubble",
-    "retina",
-    "clock",
-)
-"""The bundled colour photographs, and the long exposure of a clock."""
 
 
 def colour(name: str, size: int) -> Image:
@@ -347,49 +333,15 @@ def interaction() -> list[dict]:
     return rows
 
 
-def chapter() -> None:
-    """Rewrite chapter 01's table from the recorded percentages."""
-    rows = [row for row in record.read("recurrence_paper") if row["channels"] == "grey"]
-    lines = ["", "#", "# | grey, 5 x 5, 9 or more, % | 1 | 0.8 | 0.64 | 0.51 | 0.41 |"]
-    lines.append("# |---|---|---|---|---|---|")
-
-    def line(label: str, figures: list) -> None:
-        cells = (f"{f:.0f}" if isinstance(f, float) else f for f in figures)
-        lines.append(f"# | {label} | " + " | ".join(cells) + " |")
-
-    def average(which: list[dict], key: str) -> list[float]:
-        return [mean(column) for column in zip(*(r[key] for r in which), strict=True)]
-
-    key = f"{LEAST} or more, "
-    chosen = [row for row in rows if row["image"] in EIGHT]
-    for row in chosen:
-        line(row["image"], row[key + "all"])
-    for label, which in (
-        ("mean of the eight", chosen),
-        ("mean of Set5", [row for row in rows if row["set"] == "Set5"]),
-    ):
-        line(f"**{label}**", average(which, key + "all"))
-        line(f"{label}, detailed quarter", average(which, key + "detailed"))
-    line("the paper, all patches", ["> 90", "", "", "", "> 80"])
-    line("the paper, detailed quarter", ["> 80", "", "", "", "> 70"])
-    start, end = "<!-- recurrence table -->", "<!-- end of recurrence table -->"
-    before, rest = CHAPTER.read_text().split(start)
-    text = before + start + "\n".join([*lines, "#\n# " + end]) + rest.split(end)[1]
-    CHAPTER.write_text(text)
-
-
 SECTIONS: dict[str, Callable[[], list[dict]]] = {
     f.__name__: f for f in (speed, memory, paper, choices, interaction)
 }
 
 
-def main(sections: tuple[str, ...] = (*SECTIONS, "chapter")) -> None:
+def main(sections: tuple[str, ...] = tuple(SECTIONS)) -> None:
     """Measure nearest patches and recurrence, section by section."""
     torch.set_num_threads(1)
     for section in sections:
-        if section == "chapter":
-            chapter()
-            continue
         start = time.perf_counter()
         commit = record.commit_of_code("benchmarks/recurrence.py")
         rows = SECTIONS[section]()

@@ -1020,23 +1020,31 @@ claims |= {
 check_claims(claims, own)  # the claims may not hold for your own photograph
 
 # %% [markdown]
-# ## On your own
+# ## Mini-project: a measure that cannot be cheated
 #
-# - Upload photographs of a group of people, of a page of text, and of a bird in front of the sky.
-#   First predict on which of these photographs seams will fail, and on which of them patches will fail.
-# - Paint the helmet instead of the face, and run the cells below the painting again.
-#   Is there enough space for the face and the helmet?
-# - On the command line, `dil-teach retarget PHOTO.jpg wide.png --method seam --scale-x 1.5` makes a photograph wider by seams; `--method bidirectional` uses patches instead.
+# Propose a measure, or a term beside $d(S, T)$, that the crop, the tiled image and the column warp cannot cheat, and test it.
+# Hand in one page with the formula, a table and the pictures.
+#
+# | criterion | points |
+# |---|---|
+# | the measure as a formula, and a prediction of the order of all results | 2 |
+# | the order of at least six results by the measure, on at least three photographs | 3 |
+# | the three cheats of the chapter, and one new attempt to cheat your measure | 3 |
+# | the order by eye of at least two people, written down before the measure was computed | 1 |
+# | a conclusion that the numbers support, also if the measure fails | 1 |
+#
+# On the command line, `dil-teach retarget PHOTO.jpg wide.png --method seam --scale-x 1.5` makes a photograph wider by seams; `--method bidirectional` uses patches instead.
 #
 # ## Summary
 #
 # - Dynamic programming finds the best seam with one table, row by row.
 #   Forward energy measures the differences that appear when the seam is removed.
 #   Seams distort the objects that they cross, and in an image full of detail they must cross objects.
-# - Completeness measures what is missing, and coherence measures what is new.
-#   A useless image can be perfect in completeness or in coherence; a method that minimises both still needs a good initialisation.
+# - Completeness measures what is missing, and coherence measures what is new; their sum is a dissimilarity.
+#   A useless image can be perfect in completeness or in coherence.
+# - A method that minimises both needs a good initialisation: the content-aware stretch keeps the shape of objects, and the patches replace what the stretch has drawn out.
 # - Heatmaps show where a result is bad; importance weights select the parts that are kept.
-# - A tiled image and a column warp have good completeness and coherence, although both are bad images.
+# - A crop, a tiled image and a column warp have good completeness and coherence, although all three are bad images.
 #   Patches contain neither the positions nor the number of the objects, so look at the image and count the objects.
 #   Chapter [12](12_ingan.ipynb) shows the results of a network that learns the distribution of patches.
 #
