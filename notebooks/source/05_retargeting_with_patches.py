@@ -416,24 +416,7 @@ show(
 #
 # Completeness and coherence are both errors, so 0 is the best value.
 # The dissimilarity $D(p, q)$ of two patches is the mean squared difference of their values.
-# Unlike in chapter 01, we do not subtract the patches' means, because a dark wall should differ from a bright wall:
-
-# %%
-from dil_teach.patches.extract import extract_patches
-
-
-def patch_differences(patch, image):
-    """D of one patch (a row of values) and each patch of an image."""
-    return (extract_patches(image, 7) - patch).square().mean(dim=1)
-
-
-narrowed = resize(photograph, size=(height, narrow)).clamp(0, 1)
-for row, column in ((0, 0), (height // 4, int(0.38 * width))):
-    one = extract_patches(photograph[:, row : row + 7, column : column + 7], 7)
-    away = 255 * patch_differences(one, narrowed).min().sqrt()
-    print(f"patch at {row}, {column}: nearest patch differs by {away:.1f} grey levels")
-
-# %% [markdown]
+# Unlike in chapter 01, we do not subtract the patches' means, because a dark wall should differ from a bright wall.
 # The sum $d(S, T)$ is called [bidirectional similarity](glossary.md#bidirectional-similarity); despite its name, it measures *dis*similarity.
 # It is not a distance: $d(S, T) = 0$ for any two images with the same patches, wherever the patches are.
 #
@@ -448,6 +431,9 @@ for row, column in ((0, 0), (height // 4, int(0.38 * width))):
 
 
 # %% tags=["exercise"]
+from dil_teach.patches.extract import extract_patches
+
+
 def similarity(source, target, patch_size=7):
     ### BEGIN SOLUTION
     ours = extract_patches(source, patch_size)
@@ -624,7 +610,7 @@ gradual_slider = explore(
 #
 # The library's method differs from the paper's method in three ways.
 # It starts with a coarse image: if the image is only 20 pixels wide, a patch of 7 pixels covers a third of the width.
-# Its initial image is a **content-aware stretch** of the photograph: columns with much detail keep their width, and smooth columns change most (after Wang et al. 2008, one axis at a time).
+# Its initial image is a **content-aware stretch** of the photograph: columns with much detail keep their width, and smooth columns change most [@wang2008, here each axis alone].
 # Among similar patches, the search prefers patches near the position that they have in the initial image.
 # To see who does the work, we show the initialisation itself, and measure the width of the flower divided by its height:
 
