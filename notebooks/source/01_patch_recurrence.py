@@ -299,7 +299,7 @@ controls = {
     "row": Slider("Row", 0, height - 1, round(0.23 * height), 1),
     "column": Slider("Column", 0, width - 1, round(0.19 * width), 1),
     "patch_size": Slider("Patch size (pixels)", 3, 9, 5, 2),
-    "k": Slider("Matches k", 1, 6, 5, 1),
+    "k": Slider("Matches k", 1, 6, 3, 1),
     "scale": Slider("Scale of the search", 0.41, 1.0, 0.8, 0.01),
     "threshold": Slider("Threshold (factor)", 0.25, 4.0, 1.0, 0.25),
     "apart": Toggle("Only separate matches", False),
