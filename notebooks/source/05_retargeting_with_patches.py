@@ -610,7 +610,7 @@ gradual_slider = explore(
 #
 # The library's method differs from the paper's method in three ways.
 # It starts with a coarse image: if the image is only 20 pixels wide, a patch of 7 pixels covers a third of the width.
-# Its initial image is a **content-aware stretch** of the photograph: columns with much detail keep their width, and smooth columns change most [@wang2008, here each axis alone].
+# Its initial image is a [content-aware stretch](glossary.md#content-aware-stretch) of the photograph: columns with much detail keep their width, and smooth columns change most [@wang2008, here each axis alone].
 # Among similar patches, the search prefers patches near the position that they have in the initial image.
 # To see who does the work, we show the initialisation itself, and measure the width of the flower divided by its height:
 
