@@ -104,7 +104,10 @@ def main(photographs: tuple[str, ...] = PHOTOGRAPHS) -> None:
         measure=f"PSNR of the luma [dB], without a border of {BORDER} pixels",
         better="higher",
         where=f"mean over {len(photographs)} photographs of 256 pixels",
-        missing={"input": "it has half the size", "network": "no network"},
+        missing={
+            "input": "the photograph has half the size",
+            "network": "the method has no network",
+        },
         photographs=list(photographs),
         each={name: [round(v, 2) for v in values] for name, values in decibels.items()},
     )

@@ -44,7 +44,7 @@ ROWS = {
 """The role and the method of each row."""
 MISSING = {
     "input": "the photograph itself has the wrong size",
-    "network": "no network",
+    "network": "the method has no network",
     "oracle": "no correct result is known",
 }
 
