@@ -509,7 +509,7 @@ mapped = explore(
 # At half the size, the outlines are dark as well.
 # With larger patches, less of the map is bright, because larger patches recur less often.
 # For this reason, the methods of this course use *small* patches.
-##
+#
 # ### Between the pixels: the within-scale half
 #
 # A match at the same scale has no larger parent, and still it can help.
@@ -554,7 +554,7 @@ print(f"{len(samples.row) / grey.numel():.1f} samples for each pixel, on average
 #
 # ## Smooth and detailed patches
 #
-# Smooth patches recur everywhere, but a method can learn little from them.
+# Many smooth patches recur, but a method can learn little from them.
 # Therefore we separate the *detailed quarter* (the quarter of the patches with the most contrast) from the other patches.
 
 # %%
@@ -596,7 +596,7 @@ drawn = explore(
 #
 # ## Exercise: paste the parents
 #
-# Write `paste_parents(image, smooth, row, column, chosen)`, which made the pictures at the beginning of the chapter.
+# Write `paste_parents_by_hand(image, smooth, row, column, chosen)`: such a function made the pictures at the beginning of the chapter.
 # `image` is `Float[Tensor, "c h w"]`, and `smooth` is the same image enlarged, `Float[Tensor, "c 2h 2w"]`.
 # `row`, `column` and `chosen` have one value for each patch of 5 x 5 pixels, `[Tensor, "h-4 w-4"]`: the top left pixel of the patch's match in the image at half the size (integers), and whether its parent is pasted (booleans).
 # The parent of a match at (row, column) is the square of 10 x 10 pixels of `image` at (2 row, 2 column).
@@ -675,12 +675,12 @@ credit = show_credit("super_resolution_by_hand", decibels)
 
 # %% [markdown]
 # Read the table from the top.
-# Back-projection alone gains more than 1 dB over bicubic interpolation, and it learns nothing.
+# Back-projection alone gains more than 1 dB over bicubic interpolation, and it uses no patches.
 # The parents alone *lose* more than 2 dB.
 # Both together are on average only slightly better than back-projection alone: the gain of the parents is about 0.1 dB on five photographs, and it is negative on the photograph of the cat, whose hairs have no good match.
 # So most of the credit goes to back-projection.
 # The complete method of Glasner et al. gains about 1 dB more: it enlarges in small steps, at which more patches have a good match, and weights each parent by the distance of its match.
-# Its within-scale half alone adds about 0.1 dB to back-projection, its across-scale half almost all of the rest.
+# Its within-scale half alone adds less than 0.1 dB to back-projection; its across-scale half makes the gain.
 # The oracle, which chooses the best of nine parents with the ground truth, shows that a part of the loss is due to the choice of the match.
 #
 # ## Other photographs
@@ -735,7 +735,7 @@ show(
 )
 
 # %% [markdown]
-# White noise has no good matches at all.
+# White noise has almost no good matches.
 # Grass has thousands of blades that look alike to us, but almost no patch of grass recurs: **two patches can look alike to us, although the sum of their squared differences is large.**
 # With weak noise, smooth patches no longer recur, because each smooth patch now contains only its own noise.
 # In the noisy photograph, the strong outlines still recur.
@@ -762,6 +762,7 @@ for name, value in score.items():
 # Blur removes detail, but it hardly changes the score, because the remaining patterns recur at least as often as before.
 # The image that repeats one corner of the photograph has a high score, but it is not a photograph.
 # The result of a method should have the *same recurrence score as its ground truth*.
+# This is necessary, not sufficient: a blurred picture can have the same score, too.
 
 # %%
 # NBVAL_CHECK_OUTPUT
