@@ -163,10 +163,10 @@ sharpened = explore(
 )
 
 # %% [markdown]
-# The pasted rim is sharp where the bicubic rim is blurred, although nobody told the method what a rim is.
+# The pasted rim is sharper than the bicubic rim, although nobody told the method what a rim is.
 # But its PSNR (of the whole picture) is *lower* than that of bicubic interpolation: the pasted edges are a fraction of a pixel away from their true places, and small errors of sharp edges cost more than blur.
 # [Back-projection](glossary.md#back-projection) corrects this: it changes the result until its copy at half the size equals the photograph.
-# After back-projection, the pasted picture is better than the bicubic one.
+# After back-projection, the pasted picture is better than the bicubic one: its rim is smooth, where the bicubic rim has small steps.
 # You write the pasting yourself below, and then we ask who did the work.
 #
 # ## Predict first
@@ -314,7 +314,7 @@ clicked = explore(
     "nearest matches at scale {scale}, each above its larger parent",
     examples=[
         first | {"scale": 1.0},
-        first | {"scale": 0.5, "apart": True},
+        first | {"scale": 0.5},
         first | {"row": height // 8, "column": width // 8},
     ],
     click=Clickable(photograph, marks=marks, alt=subject),
@@ -325,7 +325,8 @@ clicked = explore(
 # The number printed with each match is its distance divided by the patch's *half-pixel threshold*, which the next section explains: at most 1 is a good match.
 # This patch lies on the rim of the cup (question 1).
 # Its nearest matches lie on the rim, too, a few pixels away: in the photograph itself, and also at half the size.
-# An outline recurs along itself, and a straight piece looks the same at any scale.
+# An outline recurs along itself, and a nearly straight piece looks the same at any scale.
+# (Choose *Only separate matches*: where are the nearest matches now, and how far are they?)
 # The patch of the wooden table, in the last row of pictures, has no match that is near enough.
 # The first method that took its examples for super-resolution from a single image pastes such parents into the result [@glasner2009].
 # ZSSR trains a network on all parents in the image (chapter [09](09_zssr.ipynb)).
@@ -406,6 +407,9 @@ show(
 )
 
 # %% [markdown]
+# The edge in the pasted square is sharp, but it is not quite where the true edge is, and the square has a tint.
+# In the complete picture, each pixel is the mean of up to 25 such squares.
+#
 # **Each patch has its own threshold.**
 # One threshold for all patches does not work: any two pieces of a wall are closer to each other than two sharp edges that look the same.
 # A search over whole pixels cannot avoid a misalignment of up to half a pixel.
@@ -522,6 +526,7 @@ mapped = explore(
 from dil_teach.classical.super_resolution.within_scale import similar_samples
 from dil_teach.image.metrics import luma
 from dil_teach.notebook.figures import canvas
+from dil_teach.patches.recurrence import detailed
 
 grey = luma(photograph).float()
 samples = similar_samples(grey, 5, 9)
@@ -537,11 +542,17 @@ figure.axes[0].scatter(
 
 # %%
 show(figure, alt="Pixels of the rim, and samples between the pixels as grey discs")
-print(f"{len(samples.row) / grey.numel():.1f} samples for each pixel, on average")
+has_sample = torch.zeros(height, width, dtype=torch.bool, device=device())
+has_sample[samples.row.round().long(), samples.column.round().long()] = True
+centres, quarter = has_sample[2:-2, 2:-2], detailed(grey)
+for name, among in {"smooth": ~quarter, "detailed quarter": quarter}.items():
+    print(f"{name:17} {centres[among].float().mean():.0%} of the pixels have a sample")
 
 # %% [markdown]
 # Each disc is a sample that another patch of the photograph contributes, with its grey value.
-# Half of the pixels have at least one sample, mostly on outlines; their median distance from the centre of the pixel is a third of a pixel.
+# Most discs lie in smooth parts, and hardly any on the edge of the rim.
+# Only patches that agree to about one grey level count, and few detailed patches do.
+# So in a single photograph this half of the method gains little, as the table below shows.
 #
 # ## Across scales, and parents
 #
@@ -559,7 +570,7 @@ print(f"{len(samples.row) / grey.numel():.1f} samples for each pixel, on average
 
 # %%
 from dil_teach.notebook import curves
-from dil_teach.patches.recurrence import SCALES, detailed
+from dil_teach.patches.recurrence import SCALES
 
 
 def curve(patch_size, least, threshold):

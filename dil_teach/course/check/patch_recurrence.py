@@ -36,7 +36,7 @@ def _match(
 
 
 PATCH = torch.tensor([[[0.0, 0.4], [0.0, 0.4]]])
-ROW = torch.tensor([[[0.2, 0.2, 0.6], [0.2, 0.2, 0.6]]])
+ROW = torch.tensor([[[0.5, 0.2, 0.6], [0.5, 0.2, 0.6]]])
 SCENE = rand(2, 9, 12)
 CORNER = SCENE[:, -3:, -3:] + torch.tensor([0.1, -0.2])[:, None, None]
 
