@@ -16,8 +16,8 @@ and 1 / N_T become a patch's weight divided by the sum of all weights.
 Departures: the paper resizes in many small steps; we go from coarse to fine and start
 from :func:`~.layouts.stretch`, which keeps the width of columns with much detail. The
 search prefers patches near their stretched position. Without this start and this
-preference, round objects become oval
-(benchmarks/results/retargeting_with_patches.json). Nearest patches are found exactly,
+preference, round objects become oval: the start keeps them round, not the patches
+(benchmarks/credit_retargeting.py, chapter 05). Nearest patches are found exactly,
 by their principal components.
 """
 

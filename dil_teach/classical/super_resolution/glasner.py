@@ -58,8 +58,7 @@ section 4)."""
 PATCH = 5
 """Side of a patch in pixels (paper, section 2)."""
 NEIGHBOURS = 9
-"""Number of similar patches for each patch; the paper reports that most patches of 5 x
-5 pixels recur at least 9 times."""
+"""Number of similar patches for each patch."""
 TOLERANCE = 0.04
 """A similar patch has the weight exp(-d^2 / (2 TOLERANCE^2)), where d is the root mean
 square difference of the patches. On five pictures (astronaut and four of T91), the PSNR
