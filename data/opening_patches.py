@@ -38,7 +38,7 @@ def animate(file: str, frames: Sequence[Image], milliseconds: int = 120) -> None
     """Write frames of one size as a WebP animation that plays forever."""
     first, *others = [Picture.fromarray(to_uint8(frame)) for frame in frames]
     durations = [milliseconds] * len(others) + [1500]
-    options = {"duration": durations, "loop": 0, "quality": 70, "method": 6}
+    options = {"duration": durations, "loop": 0, "quality": 60, "method": 6}
     first.save(OUT / file, save_all=True, append_images=others, **options)
 
 
@@ -95,29 +95,34 @@ def recurrence() -> None:
 # ---- chapter 05
 
 
+def narrower_frames(image: Image) -> list[Image]:
+    """The image at falling widths, down to half, by seams; on a white background."""
+    width = image.shape[2]
+    order = seam_order(image, width // 2)
+    frames = []
+    for k in range(FRAMES):
+        now = at_width(image, order, round((1 - 0.5 * k / (FRAMES - 1)) * width))
+        frames.append(F.pad(now, (0, width - now.shape[2]), value=1.0))
+    return frames
+
+
 def retargeting() -> None:
     """Chapter 05: the astronaut at 256 pixels, made wider."""
     image = photo("astronaut", size=SIDE)
     height, width = image.shape[1:]
     size = (height, round(1.6 * width))
     seconds = Seconds()
-    order = seconds.of("seams", lambda: seam_order(image, width // 2))
-    longer = seam_order(image, size[1] - width)
+    order = seconds.of("seams", lambda: seam_order(image, size[1] - width))
     stretched = seconds.of("content-aware stretch", lambda: stretch(image, size)[0])
     patches = seconds.of(
         "patches, from the stretch", lambda: bidirectional.retarget(image, size)
     )
-    frames = []
-    for k in range(2 * FRAMES):  # narrower, and back
-        share = abs(1 - k / FRAMES)
-        now = at_width(image, order, round((0.5 + 0.5 * share) * width))
-        frames.append(F.pad(now, (0, width - now.shape[2]), value=1.0))
-    animate("retargeting.webp", frames)
+    animate("retargeting.webp", narrower_frames(image))
     write(
         "retargeting",
         {
             "photograph": image,
-            "seams": at_width(image, longer, size[1]),
+            "seams": at_width(image, order, size[1]),
             "content-aware stretch": stretched,
             "patches, from the stretch": patches,
         },
@@ -131,7 +136,7 @@ def retargeting() -> None:
         animation={
             "file": "retargeting.webp",
             "alt": "The astronaut's photograph becomes narrower, seam by seam, down to "
-            "half its width, and wide again; the face keeps its width for long",
+            "half its width; the face keeps its width for long",
         },
         licence=CREDITS["astronaut"].licence,
         attribution=CREDITS["astronaut"].attribution,

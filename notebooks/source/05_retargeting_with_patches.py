@@ -65,7 +65,7 @@ show_opening(
     },
 )
 # %% [markdown]
-# The animation removes seams one after another, and inserts them again.
+# The animation removes seams one after another.
 # Below, seams run live at a similar size; the methods by patches run on a smaller picture.
 #
 # ## A photograph: ours, or yours
@@ -165,7 +165,7 @@ width_slider = explore(
     {"target": Slider("Width (pixels)", least, most, round(0.6 * across), 1)},
     f"{subject} with its seams in cyan, and resized to a width of {{target}} pixels by "
     "seams and by plain resizing, which squeezes or stretches every part equally",
-    examples=[{"target": round(0.6 * across)}, {"target": most}],
+    examples=[{"target": round(0.6 * across)}],
     live=True,
 )
 
@@ -338,8 +338,8 @@ forward = carve(picture, (picture.shape[1], round(0.6 * across)))
 
 # %%
 show(
-    {"photograph": picture, "backward energy": carved, "forward energy": forward},
-    alt=f"{subject}; at 0.6 of the width with backward energy; and with forward energy",
+    {"backward energy": carved, "forward energy": forward},
+    alt=f"{subject}, at 0.6 of the width with backward energy; and with forward energy",
 )
 
 # %% [markdown]
@@ -359,8 +359,8 @@ show(
 # %%
 def ellipse(top, left, bottom, right):
     """A mask: 1 in the ellipse inside a box, given in fractions of height and width."""
-    y = (torch.arange(picture.shape[1]) + 0.5)[:, None] / picture.shape[1]
-    x = (torch.arange(across) + 0.5) / across
+    y = (torch.arange(height) + 0.5)[:, None] / height
+    x = (torch.arange(width) + 0.5) / width
     down = (2 * y - top - bottom) / (bottom - top)
     aside = (2 * x - left - right) / (right - left)
     return (down**2 + aside**2 < 1).float()[None]
@@ -374,8 +374,8 @@ thing = middle if own else ellipse(-0.08, 0.67, 0.68, 0.95)
 # %%
 from dil_teach.notebook import paint
 
-protected = paint(picture, "protected part", mask=face)
-removed = paint(picture, "part to remove", mask=thing)
+protected = paint(photograph, "protected part", mask=face)
+removed = paint(photograph, "part to remove", mask=thing)
 
 # %% [markdown]
 # Stripes show the painted parts: in our photograph, the head is protected and the model of the rocket is removed.
@@ -383,7 +383,11 @@ removed = paint(picture, "part to remove", mask=thing)
 # %%
 from dil_teach.classical.seams.seam_carving import remove_object
 
-keep, drop = (p.mask[0].to(device()) for p in (protected, removed))
+small_keep = protected.mask.to(device())
+keep, drop = (  # the masks at the size of the larger picture
+    torch.nn.functional.interpolate(mask[None], picture.shape[1:])[0, 0].to(device())
+    for mask in (protected.mask, removed.mask)
+)
 half = (picture.shape[1], round(0.45 * across))
 masked = {
     "0.45 wide": carve(picture, half),
@@ -749,11 +753,7 @@ heat_choice = explore(
 
 
 # %%
-def at_small_size(mask):
-    return (resize(mask, size=(height, width), kernel="area") > 0.5).float()
-
-
-looks = at_small_size(features.to(device()))
+looks = features.to(device())
 faces = {
     name.removesuffix(", narrower"): completeness(photograph, image, importance=looks)
     for name, image in results.items()
@@ -781,7 +781,6 @@ show(
 # The protected part, which was painted above, has weight 10; the rest of the image has weight 1.
 
 # %%
-small_keep = at_small_size(keep[None].float())
 importance = 1 + 9 * small_keep
 weighted = bidirectional.retarget(photograph, (height, narrow), importance=importance)
 pair = {"without weights": results["patches, narrower"], "with weights": weighted}
