@@ -94,6 +94,8 @@ chosen = uploaded_image(button.value, default=ours, max_side=large)
 own = chosen is not ours
 picture = chosen.to(device())
 photograph = limit_side(picture, side)  # for the methods by patches
+
+# %%
 height, width = photograph.shape[1:]
 narrow, wide = round(0.6 * width), round(1.6 * width)
 subject = (
@@ -137,6 +139,8 @@ from dil_teach.classical.seams.seam_carving import at_width, seam_order
 
 across = picture.shape[2]
 order = seam_order(picture, across // 2)
+
+# %%
 
 
 def coloured(image, seams):
@@ -634,6 +638,7 @@ for words, wanted in {"narrower": 0.6, "wider": 1.6}.items():
     flowers[f"patches, {words}"] = bidirectional.retarget(flower, size)
 
 
+# %%
 def aspect_ratio(image):
     """Width divided by height of the largest orange object."""
     orange = (image[0] - image[2] > 0.25).cpu().numpy()
@@ -687,6 +692,8 @@ for words, size in {"narrower": (height, narrow), "wider": (height, wide)}.items
         "column warp": column_warp(photograph, size[1]),
     }
     results |= {f"{name}, {words}": image for name, image in made.items()}
+
+# %%
 left = (width - narrow) // 2
 results["a crop, narrower"] = photograph[:, :, left : left + narrow]
 results["tiled, wider"] = photograph.repeat(1, 1, 2)[:, :, :wide]
@@ -857,6 +864,7 @@ def measured(name):
     return missing, made_up, missing + made_up, far, recurs
 
 
+# %%
 with ThreadPoolExecutor(2) as pool:  # measure two images at a time
     table = dict(zip(results, pool.map(measured, results), strict=True))
 table["photograph"] = (0.0, 0.0, 0.0, 0.0, recurrence_score(photograph))
@@ -985,6 +993,10 @@ claims |= {
     "completeness alone adds over 1.5 times as much as both terms together": (
         invented["completeness alone"] > 1.5 * invented["both terms"]
     ),
+}
+
+# %%
+claims |= {
     "wider: the stretch alone keeps the flower within 10% of round": (
         abs(ratios["stretch alone, wider"] - 1) < 0.1
     ),
