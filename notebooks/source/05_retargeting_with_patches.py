@@ -1008,13 +1008,13 @@ claims |= {
     "with 80 pixels, so does the stretch alone": (
         side > 80 or faces["stretch alone"] < faces["patches"]
     ),
-    "a crop has a smaller d than the patches": (
-        narrower["a crop"][2] < narrower["patches"][2]
-    ),
 }
 
 # %%
 claims |= {
+    "a crop has a smaller d than the patches": (
+        narrower["a crop"][2] < narrower["patches"][2]
+    ),
     "wider image: patches have under half the error of plain resizing": (
         wider["patches"][2] < wider["plain resizing"][2] / 2
     ),
