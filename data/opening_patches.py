@@ -30,7 +30,7 @@ from dil_teach.image.resize import resize
 from dil_teach.patches.recurrence import contrast
 
 CREDITS = photos()
-FRAMES = 24
+FRAMES = 16
 """Number of frames of an animation."""
 
 
@@ -38,7 +38,7 @@ def animate(file: str, frames: Sequence[Image], milliseconds: int = 120) -> None
     """Write frames of one size as a WebP animation that plays forever."""
     first, *others = [Picture.fromarray(to_uint8(frame)) for frame in frames]
     durations = [milliseconds] * len(others) + [1500]
-    options = {"duration": durations, "loop": 0, "quality": 60, "method": 6}
+    options = {"duration": durations, "loop": 0, "quality": 50, "method": 6}
     first.save(OUT / file, save_all=True, append_images=others, **options)
 
 

@@ -101,11 +101,7 @@ narrow, wide = round(0.6 * width), round(1.6 * width)
 subject = (
     "your photograph" if own else "an astronaut before a flag, a model and a table"
 )
-show(
-    {"for seams": picture, "for patches": photograph},
-    alt=f"{subject}, {picture.shape[2]} and {width} pixels wide",
-    zoom=1,
-)
+show(photograph, alt=f"{subject}, {width} x {height} pixels", zoom=4)
 
 # %% [markdown]
 # Our photograph of Eileen Collins shows one face, one model of a rocket, one helmet and the stripes of a flag (photograph: NASA, public domain).
@@ -150,10 +146,10 @@ def coloured(image, seams):
 
 
 def render_width(target):
-    gone = order < abs(target - across)
+    gone = (order < abs(target - across)) & (order % 4 == 0)
     size = (picture.shape[1], target)
     pictures = {
-        "seams": coloured(picture, gone),
+        "every fourth seam": coloured(picture, gone),
         "seams removed or duplicated": at_width(picture, order, target),
         "plain resizing": resize(picture, size=size).clamp(0, 1),
     }
@@ -199,12 +195,12 @@ from dil_teach.notebook import beside_maps
 energy = energy_map(picture)
 show(
     beside_maps(
-        {"photograph": picture},
+        {},
         {"energy map": energy},
         (0.0, float(energy.quantile(0.98))),
         "energy: sum of two gradients",
     ),
-    alt="The photograph, and its energy map with large values on outlines and values "
+    alt="The energy map of the photograph, with large values on outlines and values "
     "near 0 in smooth parts",
 )
 
@@ -632,7 +628,6 @@ from dil_teach.classical.retarget.layouts import stretch
 flowers = {}
 for words, wanted in {"narrower": 0.6, "wider": 1.6}.items():
     size = (flower.shape[1], round(wanted * flower.shape[2]))
-    flowers[f"plain resizing, {words}"] = resize(flower, size=size).clamp(0, 1)
     flowers[f"seams, {words}"] = carve(flower, size)
     flowers[f"stretch alone, {words}"] = stretch(flower, size)[0]
     flowers[f"patches, {words}"] = bidirectional.retarget(flower, size)
@@ -655,8 +650,8 @@ for name, ratio in ratios.items():
     print(f"{name:26} {ratio:.2f}")
 show(
     {"source": flower} | flowers,
-    alt="A round dahlia, and eight results. Plain resizing: ovals. Seams: nearly round "
-    "if narrower, an oval if wider. Stretch alone and patches: round.",
+    alt="A round dahlia, and six results. Seams: nearly round if narrower, an oval if "
+    "wider. Stretch alone and patches: nearly round.",
     zoom=2,
 )
 
@@ -731,13 +726,12 @@ from dil_teach.notebook import Choice
 
 heat_choice = explore(
     render_heat,
-    {"name": Choice("Result", tuple(results), "plain resizing, narrower")},
+    {"name": Choice("Result", tuple(results), "patches, narrower")},
     "The result: {name}; and two heatmaps, with large values where a patch has no "
     "similar patch in the other image: one of the photograph, one of the result",
     examples=[
         {"name": name}
         for name in (
-            "plain resizing, narrower",
             "patches, narrower",
             "a crop, narrower",
         )
@@ -746,7 +740,7 @@ heat_choice = explore(
 
 # %% [markdown]
 # The first map belongs to the photograph, and the second map belongs to the result; the colours are the root of $D$.
-# For plain resizing, both maps are bright at outlines that were squeezed: the stripes, the collar, the helmet.
+# For plain resizing (choose it), both maps are bright at outlines that were squeezed: the stripes, the collar, the helmet.
 # For the crop, the second map is 0 everywhere, because the crop has no new patches.
 # The first map of the crop is bright at the two sides of the photograph, which were cut off.
 # For the method *patches*, the mean of the second map is only a seventh of the mean for plain resizing, so the narrower image has few new patches.
