@@ -65,6 +65,8 @@ show_opening(
     },
 )
 # %% [markdown]
+# Seams and the content-aware stretch show each object once, and both make the helmet long.
+# The patches start from the stretch, and give the helmet two humps and the picture a piece of a second rocket.
 # The animation removes seams one after another.
 # Below, seams run live at a similar size; the methods by patches run on a smaller picture.
 #
@@ -173,9 +175,7 @@ width_slider = explore(
 # In the narrower image (question 1), the seams were removed from the wall, the table and the smooth parts of the suit.
 # The face keeps its shape, while plain resizing makes the face thin.
 # Removing seams also distorts the helmet and the suit, because the method does not know what a face or a helmet is.
-# At 1.2 times the width (move the slider), the wall and the black helmet are stretched, and the face does not change.
-# At 1.5 times the width, no more seams fit into the smooth parts.
-# Half of all pixels are duplicated, also in the face, so seams are hardly better than plain resizing at this width.
+# At 1.5 times the width (move the slider), the wall, the table and the helmet are stretched most; the face becomes only a little wider, while plain resizing makes it broad.
 #
 # ## Seams: which path has the minimum cost?
 #
@@ -343,7 +343,7 @@ show(
 )
 
 # %% [markdown]
-# Backward energy creates steps where seams cross an oblique outline: at the rim of the flag, the chest and the edge of the helmet.
+# Backward energy creates steps where seams cross an oblique outline, most clearly at the edge of the helmet.
 # Forward energy avoids crossings that would be visible, and removes a little more of the smooth suit.
 # Forward energy is the library's default.
 #
@@ -658,7 +658,8 @@ show(
 # %% [markdown]
 # **The initialisation keeps the flower nearly round; the patches keep this shape.**
 # (In the narrower image, the flower is wider than the image, so no method can keep it quite round.)
-# What do the patches add?
+# The patches make its outline irregular.
+# What do they add?
 # In the wider image, the stretch draws the background out sideways, and the patches replace it by background that looks like the photograph's.
 #
 # ## Where is a result bad? Two heatmaps
@@ -886,7 +887,7 @@ show(
 # **Tiled** shows two flags and two astronauts, and the second astronaut is cut off.
 # The **column warp** shows half an astronaut, cut along a straight edge, beside a whole astronaut; at the right it shows a second piece of the model and the helmet.
 # **Patches** and **GPNN** [@granot2022] show one astronaut, but a helmet with two humps, a piece of a second model at the right border, and a distorted face.
-# **Seams** show each object once, with the collar and the helmet stretched, but the measures of seams are much worse.
+# **Seams** and the **stretch** show each object once, with the collar and the helmet stretched, but their measures are much worse.
 # Therefore the answer to question 3 is no: *a bad image can have good patch measures, so never rely on them alone.*
 #
 # The measure *moved* detects the tiled image, but not the column warp, whose copies are close to their originals.
