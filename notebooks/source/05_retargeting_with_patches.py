@@ -344,7 +344,7 @@ show(
 
 # %% [markdown]
 # Backward energy creates steps where seams cross an oblique outline, most clearly at the edge of the helmet.
-# Forward energy avoids crossings that would be visible, and removes a little more of the smooth suit.
+# Forward energy avoids crossings that would be visible.
 # Forward energy is the library's default.
 #
 # ## Protect, and remove
