@@ -742,7 +742,8 @@ fails = {"white noise": noise, "grass": grass, "the cup with noise": noisy}
 show(fails, alt="White noise, a lawn, and the photograph with weak coloured noise")
 
 # %% [markdown]
-# Write down your prediction: in which of these pictures do most patches recur, and where?
+# Write down where patches recur in each of these pictures.
+# Then look at the maps.
 
 # %%
 from dil_teach.patches.recurrence import recurrence_map
@@ -751,9 +752,8 @@ show(
     beside_maps(
         {}, {n: recurrence_map(image) for n, image in fails.items()}, (0, 16), "matches"
     ),
-    alt="Three recurrence maps: white noise, grass, and the photograph with weak noise. "
-    "The first two maps are dark; in the third map, only some strong outlines are "
-    "bright.",
+    alt="Three recurrence maps: white noise, grass, and the photograph with noise. "
+    "The first two maps are dark; in the third map, only some outlines are bright.",
 )
 
 # %% [markdown]
