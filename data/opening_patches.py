@@ -30,15 +30,15 @@ from dil_teach.image.resize import resize
 from dil_teach.patches.recurrence import contrast
 
 CREDITS = photos()
-FRAMES = 16
-"""Number of frames of an animation."""
+FRAMES = 24
+"""Number of frames of the animation of chapter 01."""
 
 
-def animate(file: str, frames: Sequence[Image], milliseconds: int = 120) -> None:
+def animate(file: str, frames: Sequence[Image], quality: int = 70) -> None:
     """Write frames of one size as a WebP animation that plays forever."""
     first, *others = [Picture.fromarray(to_uint8(frame)) for frame in frames]
-    durations = [milliseconds] * len(others) + [1500]
-    options = {"duration": durations, "loop": 0, "quality": 50, "method": 6}
+    durations = [120] * len(others) + [1500]
+    options = {"duration": durations, "loop": 0, "quality": quality, "method": 6}
     first.save(OUT / file, save_all=True, append_images=others, **options)
 
 
@@ -95,13 +95,13 @@ def recurrence() -> None:
 # ---- chapter 05
 
 
-def narrower_frames(image: Image) -> list[Image]:
+def narrower_frames(image: Image, count: int = 12) -> list[Image]:
     """The image at falling widths, down to half, by seams; on a white background."""
     width = image.shape[2]
     order = seam_order(image, width // 2)
     frames = []
-    for k in range(FRAMES):
-        now = at_width(image, order, round((1 - 0.5 * k / (FRAMES - 1)) * width))
+    for k in range(count):
+        now = at_width(image, order, round((1 - 0.5 * k / (count - 1)) * width))
         frames.append(F.pad(now, (0, width - now.shape[2]), value=1.0))
     return frames
 
@@ -117,7 +117,7 @@ def retargeting() -> None:
     patches = seconds.of(
         "patches, from the stretch", lambda: bidirectional.retarget(image, size)
     )
-    animate("retargeting.webp", narrower_frames(image))
+    animate("retargeting.webp", narrower_frames(image), quality=40)
     write(
         "retargeting",
         {
