@@ -91,14 +91,17 @@ function render({ model, el }) {
   else {
     follow(["alt"], () => { picture.alt = model.get("alt"); waiting = false; });
     if (mode === "paint") paint();
-    else click();
+    else if (mode === "click") click();
     frame.setAttribute("role", "application");
-    frame.setAttribute("aria-label", mode === "paint"
-      ? "Paint with the pointer; arrow keys move the brush, space presses it"
-      : "Click a pixel; arrow keys move the point, with Shift by ten");
+    frame.setAttribute("aria-label", {
+      paint: "Paint with the pointer; arrow keys move the brush, space presses it",
+      click: "Click a pixel; arrow keys move the point, with Shift by ten",
+      corners: "Drag a corner; arrow keys move the corner in focus, with Shift by ten",
+    }[mode]);
     const drawn = add(frame, "svg", { class: "dil-over",
       viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" });
-    follow(["marks", "row", "column", "brush", "alt"], () => { draw(drawn); });
+    if (mode === "corners") corners(drawn);
+    else follow(["marks", "row", "column", "brush", "alt"], () => { draw(drawn); });
   }
 
   function divide() {
@@ -130,6 +133,70 @@ function render({ model, el }) {
       set(pixel(place(event)));
     });
     keys(frame, walk);
+  }
+
+  function corners(drawn) {
+    let shape = model.get("corners"), sent = shape, held = null;
+    const outline = add(drawn, "g"), handles = shape.map((_, number) => {
+      const handle = add(drawn, "circle", { class: "dil-handle", r: 8 / zoom,
+        role: "button" });
+      listen(handle, "pointerdown", () => { held = number; handle.focus(); });
+      keys(handle, (key, step) => {
+        if (!(key in ARROWS)) return false;
+        const [down, right] = ARROWS[key], [row, column] = shape[number];
+        move(number, [row + step * down, column + step * right]);
+        return true;
+      });
+      return handle;
+    });
+    const show = () => {
+      outline.replaceChildren();
+      const points = shape.map(([row, column]) => `${column},${row}`).join(" ");
+      outlined(outline, "polygon", { points }, "#D55E00", "6 3");
+      handles.forEach((handle, number) => {
+        const [row, column] = shape[number];
+        handle.setAttribute("cx", column);
+        handle.setAttribute("cy", row);
+        handle.setAttribute("aria-label",
+          `Corner ${number + 1} of 4 at row ${row}, column ${column}`);
+      });
+    };
+    const send = () => {  // the outline moves at once; the network follows when it can
+      if (waiting || String(sent) === String(shape)) return;
+      waiting = true;
+      sent = shape;
+      set({ corners: shape });
+    };
+    const move = (number, [row, column]) => {
+      const to = [clamp(Math.round(row), 0, height), clamp(Math.round(column), 0, width)];
+      const moved = shape.map((corner, other) => {
+        if (other === number) return to;
+        if (!model.get("rectangle") || (other + number) % 2 === 0) return corner;
+        return (other + number) % 4 === 1 ? [to[0], corner[1]] : [corner[0], to[1]];
+      });
+      if (!allowed(moved)) return;
+      shape = moved;
+      show();
+      send();
+    };
+    const allowed = (points) => {  // convex, and each side is long enough to draw
+      const least = model.get("least");
+      return points.every(([row, column], i) => {
+        const [nextRow, nextColumn] = points[(i + 1) % 4];
+        const [afterRow, afterColumn] = points[(i + 2) % 4];
+        const down = nextRow - row, right = nextColumn - column;
+        const turn = right * (afterRow - nextRow) - down * (afterColumn - nextColumn);
+        return Math.hypot(down, right) >= least && turn > least * least / 4;
+      });
+    };
+    drag((event) => { if (held !== null) move(held, place(event)); },
+         () => { held = null; send(); });
+    follow(["corners"], () => {
+      if (held !== null) return;
+      shape = sent = model.get("corners");
+      show();
+    });
+    follow(["alt"], () => { waiting = false; send(); });
   }
 
   function paint() {

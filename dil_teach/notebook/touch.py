@@ -1,4 +1,4 @@
-"""A widget with three uses: click on a pixel, drag a divider, paint a mask.
+"""A widget for clicking on a pixel, dragging a divider or corners, painting a mask.
 
 The widget's JavaScript is in touch.js. With the sliders and buttons beside the widget,
 the keyboard can do everything that the pointer can.
@@ -23,7 +23,7 @@ class Touch(anywidget.AnyWidget):
 
     _esm = Path(__file__).with_name("touch.js")
     _css = Path(__file__).with_name("touch.css")
-    mode = traitlets.Enum(("click", "divide", "paint")).tag(sync=True)
+    mode = traitlets.Enum(("click", "divide", "paint", "corners")).tag(sync=True)
     size = traitlets.List().tag(sync=True)  # height, width
     zoom = traitlets.Int(1).tag(sync=True)
     picture = traitlets.Unicode().tag(sync=True)  # a data: address, like `other`
@@ -35,6 +35,10 @@ class Touch(anywidget.AnyWidget):
     # divide: `other` is left of the divider, `picture` right of it
     other = traitlets.Unicode().tag(sync=True)
     position = traitlets.Float(0.5).tag(sync=True)
+    # corners: (row, column) of each, clockwise from the top left; the shortest side
+    corners = traitlets.List().tag(sync=True)
+    rectangle = traitlets.Bool(True).tag(sync=True)
+    least = traitlets.Float(1.0).tag(sync=True)
     # paint: `runs` are the mask's run lengths, row by row: zeros, ones, zeros, ...
     runs = traitlets.List().tag(sync=True)
     brush = traitlets.Int(1).tag(sync=True)

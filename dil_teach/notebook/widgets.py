@@ -190,7 +190,7 @@ def explore(
         sliders = ipywidgets.VBox([*shells.values()], layout={"flex": "1 1 20em"})
         row = ipywidgets.Box([touch, sliders], layout={"flex_flow": "row wrap"})
         panel = [row, area]
-    _show(panel, explorer, examples)
+    show_panel(panel, explorer, examples)
     return explorer
 
 
@@ -242,7 +242,7 @@ def before_after(
     slider = divider.widget(live=True)
     # The link is in the browser, so that the divider moves while the kernel is busy.
     ipywidgets.jslink((touch, "position"), (slider, "value"))
-    _show([touch, slider], explorer, [{"position": 1.0}, {"position": 0.0}])
+    show_panel([touch, slider], explorer, [{"position": 1.0}, {"position": 0.0}])
     return explorer
 
 
@@ -305,7 +305,7 @@ def _clickable(click: Clickable, controls: Mapping[str, Control]) -> Touch:
     return Touch("click", click.image)
 
 
-def _show(
+def show_panel(
     panel: Sequence[ipywidgets.Widget], explorer: Explorer, examples: Sequence[Values]
 ) -> None:
     """Show the live panel, and the examples, which the page hides beside the panel."""

@@ -526,9 +526,8 @@ PLANTED = {
     "flicker": {
         "over which axes": lambda m, motion: (m[1:] - m[:-1]).abs().mean((1, 2, 3))
     },
-    "invert": {
-        "is divided by zero": lambda a: 1 / a,
-        r"should be \(2, 3\)": lambda a: torch.linalg.inv(a[:, :2]),
+    "sliced_distance": {
+        "over which axes": lambda a, b, d: right.sliced_distance(a, b, d).expand(2),
     },
     "collapse": {
         "one channel is the kernel": lambda f: 2 * right.collapse(f),
@@ -635,8 +634,13 @@ def flicker_by_hand(masks, motion):
     return float(np.mean(values))
 
 
-def invert_by_a_third_row(affine):
-    return torch.linalg.inv(torch.cat([affine, torch.tensor([[0.0, 0.0, 1.0]])]))[:2]
+def sliced_in_numpy(first, second, directions):
+    """Compare the sorted projections, one direction after another."""
+    gaps = [
+        np.abs(np.sort(first.numpy() @ d) - np.sort(second.numpy() @ d)).mean()
+        for d in directions.numpy()
+    ]
+    return float(np.mean(gaps))
 
 
 def collapse_from_the_image(filters):
@@ -685,7 +689,7 @@ def loss_by_numpy(discriminator, picture, weights):
         ("haze", haze_channel_by_channel),
         ("front_layer", front_with_the_mask_held),
         ("flicker", flicker_by_hand),
-        ("invert", invert_by_a_third_row),
+        ("sliced_distance", sliced_in_numpy),
         ("multi_scale_loss", loss_by_numpy),
         ("collapse", collapse_from_the_image),
         ("scene_transform", scene_by_recursion),

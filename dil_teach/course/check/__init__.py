@@ -19,7 +19,7 @@ from dil_teach.course.check.fractals_and_classical_sr import (
 )
 from dil_teach.course.check.haze import airlight_from_pair, airlight_of_votes
 from dil_teach.course.check.haze_watermark_video import flicker, front_layer, haze
-from dil_teach.course.check.ingan import invert, multi_scale_loss
+from dil_teach.course.check.ingan import multi_scale_loss, sliced_distance
 from dil_teach.course.check.inside_against_outside import (
     disagreement,
     gap_closed,

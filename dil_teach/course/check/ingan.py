@@ -1,4 +1,4 @@
-"""Exercises of chapter 12: the inverse of an affine map, a loss at several scales."""
+"""Exercises of chapter 12: a distance of distributions, a loss at several scales."""
 
 from collections.abc import Callable, Sequence
 from functools import reduce
@@ -10,62 +10,83 @@ from torch import Tensor
 from dil_teach.course.check.engine import Case, Exercise, as_number, rand
 from dil_teach.image.resize import resize
 
-# ---- invert
+# ---- sliced_distance
 
 
-def _affine(
-    part: Callable = torch.linalg.inv,
-    shift: Callable = lambda inverse, shift: -inverse @ shift,
+def _sliced(
+    order: Callable = lambda values: values.sort(dim=0).values,
+    compare: Callable = lambda a, b: (a - b).abs().mean(),
+    other: Callable | None = None,
+    project: Callable = lambda patches, directions: patches @ directions.T,
 ) -> Callable:
-    """Make an inverse from two functions: one for its 2 x 2 part, one for its shift."""
+    """Make a distance that projects, orders or compares the patches in another way."""
 
-    def invert(affine: Tensor) -> Tensor:
-        inverse = part(affine[:, :2])
-        return torch.cat([inverse, shift(inverse, affine[:, 2:])], 1)
+    def distance(first: Tensor, second: Tensor, directions: Tensor) -> Tensor:
+        a = order(project(first, directions))
+        b = (other or order)(project(second, directions))
+        return compare(a, b)
 
-    return invert
-
-
-def _reciprocal(part: Tensor) -> Tensor:
-    return torch.where(part == 0, part, 1 / part)
+    return distance
 
 
-SCALING = torch.tensor([[2.0, 0.0, 0.5], [0.0, 0.5, 1.0]])
-QUARTER_TURN = torch.tensor([[0.0, -1.0, 0.5], [1.0, 0.0, 0.25]])
+def _nearest(first: Tensor, second: Tensor, directions: Tensor) -> Tensor:
+    a, b = first @ directions.T, second @ directions.T
+    return (a[:, None] - b).abs().min(1).values.mean()
 
-invert = Exercise(
-    "invert",
-    _affine(),
+
+LINE = torch.tensor([[0.0], [1.0], [3.0]])
+SHUFFLED = torch.tensor([[5.0], [0.0], [1.0]])
+ONE, TWO = rand(12, 5), rand(12, 5, seed=1)
+SLICES = rand(4, 5, seed=2) - 0.5
+
+sliced_distance = Exercise(
+    "sliced_distance",
+    _sliced(),
     [
-        Case((SCALING,), "Here x goes to 2 x + 0.5, and y to y / 2 + 1."),
-        Case((QUARTER_TURN,), "Here (x, y) goes to (0.5 - y, x + 0.25)."),
-        Case((torch.tensor([[1.5, 0.4, 1.54], [-0.3, 0.8, -0.29]]),)),
+        Case(
+            (LINE, SHUFFLED, torch.ones(1, 1)),
+            "Sorted, the values are 0, 1, 3 and 0, 1, 5.",
+        ),
+        Case((ONE, TWO, SLICES)),
+        Case(
+            (ONE, ONE.flip(0), SLICES), "These are the same patches in another order."
+        ),
     ],
     {
-        "You only changed the sign of the shift. The shift is added *after* the 2 x 2 "
-        "part, so the inverse must transform it.": _affine(shift=lambda _, b: -b),
-        "Your shift must go the other way.": _affine(shift=lambda _, b: b),
-        "Your shift has the wrong sign.": _affine(shift=lambda inverse, b: inverse @ b),
-        "Your shift is 0. The inverse must move each point back.": _affine(
-            shift=lambda _, b: 0 * b
+        "Sort the projections of each picture before you compare them: rank with rank, "
+        "not place with place.": _sliced(lambda values: values),
+        "Sort over the patches, separately for each direction. You sort over the "
+        "directions.": _sliced(lambda values: values.sort(dim=1).values),
+        "Sort both pictures in the same order.": _sliced(
+            other=lambda values: values.sort(dim=0, descending=True).values
         ),
-        "You multiply the shift by the forward map. Multiply it by the inverse "
-        "map.": _affine(shift=lambda inverse, b: -inverse.inverse() @ b),
-        "You transpose the 2 x 2 part. The transpose is the inverse of a rotation, but "
-        "not of a scaling.": _affine(torch.t),
-        "Your 2 x 2 part and your shift are wrong. The transpose is the inverse of a "
-        "rotation, but not of a scaling. The inverse 2 x 2 part must transform the "
-        "shift.": _affine(torch.t, lambda _, b: -b),
-        "You take reciprocals of the entries. They are the inverse only if nothing is "
-        "rotated or sheared.": _affine(_reciprocal),
-        "Your 2 x 2 part and your shift are wrong. Reciprocals of the entries are the "
-        "inverse only of a pure scaling. The inverse 2 x 2 part must transform the "
-        "shift.": _affine(_reciprocal, lambda _, b: -b),
-        "You return the map itself, not its inverse.": torch.clone,
-        "You changed all signs. The inverse of doubling is halving.": torch.neg,
+        "You sort only the first picture.": _sliced(other=lambda values: values),
+        "You sort only the second picture.": _sliced(
+            lambda values: values, other=lambda values: values.sort(dim=0).values
+        ),
+        "Take absolute differences, not squares.": _sliced(
+            compare=lambda a, b: (a - b).square().mean()
+        ),
+        "Differences of opposite sign cancel. Take the absolute value before the "
+        "mean.": _sliced(compare=lambda a, b: (a.mean(0) - b.mean(0)).abs().mean()),
+        "Take the mean over patches and directions, not the sum.": _sliced(
+            compare=lambda a, b: (a - b).abs().sum()
+        ),
+        "Sum over the patches is not asked for; take the mean over both.": _sliced(
+            compare=lambda a, b: (a - b).abs().mean(1).sum()
+        ),
+        "Project first, then sort. If each pixel is sorted by itself, the patches are "
+        "torn apart.": _sliced(
+            project=lambda patches, directions: (
+                patches.sort(dim=0).values @ directions.T
+            )
+        ),
+        "You compare each patch with its nearest patch. That is coherence; it does not "
+        "see how often a patch occurs.": _nearest,
     },
-    "A map followed by its inverse changes nothing. The reconstruction loss is 0 if "
-    "the picture, too, is unchanged after the map and its inverse.",
+    "The distance is 0 only if both pictures have each kind of patch equally often "
+    "along every direction. Where the patches lie plays no role.",
+    as_number,
 )
 
 

@@ -1,7 +1,12 @@
-"""InGAN's patch loss: the bidirectional distance between random patches of two images.
+"""InGAN's patch losses: distances between the patches of two images.
 
-Simakov, Caspi, Shechtman and Irani, 'Summarizing Visual Data Using Bidirectional
-Similarity', CVPR 2008, equation 1: completeness plus coherence.
+- :func:`patch_distance`: Simakov, Caspi, Shechtman and Irani, 'Summarizing Visual Data
+  Using Bidirectional Similarity', CVPR 2008, equation 1: completeness plus coherence.
+  Each patch needs one similar patch in the other image; how many it has plays no role.
+- :func:`distribution_distance`: the sliced Wasserstein distance between the two
+  distributions of patches, which also compares how often each kind of patch occurs.
+  Elnekave and Weiss, 'Generating Natural Images with Direct Patch Distributions
+  Matching', ECCV 2022.
 """
 
 import torch
@@ -69,6 +74,55 @@ def patch_distance(
         found = patches_at(database, nearest, patch_size)
         total = total + (some - found).square().mean()
     return total
+
+
+def distribution_distance(
+    fake: Batch,
+    image: Batch,
+    rng: torch.Generator,
+    patch_size: int = 7,
+    directions: int = 64,
+    samples: int = 8192,
+) -> Float[Tensor, ""]:
+    """The sliced Wasserstein distance between the patches of two images.
+
+    Patches are projected onto random directions. Along each direction the values are
+    sorted, and values of equal rank are compared. The distance is 0 if both images have
+    the same patches in the same proportions, wherever they lie and whatever the sizes
+    of the images are.
+
+    Parameters
+    ----------
+    fake, image : Float[Tensor, "1 c h w"]
+        The two images to compare; their sizes may differ.
+    rng : torch.Generator
+        Random generator for the directions and the choice of patches.
+    patch_size : int
+        Side of a patch in pixels.
+    directions : int
+        Number of random directions, each a unit vector.
+    samples : int
+        Largest number of patches of each image; a larger image is sampled.
+
+    Returns
+    -------
+    Float[Tensor, ""]
+        The mean absolute difference, over directions and ranks, in units of the values.
+    """
+    shape = (directions, fake.shape[1], patch_size, patch_size)
+    slices = torch.randn(shape, generator=rng).to(fake)
+    slices = slices / slices.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    ranked = []
+    for picture in (fake, image):
+        values = F.conv2d(picture, slices)[0].flatten(1)
+        if (count := values.shape[1]) > samples:
+            some = torch.randint(count, (samples,), generator=rng)
+            values = values[:, some.to(values.device)]
+        ranked.append(values.sort(dim=1).values)
+    of_fake, of_image = ranked
+    count, other = of_fake.shape[1], of_image.shape[1]
+    ranks = (torch.arange(count, device=fake.device) + 0.5) / count * other
+    return (of_fake - of_image[:, ranks.long().clamp_max(other - 1)]).abs().mean()
 
 
 def patches_at(
