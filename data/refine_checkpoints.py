@@ -252,11 +252,12 @@ def distribution_loss(refinement: Refinement, fake: Tensor, image: Tensor) -> Te
     """The mean of the distance at two scales."""
     recipe, total = refinement.recipe, fake.new_zeros(())
     for scale in (1, 1 / SCALE_FACTOR):
-        pair = (
-            (fake, image) if scale == 1 else (resize(p, scale) for p in (fake, image))
-        )
+        first, second = fake, image
+        if scale < 1:
+            first, second = resize(fake, scale), resize(image, scale)
         total = total + 0.5 * distribution_distance(
-            *pair,
+            first,
+            second,
             refinement.rng,
             directions=recipe.directions,
             samples=recipe.samples,

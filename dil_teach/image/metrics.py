@@ -123,6 +123,21 @@ def count_objects(image: Image) -> tuple[int, float]:
         The number of objects, and the median ratio of width to height of their bounding
         boxes: about 1 for coins, 2 for stretched coins. (0, nan) without objects.
     """
+    objects = _bright_objects(image)
+    if not objects:
+        return 0, math.nan
+    boxes = [found.bbox for found in objects]
+    ratios = [(right - left) / (below - top) for top, left, below, right in boxes]
+    return len(ratios), float(np.median(ratios))
+
+
+def object_areas(image: Image) -> list[int]:
+    """The areas in pixels, in rising order, of the objects of `count_objects`."""
+    return sorted(int(found.area) for found in _bright_objects(image))
+
+
+def _bright_objects(image: Image) -> list[Any]:
+    """The objects that `count_objects` counts, as regions of scikit-image."""
     check_image(image)
     grey = image.mean(0).cpu().double().numpy()
     side = min(grey.shape)
@@ -130,12 +145,8 @@ def count_objects(image: Image) -> tuple[int, float]:
     bright = ndimage.binary_fill_holes(bright)
     bright = ndimage.binary_opening(bright, iterations=max(1, round(side / 76)))
     objects = measure.regionprops(measure.label(bright, connectivity=1))
-    if not objects:
-        return 0, math.nan
-    least = 0.25 * float(np.median([found.area for found in objects]))
-    boxes = [found.bbox for found in objects if found.area > least]
-    ratios = [(right - left) / (below - top) for top, left, below, right in boxes]
-    return len(ratios), float(np.median(ratios))
+    least = 0.25 * float(np.median([found.area for found in objects] or [0]))
+    return [found for found in objects if found.area > least]
 
 
 def count_points(image: Image, least: float = 0.25) -> int:

@@ -3,6 +3,7 @@
 # ruff: noqa: F401
 
 from dil_teach.notebook.claims import check_claims
+from dil_teach.notebook.drag import drag_corners
 from dil_teach.notebook.figures import curves, figure_html, show, show_source, strip
 from dil_teach.notebook.live import LivePanel, scrub
 from dil_teach.notebook.maps import beside_maps

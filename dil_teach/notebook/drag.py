@@ -1,6 +1,7 @@
 """A panel with a picture whose four corners the reader drags to another shape."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import ipywidgets
 
@@ -68,14 +69,14 @@ def drag_corners(
         least=min(original.shape[1:]) / 2,
         alt=alt.format(shape=first),
     )
-    named = menu.widget(live=False)
+    named: Any = menu.widget(live=False)
     straight = ipywidgets.Checkbox(
         value=rectangle, indent=False, **look("Keep a rectangle")
     )
     ipywidgets.jslink((straight, "value"), (touch, "rectangle"))
 
     def redraw(_change: object) -> None:
-        shape = tuple(map(tuple, touch.corners))
+        shape: Any = tuple(map(tuple, touch.corners))
         with touch.hold_sync():
             touch.picture = png_address(render(shape))
             touch.alt = alt.format(shape=f"corners at {shape}")

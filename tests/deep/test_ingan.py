@@ -28,7 +28,7 @@ from dil_teach.deep.ingan.patch_gan import (
     mean_inside,
     scale_weights,
 )
-from dil_teach.deep.ingan.patch_loss import patch_distance
+from dil_teach.deep.ingan.patch_loss import distribution_distance, patch_distance
 from dil_teach.image.convention import Image
 from dil_teach.image.files import load_image
 from dil_teach.image.metrics import psnr
@@ -209,6 +209,27 @@ def test_patch_distance_ignores_patches_outside_the_shape() -> None:
 
 
 # ---- the method
+
+
+def test_distribution_distance_compares_how_often_patches_occur(coins: Image) -> None:
+    one, moved = coins[None], coins.flip(0).roll(12, 2)[None]
+    twice = torch.cat([one, one], 3)
+    repeated = coins[:, :, :8].repeat(1, 1, 10)[None]
+    wide = resize(one, size=(32, 80))
+    assert distribution_distance(one, one, rng()) == 0
+    copies, columns, stretched, shifted = (
+        distribution_distance(picture, one, rng())
+        for picture in (twice, repeated, wide, moved)
+    )
+    assert copies < 0.5 * columns and copies < 0.5 * stretched and shifted < stretched
+    assert patch_distance(repeated, one, rng()) < patch_distance(wide, one, rng())
+
+
+def test_distribution_distance_of_one_pixel_is_the_mean_difference_of_ranks() -> None:
+    first = torch.tensor([3.0, 1.0, 2.0]).view(1, 1, 1, 3)
+    second = torch.tensor([1.0, 5.0, 2.0]).view(1, 1, 1, 3)
+    found = distribution_distance(first, second, rng(), patch_size=1)
+    assert found == pytest.approx(2 / 3)  # 1, 2, 3 and 1, 2, 5; a direction is 1 or -1
 
 
 def test_the_same_seed_gives_the_same_bits(coins: Image) -> None:

@@ -41,7 +41,12 @@ from dil_teach.image.kernel import (
     load_kernel,
     random_kernel,
 )
-from dil_teach.image.metrics import luma
+from dil_teach.image.metrics import (
+    count_objects,
+    count_points,
+    luma,
+    object_areas,
+)
 from dil_teach.image.resize import limit_side, pyramid
 from dil_teach.patches.extract import average_patches, extract_patches
 
@@ -511,3 +516,20 @@ def test_psnr_y_leaves_the_border_out():
         psnr_y(a, b, 10)
     with pytest.raises(ValueError, match="the same size"):
         psnr(a, b[:, 1:])
+
+
+# ---- counts
+
+
+def test_objects_and_points_are_counted_in_drawn_pictures():
+    row, column = torch.meshgrid(torch.arange(60), torch.arange(90), indexing="ij")
+    discs, dots = torch.zeros(1, 60, 90), torch.zeros(3, 60, 90)
+    for number, (y, x) in enumerate([(15, 15), (15, 45), (45, 15), (45, 75)]):
+        discs[0, (row - y) ** 2 + (column - x) ** 2 < (6 + number) ** 2] = 1
+        dots[:, y, x] = 0.2 + 0.1 * number
+    assert count_objects(discs) == (4, 1.0)
+    areas = object_areas(discs)
+    assert areas == sorted(areas) and areas[0] == pytest.approx(math.pi * 36, rel=0.1)
+    assert areas[3] == pytest.approx(math.pi * 81, rel=0.1)
+    assert count_points(dots) == 3 and count_points(dots, least=0.45) == 1
+    assert count_objects(torch.zeros(1, 60, 90))[0] == count_points(0 * dots) == 0

@@ -18,6 +18,7 @@ from dil_teach.notebook import (
     Slider,
     Toggle,
     before_after,
+    drag_corners,
     explore,
     figures,
     overlay,
@@ -321,3 +322,37 @@ def test_the_static_picture_contains_the_mask(shown):
         dark, light = striped(flat, mask)[:, 0, 0], striped(flat, mask)[:, 0, 2]
         assert (light - dark).abs().max() > 0.5
         assert (dark - flat[:, 0, 0]).abs().max() > 0.5
+
+
+# ---- corners
+
+SHAPES = {
+    "whole": ((0, 0), (0, WIDTH), (HEIGHT, WIDTH), (HEIGHT, 0)),
+    "narrow": ((0, 0), (0, WIDTH // 2), (HEIGHT, WIDTH // 2), (HEIGHT, 0)),
+}
+
+
+def test_corners_set_the_shape_and_draw_once(shown):
+    drawn = []
+
+    def render(shape: Any) -> torch.Tensor:
+        drawn.append(shape)
+        return IMAGE * len(drawn) / 10
+
+    explorer = drag_corners(render, IMAGE, SHAPES, "A photograph in the shape {shape}")
+    panel, static = shown
+    touch, menu = one(panel, Touch), one(panel, ipywidgets.Dropdown)
+    assert static["text/html"].count("<img") == 2 * len(SHAPES)
+    assert touch.size == [HEIGHT, WIDTH] and touch.least == HEIGHT / 2
+    drawn.clear()
+    moved = [[0, 0], [0, 30], [20, 30], [20, 0]]
+    touch.set_state({"corners": moved})
+    assert drawn == [((0, 0), (0, 30), (20, 30), (20, 0))]
+    assert np.array_equal(pixels_at(touch.picture)[..., :3], to_uint8(IMAGE / 10))
+    assert "(20, 30)" in touch.alt
+    menu.value = "narrow"
+    assert touch.corners == [list(corner) for corner in SHAPES["narrow"]]
+    assert drawn[1:] == [SHAPES["narrow"]]
+    straight = one(panel, ipywidgets.Checkbox)
+    assert straight.value and touch.rectangle
+    assert explorer.try_corners() == 3
