@@ -28,6 +28,7 @@ from typing import Literal
 
 import torch
 import tyro
+from safetensors import safe_open
 from torch import Tensor
 
 from dil_teach.classical.retarget.column_warp import column_warp
@@ -71,7 +72,7 @@ from dil_teach.training.schedules import (
 )
 
 FOLDER = Path(__file__).parent / "ingan"
-SAVE_EVERY = 250
+SAVE_EVERY = 50
 """Number of steps between two saved states."""
 
 
@@ -317,7 +318,12 @@ def refine(recipe: Recipe) -> None:
             torch.save(
                 {"step": step + 1, "rng": refinement.rng.get_state(), **parts}, state
             )
-    save(refinement.ingan, FOLDER / f"{recipe.name}.safetensors")
+    file = FOLDER / f"{recipe.name}.safetensors"
+    with safe_open(file, "pt") as before:
+        provenance = {k: v for k, v in before.metadata().items() if k != "dil_teach"}
+    done = f"{recipe.part} of level {recipe.level}, {recipe.steps} steps"
+    provenance["refined"] = f"{provenance.get('refined', '')}{done}; "
+    save(refinement.ingan, file, provenance)
 
 
 if __name__ == "__main__":
