@@ -19,10 +19,10 @@ from dil_teach.image.metrics import count_objects
 from dil_teach.image.shipped import shipped
 from dil_teach.image.warp import resizing
 
-FRAMES = 20
+FRAMES = 16
 """Number of frames of the animation, from the photograph's size to twice the width."""
 LARGEST = 2.0
-WEBP_QUALITY = 55
+WEBP_QUALITY = 38
 MILLISECONDS = 180
 
 

@@ -53,11 +53,8 @@ def drag_corners(
     first = next(iter(shapes))
     menu = Choice("Shape", tuple(shapes), first)
 
-    def beside(picture: Image) -> dict[str, Image]:
-        return {"the photograph": original, "remapped": picture}
-
-    def drawn(shape: str) -> dict[str, Image]:
-        return beside(render(shapes[shape]))
+    def drawn(shape: str) -> Image:
+        return render(shapes[shape])
 
     explorer = Explorer(drawn, {"shape": menu}, alt)
     touch = Touch(
