@@ -423,10 +423,10 @@ def test_the_tour_runs_and_its_divider_moves(
     assert over.get_attribute("style") != before
 
 
-def cut_chapter(name: str, folder: Path) -> str:
-    """Copy a chapter up to its first picture that can be clicked; the file's name."""
+def cut_chapter(name: str, folder: Path, code: str = "click=") -> str:
+    """Copy a chapter up to its first cell with this code; the file's name."""
     notebook = nbformat.read(shipped(f"notebooks/{name}.ipynb"), as_version=4)
-    clickable = [n for n, cell in enumerate(notebook.cells) if "click=" in cell.source]
+    clickable = [n for n, cell in enumerate(notebook.cells) if code in cell.source]
     notebook.cells = notebook.cells[: clickable[0] + 1]
     nbformat.write(notebook, folder / f"{name}.ipynb")
     return f"{name}.ipynb"
@@ -471,26 +471,38 @@ def test_chapter_01_finds_the_matches_of_the_patch_that_is_clicked(
 
 
 @pytest.mark.slow
-def test_chapter_12_pulls_the_corner_that_is_clicked(
+def test_chapter_12_draws_the_shape_whose_corner_is_dragged(
     serve: Callable[[str], Server], page: Page, tmp_path: Path
 ):
-    name = cut_chapter("12_ingan", tmp_path)
+    name = cut_chapter("12_ingan", tmp_path, "= drag_corners(")
     book = Book(serve("jupyterlab"), page)
     book.server.run(page, name)
-    touch, box = book.find(".dil-click")
+    touch, box = book.find(".dil-corners")
     drawing = touch.locator("svg").get_attribute("viewBox") or ""
     width, height = (int(side) for side in drawing.split()[2:])
 
-    def pulled(alt: str) -> str:
-        picture = box.locator(f'img[alt^="The coins with a corner"][alt*="{alt}"]')
+    def drawn(alt: str) -> str:
+        picture = touch.locator(f'img[alt*="{alt}"]')
         picture.wait_for(timeout=60_000)
         return picture.get_attribute("src") or ""
 
     page.wait_for_timeout(1000)  # pictures above it grow while they load
     touch.scroll_into_view_if_needed()
-    click_pixel(touch, 10, 50, (height, width))
-    by_click = pulled("row 10, column 50,")
-    book.look("corner_clicked")
-    slider(box, "Column").focus()
-    page.keyboard.press("ArrowLeft")
-    assert pulled("row 10, column 49,") != by_click
+    before = drawn("twice as wide")
+    corner = touch.locator(".dil-handle").nth(2)
+    row, column = (int(corner.get_attribute(name) or 0) for name in ("cy", "cx"))
+    drag(touch, (row, column - 1), (row + 40, column - 90), (height, width))
+    at = f"{row + 40}, {column - 90}"
+    by_pointer = drawn(f"({at}), ({row + 40}, 0)")
+    assert by_pointer != before
+    outline = touch.locator("polygon").first.get_attribute("points") or ""
+    assert outline.split()[2] == f"{column - 90},{row + 40}"
+    book.look("corner_dragged")
+    corner.focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    assert drawn(f"({row + 40}, {column - 100})") != by_pointer
+    box.get_by_label("Keep a rectangle").uncheck()
+    corner.focus()
+    page.keyboard.press("Shift+ArrowUp")
+    drawn(f"(0, {column - 100}), ({row + 30}, {column - 100}), ({row + 40}, 0)")
+    book.look("corner_by_keyboard")
