@@ -80,10 +80,11 @@ def retarget(
             .bmp.
         method: gpnn and bidirectional rearrange patches, in seconds, without learning;
             bidirectional can protect and remove parts. seam removes or duplicates
-            seams of pixels. ingan trains a network that remaps the photograph. expand
-            trains a network that continues a texture. gpnn and bidirectional take at
-            most 120,000 pixels in the photograph and the result together; ingan takes
-            a photograph of at most 120,000 pixels.
+            seams of pixels. ingan trains a network that remaps the photograph; it needs
+            objects that repeat in the direction in which the picture grows. expand
+            trains a network that continues a texture, and needs objects of about 10
+            pixels. gpnn and bidirectional take at most 120,000 pixels in the photograph
+            and the result together; ingan takes a photograph of at most 120,000 pixels.
         scale_y: Result's height divided by the photograph's height.
         scale_x: Result's width divided by the photograph's width: 2 is twice as wide.
         protect: A mask of the same size, white on parts to keep (seam, bidirectional).

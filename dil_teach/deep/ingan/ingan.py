@@ -40,6 +40,11 @@ crops of 256 x 256 pixels on a GPU. Departures from the paper and this code:
 - Adam has larger learning rates (5e-4 to 2e-3, not 5e-5) and a beta_2 of 0.9, not
   0.999. The learning rates fall in the second half of each level's training.
 - The results are computed with an exponential moving average of G's weights.
+
+Limitation: between the image's size and twice its size, objects may fuse, because some
+have divided and others have not. The patch loss does not compare how often patches
+occur, so small points such as galaxies become rare. ``data/refine_checkpoints.py``
+corrects both for two of the shipped networks.
 """
 
 import copy
