@@ -16,6 +16,7 @@ from PIL import Image as Picture
 from dil_teach import load_image, resize, resume
 from dil_teach.image.convention import Image, to_uint8
 from dil_teach.image.metrics import count_objects
+from dil_teach.image.photos import photos
 from dil_teach.image.shipped import shipped
 from dil_teach.image.warp import resizing
 
@@ -59,6 +60,9 @@ def main() -> None:
         "width / height": {
             title: round(shape, 2) for title, (_, shape) in found.items()
         },
+        "truth": "none is known",
+        "licence": "public domain",
+        "attribution": f"{photos()['coins'].attribution} (public domain)",
         "animation": {
             "file": "ingan.webp",
             "alt": "The picture by InGAN grows from the photograph's width to twice "

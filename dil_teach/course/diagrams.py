@@ -1,6 +1,7 @@
 """Diagrams of networks: labelled boxes, connected by arrows."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from matplotlib.figure import Figure
 
@@ -69,3 +70,20 @@ def diagram(boxes: Mapping[str, Box], arrows: Sequence[tuple[str, str, str]]) ->
             fontsize=FONT,
         )
     return figure
+
+
+def ingan_diagram() -> Figure:
+    """The networks of InGAN and the cycle of the reconstruction, for chapter 12."""
+    boxes: dict[str, Box] = {
+        "x": (0, 0, "photograph x"),
+        "T": (1, 0, "transformation T,\nplace of each\npixel"),
+        "*G": (2.1, 0, "generator G:\na pyramid of\nnetworks"),
+        "y": (3.1, 0, "picture\ny = G(x; T)"),
+        "*D": (4.2, 0, "discriminator D:\npatches of y and x,\nat several scales"),
+        "inverse": (3.1, 1.15, "inverse of T"),
+        "*G again": (2.1, 1.15, "the same G"),
+        "back": (1, 1.15, "reconstruction,\ncompared with x"),
+    }
+    path = ("x", "T", "*G", "y", "inverse", "*G again", "back", "x")
+    arrows = [(a, b, "") for a, b in pairwise(path)]
+    return diagram(boxes, [*arrows, ("y", "*D", "")])

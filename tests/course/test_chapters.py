@@ -32,7 +32,7 @@ from dil_teach.notebook.figures import MIN_ALT_CHARACTERS
 CHAPTERS = pytest.mark.parametrize("name", chapters())
 BY_NBVAL_TOO = "00_tour"
 """The chapter that ``make test`` runs by nbval: the shortest."""
-CONTROL = r"(?:explore|before_after|scrub)\("
+CONTROL = r"(?:explore|before_after|scrub|drag_corners)\("
 TRY_CONTROLS = """\
 from dil_teach.notebook import Explorer
 
