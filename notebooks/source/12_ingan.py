@@ -68,7 +68,8 @@ opening = show_opening(
 # The stretched picture has 24 ovals, and InGAN's picture has twice as many round coins.
 # The network saw only this photograph, and nobody told it what a coin is.
 # The animation shows the same network at 16 widths.
-# A new coin does not enter from outside: one coin grows wide, and then divides into two.
+# It adds whole coins, at the right edge and between the others.
+# The animation shows faults, too: some coins are fused for a moment, and just above the photograph's width there are ghost outlines.
 #
 # Drag a corner of the picture yourself.
 # You can also choose a shape in the menu, or move to a corner with the tabulator key and press the arrow keys.
@@ -627,11 +628,11 @@ button = upload("Your own photograph")
 # %%
 from dil_teach.notebook import uploaded_image
 
-coins = level_of(trained["coins"], 0)
-chosen = uploaded_image(button.value, default=coins, max_side=512).to(device())
-own = chosen is not coins
+small_coins = level_of(trained["coins"], 0)
+chosen = uploaded_image(button.value, default=small_coins, max_side=512).to(device())
+own = chosen is not small_coins
 scale = 32 / min(chosen.shape[1:])
-small = resize(chosen, scale).clamp(0, 1) if own else coins
+small = resize(chosen, scale).clamp(0, 1) if own else small_coins
 subject = "your photograph" if own else "the coins"
 
 # %%
