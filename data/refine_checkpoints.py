@@ -315,10 +315,7 @@ def refine(recipe: Recipe) -> None:
             losses = distribution_step(refinement, step, progress)
         least = min(keep, (step + 1) / (step + 10))
         update_average(refinement.averaged, refinement.learning, least)
-        if (step + 1) % NEAR = 1.15
-"""Nearer to the photograph's size, the network keeps its own picture, because there the
-finer levels add the photograph's own detail, which fits no other layout."""
-SAVE_EVERY == 0 or step + 1 == recipe.steps:
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == recipe.steps:
             shown = {name: round(float(loss), 3) for name, loss in losses.items()}
             print(step + 1, f"{time.process_time() - started:.0f} s", shown, flush=True)
             parts = {n: part.state_dict() for n, part in refinement.parts.items()}
