@@ -72,7 +72,7 @@ opening = show_opening(
 # The animation shows faults, too: some coins are fused for a moment, and just above the photograph's width there are ghost outlines.
 #
 # Drag a corner of the picture yourself.
-# You can also choose a shape in the menu, or move to a corner with the tabulator key and press the arrow keys.
+# You can also choose a shape in the menu, or move to a corner with the Tab key and press the arrow keys.
 
 # %%
 from dil_teach import load_image, resize, resume
@@ -246,7 +246,7 @@ show(
 # Both losses are averaged over all patches.
 # The best answer of $D$ to a patch $X$ is $P_x(X) / (P_x(X) + P_y(X))$ [@mao2017]: near 1 if $X$ is too rare in $y$, near 0 if it is too frequent, and 0.5 if it is equally frequent in both pictures.
 # So an ideal $D$ compares frequencies.
-# A real $D$ sees one picture at a time and learns slowly, and $G$ may leave out kinds of patches for a long time: this fault is called *partial mode collapse*.
+# A real $D$ sees one picture at a time and learns slowly, and $G$ may leave out kinds of patches for a long time: this fault is called partial [mode collapse](glossary.md#mode-collapse).
 # Therefore $G$ must also restore the photograph from $y$ with the inverse transformation:
 #
 # $$\mathcal L = \mathcal L_G(y) + \lambda\, \bigl\lVert G\bigl(G(x; T);\, T^{-1}\bigr) - x \bigr\rVert_1 .$$
@@ -792,7 +792,7 @@ for name, pictures in results.items():
 # *Coins.*
 # The pictures of bicubic and seam carving have 24 wide coins.
 # The pictures of bidirectional similarity, GPNN and InGAN all have many round coins.
-# Bidirectional similarity and GPNN have better numbers than InGAN, because their patches are copies.
+# The first two numbers of bidirectional similarity and GPNN are better than those of InGAN, because their patches are copies.
 # InGAN's coins show less relief than the copied coins.
 # But InGAN's rows of coins are the most even.
 # InGAN shows each of the two largest coins once.
@@ -814,12 +814,12 @@ for name, pictures in results.items():
 # So the same distribution of patches is not always what we want.
 #
 # *Street front.*
-# On the street front, bidirectional similarity and GPNN again have better numbers than InGAN.
+# On the street front, the first two numbers of bidirectional similarity and GPNN are again better.
 # But InGAN's picture is more even: it has straight lines, and more windows side by side.
 # Bidirectional similarity breaks the cornice, and GPNN blurs the right side of the picture.
 # By the third number, InGAN is better than these two methods on the street front and on the bricks, and about as good on the coins.
 #
-# *Texture expansion* works on textures: its bricks look right, although their numbers are worse than those of InGAN and the nearest-patch methods.
+# *Texture expansion* works on textures: its bricks look right, although their first two numbers are worse than those of InGAN and the nearest-patch methods.
 # The coins of texture expansion are dented.
 # In completeness and coherence, the street front and the flower of texture expansion are worse than the stretched pictures by a factor of 1.3 to 2.9.
 #
