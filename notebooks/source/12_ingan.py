@@ -348,6 +348,8 @@ four = {
     "some columns, repeated": pair,
     "InGAN": trained["coins"].remap(resizing(1, 2), level=1),
 }
+
+# %%
 apart_of = {name: apart(middle, picture) for name, picture in four.items()}
 near_of = {name: coherence(middle, picture) for name, picture in four.items()}
 titled = {
