@@ -1,5 +1,6 @@
 """dil-teach denoise: with and without a network."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
@@ -47,8 +48,9 @@ def denoise(
             their results, and they also accept large photographs. Two methods train a
             network. zs-n2n (Zero-Shot Noise2Noise) predicts one half of the pixels from
             the other half. dip (Deep Image Prior) fits the picture before it fits the
-            noise. The budget quick has too few steps for dip on photographs of 256
-            pixels. All methods except dip need independent noise at each pixel.
+            noise; a message says if the budget had too few steps, which is common for
+            quick on photographs of 256 pixels. All methods except dip need independent
+            noise at each pixel.
         noise: Standard deviation of the noise in grey levels, for nlm, bm3d and ksvd.
             By default it is estimated from the photograph.
     """
@@ -99,7 +101,12 @@ def _with_network(colour: "Image", method: str, training: Training) -> "Image":
 
     if method == "dip":
         settings = training.settings(DeepImagePriorSettings)
-        denoiser = DeepImagePrior(colour, settings=settings)
-    else:
-        denoiser = ZSN2N(colour, training.settings(ZSN2NSettings))
-    return train_with_bar(denoiser).result()
+        prior = train_with_bar(DeepImagePrior(colour, settings=settings))
+        if not prior.rule_met:
+            print(
+                "dil-teach: the training used all of its steps before it met its "
+                "stopping rule, so detail may be missing; try a larger --budget",
+                file=sys.stderr,
+            )
+        return prior.result()
+    return train_with_bar(ZSN2N(colour, training.settings(ZSN2NSettings))).result()

@@ -1,4 +1,4 @@
-"""Similarity of two images (PSNR, SSIM), the noise level, and counting objects."""
+"""Similarity of two images, noise level, finest detail, and counting objects."""
 
 import math
 from typing import Any
@@ -13,6 +13,8 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from dil_teach.image.convention import Image, check_image, check_same_shape
+from dil_teach.image.resize import resize
+from dil_teach.image.scale import Scale, per_axis
 
 
 def psnr(a: Image, b: Image) -> float:
@@ -99,6 +101,28 @@ def noise_level(image: Image) -> float:
     responses = F.conv2d(image[:, None], mask).flatten(1).abs()
     # 0.6745 is the median of |x| for a normal x with standard deviation 1
     return float(responses.median(1).values.mean()) / 0.6745
+
+
+def finest_detail(image: Image, scale: Scale) -> float:
+    """The root mean square of the detail that an image loses when it is downscaled.
+
+    Parameters
+    ----------
+    image : Image
+        Float[Tensor, "c h w"] in [0, 1].
+    scale : float or (float, float)
+        How many times smaller the image becomes, at least 1.
+
+    Returns
+    -------
+    float
+        The root mean square of the difference between the image and its downscaled
+        copy, which bicubic interpolation enlarges again; for values in [0, 1].
+    """
+    rows, columns = per_axis(scale)
+    low = resize(image, (1 / rows, 1 / columns))
+    size = (image.shape[-2], image.shape[-1])
+    return float((image - resize(low, size=size)).square().mean().sqrt())
 
 
 def check_sigma(sigma: float) -> None:

@@ -11,6 +11,7 @@ from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettin
 from dil_teach.image.augment import add_noise, jpeg
 from dil_teach.image.convention import from_uint8, to_uint8
 from dil_teach.image.degradation import compressed, downsampled, identity, masked
+from dil_teach.image.metrics import finest_detail
 from dil_teach.training.checkpoint import load_state, state_of
 
 TINY = DeepImagePriorSettings(steps=6, networks=2, widths=(4, 8), skip=2)
@@ -75,7 +76,8 @@ def test_the_super_resolved_image_explains_the_given_one(truth):
     dip = fit(DeepImagePrior(low, downsampled(2), SMALL))
     high = dip.result()
     assert high.shape == truth.shape
-    assert psnr(resize(high, 0.5), low) > 22
+    assert psnr(resize(dip.averaged(), 0.5), low) > 22
+    assert psnr(resize(high, 0.5), low) > 40  # by back-projection
     kernel = torch.ones(2, 2)
     assert not dip.stops_early
     other = DeepImagePrior(low, downsampled(2, kernel), TINY)
@@ -168,6 +170,34 @@ def test_resuming_equals_never_stopping(task, noisy, mask, tmp_path):
         assert carried_on.stopped_at == whole.stopped_at
         assert torch.equal(carried_on.result(), whole.result())
         assert torch.equal(carried_on.raw(), whole.raw())
+
+
+def test_super_resolution_stops_when_half_of_the_finest_detail_is_fitted(truth):
+    low = resize(truth, 0.5).clamp(0, 1)
+    settings = dataclasses.replace(SMALL, steps=10)
+    dip = DeepImagePrior(low, downsampled(2), settings)
+    detail = finest_detail(low, 2)
+    high = resize(low, 2)
+    for wrong, wanted in ((0.7 * detail, False), (0.3 * detail, True)):
+        dip.average = torch.zeros_like(dip.average)
+        dip.step = 1
+        dip._update_average(high + wrong)  # the first rate is 1
+        assert dip.too_near == dip.done == wanted
+    assert dip.stopped_at == 1
+
+
+def test_one_bad_update_does_not_spoil_the_training(noisy):
+    settings = dataclasses.replace(SMALL, steps=60)
+    whole = fit(DeepImagePrior(noisy, settings=settings))
+    spoilt = DeepImagePrior(noisy, settings=settings)
+    while not spoilt.done:
+        spoilt.train_step()
+        if spoilt.step == 40:
+            with torch.no_grad():
+                for weight in spoilt.networks.parameters():
+                    weight += 0.3 * torch.randn(weight.shape, generator=rng())
+    error = [(d.raw() - noisy).square().mean() for d in (whole, spoilt)]
+    assert error[1] < 1.2 * error[0]
 
 
 def watched(noisy, pictures, **changes) -> DeepImagePrior:
