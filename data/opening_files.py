@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ SIDE = 256
 """Side of each picture in pixels."""
 QUALITY = 92
 """JPEG quality of the pictures."""
+MOST_BYTES = 400_000
+"""Largest size of an animation."""
 BORDER = 8
 """Width in pixels of the border that the PSNR leaves out."""
 MEASURE = f"PSNR of the luma, without a border of {BORDER} pixels"
@@ -52,6 +54,25 @@ def drawn(kernels: dict[str, Tensor]) -> dict[str, Image]:
         ends = (missing // 2, missing - missing // 2)
         pictures[name] = F.pad(pixels, (*ends, *ends))[None]
     return pictures
+
+
+def animate(
+    chapter: str, frames: Sequence[Image], alt: str, milliseconds: int = 120
+) -> dict[str, str]:
+    """Write ``CHAPTER.webp``, and return its entry of the record.
+
+    The last frame stays for two seconds. The quality falls until the file is small.
+    """
+    pictures = [Picture.fromarray(to_uint8(frame)).convert("RGB") for frame in frames]
+    times = [milliseconds] * (len(pictures) - 1) + [2000]
+    OUT.mkdir(exist_ok=True)
+    file = OUT / f"{chapter}.webp"
+    for quality in range(85, 20, -10):
+        rest = {"save_all": True, "append_images": pictures[1:], "loop": 0}
+        pictures[0].save(file, duration=times, quality=quality, method=4, **rest)
+        if file.stat().st_size <= MOST_BYTES:
+            break
+    return {"file": file.name, "alt": alt}
 
 
 class Seconds(dict[str, float]):

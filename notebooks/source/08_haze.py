@@ -48,9 +48,9 @@ start(budget, seconds={"quick": 30, "standard": 40, "full": 60})
 #
 # ## What the method achieves
 #
-# First, a result that was computed beforehand: a garden of 512 x 512 pixels in rendered fog, drawn at half its size.
-# The garden is made of one dahlia at three distances, photographed by vultilion, CC BY 2.0, and of grass by linolafett, CC0.
-# `data/draw_openings.py` made these pictures, and they show the ground truth last.
+# First, a result that was computed beforehand, on a real photograph of 768 x 511 pixels.
+# The mountain stands in natural haze; nobody knows its colours without haze.
+# (Photograph: Aitzol Berasategi, CC BY 4.0.)
 
 # %%
 from dil_teach.course.openings import show_opening
@@ -58,26 +58,26 @@ from dil_teach.course.openings import show_opening
 opening = show_opening(
     "haze",
     {
-        "in fog": "Three giant dahlias on a lawn before a hedge, pale in the fog",
-        "dark channel": "The hedge is bright blue, and the farthest dahlia is pink",
-        "recurrence": "Strong colours, pale halos around the dahlias, a grey hedge",
-        "dark channel, airlight of pairs": "Colours, halos and hedge as by recurrence",
-        "recurrence, true airlight (oracle)": "Still pale halos and a grey hedge",
-        "ground truth": "The hedge is dark, and no halos surround the dahlias",
+        "as photographed": "A pale mountain behind an autumn wood and a meadow",
+        "haze removed by recurrence": "The mountain with dark rocks; red clouds, left",
+        "haze removed by the dark channel": "The same mountain; purple clouds, left",
     },
 )
 
 # %% [markdown]
-# The dark channel and recurrence get only the foggy picture.
-# Recurrence gains several decibels over the dark channel, because it finds a better colour of the fog.
-# With the same airlight, the dark channel is as good as recurrence: the pairs of patches improve the airlight, and hardly the map of the fog.
-# Pale halos and a grey hedge remain in both, even with the true airlight.
+# The methods get only the photograph, and both bring back the rocks and the woods of the mountain.
+# Only the airlight differs much: recurrence finds a colour with less red, and so the brightest clouds become red.
+# Clouds are white, so here the airlight of the dark channel is probably the better one.
+# The decibels belong to a second run, on a garden of 512 x 512 pixels in rendered fog, whose truth is known.
+# There, recurrence gains several decibels over the dark channel, because it finds the better airlight.
+# With the same airlight, the dark channel is as good as recurrence: **the pairs of patches improve the airlight, and hardly the map of the fog.**
 # The rest of this chapter explains why, on the same garden at 128 x 128 pixels.
 #
 # ## A foggy photograph: ours, or yours
 #
 # Choose a foggy photograph of your own, then select the cell below the button, and choose *Run > Run Selected Cell and All Below*.
 # If you choose no photograph, the chapter uses the *rendered* garden: its fog was added with a known depth map, so the airlight and the transmission are known.
+# It shows one dahlia at three distances (photograph by vultilion, CC BY 2.0) on grass by linolafett (CC0), so its recurrence is planted.
 
 # %%
 from dil_teach.notebook import upload
@@ -443,8 +443,7 @@ show(
 # %% [markdown]
 # The recurrence *between distances* falls almost to 0.
 # But the recurrence score of the whole picture rises in dense fog, because the score counts any match of a patch.
-# In dense fog, the far patches are nearly uniform.
-# The threshold of chapter 01 has a lower limit of two grey levels, and most of these patches differ from another patch by less.
+# A likely reason: in dense fog, the far patches are nearly uniform, and the threshold of chapter 01 has a lower limit of two grey levels.
 # **A recurrence score alone does not detect fog; the matches between distances do.**
 #
 # ## Find the pairs
@@ -742,23 +741,27 @@ estimate = airlight.reshape(1, 3, 1, 1)
 by_recurrence = remove_haze_by_recurrence(foggy_picture[None], estimate)
 by_dark_channel = remove_haze_by_dark_channel(foggy_picture[None], estimate, GUIDED)
 
-# %%
+# %% tags=["algorithm"]
+from dil_teach.notebook import beside_maps
+
 maps = {
-    "transmission by recurrence": by_recurrence.transmission[0],
-    "transmission by the dark channel": by_dark_channel.transmission[0],
+    "recurrence": by_recurrence.transmission[0],
+    "dark channel": by_dark_channel.transmission[0],
 }
 if not own:
-    maps["true transmission"] = garden.images["transmission"]
+    maps["truth"] = garden.images["transmission"]
 alt = f"Maps of the transmission of {subject}, bright where the fog is thin."
 if not own:
     alt += (
         " The lawn in front and the nearest dahlia are bright, the other two dahlias "
         "darker, and the hedge darkest. Only the true map has sharp outlines."
     )
-show(maps, alt=alt, zoom=2)
+show(
+    beside_maps({}, {n: m[0] for n, m in maps.items()}, (0.0, 1.0), "transmission"),
+    alt=alt,
+)
 
 # %% [markdown]
-# Black is a transmission of 0, and white a transmission of 1.
 # In our garden, the map by recurrence follows the outlines of the two nearer dahlias more closely; the map of the dark channel is blurred around them.
 # In both maps, the farthest dahlia is brighter than the hedge, but its outline is blurred.
 
@@ -797,7 +800,7 @@ if not own:
     beside_opening(opening, here)
 
 # %% [markdown]
-# The longer run is that of the first pictures, at 512 x 512 pixels, and the measure is the same.
+# The longer run is that of the garden at 512 x 512 pixels, and the measure is the same.
 # Here, at 128 x 128 pixels, both results are over 1 dB worse, but the finding is the same: with the airlight of the pairs, the two results differ by under 0.2 dB.
 #
 # ## Experiment: dark channel against recurrence
@@ -879,7 +882,7 @@ for kind, air in airlights.items():
 
 # %% [markdown]
 # With the same airlight, the two maps give nearly the same PSNR.
-# One reason is that the map by recurrence contains the map of the dark channel.
+# One reason is that the map by recurrence is a mean that contains the map of the dark channel.
 # The true airlight instead of the estimate changes both columns by much more than the choice of the map does.
 # (Chapter [15](15_double_dip_haze_watermark_video.ipynb) measures the errors of the airlight and of the map separately.)
 # What the pairs add to the *map* is small: under 0.1 dB on our practice scenes.
@@ -922,22 +925,31 @@ show(
 #
 # ## Who did the work
 #
-# | part | where it comes from |
-# |---|---|
-# | given | one foggy picture; the true airlight and the true map only score |
-# | the lines that meet at the airlight | @bahat2016 |
-# | the search, the limit 0.5 on the ratio, the reweighted fit from several starts | ours, chosen on practice scenes |
-# | start and weak prior of the airlight | the brightest haze, from the dark channel [@he2011] |
-# | the mean level of the map | the boundary constraint [@meng2013], not the pairs |
-# | the final map | the geometric mean of the solution and the guided dark channel [@he2010] |
-# | the picture | the model of fog, solved for the scene |
-# | learned | nothing |
-#
-# `benchmarks/results/dehaze_recurrence.json` holds the measurements on eight scenes, with the control and an oracle.
-# On these scenes, the mean error of the airlight is 0.056 for the brightest haze and 0.039 for the pairs.
-# On two of the eight, the pairs are worse: slightly on the square without noise, and clearly on a scene at sunset (0.10 instead of 0.04), whose airlight is not uniform.
+# The lines that meet at the airlight are from @bahat2016, the boundary constraint of the map from @meng2013, and the start and the control from @he2011.
+# The search, the limit 0.5 on the ratio and the reweighted fit are ours; their settings were chosen on practice scenes.
+# The tables measure each part on eight scenes, with three seeds of the camera's noise; 'this run' is the mean over the four scenes of this chapter.
 
 # %%
+from dil_teach.course.credit import show_credit
+
+here = {"airlight of pairs": mean_error["pairs"]}
+here["brightest haze, by the dark channel"] = mean_error["brightest haze"]
+airlight_credit = show_credit("airlight", here=here)
+dehazing_credit = show_credit(
+    "dehaze_recurrence",
+    here={
+        "recurrence: mean of this map and the dark channel": level["airlight of pairs"],
+        "recurrence, true airlight": level["true airlight"],
+    },
+)
+
+# %% [markdown]
+# The airlight of pairs has two thirds of the error of the brightest haze.
+# This airlight makes the whole gain: with it, the control is as good as recurrence, and the map of our objective alone is 0.1 dB worse than its mean with the dark channel.
+# The remaining error of the airlight costs two decibels more, as the true airlight shows.
+# On one of the eight scenes, a sunset whose airlight is not uniform, the pairs are clearly worse than the brightest haze (0.10 against about 0.05).
+
+# %% tags=["algorithm"]
 # NBVAL_CHECK_OUTPUT
 lows = [percent["one"][3], percent["different"][3]]
 claims = {
@@ -947,8 +959,11 @@ claims = {
         scores[-1] > scores[0]
     ),
     "in each scene, under half of all pairs are real": max(real.values()) < 50,
-    "in the garden, over 60% of the agreeing pairs are real": (
-        agreeing["haze_garden"] > 60
+    "in the alley and the garden, over 60% of the agreeing pairs are real": (
+        min(agreeing["haze_alley"], agreeing["haze_garden"]) > 60
+    ),
+    "on the lake and the square, under 20% of them are real": (
+        max(agreeing["haze_lake"], agreeing["haze_square"]) < 20
     ),
 }
 check_claims(claims)
@@ -961,8 +976,9 @@ claims = {
         mean_error["pairs"] < 0.05
     ),
     "in the garden, the pairs halve the airlight's error": after < before / 2,
-    "with the same airlight, recurrence is at most 0.1 dB worse": min(gains.values())
-    > -0.1,
+    "with the same airlight, the maps differ by under 0.3 dB": (
+        max(abs(gain) for gain in gains.values()) < 0.3
+    ),
     "the true airlight gains over 0.5 dB": min(level.values())
     < max(level.values()) - 0.5,
     "in uniform fog, the airlight is wrong by over 0.1": wall_error > 0.1,
@@ -970,6 +986,21 @@ claims = {
 check_claims(claims)
 
 # %% [markdown]
+# ## Mini-project: which pairs tell the truth?
+#
+# Most pairs are false, and on the lake the airlight is nearly right for a wrong reason.
+# Invent a test that rejects false pairs before they vote, and measure what it changes.
+# You may use each pair's patches, places and colours, but neither the true airlight nor the true transmission.
+# Choose the settings of your test on two of the four scenes, and measure once on the other two.
+#
+# | criterion | 2 points | 1 point |
+# |---|---|---|
+# | idea | a property of fog that false pairs lack, written as a formula | a property without a reason |
+# | fairness | settings chosen on two scenes, measured on two others | all four scenes used for both |
+# | measurement | share of real pairs and error of the airlight, before and after, three seeds of noise | one seed, or one of the two |
+# | failure | a scene or a picture on which the test fails, shown and explained | a failure without a reason |
+# | conclusion | says what the numbers show, and nothing more | partly supported by the numbers |
+#
 # ## On your own
 #
 # - On the command line, `dil-teach dehaze PHOTO.jpg clear.png --method recurrence --airlight-out air.json` removes the haze of a photograph and writes its airlight.
