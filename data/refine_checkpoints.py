@@ -72,9 +72,6 @@ from dil_teach.training.schedules import (
 )
 
 FOLDER = Path(__file__).parent / "ingan"
-NEAR = 1.15
-"""Nearer to the photograph's size, the network keeps its own picture, because there the
-finer levels add the photograph's own detail, which fits no other layout."""
 SAVE_EVERY = 50
 """Number of steps between two saved states."""
 
@@ -188,8 +185,9 @@ def steps_of(side: int) -> list[int]:
 def layout_targets(ingan: InGAN) -> Callable[[int, int], Tensor]:
     """Return the function that draws the target of each size, normalised.
 
-    A side between ``NEAR`` and 2 times the photograph's is cut from the network's
-    picture at twice the side. At all other sizes, the network keeps its own picture.
+    A side between the photograph's and twice the photograph's is cut from the
+    network's picture at twice the side. At all other sizes, the network keeps its own
+    picture.
     """
     teacher, (image, *_) = copy.deepcopy(ingan.averaged), ingan.pyramid
     size_of_image = ingan.sizes[0]
@@ -199,9 +197,7 @@ def layout_targets(ingan: InGAN) -> Callable[[int, int], Tensor]:
         if (height, width) in known:
             return known[height, width]
         sides = zip((height, width), size_of_image, strict=True)
-        drawn = [
-            2 * own if NEAR * own < side < 2 * own else side for side, own in sides
-        ]
+        drawn = [2 * own if own < side < 2 * own else side for side, own in sides]
         scales = (d / own for d, own in zip(drawn, size_of_image, strict=True))
         with torch.no_grad():
             picture = teacher([image], resizing(*scales), [tuple(drawn)])[0]

@@ -40,7 +40,7 @@ import torch
 from dil_teach.notebook import check_claims, device, start
 
 seed = 0
-start(budget, seconds={"quick": 25, "standard": 70, "full": 200})
+start(budget, seconds={"quick": 30, "standard": 75, "full": 200})
 
 # %% [markdown]
 # The setting `budget` changes sizes and numbers of training steps, but never the method.
