@@ -491,7 +491,8 @@ def test_chapter_12_draws_the_shape_whose_corner_is_dragged(
     before = drawn("twice as wide")
     corner = touch.locator(".dil-handle").nth(2)
     row, column = (int(corner.get_attribute(name) or 0) for name in ("cy", "cx"))
-    drag(touch, (row, column - 1), (row + 40, column - 90), (height, width))
+    start, stop = (row - 0.5, column - 1.5), (row + 39.5, column - 90.5)  # rounded
+    drag(touch, start, stop, (height, width))
     at = f"{row + 40}, {column - 90}"
     by_pointer = drawn(f"({at}), ({row + 40}, 0)")
     assert by_pointer != before
