@@ -662,7 +662,7 @@ from dil_teach.notebook import enlarged
 
 
 def blur(times):
-    return gaussian_kernel((2.0 * times, 1.0 * times), angle=0.5).float()
+    return gaussian_kernel((2.0 * times, times), angle=0.5, size=20).float()
 
 
 done = check.make_son(make_son).state == "passed"
@@ -720,17 +720,15 @@ for what, method in methods.items():
 
 # %%
 right, wrong = with_score["true"], with_score["bicubic"]
-credit = show_credit(
-    "zssr_blur",
-    here={
-        "bicubic interpolation": right["bicubic"],
-        "back-projection, bicubic kernel assumed": wrong[CONTROL],
-        "ZSSR, bicubic kernel assumed": wrong["final"],
-        "back-projection, true kernel": right[CONTROL],
-        "the network alone, true kernel": right["raw"],
-        "ZSSR, true kernel": right["final"],
-    },
-)
+here = {
+    "bicubic interpolation": right["bicubic"],
+    "back-projection, bicubic kernel assumed": wrong[CONTROL],
+    "ZSSR, bicubic kernel assumed": wrong["final"],
+    "back-projection, true kernel": right[CONTROL],
+    "the network alone, true kernel": right["raw"],
+    "ZSSR, true kernel": right["final"],
+}
+credit = show_credit("zssr_blur", here=here)
 
 # %% [markdown]
 # The experiment has two results.
@@ -758,7 +756,7 @@ from dil_teach.notebook import Choice, explore
 blur_choice = explore(
     render_blur,
     {"kernel": Choice("Assumed blur", tuple(assumed), "true")},
-    alt="Petals by the control, by the network alone, by ZSSR, and in the ground truth; "
+    alt="Petals by the control, the network alone, ZSSR, and in the ground truth; "
     "the assumed blur is {kernel}. If it is bicubic, the petals are soft; if it is the "
     "true blur, they are clear; if it is too wide, they have dark and bright rings",
     examples=[{"kernel": kernel} for kernel in assumed],
@@ -1018,15 +1016,13 @@ mode_choice = explore(
 
 # %%
 noisy_score, plain_score = cat_score["noisy sons"], cat_score["plain sons"]
-credit = show_credit(
-    "zssr_noise",
-    here={
-        "bicubic interpolation": noisy_score["bicubic"],
-        "ZSSR, no noise on the sons": plain_score["final"],
-        "the network alone, noisy sons": noisy_score["raw"],
-        "mean of eight orientations, noisy sons": noisy_score["final"],
-    },
-)
+here = {
+    "bicubic interpolation": noisy_score["bicubic"],
+    "ZSSR, no noise on the sons": plain_score["final"],
+    "the network alone, noisy sons": noisy_score["raw"],
+    "mean of eight orientations, noisy sons": noisy_score["final"],
+}
+credit = show_credit("zssr_noise", here=here)
 
 # %% [markdown]
 # On this cat, the answer is no: BM3D followed by ZSSR is a little better than ZSSR with noisy sons, and BM3D followed by EDSR+ is best.
@@ -1189,9 +1185,8 @@ told = compare(fit(ZSSR(compressed, settings=replace(longer, jpeg_quality=30))))
 face_score = {n: psnr_y(as_clean[n], face, shave=2) for n in as_clean}
 told_score = psnr_y(told["final"], face, shave=2)
 here = {plain.get(n, n): face_score[n] for n in ("bicubic", CONTROL, "raw", "final")}
-credit = show_credit(
-    "zssr_jpeg", here={**here, "final result, compressed sons": told_score}
-)
+here["final result, compressed sons"] = told_score
+credit = show_credit("zssr_jpeg", here=here)
 
 # %%
 pictures = {"bicubic": as_clean["bicubic"], "ZSSR": as_clean["final"]}
