@@ -653,7 +653,7 @@ check.make_son(make_son)
 # ## Experiment 2: the wrong blur
 #
 # We use this forward model as a camera with an oblique anisotropic Gaussian blur that we know.
-# The given image is made by your function if it passed the check, and by the library's function otherwise.
+# The library's version of your function makes the given image, because this kernel has an odd size.
 # (Photograph of the dahlia: vultilion, CC BY 2.0, as scikit-learn ships it.)
 
 # %%
@@ -662,11 +662,10 @@ from dil_teach.notebook import enlarged
 
 
 def blur(times):
-    return gaussian_kernel((2.0 * times, times), angle=0.5, size=20).float()
+    return gaussian_kernel((2.0 * times, 1.0 * times), angle=0.5).float()
 
 
-done = check.make_son(make_son).state == "passed"
-camera = make_son if done else check.make_son.reference
+camera = check.make_son.reference  # also accepts a kernel of odd size
 flower = photo("flower", size=128)
 blurred = camera(flower, blur(1), 0.0, rng).clamp(0, 1).to(device())
 flower = flower.to(device())
@@ -756,9 +755,10 @@ from dil_teach.notebook import Choice, explore
 blur_choice = explore(
     render_blur,
     {"kernel": Choice("Assumed blur", tuple(assumed), "true")},
-    alt="Petals by the control, the network alone, ZSSR, and in the ground truth; "
-    "the assumed blur is {kernel}. If it is bicubic, the petals are soft; if it is the "
-    "true blur, they are clear; if it is too wide, they have dark and bright rings",
+    alt="Petals by the control, by the network alone, by ZSSR, and in the ground "
+    "truth; the assumed blur is {kernel}. If it is bicubic, the petals are soft; if it "
+    "is the true blur, they are clear; if it is too wide, they have dark and bright "
+    "rings",
     examples=[{"kernel": kernel} for kernel in assumed],
     live=True,
 )
