@@ -745,7 +745,7 @@ heat_choice = explore(
 # For the crop, the second map is 0 everywhere, because the crop has no new patches.
 # The first map of the crop is bright at the two sides of the photograph, which were cut off.
 # For the method *patches*, the mean of the second map is only a seventh of the mean for plain resizing, so the narrower image has few new patches.
-# But the brightest line of the second map runs down the face, and the face in the narrower image is distorted.
+# But the brighter lines of the second map run down the face and the chest, and the face in the narrower image is distorted.
 # **The map shows where the error is; the mean of the map does not.**
 #
 # And the crop has a smaller $d(S, T)$ than the patches.
@@ -930,7 +930,7 @@ moved_credit = show_credit("retargeting_moved", here)
 # By $d(S, T)$, the *patches* make the gain: compared with their initialisation, they halve $d$ in narrower images, and divide it by five in wider images.
 # The initialisation changes $d$ much less: from plain resizing, the patches reach nearly the same values.
 # But the initialisation keeps the *shapes* of objects, which $d$ cannot see.
-# The three cheats are as good as the patches or better.
+# The crop is as good as the patches; the tiled images and the wider column warp are better.
 # The third table detects only the tiled images.
 # So each number gives the credit to another part of the method, and none of them replaces looking at the image.
 #
