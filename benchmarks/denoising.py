@@ -2,6 +2,7 @@
 
     python benchmarks/denoising.py               # all: about half an hour
     python benchmarks/denoising.py --sigmas 25   # one noise level
+    python benchmarks/denoising.py --methods TV  # one method
 
 Writes ``benchmarks/results/denoising.json``. All methods know the true noise level, in
 grey levels, and get the same noisy image, which is neither clamped nor rounded. Values
@@ -16,8 +17,10 @@ recorded too.
 """
 
 import importlib.util
+import json
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import mean
 
 import numpy as np
@@ -52,6 +55,7 @@ def package_bm3d(noisy: Image, sigma: float) -> Image:
 METHODS: dict[str, Callable[[Image, float], Image]] = {
     "TV": tv_denoise,
     "NLM": nlm,
+    "NLM, sizes of the paper": partial(nlm, patch_size=7, reach=10),
     "NLM of scikit-image": nlm_denoise,
     "DCT dictionary": dct_denoise,
     "K-SVD": ksvd,
@@ -62,47 +66,55 @@ if importlib.util.find_spec("bm3d"):
     METHODS["package bm3d"] = package_bm3d
 
 
-def measure(name: str, sigma: float) -> dict:
+def measure(name: str, sigma: float, methods: tuple[str, ...]) -> dict:
     truth = photo(name, SIZE)
     rng = torch.Generator().manual_seed(0)
     noisy = add_noise(truth, sigma / 255, rng)
     kind = "colour" if len(truth) == 3 else "grey"
     row = {"image": name, "kind": kind, "sigma": sigma, "noisy": psnr(noisy, truth)}
     seconds = {}
-    for method, denoise in METHODS.items():
+    for method in methods:
         start = time.process_time()
-        clean = denoise(noisy, sigma / 255)
+        clean = METHODS[method](noisy, sigma / 255)
         seconds[f"{method} cpu seconds"] = time.process_time() - start
         row[method] = psnr(clean, truth)
     return row | seconds
 
 
 def main(
-    sigmas: tuple[float, ...] = (5, 15, 25, 50), images: tuple[str, ...] = GREY + COLOUR
+    sigmas: tuple[float, ...] = (5, 15, 25, 50),
+    images: tuple[str, ...] = GREY + COLOUR,
+    methods: tuple[str, ...] = tuple(METHODS),
 ) -> None:
-    """Measure all methods; rows of other noise levels and images are kept."""
+    """Measure these methods; other values of the record are kept."""
     torch.set_num_threads(1)
     commit = record.commit_of_code("benchmarks/denoising.py")
+    commits = {"commit": commit}
+    if methods != tuple(METHODS):  # the other methods were measured before
+        known = json.loads((record.RESULTS / "denoising.json").read_text())
+        commits = {k: v for k, v in known.items() if k.startswith("commit")}
+        commits |= {f"commit of {method}": commit for method in methods}
     for sigma in sigmas:
         for name in images:
-            row = measure(name, sigma)
+            row, others = {}, []
+            for known in record.read("denoising"):
+                if (known["image"], known["sigma"]) == (name, sigma):
+                    row = known
+                else:
+                    others.append(known)
+            row = row | measure(name, sigma, methods)
             print(row, flush=True)
-            others = [
-                r
-                for r in record.read("denoising")
-                if (r["image"], r["sigma"]) != (name, sigma)
-            ]
             rows = sorted(
                 [*others, row],
                 key=lambda r: (r["sigma"], (GREY + COLOUR).index(r["image"])),
             )
-            record.write("denoising", rows, commit, size=SIZE, seed=0)
+            record.write("denoising", rows, **commits, size=SIZE, seed=0)
     rows = record.read("denoising")
     for sigma in sorted({row["sigma"] for row in rows}):
         for kind in ("grey", "colour"):
             some = [r for r in rows if (r["sigma"], r["kind"]) == (sigma, kind)]
             if some:
-                means = {m: mean(r[m] for r in some) for m in ("noisy", *METHODS)}
+                means = {m: mean(r[m] for r in some) for m in ("noisy", *methods)}
                 text = ", ".join(f"{m} {value:.2f}" for m, value in means.items())
                 print(f"sigma {sigma}, {len(some)} {kind} images: {text}")
 

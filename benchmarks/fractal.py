@@ -1,6 +1,6 @@
 """Compare fractal compression with JPEG and fixed blocks, and its zoom with ZSSR.
 
-``python benchmarks/fractal.py`` measures every photograph that is not rendered, at
+``python benchmarks/fractal.py`` measures thirteen photographs of the course, at
 256 x 256 pixels in grey, rounded to eight bits. ``THREE`` are the first three
 photographs of ``data/photos.json``; the constants of the method were chosen on camera,
 china, flower and clock. Rates count all bytes of a file, with its header. Times are CPU
@@ -39,7 +39,6 @@ from dil_teach import (
     fractal_decode,
     fractal_encode,
     photo,
-    photos,
     psnr,
     psnr_y,
     resize,
@@ -57,7 +56,10 @@ from dil_teach.patches.extract import extract_patches
 
 SIDE = 256
 THREE = ("astronaut", "chelsea", "coffee")
-NAMES = tuple(name for name, about in photos().items() if not about.rendered)
+NAMES = (
+    *("astronaut", "chelsea", "coffee", "china", "flower", "hubble", "retina"),
+    *("camera", "coins", "brick", "grass", "gravel", "clock"),
+)
 QUALITIES = range(0, 101, 5)
 JPEG_QUALITIES = range(1, 96, 2)
 RATE = 0.8

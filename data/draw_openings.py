@@ -1,4 +1,4 @@
-"""Draw the pictures that open chapters 01, 02, 04, 05, 06, 07, 08, 10 and 11.
+"""Draw the pictures that open chapters 01 to 08, 10, 11 and 16.
 
     python data/draw_openings.py completion fractals blur haze
 
@@ -19,6 +19,7 @@ from fractal_opening import fractals
 from matplotlib.cbook import get_sample_data
 from opening_blur import blur
 from opening_completion import completion
+from opening_denoising import denoising
 from opening_files import (
     MEASURE,
     SEED,
@@ -30,6 +31,7 @@ from opening_files import (
 from opening_haze import haze
 from opening_kernelgan import kernelgan
 from opening_patches import recurrence, retargeting
+from opening_report import report
 from opening_statistics import statistics
 
 from dil_teach import (
@@ -93,6 +95,7 @@ def outside() -> None:
 CHAPTERS = {
     "recurrence": recurrence,
     "statistics": statistics,
+    "denoising": denoising,
     "completion": completion,
     "retargeting": retargeting,
     "fractals": fractals,
@@ -100,6 +103,7 @@ CHAPTERS = {
     "haze": haze,
     "outside": outside,
     "kernelgan": kernelgan,
+    "report": report,
 }
 
 
@@ -109,6 +113,7 @@ def main(
             Literal[
                 "recurrence",
                 "statistics",
+                "denoising",
                 "completion",
                 "retargeting",
                 "fractals",
@@ -116,6 +121,7 @@ def main(
                 "haze",
                 "outside",
                 "kernelgan",
+                "report",
             ],
             ...,
         ]

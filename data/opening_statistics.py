@@ -21,12 +21,17 @@ from dil_teach.patches.statistics import (
 
 SIZE, PATCH = 380, 5
 """Side of the pictures, a multiple of the side of a patch."""
+OTHERS = (
+    *("astronaut", "chelsea", "china", "flower", "hubble", "retina", "camera"),
+    *("coins", "brick", "grass", "gravel", "clock"),
+)
+"""The external pictures, in the order of chapter 02."""
 
 
 def statistics() -> None:
     """Chapter 02: a photograph of 380 pixels, made of patches from 0 to 12 others."""
     truth = luma(photo("coffee", size=SIZE)).float()
-    names = [n for n, p in photos().items() if n != "coffee" and not p.rendered]
+    names = OTHERS
     start = torch.arange(0, SIZE, PATCH)
     places = torch.cartesian_prod(start, start)
     means = extract_patches(truth, PATCH, PATCH).mean(1, keepdim=True)

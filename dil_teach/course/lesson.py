@@ -91,7 +91,8 @@ def run_cells(notebook: NotebookNode, name: str) -> Iterator[int]:
     """Run the cells in a new kernel and an empty folder; yield each cell's number.
 
     Numbers start at 1. The outputs are changed in place. If a cell fails or the kernel
-    dies, a ValueError gives the number of the cell and the chapter's `name`.
+    dies, a ValueError gives the number of the cell and the chapter's `name`; if the
+    cell raised a ValueError itself, it gives the chapter's `name` and the sentence.
     """
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with tempfile.TemporaryDirectory() as folder:
@@ -107,6 +108,8 @@ def run_cells(notebook: NotebookNode, name: str) -> Iterator[int]:
                 try:
                     client.execute_cell(cell, number - 1)
                 except CellExecutionError as error:
+                    if error.ename == "ValueError":  # a sentence for the reader
+                        raise ValueError(f"{name}: {error.evalue}") from None
                     why = f"{error.ename}: {error.evalue}"
                     raise ValueError(f"{name}: cell {number} failed: {why}") from None
                 except DeadKernelError:

@@ -191,6 +191,25 @@ def retargeting(photograph: Image, seed: int, budget: str) -> Trial:
     return Trial(photograph, methods, missing)
 
 
+QUESTIONS = {
+    "denoising": denoising,
+    "super-resolution": super_resolution,
+    "completion": completion,
+    "dehazing": dehazing,
+    "deblurring": deblurring,
+    "retargeting": retargeting,
+}
+"""The questions by their names in the chapter and on the command line."""
+
+
+def asked(name: str) -> Callable[[Image, int, str], Trial]:
+    """The question with this name; a ValueError lists the names if there is none."""
+    if name not in QUESTIONS:
+        names = ", ".join(QUESTIONS)
+        raise ValueError(f"question: expected one of {names}, got '{name}'")
+    return QUESTIONS[name]
+
+
 def shake(seed: int) -> Float[Tensor, "size size"]:
     """The blur kernel of a random smooth path, with sum 1."""
     speed = np.random.default_rng(seed).normal(size=(200, 2))

@@ -658,6 +658,7 @@ def test_bad_input_to_lesson_is_refused_in_one_line(
     ("cell", "said"),
     [
         ("{}['x']", "dil-teach: 01_short: cell 5 failed: KeyError: 'x'"),
+        ("raise ValueError('x: not y')", "dil-teach: 01_short: x: not y"),
         ("import os\nos._exit(1)", "dil-teach: 01_short: the kernel died in cell 5"),
     ],
 )

@@ -12,14 +12,7 @@ from dil_teach.course.questions import Trial, shake
 SIDE = 64
 EVERY = pytest.mark.parametrize(
     "question",
-    [
-        questions.denoising,
-        questions.super_resolution,
-        questions.completion,
-        questions.dehazing,
-        questions.deblurring,
-        questions.retargeting,
-    ],
+    questions.QUESTIONS.values(),
     ids=lambda question: question.__name__,
 )
 Question = Callable[[torch.Tensor, int, str], Trial]
@@ -82,3 +75,10 @@ def test_a_shake_is_a_path_inside_its_kernel(seed: int) -> None:
     border = kernel.clone()  # clean_kernel centres the path, so its end may reach it
     border[1:-1, 1:-1] = 0
     assert border.sum() < 0.05
+
+
+def test_an_unknown_question_is_refused_in_one_sentence() -> None:
+    with pytest.raises(
+        ValueError, match=r"^question: expected one of den.*got 'haze'$"
+    ):
+        questions.asked("haze")

@@ -1,0 +1,246 @@
+"""Who did the work in the chapters about patches: 02, 03 and 04.
+
+    python benchmarks/credit_patches.py denoising completion   # some sections
+    python benchmarks/credit_patches.py                        # all: six CPU minutes
+
+Each section writes ``benchmarks/results/credit_<section>.json``: one row for each part
+of a method, its controls and its oracle, with one mean over the pictures for each seed.
+Values that other scripts have measured come from their records in the same folder.
+"""
+
+import json
+import math
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import mean
+
+import record
+import torch
+from completion import HOLES
+from completion_measures import coherence_in, sharpness_in
+from denoising import GREY, SIZE
+
+from dil_teach import (
+    complete_image,
+    photo,
+    psnr,
+    resize,
+)
+from dil_teach.classical.completion import wexler
+from dil_teach.classical.denoise.bm3d import bm3d, hard_threshold_stage, wiener_stage
+from dil_teach.classical.denoise.ksvd import dct_denoise, ksvd
+from dil_teach.classical.denoise.nlm import nlm
+from dil_teach.classical.denoising import tv_denoise
+from dil_teach.image.augment import add_noise
+from dil_teach.image.convention import Image
+from dil_teach.image.metrics import noise_level
+
+SEEDS = (0, 1, 2)
+NO_NETWORK = "no method of this table has a network"
+
+Rows = list[dict]
+
+
+def row(role: str, name: str, *values: float) -> dict:
+    return {"role": role, "name": name, "values": list(values)}
+
+
+def write(section: str, rows: Rows, **about: object) -> None:
+    commit = record.commit_of_code("benchmarks/credit_patches.py")
+    record.write(f"credit_{section}", rows, commit, **about)
+    for each in rows:
+        print(section, each, flush=True)
+
+
+def statistics() -> None:
+    """Chapter 02: the predicted parents, from two records."""
+    alone = record.read("internal_statistics_prediction")
+    alike = record.read("internal_statistics_equal_pairs")
+
+    def over_cases(errors: list[float]) -> float:
+        return math.sqrt(mean(error**2 for error in errors))
+
+    rows = [
+        row("baseline", "bicubic", over_cases([r["bicubic, error"] for r in alone])),
+        row(
+            "baseline",
+            "outside, as many pairs",
+            over_cases([r["external, error"] for r in alike]),
+        ),
+    ]
+    for place, number in enumerate(alone[0]["pictures"]):
+        errors = [r["external, error"][place] for r in alone]
+        name = f"outside, {number} pictures".replace(" 1 pictures", " 1 picture")
+        rows.append(row("baseline", name, over_cases(errors)))
+    rows.append(
+        row("final", "inside", over_cases([r["internal, error"] for r in alone]))
+    )
+    write(
+        "statistics",
+        rows,
+        result="parents, predicted by the nine most similar patches",
+        measure="root mean squared error of a parent, grey levels",
+        better="lower",
+        where="six images of 384 pixels, five gradient bins with 30 patches each",
+        missing={
+            "input": "the patch itself has another size than its parent",
+            "initialisation": "the search has no start",
+            "network": NO_NETWORK,
+            "oracle": "nothing is chosen with the truth",
+        },
+    )
+
+
+def denoising() -> None:
+    """Chapter 03: the six grey photographs, noise of 25 grey levels, three seeds."""
+    sigma = 25 / 255
+    known = {
+        r["image"]: r for r in record.read("denoising") if r["sigma"] == 25
+    }  # seed 0
+    methods: dict[str, Callable[[Image, Image], Image]] = {
+        "noisy": lambda noisy, _: noisy,
+        "BM3D stage 1": lambda noisy, _: hard_threshold_stage(noisy, sigma),
+        "TV": lambda noisy, _: tv_denoise(noisy, sigma),
+        "DCT dictionary": lambda noisy, _: dct_denoise(noisy, sigma),
+        "NLM": lambda noisy, _: nlm(noisy, sigma),
+        "NLM, sizes of the paper": lambda noisy, _: nlm(
+            noisy, sigma, patch_size=7, reach=10
+        ),
+        "K-SVD": lambda noisy, _: ksvd(noisy, sigma),
+        "BM3D": lambda noisy, _: bm3d(noisy, sigma),
+        "BM3D, estimated noise level": lambda noisy, _: bm3d(noisy, noise_level(noisy)),
+        "BM3D stage 2, guided by the truth": lambda noisy, truth: wiener_stage(
+            noisy, truth, sigma
+        ),
+    }
+    values = defaultdict(list)
+    for seed in SEEDS:
+        found = defaultdict(list)
+        for name in GREY:
+            truth = photo(name, SIZE)
+            noisy = add_noise(truth, sigma, torch.Generator().manual_seed(seed))
+            for method, denoise in methods.items():
+                if seed == 0 and method in known[name]:
+                    found[method].append(known[name][method])
+                else:
+                    found[method].append(psnr(denoise(noisy, truth), truth))
+        for method, some in found.items():
+            values[method].append(mean(some))
+            print(seed, method, f"{mean(some):.2f}", flush=True)
+    roles = ["input", "initialisation", *2 * ["baseline"], *5 * ["final"], "oracle"]
+    pairs = zip(roles, methods, strict=True)
+    write(
+        "denoising",
+        [row(role, method, *values[method]) for role, method in pairs],
+        result="denoising with patches",
+        measure="PSNR over all pixels, dB",
+        better="higher",
+        where="six grey photographs of 256 pixels, noise of 25 grey levels, which all "
+        "methods but one are told",
+        missing={"network": NO_NETWORK},
+    )
+
+
+def completion() -> None:
+    """Chapter 04: the six holes, by two measures."""
+    names = {
+        "coarsest level": "initialisation",
+        "Telea": "baseline",
+        "biharmonic": "baseline",
+        "Efros and Leung": "baseline",
+        "Wexler, votes alone": "final",
+        "Wexler, with copied pieces": "final",
+        "original": "oracle",
+    }
+    recorded = {
+        "Telea": "telea",
+        "biharmonic": "biharmonic",
+        "Efros and Leung": "efros-leung",
+        "Wexler, with copied pieces": "wexler",
+        "original": "original",
+    }
+    known, found = record.read("completion_holes"), defaultdict(list)
+    for name, method in recorded.items():
+        found[name].append([measured(**r[method]) for r in known])
+    limit, wexler.MOST_COPIED = wexler.MOST_COPIED, 0  # no last pass
+    done = [complete_image(hidden, mask) for _, hidden, mask in holes()]
+    wexler.MOST_COPIED = limit
+    found["Wexler, votes alone"].append(measured_all([each.image for each in done]))
+    coarse = [resize(each.levels[0], size=(256, 256)).clamp(0, 1) for each in done]
+    found["coarsest level"].append(measured_all(coarse))
+    for place, (section, measure) in enumerate(
+        {
+            "completion": "patch error at the hole, times 1000",
+            "completion_sharpness": "distance of the gradient energy in the hole from "
+            "that around it, octaves",
+        }.items()
+    ):
+        values = {
+            name: [mean(pair[place] for pair in some) for some in seeds]
+            for name, seeds in found.items()
+        }
+        write(
+            section,
+            [row(role, name, *values[name]) for name, role in names.items()],
+            result="a filled hole",
+            measure=measure,
+            better="lower",
+            where="six holes in photographs of 256 pixels",
+            missing={"input": "the hole is empty", "network": NO_NETWORK},
+        )
+
+
+def holes() -> Iterator[tuple[Image, Image, Image]]:
+    """Each photograph, the photograph without the hole, and the mask."""
+    for name, mask in HOLES.items():
+        image = photo(name, 256)
+        yield image, image * (1 - mask), mask
+
+
+def measured(coherence: float, sharpness: float, **_: float) -> tuple[float, float]:
+    """The patch error times 1000, and the distance of the gradient energy."""
+    return coherence * 1000 / 255**2, abs(math.log2(sharpness))
+
+
+def measured_all(filled: list[Image]) -> list[tuple[float, float]]:
+    pairs = []
+    for result, (image, _, mask) in zip(filled, holes(), strict=True):
+        whole = torch.where(mask == 1, result, image)
+        error, sharpness = coherence_in(image, whole, mask), sharpness_in(whole, mask)
+        pairs.append(measured(error, sharpness))
+        print(pairs[-1], flush=True)
+    return pairs
+
+
+def capstone() -> None:
+    """Chapter 16: the leaderboard of its opening, which a script of data/ measured."""
+    file = Path(__file__).parents[1] / "data" / "openings" / "report.json"
+    scores = json.loads(file.read_text(encoding="utf-8"))["scores"]
+    roles = ["input", "baseline", "final", "final", "network"]
+    write(
+        "capstone",
+        [
+            row(role, name, *scores[name])
+            for role, name in zip(roles, scores, strict=True)
+        ],
+        result="denoising a photograph of brushes",
+        measure="PSNR over all pixels and channels, dB",
+        better="higher",
+        where="256 x 256 pixels, noise of 25 grey levels, budget quick",
+        missing={
+            "initialisation": "random weights for ZS-N2N, and none for the others",
+            "oracle": "no method of this question sees the truth",
+        },
+    )
+
+
+SECTIONS = (statistics, denoising, completion, capstone)
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    wanted = sys.argv[1:] or [section.__name__ for section in SECTIONS]
+    for section in SECTIONS:
+        if section.__name__ in wanted:
+            section()
