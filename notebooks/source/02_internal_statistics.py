@@ -645,7 +645,7 @@ def where_similar(row, column):
 
 
 # %%
-spot = {"row": round(0.25 * side) - 2, "column": round(0.24 * side) - 2}
+spot = {"row": round(0.48 * side) - 2, "column": round(0.33 * side) - 2}
 
 
 def ring(row, column):
@@ -667,8 +667,7 @@ clicked = explore(
 # %% [markdown]
 # A bright pixel in the map is the place of a similar patch; the orange ring marks the clicked patch.
 # The white pixels in the ring overlap this patch and do not count.
-# The patch at the inner edge of the rim has similar patches along this edge, and along a few other edges of the same direction.
-# Its density falls with the radius.
+# The patch on the rim of the cup has only a few similar patches, right beside it on the rim, so its density falls quickly with the radius.
 # The smooth patch has similar patches wherever the photograph is smooth; its density changes by at most a fifth, and does not fall steadily.
 #
 # Now the mean over the drawn patches, by gradient:
