@@ -13,10 +13,11 @@ from dil_teach.commands.files import (
     check_parent,
     check_pixels,
     load_alike,
+    load_mask,
     with_alpha,
     write,
 )
-from dil_teach.commands.options import Options, train_with_bar
+from dil_teach.commands.options import Options, Png, train_with_bar
 
 
 def remove_watermark(
@@ -27,6 +28,7 @@ def remove_watermark(
     *,
     out_dir: Annotated[Path, tyro.conf.arg(metavar="DIR")],
     box: Annotated[str | None, tyro.conf.arg(metavar="Y,X,H,W")] = None,
+    mark: Png = None,
     training: Options,
 ) -> str:
     """Remove a half-transparent mark that pictures share (Double-DIP).
@@ -36,10 +38,13 @@ def remove_watermark(
 
     Args:
         images: Pictures of one size with the mark at one place: PNG, JPEG, TIFF, ...
-            A single picture needs a box.
+            A single picture needs a box or a picture of the mark.
         out_dir: The folder for the results, named like the pictures, with 8 bits per
             channel; it may be new.
         box: Row, column, height and width of a box around the mark, in pixels.
+        mark: A picture of the same size, white where the mark is, and black elsewhere;
+            paint it a little too wide. For a single picture, the result is much better
+            than with a box.
     """
     if not images:
         raise ValueError("IN: expected at least one picture, got none")
@@ -59,9 +64,13 @@ def remove_watermark(
     for out, image, alpha in zip(outs, images, alphas, strict=True):
         check = check_format if new else check_output
         check(out, image, colours.shape[2:], alpha)
+    outline = None if mark is None else load_mask(mark, colours.shape[2:])
+    check_apart(outs, mark)
     colours = training.to_device(colours)
+    if outline is not None:
+        outline = outline.to(colours.device)
     settings = training.settings(WatermarkSettings)
-    removal = train_with_bar(WatermarkRemoval(colours, wanted_box, settings))
+    removal = train_with_bar(WatermarkRemoval(colours, wanted_box, settings, outline))
     cleaned = map(with_alpha, removal.clean(), alphas)
     results = {out.name: picture for out, picture in zip(outs, cleaned, strict=True)}
 

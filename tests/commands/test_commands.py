@@ -341,6 +341,20 @@ def test_a_watermark_is_less_and_all_else_as_it_was(
             assert np.abs(after - clean).mean() < np.abs(before - clean).mean()
 
 
+def test_the_mark_of_one_picture_may_be_painted(folder: Path) -> None:
+    watermarked("chelsea").save("in.png")
+    row, column, _, width = BOX
+    mark = Picture.new("L", (WIDTH, HEIGHT))
+    mark.paste(255, (column + 2, row + 6, column + width - 2, row + 10))
+    mark.save("mark.png")
+    command = "remove-watermark in.png --out-dir clean --mark mark.png"
+    assert main(command.split()) == 0
+    with Picture.open("clean/in.png") as result:
+        changed = np.asarray(result) != np.asarray(watermarked("chelsea"))
+    assert changed.any()
+    assert not changed[np.asarray(mark) == 0].any()
+
+
 # ---- bad input
 
 
@@ -619,6 +633,10 @@ def test_bad_input_to_separate(
             "in.png: would overwrite an input file",
         ),
         ("in.png --box 0,0,9,9 --seed -1", "--seed: expected 0"),
+        ("in.png --mark none.png", "none.png: no such file"),
+        ("in.png --mark black.png", "black.png: expected a mask with white pixels"),
+        ("in.png --mark square.png", "square.png: expected the size of the image"),
+        ("in.png --mark white.png", "outline: expected 1 in the mark"),
     ],
 )
 def test_bad_input_to_remove_watermark(

@@ -120,3 +120,28 @@ def test_bad_input_is_refused_before_any_training(marked, make, complaint) -> No
     images, box = make(marked["marked"])
     with pytest.raises(ValueError, match=complaint):
         WatermarkRemoval(images, box)
+
+
+def test_an_outline_helps_one_image(marked) -> None:
+    where, image = marked["alpha"] > 0, marked["marked"][:1]
+    outline = torch.nn.functional.max_pool2d(where.float(), 3, 1, 1)
+    box = tuple(scene("watermark").known["box"])
+    by_box = fit(WatermarkRemoval(image, box, SHORT)).clean()
+    removal = fit(WatermarkRemoval(image, None, SHORT, outline))
+    assert torch.equal(removal.opacity() > 0, outline > 0)
+    by_outline, clean = removal.clean(), marked["clean"][:1]
+    assert psnr_in(where[0], by_outline, clean) > psnr_in(where[0], by_box, clean) + 2
+
+
+def test_a_bad_outline_is_refused(marked) -> None:
+    image, outline = marked["marked"][:1], torch.zeros(1, 128, 128)
+    outline[:, 40:60, 40:60] = 1
+    for bad, complaint in (
+        (outline[:, :64], "outline: expected"),
+        (0.5 * outline, "outline: expected 1 in the mark"),
+        (1 + 0 * outline, "outline: expected 1 in the mark"),
+    ):
+        with pytest.raises(ValueError, match=complaint):
+            WatermarkRemoval(image, outline=bad)
+    with pytest.raises(ValueError, match="a box or an outline, got both"):
+        WatermarkRemoval(image, (0, 0, 60, 60), outline=outline)

@@ -30,7 +30,7 @@ from dil_teach.classical.watermark import (
     without_mark,
 )
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, Smooth
-from dil_teach.image.convention import Video, check_images
+from dil_teach.image.convention import Video, check_images, check_same_shape
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.settings import budget, check_settings
 
@@ -61,7 +61,7 @@ class WatermarkSettings:
 
 
 class WatermarkRemoval:
-    """Removes the watermark of several images, or of one image with a given box.
+    """Removes the watermark of several images, or of one image with a box or outline.
 
     ``fit(WatermarkRemoval(images)).clean()`` returns the images without the mark.
 
@@ -75,9 +75,13 @@ class WatermarkRemoval:
         Float[Tensor, "n c h w"] in [0, 1], grey or RGB, with the mark at the same
         place.
     box : (int, int, int, int), optional
-        Row, column, height and width of the mark's box in pixels; needed for one image.
+        Row, column, height and width of the mark's box in pixels. One image needs a box
+        or an outline.
     settings : WatermarkSettings
         The number of steps, the weight of the penalty and the seed.
+    outline : Float[Tensor, "1 h w"], optional
+        A mask that is 1 where the mark is, and may be a few pixels too wide, instead of
+        a box. For one image, the result is then much better.
     """
 
     STATE = ("step", "dip")
@@ -87,12 +91,15 @@ class WatermarkRemoval:
         images: Video,
         box: Box | None = None,
         settings: WatermarkSettings = WatermarkSettings.quick(),  # noqa: B008 (frozen)
+        outline: Float[Tensor, "1 _h _w"] | None = None,
     ) -> None:
-        _check(images, box)
+        _check(images, box, outline)
         self.image, self.settings = images.detach(), settings
-        self.arguments = {"box": box, "settings": settings}
+        self.arguments = {"box": box, "settings": settings, "outline": outline}
         self.step, self.total_steps = 0, settings.steps
-        self.start = opacity, colour = watermark_by_total_variation(self.image, box)
+        self.start = opacity, colour = watermark_by_total_variation(
+            self.image, box, outline
+        )
         if not opacity.any():
             raise ValueError(
                 "images: found no mark that they share; give a box around it"
@@ -151,7 +158,7 @@ class WatermarkRemoval:
         return torch.where(opacity > 0, clean, self.image)
 
 
-def _check(images: Video, box: Box | None) -> None:
+def _check(images: Video, box: Box | None, outline: Tensor | None) -> None:
     check_images(images, min_side=MIN_SIDE)
     height, width = images.shape[-2:]
     if height * width > MOST_PIXELS:
@@ -163,10 +170,20 @@ def _check(images: Video, box: Box | None) -> None:
         raise ValueError(
             "images: expected different pictures under one mark, got the same twice"
         )
+    if outline is not None:
+        if box is not None:
+            raise ValueError("outline: expected a box or an outline, got both")
+        check_same_shape(outline, images[0, :1], "outline", "one channel of an image")
+        if outline.unique().tolist() != [0, 1]:
+            raise ValueError(
+                "outline: expected 1 in the mark, 0 elsewhere and nothing else, got "
+                f"values {outline.unique()[:3].tolist()}; threshold it at 0.5"
+            )
+        return
     if box is None and len(images) == 1:
         raise ValueError(
             "box: expected row, column, height and width around the mark, got none; "
-            "give a box, or more images with the same mark"
+            "give a box, an outline, or more images with the same mark"
         )
     row, column, tall, wide = box or (0, 0, height, width)
     inside = 0 <= row <= height - tall and 0 <= column <= width - wide
