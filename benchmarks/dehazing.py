@@ -12,8 +12,11 @@ It writes ``benchmarks/results/dehazing.json`` and two tables of exact credit,
 ``credit_dehazing.json`` (estimated airlight) and ``credit_dehazing_known_airlight``.
 """
 
+import itertools
+import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import mean
 
 import record
@@ -139,19 +142,31 @@ def measure_one(
     return scores | {"CPU s": time.process_time() - begin}
 
 
-def measure(budget: str = "quick", seeds: tuple[int, ...] = (0, 1, 2)) -> None:
-    """Measure all pictures with each seed, and write the records."""
+def measure(
+    budget: str = "quick", seeds: tuple[int, ...] = (0, 1, 2), cache: Path | None = None
+) -> None:
+    """Measure all pictures with each seed, and write the records.
+
+    A second run with the same ``cache``, a file of rows, continues the first.
+    """
     torch.set_num_threads(1)
     commit = record.commit_of_code("benchmarks/dehazing.py")
     rows: list[dict] = []
-    for name, layers, uniform in pictures():
-        for given in (False, True):
-            for seed in seeds:
-                settings = getattr(DehazingSettings, budget)(seed=seed)
-                about = {"picture": name, "uniform": uniform, "seed": seed}
-                about["airlight"] = "given" if given else "estimated"
-                rows.append(about | measure_one(layers, given, settings))
-                print(rows[-1], flush=True)
+    if cache and cache.exists():
+        rows = [json.loads(line) for line in cache.read_text().splitlines()]
+    kept = [{key: row[key] for key in ("picture", "seed", "airlight")} for row in rows]
+    for kind, seed in itertools.product(("estimated", "given"), seeds):
+        for name, layers, uniform in pictures():
+            about = {"picture": name, "seed": seed, "airlight": kind}
+            if about in kept:
+                continue
+            settings = getattr(DehazingSettings, budget)(seed=seed)
+            about["uniform"] = uniform
+            rows.append(about | measure_one(layers, kind == "given", settings))
+            print(rows[-1], flush=True)
+            if cache:
+                with cache.open("a") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
     record.write("dehazing", rows, commit, budget=budget)
     for kind, name in (("estimated", ""), ("given", "_known_airlight")):
         which = [row for row in rows if row["airlight"] == kind]

@@ -119,10 +119,10 @@ def transmission_bound(frames: Frames, airlight: Airlight) -> Transmission:
     """A lower bound on the transmission: 1 - min over channels of hazy / airlight.
 
     The bound holds because the clear picture is not negative (Meng et al., ICCV 2013;
-    Berman et al., CVPR 2016). We also take the minimum over 3 x 3 pixels, in which the
+    Berman et al., CVPR 2016). We also take the minimum over 5 x 5 pixels, in which the
     transmission hardly changes.
     """
-    return dark_channel_transmission(to_linear(frames), airlight, patch=3, omega=0.99)
+    return dark_channel_transmission(to_linear(frames), airlight, patch=5, omega=0.99)
 
 
 def dark_channel(
