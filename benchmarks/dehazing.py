@@ -4,7 +4,8 @@
 
 Ten pictures: the six bundled hazy scenes, and four photographs without haze, to which
 we add haze in linear light, with the depth of a plane or of a ground and a wall. All
-methods get the same airlight: the true one, or that of ``find_airlight``. The settings
+methods get the same airlight: the true one, or that of ``find_airlight``, which may
+vary over the two scenes that are lit from one side. The settings
 of all methods were chosen on other pictures (``data/render_scenes.py --practice`` and
 photographs that are not among the ten).
 
@@ -47,7 +48,7 @@ PLACES = {
 the optical depth 0.3 at the lower border of the brook, for example, and 1.8 above the
 horizon, which is at 0.2 of the height. A plane goes from the left to the right."""
 SIDE = 128
-"""Shorter side of the photographs, as in the scenes."""
+"""Side of the photographs in pixels, as in the scenes."""
 NAMES = {
     "input": "under haze",
     "start": "start: coarse guided dark channel",
@@ -106,12 +107,18 @@ def pictures() -> Iterator[tuple[str, dict[str, Tensor], bool]]:
 
 
 def measure_one(
-    layers: dict[str, Tensor], given: bool, settings: DehazingSettings
+    layers: dict[str, Tensor],
+    given: bool,
+    settings: DehazingSettings,
+    non_uniform: bool = False,
 ) -> dict[str, float]:
-    """The PSNR of each row of ``NAMES`` in dB, with the true or estimated airlight."""
+    """The PSNR of each row of ``NAMES`` in dB, with the true or estimated airlight.
+
+    If the airlight is estimated, ``non_uniform`` says whether it may vary.
+    """
     image, clear, begin = layers["image"], layers["clear"], time.process_time()
-    airlight = layers["airlight"] if given else None
-    method = Dehazing(image, airlight, settings=settings)
+    airlight, varies = (layers["airlight"], False) if given else (None, non_uniform)
+    method = Dehazing(image, airlight, varies, settings)
     scores = {"input": psnr(image, clear)}
 
     def score(name: str, transmission: Tensor) -> None:
@@ -123,7 +130,7 @@ def measure_one(
     own = brightest_haze(to_linear(image[None]))
     by_own = remove_haze_by_dark_channel(image[None], own, GUIDED)
     scores["own dark"] = psnr(by_own.image[0], clear)
-    without = Dehazing(image, airlight, settings=settings)
+    without = Dehazing(image, airlight, varies, settings)
     for step in range(without.total_steps):
         mask = without.dip.modules["mask"](lambda shape: 0.0)
         drawn = Layers(without.air, without.air, mask)
@@ -162,7 +169,9 @@ def measure(
                 continue
             settings = getattr(DehazingSettings, budget)(seed=seed)
             about["uniform"] = uniform
-            rows.append(about | measure_one(layers, kind == "given", settings))
+            rows.append(
+                about | measure_one(layers, kind == "given", settings, not uniform)
+            )
             print(rows[-1], flush=True)
             if cache:
                 with cache.open("a") as file:
@@ -189,7 +198,7 @@ def write_credit(name: str, rows: list[dict], commit: str, kind: str) -> None:
         measure="PSNR over all channels [dB]",
         better="higher",
         where="mean of six rendered scenes and four photographs under rendered haze, "
-        "128 pixels high or wide, budget quick",
+        "128 x 128 pixels, budget quick",
         missing={},
     )
 
