@@ -25,7 +25,7 @@ from dil_teach.image.resize import limit_side
 
 SIDE, FILM_SIDE = 600, 400
 """Longer side of the pictures and of the animation in pixels."""
-FRAMES, QUALITY = 24, 60
+FRAMES, QUALITY = 20, 65
 """Number of frames of the animation, and quality of its WebP file."""
 
 
@@ -68,7 +68,7 @@ def hill() -> None:
     for lifted in torch.linspace(0, 1, FRAMES):
         clear = without(mask ** float(lifted))[None]
         films.append(picture(limit_side(clear, FILM_SIDE)[0].clamp(0, 1)))
-    films = films[:1] * 3 + films + films[-1:] * 6
+    films += films[::-1]
     films[0].save(
         OUT / "hill.webp",
         save_all=True,
@@ -76,6 +76,7 @@ def hill() -> None:
         duration=120,
         loop=0,
         quality=QUALITY,
+        kmax=1,  # every frame is a key frame, without traces of the frame before
         method=6,
     )
     about = photos()["aitzgorri"]
