@@ -2,7 +2,7 @@
 
     python data/opening_hill.py
 
-The photograph is ``aitzgorri``, at 600 x 399 pixels. Its haze is natural, so no ground
+The photograph is ``aitzgorri``, at 512 x 341 pixels. Its haze is natural, so no ground
 truth is known and no result has a PSNR. The script writes ``data/openings/hill_*.jpg``,
 the animation ``hill.webp`` and the record ``hill.json``, on one CPU thread.
 """
@@ -14,18 +14,14 @@ from opening_files import OUT, SEED, Seconds, commit_of_code
 from PIL import Image as Picture
 
 from dil_teach import Dehazing, DehazingSettings, fit, photo
-from dil_teach.classical.haze.dark_channel import (
-    GUIDED,
-    invert_haze,
-    remove_haze_by_dark_channel,
-)
+from dil_teach.classical.haze.dark_channel import invert_haze
 from dil_teach.image.convention import Image, to_uint8
 from dil_teach.image.photos import photos
 from dil_teach.image.resize import limit_side
 
-SIDE, FILM_SIDE = 600, 400
+SIDE, FILM_SIDE = 512, 320
 """Longer side of the pictures and of the animation in pixels."""
-FRAMES, QUALITY = 20, 65
+FRAMES, QUALITY = 12, 60
 """Number of frames of the animation, and quality of its WebP file."""
 
 
@@ -39,10 +35,6 @@ def hill() -> None:
     torch.set_num_threads(1)
     seconds, image = Seconds(), limit_side(photo("aitzgorri")[None], SIDE)
     image = image.clamp(0, 1)
-    dark = seconds.of(
-        "dark channel",
-        lambda: remove_haze_by_dark_channel(image, settings=GUIDED).image[0],
-    )
     settings = DehazingSettings.quick(seed=SEED)
     method = Dehazing(image, settings=settings)
     seconds.of("Double-DIP", lambda: fit(method))
@@ -54,7 +46,6 @@ def hill() -> None:
     result = method.result()
     pictures = {
         "the photograph": image[0],
-        "dark channel": dark,
         "guided dark channel, our airlight": without(method.dark),
         "Double-DIP, our airlight": result.image[0],
         "transmission": result.transmission[0].expand(3, -1, -1),
@@ -62,7 +53,7 @@ def hill() -> None:
     panels = []
     for number, (title, shown) in enumerate(pictures.items()):
         panels.append({"file": f"hill_{number}.jpg", "title": title})
-        picture(shown).save(OUT / f"hill_{number}.jpg", quality=82, optimize=True)
+        picture(shown).save(OUT / f"hill_{number}.jpg", quality=75, optimize=True)
     films = []
     mask = method.dip.layers().mask ** 0.65 * method.dark**0.35
     for lifted in torch.linspace(0, 1, FRAMES):
@@ -90,7 +81,7 @@ def hill() -> None:
         },
         "truth": "none is known",
         "measure": "none, because the haze is natural and no truth is known",
-        "settings": "DehazingSettings.quick(); no budget for the dark channel",
+        "settings": "DehazingSettings.quick()",
         "size": list(image.shape[2:]),
         "seconds": seconds,
         "licence": about.licence,
