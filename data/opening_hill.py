@@ -19,9 +19,9 @@ from dil_teach.image.convention import Image, to_uint8
 from dil_teach.image.photos import photos
 from dil_teach.image.resize import limit_side
 
-SIDE, FILM_SIDE = 512, 320
+SIDE, FILM_SIDE = 512, 272
 """Longer side of the pictures and of the animation in pixels."""
-FRAMES, QUALITY = 12, 60
+FRAMES, QUALITY = 12, 50
 """Number of frames of the animation, and quality of its WebP file."""
 
 
