@@ -1,12 +1,13 @@
 """A panel with a picture whose four corners the reader drags to another shape."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets
 
 from dil_teach.image.convention import Image
-from dil_teach.notebook.figures import figure_html, png_address
+from dil_teach.notebook.figures import figure_html, png_address, strip
 from dil_teach.notebook.overlay import look
 from dil_teach.notebook.touch import Touch
 from dil_teach.notebook.widgets import Choice, Explorer, show_panel
@@ -83,7 +84,8 @@ def drag_corners(
 
     touch.observe(redraw, "corners")
     named.observe(choose, "value")
-    photograph = ipywidgets.HTML(figure_html({"the photograph": original}, alt))
+    beside = replace(strip({"the photograph": original}), scale=1.0)  # as the canvas
+    photograph = ipywidgets.HTML(figure_html(beside, alt))
     row = ipywidgets.Box([photograph, touch], layout={"flex_flow": "row wrap"})
     show_panel([named, straight, row], explorer, [{"shape": name} for name in shapes])
     return explorer
