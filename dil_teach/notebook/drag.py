@@ -85,7 +85,7 @@ def drag_corners(
     touch.observe(redraw, "corners")
     named.observe(choose, "value")
     beside = replace(strip({"the photograph": original}), scale=1.0)  # as the canvas
-    photograph = ipywidgets.HTML(figure_html(beside, alt))
+    photograph = ipywidgets.HTML(figure_html(beside, "The photograph, not remapped"))
     row = ipywidgets.Box([photograph, touch], layout={"flex_flow": "row wrap"})
     show_panel([named, straight, row], explorer, [{"shape": name} for name in shapes])
     return explorer
