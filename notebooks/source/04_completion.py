@@ -45,8 +45,8 @@ start(budget, seconds={"quick": 30, "standard": 60, "full": 240})
 #
 # ## What the method achieves
 #
-# First, a result that was computed beforehand: the bowl of a spoon is removed from a photograph of 256 x 256 pixels.
-# (Photograph: Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0.)
+# First, a result that was computed beforehand: a fir is removed from a photograph of 384 x 384 pixels.
+# (Photograph: Aitzol Berasategi, 2018, CC BY 4.0, reduced in size.)
 # The control, Telea's method, also gets the picture without the hole, but it only continues colours.
 # `data/draw_openings.py` made these pictures.
 
@@ -56,18 +56,18 @@ from dil_teach.course.openings import show_opening
 opening = show_opening(
     "completion",
     {
-        "given": "A cup of coffee on a red saucer; a black oval hides a part of both",
-        "control: Telea": "The hole is filled with a smear of red and black",
-        "Wexler": "The hole is filled with the saucer and a red piece like the handle",
-        "ground truth": "The cup and the saucer with the shining bowl of a spoon",
+        "photograph": "A hill in autumn, with a dark fir in front of a mountain",
+        "given": "The same, with a black area that covers the fir",
+        "control: Telea": "The black area is filled with a blurred smear",
+        "Wexler": "The fir is gone: bushes, wood and meadow continue behind it",
     },
 )
 
 # %% [markdown]
 # Telea's method leaves a smear.
-# Wexler's method, the second method of this chapter, removes the spoon: the filling is sharp, and it continues the saucer and the shadow of the cup.
-# Look again: it also copied something that looks like a part of the handle.
-# Both results have the same low PSNR: the PSNR compares them with the bowl of the spoon, and neither shows it.
+# Wexler's method, the second method of this chapter, removes the fir: the bushes and the edge of the meadow continue, and the filling is as sharp as the rest.
+# Look again: the new edge of the meadow is a little higher than on both sides.
+# Nobody knows what is behind the fir, so no comparison with a ground truth can judge this picture.
 # So this chapter needs other measures, and your eyes.
 #
 # ## A photograph and a hole: ours, or yours
@@ -679,7 +679,8 @@ show(
 # A [graph cut](glossary.md#graph-cut) chooses the places, so that the copied pieces are large, resemble the votes, and meet along seams that are hard to see [@kwatra2003; @pritch2009].
 # One more search and vote blends the seams.
 # What is copied is as sharp as its source; what is voted for is sharp only where the votes agree.
-# The price shows in the right picture: the pass copied a whole part of the house, and its windows are at other places than those of the votes.
+# The price shows in the right picture: the pass copied a whole part of the house, so the windows lie elsewhere, and a piece of a balcony came with them.
+# In this hole, the votes have the better content; the gradient energy sees only that the copy is sharper.
 #
 # ## Where does each pixel come from?
 #
@@ -819,18 +820,6 @@ show(
 # The [recurrence score](glossary.md#recurrence-score) of chapter 01 is that of the pictures shown here.
 # Fragments that exist nowhere else lower it; blur does not.
 #
-# ### Who did the work
-#
-# | part | where it comes from |
-# |---|---|
-# | given | the picture without the hole, and the mask of the hole |
-# | start | Efros and Leung's filling of the coarsest level |
-# | control with the same inputs | Telea's method and the biharmonic surface: no patches |
-# | own output | the votes |
-# | solved afterwards | a graph cut copies connected pieces, and one more vote blends their seams; known pixels never change |
-# | learned from other pictures | nothing |
-# | measure | patch error and gradient energy together; the PSNR as a warning |
-#
 # ### Real photographs
 #
 # The street front was rendered, and its windows are alike; this helps all methods that copy.
@@ -918,6 +907,21 @@ for words, key in {
 # Wexler's filling is the sharpest or second sharpest on every hole, but it is softer than its surroundings on the fur and on the skyline behind the cameraman.
 # On the fur, its patch error is slightly larger than that of Telea's smear, because smooth patches are easy to find.
 # And no measure sees the content: in the pagoda, Wexler's method planted a bush (`benchmarks/results/completion_holes.jpg`).
+#
+# ### Who did the work
+#
+# All methods get the picture without the hole, and the mask; nothing is learned from other pictures, and known pixels never change.
+# The tables show the mean of the six holes.
+
+# %%
+from dil_teach.course.credit import show_credit
+
+patch_errors = show_credit("completion")
+octaves = show_credit("completion_sharpness")
+
+# %% [markdown]
+# Wexler's method minimises the patch error, so this measure alone would flatter it; even the original has a larger one.
+# The gradient energy is an independent measure: Wexler's fillings are a third of an octave away from their surroundings, Efros and Leung's 0.8 octaves, and the two smooth controls more than four.
 #
 # [Deep Image Prior](13_deep_image_prior.ipynb) fills holes with a network that is trained on the known pixels.
 # Chapter 13 tries a wide hole in the same street front, and fails.
@@ -1053,11 +1057,21 @@ check_claims(claims)
 #
 # - On the command line, `dil-teach inpaint PHOTO.jpg mask.png filled.png --method wexler` fills a hole, and `dil-teach synthesise SAMPLE.png texture.png --size 256x256` grows a texture.
 #   `dil-teach inpaint --help` explains holes in films.
-# - Remove a person or a lamp post from your own photograph.
-#   Paint generously: a shadow that stays in the picture is copied into the hole.
 # - Fill the hole with Efros and Leung's method and the seeds 0, 1 and 2.
 #   Which parts stay the same?
 # - Set `WINDOW` to 5 and to 21, and run the first demo again.
+#
+# ### Mini-project: remove an object, and convince a stranger
+#
+# Remove one object from each of three photographs of your own: in front of a texture, in front of a regular structure, and in front of something unique.
+# Show the results, mixed with three untouched photographs, to five people who do not know the originals, and ask which pictures were changed.
+#
+# | part | points | full points for |
+# |---|---|---|
+# | prediction | 2 | which removal will be noticed first, and why, written before |
+# | mask and method | 2 | the mask covers the shadow; the choice between Efros and Leung and Wexler has a reason |
+# | evidence | 3 | the answers of all five people in a table, beside patch error and gradient energy |
+# | failure | 3 | one filling that was noticed, with its sources shown and the reason explained |
 #
 # ## Summary
 #
