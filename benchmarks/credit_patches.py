@@ -8,12 +8,10 @@ of a method, its controls and its oracle, with one mean over the pictures for ea
 Values that other scripts have measured come from their records in the same folder.
 """
 
-import json
 import math
 import sys
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 from statistics import mean
 
 import record
@@ -188,29 +186,7 @@ def measured(coherence: float, sharpness: float, **_: float) -> tuple[float, flo
     return coherence * 1000 / 255**2, abs(math.log2(sharpness))
 
 
-def capstone() -> None:
-    """Chapter 16: the leaderboard of its opening, which a script of data/ measured."""
-    file = Path(__file__).parents[1] / "data" / "openings" / "report.json"
-    scores = json.loads(file.read_text(encoding="utf-8"))["scores"]
-    roles = ["input", "baseline", "final", "final", "network"]
-    write(
-        "capstone",
-        [
-            row(role, name, *scores[name])
-            for role, name in zip(roles, scores, strict=True)
-        ],
-        result="denoising a photograph of brushes",
-        measure="PSNR over all pixels and channels, dB",
-        better="higher",
-        where="256 x 256 pixels, noise of 25 grey levels, budget quick",
-        missing={
-            "initialisation": "random weights for ZS-N2N, and none for the others",
-            "oracle": "no method of this question sees the truth",
-        },
-    )
-
-
-SECTIONS = (statistics, denoising, completion, capstone)
+SECTIONS = (statistics, denoising, completion)
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Draw the pictures that open chapters 01 to 08, 10, 11 and 16.
+"""Draw the pictures that open chapters 01 to 08, 10 and 11.
 
     python data/draw_openings.py completion fractals blur haze
 
@@ -31,7 +31,6 @@ from opening_files import (
 from opening_haze import haze
 from opening_kernelgan import kernelgan
 from opening_patches import recurrence, retargeting
-from opening_report import report
 from opening_statistics import statistics
 
 from dil_teach import (
@@ -103,7 +102,6 @@ CHAPTERS = {
     "haze": haze,
     "outside": outside,
     "kernelgan": kernelgan,
-    "report": report,
 }
 
 
@@ -121,7 +119,6 @@ def main(
                 "haze",
                 "outside",
                 "kernelgan",
-                "report",
             ],
             ...,
         ]
