@@ -99,7 +99,8 @@ def haze() -> None:
         settings="neither method has a budget",
         size=list(given.shape[1:]),
         seconds=seconds,
-        licence="CC BY 2.0 and CC BY 4.0",
+        licence="CC BY 4.0",
+        truth="none is known",
         attribution=" ".join(
             credits[name].attribution for name in (HILL, "flower", "grass")
         ),
