@@ -76,12 +76,13 @@ COMMANDS = {
     "segment": "segment {scenes}/star_image.png {out}/star.png"
     " --foreground-hint {scenes}/star_foreground_hint.png"
     " --background-hint {scenes}/star_background_hint.png",
-    "segment no hints": "segment {scenes}/cat_image.png {out}/cat.png",
+    "segment no hints": "segment {scenes}/cat_image.png {out}/cat.png"
+    " --method double-dip",
     "separate": "separate {scenes}/mix_cat_mixtures_0.png"
     " {scenes}/mix_cat_mixtures_1.png"
     " --out-first {out}/one.png --out-second {out}/two.png",
     "separate one": "separate {scenes}/mix_camera_mixtures_0.png"
-    " --out-first {out}/only1.png --out-second {out}/only2.png",
+    " --out-first {out}/only1.png --out-second {out}/only2.png --method double-dip",
     "remove-watermark": "remove-watermark {scenes}/watermark_marked_0.png"
     " {scenes}/watermark_marked_1.png {scenes}/watermark_marked_2.png"
     " --out-dir {out}/clean",

@@ -30,6 +30,7 @@ from opening_files import (
 )
 from opening_haze import haze
 from opening_kernelgan import kernelgan
+from opening_layers import fig, layers
 from opening_patches import recurrence, retargeting
 from opening_statistics import statistics
 
@@ -102,6 +103,8 @@ CHAPTERS = {
     "haze": haze,
     "outside": outside,
     "kernelgan": kernelgan,
+    "layers": layers,
+    "fig": fig,
 }
 
 
@@ -119,6 +122,8 @@ def main(
                 "haze",
                 "outside",
                 "kernelgan",
+                "layers",
+                "fig",
             ],
             ...,
         ]

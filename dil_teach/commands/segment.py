@@ -1,7 +1,7 @@
-"""dil-teach segment: foreground and background, by Double-DIP."""
+"""dil-teach segment: foreground and background, by grown hints or Double-DIP."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -15,10 +15,11 @@ def segment(
     mask_out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MASK_OUT")],
     /,
     training: Options,
+    method: Literal["grown-hints", "double-dip"] = "grown-hints",
     foreground_hint: Png = None,
     background_hint: Png = None,
 ) -> str:
-    """Separate foreground from background in a photograph or a video (Double-DIP).
+    """Separate foreground from background in a photograph or a video.
 
     The mask is white in the foreground. Its edges have grey values for a video, and for
     a photograph with a side of more than 192 pixels, because the mask of a smaller copy
@@ -28,11 +29,16 @@ def segment(
         image: The photograph, a video or a folder of frames.
         mask_out: The mask to write: a picture with 8 bits. For a video, name a new
             folder of frames, or a .mkv (lossless), .mp4 or .webm (lossy) file.
+        method: grown-hints needs no network; double-dip trains two networks after it,
+            and is not better on our pictures.
         foreground_hint: A picture of the same size, white on a part of the foreground
             (of a video's first frame). By default, the salient pixels are marked.
         background_hint: White on a part of the background (default: image border).
     """
-    from dil_teach.classical.segmentation.region_growing import SIDE
+    from dil_teach.classical.segmentation.region_growing import (
+        SIDE,
+        segment_by_growing,
+    )
     from dil_teach.deep.double_dip.segmentation import (
         Segmentation,
         SegmentationSettings,
@@ -47,8 +53,11 @@ def segment(
         hint and load_mask(hint, pictures.size).to(training.device)
         for hint in (foreground_hint, background_hint)
     )
-    settings = training.settings(SegmentationSettings)
-    segmentation = Segmentation(colour, foreground, background, settings)
-    mask = train_with_bar(segmentation).mask()
+    if method == "grown-hints":
+        mask = segment_by_growing(colour, foreground, background, training.seed)
+    else:
+        settings = training.settings(SegmentationSettings)
+        segmentation = Segmentation(colour, foreground, background, settings)
+        mask = train_with_bar(segmentation).mask()
     what = f"{100 * float(mask.mean()):.0f}% is foreground, written"
     return write({mask_out: pictures.content(mask, mask_out)}, what)

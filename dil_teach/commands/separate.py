@@ -1,7 +1,7 @@
-"""dil-teach separate: the two layers of a mixture, by Double-DIP."""
+"""dil-teach separate: two layers of mixtures, by exclusion search or Double-DIP."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -15,6 +15,9 @@ from dil_teach.commands.files import (
 )
 from dil_teach.commands.options import Options, train_with_bar
 
+BLUR = 1.0
+"""Standard deviation, in pixels, of the blur before the search: best on practice scenes
+(``data/render_scenes.py --practice``) with noise of 1 or 2 grey levels."""
 LayerOut = Annotated[Path, tyro.conf.arg(metavar="PNG")]
 
 
@@ -28,19 +31,28 @@ def separate(
     out_first: LayerOut,
     out_second: LayerOut,
     training: Options,
+    method: Literal["exclusion-search", "double-dip"] = "exclusion-search",
 ) -> str:
-    """Separate a mixture of two pictures, such as a reflection (Double-DIP).
+    """Separate mixtures of two pictures, such as a picture and a reflection.
 
     Two mixtures with different coefficients determine the layers. For one mixture, the
-    result is one of many solutions. Transparency is ignored. Results have 8 bits per
-    channel.
+    result is one of many solutions, and only double-dip gives one. Transparency is
+    ignored. Results have 8 bits per channel.
 
     Args:
         mixture: A photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         second_mixture: Another mixture of the same layers, with other coefficients.
         out_first: The file for the layer that is stronger in the first mixture.
         out_second: The file for the other layer.
+        method: exclusion-search finds the coefficients without a network; double-dip
+            learns them with two networks, and is not better on our mixtures.
     """
+    if second_mixture is None and method == "exclusion-search":
+        raise ValueError(
+            "--method: expected two mixtures for exclusion-search, got one; give "
+            "another mixture, or take --method double-dip"
+        )
+    from dil_teach.classical.exclusion_search import exclusion_search, unmix
     from dil_teach.deep.double_dip.separation import Separation, SeparationSettings
 
     files = [mixture] if second_mixture is None else [mixture, second_mixture]
@@ -50,11 +62,16 @@ def separate(
         check_output(out, mixture, images.shape[2:])
     check_apart([out_first, out_second], *files)
     images = training.to_device(images)
-    separation = Separation(images, training.settings(SeparationSettings))
-    found = train_with_bar(separation).layers()
-    shares = " and ".join(f"{share:.3f}" for share in found.coefficients)
+    if method == "exclusion-search":
+        coefficients = exclusion_search(images, BLUR)
+        first, second = unmix(images, coefficients).clamp(0, 1)
+    else:
+        separation = Separation(images, training.settings(SeparationSettings))
+        found = train_with_bar(separation).layers()
+        coefficients, first, second = found.coefficients, found.first, found.second
+    shares = " and ".join(f"{share:.3f}" for share in coefficients)
     what = (
         f"coefficients {shares}" if second_mixture else f"coefficient {shares} assumed"
     )
-    layers = {out_first: found.first, out_second: found.second}
+    layers = {out_first: first, out_second: second}
     return write(layers, f"{what}, written")

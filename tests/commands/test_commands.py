@@ -150,14 +150,16 @@ def film(count: int = 3) -> torch.Tensor:
     return torch.stack([wide[:, :, 2 * t : 2 * t + WIDTH] for t in range(count)])
 
 
+@pytest.mark.parametrize("method", ["grown-hints", "double-dip"])
 @pytest.mark.parametrize("make", [colour, grey, glass])
 def test_segment_writes_a_mask_of_the_pictures_size(
+    method: str,
     make: Callable[[], Picture.Image],
     folder: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     make().save("in.png")
-    assert main(["segment", "in.png", "mask.png"]) == 0
+    assert main(["segment", "in.png", "mask.png", "--method", method]) == 0
     line = said_once(capsys.readouterr().out)
     assert re.match(r"mask.png: \d+% is foreground, written in ", line)
     with Picture.open("mask.png") as result:
@@ -216,9 +218,13 @@ def test_segment_takes_films(source: str, out: str, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "mode"), [(colour, "RGB"), (grey, "L"), (glass, "RGB")]
 )
-@pytest.mark.parametrize("mixtures", [1, 2])
+@pytest.mark.parametrize(
+    ("mixtures", "method"),
+    [(1, "double-dip"), (2, "double-dip"), (2, "exclusion-search")],
+)
 def test_separate_writes_both_layers(
     mixtures: int,
+    method: str,
     make: Callable[[], Picture.Image],
     mode: str,
     folder: Path,
@@ -229,7 +235,7 @@ def test_separate_writes_both_layers(
     Picture.blend(first, second, 0.6).save("b.png")
     given = ["a.png", "b.png"][:mixtures]
     outs = ["--out-first", "1.png", "--out-second", "2.png"]
-    assert main(["separate", *given, *outs]) == 0
+    assert main(["separate", *given, *outs, "--method", method]) == 0
     line = said_once(capsys.readouterr().out)
     found = re.match(r"1.png, 2.png: coefficients? (.*), written in ", line)
     assert ("assumed" in line) == (mixtures == 1)
@@ -591,8 +597,9 @@ def test_bad_input_to_segment(
         ("in.png none.png", "none.png: no such file"),
         ("in.png grey.png", "grey.png: expected 3 x 36 x 48 (channels x height x"),
         ("in.png dots.png", "dots.png: expected 3 x 36 x 48 (channels x height x"),
-        ("dots.png", "pixels"),
-        ("constant.png", "the same at all pixels"),
+        ("dots.png --method double-dip", "pixels"),
+        ("in.png", "expected two mixtures"),
+        ("constant.png --method double-dip", "the same at all pixels"),
         ("in.png constant.png", "the same at all pixels"),
         ("in.png other.png --out-first other.png", "other.png: would overwrite"),
         ("in.png other.png --out-second 1.png", "twice; give each result its own name"),

@@ -36,12 +36,13 @@ from dil_teach.classical.segmentation.texture import (
     standardised,
     texture_features,
 )
-from dil_teach.image.convention import Image, Video
+from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.image.guided_filter import guided_upsample
 from dil_teach.image.resize import limit_side
 
-SIDE = 192
-"""Larger pictures are segmented on copies with this longer side, in pixels."""
+SIDE, MIN_SIDE = 192, 16
+"""Larger pictures are segmented on copies with this longer side, in pixels; smaller
+sides are refused."""
 MAX_COLOUR_EVIDENCE, MAX_PATCH_EVIDENCE = 8.0, 20.0
 """Largest log-likelihood ratios, in nats, while the mask grows: Gaussian mixtures are
 overconfident about pixels to which they were not fitted."""
@@ -85,6 +86,53 @@ class Start:
     """The features of the last cut: texture, motion, and the log-likelihood ratios of
     Gaussian mixtures of colours and of patches."""
     seed: int
+
+
+def segment_by_growing(
+    image: Image | Video,
+    foreground: Image | Video | None = None,
+    background: Image | Video | None = None,
+    seed: int = 0,
+) -> Image | Video:
+    """Separate the foreground from the background without a network.
+
+    The hints grow, and a last cut follows the edges of the picture, as after the
+    training of :class:`dil_teach.Segmentation`.
+
+    Parameters
+    ----------
+    image : Image or Video
+        Float[Tensor, "c h w"] or the frames of a video, Float[Tensor, "t c h w"], in
+        [0, 1], each side at least 16 pixels.
+    foreground, background : Image or Video, optional
+        Hints, as in :class:`dil_teach.Segmentation`; a missing hint is computed.
+    seed : int
+        Seed of the fit of the Gaussian mixtures.
+
+    Returns
+    -------
+    Image or Video
+        The mask in [0, 1], Float[Tensor, "1 h w"] or Float[Tensor, "t 1 h w"].
+
+    Raises
+    ------
+    ValueError
+        If the picture is constant or too small, or if a hint is not usable.
+    """
+    film = not isinstance(image, Tensor) or image.ndim != 3
+    pictures = image if film else image[None]
+    check_images(pictures, "image", min_side=MIN_SIDE)
+    start = start_segmentation(
+        pictures.detach(), foreground, background, seed, MIN_SIDE
+    )
+    mask = cut_grown_hints(start)
+    return mask if film else mask[0]
+
+
+def cut_grown_hints(start: Start) -> Video:
+    """The last cut of a start: the discriminant learns once more from its mask."""
+    inside = start.mask > 0
+    return final_cut(start, discriminant(start.features, inside, ~inside))
 
 
 def start_segmentation(
