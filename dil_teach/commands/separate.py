@@ -54,6 +54,7 @@ def separate(
         )
     from dil_teach.classical.exclusion_search import exclusion_search, unmix
     from dil_teach.deep.double_dip.separation import Separation, SeparationSettings
+    from dil_teach.image.convention import check_images
 
     files = [mixture] if second_mixture is None else [mixture, second_mixture]
     images, _ = load_alike(files)
@@ -63,6 +64,7 @@ def separate(
     check_apart([out_first, out_second], *files)
     images = training.to_device(images)
     if method == "exclusion-search":
+        check_images(images, "mixtures")
         coefficients = exclusion_search(images, BLUR)
         first, second = unmix(images, coefficients).clamp(0, 1)
     else:
