@@ -88,6 +88,7 @@ def layers() -> None:
         "layers",
         pictures,
         decibels,
+        truth="the photographs brook and room",
         measure=f"{MEASURE}; mixture 1 is compared with the brook, 2 with the room",
         settings=f"SeparationSettings.standard(steps={STEPS}), two mixtures",
         size=[SIZE, SIZE],
@@ -103,7 +104,7 @@ def layers() -> None:
             "fogs, then two blurred scenes, then a brook on the left and a room with "
             "a table and a drum on the right",
         },
-        licence=f"{credit['brook'].licence}; {credit['room'].licence}",
+        licence=credit["brook"].licence,
         attribution=f"{credit['brook'].attribution} {credit['room'].attribution}",
     )
 
@@ -137,6 +138,7 @@ def fig() -> None:
         "fig",
         pictures,
         {},
+        truth="none is known",
         measure="none; the next sections measure masks",
         settings="segment_by_growing, without a network",
         size=[height, width],
