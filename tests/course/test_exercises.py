@@ -70,21 +70,10 @@ def measured(best: str = "outlines") -> list:
     return [bicubic, truth + kept * (bicubic - truth), truth]
 
 
-WINNERS = {
-    "ideal": {"EDSR+": 33.0, "ZSSR": 32.0},
-    "wide blur": {"EDSR+": 26.0, "ZSSR": 30.0},
-    "motion": {"EDSR+": 25.0, "ZSSR": 30.0},
-    "noise": {"EDSR+": 26.0, "ZSSR": 28.0},
-    "other shape": {"EDSR+": 30.0, "ZSSR": 29.0},
-}
-"""Scores in dB, in which the answers of chapter 10's solution win."""
-
-
 def judged(name: str, answer: object) -> Verdict:
     others = {
         "where_it_wins": measured,
         "what_to_learn_from": lambda: [photo("coffee", size=64)],
-        "winners": lambda: [WINNERS],
     }
     return getattr(check, name)(answer, *others.get(name, list)())
 
@@ -375,7 +364,6 @@ def scores(change):
     return lambda s, t, size=7: change(right.similarity(s, t, size))
 
 
-SOLVED = {name: max(pair, key=lambda m, p=pair: p[m]) for name, pair in WINNERS.items()}
 PLANTED = {
     "what_to_learn_from": {
         "A network that returns its input": "itself to itself",
@@ -386,13 +374,6 @@ PLANTED = {
         "there is little to gain": "smooth parts",
         "does such a detail occur again": "fine detail",
         "Expected one of": "the emblem",
-    },
-    "winners": {
-        "4 of 5 predictions are right": {**SOLVED, "noise": "EDSR+"},
-        "Look again at: ideal": {**SOLVED, "ideal": "ZSSR"},
-        "has no answer for": {"ideal": "EDSR+"},
-        'expected "EDSR\\+" or "ZSSR"': {**SOLVED, "motion": "bicubic"},
-        "Expected a dictionary": "ZSSR",
     },
     "make_son": {
         "become black or white": lambda f, k, s, r: f[:, ::2, ::2],

@@ -1,4 +1,4 @@
-"""Exercises of chapter 10: the winners, SRCNN, disagreement, and the gap closed."""
+"""Exercises of chapter 10: the loss of the control, and SRCNN."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,45 +11,12 @@ from dil_teach.course.check.engine import (
     Case,
     Exercise,
     as_number,
-    judged,
     rand,
-    refuse,
 )
 from dil_teach.image.convention import Image
 from dil_teach.image.kernel import gaussian_kernel
 from dil_teach.image.metrics import luma
 from dil_teach.image.resize import blur_and_subsample, resize
-
-# ---- winners
-
-
-@judged
-def winners(answer: Any, scores: Mapping[str, Mapping[str, float]]) -> str:
-    """Which of two methods has the larger PSNR under each condition."""
-    kind = type(answer).__name__
-    refuse({f"Expected a dictionary, got a {kind}.": not isinstance(answer, dict)})
-    for condition, score in scores.items():
-        choice = answer.get(condition)
-        options = " or ".join(f'"{name}"' for name in score)
-        refuse(
-            {
-                f'Your dictionary has no answer for "{condition}".': choice is None,
-                f'For "{condition}", expected {options}, got {choice!r}.': choice
-                not in score,
-            }
-        )
-    best = {c: max(s, key=lambda name, s=s: s[name]) for c, s in scores.items()}
-    wrong = [condition for condition in scores if answer[condition] != best[condition]]
-    measured = "; ".join(
-        f"{condition}: "
-        + ", ".join(f"{name} {dB:.2f} dB" for name, dB in score.items())
-        for condition, score in scores.items()
-    )
-    right = len(scores) - len(wrong)
-    message = f"{right} of {len(scores)} predictions are right. Measured: {measured}."
-    refuse({f"{message} Look again at: {', '.join(wrong)}.": wrong})
-    return message
-
 
 # ---- srcnn
 
@@ -145,107 +112,87 @@ srcnn = Exercise(
 )
 
 
-# ---- disagreement
+# ---- control_loss
 
 KERNEL = gaussian_kernel((1.6, 1.0), angle=0.5)
 HIGH = rand(3, 24, 32)
 LOW = blur_and_subsample(rand(3, 24, 32, seed=1), KERNEL, 2)
+OBLONG = rand(1, 26, 27, seed=2), rand(1, 20, 15, seed=3)
+FLAT = torch.full((1, 8, 8), 0.5)
+STEPS = torch.arange(8.0)
+RAMP = (0.08 * STEPS[:, None] + 0.04 * STEPS)[None]
 
 
-def _disagreement(high: Image, low: Image, kernel: Any) -> float:
-    again = blur_and_subsample(high, kernel, 2)
-    return 255 * float((again - low).abs().mean())
+def _again(high: Image, given: Image, kernel: Any) -> Tensor:
+    height, width = (
+        n / m for n, m in zip(high.shape[1:], given.shape[1:], strict=True)
+    )
+    size = (given.shape[1], given.shape[2])
+    return blur_and_subsample(high, kernel, (height, width), size=size)
 
 
-disagreement = Exercise(
-    "disagreement",
-    _disagreement,
+def _slopes(high: Image, part: Any = torch.square) -> Tensor:
+    return part(high.diff(dim=1)).sum() + part(high.diff(dim=2)).sum()
+
+
+def _control_loss(
+    high: Image, given: Image, kernel: Any, smoothness: float = 1e-4
+) -> Tensor:
+    misfit = (_again(high, given, kernel) - given).square().sum()
+    return misfit + smoothness * _slopes(high)
+
+
+control_loss = Exercise(
+    "control_loss",
+    _control_loss,
     [
         Case(
-            (HIGH, blur_and_subsample(HIGH, KERNEL, 2), KERNEL),
-            "This image explains the given image exactly.",
-            wanted=0.0,
+            (FLAT, torch.full((1, 4, 4), 0.4), "bicubic"),
+            "A flat image has no slopes; each of 16 pixels differs by 0.1.",
+            wanted=0.16,
         ),
-        Case((torch.full((1, 8, 8), 0.5), torch.full((1, 4, 4), 0.4), KERNEL)),
-        Case((HIGH, LOW, KERNEL)),
+        Case((HIGH, LOW, KERNEL), leak="Each pixel of `high` should change the loss."),
+        Case((1000 * RAMP, 1000 * _again(RAMP, FLAT[:, ::2, ::2], KERNEL), KERNEL)),
         Case((HIGH, LOW, "bicubic"), "Here, the kernel is the name of a method."),
+        Case((*OBLONG, "bicubic"), "Here, the two axes have different scales."),
     ],
     {
-        "Your result is in units of [0, 1]. How many grey levels is that?": (
-            lambda *given: _disagreement(*given) / 255
-        ),
-        "You take the mean of the squared difference. Take its absolute value.": (
-            lambda high, low, kernel: (
-                255 * float((blur_and_subsample(high, kernel, 2) - low).square().mean())
+        "You take the mean of the squared differences. Take their sum.": (
+            lambda high, given, kernel: (
+                (_again(high, given, kernel) - given).square().mean()
+                + 1e-4 * _slopes(high)
             )
         ),
-        "You take the root of the mean square. Take the mean absolute difference.": (
-            lambda high, low, kernel: (
-                255
-                * float((blur_and_subsample(high, kernel, 2) - low).square().mean())
-                ** 0.5
+        "You leave out the slopes of the large image.": (
+            lambda high, given, kernel: _control_loss(high, given, kernel, 0.0)
+        ),
+        "The slopes have the weight 0.0001, and you give them the weight 1.": (
+            lambda high, given, kernel: _control_loss(high, given, kernel, 1.0)
+        ),
+        "You count the slopes along one axis only.": (
+            lambda high, given, kernel: (
+                _control_loss(high, given, kernel, 0.0)
+                + 1e-4 * high.diff(dim=1).square().sum()
             )
         ),
-        "Positive and negative differences cancel. Take the absolute value first.": (
-            lambda high, low, kernel: (
-                255 * float((blur_and_subsample(high, kernel, 2) - low).mean())
+        "You take the absolute slopes. Square them.": (
+            lambda high, given, kernel: (
+                _control_loss(high, given, kernel, 0.0)
+                + 1e-4 * _slopes(high, torch.abs)
             )
         ),
         "You always downscale by bicubic. Use the kernel that is given.": (
-            lambda high, low, kernel: _disagreement(high, low, "bicubic")
+            lambda high, given, kernel: _control_loss(high, given, "bicubic")
         ),
-        "You compare the image with the upscaled given image. Compare them at low "
-        "resolution.": lambda high, low, kernel: (
-            255 * float((high - resize(low, 2)).abs().mean())
-        ),
-    },
-    "This number needs no ground truth: it says how well a result explains the image.",
-    returns=as_number,
-)
-
-
-# ---- gap_closed
-
-ASSUMED, ESTIMATED, TRUE = (
-    torch.tensor(v) for v in ([30.0, 25.0], [33.0, 25.0], [34.0, 27.0])
-)
-MORE = torch.tensor([28.0, 31.0, 24.0]), torch.tensor([29.5, 30.5, 26.0])
-
-
-def _gap_closed(assumed: Tensor, estimated: Tensor, true: Tensor) -> float:
-    return float((estimated - assumed).mean() / (true - assumed).mean())
-
-
-gap_closed = Exercise(
-    "gap_closed",
-    _gap_closed,
-    [
-        Case((ASSUMED, ESTIMATED, TRUE), wanted=0.5),
-        Case((ASSUMED, ASSUMED, TRUE), "No estimate was used here.", wanted=0.0),
-        Case((ASSUMED, TRUE, TRUE), "All estimates are perfect here.", wanted=1.0),
-        Case((*MORE, torch.tensor([30.0, 31.1, 28.0])), "Here, one estimate loses."),
-    ],
-    {
-        "You take the mean of the ratios. A picture with a gap of 0.1 dB then counts "
-        "as much as a picture with a gap of 4 dB, and noise decides.": (
-            lambda a, e, t: float(((e - a) / (t - a)).mean())
-        ),
-        "You return the gain in dB. Divide it by the gap.": (
-            lambda a, e, t: float((e - a).mean())
-        ),
-        "You return the part of the gap that stays open.": (
-            lambda a, e, t: 1 - _gap_closed(a, e, t)
-        ),
-        "You divide by the PSNR itself, not by the gap.": (
-            lambda a, e, t: float((e - a).mean() / t.mean())
-        ),
-        "You return a percentage. Return a fraction.": (
-            lambda a, e, t: 100 * _gap_closed(a, e, t)
-        ),
-        "An estimate that loses counts as a loss. Do not clip it at 0.": (
-            lambda a, e, t: float((e - a).clamp_min(0).mean() / (t - a).mean())
+        "You compare large images. Degrade the large image, and compare small ones.": (
+            lambda high, given, kernel: (
+                (high - resize(given, size=(high.shape[1], high.shape[2])))
+                .square()
+                .sum()
+                + 1e-4 * _slopes(high)
+            )
         ),
     },
-    "Large gaps count more than small ones, and a wrong estimate counts against you.",
+    "Gradient descent on this number finds an image that explains the given image.",
     returns=as_number,
 )
