@@ -629,9 +629,9 @@ for method, score in credit.items():
 kernel_credit = show_credit(
     "outside_kernels",
     here={
-        "bicubic interpolation": here["bicubic interpolation"],
-        "EDSR+ (no kernel)": here["EDSR+"],
-        "ZSSR, true kernel": here["ZSSR, true kernel"],
+        "bicubic interpolation": credit["bicubic"],
+        "EDSR+ (no kernel)": credit["EDSR+"],
+        "ZSSR, true kernel": credit["ZSSR"],
     },
 )
 

@@ -864,17 +864,14 @@ gained = {row: value - start_value for row, value in zssr_credit.items()}
 by_gan = gained["ZSSR, KernelGAN's kernel"]
 rivals = ("ZSSR, spectrum's kernel", "ZSSR, sliced Wasserstein's kernel")
 claims = {
-    "the correction changes PSNR by under 0.5 dB": abs(
-        by_gan - gained["ZSSR, KernelGAN's k'"]
-    )
-    < 0.5,
+    "the correction of k' gains nothing": by_gan <= gained["ZSSR, KernelGAN's k'"],
     "both estimators gain over 1.5 times as much": min(gained[r] for r in rivals)
     > 1.5 * by_gan,
 }
 check_claims(claims)
 
 # %% [markdown]
-# The networks' own output $k'$ makes KernelGAN's gain; the correction after it changes little.
+# The networks' own output $k'$ makes KernelGAN's gain; the correction after it loses half a decibel, nearly all of it with one of the three seeds, although it brings the covariance nearer to the truth.
 # Both estimators without a network find a better kernel, and ZSSR gains much more with them.
 # So KernelGAN's idea, to compare patches of two scales, works; on this picture, its two networks are not the best way to do it.
 #
