@@ -653,7 +653,7 @@ check.make_son(make_son)
 # ## Experiment 2: the wrong blur
 #
 # We use this forward model as a camera with an oblique anisotropic Gaussian blur that we know.
-# The library's version of your function makes the given image, because this kernel has an odd size.
+# The given image is made by your function if it passed the check, and by the library's function otherwise.
 # (Photograph of the dahlia: vultilion, CC BY 2.0, as scikit-learn ships it.)
 
 # %%
@@ -662,10 +662,11 @@ from dil_teach.notebook import enlarged
 
 
 def blur(times):
-    return gaussian_kernel((2.0 * times, 1.0 * times), angle=0.5).float()
+    return gaussian_kernel((2.0 * times, times), angle=0.5, size=20).float()
 
 
-camera = check.make_son.reference  # also accepts a kernel of odd size
+done = check.make_son(make_son).state == "passed"
+camera = make_son if done else check.make_son.reference
 flower = photo("flower", size=128)
 blurred = camera(flower, blur(1), 0.0, rng).clamp(0, 1).to(device())
 flower = flower.to(device())

@@ -893,7 +893,7 @@ by_count = show_credit("ingan_coins")
 # %% [markdown]
 # Nothing is done after the network, so its output is the result.
 # An untrained network only stretches, so training makes the whole gain over stretching.
-# By the patches, each method that copies parts of the photograph is better than InGAN, also the two copies.
+# By the patches, each method that copies parts of the photograph is better than InGAN, also the two copies; only seam carving is worse.
 # By the number of coins InGAN is at most 2% off, and only the two copies are better: they have 48 coins because nothing in them was rearranged.
 # So the network's advantage is not the patches, but a new arrangement of whole objects.
 #
