@@ -555,23 +555,28 @@ nearer = [
     measure(few, wide) / measure(few, stretched)
     for measure in (completeness, coherence)
 ]
-mean_answer = {name[3:]: float(values.nanmean()) for name, values in judged.items()}
 claims = {
     "stretched coins are wide": count_objects(stretched)[1] > 1.7,
     "your generator's coins are rounder than stretched coins": shape < 1.5,
     "your generator makes at least 18 coins": number >= 18,
     "your generator beats stretching in completeness and coherence": max(nearer) < 0.9,
-    "D gives the photograph higher answers than the stretched coins": mean_answer[
-        "twelve coins"
-    ]
-    > mean_answer["stretched"] + 0.2,
-    "two copies have the smallest distance": min(apart_of, key=apart_of.get)
-    == "two copies",
-    "some columns, repeated, are coherent but far in distribution": near_of[
-        "some columns, repeated"
-    ]
-    < near_of["InGAN"]
-    and apart_of["some columns, repeated"] > apart_of["InGAN"],
+}
+check_claims(claims)
+
+# %%
+# NBVAL_CHECK_OUTPUT
+answers = {name[3:]: float(values.nanmean()) for name, values in judged.items()}
+repeated = "some columns, repeated"
+coherent_but_far = (
+    near_of[repeated] < near_of["InGAN"] and apart_of[repeated] > apart_of["InGAN"]
+)
+claims = {
+    "D gives the photograph higher answers than the stretched coins": (
+        answers["twelve coins"] > answers["stretched"] + 0.2
+    ),
+    "two copies have the smallest distance": min(apart_of.values())
+    == apart_of["two copies"],
+    "some columns, repeated, are coherent but far in distribution": coherent_but_far,
 }
 check_claims(claims)
 
