@@ -688,6 +688,10 @@ show(
     crop=part,
 )
 
+# %% [markdown]
+# ZS-N2N leaves some noise; total variation removes the petals, and the other three keep some of them.
+# The next table compares this small run with the longer run at the start of the chapter.
+
 # %%
 from dil_teach.course.openings import beside_opening
 
@@ -1174,14 +1178,17 @@ show(
     crop=part,
 )
 
+# %% [markdown]
+# The network's own output has lost most of the petals, and back-projection brings them back.
+# The next table gives the PSNR of each step for five photographs, and for this run.
+
 # %%
 part_names = {
     "bicubic": "bicubic interpolation",
     "bicubic + back-projection": "bicubic and back-projection",
-    "network's output": "moving average of the outputs",
     "network + back-projection": "moving average and back-projection",
 }
-here = {part_names[name]: psnr(picture, truth) for name, picture in larger.items()}
+here = {part: psnr(larger[name], truth) for name, part in part_names.items()}
 credit = show_credit("dip_super_resolve", here)
 
 # %% [markdown]
