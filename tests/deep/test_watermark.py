@@ -122,7 +122,9 @@ def test_bad_input_is_refused_before_any_training(marked, make, complaint) -> No
         WatermarkRemoval(images, box)
 
 
-def test_an_outline_helps_one_image(marked) -> None:
+@pytest.mark.slow
+def test_an_outline_helps_one_image(marked, monkeypatch) -> None:
+    monkeypatch.setattr(STEPS, 400)
     where, image = marked["alpha"] > 0, marked["marked"][:1]
     outline = torch.nn.functional.max_pool2d(where.float(), 3, 1, 1)
     box = tuple(scene("watermark").known["box"])
