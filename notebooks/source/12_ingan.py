@@ -864,6 +864,12 @@ claims = {
     ),
     "on the bricks, InGAN beats stretching": worse["brick", "InGAN"] < 0.6,
     "on the coins, a tiled copy is even better": worse["coins", "tiled"] < 0.2,
+}
+check_claims(claims)
+
+# %%
+# NBVAL_CHECK_OUTPUT
+claims = {
     "on bricks and street front, InGAN's distribution is nearer than GPNN's": all(
         scores[name, "InGAN"][2] < scores[name, "GPNN"][2]
         for name in ("brick", "facade")
@@ -1010,6 +1016,9 @@ claims = {
     < by_patches["InGAN"],
 }
 check_claims(claims)
+
+# %%
+# NBVAL_CHECK_OUTPUT
 returned = {"unstretched, your network returns its photograph (over 25 dB)": same > 25}
 check_claims(returned, own)
 
