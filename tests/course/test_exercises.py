@@ -343,10 +343,10 @@ def unguarded(x, y):
     return torch.tanh(x / (2 * x.mean())) * torch.tanh(y / (2 * y.mean()))
 
 
-def one_equation_each(first, second, a1, a2):
-    """The answer is right, except for a mixture that lacks one layer."""
-    x, _ = right.solve_mixtures(first, second, a1, a2)
-    return x, (second - a2 * x) / (1 - a2)
+def one_equation_each(first, second, pairs, loss):
+    """The answer divides by a quantity that can be 0."""
+    x, y = right.separate_by_search(first, second, pairs, loss)
+    return x, y / (len(pairs) > 1)
 
 
 def black_below_the_floor(image, mask, back, floor):
@@ -463,10 +463,6 @@ PLANTED = {
         "no gradient": lambda *g: right.damage_loss(*g).item(),
         "RuntimeError": lambda d, g, m, s: right.damage_loss(d, g, m, 1),
     },
-    "compose": {
-        "add up to 1": lambda f, b, m: right.compose(f, b, m) + 0.1 * (len(f) > 1),
-        r"should be \(3, 5, 6\)": lambda *g: right.compose(*g)[:1],
-    },
     "exclusion": {
         "over which axes": lambda a, b: a.diff().abs() * b.diff().abs(),
         "NaN or infinite": excluded(unguarded),
@@ -482,15 +478,12 @@ PLANTED = {
             right.exclusion(a, b) + 0.1 * (a.std() == 0)
         ),
     },
-    "solve_mixtures": {
-        "are swapped. Return x first": lambda f, s, a1, a2: right.solve_mixtures(
-            f, s, 1 - a1, 1 - a2
-        ),
+    "separate_by_search": {
         "NaN or infinite": one_equation_each,
-        "should be two layers": lambda *g: right.solve_mixtures(*g)[0],
-        "two layers, `return x, y`": lambda *g: right.solve_mixtures(*g)[0].mean(),
-        "two equations fails": lambda f, s, a1, a2: right.solve_mixtures(
-            f, s, a1, a2 if f.numel() == 1 else a2 / 2
+        "should be two layers": lambda *g: right.separate_by_search(*g)[0],
+        "two layers, `return x, y`": lambda *g: right.separate_by_search(*g)[0].mean(),
+        "which pair did you choose": lambda f, s, pairs, loss: right.separate_by_search(
+            f, s, pairs[2:] or pairs, loss
         ),
     },
     "haze": {
@@ -580,10 +573,13 @@ def excluded_with_a_detached_mean(a, b):
     return excluded(lambda x, y: squashed(x) * squashed(y))(a, b)
 
 
-def unmixed_by_solving(first, second, a1, a2):
-    matrix = torch.tensor([[a1, 1 - a1], [a2, 1 - a2]])
+def searched_by_solving(first, second, pairs, loss):
     both = torch.stack([first.flatten(), second.flatten()])
-    return torch.linalg.solve(matrix, both).view(2, *first.shape)
+    found = []
+    for a1, a2 in pairs:
+        matrix = torch.tensor([[a1, 1 - a1], [a2, 1 - a2]])
+        found.append(torch.linalg.solve(matrix, both).view(2, *first.shape))
+    return found[int(torch.tensor([loss(*pair) for pair in found]).argmin())]
 
 
 def haze_channel_by_channel(clear, transmission, airlight):
@@ -664,9 +660,8 @@ def loss_by_numpy(discriminator, picture, weights):
         ("similarity", scores(list)),
         ("stopping_step", kept_by_slices),
         ("damage_loss", mean_over_the_known),
-        ("compose", lambda f, b, m: torch.lerp(b, f, m.expand_as(b))),
         ("exclusion", excluded_with_a_detached_mean),
-        ("solve_mixtures", unmixed_by_solving),
+        ("separate_by_search", searched_by_solving),
         ("haze", haze_channel_by_channel),
         ("front_layer", front_with_the_mask_held),
         ("flicker", flicker_by_hand),

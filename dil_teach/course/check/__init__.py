@@ -11,7 +11,7 @@ from dil_teach.course.check.denoising_with_patches import (
     threshold_group,
     update_atom,
 )
-from dil_teach.course.check.double_dip_layers import compose, exclusion, solve_mixtures
+from dil_teach.course.check.double_dip_layers import exclusion, separate_by_search
 from dil_teach.course.check.engine import Verdict
 from dil_teach.course.check.fractals_and_classical_sr import (
     back_projection_step,

@@ -1,4 +1,4 @@
-"""Exercises of chapter 14: compositing, exclusion, two mixtures solved for layers."""
+"""Exercises of chapter 14: exclusion, and two mixtures separated by a search."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,33 +19,7 @@ from dil_teach.course.check.engine import (
 )
 
 FRONT, BACK = rand(2, 3, 5, 6)
-MASK = rand(1, 5, 6, seed=1)
-ROW, PIXEL = torch.ones(1, 1, 4), torch.ones(1, 1, 1)
-
-
-def _compose(front: Tensor, back: Tensor, mask: Tensor | float) -> Tensor:
-    return mask * front + (1 - mask) * back
-
-
-compose = Exercise(
-    "compose",
-    _compose,
-    [
-        Case((ROW, 0.2 * ROW, torch.tensor([[[1.0, 0.0, 0.5, 0.25]]]))),
-        Case((BACK, BACK, MASK), "Do the two fractions of each pixel add up to 1?"),
-        Case((FRONT, BACK, MASK)),
-    ],
-    {
-        "Front and back are swapped in your result.": lambda f, b, m: _compose(b, f, m),
-        "You add the back layer in full. What fraction of the back layer is "
-        "visible?": lambda f, b, m: m * f + b,
-        "In your result, the back layer is missing.": lambda f, b, m: m * f,
-        "Do not round the mask to 0 or 1.": lambda f, b, m: _compose(f, b, m.round()),
-        "You give both layers the same fraction.": lambda f, b, m: m * (f + b),
-    },
-    "This line is the image model of every application. A mask, a coefficient and a "
-    "transmission are all the visible fraction of the front layer.",
-)
+PIXEL = torch.ones(1, 1, 1)
 
 
 # ---- exclusion
@@ -112,7 +86,7 @@ exclusion = Exercise(
 )
 
 
-# ---- solve_mixtures
+# ---- separate_by_search
 
 
 def _solve(
@@ -122,6 +96,20 @@ def _solve(
     return first + (1 - a1) * difference, second - a2 * difference
 
 
+def _search(solve: Callable = _solve, choose: Callable = min) -> Callable:
+    """Make a search with another solution, or another choice among the pairs."""
+
+    def separate(
+        first: Tensor, second: Tensor, pairs: list[tuple[float, float]], loss: Callable
+    ) -> Any:
+        best = choose(
+            pairs, key=lambda pair: float(loss(*_solve(first, second, *pair)))
+        )
+        return solve(first, second, *best)
+
+    return separate
+
+
 def _as_layers(result: Any, wanted: Any, *arguments: Any) -> Tensor:
     many = isinstance(result, tuple | list) or getattr(result, "ndim", 0) == 4
     if not many or len(result) != 2:
@@ -129,31 +117,59 @@ def _as_layers(result: Any, wanted: Any, *arguments: Any) -> Tensor:
     return torch.stack([as_image(*pair) for pair in zip(result, wanted, strict=True)])
 
 
-def _mixed(*shares: float) -> tuple:
-    return (*(_compose(FRONT, BACK, share) for share in shares), *shares)
+def _far(x: Tensor, y: Tensor) -> Tensor:
+    """A loss that is 0 for the true layers and grows with the distance from them."""
+    return (x - FRONT).abs().mean() + (y - BACK).abs().mean()
 
 
-SHARES = (0.7, 0.35), (0.2, 0.9), (1.0, 0.5), (0.5, 1.0), (0.6, 0.0)
+def _mixed(*pairs: tuple[float, float]) -> tuple:
+    """Arguments; the mixtures have the second pair of coefficients."""
+    mixtures = [a * FRONT + (1 - a) * BACK for a in pairs[1]]
+    return *mixtures, list(pairs), _far
 
-solve_mixtures = Exercise(
-    "solve_mixtures",
-    _solve,
+
+WHICH = "Which of the two equations fails, or which pair did you choose?"
+
+separate_by_search = Exercise(
+    "separate_by_search",
+    _search(),
     [
-        Case((0.65 * PIXEL, 0.5 * PIXEL, 0.75, 0.5), "0.75 x + 0.25 y is 0.65."),
-        *(Case(_mixed(*a), "Which of the two equations fails?") for a in SHARES),
-        Case((FRONT, BACK, 0.6, 0.45), "Values outside 0 to 1 are right here."),
+        Case(
+            (0.65 * PIXEL, 0.5 * PIXEL, [(0.75, 0.5)], lambda x, y: 0.0),
+            "There is one pair: 0.75 x + 0.25 y is 0.65, and 0.5 x + 0.5 y is 0.5.",
+        ),
+        Case(_mixed((0.72, 0.3), (0.7, 0.35), (0.9, 0.1), (0.8, 0.2)), WHICH),
+        Case(_mixed((0.25, 0.8), (0.2, 0.9), (0.4, 0.6), (0.3, 0.7)), WHICH),
+        Case(
+            (FRONT, BACK, [(0.6, 0.45)], _exclusion()), "Values outside [0, 1] count."
+        ),
     ],
     {
-        "Your two layers are swapped. Return x first.": lambda *g: _solve(*g)[::-1],
-        "One difference has the wrong sign.": partial(_solve, by=lambda a, b: b - a),
-        "You swapped a1 and a2.": lambda f, s, a1, a2: _solve(f, s, a2, a1),
-        "You divide by a1 + a2. What is first - second?": partial(_solve, by=add),
-        "Your y is still the second mixture.": lambda *g: (_solve(*g)[0], g[1]),
-        "Your x is still the first mixture.": lambda *g: (g[0], _solve(*g)[1]),
-        "You return the mixtures, not the layers.": lambda *g: g[:2],
+        "Your two layers are swapped. Return x first.": _search(
+            lambda *g: _solve(*g)[::-1]
+        ),
+        "One difference has the wrong sign.": _search(
+            partial(_solve, by=lambda a, b: b - a)
+        ),
+        "You swapped a1 and a2.": _search(lambda f, s, a1, a2: _solve(f, s, a2, a1)),
+        "You divide by a1 + a2. What is first - second?": _search(
+            partial(_solve, by=add)
+        ),
+        "Your y is still the second mixture.": _search(
+            lambda *g: (_solve(*g)[0], g[1])
+        ),
+        "Your x is still the first mixture.": _search(lambda *g: (g[0], _solve(*g)[1])),
+        "You return the mixtures, not the layers.": _search(lambda *g: g[:2]),
+        "You keep the pair with the *largest* loss.": _search(choose=max),
+        "You return the layers of the last pair. Keep the best pair so far.": _search(
+            choose=lambda pairs, key: pairs[-1]
+        ),
+        "You return the layers of the first pair. Compare the losses of all "
+        "pairs.": _search(choose=lambda pairs, key: pairs[0]),
         "Do not clip the layers to [0, 1]. Values outside are a sign of wrong "
-        "coefficients.": lambda *given: [x.clamp(0, 1) for x in _solve(*given)],
+        "coefficients.": _search(lambda *g: [x.clamp(0, 1) for x in _solve(*g)]),
     },
-    "Division by a1 - a2 amplifies noise: by up to 2.2 for a1 = 0.7 and a2 = 0.35.",
+    "A formula gives the layers, so only two numbers are unknown. The next cells use "
+    "your function.",
     _as_layers,
 )
