@@ -1,7 +1,7 @@
 """Measure which part of Double-DIP makes its results, for segmentation and separation.
 
     python benchmarks/credit_layers.py                      # all sections
-    python benchmarks/credit_layers.py --sections textures  # one section
+    python benchmarks/credit_layers.py --sections one_mixture  # one section
 
 It writes ``benchmarks/results/credit_NAME.json``, also from the rows that
 ``segmentation.py`` and ``separation.py`` wrote.
@@ -22,8 +22,6 @@ from skimage.draw import polygon
 from dil_teach import Segmentation, SegmentationSettings, fit, photo
 from dil_teach.classical.segmentation.grab_cut import grab_cut
 from dil_teach.classical.segmentation.region_growing import cut_grown_hints
-from dil_teach.deep.double_dip.double_dip import DoubleDIP, Network
-from dil_teach.deep.double_dip.segmentation import binary_cross_entropy
 from dil_teach.image.convention import Image
 from dil_teach.image.resize import limit_side, resize
 from dil_teach.image.scenes import scene, scenes
@@ -67,34 +65,11 @@ def nearest_hint(front: Image, back: Image) -> Image:
     return (inside < outside)[None].float()
 
 
-def on_colours(image: Image, front: Image, back: Image, seed: int) -> Image:
-    """Three hourglasses on the colours, as in the paper: two layers and the mask."""
-    small = resize(image, size=(64, 64)).clamp(0, 1)[None]
-    hints = [F.adaptive_max_pool2d(hint, 64)[None] for hint in (front, back)]
-    rng = torch.Generator().manual_seed(seed)
-    widths = (16, 32, 32)
-    one, other = (Network(small, rng, widths=widths) for _ in range(2))
-    mask = Network(small, rng, channels=1, widths=widths)
-    dip = DoubleDIP(small, one, other, mask, rng, steps=100)
-    for step in range(dip.steps):
-        drawn = dip.draw()
-        losses = {
-            "reconstruction": dip.reconstruction(drawn),
-            "hint": 0.1 * binary_cross_entropy(drawn.mask, *hints),
-            "binary": 0.1 * (drawn.mask * (1 - drawn.mask)).mean(),
-        }
-        dip.update(drawn, losses, step)
-    return resize(dip.layers().mask[0], size=(image.shape[1], image.shape[2])).clamp(
-        0, 1
-    )
-
-
 SEGMENTATION = {
     "nearest hint": "input",
     "grown hints": "initialisation",
     "GrabCut": "baseline",
     "grown hints, last cut": "baseline",
-    "mask of a network, on colours, as in the paper": "network",
     "mask of our networks": "network",
     "our networks, last cut": "final",
 }
@@ -123,17 +98,13 @@ def segmentation() -> None:
             start = Segmentation(image, *hints, settings).start
             cut = cut_grown_hints(start)[0]
             collect(values, "grown hints, last cut", seed, iou(cut, truth))
-            mask = on_colours(image, *hints, seed)
-            key = "mask of a network, on colours, as in the paper"
-            collect(values, key, seed, iou(mask, truth))
     write(
         "segmentation",
         rows_of(values, SEGMENTATION),
         result="Segmentation",
         measure="intersection over union",
         better="higher",
-        where="six rendered scenes, 128 x 128 pixels, budget standard (the paper's "
-        "version: 64 x 64 pixels, 100 steps)",
+        where="six rendered scenes, 128 x 128 pixels, budget standard",
         missing=NO_MASK_ORACLE,
     )
 
