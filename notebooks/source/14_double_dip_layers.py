@@ -372,12 +372,37 @@ outputs = {
 }
 show(
     outputs,
-    alt="TEXALT",
+    alt="Six outputs, two for each seed. With the first seed, the first network shows "
+    "joints and some coins, and the second a row of coins and a joint. With the other "
+    "two seeds, the first shows mostly joints, and the second mostly coins; each "
+    "output has pieces of the other texture",
 )
 
 # %% [markdown]
-# TEXTEXT
-#
+# With this recipe, chance decides how far the textures separate: the measure is 0.24, 0.54 and 0.36 with the three seeds.
+# The second network shows most coins and the first network most joints, but no output is one texture alone.
+# More steps did not help in our trial: with another random input, the measure was 0.44 after 800 steps and after 2,400 steps.
+# Without the exclusion loss, the measure is 0.03, 0.52 and 0.15, and with skip connections 0.00, 0.23 and 0.10.
+# So the architecture and the exclusion loss both help, but three seeds are few.
+# **Two networks can fit an image easily without finding its layers.**
+# The correct split is easy to reproduce, but other splits are easy to reproduce, too.
+# The rest of this chapter is about penalties that exclude wrong splits.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+recipe = textures["no skip connections, exclusion"]
+claims = {
+    "on average, the recipe separates more than its two variants": recipe
+    > max(
+        textures["skip connections, exclusion"],
+        textures["no skip connections, no exclusion"],
+    ),
+    "it is nearer to the mixture than to the two textures": recipe
+    < textures["the two textures"] / 2,
+}
+check_claims(claims)
+
+# %% [markdown]
 # ## Theory: two simple layers make a complicated mixture
 #
 # Let one layer have $n$ kinds of patches and the other $m$ kinds.
@@ -686,10 +711,10 @@ parts_of = show_credit("segmentation", here)
 on_photographs = show_credit("photographs")
 
 # %% [markdown]
-# On the six scenes, the mask that a network outputs on colours, as in the paper, is far below the grown hints.
-# The library's networks start from the grown hints, on which they can lean, and do not improve them.
-# After the same last cut, the masks with and without networks are equally good.
-# On other scenes, which we used to choose, the grown hints with the last cut were slightly better than with networks (IoU 0.937 and 0.931).
+# The library's networks start from the grown hints, and do not improve them.
+# (The paper's version, three networks on colours, has the IoU that an earlier section printed, on another scene.)
+# After the same last cut, the mask without networks is even slightly better: IoU 0.978 and 0.972.
+# On other scenes, which we used to choose, the order was the same: 0.937 and 0.931.
 # So the command `segment` grows hints and cuts, and trains networks only with `--method double-dip`.
 # In Double-DIP, two networks explain the picture; here the idea is worth understanding, but a classifier does the work.
 #
@@ -766,8 +791,8 @@ claims = {
     < score["grown hints, last cut"] - 0.15,
     "bricks on grass: the networks gain under 0.02": score["our networks, last cut"]
     < score["grown hints, last cut"] + 0.02,
-    "six scenes: the networks gain under 0.005": parts_of["our networks, last cut"]
-    < parts_of["grown hints, last cut"] + 0.005,
+    "six scenes: the networks gain nothing": parts_of["our networks, last cut"]
+    < parts_of["grown hints, last cut"],
 }
 check_claims(claims, own)
 
@@ -1140,11 +1165,28 @@ noise_parts = show_credit("layers_noise")
 gap_parts = show_credit("layers_gaps")
 
 # %% [markdown]
-# REGTEXT
+# In both cases, the networks' layers are better than the closed form, even with the true coefficients: an hourglass reproduces noise and gaps late, as in chapter 13.
+# But this comparison is unfair to the formula, because the networks also denoise.
+# Therefore the tables have a fair baseline: BM3D, without any training, denoises the layers of the closed form.
+# **With BM3D, the formula is better for noise: 29.2 dB against 26.6 dB of the networks.**
+# **Without half of the pixels, the networks win**: 25.2 dB against 23.9 dB, both after interpolation alone and after BM3D; on one of the three pairs they lose by 0.3 dB.
+# Their loss uses only the known pixels, so they interpolate and separate together.
+# We have not tried a control that fills the gaps of each mixture with a network before the search, so we cannot say whether the separation gains or only the interpolation.
 
 # %%
 # NBVAL_CHECK_OUTPUT
-claims = {REGCLAIMS}
+smooth, formula = "blurred search, closed form, BM3D", "true coefficients, closed form"
+by_networks = "the networks' layers"
+claims = {
+    "noise: the networks' layers are better than the closed form": noise_parts[
+        by_networks
+    ]
+    > noise_parts[formula],
+    "noise: BM3D after the closed form is over 1 dB better": noise_parts[smooth]
+    > noise_parts[by_networks] + 1,
+    "gaps: the networks' layers are over 1 dB better": gap_parts[by_networks]
+    > max(gap_parts[formula], gap_parts[smooth]) + 1,
+}
 check_claims(claims)
 
 # %% [markdown]
@@ -1334,10 +1376,12 @@ check_claims(claims)
 #
 # - One network needs more steps for a mixture of two layers with recurrence than for its layers; without recurrence it does not. This is a difference of speed.
 #   The entropy of a mixture of independent layers lies between the larger entropy and the sum of the entropies.
-# - SUMTEX
+# - Two networks reproduce a mixture easily, but the correct split is not the only easy split.
+#   With the paper's recipe, two textures separate in part; architecture, exclusion and chance decide how far.
 # - There is one model, $m\,y_1 + (1-m)\,y_2$, and each application adds penalties: hints, a binary mask, edges that do not coincide.
 # - If a formula gives the layers, use the formula.
 #   Then only a few parameters are unknown, and a classical search finds them better than the networks do.
+#   Only without half of the pixels were the networks better.
 # - A baseline is best where its model is right: GrabCut is best where colours differ, and the exclusion search is best where there is no noise.
 #   The grown hints do the segmentation in the library; the networks add nothing to them, so the command does not train any.
 # - One mixture of photographs does not determine the difference of its layers, and the reconstruction error does not distinguish a good split from a bad split.
