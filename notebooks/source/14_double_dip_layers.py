@@ -304,9 +304,9 @@ for row in speed:
     print(f" the error of the layers, which is {row['error of the layers']:.2%}")
 
 # %% [markdown]
-# After 25 steps, nothing is learned yet.
+# After 25 steps, little is learned yet.
 # From step 50 on, the error of the mixture is larger, by a factor that depends on the seed and on the number of steps.
-# But both errors go to zero: after 500 steps, the network has reproduced over 99% of the variance of the mixture, too.
+# But both errors become small: after 500 steps, the network has reproduced over 99% of the variance of the mixture, too.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -380,7 +380,7 @@ show(
 
 # %% [markdown]
 # With this recipe, chance decides how far the textures separate: the measure is 0.24, 0.54 and 0.36 with the three seeds.
-# The second network shows most coins and the first network most joints, but no output is one texture alone.
+# With two of the seeds, the first network shows most joints and the second network most coins, but no output is one texture alone.
 # More steps did not help in our trial: with another random input, the measure was 0.44 after 800 steps and after 2,400 steps.
 # Without the exclusion loss, the measure is 0.03, 0.52 and 0.15, and with skip connections 0.00, 0.23 and 0.10.
 # So the architecture and the exclusion loss both help, but three seeds are few.
@@ -702,7 +702,7 @@ show(
 # (For your own photograph only the pictures are shown, because its true mask is unknown.)
 # GrabCut fails here, because bricks and grass have the same greys, so colour does not distinguish them.
 # Therefore GrabCut cuts where a boundary costs little.
-# Compare the last four IoU values: **the classifier that grows the hints does the segmentation, not the networks.**
+# Compare the last four IoU values: they are nearly equal. **The classifier that grows the hints does the segmentation, not the networks.**
 # The next tables show the same on six rendered scenes, and on two photographs whose masks we drew by hand:
 
 # %%
@@ -791,8 +791,14 @@ claims = {
     > 0.88,
     "bricks on grass: GrabCut's IoU is over 0.15 lower": score["GrabCut"]
     < score["grown hints, last cut"] - 0.15,
-    "bricks on grass: the networks gain under 0.02": score["our networks, last cut"]
-    < score["grown hints, last cut"] + 0.02,
+    "bricks on grass: the networks gain under 0.04": score["our networks, last cut"]
+    < score["grown hints, last cut"] + 0.04,
+}
+check_claims(claims, own)
+
+# %%
+# NBVAL_CHECK_OUTPUT
+claims = {
     "photographs: the grown hints alone are better than the networks": on_photographs[
         "grown hints"
     ]
@@ -800,7 +806,7 @@ claims = {
     "six scenes: the networks gain nothing": parts_of["our networks, last cut"]
     < parts_of["grown hints, last cut"],
 }
-check_claims(claims, own)
+check_claims(claims)
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -980,7 +986,7 @@ check.separate_by_search(separate_by_search)
 
 # %% [markdown]
 # Your function (or the library's, if yours has not passed the check) now separates the two mixtures, and no network is trained.
-# The map shows the exclusion of all pairs of coefficients; the cross marks the true pair:
+# The layers of the pair with the smallest exclusion:
 
 # %%
 from itertools import product
@@ -998,6 +1004,11 @@ show(
     alt="The two layers of the search: a brook without the room, and the room without "
     "the brook",
 )
+
+# %% [markdown]
+# No ghost is left in either layer.
+# (Our grid contains the true pair; the library's search, below, does not use this.)
+# The map shows the exclusion of all pairs of coefficients; the cross marks the true pair:
 
 # %%
 figure = beside_maps(
