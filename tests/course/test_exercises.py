@@ -482,9 +482,10 @@ PLANTED = {
         "NaN or infinite": one_equation_each,
         "should be two layers": lambda *g: right.separate_by_search(*g)[0],
         "two layers, `return x, y`": lambda *g: right.separate_by_search(*g)[0].mean(),
-        "which pair did you choose": lambda f, s, pairs, loss: right.separate_by_search(
-            f, s, pairs[2:] or pairs, loss
-        ),
+        "which pair did you choose": lambda f, s, pairs, loss: [
+            layer * (1 - 0.1 * (len(pairs) > 1))
+            for layer in right.separate_by_search(f, s, pairs, loss)
+        ],
     },
     "haze": {
         "you see only airlight": lambda j, t, a: right.haze(
