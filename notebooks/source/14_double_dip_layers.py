@@ -104,7 +104,7 @@ _ = show_opening(
         "photograph and hints": "Half a fig in a red bowl; a white disk marks a part "
         "of its flesh",
         "GrabCut": "The whole bowl with the fig, and a part of its shadow",
-        "grown hints": "The fig alone with its stalk, and a faint line at the rim of the bowl",
+        "grown hints": "The fig with its stalk, and a faint line at the bowl's rim",
     },
 )
 
