@@ -1186,6 +1186,7 @@ show(
 part_names = {
     "bicubic": "bicubic interpolation",
     "bicubic + back-projection": "bicubic and back-projection",
+    "network's output": "moving average of the outputs",
     "network + back-projection": "moving average and back-projection",
 }
 here = {part: psnr(larger[name], truth) for name, part in part_names.items()}
