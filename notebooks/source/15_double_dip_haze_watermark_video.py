@@ -135,7 +135,7 @@ parts = {
 }
 
 # %%
-shipped = {
+composed = {
     "a foreground": star["image"],
     "a reflection": reflection["mixtures"][0],
     "haze": alley["image"].cpu(),
@@ -143,7 +143,7 @@ shipped = {
 }
 off = {
     name: 255 * float((compose(*parts[name]) - picture).abs().max())
-    for name, picture in shipped.items()
+    for name, picture in composed.items()
 }
 for name, levels in off.items():
     print(f"{name:13} is wrong by at most {levels:4.1f} grey levels")
@@ -154,7 +154,7 @@ from dil_teach.notebook import Choice, explore, show
 
 def render_layers(of):
     front, back, mask = (x.expand(3, 128, 128) for x in parts[of])
-    return {"front": front, "back": back, "mask": mask, "picture": shipped[of]}
+    return {"front": front, "back": back, "mask": mask, "picture": composed[of]}
 
 
 layer_choice = explore(
