@@ -31,7 +31,7 @@ from dil_teach.image.scenes import scene, scenes
 
 SIDE = 64
 
-CACHE = Path(os.environ.get("LAYER_CACHE", "/tmp/layer_regimes"))
+CACHE = Path(os.environ.get("LAYER_CACHE", "layer_regimes"))
 """Finished runs are kept here, so that an interrupted section can be continued."""
 
 

@@ -2,7 +2,7 @@
 
 Two mixtures of two photographs are separated by Double-DIP, and a photograph is
 segmented. The training can be continued after an interruption: its state is kept in
-``/tmp/layers.safetensors``, or in the file that ``LAYERS_STATE`` names.
+``layers.safetensors``, or in the file that ``LAYERS_STATE`` names.
 """
 
 import os
@@ -40,7 +40,7 @@ def layers() -> None:
     """Chapter 14: a brook and a room, mixed twice, at 256 pixels; and a fig."""
     truth = torch.stack([photo("brook", size=SIZE), photo("room", size=SIZE)])
     mixtures = torch.stack([rounded(a * truth[0] + (1 - a) * truth[1]) for a in SHARES])
-    state = Path(os.environ.get("LAYERS_STATE", "/tmp/layers.safetensors"))
+    state = Path(os.environ.get("LAYERS_STATE", "layers.safetensors"))
     frames = state.with_suffix("")
     frames.mkdir(exist_ok=True)
     settings = SeparationSettings.standard(seed=SEED, steps=STEPS)
