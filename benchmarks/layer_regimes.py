@@ -41,7 +41,7 @@ def kept(name: str, work: Callable[[], Any]) -> Any:
     file = CACHE / f"{name}.pt"
     if not file.exists():
         torch.save(work(), file)
-    return torch.load(file)
+    return torch.load(file, weights_only=True)
 
 
 def small_pair(name: str) -> tuple[Tensor, Tensor, tuple[float, float]]:

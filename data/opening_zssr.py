@@ -57,7 +57,7 @@ def trained(
     zssr = resume(state, image) if state.exists() else ZSSR(image, settings=settings)
     history, spent = [resize(image, scale=2)], 0.0
     if kept.exists():
-        history, spent = torch.load(kept)
+        history, spent = torch.load(kept, weights_only=True)
     begin = time.process_time() - spent
     for _ in train(zssr, report_every=zssr.total_steps // FRAMES):
         history.append(zssr.raw())

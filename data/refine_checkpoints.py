@@ -296,7 +296,7 @@ def refine(recipe: Recipe) -> None:
     state = recipe.work / f"{recipe.name}-{recipe.part}-{recipe.level}.pt"
     begin = 0
     if state.exists():
-        saved = torch.load(state)
+        saved = torch.load(state, weights_only=True)
         begin = saved.pop("step")
         refinement.rng.set_state(saved.pop("rng"))
         for name, part in refinement.parts.items():

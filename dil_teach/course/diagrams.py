@@ -21,7 +21,7 @@ def diagram(boxes: Mapping[str, Box], arrows: Sequence[tuple[str, str, str]]) ->
         Column 0 is on the left, row 0 at the top. A name that starts with ``*`` is
         drawn with a coloured border: a network that is trained.
     arrows : list of (name, name, text)
-        From the first box to the second, with a text beside the arrow.
+        An arrow leads from the first box to the second, with this text beside it.
 
     Returns
     -------
