@@ -185,6 +185,7 @@ def write_ideal(commit: str) -> None:
     ]
     for role, name, budget, key in (
         ("network", "ZSSR's network, standard", "standard", "raw"),
+        ("network", "ZSSR's network, full", "full", "raw"),
         ("final", "ZSSR, standard", "standard", "final"),
         ("final", "ZSSR, full", "full", "final"),
     ):

@@ -144,7 +144,8 @@ class DeepImagePrior:
         self.image = self.target = image = image.detach()
         self.degradation, self.settings = degradation, settings
         known, size = image, (image.shape[-2], image.shape[-1])
-        given = getattr(degradation, "keywords", {})  # the degradation's mask or scale
+        # the degradation's mask or scale
+        given = degradation.keywords if isinstance(degradation, partial) else {}
         self.mask: Tensor | None = given.get("mask")
         if self.mask is not None:
             check_mask(self.mask, image)
@@ -288,7 +289,8 @@ class DeepImagePrior:
         copy equals the given image.
         """
         if self.enlarges:
-            given = self.degradation.keywords  # type: ignore[attr-defined]
+            assert isinstance(self.degradation, partial)  # __init__ checked it
+            given = self.degradation.keywords
             kernel, scale = given["kernel"], given["scale"]
             return back_project(self.average, self.image, kernel, scale).clamp(0, 1)
         if self.stops_early and self.best_step:
