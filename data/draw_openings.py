@@ -24,8 +24,10 @@ from opening_files import (
     MEASURE,
     SEED,
     Seconds,
+    bicubic_kernel,
     luma_decibels,
     rounded,
+    with_kernels,
     write,
 )
 from opening_haze import haze
@@ -62,27 +64,30 @@ def outside() -> None:
     plus = seconds.of("EDSR+", lambda: super_resolve_with(edsr, given, ensemble=True))
     settings = ZSSRSettings.standard(seed=SEED)
     assumed = seconds.of(
-        "ZSSR, bicubic kernel assumed",
+        "ZSSR, bicubic kernel",
         lambda: fit(ZSSR(given, 2, "bicubic", settings)).super_resolve(),
     )
     told = seconds.of(
         "ZSSR, true kernel",
         lambda: fit(ZSSR(given, 2, kernel, settings)).super_resolve(),
     )
+    corrected = back_project(plus, given, kernel, scale=2).clamp(0, 1)
     pictures = {
         "bicubic interpolation": resize(given, scale=2).clamp(0, 1),
         "EDSR+": plus,
-        "ZSSR, bicubic kernel assumed": assumed,
-        "EDSR+, back-projected, true kernel": back_project(
-            plus, given, kernel, scale=2
-        ).clamp(0, 1),
+        "ZSSR, bicubic kernel": assumed,
+        "EDSR+, true kernel": corrected,
         "ZSSR, true kernel": told,
     }
+    corner = (40, 100)
+    known = dict.fromkeys(("EDSR+", "ZSSR, bicubic kernel"), bicubic_kernel())
+    told_kernel = ("EDSR+, true kernel", "ZSSR, true kernel", "ground truth")
+    known |= dict.fromkeys(told_kernel, kernel)
     write(
         "outside",
-        pictures | {"ground truth": truth},
+        with_kernels(pictures | {"ground truth": truth}, known, corner),
         luma_decibels(pictures, truth),
-        (40, 100),
+        corner,
         measure=MEASURE,
         settings="ZSSRSettings.standard()",
         size=list(truth.shape[1:]),

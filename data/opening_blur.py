@@ -60,7 +60,7 @@ def frame(given: Image, kernel: torch.Tensor) -> Image:
     found = deconvolve(small, kernel).clamp(0, 1)
     found = resize(found, size=(given.shape[1], given.shape[2])).clamp(0, 1)
     top, left = CORNER
-    square = F.interpolate((kernel / kernel.max())[None, None], size=(SIDE, SIDE))[0]
+    square = drawn({"": kernel}, (len(kernel) - 1) / 2)[""]
     return torch.cat(
         [
             found[:, top : top + SIDE, left : left + SIDE],
@@ -93,7 +93,8 @@ def blur() -> None:
     errors = {n: smallest_error(x, truth)[0] for n, x in pictures.items()}
     shown = {n: x for n, x in pictures.items() if n != "true kernel (oracle)"}
     shown["ground truth"] = truth
-    shown |= drawn({"kernel: estimated": found, "kernel: true": kernel})
+    both = {"kernel: estimated": found, "kernel: true": kernel}
+    shown |= drawn(both, (SIZE - 1) / 2)
     frames = [frame(given, k) for k in history[FRAME_STEPS - 1 :: FRAME_STEPS]]
     credit = photos()["coffee"]
     write(

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from dil_teach import psnr_y
 from dil_teach.image.convention import Image, to_uint8
+from dil_teach.image.kernel_estimate import moments
+from dil_teach.image.resize import resize
 
 OUT = Path(__file__).parent / "openings"
 SEED = 0
@@ -24,6 +26,10 @@ QUALITY = 92
 """JPEG quality of the pictures."""
 MOST_BYTES = 400_000
 """Largest size of an animation."""
+INSET = 64
+"""Side in pixels of a kernel in the corner of a picture, without its frame."""
+VISIBLE = 0.04
+"""Weights of a kernel below this fraction of its largest weight are nearly black."""
 BORDER = 8
 """Width in pixels of the border that the PSNR leaves out."""
 MEASURE = f"PSNR of the luma, without a border of {BORDER} pixels"
@@ -42,18 +48,55 @@ def luma_decibels(pictures: dict[str, Image], truth: Image) -> dict[str, float]:
     }
 
 
-def drawn(kernels: dict[str, Tensor]) -> dict[str, Image]:
-    """Kernels, each divided by its largest weight, all enlarged by the same factor."""
-    longest = max(len(kernel) for kernel in kernels.values())
-    zoom = SIDE // longest
-    pictures = {}
+def drawn(kernels: dict[str, Tensor], reach: float | None = None) -> dict[str, Image]:
+    """Kernels in equal windows, each divided by its largest weight.
+
+    The centre of mass of each kernel is in the middle of its window, and all kernels
+    are enlarged by the same factor. The window ends ``reach`` pixels from its middle;
+    by default it holds all visible weights.
+    """
+    centres, shown = {}, {}
     for name, kernel in kernels.items():
-        pixels = (kernel / kernel.max()).clamp(0, 1).float()
-        pixels = pixels.repeat_interleave(zoom, 0).repeat_interleave(zoom, 1)
-        missing = SIDE - len(pixels)
-        ends = (missing // 2, missing - missing // 2)
-        pictures[name] = F.pad(pixels, (*ends, *ends))[None]
+        shown[name] = (kernel.float() / kernel.max()).clamp(0, 1)
+        x, y = moments(shown[name])[0]
+        centres[name] = torch.tensor([y, x]).float()
+    if reach is None:
+        visible = {name: (k > VISIBLE).nonzero() for name, k in shown.items()}
+        ends = [(visible[n] - centres[n]).abs().max() for n in kernels]
+        reach = int(torch.stack(ends).max()) + 2
+    zoom = SIDE / (2 * reach + 1)
+    place = (torch.arange(SIDE) - (SIDE - 1) / 2) / zoom
+    pictures = {}
+    for name, kernel in shown.items():
+        rows, columns = ((c + place).round().long() + SIDE for c in centres[name])
+        pictures[name] = F.pad(kernel, 4 * (SIDE,))[None, rows][:, :, columns]
     return pictures
+
+
+def bicubic_kernel() -> Tensor:
+    """The weights of bicubic downscaling by 2: the gradient of one small pixel."""
+    image = torch.zeros(1, 32, 32, requires_grad=True)
+    (weights,) = torch.autograd.grad(resize(image, 0.5)[0, 8, 8], image)
+    return weights[0]
+
+
+def with_kernels(
+    pictures: dict[str, Image], kernels: dict[str, Tensor], corner: tuple[int, int]
+) -> dict[str, Image]:
+    """Crops with this upper left corner; some show their kernel in the lower left.
+
+    All kernels are enlarged by the same factor.
+    """
+    top, left = corner
+    crops = {
+        name: image[:, top : top + SIDE, left : left + SIDE].clone()
+        for name, image in pictures.items()
+    }
+    for name, square in drawn(kernels).items():
+        small = F.interpolate(square[None], size=(INSET, INSET), mode="area")[0]
+        framed = F.pad(small, (2, 2, 2, 2), value=1.0)
+        crops[name][:, -INSET - 4 :, : INSET + 4] = framed
+    return crops
 
 
 def animate(
