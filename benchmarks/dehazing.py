@@ -1,4 +1,4 @@
-"""Dehazing by Double-DIP: which part makes the gain, on pictures with known haze.
+"""Dehazing by the upper envelope and by Double-DIP: which part makes the gain?
 
     python benchmarks/dehazing.py
 
@@ -11,6 +11,11 @@ photographs that are not among the ten).
 
 It writes ``benchmarks/results/dehazing.json`` and two tables of exact credit,
 ``credit_dehazing.json`` (estimated airlight) and ``credit_dehazing_known_airlight``.
+
+    python benchmarks/dehazing.py --regimes
+
+looks for pictures on which the networks of Double-DIP gain: with noise, at 256 pixels,
+and a film with one airlight. It writes ``dehazing_regimes.json``.
 """
 
 import itertools
@@ -33,8 +38,7 @@ from dil_teach.classical.haze.dark_channel import (
     invert_haze,
     remove_haze_by_dark_channel,
 )
-from dil_teach.deep.double_dip.dehazing import envelope, roughness
-from dil_teach.deep.double_dip.double_dip import Layers
+from dil_teach.classical.haze.envelope import remove_haze_by_envelope, upper_envelope
 from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.scenes import scene, scenes
 
@@ -54,14 +58,17 @@ NAMES = {
     "start": "start: coarse guided dark channel",
     "own dark": "dark channel with its own airlight",
     "dark": "guided dark channel",
-    "no network": "the mask trained without the networks",
-    "network": "the network's own layer",
-    "final": "closed form of the blended mask",
+    "network": "Double-DIP: the network's own layer",
+    "double-dip": "Double-DIP: closed form of the blended mask",
+    "final": "upper envelope, without networks",
     "oracle": "closed form of the true airlight and map",
 }
 """The rows of the tables; dB of all but the input are after removing the haze."""
-ROLE = {"own dark": "baseline", "dark": "baseline", "no network": "baseline"} | {
-    "start": "initialisation"
+ROLE = {
+    "own dark": "baseline",
+    "dark": "baseline",
+    "start": "initialisation",
+    "double-dip": "network",
 }
 
 
@@ -79,14 +86,14 @@ def optical_depth(shape: tuple, height: int, width: int) -> Tensor:
     return depth[None, :, None].expand(1, height, width)
 
 
-def hazy_photograph(name: str) -> dict[str, Tensor]:
+def hazy_photograph(name: str, side: int = SIDE) -> dict[str, Tensor]:
     """A photograph under haze, with its layers, all rounded to eight bits."""
 
     def rounded(values: Tensor) -> Tensor:
         return (values.clamp(0, 1) * 255).round() / 255
 
     shape, colour = PLACES[name]
-    clear = rounded(photo(name, SIDE))
+    clear = rounded(photo(name, side))
     t = rounded((-optical_depth(shape, *clear.shape[1:])).exp())
     airlight = rounded(torch.tensor(colour))[:, None, None]
     light = add_haze(to_linear(clear)[None], t[None], to_linear(airlight)[None])
@@ -130,19 +137,10 @@ def measure_one(
     own = brightest_haze(to_linear(image[None]))
     by_own = remove_haze_by_dark_channel(image[None], own, GUIDED)
     scores["own dark"] = psnr(by_own.image[0], clear)
-    without = Dehazing(image, airlight, varies, settings)
-    for step in range(without.total_steps):
-        mask = without.dip.modules["mask"](lambda shape: 0.0)
-        drawn = Layers(without.air, without.air, mask)
-        shape = envelope(drawn.mask, without.bound)
-        smooth = roughness(drawn.mask, without.similarity)
-        losses = {"envelope": settings.envelope * shape}
-        losses["roughness"] = settings.roughness * smooth
-        without.dip.update(drawn, losses, step)
-    scores["no network"] = psnr(without.haze_free(), clear)
+    score("final", upper_envelope(method.small, method.air))
     fit(method)
     scores["network"] = psnr(to_srgb(method.dip.layers().front[0]), clear)
-    scores["final"] = psnr(method.haze_free(), clear)
+    scores["double-dip"] = psnr(method.haze_free(), clear)
     true = to_linear(layers["airlight"])[None]
     oracle = invert_haze(image[None], image[None], layers["transmission"][None], true)
     scores["oracle"] = psnr(oracle.image[0], clear)
@@ -150,14 +148,21 @@ def measure_one(
 
 
 def measure(
-    budget: str = "quick", seeds: tuple[int, ...] = (0, 1, 2), cache: Path | None = None
+    budget: str = "quick",
+    seeds: tuple[int, ...] = (0, 1, 2),
+    cache: Path | None = None,
+    regimes: bool = False,
 ) -> None:
     """Measure all pictures with each seed, and write the records.
 
-    A second run with the same ``cache``, a file of rows, continues the first.
+    A second run with the same ``cache``, a file of rows, continues the first. With
+    ``regimes``, measure where the networks could gain instead.
     """
     torch.set_num_threads(1)
     commit = record.commit_of_code("benchmarks/dehazing.py")
+    if regimes:
+        record.write("dehazing_regimes", list(measure_regimes()), commit)
+        return
     rows: list[dict] = []
     if cache and cache.exists():
         rows = [json.loads(line) for line in cache.read_text().splitlines()]
@@ -182,13 +187,49 @@ def measure(
         write_credit(f"credit_dehazing{name}", which, commit, kind)
 
 
+def measure_regimes() -> Iterator[dict]:
+    """Compare the upper envelope and Double-DIP where the networks could gain.
+
+    All get the true airlight. The cases are noise of 10 grey levels (with the budgets
+    ``quick`` and ``standard``), pictures of 256 pixels, and a film.
+    """
+    cases = []
+    for name in PLACES:
+        layers = hazy_photograph(name)
+        rng = torch.Generator().manual_seed(0)
+        noise = 10 / 255 * torch.randn(layers["image"].shape, generator=rng)
+        noisy = layers | {"image": (layers["image"] + noise).clamp(0, 1)}
+        cases += [("noise", name, noisy, b) for b in ("quick", "standard")]
+    for name in PLACES:
+        cases.append(("256 pixels", name, hazy_photograph(name, 256), "quick"))
+    film = scene("video_haze").images
+    cases.append(("film", "video_haze", film | {"image": film["frames"]}, "quick"))
+    for case, name, layers, budget in cases:
+        image, clear, airlight = (layers[n] for n in ("image", "clear", "airlight"))
+        settings = getattr(DehazingSettings, budget)(seed=0)
+        method = fit(Dehazing(image, airlight, settings=settings))
+        frames = method.frames
+        dark = invert_haze(frames, method.small, method.dark, method.air).image
+        found = {
+            "dark": dark,
+            "final": remove_haze_by_envelope(frames, airlight).image,
+            "network": to_srgb(method.dip.layers().front),
+            "double-dip": method.result().image,
+        }
+        clear = clear.expand_as(frames)
+        scores = {what: psnr(picture, clear) for what, picture in found.items()}
+        row = {"case": case, "picture": name, "budget": budget, **scores}
+        print(row, flush=True)
+        yield row
+
+
 def write_credit(name: str, rows: list[dict], commit: str, kind: str) -> None:
     """Write the means over the pictures, for each seed, as a table of exact credit."""
     table = []
     seeds = sorted({row["seed"] for row in rows})
     for key, words in NAMES.items():
         values = [mean(r[key] for r in rows if r["seed"] == seed) for seed in seeds]
-        values = values if key in ("network", "final", "no network") else values[:1]
+        values = values if key in ("network", "double-dip") else values[:1]
         table.append({"role": ROLE.get(key, key), "name": words, "values": values})
     record.write(
         name,

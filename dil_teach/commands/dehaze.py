@@ -1,4 +1,4 @@
-"""dil-teach dehaze: remove haze by Double-DIP, patch recurrence or the dark channel."""
+"""dil-teach dehaze: remove haze by one of four methods."""
 
 import json
 import sys
@@ -20,7 +20,9 @@ def dehaze(
     out: Out,
     /,
     training: Options,
-    method: Literal["double-dip", "recurrence", "dark-channel"] = "double-dip",
+    method: Literal[
+        "envelope", "double-dip", "recurrence", "dark-channel"
+    ] = "envelope",
     transmission_out: Png = None,
     airlight_out: Annotated[Path | None, tyro.conf.arg(metavar="JSON")] = None,
     non_uniform: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
@@ -36,22 +38,31 @@ def dehaze(
         image: A photograph, a video or a folder of frames, in colour.
         out: The picture to write. For a video, name a new folder of frames, or a .mkv
             (lossless), .mp4 or .webm (lossy) file.
-        method: double-dip decomposes the picture with networks; recurrence compares
-            patches that recur at several distances; dark-channel is the baseline.
+        method: envelope fits a smooth transmission above the lower bounds of all
+            pixels; double-dip also trains networks, with nearly the same result;
+            recurrence compares patches that recur at several distances; dark-channel is
+            the baseline.
         transmission_out: The file for the transmission, a grey picture; for a video, a
             folder or a video file.
         airlight_out: The file for the airlight, or for its mean with --non-uniform.
         non_uniform: Let the airlight change slowly over the picture (low sun).
     """
-    if non_uniform and method != "double-dip":
-        raise ValueError(f"--non-uniform: expected --method double-dip, got {method}")
+    if non_uniform and method not in ("envelope", "double-dip"):
+        raise ValueError(
+            f"--non-uniform: expected --method envelope or double-dip, got {method}"
+        )
 
+    from dil_teach.classical.haze.airlight import doubt
     from dil_teach.classical.haze.dark_channel import (
         WORK_SIDE,
         remove_haze_by_dark_channel,
+        resample_airlight,
+        working_copy,
     )
+    from dil_teach.classical.haze.envelope import remove_haze_by_envelope
     from dil_teach.classical.haze.recurrence import remove_haze_by_recurrence
     from dil_teach.deep.double_dip.dehazing import Dehazing, DehazingSettings
+    from dil_teach.image.colour import to_linear
 
     pictures = load_pictures(image)
     pictures.check_frames(WORK_SIDE)
@@ -66,12 +77,17 @@ def dehaze(
         settings = training.settings(DehazingSettings)
         dehazing = train_with_bar(Dehazing(frames, None, non_uniform, settings))
         found = dehazing.result()
-        if doubts := dehazing.doubts():
-            print("dil-teach: unsure:", doubts, file=sys.stderr)
+    elif method == "envelope":
+        found = remove_haze_by_envelope(frames, None, non_uniform)
     elif method == "recurrence":
         found = remove_haze_by_recurrence(frames)
     else:
         found = remove_haze_by_dark_channel(frames)
+    if method in ("envelope", "double-dip"):
+        small, airlight = working_copy(frames), to_linear(found.airlight)
+        airlight = resample_airlight(airlight, small.shape[-2:])
+        if doubts := doubt(small, airlight, estimated=True):
+            print("dil-teach: unsure:", doubts, file=sys.stderr)
     clear = with_alpha(found.image, pictures.alpha)
     files: dict[Path, Content] = {out: pictures.content(clear, out)}
     if transmission_out:

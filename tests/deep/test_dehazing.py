@@ -1,7 +1,5 @@
 """Tests of dehazing by Double-DIP: airlight, transmission, closed form, bad input."""
 
-import math
-
 import pytest
 import torch
 
@@ -15,11 +13,6 @@ from dil_teach.classical.haze.dark_channel import (
     add_haze,
     guided_dark_channel,
     transmission_bound,
-)
-from dil_teach.deep.double_dip.dehazing import (
-    envelope,
-    neighbour_similarity,
-    roughness,
 )
 from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.scenes import Scene, scene
@@ -142,24 +135,6 @@ def test_what_is_computed_once_does_not_change_in_training(alley) -> None:
     assert torch.equal(dehazing.dip.layers().back, dehazing.air)
     assert torch.equal(transmission_bound(dehazing.small, airlight), dehazing.bound)
     assert torch.equal(guided_dark_channel(dehazing.small, airlight), dehazing.dark)
-
-
-def test_the_envelope_is_least_at_its_quantile() -> None:
-    bounds = torch.linspace(0, 1, 101).reshape(1, 1, 1, 101)
-    losses = [
-        float(envelope(torch.full_like(bounds, t), bounds)) for t in bounds[0, 0, 0]
-    ]
-    assert losses.index(min(losses)) == 90
-
-
-def test_roughness_is_the_mean_change_of_depth_between_similar_pixels() -> None:
-    frames, t = torch.zeros(1, 3, 4, 4), torch.ones(1, 1, 4, 4)
-    t[..., 2:] = 0.5
-    flat = float(roughness(torch.ones_like(t), neighbour_similarity(frames)))
-    rough = float(roughness(t, neighbour_similarity(frames)))
-    assert rough - flat == pytest.approx(math.log(2) / 3, abs=1e-3)
-    frames[..., 2:] = 1  # an edge of the picture may be an edge of the depth
-    assert float(roughness(t, neighbour_similarity(frames))) < flat + 1e-3
 
 
 def test_a_film_has_one_airlight_and_a_transmission_for_each_frame() -> None:

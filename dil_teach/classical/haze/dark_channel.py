@@ -184,13 +184,26 @@ def invert_haze(
     """Remove haze from the frames, given the transmission of their working copy.
 
     ``small`` is the :func:`working_copy`. The transmission is upscaled with the edges
-    of the frames as a guide. The airlight is one colour, or a map of any size.
+    of the frames as a guide, and is at least the :func:`white_bound`. The airlight is
+    one colour, or a map of any size.
     """
-    size = frames.shape[-2:]
+    size, linear = frames.shape[-2:], to_linear(frames)
     if small.shape[-2:] != size:
         radius = max(1, max(small.shape[-2:]) // 32)
         transmission = guided_upsample(frames, small, transmission, radius, eps=1e-3)
     airlight = resample_airlight(airlight, size)
-    transmission = transmission.clamp(0, 1)
-    image = to_srgb(remove_haze(to_linear(frames), transmission, airlight))
+    transmission = transmission.maximum(white_bound(linear, airlight)).clamp(0, 1)
+    image = to_srgb(remove_haze(linear, transmission, airlight))
     return HazeFree(image, transmission, to_srgb(airlight))
+
+
+def white_bound(linear: Frames, airlight: Airlight) -> Transmission:
+    """A lower bound on the transmission: no channel of the clear picture exceeds 1.
+
+    The bound is (hazy - airlight) / (1 - airlight), the second half of the boundary
+    constraint (Meng et al., ICCV 2013). Where a cloud or the sun is brighter than the
+    airlight, division by a low transmission would make one channel exceed 1 before the
+    others, and so tint the sky.
+    """
+    above = (linear - airlight) / (1 - airlight).clamp_min(1e-3)
+    return above.amax(1, keepdim=True)

@@ -7,22 +7,20 @@ airlight A (the back) and the transmission t (the mask). A network outputs J:
               + envelope * mean max(q (b - t), (q - 1) (b - t))
               + roughness * mean over neighbours s |log t - log t'|
 
-b is the lower bound of each transmission, q = ``QUANTILE``, and s is the similarity of
-two neighbours, exp(-(difference of their colours) / ``EDGE``).
+``classical/haze/envelope.py`` explains the two penalties, and minimises them without
+the network.
 
 The airlight is estimated first and then frozen. The mask starts from the guided dark
 channel, on a coarse grid. The result is the solution of the model for J; the output of
 the network is discarded. The transmission of the result is
-t^``TRUST`` * dark^(1 - ``TRUST``), where dark is the guided dark channel. So most of
-the gain over the paper's baseline is that of the airlight, and the rest is that of the
-penalties: without the networks, the mask is nearly the same
-(``benchmarks/dehazing.py``).
+t^``TRUST`` * dark^(1 - ``TRUST``), where dark is the guided dark channel. Most of the
+gain over the paper's baseline is that of the airlight, and the rest is that of the
+penalties. The networks add nothing to it (``benchmarks/dehazing.py``), so the command
+``dil-teach dehaze`` does not use them by default.
 
 Departures from the paper. The networks alone cannot distinguish haze from pale paint,
-but the penalties can. The envelope makes t the *upper envelope* of the bounds (the
-boundary constraint of Meng et al., ICCV 2013). A bound equals t where the scene
-contains black, and is too low elsewhere. The mask is a smooth layer, because a network
-would need twice the time for the same quality. The airlight is estimated by
+but the penalties can. The mask is a smooth layer, because a network would need twice
+the time for the same quality. The airlight is estimated by
 ``classical/haze/airlight.py``.
 """
 
@@ -30,7 +28,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -43,27 +40,21 @@ from dil_teach.classical.haze.dark_channel import (
     transmission_bound,
     working_copy,
 )
+from dil_teach.classical.haze.envelope import (
+    ENVELOPE,
+    MIN_SIDE,
+    ROUGHNESS,
+    TRUST,
+    coarse,
+    envelope,
+    neighbour_similarity,
+    roughness,
+)
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, Smooth
 from dil_teach.image.colour import to_linear
 from dil_teach.image.convention import Image, Video, check_images
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.settings import budget, check_settings
-
-MIN_SIDE = 16
-"""Smallest side of an image in pixels: the stride of the network."""
-GRID = 64
-"""Number of cells of the transmission grid along the longer side."""
-QUANTILE = 0.9
-"""The envelope penalty is smallest if this fraction of the lower bounds is below the
-transmission. Most bounds are too low, because nothing nearby is black. Noise makes a
-few bounds too high."""
-EDGE = 0.1
-"""If the colours of two neighbours differ by this sum over the channels, their
-similarity is 1 / e."""
-TRUST = 0.65
-"""The transmission is a geometric mean, in which the mask has this weight and the
-guided dark channel has the rest. If the mask is too high, the dark channel tends to be
-too low, and the reverse."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +64,11 @@ class DehazingSettings:
     steps: int = 120
     """Number of training steps. More steps sharpen the network's own layer; the final
     picture hardly changes."""
-    envelope: float = 10.0
+    envelope: float = ENVELOPE
     """Weight of the envelope. In the first steps, the front is still grey. A low weight
     would let the reconstruction error change the transmission."""
-    roughness: float = 6.0
-    """Weight of the penalty on the roughness of the depth. Of 3, 6 and 10, together
-    with bounds of 3 x 3 and 5 x 5 pixels, this choice gained most over its start on the
-    practice scenes and on four photographs under rendered haze (astronaut, coffee,
-    facade, fig)."""
+    roughness: float = ROUGHNESS
+    """Weight of the penalty on the roughness of the depth."""
     seed: int = 0
     """Seed of the weights, the network inputs and their noise."""
 
@@ -144,15 +132,12 @@ class Dehazing:
         else:
             back = Smooth(airlight, size, rate=0)
         start = guided_dark_channel(small, resample_airlight(airlight, size))
-        cell = max(size) / GRID
-        cells = max(2, round(size[0] / cell)), max(2, round(size[1] / cell))
-        coarse = F.adaptive_avg_pool2d(start, cells)
         linear, rng = to_linear(small), torch.Generator().manual_seed(settings.seed)
         self.dip = DoubleDIP(
             linear,
             front=Network(linear, rng, each=True),
             back=back,
-            mask=Smooth(coarse, size, rate=5),
+            mask=Smooth(coarse(start), size, rate=5),
             rng=rng,
             steps=settings.steps,
         )
@@ -200,39 +185,6 @@ class Dehazing:
 
     def _as_given(self, frames: Video) -> Image | Video:
         return frames if self.image.ndim == 4 else frames[0]
-
-
-def envelope(
-    transmission: Float[Tensor, "n 1 h w"], bound: Float[Tensor, "n 1 h w"]
-) -> Float[Tensor, ""]:
-    """The pinball loss, which is minimal at the quantile ``QUANTILE`` of the bounds."""
-    missing = bound - transmission
-    return torch.maximum(QUANTILE * missing, (QUANTILE - 1) * missing).mean()
-
-
-def roughness(
-    transmission: Float[Tensor, "n 1 h w"], similarity: list[tuple[int, Tensor]]
-) -> Float[Tensor, ""]:
-    """The mean change of depth between similar neighbours, in space and time.
-
-    The negative logarithm of the transmission is the depth times the density of the
-    haze. ``similarity`` is the result of :func:`neighbour_similarity`.
-    """
-    depth = -transmission.clamp_min(1e-3).log()
-    rough = depth.new_zeros(())
-    for axis, similar in similarity:
-        change = (depth.diff(dim=axis).square() + 1e-6).sqrt()
-        rough = rough + (similar * change).mean()
-    return rough
-
-
-def neighbour_similarity(frames: Video) -> list[tuple[int, Tensor]]:
-    """Each axis (frames, rows, columns) and the similarity of neighbours along it."""
-    return [
-        (axis, (-frames.diff(dim=axis).abs().sum(1, keepdim=True) / EDGE).exp())
-        for axis in (0, -2, -1)
-        if frames.shape[axis] > 1
-    ]
 
 
 def _check_frames(frames: Video) -> None:
