@@ -31,16 +31,32 @@ start(budget, seconds={"quick": 20, "standard": 35, "full": 95})
 # %%
 from dil_teach import load_image
 from dil_teach.image.shipped import shipped
-from dil_teach.notebook import before_after
+from dil_teach.notebook import before_after, show
 
-files = [shipped("data/openings") / f"tour_{number}.jpg" for number in (0, 1)]
-first = before_after(*map(load_image, files), names=("bicubic interpolation", "ZSSR"))
+files = [shipped("data/openings") / f"tour_{number}.jpg" for number in range(3)]
+names = ("bicubic interpolation", "ZSSR", "ground truth")
+longer = dict(zip(names, map(load_image, files), strict=True))
+first = before_after(longer[names[0]], longer["ZSSR"], names=names[:2])
 
 # %% [markdown]
 # Move the divider with the mouse, or select the slider and use the arrow keys.
 # Both pictures were made from the same small photograph, which has only one of four pixels.
 # The left one is interpolated.
 # The right one is by a network that had seen nothing but this small photograph.
+# The next row shows the face, enlarged, and beside it the photograph from which the small one was made.
+
+# %%
+show(
+    longer,
+    alt="Her face, enlarged. By bicubic interpolation, the eyes, the teeth and the "
+    "hair are blurred. By ZSSR, the eyes and the outline of the hair are sharper. In "
+    "the ground truth, single hairs and teeth are sharp",
+    crop=(50, 106, 96, 96),
+    zoom=3,
+)
+
+# %% [markdown]
+# The network draws the eyes and the outline of the hair sharper than interpolation does, but it cannot bring back single hairs.
 # (The pictures are a part of a run at 512 x 512 pixels with the largest budget, which was computed beforehand.)
 #
 # **After this chapter you can**

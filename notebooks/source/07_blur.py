@@ -49,6 +49,7 @@ start(budget, seconds={"quick": 30, "standard": 50, "full": 120})
 # (Photograph: Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0.)
 # `data/draw_openings.py` made these pictures with the budget `full`; the method was told only that the kernel has at most 25 x 25 pixels.
 # The control undoes a Gaussian blur with the variance of the true kernel.
+# The two kernels have the same scale, and the centre of mass of each is in the middle of its picture, because a blind method cannot know the position of the kernel.
 
 # %%
 from dil_teach.course.openings import show_opening

@@ -99,6 +99,7 @@ subject = "your photograph" if own else "a woman with glasses, a cap and a flag"
 #
 # Before this chapter runs small examples, here is a result that was computed beforehand: the portrait at 448 x 448 pixels with the wide blur, and a part of 256 x 256 pixels of each result.
 # `data/draw_openings.py` made these pictures with the budget `standard` of ZSSR.
+# The square in a corner shows the kernel that a method was made for or was told, and in the last picture the kernel that blurred the portrait; all kernels have the same scale.
 # Look at the glasses and at the badge on the cap.
 
 # %%
@@ -108,17 +109,18 @@ opening = show_opening(
     "outside",
     {
         "bicubic interpolation": "A woman with glasses and a cap, blurred",
-        "EDSR+": "The woman, nearly as blurred as by bicubic interpolation",
-        "ZSSR, bicubic kernel assumed": "The woman, as blurred as by EDSR+",
-        "EDSR+, back-projected, true kernel": "Sharp, but softer than the truth",
-        "ZSSR, true kernel": "Sharper glasses and badge, near the truth",
-        "ground truth": "The woman with glasses and a cap, sharp",
+        "EDSR+": "The woman, nearly as blurred; a small square kernel",
+        "ZSSR, bicubic kernel": "The woman, as blurred as by EDSR+, same kernel",
+        "EDSR+, true kernel": "Sharp, but softer than the truth; an oblique kernel",
+        "ZSSR, true kernel": "Sharper glasses and badge; the oblique kernel",
+        "ground truth": "The woman with glasses and a cap, sharp; the oblique kernel",
     },
 )
 
 # %% [markdown]
 # Without the kernel, EDSR+ and ZSSR are equally blurred, and hardly better than bicubic interpolation.
-# With the true kernel, ZSSR is the best, and EDSR+ with back-projection, a control that learns nothing from this photograph, is second.
+# With the true kernel, ZSSR is the best.
+# EDSR+ is second: its result was corrected by [back-projection](glossary.md#back-projection) with the true kernel, a control that learns nothing from this photograph.
 # So the kernel gains more here than the choice between inside and outside.
 #
 # ## One image against 291 photographs
@@ -145,7 +147,7 @@ check_claims(claims)
 # %% [markdown]
 # **With the budget `full`, ZSSR reaches 37.53 dB from one image alone; the published weights of VDSR, trained on 291 photographs, reach 37.59 dB with the same resampler.**
 # (The VDSR paper reports 37.53 dB [@kim2016].)
-# ZSSR's network makes this result: the mean over orientations and the correction after it add 0.2 dB, and back-projection alone is over two decibels worse.
+# ZSSR's network makes this result: with both budgets, the mean over orientations and the correction after it add 0.2 dB to the network of the same budget, and back-projection alone is over two decibels worse.
 # Patches of the image, without a network (Glasner), already have more than half of ZSSR's gain over back-projection.
 # Our EDSR+ is about 0.3 dB better than both: in this case, a larger network with many photographs still wins.
 #
