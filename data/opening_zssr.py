@@ -32,15 +32,16 @@ from dil_teach import (
 )
 from dil_teach.classical.denoise.bm3d import bm3d
 from dil_teach.deep.zssr.comparison import compare
+from dil_teach.image.augment import jpeg
 from dil_teach.image.convention import Image, to_uint8
+from dil_teach.image.metrics import noise_level
 from dil_teach.image.photos import photos
 
 STATES = Path(tempfile.gettempdir()) / "dil-teach-openings"
 """Folder of the saved trainings."""
-GRAIN = 5 / 255
-"""Strength of the noise on the sons of the old photograph. The true strength of its
-grain is unknown, and there is no ground truth."""
-FRAMES = 24
+QUALITY = 50
+"""JPEG quality of the old photograph. The file states it, so ZSSR knows it."""
+FRAMES = 15
 """Number of pictures of the animation."""
 
 
@@ -74,25 +75,25 @@ def by_edsr(grey: Image) -> Image:
 
 
 def old_photograph() -> None:
-    """Chapter 09: coins in an old photograph of an archive, without ground truth."""
-    given, corner, side = photo("coins"), (310, 366), 256
-    seconds = Seconds()
-    noisy = ZSSRSettings.full(seed=SEED, noise=GRAIN)
-    zssr, history = trained("ZSSR, noise on the sons", given, noisy, seconds)
-    plain = ZSSRSettings.full(seed=SEED)
-    clean, _ = trained("ZSSR, no noise on the sons", given, plain, seconds)
-    smooth = bm3d(given, GRAIN).clamp(0, 1)
+    """Chapter 09: coins in an old photograph of an archive, saved as a JPEG file."""
+    scan, corner, side = photo("coins"), (318, 476), 144
+    given, seconds = jpeg(scan, QUALITY), Seconds()
+    settings = ZSSRSettings.standard(seed=SEED, jpeg_quality=QUALITY)
+    zssr, history = trained("ZSSR, compressed sons", given, settings, seconds)
+    plain = ZSSRSettings.standard(seed=SEED)
+    unaware, _ = trained("ZSSR, plain sons", given, plain, seconds)
+    smooth = bm3d(given, noise_level(given)).clamp(0, 1)
     pictures = {
-        "bicubic interpolation": resize(given, scale=2).clamp(0, 1),
+        "bicubic interpolation": resize(given, scale=2),
         "EDSR+": seconds.of("EDSR+", lambda: by_edsr(given)),
-        "ZSSR, noise on the sons": zssr.super_resolve(),
-        "ZSSR, no noise on the sons": clean.super_resolve(),
+        "ZSSR, compressed sons": zssr.super_resolve(),
         "BM3D, then EDSR+": by_edsr(smooth),
+        "ZSSR, plain sons": unaware.super_resolve(),
+        "bicubic, before compression": resize(scan, scale=2),
     }
-    top, left = corner
     file = OUT / "zssr_history.webp"
     frames = [
-        Picture.fromarray(to_uint8(frame[:, top : top + side, left : left + side]))
+        Picture.fromarray(to_uint8(enlarged_part(frame.clamp(0, 1), corner, side)))
         for frame in history
     ]
     times = [120] * (len(frames) - 1) + [1500]
@@ -101,17 +102,19 @@ def old_photograph() -> None:
     )
     write(
         "zssr",
-        {name: rounded(image) for name, image in pictures.items()},
+        {
+            name: enlarged_part(rounded(image), corner, side)
+            for name, image in pictures.items()
+        },
         {},
-        corner,
-        side,
+        None,
         animation={
             "file": file.name,
-            "alt": "The network's output during the training: the grain of the bicubic "
-            "start disappears, and the relief of the coins becomes sharp",
+            "alt": "The network's output during the training: the blocks and the halo "
+            "of the bicubic start disappear, and the outline of the coin becomes sharp",
         },
         measure="no values, because this photograph has no ground truth",
-        settings="ZSSRSettings.full(), noise on the sons of 5 grey levels",
+        settings=f"ZSSRSettings.standard(), sons compressed with quality {QUALITY}",
         size=list(pictures["EDSR+"].shape[1:]),
         seconds=seconds,
         truth="none is known",
@@ -119,6 +122,13 @@ def old_photograph() -> None:
         attribution="Greek coins from Pompeii. Photograph: Brooklyn Museum, public "
         "domain (no known copyright restrictions)",
     )
+
+
+def enlarged_part(image: Image, corner: tuple[int, int], side: int) -> Image:
+    """A part of the image; each of its pixels is a square of 2 x 2 pixels."""
+    (top, left) = corner
+    part = image[:, top : top + side, left : left + side]
+    return part.repeat_interleave(2, 1).repeat_interleave(2, 2)
 
 
 def tour() -> None:
