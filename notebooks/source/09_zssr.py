@@ -34,27 +34,32 @@ from dil_teach.course.openings import show_opening
 opening = show_opening(
     "zssr",
     {
-        "bicubic interpolation": "Coins with heads in relief: soft, with fine grain",
-        "EDSR+": "Sharp coins; the grain of the dark ground became short lines",
-        "ZSSR, noise on the sons": "Sharp coins with clean outlines; no grain",
-        "ZSSR, no noise on the sons": "Sharp coins, with grain as strong as by EDSR+",
-        "BM3D, then EDSR+": "Smooth coins with sharp outlines; no grain",
+        "bicubic interpolation": "A coin with a head: blurred, with faint blocks",
+        "EDSR+": "Sharp, but with rings, specks and the borders of blocks",
+        "ZSSR, compressed sons": "A clean sharp outline, a smooth ground, flat relief",
+        "BM3D, then EDSR+": "The same rings and blocks as by EDSR+",
+        "ZSSR, plain sons": "The same rings and blocks as by EDSR+",
+        "bicubic, before compression": "Blurred, with fine grain, no rings or blocks",
     },
 )
 
 # %% [markdown]
-# The photograph of these coins is from the archive of the Brooklyn Museum.
+# The photograph of this coin is from the archive of the Brooklyn Museum.
 # (It has no known copyright restrictions; scikit-image ships it.)
-# It has grain and traces of compression; nobody knows its blur, and there is no sharp version of it.
-# So no score can decide here: compare the pictures yourself.
+# Its blur and its grain are real, and there is no sharp version of it.
+# The compression is ours: we saved the photograph as a JPEG file of quality 50, as on many web pages.
+# No score can decide here, so compare the pictures yourself; the last one shows the coin before the compression.
 #
 # EDSR+ [@lim2017] learned from many sharp photographs that were downscaled by bicubic interpolation.
-# It treats grain as detail, and sharpens it.
+# It treats the rings and blocks of the compression as detail, and sharpens them.
 # The plain version of ZSSR does the same.
-# ZSSR with noise on the sons, which experiment 4 explains, learned from this photograph alone to sharpen the relief and not the grain.
-# The last picture is the [control](glossary.md#control): a denoiser of chapter 03 that is told the same strength of the grain, and then EDSR+.
-# This control also removes the grain, so the removal of grain is not a privilege of ZSSR.
-# The first figure of the paper [@shocher2018] shows two historic photographs of this kind.
+# ZSSR with compressed sons learned from this photograph alone, with sons that were compressed like the photograph (the file states the quality).
+# It sharpens the outline of the coin and removes the rings, the blocks and the grain; the price is a part of the fine relief.
+# *BM3D, then EDSR+* is the [control](glossary.md#control): a denoiser of chapter 03 with the strength of the noise that it estimates.
+# Compression has removed most of the grain, so the estimate is below one grey level, and the rings stay.
+# (On a photograph with noise alone, this control is as good as ZSSR: see experiment 4.)
+# The first figure of the paper [@shocher2018] shows two historic photographs with such defects.
+# The section on the compressed face repeats this comparison with a small run.
 #
 # **After this chapter you can**
 #
@@ -1209,6 +1214,33 @@ show(
 # The eyes and the strands of hair stay vague.
 # The eyes occur once, at one size, and compression has deleted their detail: the image has no example to learn from.
 # A network that was trained on faces would draw clear eyes, but not necessarily this woman's eyes.
+#
+# Here is the coin of the first figure again, with this smaller network:
+
+# %%
+from dil_teach import load_external_network, super_resolve_with
+
+coin = jpeg(photo("coins")[:, 152:232, 232:312], 50).to(device())
+edsr = load_external_network("edsr").to(device())
+of_coin = {
+    "bicubic": resize(coin, 2).clamp(0, 1),
+    "EDSR+": super_resolve_with(edsr, coin.expand(3, -1, -1), ensemble=True)[:1],
+}
+by_zssr = ZSSR(coin, settings=replace(longer, jpeg_quality=50))
+of_coin["ZSSR, compressed sons"] = fit(by_zssr).super_resolve().clamp(0, 1)
+
+# %%
+show(
+    of_coin,
+    alt="The coin of the first figure: blurred by bicubic interpolation; with rings "
+    "and the borders of blocks by EDSR+; nearly without them by ZSSR",
+    crop=(8, 8, 144, 144),
+    zoom=2,
+)
+
+# %% [markdown]
+# EDSR+ sharpens the rings and the blocks, as in the longer run.
+# ZSSR has seen only this part of the photograph, but it removes nearly all of them.
 #
 # There is also nothing to learn where an image has no detail at the scale of its pixels, for example in a full-size photograph from a phone.
 # Then the upscaled son equals its father, and the residual shows this before training:
