@@ -23,7 +23,9 @@ def show_opening(chapter: str, alts: Mapping[str, str]) -> dict[str, float]:
     ----------
     chapter : str
         The name of a record in ``data/openings``. If the record has the entry
-        ``"animation": {"file": ..., "alt": ...}``, the animation plays below.
+        ``"animation": {"file": ..., "alt": ...}``, the animation plays below. The
+        entry ``"scale"`` sets the size of a pixel in CSS pixels; without it, all
+        pictures fit into one row, unless they would be too small.
     alts : dict of str to str
         The alt text of each picture, by its title in the record.
 
@@ -52,7 +54,8 @@ def show_opening(chapter: str, alts: Mapping[str, str]) -> dict[str, float]:
         with Picture.open(file) as picture:
             size = (picture.height, picture.width)
         panels.append(Panel(caption, _address(file), size))
-    row = Row(tuple(panels), scale_of([panel.size for panel in panels], None))
+    scale = scale_of([panel.size for panel in panels], record.get("scale"))
+    row = Row(tuple(panels), scale)
     words = " ".join(alts.values())
     html = row.html(words, list(alts.values()))
     if "animation" in record:
