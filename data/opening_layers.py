@@ -24,9 +24,9 @@ from dil_teach.image.resize import resize
 
 SIZE = 256
 """Side of the mixtures in pixels."""
-SHARES = (0.65, 0.4)
-"""Coefficients of the brook in the two mixtures."""
-STEPS, FRAME_EVERY = 800, 8
+SHARES = (0.7, 0.3)
+"""Coefficients of the astronaut in the two mixtures."""
+STEPS, FRAME_EVERY = 600, 12
 """Steps of the training, and of the first frames of the animation."""
 DISK = (290, 450, 45)
 """Row, column and radius of the hint inside the fig, in pixels."""
@@ -37,8 +37,8 @@ PLAYED = 192
 
 
 def layers() -> None:
-    """Chapter 14: a brook and a room, mixed twice, at 256 pixels; and a fig."""
-    truth = torch.stack([photo("brook", size=SIZE), photo("room", size=SIZE)])
+    """Chapter 14: an astronaut and a pagoda, mixed twice, at 256 pixels."""
+    truth = torch.stack([photo("astronaut", size=SIZE), photo("china", size=SIZE)])
     mixtures = torch.stack([rounded(a * truth[0] + (1 - a) * truth[1]) for a in SHARES])
     state = Path(os.environ.get("LAYERS_STATE", "layers.safetensors"))
     frames = state.with_suffix("")
@@ -88,8 +88,8 @@ def layers() -> None:
         "layers",
         pictures,
         decibels,
-        truth="the photographs brook and room",
-        measure=f"{MEASURE}; mixture 1 is compared with the brook, 2 with the room",
+        truth="the photographs astronaut and china",
+        measure=f"{MEASURE}; mixture 1 is compared with the astronaut, 2 with the pagoda",
         settings=f"SeparationSettings.standard(steps={STEPS}), two mixtures",
         size=[SIZE, SIZE],
         seconds=seconds,

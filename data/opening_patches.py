@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from opening_files import (
     MEASURE,
@@ -12,7 +13,11 @@ from opening_files import (
     rounded,
     write,
 )
+from opening_files import (
+    animate as write_animation,
+)
 from PIL import Image as Picture
+from torch import Tensor
 
 from dil_teach import photo
 from dil_teach.classical.back_projection import back_project
@@ -94,50 +99,62 @@ def recurrence() -> None:
 
 # ---- chapter 05
 
+NARROW = 0.6
+"""Width of the results of chapter 05, divided by the photograph's."""
+EVERY = 8
+"""One of so many seams is drawn."""
 
-def narrower_frames(image: Image, count: int = 12) -> list[Image]:
-    """The image at falling widths, down to half, by seams; on a white background."""
-    width = image.shape[2]
-    order = seam_order(image, width // 2)
+
+def narrower_frames(image: Image, order: Tensor, count: int = 14) -> list[Image]:
+    """Seams above, plain resizing below, at falling widths on a white background."""
+    height, width = image.shape[1:]
     frames = []
     for k in range(count):
-        now = at_width(image, order, round((1 - 0.5 * k / (count - 1)) * width))
-        frames.append(F.pad(now, (0, width - now.shape[2]), value=1.0))
+        across = round((1 - (1 - NARROW) * k / (count - 1)) * width)
+        squeezed = resize(image, size=(height, across)).clamp(0, 1)
+        pair = [at_width(image, order, across), squeezed]
+        pair = [F.pad(one, (0, width - across, 0, 6), value=1.0) for one in pair]
+        frames.append(torch.cat(pair, 1)[:, :-6])
     return frames
 
 
 def retargeting() -> None:
-    """Chapter 05: the astronaut at 256 pixels, made wider."""
-    image = photo("astronaut", size=SIDE)
+    """Chapter 05: the dandelions at 512 x 288 pixels, made narrower."""
+    image = resize(photo("dandelions"), size=(288, 512)).clamp(0, 1)
     height, width = image.shape[1:]
-    size = (height, round(1.6 * width))
+    size = (height, round(NARROW * width))
     seconds = Seconds()
-    order = seconds.of("seams", lambda: seam_order(image, size[1] - width))
-    stretched = seconds.of("content-aware stretch", lambda: stretch(image, size)[0])
+    order = seconds.of("seams", lambda: seam_order(image, width - size[1]))
+    drawn = (order < width - size[1]) & (order % EVERY == 0)
+    cyan = torch.tensor([0.0, 1.0, 1.0])[:, None, None]
     patches = seconds.of(
         "patches, from the stretch", lambda: bidirectional.retarget(image, size)
     )
-    animate("retargeting.webp", narrower_frames(image), quality=40)
     write(
         "retargeting",
         {
             "photograph": image,
+            "plain resizing": resize(image, size=size).clamp(0, 1),
+            f"every {EVERY}th seam": torch.where(drawn, cyan, image),
             "seams": at_width(image, order, size[1]),
-            "content-aware stretch": stretched,
+            "content-aware stretch": stretch(image, size)[0],
             "patches, from the stretch": patches,
         },
         {},
         None,
         truth="none is known",
         measure="none, because no correct result is known",
-        settings="1.6 times the width",
-        size=list(image.shape[1:]),
+        settings=f"{NARROW} times the width",
+        size=[height, width],
+        scale=1,
         seconds=seconds,
-        animation={
-            "file": "retargeting.webp",
-            "alt": "The astronaut's photograph becomes narrower, seam by seam, down to "
-            "half its width; the face keeps its width for long",
-        },
-        licence=CREDITS["astronaut"].licence,
-        attribution=CREDITS["astronaut"].attribution,
+        animation=write_animation(
+            "retargeting",
+            narrower_frames(image, order),
+            "The photograph of dandelions becomes narrower, above by seams and below "
+            "by plain resizing. Above, the large dandelion stays round; below, it "
+            "becomes a tall oval.",
+        ),
+        licence=CREDITS["dandelions"].licence,
+        attribution=CREDITS["dandelions"].attribution,
     )
