@@ -147,6 +147,7 @@ def write(
     decibels: dict[str, float],
     corner: tuple[int, int] | None = (0, 0),
     side: int = SIDE,
+    quality: int = QUALITY,
     **facts: Any,
 ) -> None:
     """Write crops of the pictures with this upper left corner, and the record.
@@ -162,7 +163,7 @@ def write(
             image = image[:, top : top + side, left : left + side]
         file = f"{chapter}_{number}.jpg"
         pixels = Picture.fromarray(to_uint8(image))
-        pixels.save(OUT / file, quality=QUALITY, optimize=True)
+        pixels.save(OUT / file, quality=quality, optimize=True)
         panels.append({"file": file, "title": title})
     about = {"seed": SEED, "commit": commit_of_code(), "torch": torch.__version__}
     record = {"panels": panels, "decibels": decibels, **facts, **about}

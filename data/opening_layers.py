@@ -89,7 +89,7 @@ def layers() -> None:
         pictures,
         decibels,
         truth="the photographs astronaut and china",
-        measure=f"{MEASURE}; mixture 1 is compared with the astronaut, 2 with the pagoda",
+        measure=f"{MEASURE}; 1 is compared with the astronaut, 2 with the pagoda",
         settings=f"SeparationSettings.standard(steps={STEPS}), two mixtures",
         size=[SIZE, SIZE],
         seconds=seconds,

@@ -13,11 +13,7 @@ from opening_files import (
     rounded,
     write,
 )
-from opening_files import (
-    animate as write_animation,
-)
 from PIL import Image as Picture
-from torch import Tensor
 
 from dil_teach import photo
 from dil_teach.classical.back_projection import back_project
@@ -101,26 +97,30 @@ def recurrence() -> None:
 
 NARROW = 0.6
 """Width of the results of chapter 05, divided by the photograph's."""
-EVERY = 8
+EVERY = 12
 """One of so many seams is drawn."""
 
 
-def narrower_frames(image: Image, order: Tensor, count: int = 14) -> list[Image]:
-    """Seams above, plain resizing below, at falling widths on a white background."""
-    height, width = image.shape[1:]
+def narrower_frames(image: Image, count: int = 13) -> list[Image]:
+    """The image at falling widths, by seams, on a white background."""
+    width = image.shape[2]
+    narrowest = round(NARROW * width)
+    order = seam_order(image, width - narrowest)
     frames = []
     for k in range(count):
-        across = round((1 - (1 - NARROW) * k / (count - 1)) * width)
-        squeezed = resize(image, size=(height, across)).clamp(0, 1)
-        pair = [at_width(image, order, across), squeezed]
-        pair = [F.pad(one, (0, width - across, 0, 6), value=1.0) for one in pair]
-        frames.append(torch.cat(pair, 1)[:, :-6])
+        now = at_width(
+            image, order, round(width - (width - narrowest) * k / (count - 1))
+        )
+        frames.append(F.pad(now, (0, width - now.shape[2]), value=1.0))
     return frames
 
 
 def retargeting() -> None:
     """Chapter 05: the dandelions at 512 x 288 pixels, made narrower."""
-    image = resize(photo("dandelions"), size=(288, 512)).clamp(0, 1)
+    whole = photo("dandelions")
+    image = resize(whole, size=(288, 512)).clamp(0, 1)
+    larger = resize(whole, size=(324, 576)).clamp(0, 1)
+    animate("retargeting.webp", narrower_frames(larger), quality=35)
     height, width = image.shape[1:]
     size = (height, round(NARROW * width))
     seconds = Seconds()
@@ -148,13 +148,12 @@ def retargeting() -> None:
         size=[height, width],
         scale=1,
         seconds=seconds,
-        animation=write_animation(
-            "retargeting",
-            narrower_frames(image, order),
-            "The photograph of dandelions becomes narrower, above by seams and below "
-            "by plain resizing. Above, the large dandelion stays round; below, it "
-            "becomes a tall oval.",
-        ),
+        quality=85,
+        animation={
+            "file": "retargeting.webp",
+            "alt": "The photograph of dandelions becomes narrower, seam by seam. The "
+            "large dandelion stays round while the meadow beside it disappears.",
+        },
         licence=CREDITS["dandelions"].licence,
         attribution=CREDITS["dandelions"].attribution,
     )
