@@ -101,16 +101,14 @@ EVERY = 12
 """One of so many seams is drawn."""
 
 
-def narrower_frames(image: Image, count: int = 13) -> list[Image]:
+def narrower_frames(image: Image, count: int = 11) -> list[Image]:
     """The image at falling widths, by seams, on a white background."""
     width = image.shape[2]
-    narrowest = round(NARROW * width)
-    order = seam_order(image, width - narrowest)
+    most = width - round(NARROW * width)
+    order = seam_order(image, most)
     frames = []
     for k in range(count):
-        now = at_width(
-            image, order, round(width - (width - narrowest) * k / (count - 1))
-        )
+        now = at_width(image, order, width - round(most * k / (count - 1)))
         frames.append(F.pad(now, (0, width - now.shape[2]), value=1.0))
     return frames
 
@@ -120,7 +118,7 @@ def retargeting() -> None:
     whole = photo("dandelions")
     image = resize(whole, size=(288, 512)).clamp(0, 1)
     larger = resize(whole, size=(324, 576)).clamp(0, 1)
-    animate("retargeting.webp", narrower_frames(larger), quality=35)
+    animate("retargeting.webp", narrower_frames(larger), quality=30)
     height, width = image.shape[1:]
     size = (height, round(NARROW * width))
     seconds = Seconds()
