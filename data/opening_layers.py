@@ -100,12 +100,12 @@ def layers() -> None:
         },
         animation={
             "file": "layers.webp",
-            "alt": "The outputs of the two networks during the training: two grey "
-            "fogs, then two blurred scenes, then a brook on the left and a room with "
-            "a table and a drum on the right",
+            "alt": "The outputs of the two networks during the training: at first two "
+            "coloured fogs, then two blurred scenes, then an astronaut on the left and "
+            "a pagoda on the right",
         },
-        licence=credit["brook"].licence,
-        attribution=f"{credit['brook'].attribution} {credit['room'].attribution}",
+        licence=credit["china"].licence,
+        attribution=f"{credit['astronaut'].attribution} {credit['china'].attribution}",
     )
 
 

@@ -49,7 +49,8 @@ start(budget, seconds={"quick": 30, "standard": 75, "full": 200})
 # ## The smallest demo: more coins
 #
 # The photograph of 24 coins is 192 pixels high (Brooklyn Museum, no known copyright restrictions).
-# The next pictures have one scale: one pixel of each picture is one pixel of the page.
+# The street front is rendered, not photographed (made for this course, CC0).
+# All pictures are enlarged by the same factor, 1.65.
 
 # %%
 from dil_teach.course.openings import show_opening
@@ -58,18 +59,23 @@ opening = show_opening(
     "ingan",
     {
         "the photograph": "Four rows of six old coins on a dark table",
+        "InGAN, 1.5 times as high": "Six rows of six round coins",
         "stretched": "The photograph at twice its width: 24 wide ovals in four rows",
-        "InGAN": "The picture by InGAN at twice the width: four rows of twelve "
-        "round coins, which are as large as those of the photograph",
+        "InGAN, twice as wide": "Four rows of twelve round coins, as large as those of "
+        "the photograph",
+        "InGAN, slanted": "A parallelogram with four rows of nine or ten whole coins; "
+        "its slanting edges cut a few more",
+        "the street front (rendered)": "Four floors of windows with green shutters",
+        "InGAN, another shape": "A shape that is higher on the right: four floors with "
+        "more windows, which are as large as before",
     },
 )
 
 # %% [markdown]
 # The stretched picture has 24 ovals, and InGAN's picture has twice as many round coins.
 # The network saw only this photograph, and nobody told it what a coin is.
-# The animation shows the same network at 16 widths.
-# It adds whole coins, at the right edge and between the others.
-# The animation shows faults, too: some coins are fused for a moment, and just above the photograph's width there are ghost outlines.
+# The animation shows it at 20 widths at which all coins are whole.
+# At other widths there are faults: between 1.03 and 1.25 times the width, ghosts and gaps; at 1.34 and 1.94 times, merged coins.
 #
 # Drag a corner of the picture yourself.
 # You can also choose a shape in the menu, or move to a corner with the Tab key and press the arrow keys.
@@ -124,10 +130,9 @@ dragged = drag_corners(
 
 # %% [markdown]
 # In the two rectangles, all coins are whole; the edge cuts a few.
-# In the third shape, most coins keep their size, so there are fewer coins where the shape is narrow.
-# The black edge cuts coins, because the discriminator judges nothing outside the shape.
-# In other shapes coins merge or fade: move a corner of this shape by a few pixels, and compare.
-# The third shape is a [homography](glossary.md#homography) of the photograph, as if the camera were turned.
+# The third shape is a [homography](glossary.md#homography) of the photograph, as if the camera were turned; most coins keep their size, so there are fewer where the shape is narrow.
+# Its edge cuts coins, because the discriminator judges nothing outside the shape.
+# In other shapes coins merge or fade: move a corner by a few pixels, and compare.
 #
 # ## Predict first
 #
@@ -146,9 +151,7 @@ dragged = drag_corners(
 #
 # ## Where it works, and where it does not
 #
-# Three more networks ship with the course, each trained on one picture alone: bricks (CC0Textures, CC0), a part of the Hubble eXtreme Deep Field (NASA, public domain), and a rendered street front (made for this course, CC0).
-# All pictures are 192 pixels high.
-
+# Three more networks ship with the course, each trained on one picture alone, 192 pixels high: bricks (CC0Textures, CC0), a part of the Hubble eXtreme Deep Field (NASA, public domain), and the street front.
 
 # %%
 from dil_teach.notebook import Choice, Slider, explore, strip
@@ -191,7 +194,7 @@ for one, other in zip(sizes[:6], sizes[-6:], strict=True):
     print(f"{scales}{one['count']:14.2f}{one['shape']:7.2f}{other['density']:20.2f}")
 
 # %% [markdown]
-# *Coins*: at all six sizes, their number is within 5% and their shape within 4% of what is right.
+# *Coins*: at all six sizes, their number is within 5% and their shape within 4% of what is right, and all coins are whole.
 #
 # *Galaxies*: we count each bright local maximum as one galaxy.
 # At all six sizes, their number per area is within 10% of the photograph's; before the network was refined, it was 12% to 42% of it.
@@ -202,7 +205,8 @@ for one, other in zip(sizes[:6], sizes[-6:], strict=True):
 #
 # *Street front*: at twice the width there are more windows, each between its shutters.
 # At twice the height there is no new floor: the windows and doors are only stretched.
-# The network draws any shape, but it repeats only what it has learned to repeat.
+# So two of the four networks work at all six sizes.
+# A network draws any shape, but it repeats only what it has learned to repeat.
 #
 # ## Theory: the same patches, at all scales
 #
@@ -791,38 +795,29 @@ for name, pictures in results.items():
     show(panels, alt=ALTS[name])
 
 # %% [markdown]
-# **The tiled copy and the column warp have the best numbers on all photographs**, although they contain nothing new.
-# The two pictures contain all patches of the photograph and almost no other patches.
-# These numbers answer question 2.
+# **The tiled copy and the column warp have the best numbers on all photographs** (question 2): they contain all patches of the photograph and almost no others.
 # So completeness and coherence show faults of a picture, but they do not prove that the picture is good.
 #
 # *Coins.*
-# The pictures of bicubic and seam carving have 24 wide coins.
-# The pictures of bidirectional similarity, GPNN and InGAN all have many round coins.
-# The first two numbers of bidirectional similarity and GPNN are better than those of InGAN, because their patches are copies.
-# InGAN's coins show less relief than the copied coins.
-# But InGAN's rows of coins are the most even.
-# InGAN shows each of the two largest coins once.
-# In GPNN's picture, each of the two largest coins appears twice, and the copies have merged.
+# Bidirectional similarity and GPNN have better first two numbers than InGAN, because their patches are copies.
+# InGAN's coins show less relief than the copied coins, but its rows are the most even, and it shows each of the two largest coins once.
+# In GPNN's picture, each of them appears twice, and the copies have merged.
 # The picture of the column warp has dark cuts between some coins.
 #
 # *Bricks.*
-# On the bricks, InGAN's completeness is about as good as that of GPNN and worse than that of bidirectional similarity.
-# InGAN's coherence is slightly better than the coherence of these two methods.
+# InGAN's completeness is about as good as that of GPNN and worse than that of bidirectional similarity; its coherence is slightly better than theirs.
 # Seam carving bends the joints between the bricks.
 #
 # *Flower.*
 # Seam carving, bidirectional similarity and GPNN keep one round flower in a wider garden, which is what most people would want.
 # Tiling and the column warp make two flowers.
-# InGAN's flower is as wide as the stretched flower.
-# The patches of InGAN's flower are as far from the patches of the photograph as the stretched patches are.
+# InGAN's flower is as wide as the stretched flower, and its patches are as far from those of the photograph.
 # The network saw one whole flower and the edge of a second flower, but never the rest of the garden (question 3).
 # The third number of the methods that widen the garden is more than twice that of stretching, because the garden's patches are now more frequent than in the photograph.
 # So the same distribution of patches is not always what we want.
 #
 # *Street front.*
-# On the street front, the first two numbers of bidirectional similarity and GPNN are again better.
-# But InGAN's picture is more even: it has straight lines, and more windows side by side.
+# The first two numbers of bidirectional similarity and GPNN are again better, but InGAN's picture is more even: it has straight lines, and more windows side by side.
 # Bidirectional similarity breaks the cornice, and GPNN blurs the right side of the picture.
 # By the third number, InGAN is better than these two methods on the street front and on the bricks, and about as good on the coins.
 #
@@ -843,8 +838,7 @@ for name, (number, shape) in counted.items():
     print(f"{name:18}{number:7d}{shape:16.2f}")
 
 # %% [markdown]
-# At twice the width there should be about 48 coins (question 1).
-# Now we can say what is wrong with each picture:
+# At twice the width there should be about 48 coins (question 1):
 #
 # - *Bicubic* and *seam carving* have 24 coins, each about twice as wide as high.
 # - *Tiled* has 48 round coins, but the largest coins are in the middle of the picture, next to the joint.
@@ -971,11 +965,9 @@ show(
 
 # %% [markdown]
 # *Nothing repeats.*
-# The photographs show only one pagoda and only one whole dahlia.
-# At the coarsest level, a patch of 7 x 7 pixels (10 x 10 pixels at the second scale) shows a third of the flower.
-# Each patch of the flower occurs only once.
+# The photographs show only one pagoda and only one whole dahlia, and a patch of 7 x 7 pixels (10 x 10 at the second scale) shows a third of the flower.
 # To learn to draw a second flower, the network would first have to generate pictures whose loss is higher than the loss of the stretched flower.
-# Therefore the network stretches the flower, but its petals are sharper than those of plain stretching.
+# Therefore it stretches the flower, but its petals are sharper than those of plain stretching.
 # The paper shows results on fruit, façades, crowds and rows of objects.
 #
 # *The repeating objects are too small.*
