@@ -59,10 +59,8 @@ show_opening(
     {
         "photograph": "A large round dandelion in a meadow, smaller ones to its right",
         "plain resizing": "0.6 of the width: all dandelions are tall ovals",
-        "every 12th seam": "Cyan seams run down through the meadow, left and right of "
-        "the large dandelion",
-        "seams": "0.6 of the width: the large dandelion is round and unchanged, the "
-        "meadow beside it is narrower",
+        "every 12th seam": "Cyan seams run down left and right of the large dandelion",
+        "seams": "The large dandelion unchanged, the meadow beside it narrower",
         "content-aware stretch": "0.6 of the width: the large dandelion is nearly "
         "round, two small ones behind it are thin",
         "patches, from the stretch": "0.6 of the width: all dandelions are round, and "

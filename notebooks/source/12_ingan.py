@@ -61,10 +61,8 @@ opening = show_opening(
         "the photograph": "Four rows of six old coins on a dark table",
         "InGAN, 1.5 times as high": "Six rows of six round coins",
         "stretched": "The photograph at twice its width: 24 wide ovals in four rows",
-        "InGAN, twice as wide": "Four rows of twelve round coins, as large as those of "
-        "the photograph",
-        "InGAN, slanted": "A parallelogram with four rows of nine or ten whole coins; "
-        "its slanting edges cut a few more",
+        "InGAN, twice as wide": "Four rows of twelve round coins of the same size",
+        "InGAN, slanted": "A parallelogram with four rows of round coins",
         "the street front (rendered)": "Four floors of windows with green shutters",
         "InGAN, another shape": "A shape that is higher on the right: four floors with "
         "more windows, which are as large as before",
@@ -74,7 +72,7 @@ opening = show_opening(
 # %% [markdown]
 # The stretched picture has 24 ovals, and InGAN's picture has twice as many round coins.
 # The network saw only this photograph, and nobody told it what a coin is.
-# The animation shows it at 20 widths at which all coins are whole.
+# The animation shows it at 20 widths at which no coins merge.
 # At other widths there are faults: between 1.03 and 1.25 times the width, ghosts and gaps; at 1.34 and 1.94 times, merged coins.
 #
 # Drag a corner of the picture yourself.
