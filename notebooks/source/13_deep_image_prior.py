@@ -70,7 +70,7 @@ opening = show_opening(
 # In between, the output is cleaner than the image that the network was trained to reproduce.
 # The result is the one that the method's own stopping rule chose, without the ground truth.
 # BM3D (chapter [03](03_denoising_with_patches.ipynb)) is a decibel better, and needs three seconds instead of two minutes.
-# So this chapter is not about the best denoiser: it is about the question why a network that has seen no other image denoises at all.
+# So the question of this chapter is not which denoiser is best, but why a network that has seen no other image denoises at all.
 #
 # ## A photograph: ours, or yours
 #
@@ -120,7 +120,6 @@ show(
 # Then all values are clipped to the range of a file, 0 to 255.
 # Clipping removes a part of the noise in dark and in bright places, so the noise that remains has a standard deviation of about 23 grey levels here.
 # `truth` is the ground truth: we only use it to measure the results, and the method never sees it.
-# Most published experiments with Deep Image Prior use noise of 25 grey levels, too, but larger images.
 # Our image is very small, so that all networks can be trained while you read.
 # (Small images are harder: the fewer pixels a petal has, the more it looks like noise.)
 #
@@ -139,9 +138,8 @@ show(
 #    An image has a hole, and the loss ignores the pixels in the hole.
 #    What will the network's output show in the hole: black, noise, or something that fits?
 # 4.
-#    [Non-local means](glossary.md#non-local-means) averages pixels whose patches are similar.
-#    Non-local means has no trainable weights, and takes a fraction of a second.
-#    [BM3D](glossary.md#collaborative-filtering) filters stacks of similar patches together, also without weights, in less than a second.
+#    [Non-local means](glossary.md#non-local-means) averages pixels whose patches are similar; [BM3D](glossary.md#collaborative-filtering) filters stacks of similar patches together.
+#    Both have no trainable weights, and take less than a second.
 #    Order the three methods: which one denoises best, and which one worst?
 #
 # ## The smallest demo: watch it draw
@@ -195,9 +193,7 @@ steps = scrub(
 )
 
 # %% [markdown]
-# First we see blobs of the right colours, then the outline of the flower, then its petals.
-# The noise appears last.
-# After the blobs and before the noise, the output is *cleaner than the image that the network was trained to reproduce*.
+# First we see blobs of the right colours, then the outline of the flower, then its petals, and last the noise.
 # We now compare the outputs with two images: the given image and the ground truth.
 
 # %%
@@ -218,7 +214,6 @@ show(
 
 # %% [markdown]
 # The first curve, the PSNR to the *given image*, is the loss in other units: it is $-10 \log_{10}$ of the loss, so it rises while the loss falls.
-# It rises until the end, apart from short dips.
 # The second curve, the PSNR to the *ground truth*, has a **maximum**: it rises while the picture forms, and falls while the network fits the noise (question 1).
 # We want to stop near the maximum of the second curve.
 # But during training we can compute only the first curve, and nothing marks this step on it.
@@ -247,10 +242,8 @@ check_claims(claims, own)  # they may not hold for your own photograph
 #
 # $$\min_\theta\ E\bigl(f_\theta(z);\, I\bigr),\qquad \hat X = f_\theta(z).$$
 #
-# The network input $z$ is fixed.
-# The network is only a parametrization of pictures.
-# The network does not *restrict* the pictures: it has more weights than the image has values, so it can represent almost every picture.
-# After enough steps, the network reproduces $I$.
+# The network input $z$ is fixed, and the network is only a parametrization of pictures.
+# It does not *restrict* them: it has more weights than the image has values, so it can represent almost every picture, and reproduces $I$ after enough steps.
 # But training reaches some pictures *faster* than others, and this difference in speed is the network's preference.
 #
 # **Why structure comes first.**
@@ -266,11 +259,9 @@ check_claims(claims, own)  # they may not hold for your own photograph
 # - **[Spectral bias](glossary.md#spectral-bias).**
 #   The network fits low spatial frequencies earlier than high ones [@shi2022].
 #   A photograph has most of its variance in low frequencies, and white noise has the same variance in all frequencies.
-#   When the low frequencies are fitted, the output contains most of the photograph and little of the noise.
 # - **Fixed upsampling is enough.**
 #   The deep decoder [@heckel2019] has only fixed upsampling and 1 x 1 convolutions, and fewer weights than the image has values.
 #   It cannot represent much noise, so it needs no early stopping.
-#   So structure is easy even for a network without learned filters of 3 x 3 pixels.
 # - **A proof for a small network.**
 #   @heckel2020 prove for a generator with two layers that gradient descent fits the structured part of an image faster than noise, and that early stopping therefore denoises.
 #   The cause in their proof is the fixed filter of the upsampling.
@@ -278,7 +269,7 @@ check_claims(claims, own)  # they may not hold for your own photograph
 # - **A Gaussian process.**
 #   With infinitely many channels, the output of an untrained network is a Gaussian process whose covariance depends only on the distance of two pixels [@cheng2019].
 #   The same authors train with Langevin dynamics: each update adds noise to the weights, and the result is the mean of many outputs.
-#   This mean does not overfit, so no stopping rule is needed.
+#   No stopping rule is needed, because this mean does not overfit.
 #
 # Smoothness and [recurrence](glossary.md#recurrence) are two explanations, and natural structure has both properties.
 # The proof is about smoothness; the mini-project at the end separates the two.
@@ -359,8 +350,7 @@ show(
 # When only noise is left to learn, the curve of the noisy photograph falls slowly.
 # This curve bends before the best step, because the network learns the last details together with the first noise.
 #
-# All four curves *do* fall: after enough steps the network reproduces noise, too.
-# The network prefers structure only because it learns structure faster, so training must stop in time.
+# All four curves *do* fall: after enough steps the network reproduces noise, too, so training must stop in time.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -394,25 +384,23 @@ show_source(DeepImagePrior._update_average)
 # %% [markdown]
 # - **Noise on the network input**: this noise is new at each step and becomes stronger during the training.
 #   The network cannot easily memorise which input value belongs to which noisy pixel, because the input always changes a little.
-#   In our runs with noise on the input, the maximum of the PSNR comes later, and this maximum is higher and broader than without the noise.
+#   In our runs, this noise makes the maximum of the PSNR later, higher and broader.
 # - An **[exponential moving average](glossary.md#exponential-moving-average)** of the outputs.
 #   From output to output the picture stays the same and the noise changes, so the average has less noise.
 # - **[Early stopping](glossary.md#early-stopping)** without the ground truth [@wang2023].
 #   While the picture forms, the outputs differ from their own moving average, because the outputs improve.
-#   While the network learns noise, the outputs differ from their average again, because each output has different noise.
-#   The difference is smallest when the picture has formed and the network has not yet learned the noise.
-#   The *moving variance* measures the difference between the outputs and their average.
+#   While the network learns noise, they differ from it again, because each output has different noise.
+#   The *moving variance* measures this difference; it is smallest when the picture has formed and the noise has not.
 #   So we keep the average of the step with the smallest moving variance, and stop after 100 steps without a new minimum.
 # - The **[discrepancy principle](glossary.md#discrepancy-principle)** [@morozov1966] is a second stopping rule.
-#   It compares the distance between the average and the given image with the strength of the noise.
 #   A good answer differs from the given image by the noise, neither more nor less.
 #   If the distance is smaller than the noise, the average must contain noise, and training stops.
 #   If the distance is much larger than the noise, the picture is not complete, so we ignore a minimum of the variance.
-#   The two rules use different information: the variance rule needs no strength of the noise, but only sees whether the outputs still change; the discrepancy principle sees how far the fit has come, but needs the strength, which we *estimate* from the given image.
+#   This rule needs the strength of the noise, which we *estimate* from the given image.
 # - A **guard against jumps** undoes an update after which the gradient is suddenly four times longer than usual.
 #   Without this guard, one such update cost 6 dB on a photograph of 256 x 256 pixels.
 # - With a larger `budget`, we train **several networks** in parallel, each with its own input.
-#   The outputs of the networks agree in the picture and differ in the noise, so the mean of the outputs has less noise.
+#   Their outputs agree in the picture and differ in the noise, so the mean has less noise.
 #
 # Let $x_t$ be the output of step $t$, and $r$ a small rate.
 # The moving average is $\bar x_t = \bar x_{t-1} + r\,(x_t - \bar x_{t-1})$.
@@ -598,13 +586,12 @@ show(
 )
 
 # %% [markdown]
-# In the units of this figure, the distance between the ground truth and the given image is 1, because these two images differ by the noise.
-# If the distance of the moving average from the given image is below the limit, the average contains some of the noise.
+# In these units, the distance between the ground truth and the given image is 1.
+# If the distance of the moving average is below the limit, the average contains some of the noise.
 # (The limit is below 1 because texture makes the noise estimate too large.)
 # On our dahlia the discrepancy principle stops first; the variance rule alone would stop later, when the average is already worse.
 # On the coffee cup of our benchmark (128 x 128 pixels, budget `standard`), the variance rule stops first, almost exactly at the best step.
-# So the training needs both rules.
-# Neither rule is exact: the variance rule looks for *small changes*, and the discrepancy principle depends on an estimate of the noise.
+# So the training needs both rules, and neither is exact.
 # We now compare the kept step with the best step, which an [oracle](glossary.md#oracle) finds with the ground truth:
 
 # %%
@@ -623,13 +610,12 @@ check_claims(claims, own)
 # ## Experiment 2: other denoisers
 #
 # Five denoisers get the same noisy image and no other information.
-# Some methods need the strength of the noise.
-# We *estimate* this strength from the image itself, with a filter that responds little to edges [@immerkaer1996].
+# Where they need the strength of the noise, we *estimate* it from the image itself, with a filter that responds little to edges [@immerkaer1996].
 #
 # - **[Total variation](glossary.md#total-variation)** [@rudin1992] finds a picture near the given image, in which the sum of the differences between neighbouring pixels is small.
 # - **Non-local means** [@buades2005] replaces each pixel by the mean of the pixels with *similar patches*, so this method uses recurrence directly.
 # - **BM3D** [@dabov2007] stacks similar patches and filters each stack as a whole (chapter [03](03_denoising_with_patches.ipynb)).
-#   It is the strongest control: for white noise of known strength, it is still hard to beat without other photographs.
+#   It is the strongest control for white noise.
 # - **ZS-N2N** [@mansour2023] makes two half-size images from the given image.
 #   Each block of 2 x 2 pixels has two diagonals; the mean of each diagonal becomes a pixel of one of the half-size images.
 #   The two half-size images show the same picture with independent noise, and a network with two hidden layers learns to predict one of them from the other.
@@ -652,8 +638,7 @@ show(
 
 # %% [markdown]
 # In the difference of the two half-size images, the subject of the photograph is almost invisible.
-# The half-size images are not shifted against each other, because the two diagonals of a block have the same centre.
-# The half-size images differ where detail is finer than a block, and their noise is independent.
+# The half-size images are not shifted against each other, because the two diagonals of a block have the same centre; their noise is independent.
 
 # %%
 zs_steps = {"quick": 200, "standard": 1000, "full": 3000}[budget]
@@ -704,16 +689,8 @@ beside_opening(opening, {name: score[method] for name, method in here.items()})
 # Deep Image Prior is better than non-local means, but only by a few tenths of a decibel with the first two seeds.
 # With the third seed, Deep Image Prior and non-local means are equally good (question 4).
 # With so few training steps, ZS-N2N has the lowest PSNR of the five denoisers, or nearly the lowest.
-# BM3D and non-local means need less than a second.
-# Why are they so good?
-# Both were designed for white Gaussian noise of constant strength, and get an estimate of that strength.
-# Also, many patches of a flower recur.
-# The network must learn from one small image what these two methods have built in.
-# All three are much better than total variation, because the prior of total variation (flat regions between edges) is weaker.
-#
-# The advantage of Deep Image Prior is that it needs no description of the noise.
-# Experiment 4 gives the network other degradations, for which non-local means and BM3D have no formula.
-# The network's results improve with more pixels and more training steps, that is, with a larger budget.
+# BM3D and non-local means were designed for white Gaussian noise of constant strength, and many patches of a flower recur; the network must learn from one small image what they have built in.
+# The advantage of Deep Image Prior is that experiment 4 can give it other degradations, for which non-local means and BM3D have no formula.
 # The script `benchmarks/deep_image_prior.py` compares the denoisers on five photographs of 128 x 128 pixels with three seeds, with the budget `standard`:
 
 # %%
@@ -735,7 +712,7 @@ lead = differences(record("dip_denoise"), "BM3D", "DIP")
 print(f"BM3D is better in {sum(d > 0 for d in lead)} of {len(lead)} runs.")
 
 # %% [markdown]
-# The table shows means over five photographs of 128 x 128 pixels, and the spread over three seeds; the column *this run* is our small picture.
+# The column *this run* is our small picture.
 # Averaging gains half a decibel over the last outputs of the networks.
 # An oracle that knows the best step gains less than a tenth of a decibel more, so the stopping rules cost little.
 # K-SVD and Deep Image Prior are equally good, and BM3D is 0.7 dB better.
@@ -773,8 +750,7 @@ for name, value in recurs.items():
 
 # %% [markdown]
 # In the noisy image almost nothing recurs, and each denoiser restores some recurrence.
-# Non-local means and BM3D have the highest recurrence scores.
-# At this size (`quick`), their scores are even *higher* than the score of the ground truth.
+# Non-local means and BM3D have the highest scores; at this size (`quick`), they are even *higher* than the score of the ground truth.
 # Both replace similar patches by what they have in common, so these patches become even more similar.
 # The score of Deep Image Prior is just below the score of the ground truth, because its result still contains some noise, which does not recur.
 # Unlike the PSNR, the recurrence score does not measure the error; it shows in which *way* a picture is wrong.
@@ -911,7 +887,6 @@ build_choice = explore(
 #   If the input consists of smooth ramps, the output is smooth, also in the gaps: it has neither noise nor petals.
 #   If the input noise changes a little at each step (*shaken*), the network cannot use the input to reproduce the noise of the image.
 #
-# No architecture is best for every task, just as no prior is best for every task.
 # The library uses several scales, narrow skip connections and shaken noise.
 
 # %%
@@ -1022,8 +997,7 @@ show(
 )
 
 # %% [markdown]
-# One function and one network restore both images.
-# The outputs are soft, because 60 steps are few.
+# One function restores both images; the outputs are soft, because 60 steps are few.
 #
 # ## Experiment 4: swap the loss
 #
@@ -1180,7 +1154,6 @@ show(
 
 # %% [markdown]
 # The network's own output has lost most of the petals, and back-projection brings them back.
-# The next table gives the PSNR of each step for five photographs, and for this run.
 
 # %%
 part_names = {
@@ -1193,7 +1166,7 @@ here = {part: psnr(larger[name], truth) for name, part in part_names.items()}
 credit = show_credit("dip_super_resolve", here)
 
 # %% [markdown]
-# The steps of the table answer the question:
+# The table says who does the work on five photographs:
 #
 # - From bicubic interpolation to bicubic interpolation *with back-projection*, the PSNR rises by more than a decibel, without a network.
 #   So most of the gain over bicubic interpolation is the work of back-projection.
@@ -1268,8 +1241,7 @@ show(
 
 # %% [markdown]
 # On grass the network improves the PSNR by almost two decibels, and on the photograph by six; on grass, total variation improves the PSNR as much as the network does, and BM3D improves it by about one decibel more.
-# The network fits blades and noise in nearly the same steps, so its output almost never shows blades without noise.
-# Therefore the maximum of the PSNR is low on grass, and even the best stopping rule gains little.
+# The network fits blades and noise in nearly the same steps, so even the best stopping rule gains little.
 #
 # **A wide hole.**
 # The middle of a wide hole is far from all known pixels.
@@ -1291,7 +1263,6 @@ show(
 # Methods that search for patches can copy (chapter [04](04_completion.ipynb)).
 #
 # **No early stopping.**
-# The demo of this chapter showed that the last outputs contain the noise again.
 # Each kind of degradation needs its own stopping rule.
 # The variance rule and the discrepancy principle are for noise.
 # Super-resolution has a rule of its own (experiment 4).
@@ -1331,8 +1302,7 @@ check_claims(claims, own)
 # ## Summary
 #
 # - An untrained network fits structure before noise.
-#   The network can reproduce both, but at different speeds; so training must stop early.
-#   Two stopping rules need no ground truth: one uses the moving variance, and the other, the discrepancy principle, uses the distance to the given image.
+#   It can reproduce both, so training must stop early; two stopping rules need no ground truth.
 # - Structure comes first because of the architecture: upsampling makes smooth pictures easy, and shared filters make repeated patterns easy.
 # - Another architecture is another prior: depth fills holes, skip connections transmit detail and noise, and a smooth input gives smooth pictures.
 # - Only the loss describes the degradation.
