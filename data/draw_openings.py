@@ -5,8 +5,8 @@
 Each chapter first shows a result at the size of the papers' pictures, and then runs the
 same method on a small picture. This script makes the first kind, on one CPU thread,
 with the photograph, the kind of degradation and the seed of the chapter's own run. It
-writes ``data/openings/CHAPTER_*.jpg``, for some chapters the history of the run as an
-animation, and the record
+writes ``data/openings/CHAPTER_*.jpg`` (or ``.webp``), for some chapters the history of
+the run as an animation, and the record
 ``data/openings/CHAPTER.json``, from which the chapter takes all figures. The ground
 truth scores the results; no method sees it.
 """
@@ -33,7 +33,8 @@ from opening_files import (
 from opening_haze import haze
 from opening_kernelgan import kernelgan
 from opening_layers import fig, layers
-from opening_patches import recurrence, retargeting
+from opening_patches import retargeting
+from opening_recurrence import recurrence
 from opening_statistics import statistics
 
 from dil_teach import (

@@ -5,10 +5,13 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image as Picture
 from torch import Tensor
 
@@ -24,6 +27,8 @@ SIDE = 256
 """Side of each picture in pixels."""
 QUALITY = 92
 """JPEG quality of the pictures."""
+QUALITY_OF_FIGURES = 85
+"""WebP quality of pictures that are figures with text."""
 MOST_BYTES = 400_000
 """Largest size of an animation."""
 INSET = 64
@@ -99,6 +104,14 @@ def with_kernels(
     return crops
 
 
+def picture_of(figure: Figure) -> Image:
+    """The pixels of a figure of matplotlib, as Float[Tensor, "3 h w"]."""
+    drawn = FigureCanvasAgg(figure)
+    drawn.draw()
+    pixels = torch.from_numpy(np.asarray(drawn.buffer_rgba())[..., :3].copy())
+    return pixels.permute(2, 0, 1).float() / 255
+
+
 def animate(
     chapter: str, frames: Sequence[Image], alt: str, milliseconds: int = 120
 ) -> dict[str, str]:
@@ -148,12 +161,14 @@ def write(
     corner: tuple[int, int] | None = (0, 0),
     side: int = SIDE,
     quality: int = QUALITY,
+    form: Literal["jpg", "webp"] = "jpg",
     **facts: Any,
 ) -> None:
     """Write crops of the pictures with this upper left corner, and the record.
 
     Crops have ``side`` pixels a side; pictures of this size are written whole, and all
-    pictures if there is no corner. ``facts`` are further entries of the record.
+    pictures if there is no corner. ``facts`` are further entries of the record. WebP
+    files of figures with text are smaller than JPEG files.
     """
     OUT.mkdir(exist_ok=True)
     panels = []
@@ -161,9 +176,12 @@ def write(
         if corner is not None and image.shape[1:] != (side, side):
             top, left = corner
             image = image[:, top : top + side, left : left + side]
-        file = f"{chapter}_{number}.jpg"
+        file = f"{chapter}_{number}.{form}"
         pixels = Picture.fromarray(to_uint8(image))
-        pixels.save(OUT / file, quality=quality, optimize=True)
+        if form == "webp":
+            pixels.save(OUT / file, quality=QUALITY_OF_FIGURES, method=6)
+        else:
+            pixels.save(OUT / file, quality=quality, optimize=True)
         panels.append({"file": file, "title": title})
     about = {"seed": SEED, "commit": commit_of_code(), "torch": torch.__version__}
     record = {"panels": panels, "decibels": decibels, **facts, **about}

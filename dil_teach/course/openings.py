@@ -54,7 +54,7 @@ def show_opening(chapter: str, alts: Mapping[str, str]) -> dict[str, float]:
         with Picture.open(file) as picture:
             size = (picture.height, picture.width)
         panels.append(Panel(caption, _address(file), size))
-    scale = scale_of([panel.size for panel in panels], record.get("scale"))
+    scale = record.get("scale") or scale_of([panel.size for panel in panels], None)
     row = Row(tuple(panels), scale)
     words = " ".join(alts.values())
     html = row.html(words, list(alts.values()))

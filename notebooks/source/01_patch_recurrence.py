@@ -47,8 +47,10 @@ start(budget, seconds={"quick": 30, "standard": 50, "full": 90})
 #
 # ## What recurrence can do
 #
-# First, results that were computed beforehand: a photograph of 200 x 200 pixels, enlarged to 400 x 400; the pictures show a part.
+# First, results that were computed beforehand: a photograph of 200 x 200 pixels, enlarged to 400 x 400.
 # No network was used, and no other image: the new details were copied from the small photograph itself.
+# The first figure shows how, for three patches; the other pictures show a part of the result, with each pixel drawn twice as large.
+# `data/draw_openings.py` made these pictures.
 
 # %%
 from dil_teach.course.openings import beside_opening, show_opening
@@ -56,15 +58,22 @@ from dil_teach.course.openings import beside_opening, show_opening
 opening = show_opening(
     "recurrence",
     {
-        "bicubic interpolation": "A cup of coffee, enlarged and blurred",
-        "bicubic, back-projected": "The cup, sharper, with small steps along the rim",
-        "parents pasted": "The cup with a sharp rim, and errors in fine detail",
-        "parents pasted, back-projected": "The cup with a sharp and smooth rim",
-        "ground truth": "The cup of coffee in its true sharpness",
+        "patches, matches and parents": "Three patches on the rim of a cup; arrows go "
+        "to their matches in the half-size photograph, and back to larger parents",
+        "bicubic interpolation": "The rim and a spoon, enlarged and blurred",
+        "bicubic, back-projected": "The rim, sharper, with small steps",
+        "parents pasted": "The rim, sharp, and errors in the grain of the wood",
+        "parents pasted, back-projected": "The rim, sharp and smooth",
+        "ground truth": "The rim and the spoon in their true sharpness",
     },
 )
 
 # %% [markdown]
+# An arrow goes from each patch to its *match*, the most similar patch of the photograph at half its size.
+# The photograph itself shows this match at twice the size: the *parent*.
+# In the enlarged tiles, patch and match look alike, and the parent has the same edge with four times as many pixels.
+# These three patches were chosen by hand, because their matches are good.
+#
 # In this chapter you make such pictures by hand, and you find out which part of the method makes the gain.
 #
 # ## A photograph: ours, or yours

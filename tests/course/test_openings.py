@@ -131,7 +131,7 @@ def test_an_animation_is_displayed_below_the_pictures(tmp_path, monkeypatch):
     made = {"decibels": {}, "size": [30, 40], "settings": "none", "measure": "none"}
     made |= {"panels": [{"file": "a.jpg", "title": "result"}], "seconds": {"all": 1.0}}
     made["animation"] = {"file": "a.webp", "alt": "A red picture slowly emerges"}
-    made["scale"] = 7
+    made["scale"] = 0.5
     (tmp_path / "red.json").write_text(json.dumps(made))
     displayed = []
     monkeypatch.setattr("dil_teach.course.openings.shipped", lambda _: tmp_path)
@@ -142,7 +142,7 @@ def test_an_animation_is_displayed_below_the_pictures(tmp_path, monkeypatch):
     ((html, _),) = displayed
     assert "<details open><summary>" in html and "data:image/webp;base64," in html
     assert 'alt="A red picture slowly emerges"' in html
-    assert 'width="280" height="210"' in html  # 40 x 30 pixels at the record's scale
+    assert 'width="20" height="15"' in html  # 40 x 30 pixels at the record's scale
 
 
 def test_an_alt_text_without_a_picture_is_refused():
