@@ -47,10 +47,10 @@ start(budget, seconds={"quick": 35, "standard": 90, "full": 300})
 #
 # ## What the methods achieve
 #
-# First, results that were computed beforehand, from a photograph of 384 x 384 pixels; the pictures show a part of 256 x 256 pixels.
-# (Photograph: Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0.)
-# The first picture was decoded from a file that contains no pixel.
-# The other results were enlarged from a copy of half the size.
+# First, results that were computed beforehand; each picture shows a part of 288 x 288 pixels.
+# (Street front: rendered with `data/render_facade.py`, CC0. Cup: Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0.)
+# The street front is enlarged from 170 x 170 to 510 x 510 pixels: by bicubic interpolation, and by Glasner's method, which uses no other picture.
+# The cup is decoded from a file that contains no pixel.
 
 # %%
 from dil_teach.course.openings import show_opening
@@ -58,10 +58,13 @@ from dil_teach.course.openings import show_opening
 opening = show_opening(
     "fractals",
     {
+        "bicubic, 3 times the size": "Windows of a brick house, enlarged and blurred",
+        "Glasner, 3 times the size": "The windows with clearly sharper frames, bars "
+        "and ledges; the single bricks are still missing",
+        "ground truth": "The windows in their true sharpness, with all bricks",
+        "given, drawn 3 times as large": "The given picture, in large square pixels",
         "decoded from the file": "A cup of coffee, sharp, with slightly rough outlines",
-        "fractal zoom": "The cup with broken outlines, and a spoon in small blocks",
-        "Glasner": "The cup, with sharp and smooth outlines",
-        "ground truth": "The cup of coffee, its saucer and a spoon",
+        "the photograph of the file": "The cup of coffee, its saucer and a spoon",
     },
 )
 
@@ -69,9 +72,11 @@ opening = show_opening(
 # The animation shows the first steps of the decoder, which starts from the picture of a cat.
 # (Cat: Stéfan van der Walt, CC0.)
 #
-# The file without pixels gives a picture near the truth.
-# The fractal zoom draws this kind of file at twice the size; its outlines are broken, for example along the rim and on the spoon.
-# Glasner's method uses similar patches, too, and its outlines are sharp and smooth.
+# Glasner's method makes the outlines of the windows sharp and smooth, where bicubic interpolation blurs them.
+# It cannot invent the bricks: at the size of the given picture they are hardly visible.
+# The file without pixels gives a picture near the photograph.
+# Drawn at twice the size, the same kind of file is *not* super-resolution: this fractal zoom of the cup has a lower PSNR than bicubic interpolation, and its outlines are broken.
+# Each block is copied by itself, and nothing makes neighbouring blocks fit together, or makes the result agree with the given pixels; a later section shows this.
 # Below, you run all of this on a smaller picture.
 #
 # ## A photograph: ours, or yours
@@ -1110,7 +1115,7 @@ if not own:
     beside_opening(opening, here)
 
 # %% [markdown]
-# The longer run is that of the first pictures; both columns leave out a border of eight pixels.
+# The longer run enlarges the cup from 192 x 192 to 384 x 384 pixels; both columns leave out a border of eight pixels.
 # The order of the four methods is the same in both runs.
 
 # %%
