@@ -113,7 +113,11 @@ def picture_of(figure: Figure) -> Image:
 
 
 def animate(
-    chapter: str, frames: Sequence[Image], alt: str, milliseconds: int = 120
+    chapter: str,
+    frames: Sequence[Image],
+    alt: str,
+    milliseconds: int = 120,
+    most_bytes: int = MOST_BYTES,
 ) -> dict[str, str]:
     """Write ``CHAPTER.webp``, and return its entry of the record.
 
@@ -126,7 +130,7 @@ def animate(
     for quality in range(85, 20, -10):
         rest = {"save_all": True, "append_images": pictures[1:], "loop": 0}
         pictures[0].save(file, duration=times, quality=quality, method=4, **rest)
-        if file.stat().st_size <= MOST_BYTES:
+        if file.stat().st_size <= most_bytes:
             break
     return {"file": file.name, "alt": alt}
 
