@@ -45,6 +45,13 @@ def rounded(image: Image) -> Image:
     return (image.clamp(0, 1) * 255).round() / 255
 
 
+def enlarged_part(image: Image, corner: tuple[int, int], side: int) -> Image:
+    """A part of the image; each of its pixels is a square of 2 x 2 pixels."""
+    (top, left) = corner
+    part = image[:, top : top + side, left : left + side]
+    return part.repeat_interleave(2, 1).repeat_interleave(2, 2)
+
+
 def luma_decibels(pictures: dict[str, Image], truth: Image) -> dict[str, float]:
     """``MEASURE`` for each picture, in dB."""
     return {

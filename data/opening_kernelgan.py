@@ -1,7 +1,5 @@
 """The opening of chapter 11, for data/draw_openings.py."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from opening_files import (
@@ -10,6 +8,7 @@ from opening_files import (
     Seconds,
     animate,
     drawn,
+    enlarged_part,
     luma_decibels,
     rounded,
     write,
@@ -23,46 +22,52 @@ from dil_teach import (
     blur_and_subsample,
     fit,
     photo,
+    train,
 )
 from dil_teach.classical.kernel.spectrum import kernel_from_spectrum
 from dil_teach.deep.zssr.comparison import compare
+from dil_teach.image.convention import Image
 from dil_teach.image.kernel import gaussian_kernel
-from dil_teach.image.kernel_estimate import gaussian_of, moments
+from dil_teach.image.kernel_estimate import moments
 from dil_teach.image.photos import photos
 from dil_teach.image.resize import resize
 
-PHOTOGRAPH, CORNER = "facade", (128, 128)
+PHOTOGRAPH, SIDE = "hubble", 512
+CORNER, PART = (158, 158), 128
+SIGMAS, ANGLE = (1.383, 2.045), 0.822
+"""The standard deviations and the angle of the blur kernel: the Gaussian of this
+photograph in benchmarks/unknown_kernels.py."""
+REACH = 8
+"""The pictures of kernels end this number of pixels from their middle."""
+FRAMES = 30
 ALT = (
-    "The kernels of three generators during 1500 steps: wide spots that become small "
-    "spots of different shapes; on the right, the oblique oval that they should find"
+    "The estimate during 1500 steps, beside the true kernel: a small round spot "
+    "becomes an oval with nearly the direction of the true kernel, but smaller"
 )
-SHIPPED = Path(__file__).parent / "kernelgan" / "training.npz"
-"""The trainings that benchmarks/kernelgan.py recorded."""
 
 
-def history(covariance: np.ndarray) -> list[torch.Tensor]:
-    """The generator's kernels of three recorded trainings, beside the true one."""
-    stored = np.load(SHIPPED)
-    runs = [torch.from_numpy(stored[f"all, seed {n}"]).float() for n in range(3)]
-    between = gaussian_of(0.75 * covariance, runs[0].shape[-1]).float()
-    frames = []
-    for kernels in zip(*runs, strict=True):
-        named = dict(zip(("seed 0", "seed 1", "seed 2"), kernels, strict=True))
-        frames.append(torch.cat([*drawn(named | {"k'": between}).values()], dim=2))
-    return frames
+def estimates(given: Image) -> list[torch.Tensor]:
+    """KernelGAN's estimate after each of ``FRAMES`` parts of the training."""
+    gan = KernelGAN(given, KernelGANSettings.quick(seed=SEED))
+    found = [gan.kernel()]
+    for _ in train(gan, report_every=gan.total_steps // FRAMES):
+        found.append(gan.kernel())
+    return found
 
 
 def kernelgan() -> None:
-    """Chapter 11: the house front at 512 pixels, blurred by an oblique Gaussian."""
-    truth = photo(PHOTOGRAPH)
-    kernel = gaussian_kernel((2.4, 1.1), angle=0.6, size=20)
+    """Chapter 11: the middle of a photograph, blurred by an oblique Gaussian."""
+    whole = photo(PHOTOGRAPH)
+    top, left = ((side - SIDE) // 2 for side in whole.shape[1:])
+    truth = whole[:, top : top + SIDE, left : left + SIDE]
+    kernel = gaussian_kernel(SIGMAS, ANGLE, size=20)
     given = rounded(blur_and_subsample(truth, kernel, 2))
 
     seconds = Seconds()
-    gan = KernelGAN(given, KernelGANSettings.standard(seed=SEED))
-    estimate = seconds.of("KernelGAN", lambda: fit(gan).kernel())
+    history = seconds.of("KernelGAN", lambda: estimates(given))
+    estimate = history[-1]
     spectrum = seconds.of("spectrum", lambda: kernel_from_spectrum(given))
-    settings = ZSSRSettings.standard(seed=SEED)
+    settings = ZSSRSettings.quick(seed=SEED)
     kernels = {
         "bicubic kernel assumed": "bicubic",
         "KernelGAN's kernel": estimate,
@@ -81,17 +86,25 @@ def kernelgan() -> None:
     for name, found in {"KernelGAN": estimate, "spectrum": spectrum}.items():
         difference = np.linalg.norm(moments(found)[1] - covariance)
         error[name] = round(float(difference / np.linalg.norm(covariance)), 2)
-    shown = dict(list(pictures.items())[:3]) | {"ground truth": truth}
-    shown |= drawn({"kernel: KernelGAN": estimate, "kernel: true": kernel})
+    results = dict(list(pictures.items())[:3]) | {"ground truth": truth}
+    shown = {
+        name: enlarged_part(image, CORNER, PART) for name, image in results.items()
+    }
+    shown |= drawn({"kernel: KernelGAN": estimate, "kernel: true": kernel}, REACH)
+    frames = [
+        torch.cat([*drawn({"found": k, "true": kernel}, REACH).values()], dim=2)
+        for k in history
+    ]
     credit = photos()[PHOTOGRAPH]
     write(
         "kernelgan",
         shown,
         luma_decibels(pictures | controls, truth),
         CORNER,
-        animation=animate("kernelgan", history(covariance), ALT),
+        enlarged=2,
+        animation=animate("kernelgan", frames, ALT),
         measure=MEASURE,
-        settings="KernelGANSettings.standard(), ZSSRSettings.standard()",
+        settings="KernelGANSettings.quick(), ZSSRSettings.quick()",
         size=list(truth.shape[1:]),
         seconds=seconds,
         covariance_error=error,

@@ -16,7 +16,16 @@ from typing import Literal
 
 import torch
 import tyro
-from opening_files import MEASURE, OUT, SEED, Seconds, luma_decibels, rounded, write
+from opening_files import (
+    MEASURE,
+    OUT,
+    SEED,
+    Seconds,
+    enlarged_part,
+    luma_decibels,
+    rounded,
+    write,
+)
 from PIL import Image as Picture
 
 from dil_teach import (
@@ -122,13 +131,6 @@ def old_photograph() -> None:
         attribution="Greek coins from Pompeii. Photograph: Brooklyn Museum, public "
         "domain (no known copyright restrictions)",
     )
-
-
-def enlarged_part(image: Image, corner: tuple[int, int], side: int) -> Image:
-    """A part of the image; each of its pixels is a square of 2 x 2 pixels."""
-    (top, left) = corner
-    part = image[:, top : top + side, left : left + side]
-    return part.repeat_interleave(2, 1).repeat_interleave(2, 2)
 
 
 def tour() -> None:
