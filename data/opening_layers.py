@@ -14,10 +14,19 @@ import torch.nn.functional as F
 from opening_files import MEASURE, OUT, SEED, Seconds, luma_decibels, rounded, write
 from PIL import Image as Picture
 
-from dil_teach import Separation, SeparationSettings, photo, resume, save
+from dil_teach import (
+    Segmentation,
+    SegmentationSettings,
+    Separation,
+    SeparationSettings,
+    fit,
+    photo,
+    resume,
+    save,
+)
 from dil_teach.classical.exclusion_search import exclusion_search, unmix
 from dil_teach.classical.segmentation.grab_cut import grab_cut
-from dil_teach.classical.segmentation.region_growing import segment_by_growing
+from dil_teach.classical.segmentation.region_growing import cut_grown_hints
 from dil_teach.image.convention import Image, to_uint8
 from dil_teach.image.photos import photos
 from dil_teach.image.resize import resize
@@ -119,7 +128,13 @@ def fig() -> None:
     frame = torch.ones_like(disk)
     frame[:, 32:-32, 32:-32] = 0
     seconds = Seconds()
-    mask = seconds.of("grown hints", lambda: segment_by_growing(image, disk, frame))
+    settings = SegmentationSettings(seed=SEED)
+    learned = seconds.of(
+        "grown hints", lambda: Segmentation(image, disk, frame, settings)
+    )
+    mask = seconds.of("last cut", lambda: cut_grown_hints(learned.start))
+    seconds.of("training of the networks", lambda: fit(learned))
+    own = resize(learned.dip.layers().mask[0], size=(height, width)).clamp(0, 1)
     small = resize(image, size=(130, 192)).clamp(0, 1)
     hints = [F.adaptive_max_pool2d(hint, (130, 192)) for hint in (disk, frame)]
     by_colour = seconds.of("GrabCut", lambda: grab_cut(small, hints[0], hints[1]))
@@ -127,7 +142,9 @@ def fig() -> None:
     half = {
         "photograph and hints": image * (1 - 0.6 * (disk + frame)) + 0.6 * disk,
         "GrabCut": image * by_colour,
-        "grown hints": image * mask,
+        "Double-DIP, mask of the networks": image * own,
+        "Double-DIP, last cut": image * learned.mask(),
+        "grown hints, last cut": image * mask[0],
     }
     pictures = {
         name: resize(x[:, :, LEFT : LEFT + height], size=(SIZE, SIZE)).clamp(0, 1)
@@ -140,7 +157,7 @@ def fig() -> None:
         {},
         truth="none is known",
         measure="none; the next sections measure masks",
-        settings="segment_by_growing, without a network",
+        settings="SegmentationSettings.quick(); one disk and the border as hints",
         size=[height, width],
         seconds=seconds,
         licence=about.licence,

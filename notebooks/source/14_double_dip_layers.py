@@ -47,9 +47,9 @@ start(budget, seconds={"quick": 35, "standard": 150, "full": 500})
 # ## What the method achieves
 #
 # First, results of longer runs, which were computed beforehand (`data/draw_openings.py`).
-# A brook and a room are mixed twice, with two pairs of coefficients that no method is told.
+# An astronaut and a pagoda are mixed twice, with two pairs of coefficients that no method is told.
 # Two networks are trained on the two mixtures.
-# (Photographs: brook Aitzol Berasategi, room Jakub Mede, both 2018, CC BY 4.0, reduced in size; mixed by us.)
+# (Photographs: Eileen Collins, NASA, public domain; pagoda danielbuechele, CC BY 2.0; reduced in size and mixed by us.)
 
 # %%
 from dil_teach.course.openings import beside_opening, show_opening
@@ -57,19 +57,19 @@ from dil_teach.course.openings import beside_opening, show_opening
 opening = show_opening(
     "layers",
     {
-        "mixture 1": "A brook between rocks; a table and a drum shine through it",
-        "mixture 2": "A room with a table and a drum; a brook shines through it",
-        "network 1": "The brook, blurred and nearly grey, without the room",
-        "network 2": "The room with table, drum and bottle, with grainy walls",
-        "closed form, layer 1": "The brook alone, as sharp as the mixtures",
-        "closed form, layer 2": "The room alone, as sharp as the mixtures",
+        "mixture 1": "An astronaut in an orange suit; a pagoda shines through her",
+        "mixture 2": "A pagoda above a lake; an astronaut shines through it",
+        "network 1": "The astronaut without the pagoda, in her colours",
+        "network 2": "The pagoda and the lake without the astronaut",
+        "closed form, layer 1": "The astronaut alone, as sharp as the mixtures",
+        "closed form, layer 2": "The pagoda alone, as sharp as the mixtures",
     },
 )
 
 # %% [markdown]
 # The two scenes separate.
 # Who did it?
-# The networks output the third and the fourth picture.
+# The networks output the third and the fourth picture: blurred, but in the right colours.
 # The last two pictures are not outputs of a network: a formula computes them from the mixtures and the two coefficients.
 # A search without networks finds the coefficients, too.
 # The next cell compares the three ways:
@@ -104,15 +104,18 @@ _ = show_opening(
         "photograph and hints": "Half a fig in a red bowl; a white disk marks a part "
         "of its flesh",
         "GrabCut": "The whole bowl with the fig, and a part of its shadow",
-        "grown hints": "The fig with its stalk, and a faint line at the bowl's rim",
+        "Double-DIP, mask of the networks": "The fig, and faint parts of the bowl",
+        "Double-DIP, last cut": "The fig, with a bright speck left of its stalk",
+        "grown hints, last cut": "The fig, with a bright speck left of its stalk",
     },
 )
 
 # %% [markdown]
 # GrabCut, a well-known older method, keeps the whole bowl: it starts with everything as foreground that is not marked as background, and here it never finds out that the bowl is background.
-# The third picture shows the fig, with a few pixels of the bowl's rim.
-# A classifier of colour and texture grows the two hints; no network is trained.
-# Below, you see what networks add to this.
+# A classifier of colour and texture grows the two hints; a last cut of its result along the edges gives the last picture, without any network.
+# Double-DIP starts from the grown hints and trains its networks: their own mask also shows a little of the bowl, at the rim and left of the stalk.
+# After the same last cut, its picture hardly differs from the last one.
+# Below, you see who did the work.
 #
 # ## Predict first
 #

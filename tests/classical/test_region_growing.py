@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dil_teach.classical.segmentation.region_growing import segment_by_growing
+from dil_teach.classical.segmentation.region_growing import (
+    segment_by_growing,
+    without_islands,
+)
 from dil_teach.image.scenes import scene
 
 HINTS = "foreground_hint", "background_hint"
@@ -23,6 +26,18 @@ def test_a_ring_is_found_and_hints_are_kept(ring) -> None:
     assert mask.shape == (1, 64, 64) and set(mask.unique().tolist()) == {0.0, 1.0}
     assert ((mask > 0.5) & truth).sum() > 0.9 * ((mask > 0.5) | truth).sum()
     assert (mask[hints[0] > 0.5] == 1).all() and (mask[hints[1] > 0.5] == 0).all()
+
+
+def test_islands_without_a_hint_are_removed() -> None:
+    mask, hint = torch.zeros(1, 1, 32, 32), torch.zeros(1, 1, 32, 32)
+    mask[..., 4:20, 4:20] = 1  # the largest part, 256 pixels
+    mask[..., 4:10, 24:30] = 1  # 36 pixels: over a tenth of it
+    kept = mask.clone()
+    mask[..., 24:28, 2:6] = 1  # 16 pixels without a hint
+    mask[..., 24:28, 20:24] = kept[..., 24:28, 20:24] = 1  # 16 pixels with a hint
+    hint[..., 25, 21] = 1
+    assert torch.equal(without_islands(mask, hint), kept)
+    assert torch.equal(without_islands(kept, kept), kept)
 
 
 def test_the_same_seed_gives_the_same_mask(ring) -> None:

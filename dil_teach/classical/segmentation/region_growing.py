@@ -10,9 +10,11 @@ frames.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
+from scipy import ndimage
 from torch import Tensor
 
 from dil_teach.classical.segmentation.grab_cut import (
@@ -59,6 +61,9 @@ PATCH_ROUNDS = (1, 2)
 patches, and after round 2 the mixtures hardly change."""
 COLOUR_BLUR, PATCH_BLURS = 2.0, (1.5, 3.0)
 """Standard deviations, in pixels, of the blurs on log-likelihood ratios."""
+ISLAND = 0.1
+"""A part of the foreground without a hint is removed if its area is below this fraction
+of the area of the largest part."""
 MOTION = 3
 """The features contain the motion this number of times, and the colours three times."""
 
@@ -174,9 +179,26 @@ def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
     else:  # in a video, motion says more than colours, which the layers may share
         mask = steady(mask, small, start.flows)
     if small.shape != start.pictures.shape:
+        # enlarging would spread a small island along the edges near it
+        mask = without_islands(mask, start.foreground)
         radius = max(1, min(mask.shape[-2:]) // 32)
         mask = guided_upsample(start.pictures, small, mask, radius, 1e-3)
     return mask.clamp(0, 1)
+
+
+def without_islands(mask: Video, foreground: Video) -> Video:
+    """Set small connected parts of the mask to 0, unless they contain a hint.
+
+    In a video, parts are also connected through the same pixel of the next frame.
+    """
+    parts, count = ndimage.label(mask[:, 0].cpu().numpy() > 0.5)
+    if count < 2:
+        return mask
+    areas = np.bincount(parts.ravel())
+    kept = areas >= ISLAND * areas[1:].max()
+    kept[parts[foreground[:, 0].cpu().numpy() > 0.5]] = True
+    kept[0] = True
+    return mask * torch.from_numpy(kept[parts])[:, None].to(mask)
 
 
 def grow(
