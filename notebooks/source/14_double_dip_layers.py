@@ -1066,7 +1066,7 @@ history = scrub(
 # %% [markdown]
 # At this budget both pictures are still blurred.
 # The final layers are not: once the coefficients are known, a [closed form](glossary.md#closed-form) gives the layers, with all the detail of the mixtures.
-# The next cell compares this run with the longer run at the opening, by the PSNR of the luma:
+# The next cell prints the PSNR of the luma beside that of the longer run at the opening (other photographs, in mixtures that differ more):
 
 # %%
 from dil_teach.image.metrics import psnr, psnr_y
