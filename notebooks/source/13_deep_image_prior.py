@@ -72,6 +72,25 @@ opening = show_opening(
 # BM3D (chapter [03](03_denoising_with_patches.ipynb)) is a decibel better, and needs three seconds instead of two minutes.
 # So the question of this chapter is not which denoiser is best, but why a network that has seen no other image denoises at all.
 #
+# The same training fills holes.
+# The letters of a text hide a fifth of this photograph, and the loss ignores the hidden pixels (`data/opening_inpainting.py`):
+
+# %%
+letters = show_opening(
+    "inpainting",
+    {
+        "given": "A face and a space suit under lines of thick white letters",
+        "biharmonic interpolation": "No letters, but ragged outlines of the collar",
+        "Deep Image Prior": "No letters; smoother outlines, slightly flat skin",
+        "ground truth": "The face and the suit as they were photographed",
+    },
+)
+
+# %% [markdown]
+# In the hidden pixels, the network is half a decibel better than biharmonic interpolation, which learns nothing: it continues the outlines of the hair and of the collar with fewer breaks.
+# Both lose detail in the eyes.
+# Experiment 4 repeats this on a small picture.
+#
 # ## A photograph: ours, or yours
 #
 # Choose a photograph of your own, then select the cell below the button, and choose *Run > Run Selected Cell and All Below*.
