@@ -9,6 +9,7 @@ frames.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -191,7 +192,8 @@ def without_islands(mask: Video, foreground: Video) -> Video:
 
     In a video, parts are also connected through the same pixel of the next frame.
     """
-    parts, count = ndimage.label(mask[:, 0].cpu().numpy() > 0.5)
+    labelled: Any = ndimage.label(mask[:, 0].cpu().numpy() > 0.5)
+    parts, count = labelled
     if count < 2:
         return mask
     areas = np.bincount(parts.ravel())
