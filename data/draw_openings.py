@@ -1,4 +1,4 @@
-"""Draw the pictures that open chapters 01 to 08, 10 and 11.
+"""Draw the pictures that open chapters 01 to 08, 10, 11 and 16.
 
     python data/draw_openings.py completion fractals blur haze
 
@@ -35,6 +35,7 @@ from opening_kernelgan import kernelgan
 from opening_layers import fig, layers
 from opening_patches import retargeting
 from opening_recurrence import recurrence
+from opening_report import report
 from opening_statistics import statistics
 
 from dil_teach import (
@@ -111,6 +112,7 @@ CHAPTERS = {
     "kernelgan": kernelgan,
     "layers": layers,
     "fig": fig,
+    "report": report,
 }
 
 
@@ -130,6 +132,7 @@ def main(
                 "kernelgan",
                 "layers",
                 "fig",
+                "report",
             ],
             ...,
         ]

@@ -43,6 +43,39 @@ start(budget, seconds={"quick": 30, "standard": 170, "full": 600})
 # `budget` changes the size of the photograph and the training of networks.
 # The seed draws what is random: the noise, the kernel or the place of the hole, and the start of the networks.
 #
+# ## A finished report
+#
+# First, a report that was computed beforehand, from a photograph of 144 x 144 pixels; each pixel is drawn twice as large.
+# Its question: which method removes noise best, and where does it fail?
+# (Photograph: vultilion, CC BY 2.0.)
+# `data/draw_openings.py` made these pictures.
+
+# %%
+from dil_teach.course.openings import show_opening
+
+opening = show_opening(
+    "report",
+    {
+        "photograph": "A dahlia with many orange petals in front of a dark ground",
+        "given": "The dahlia with strong grain of noise in all colours",
+        "TV (control)": "The dahlia without grain; its petals are flat and blotchy",
+        "NLM": "The dahlia with petals that are smooth, but clearer than before",
+        "BM3D": "The dahlia with clear and smooth petals, and a smooth ground",
+        "ZS-N2N": "The dahlia with clear petals, and fine grain left everywhere",
+        "failure maps: the error against TV (control)": "Three maps: purple where the "
+        "method is better than the control, orange where it is worse",
+        "verdicts: three seeds": "Three points with intervals; one meets the line at 0",
+    },
+)
+
+# %% [markdown]
+# The pictures show the first of three seeds.
+# Total variation, the control, makes the petals flat; BM3D keeps most of them; ZS-N2N keeps the petals, and leaves grain.
+# In the failure maps, purple means that the method is better than the control there, and orange that it is worse.
+# ZS-N2N has a better PSNR than the control, but it is worse on more than half of the area.
+# The last figure decides with three seeds: NLM and BM3D win by 1.05 and 2.00 dB, and for ZS-N2N the experiment is undecided, because its interval reaches the line at 0.
+# At the end of this chapter, you hand in such a report on your own photograph.
+#
 # ## Your photograph
 #
 # Press the button and choose a photograph.
