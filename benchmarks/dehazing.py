@@ -239,7 +239,7 @@ def write_credit(name: str, rows: list[dict], commit: str, kind: str) -> None:
         measure="PSNR over all channels [dB]",
         better="higher",
         where="mean of six rendered scenes and four photographs under rendered haze, "
-        "128 x 128 pixels, budget quick",
+        "128 x 128 pixels, budget quick" + (", one seed" if len(seeds) == 1 else ""),
         missing={},
     )
 
