@@ -17,6 +17,8 @@ this ratio less than 1.
 
 import sys
 import time
+from functools import partial
+from unittest.mock import patch
 
 import torch
 from completion_measures import coherence_of_film, kept_sharpness, measure
@@ -35,6 +37,7 @@ from dil_teach import (
     save_image,
     synthesise,
 )
+from dil_teach.classical.completion import wexler
 from dil_teach.classical.completion.efros_leung import largest_copy
 from dil_teach.classical.completion.wexler import Completed
 from dil_teach.classical.inpainting import biharmonic
@@ -165,8 +168,14 @@ def tuning() -> None:
     write("completion_tuning", rows, commit_of_code("benchmarks/completion.py"))
 
 
-def by_pixels(image: Tensor, mask: Tensor) -> Tensor:
-    return fill_hole(image, mask, torch.Generator().manual_seed(0)).image
+def by_pixels(image: Tensor, mask: Tensor, seed: int = 0) -> Tensor:
+    return fill_hole(image, mask, torch.Generator().manual_seed(seed)).image
+
+
+def without_last_pass(image: Tensor, mask: Tensor) -> Tensor:
+    """Wexler's search and vote alone."""
+    with patch.object(wexler, "MOST_COPIED", 0):
+        return complete_image(image, mask).image
 
 
 def by_network(image: Tensor, mask: Tensor) -> Tensor:
@@ -176,7 +185,10 @@ def by_network(image: Tensor, mask: Tensor) -> Tensor:
 
 METHODS = {
     "wexler": complete_image,
+    "wexler, without the last pass": without_last_pass,
     "efros-leung": by_pixels,
+    "efros-leung, seed 1": partial(by_pixels, seed=1),
+    "efros-leung, seed 2": partial(by_pixels, seed=2),
     "biharmonic": biharmonic,
     "telea": telea,
     "dip": by_network,

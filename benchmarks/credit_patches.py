@@ -142,19 +142,26 @@ def completion() -> None:
         "Telea": "baseline",
         "biharmonic": "baseline",
         "Efros and Leung": "baseline",
-        "Wexler": "final",
+        "Wexler's search and vote": "baseline",
+        "with the last pass": "final",
         "original": "oracle",
     }
     recorded = {
-        "Telea": "telea",
-        "biharmonic": "biharmonic",
-        "Efros and Leung": "efros-leung",
-        "Wexler": "wexler",
-        "original": "original",
+        "Telea": ["telea"],
+        "biharmonic": ["biharmonic"],
+        "Efros and Leung": [
+            "efros-leung",
+            "efros-leung, seed 1",
+            "efros-leung, seed 2",
+        ],
+        "Wexler's search and vote": ["wexler, without the last pass"],
+        "with the last pass": ["wexler"],
+        "original": ["original"],
     }
     known, found = record.read("completion_holes"), defaultdict(list)
-    for name, method in recorded.items():
-        found[name].append([measured(**r[method]) for r in known])
+    for name, methods in recorded.items():
+        for method in methods:
+            found[name].append([measured(**r[method]) for r in known])
     for place, (section, measure) in enumerate(
         {
             "completion": "patch error at the hole, times 1000",

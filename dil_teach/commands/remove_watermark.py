@@ -1,8 +1,8 @@
-"""dil-teach remove-watermark: remove a mark that pictures share, by Double-DIP."""
+"""dil-teach remove-watermark: remove a mark that pictures share."""
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -29,9 +29,10 @@ def remove_watermark(
     out_dir: Annotated[Path, tyro.conf.arg(metavar="DIR")],
     box: Annotated[str | None, tyro.conf.arg(metavar="Y,X,H,W")] = None,
     mark: Png = None,
+    method: Literal["total-variation", "double-dip"] = "total-variation",
     training: Options,
 ) -> str:
-    """Remove a half-transparent mark that pictures share (Double-DIP).
+    """Remove a half-transparent mark that pictures share.
 
     Transparency, and pixels outside the mark, do not change. Use this command only for
     pictures that you may use without their mark.
@@ -45,6 +46,8 @@ def remove_watermark(
         mark: A picture of the same size, white where the mark is, and black elsewhere;
             paint it a little too wide. For a single picture, the result is much better
             than with a box.
+        method: total-variation finds the mark without a network; double-dip trains
+            networks after it, and is not better on our pictures.
     """
     if not images:
         raise ValueError("IN: expected at least one picture, got none")
@@ -70,8 +73,12 @@ def remove_watermark(
     if outline is not None:
         outline = outline.to(colours.device)
     settings = training.settings(WatermarkSettings)
-    removal = train_with_bar(WatermarkRemoval(colours, wanted_box, settings, outline))
-    cleaned = map(with_alpha, removal.clean(), alphas)
+    removal = WatermarkRemoval(colours, wanted_box, settings, outline)
+    if method == "double-dip":
+        clean, opacity = train_with_bar(removal).clean(), removal.opacity()
+    else:
+        clean, opacity = removal.clean_by_start(), removal.start[0]
+    cleaned = map(with_alpha, clean, alphas)
     results = {out.name: picture for out, picture in zip(outs, cleaned, strict=True)}
 
     def write_all(folder: Path) -> None:
@@ -82,7 +89,7 @@ def remove_watermark(
         write({out_dir: write_all})
     else:
         write_all(out_dir)
-    share = 100 * float((removal.opacity() > 0).float().mean())
+    share = 100 * float((opacity > 0).float().mean())
     what = f"{len(outs)} pictures" if len(outs) > 1 else "1 picture"
     return f"{out_dir}: {what}, {share:.0f}% under a mark, written"
 

@@ -29,7 +29,7 @@ Votes that disagree blur the result, so the finest level ends with a pass that c
 connected pieces along good seams (:mod:`.copies`), and with one more search and vote.
 In six photographs (benchmarks/results/completion_holes.json), this pass raises the
 gradient energy of the hole, relative to its surroundings: 0.12 to 0.86 without the
-pass, 0.56 to 1.12 with it.
+pass, 0.57 to 1.24 with it.
 """
 
 from functools import cached_property
