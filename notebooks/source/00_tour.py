@@ -40,7 +40,7 @@ first = before_after(longer[names[0]], longer["ZSSR"], names=names[:2])
 
 # %% [markdown]
 # Move the divider with the mouse, or select the slider and use the arrow keys.
-# Both pictures were made from the same small photograph, which has only one of four pixels.
+# Both pictures were made from the same small photograph, which has half of the height and half of the width.
 # The left one is interpolated.
 # The right one is by a network that had seen nothing but this small photograph.
 # The next row shows the face, enlarged, and beside it the photograph from which the small one was made.
@@ -104,12 +104,12 @@ show(truth, alt=f"The photograph in full detail, {width} x {height} pixels: {sub
 # The photograph above is the **[ground truth](glossary.md#ground-truth)**: an image with all its detail.
 # The methods do not see the ground truth; we use it at the end to score their results.
 # (Our photograph shows the astronaut Eileen Collins; it is from NASA and in the public domain.
-# Your own photograph is downscaled, so that the chapter runs quickly.
-# Downscaling also makes the photograph sharp and removes noise; this is the ideal case, as the section *When it fails* explains.)
+# If your own photograph has more than 400 pixels on a side, it is downscaled, so that the chapter runs quickly.
+# Downscaling also makes the photograph sharper and reduces noise; this is the ideal case, as the section *When it fails* explains.)
 #
 # ## Predict first
 #
-# We will remove three of every four pixels, and let two methods restore them.
+# We will halve the height and the width, and let two methods restore the photograph.
 # The first method is [bicubic interpolation](glossary.md#bicubic), which learns nothing.
 # The second method is a network that has seen only the small image.
 # Answer the two questions below before you continue.
@@ -380,10 +380,10 @@ show(
 # %% [markdown]
 # Smooth parts are dark in all three error maps, because no detail was lost there.
 # The error map of bicubic interpolation shows all outlines.
-# In the error map of ZSSR, the long outlines have almost disappeared.
+# In the error map of ZSSR, the long outlines are clearly darker, but most remain visible.
 # Long outlines recur along their own length and across scales, so the network had many examples of them.
 # The next check measures the gain in each part of the current photograph.
-# A pixel is part of an outline if all gradients in its window of 7 by 7 pixels have the same direction.
+# A pixel is part of an outline if the slopes in its window of 7 by 7 pixels are strong enough, and most of them have one direction.
 
 # %%
 check.where_it_wins(where_it_wins, shown["bicubic"], shown["ZSSR"], truth)
@@ -464,9 +464,9 @@ print(f"Here, ZSSR's gain over the control is {float(gain[lossy].min()):.2f} dB;
 print(f"in the best part, it is {float(gain[lossy].max()):.2f} dB.")
 
 # %% [markdown]
-# In our photograph, this part contains hair and an eye.
+# In our photograph, this part contains hair and the eyes.
 # The strands of hair are thinner than a pixel of the small image, and no other part of the photograph shows them larger.
-# The eye occurs once, at one size.
+# Both eyes have the same size, so neither of them shows the other in more detail.
 # So the image contains no example of how this detail looks, and the network learned nothing that helps: its gain over the control is almost zero here.
 # An [internal](glossary.md#internal) method cannot restore detail that occurs only once; for such detail, networks that were trained on many images have an advantage (chapter 10).
 #
@@ -476,7 +476,7 @@ print(f"in the best part, it is {float(gain[lossy].max()):.2f} dB.")
 # If the camera's blur differs from the assumed blur, the sons are not degraded in the same way as the given image.
 # Chapter 09 shows all these cases, and what helps against them.
 # Full-size photographs from phones often have noise, compression artefacts and an unknown blur.
-# This chapter downscales your photograph, which removes its noise, artefacts and blur.
+# If your photograph is large, this chapter downscales it, which reduces its noise, artefacts and blur.
 
 # %%
 # NBVAL_CHECK_OUTPUT

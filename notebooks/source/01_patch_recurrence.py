@@ -337,7 +337,7 @@ clicked = explore(
 # An outline recurs along itself, and a nearly straight piece looks the same at any scale.
 # (Choose *Only separate matches*: where are the nearest matches now, and how far are they?)
 # The patch of the wooden table, in the last row of pictures, has no match that is near enough.
-# The first method that took its examples for super-resolution from a single image pastes such parents into the result [@glasner2009].
+# Glasner, Bagon and Irani use such parents as examples for super-resolution [@glasner2009]; the older fractal zoom of chapter [06](06_fractals_and_classical_sr.ipynb) also takes its detail from the image itself.
 # ZSSR trains a network on all parents in the image (chapter [09](09_zssr.ipynb)).
 #
 # ## What 'similar' means
@@ -454,7 +454,9 @@ def shares(image):
     limits = {
         "the library's threshold": good,
         "without maximum and minimum": moved.amax(0),
-        "mean over four shift directions": torch.minimum(moved.mean(0), good),
+        "mean over four shift directions": torch.minimum(
+            moved.mean(0), contrast(image) / 4
+        ).clamp_min((2 / 255) ** 2 * 25 * len(image)),
         "half the library's threshold": good / 2,
         "one threshold for all patches": good.median().expand_as(good),
     }
@@ -611,7 +613,7 @@ drawn = explore(
 )
 
 # %% [markdown]
-# Both curves fall towards small scales, because a smaller image has fewer patches.
+# Both curves fall towards small scales: a smaller image has fewer patches, and its details are smaller than those of the photograph (we have not separated the two causes).
 # With at least nine matches, the curve of the detailed patches starts beside the curve of the smooth patches, and falls much faster.
 # With at least *one* match, the curves cross: near scale 1, more detailed patches than smooth patches have a match (outlines recur along themselves), and at small scales fewer have one.
 # So whether 'smooth patches recur more' is true depends on the scale, and on the definition of recurrence.
@@ -698,7 +700,8 @@ from dil_teach import psnr_y
 from dil_teach.course.credit import show_credit
 
 decibels = {name: psnr_y(image, truth, shave=4) for name, image in pictures.items()}
-beside_opening(opening, decibels)
+inner = {name: psnr_y(image, truth, shave=8) for name, image in pictures.items()}
+beside_opening(opening, inner)
 credit = show_credit("super_resolution_by_hand", decibels)
 
 # %% [markdown]
@@ -709,7 +712,8 @@ credit = show_credit("super_resolution_by_hand", decibels)
 # On the cup, it is half a decibel.
 # So most of the credit goes to back-projection.
 # The complete method of Glasner et al. gains about 1 dB more: it enlarges in small steps, at which more patches have a good match, and weights each parent by the distance of its match.
-# Its within-scale half alone adds less than 0.1 dB to back-projection; its across-scale half makes the gain.
+# With its within-scale half alone, it is less than 0.1 dB above back-projection, and chapter 06 shows that the samples have nearly no part in this; its across-scale half makes the gain.
+# (The captions of the pictures leave out a border of 2 pixels, the comparison with the longer run 8 pixels, and the table 4 pixels.)
 # The oracle, which chooses the best of nine parents with the ground truth, shows that a part of the loss is due to the choice of the match.
 #
 # ## Other photographs
@@ -734,7 +738,8 @@ for name in ("bundled", "Set5"):
         print(f"{f'{name}, {words}':32}" + "".join(f"{m:8.0f}" for m in means))
 
 # %% [markdown]
-# On average, fewer patches recur at each smaller scale, and the detailed quarter has fewer matches than all patches, more so at small scales.
+# On average, fewer patches recur at each smaller scale.
+# With nine matches, the detailed quarter recurs less often than all patches; with one match, it does so only at the smaller scales.
 # (`benchmarks/results/recurrence_paper.json` contains all images, also in colour.)
 #
 # ## When it fails
@@ -767,7 +772,7 @@ show(
 
 # %% [markdown]
 # White noise has almost no good matches.
-# Grass has thousands of blades that look alike to us, but almost no patch of grass recurs: **two patches can look alike to us, although the sum of their squared differences is large.**
+# Grass has thousands of blades that look alike to us, but at this size almost no patch of grass recurs: **two patches can look alike to us, although the sum of their squared differences is large.**
 # With weak noise, smooth patches no longer recur, because each smooth patch now contains only its own noise.
 # In the noisy photograph, the strong outlines still recur.
 # Therefore methods that need recurrence start with clean images, or first estimate the noise (chapters 03 and 09).
@@ -790,7 +795,7 @@ for name, value in score.items():
 
 # %% [markdown]
 # A higher score does not mean a better image.
-# Blur removes detail, but it hardly changes the score, because the remaining patterns recur at least as often as before.
+# Blur removes detail, but it hardly changes the score: the threshold of a patch depends on its own detail, so it becomes smaller as well.
 # The image that repeats one corner of the photograph has a high score, but it is not a photograph.
 # The result of a method should have the *same recurrence score as its ground truth*.
 # This is necessary, not sufficient: a blurred picture can have the same score, too.
@@ -875,7 +880,7 @@ check_claims(claims, own)  # the claims may not hold for your own photograph
 # - A match at a smaller scale has a parent, which shows the patch at a higher resolution.
 #   Parents are internal examples for super-resolution; pasted by hand, they sharpen edges but need back-projection.
 #   Matches at the same scale show the patch between its pixels.
-# - Texture, noise and unique detail do not recur.
+# - Noise and unique detail do not recur; texture may (bricks) or may not (grass).
 #   An internal method has nothing to learn from in these parts of an image.
 #
 # ## References

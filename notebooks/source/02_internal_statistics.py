@@ -717,7 +717,8 @@ show(
 )
 
 # %% [markdown]
-# From the smoothest to the strongest gradients, the density falls by a factor of over thirty: **detailed patches recur least.**
+# From the smoothest to the strongest gradients, the density falls by a factor of over thirty: **measured with one bandwidth for all patches, detailed patches recur least.**
+# A strong edge is rarely within 10 grey levels of another edge; with a threshold for each patch, as in chapter 01, outlines recur at the same scale about as often as smooth patches.
 # With the radius, the density of the strongest gradients falls: near a patch of this photograph, similar patches are denser (question 3).
 #
 # Is this true of other images?
@@ -735,7 +736,8 @@ for r in record("internal_statistics_density"):
 # %% [markdown]
 # **It depends on the image.**
 # In the three photographs of this course, similar patches are 2.7 to 5 times as dense within 8 pixels as within 128 pixels.
-# In two of the Berkeley photographs the distance hardly matters, and in the third one, similar patches are denser *far away*.
+# In the three Berkeley photographs, this measurement says nothing: their strong edges have practically no patch within 10 grey levels, at any distance.
+# (Each number is the mean of one draw of 20 patches.)
 # The paper reports that similar patches are denser nearby, as a mean over many images [@zontak2011]; six images neither confirm nor refute this mean.
 #
 # ## Predictive power
@@ -879,8 +881,8 @@ print(f"range {ratio.min():.2f} to {ratio.max():.2f}")
 # **These records do not confirm the claim: ten external pictures predict better than the image itself in all 30 cases.**
 # The inside wins against one external picture in most cases.
 # With as many pairs, the inside and the outside are nearly equal in most cases, but the outside wins in two thirds of them.
-# So the number of pairs explains most of the advantage of ten pictures.
-# An internal pair is, on average, worth about as much as an external pair, and not more.
+# So the number of pairs explains a part of the advantage of ten pictures; the control is drawn from 290 pictures, so it also has their variety.
+# An internal pair is worth about as much as a pair from a mixture of 290 pictures, and more than a pair from one other picture.
 #
 # This experiment does not repeat the paper's experiment: the pictures, the weights of the nine parents and the measure are ours.
 #
@@ -898,7 +900,9 @@ same = {
 credit = show_credit("statistics", {n: float(rms(wrong[m])) for n, m in same.items()})
 
 # %% [markdown]
-# More pairs make the parents better, whatever their source; but even 290 pictures do not reach bicubic interpolation.
+# From 1 to 290 pictures, more pictures make the parents better; but even 290 pictures do not reach bicubic interpolation.
+# The number of pairs is not everything: one other picture has more pairs than the inside, and predicts worse in the record.
+# (Bicubic interpolation also uses some pixels around the patch, which the search does not see.)
 #
 # ## Entropy inside and outside
 #
@@ -1026,6 +1030,8 @@ print(f"standard deviation over photographs {spread:.1f} bits")
 
 # %% [markdown]
 # **'Inside, low entropy' is true of a small majority of photographs only.**
+# On the mean over photographs it must be true: the entropy of a mixture is at least the mean of the entropies of its parts.
+# For a single photograph, it need not be.
 # The mean difference is small compared with its spread.
 #
 # Where does the spread come from?
@@ -1331,14 +1337,14 @@ check_claims(claims, own)
 # ## Summary
 #
 # - The error of the best representative measures how expressive a set of patches is.
-#   Against one other picture, the inside wins for all kinds of patches.
+#   Against one other picture, the inside wins in 29 of 30 cases (six images, five kinds of patches).
 # - On average over patches, about ten external pictures are usually as good as the inside.
 #   For nine tenths of the strong edges, some images need more than 290 pictures.
-# - Detailed patches recur least.
-#   In some images, similar patches are denser near them; in others, the distance hardly matters.
+# - With one bandwidth for all patches, detailed patches recur least.
+#   In some images, similar patches are denser near them; in others, strong edges have no similar patch at all.
 # - Parents of similar patches alone predict worse than bicubic interpolation.
 #   Ten external pictures predict better than the inside; with as many pairs, the two are nearly equal.
-# - The entropy inside is lower than outside in 138 of 238 photographs: a tendency, not a law.
+# - The entropy inside is lower than outside in 138 of 238 photographs: a law on the mean, not for a single photograph.
 #   Much of the difference between photographs comes from their gradients.
 # - In our record, a given gain does not need fewer neurons inside than outside.
 #   Wide networks gain nothing more inside, because one image has few examples.

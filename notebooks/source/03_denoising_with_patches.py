@@ -324,7 +324,7 @@ clicked = explore(
 )
 
 # %% [markdown]
-# In the first example, a place in the sky, nearly all pixels of the window have the same weight.
+# In the first example, a place in the sky, about three quarters of the pixels of the window have the same weight.
 # In the second example, the lower end of the white collar, only the pixel itself has a large weight, so nearly all of its noise stays.
 # If the weights were independent of the noise, the noise left in the mean would be $\sigma \sqrt{\sum_j w_j^2}$, the number above the weights.
 # So more noise stays where few patches are similar (question 1).
@@ -628,7 +628,7 @@ show(
 
 # %% [markdown]
 # The updated atoms are no longer pure waves: each has moved towards the patches that use it.
-# The updated atom is the first singular vector of many hundred patches with independent noise, so the noise is averaged.
+# The updated atom is the first singular vector of many hundred patches. Patches overlap, so their noise is not independent, but it differs from patch to patch and is mostly averaged.
 #
 # ## What the dictionary learned
 #
@@ -690,16 +690,16 @@ show(
     titled(results),
     alt="A part of the results. Total variation: flat spots. Non-local means: sharp "
     "outlines, with noise. DCT dictionary and K-SVD: clean and slightly soft. BM3D: "
-    "clean, with the sharpest outlines",
+    "clean, with sharper outlines than K-SVD",
     crop=(side // 5, 3 * side // 10, 88, 88),
     zoom=3,
 )
 
 # %% [markdown]
 # Total variation turns the noise into flat spots on the coat and the hair, and loses the detail of the face and the folds of the sleeve.
-# Non-local means keeps the outlines sharp, but leaves noise on the face and beside the outlines.
+# Non-local means has the steepest outlines, but leaves noise on the face and beside the outlines.
 # The DCT dictionary and K-SVD look alike: both are clean and slightly soft, with ripples beside the outlines; the outlines of K-SVD are a little sharper.
-# BM3D has the sharpest outlines, but the folds of the sleeve are lost here too.
+# Of these clean results, BM3D has the sharpest outlines, but the folds of the sleeve are lost here too.
 #
 # ### Eleven photographs
 #
@@ -757,7 +757,7 @@ show(
 # %% [markdown]
 # On the mean of the six grey photographs, BM3D is 2.0 to 2.7 dB better than total variation at all four noise levels.
 # With the sizes of the paper, the mean gain of non-local means falls from 1.4 dB for weak noise to -0.3 dB at 50 grey levels.
-# With patches of 5 x 5 pixels, it is lower, and negative from 25 grey levels on: strong noise hides which of such small patches are similar.
+# With patches of 5 x 5 and windows of 13 x 13 pixels, it is lower, and negative from 25 grey levels on; we did not measure which of the two sizes costs more.
 # In colour, a patch of 5 x 5 pixels has 75 values, and there the small sizes are better (table above).
 # BM3D compares blocks of 8 x 8 pixels, and compares them again in a picture that is already clean.
 #
@@ -805,7 +805,7 @@ show(
 #
 # All methods get the noisy picture and the standard deviation of its noise; nothing is learned from other pictures.
 # K-SVD starts from an overcomplete cosine transform, which is its control with the same coding.
-# At its end, the noisy picture itself is blended in, with the weight $30 / \sigma$ ($\sigma$ in grey levels).
+# At its end, the noisy picture itself is blended in, with the weight $30 / \sigma$ ($\sigma$ in grey levels), here 1.2; each of the up to 64 patches that cover a pixel has the weight 1.
 # The table has the six grey photographs and three seeds of the noise; the last columns are this run.
 # Its *oracle* is the second stage of BM3D, whose first result is replaced by the ground truth.
 
@@ -821,7 +821,7 @@ parts = show_credit("denoising", {name: psnr(x, truth) for name, x in same.items
 # Coding with the fixed dictionary already gains 1.0 dB over total variation; learning the dictionary adds 0.8 dB.
 # The first stage of BM3D gains 1.6 dB, and the second stage adds 0.8 dB.
 # Estimating the noise level instead of knowing it costs 0.1 dB.
-# With a perfect guide, the same second stage would be nearly 3 dB better: what limits BM3D is its estimate of the large coefficients, and not the noise that passes the filter.
+# With a perfect guide, for the groups and for the estimate of the coefficients, the same second stage would be nearly 3 dB better: about half of BM3D's squared error would disappear.
 # Non-local means depends on its sizes: with patches of 5 x 5 and windows of 13 x 13 pixels, which take less than half of the time, it loses 0.9 dB and falls below total variation.
 
 # %%
@@ -974,7 +974,7 @@ show(
 # JPEG compression removes some of the noise, so the compressed picture is *nearer* to the ground truth than the noisy one.
 # But denoising is harder (question 4): BM3D ends more than a decibel lower than without the compression.
 # JPEG has turned the noise into waves of its own cosine transform.
-# Waves recur, so BM3D keeps some of them as short stripes.
+# The noise is no longer equally strong in all coefficients, so some waves exceed the threshold of BM3D and stay as short stripes.
 
 # %%
 # NBVAL_CHECK_OUTPUT

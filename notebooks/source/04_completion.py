@@ -204,7 +204,7 @@ filling = explore(
 # %% [markdown]
 # The hole fills from its border inwards, like the layers of an onion.
 # A pixel at a corner of the hole has more known neighbours than a pixel at a side, and the middle comes last.
-# From the second layer on, the compared windows contain pixels that were filled before, so an early mistake influences all later pixels.
+# Already in the first layer, most compared windows contain pixels that were filled before, so an early mistake influences all later pixels.
 #
 # ## Theory: a texture as a Markov random field
 #
@@ -420,7 +420,7 @@ sizes = explore(
 # **A window of 5 pixels loses the structure.**
 # It is smaller than a brick, so it cannot see whether a brick is already long enough: joints end in the middle of bricks, and others form steps.
 # **A window of 23 pixels copies.**
-# It sees more than a whole brick, and the bricks have the right shape.
+# It sees the full height of a brick, but not its length: joints are straight and complete, but most bricks are shorter than those of the sample.
 # But such a large window has only one good match in a sample of this size, so the texture consists of large verbatim copies.
 # A pixel can be copied only if its window lies inside the sample: with this window, 26 x 26 pixels.
 # The percentage in the title is the part of these pixels that the largest copy has.
@@ -445,7 +445,7 @@ sizes = explore(
 # If the two ends of a line do not meet in the middle of the hole, nothing repairs this.
 # Wexler, Shechtman and Irani [@wexler2007] ask for the whole hole at once: **every patch that overlaps the hole should look like a patch outside the hole.**
 # Let $W_p$ be the patch at the pixel $p$, $V_p$ its nearest patch outside the hole, and $d$ their squared distance.
-# The method looks for the filling with the largest coherence
+# The method looks for the filling that makes this product as large as possible (the paper calls it *coherence*; the patch error below is small where this product is large):
 #
 # $$\prod_p \exp\Bigl(-\frac{d(W_p, V_p)}{2\sigma^2}\Bigr).$$
 #
@@ -571,8 +571,8 @@ rounds = explore(
 # There, a patch that overlaps the hole contains mostly known pixels, so it finds a match that continues the windows of the house.
 # The method therefore starts at the coarsest level, and each finer level starts from the result of the level before.
 #
-# The library's version departs from the paper in three points: the levels shrink by 3/4 instead of 1/2; patches have 7 x 7 pixels instead of 5 x 5; and they are compared by colour and by the mean slope around them [@newson2014].
-# The coarsest level starts with Efros and Leung's method.
+# The library's version departs from the paper: the levels shrink by 3/4 instead of 1/2; patches have 7 x 7 pixels instead of 5 x 5; they are compared by colour and by the mean slope around them [@newson2014], in 24 principal components.
+# The coarsest level starts with Efros and Leung's method, and a last pass, explained below, copies whole pieces.
 
 # %%
 from dil_teach import complete_image
@@ -734,7 +734,7 @@ for name, result in FILLED.items():
     print(f"{name:16}{together[name]:.0%} of the neighbours have neighbouring sources")
 
 # %% [markdown]
-# With Wexler's method, most arrows are parallel: most of the hole is copied from one part of the house.
+# With Wexler's method and the last pass, most arrows are parallel: the pass has copied most of the hole from one part of the house.
 # With Efros and Leung's method, the sources lie all over the house, and the copied parts are smaller.
 # (For Wexler's method, an arrow shows the best match of the patch around a pixel; the other patches that cover this pixel vote as well.)
 
@@ -757,7 +757,7 @@ check_claims(claims, own)
 # We add two measures that need no original.
 #
 # - **Gradient energy**, as above: near 1 if the filling is as sharp as its surroundings.
-# - **Patch error**, the [coherence](glossary.md#coherence) of chapter 05: the mean squared difference between the patches at the hole and their nearest known patches.
+# - **Patch error**, which chapter 05 calls [coherence](glossary.md#coherence): the mean squared difference between the patches at the hole and their nearest known patches.
 #   It is small if everything in the hole also exists elsewhere.
 #   The tables show it times 1000, for values in [0, 1].
 #
@@ -818,7 +818,7 @@ show(
 #
 # The PSNR does not show any of this: all four values are within two decibels, and Telea's smear has a higher PSNR than Wexler's windows.
 # The [recurrence score](glossary.md#recurrence-score) of chapter 01 is that of the pictures shown here.
-# Fragments that exist nowhere else lower it; blur does not.
+# All scores are between .14 and .19, so they do not separate good fillings from bad ones here.
 #
 # ### Real photographs
 #
@@ -873,9 +873,10 @@ show(
 # The pagoda and the fur are softer than the originals at these places, the pagoda clearly and the fur slightly.
 # Telea's method and the biharmonic surface have less than a tenth of the gradient energy of the surroundings.
 #
+# On the brick wall, the surroundings determine where the joints are, and Wexler's filling has the highest PSNR.
 # On the pagoda and on the cat, Telea's smear has a higher PSNR than Wexler's filling (question 3).
 # A column or a hair at a wrong place costs twice: once where it is, and once where it should be.
-# A mean colour costs less, so **the PSNR rewards blur**.
+# A mean colour costs less, so **the PSNR rewards blur where the surroundings do not determine the content**.
 #
 # ### The record of six holes
 #
@@ -904,7 +905,7 @@ for words, key in {
     print(f"Wexler, {words}: {sum(row[key] for row in rows)} of {len(rows)} holes")
 
 # %% [markdown]
-# Wexler's filling is the sharpest or second sharpest on every hole, but it is softer than its surroundings on the fur and on the skyline behind the cameraman.
+# The filling with the last pass is softer than its surroundings on the fur and on the skyline behind the cameraman, and sharper on the coffee spoon.
 # On the fur, its patch error is slightly larger than that of Telea's smear, because smooth patches are easy to find.
 # And no measure sees the content: in the pagoda, Wexler's method planted a bush (`benchmarks/results/completion_holes.jpg`).
 #
@@ -921,7 +922,10 @@ octaves = show_credit("completion_sharpness")
 
 # %% [markdown]
 # Wexler's method minimises the patch error, so this measure alone would flatter it; even the original has a larger one.
-# The gradient energy is an independent measure: Wexler's fillings are a third of an octave away from their surroundings, Efros and Leung's 0.8 octaves, and the two smooth controls more than four.
+# The method does not minimise the gradient energy, but its settings were chosen on these holes.
+# Search and vote alone are 1.4 octaves away from the surroundings: they are too smooth.
+# The last pass, which is not in the paper, brings this to a third of an octave.
+# Efros and Leung's method, which copies single pixels, is 0.6 to 0.9 octaves away, and the two smooth controls more than four.
 #
 # [Deep Image Prior](13_deep_image_prior.ipynb) fills holes with a network that is trained on the known pixels.
 # Chapter 13 tries a wide hole in the same street front, and fails.
@@ -945,7 +949,8 @@ check_claims(claims, own)
 # ## A film: patches of space and time
 #
 # A film is a stack of frames, and its patches are small boxes: 5 x 5 pixels in 5 frames.
-# Search and vote stay the same.
+# Search, vote and last pass stay the same.
+# But boxes are compared by colour alone, and the start is the nearest known pixel, so the two fillings below differ in more than time.
 # A box contains the motion, so its nearest boxes move in the same way.
 #
 # Our film is a camera that pans over the pagoda, by two pixels in each frame, with a stain on the lens.
@@ -1083,6 +1088,6 @@ check_claims(claims)
 #   A last pass copies whole pieces, because even a mode is softer than a copy.
 # - In films, patches of space and time reduce flicker.
 # - A completion is judged by eye, patch error and gradient energy together.
-#   The PSNR prefers blur, and no measure knows what was really there.
+#   The PSNR often prefers blur, and no measure knows what was really there.
 #
 # ## References

@@ -146,7 +146,7 @@ check_claims(claims)
 
 # %% [markdown]
 # **With the budget `full`, ZSSR reaches 37.53 dB from one image alone; the published weights of VDSR, trained on 291 photographs, reach 37.59 dB with the same resampler.**
-# (The VDSR paper reports 37.53 dB [@kim2016].)
+# (The VDSR paper reports 37.53 dB [@kim2016]. One of the 291 photographs is a larger copy of the test picture 'woman', see the end of this chapter.)
 # ZSSR's network makes this result: with both budgets, the mean over orientations and the correction after it add 0.2 dB to the network of the same budget, and back-projection alone is over two decibels worse.
 # Patches of the image, without a network (Glasner), already have more than half of ZSSR's gain over back-projection.
 # Our EDSR+ is about 0.3 dB better than both: in this case, a larger network with many photographs still wins.
@@ -356,14 +356,14 @@ show(
         name: conditions[name][0][:, 20:52, 22:54]
         for name in ("wide blur", "motion", "speckle", "JPEG")
     },
-    alt="Four degraded copies: soft, with double outlines, grainy, and with the "
-    "blocks of JPEG",
+    alt="Four degraded copies: soft, smeared along an oblique line, grainy, and with "
+    "the blocks of JPEG",
 )
 
 # %% [markdown]
-# The streak doubles fine lines; speckle is strongest in bright parts.
+# The streak smears fine lines into bands; speckle is strongest in bright parts.
 #
-# External networks enlarge by 2 only.
+# Our external networks were trained to enlarge by 2 only.
 # For another shape, we enlarge by 2 and resize the result; ZSSR trains for any shape.
 # To save time, ZSSR has a smaller network and fewer steps than in the smallest demo.
 
@@ -547,7 +547,7 @@ case = explore(
 )
 
 # %% [markdown]
-# Motion, true kernel: the three external networks keep the doubled outlines; least squares and ZSSR remove the doubling.
+# Motion, true kernel: the external networks keep the smear, and EDSR+ sharpens both sides of a smeared line, so that outlines are double; least squares and ZSSR remove the smear.
 # Noise: the external networks sharpen the grain together with the image; ZSSR, which was told the strength of the noise, smooths the grain.
 # (With half as much noise, ZSSR and EDSR+ are nearly equal on this portrait: then the loss of detail costs more than the noise. Case 3 below has this weaker noise.)
 
@@ -628,14 +628,14 @@ check_claims(claims, own)
 print("PSNR [dB] on the copy with the wide blur, and gain over bicubic interpolation:")
 for method, score in credit.items():
     print(f"{method:26}{score:6.2f}{score - credit['bicubic']:+7.2f}")
-kernel_credit = show_credit(
-    "outside_kernels",
-    here={
-        "bicubic interpolation": credit["bicubic"],
-        "EDSR+ (no kernel)": credit["EDSR+"],
-        "ZSSR, true kernel": credit["ZSSR"],
-    },
-)
+rows = {
+    "bicubic": "bicubic interpolation",
+    "EDSR+": "EDSR+ (no kernel)",
+    "least squares": "least squares, true kernel",
+    "ZSSR": "ZSSR, true kernel",
+}
+here = {row: psnr_y(fair[name], truth, shave=8) for name, row in rows.items()}
+kernel_credit = show_credit("outside_kernels", here)
 
 # %% [markdown]
 # Without the kernel, inside and outside are equal: ZSSR with the bicubic kernel has the PSNR of EDSR+.
@@ -767,7 +767,8 @@ for method in ("EDSR+", "ZSSR"):
 
 # %% [markdown]
 # EDSR+ explains the given image almost perfectly *as a bicubic copy*, and ZSSR explains it almost perfectly *as a blurred copy*.
-# Each network gives a right answer to its own question; only the question of ZSSR is ours.
+# EDSR+'s number is the work of its network; ZSSR's last step is back-projection with the true kernel, which makes its copy agree (EDSR+ after this step agrees as well).
+# Each method gives a right answer to its own question; only the question of ZSSR is ours.
 # The ground truth is on ZSSR's side.
 # (This measure does not choose between results that explain the image equally well: least squares with ripples may score as well as ZSSR.)
 
@@ -892,10 +893,12 @@ for kind in ("noise 10", "speckle", "JPEG 50"):
 # %% [markdown]
 # *ZSSR, clean mode* is not told that the image is spoilt.
 # In *noise mode*, ZSSR spoils the sons as the image is spoilt: by noise of the estimated strength, or by JPEG compression of quality 50, which a file states.
-# *EDSR+ of BM3D* is the control with the same information: EDSR+ enlarges the image after BM3D (chapter [03](03_denoising_with_patches.ipynb)) has denoised it with the same estimate.
+# *EDSR+ of BM3D* is the control: EDSR+ enlarges the image after BM3D (chapter [03](03_denoising_with_patches.ipynb)) has denoised it with the estimated strength.
+# For noise and speckle, it has the same information as ZSSR; for JPEG it has less, because ZSSR is told the quality.
 # For noise, this control is as good as ZSSR in noise mode.
 # So denoising alone explains the gain of ZSSR over EDSR+ there.
-# For speckle and for JPEG compression, ZSSR is better on the mean, by 0.7 and 1.1 dB: BM3D was made for noise that has the same strength everywhere.
+# For speckle, ZSSR is 0.7 dB better on the mean, mostly on two of the five photographs.
+# For JPEG compression, ZSSR is 1.1 dB better, but there the control is not fair.
 #
 # ### Case 4: any size and shape
 
@@ -910,7 +913,7 @@ for scale in dict.fromkeys(tuple(row["scale"]) for row in case_4):
 # %% [markdown]
 # EDSR+ enlarges by 2, and the result is resized to fit; ZSSR was trained for each shape.
 # On the mean, EDSR+ with a bicubic resize is better: the downscaling is bicubic, so this is the ideal case in another shape.
-# That ZSSR can be trained for any shape is convenient, but it is no advantage in quality here.
+# That ZSSR can be trained for any shape is convenient, but it is no advantage in quality here: the patches of Glasner, which also allow any shape, are 0.1 to 0.2 dB better than ZSSR on the mean.
 #
 # The next figure shows all four cases: one mark for each photograph.
 
@@ -1088,7 +1091,7 @@ print(f"{best['image']} and {best['nearest']}, correlation {best['correlation']:
 # So no other test picture of this chapter has a twin among the training pictures.
 #
 # What does a network gain if it has seen a test picture?
-# We trained EDSR further, twice with the same number of steps: once without 'woman', and once with it.
+# We trained EDSR further, twice with the same number of steps: once without 'woman', and once with 40 copies of it, so that it is seen as often as in a long training.
 
 # %%
 NAMES = ("baby", "bird", "butterfly", "head", "woman")
@@ -1099,8 +1102,8 @@ for what, row in seen_or_not.items():
     print(f"woman {what:6}" + "".join(f"{value:11.2f}" for value in values))
 
 # %% [markdown]
-# Only the last column differs by 0.1 dB: this is the gain from the seen picture.
-# It is small, but the order of two published methods often depends on less.
+# The last column differs by 0.1 dB, the gain from the seen picture; but these are single trainings, and 'bird' differs by 0.06 dB by chance.
+# The gain is small, but the order of two published methods often depends on less.
 # An internal method cannot have this problem, because it has no training set.
 #
 # ## Any type of data
@@ -1231,7 +1234,7 @@ check_claims(claims, own)
 # - An external network answers the question of its training: which image, downscaled as in the training, gives this image?
 # - In the ideal case, EDSR+ is ahead of ZSSR on most pictures.
 #   ZSSR is ahead on a picture whose pattern repeats all over, such as a brick wall.
-# - On Set5, ZSSR `full` is equal to the published VDSR, and patches of the image without any network have more than half of its gain.
+# - On Set5, ZSSR `full` is within 0.1 dB of the published VDSR, and patches of the image without any network have more than half of its gain over back-projection.
 # - With another kernel, EDSR+ loses most of its gain.
 #   ZSSR is several decibels better if it is told the kernel or can estimate it, and no better if it is not told.
 # - Most of this advantage is due to the kernel: least squares with the kernel, which learn nothing, reach most of it.

@@ -375,15 +375,15 @@ if not own:
 show(
     shown,
     alt=f"The dark channel of {subject}, pale where the haze is thick. The estimated "
-    "transmission: dark grey far away, like the true transmission, but with visible "
-    "bricks. The dark channel of the clear picture: black nearly everywhere.",
+    "transmission: dark grey far away, like the true transmission, but with faint "
+    "stains. The dark channel of the clear picture: black nearly everywhere.",
 )
 
 # %% [markdown]
 # In the first picture, bright pixels have thick haze; in the second picture, bright pixels are near the camera.
 # The last picture tests the prior: the dark channel of the clear alley is black nearly everywhere, but not everywhere.
 # Where this dark channel is brighter (at the pale windows of the houses and the mortar between the bricks), the method mistakes pale surfaces for haze.
-# So bricks appear in the transmission map, which should show only depth.
+# So the transmission map is too dark at such surfaces, and faint stains remain, for example on the right wall.
 #
 # Two parameters control the result of the method.
 # *Airlight*: the assumed brightness of the haze itself.
@@ -440,7 +440,7 @@ haze_slider = explore(
 # ## Haze: the map or the colour?
 #
 # Question 1 asks which of the two you would rather be told.
-# The next cell uses all six hazy scenes, and three estimates of each kind: of the airlight, by the brightest haze, by recurring patches (chapter [08](08_haze.ipynb)), and by recurring patches and contrast (`estimate_airlight`, which the rest of this chapter uses); of the map, by the dark channel, by the guided dark channel, and by the recurrence of chapter 08.
+# The next cell uses all six hazy scenes, and three estimates of each kind: of the airlight, by the brightest haze, by recurring patches (chapter [08](08_haze.ipynb)), and by recurring patches and contrast (`estimate_airlight`, which the rest of this chapter uses); of the map, by the dark channel, by the guided dark channel, and by the lower bounds, which are a dark channel in windows of 5 x 5 pixels.
 # For each pair of estimates, it replaces the airlight, the map, or neither by the truth.
 
 # %%
@@ -532,15 +532,15 @@ show(
     ),
     alt="Three curves along a row of the alley. The true transmission is a smooth "
     "valley. The lower bound jumps at each brick; only its highest points reach the "
-    "true transmission. The dark channel's map jumps as well, and in the valley it is "
-    "above the true transmission.",
+    "true transmission. The dark channel's map is smooth; on the slopes of the valley "
+    "it is above the true transmission.",
 )
 
 # %% [markdown]
 # The true transmission is the [upper envelope](glossary.md#upper-envelope) of the bounds: it touches the *peaks* of the bounds, or is slightly above them where nothing is black.
 # The dark channel's map is too high at the far end of the alley, because the window around a far pixel also contains pixels of nearer walls.
-# The map is too low at the house window on the right (columns 98 to 104), where nothing is dark.
-# The map also copies the bricks.
+# Near the left and right edges the map is too low, because nothing there is quite dark.
+# At the house window (columns 98 to 104) the bounds drop, but the map does not follow them.
 #
 # The upper envelope is prior knowledge about the mask.
 # With it, the model of chapter 14 becomes a method that removes haze, our version of Double-DIP:
@@ -578,7 +578,7 @@ show_source(fit_mask)
 #   The layer that the network has learned is discarded.
 #
 # So four parts could make the gain: the airlight, the start, the training and the blend.
-# The experiment must tell them apart.
+# The experiment separates the airlight and the start; training and blend stay together.
 #
 # **Stopping rule**: training stops after the number of steps in the budget.
 
@@ -598,7 +598,7 @@ for progress in train(dehazing, report_every=dehazing.total_steps // 3):
     panel.update(progress, dehazing.transmission())
 
 # %% [markdown]
-# The reconstruction error falls quickly, because the map and the airlight are nearly right from the start; only the network's layer has to be learned.
+# From the first shown step on, the reconstruction error hardly changes; the front layer is free, so with a wrong map it could explain the picture as well.
 # So this error does not measure the quality of the *map*.
 
 # %%
@@ -659,11 +659,13 @@ print("The method's warning:", dehazing.doubts() or "none")
 # %% [markdown]
 # Read the first table from the top:
 #
-# - **The airlight makes most of the gain.**
+# - **On the mean, the airlight makes most of the gain.**
+#   Seven of the ten pictures gain, by 1.9 to 5.0 dB, and three lose.
 #   With the estimated airlight, the dark channel is two decibels better than with its own.
 # - **The start is already there.**
 #   The mask starts from the guided dark channel, so before the first step the result has nearly the same PSNR.
-# - **The penalties gain half a decibel** over the guided dark channel with the same airlight.
+# - **The penalties and the blend together gain half a decibel** on the mean over the guided dark channel with the same airlight.
+#   Ten pictures do not prove it: the 95% interval of the mean reaches from -0.1 to 1.1 dB.
 #   Nearly all of this comes from the photographs: the pale walls of room and dogs, which the dark channel takes for haze, and the brook.
 #   On the six rendered scenes, the mean difference is under a tenth of a decibel; no picture loses over 0.2 dB.
 # - **The networks add nothing.**
@@ -768,14 +770,14 @@ show(
 show(
     airlights,
     alt="The true airlight is cream on the right and bluish on the left. One colour: "
-    "cream everywhere. The smooth layer: bluish on the left, and too bright.",
+    "cream everywhere. The smooth layer: cooler at the top left, and too bright.",
 )
 
 # %% [markdown]
 # If the airlight is one colour for the whole picture, the left half of the result turns blue.
 # The haze in the left half *was* bluish.
 # A cream airlight does not explain this blue, so the blue remains on the wall.
-# The airlight that is a smooth layer correctly changes from bluish to cream, but it is too bright everywhere.
+# The airlight that is a smooth layer is cooler on the left at the top, as it should be, but it is too bright at nearly every place, and orange at the bottom.
 # The gain is not larger, because the colour and the thickness of haze are hard to separate if both may vary over the picture.
 
 # %% [markdown]
@@ -939,9 +941,10 @@ one_credit = show_credit("watermark_one")
 # Where it removes white light from fur that has no mark, an orange stain remains.
 # This answers question 2: a single picture does not show what belongs to the mark and what to the photograph, and better training would not add this information.
 #
-# **A painted outline adds it.**
+# (On the cup, the box is nearly as good as the outline.)
+# **A painted outline adds a part of it.**
 # With the outline, the stains are gone, and on the mean of the three photographs the closed form is also better than inpainting with the same outline.
-# The mark is half transparent, so the photograph below it *is visible*, at half contrast.
+# The mark is half transparent, so the photograph below it *is visible*, with at least half of its contrast.
 # The closed form restores it; inpainting discards it.
 # (For your own pictures: `dil-teach remove-watermark picture.png --mark mark.png`.)
 # As with three photographs, the start makes the gain, and the network adds nothing to it.
@@ -979,7 +982,7 @@ for name, decibels in film_gain.items():
     print(f"{name:24}{decibels:+6.1f} dB inside the mark of the first frame")
 
 # %% [markdown]
-# One frame gives as little as one photograph.
+# One frame gains about as much as the photograph of the cat alone.
 # Three *neighbouring* frames help little: the skyscrapers have moved by a few pixels only, so their gradients still look like those of a mark.
 # Three frames that are spread over the same shot help much more, because by then other windows are below each stroke of the mark.
 # Frames of a second shot are not needed.
@@ -1149,7 +1152,7 @@ film_slider = explore(
     render_film,
     {"frame": Slider("Frame", 1, count, 1, 1)},
     "Frame {frame}: a cat's face that moves over a cup; and the true mask of the face. "
-    "Mask from all frames: the face and almost nothing of the spoon. GrabCut: the face "
+    "Mask from all frames: the face and a small part of the spoon. GrabCut: the face "
     "and a part of the spoon. Double-DIP on one frame: the face and the spoon's bowl.",
     examples=[{"frame": 1}, {"frame": count}],
     live=True,
@@ -1161,12 +1164,13 @@ film_credit = show_credit("film_masks")
 # The spoon has the same grey tones as the cat, so a single frame does not show where the cat ends.
 # GrabCut (chapter 14) models the colours of the two layers in each frame, and assigns a different part of the spoon to the cat each time, so its masks flicker most.
 # Double-DIP on single frames assigns the bowl of the spoon to the cat in all frames; these masks are wrong, but they flicker less.
-# The masks of all frames together separate the cat from the spoon, because the spoon moves left with the cup, and the cat moves right.
+# The spoon moves left with the cup, and the cat moves right: the masks of all frames together contain less of the spoon than Double-DIP on single frames, but a part of it remains.
+# The start without networks has almost nothing of the spoon.
 #
 # **But the networks do not make this gain.**
 # The row 'start without networks' of the table is the segmentation from which the training starts: it grows the hints by discriminant analysis of texture and motion, and cuts a graph over all frames.
 # Its overlap is as large as that of the final masks; the mask that the networks output is worse, and the graph cut after the training repairs it.
-# So motion, as a feature, and a graph cut over all frames gain over single frames.
+# The start uses motion, a graph cut over all frames, and hints only where they are valid; one rendered video does not tell which of the three makes the gain over single frames.
 #
 # (On single frames, GrabCut and Double-DIP use the hints of the first frame for every frame.
 # The final masks are averaged over frames and have soft edges, which also makes them flicker less.
@@ -1256,7 +1260,7 @@ show(
 # The result for the lake is good on the pagoda and wrong in the sky.
 # A clear sky is *bright in every channel*.
 # The sky contains nothing dark, so the lower bounds there are far below the true transmission.
-# The smoothness term does not raise the map in the sky, because the sky is large and its boundary is an edge.
+# The guided filter does not raise the map in the sky, because the sky is larger than its window.
 # So the map is almost 0 in the sky.
 # The closed form then multiplies all differences in the sky by ten, including rounding errors.
 # The multiplied errors appear as coloured stains in the sky.
@@ -1302,14 +1306,14 @@ check_claims(claims)
 # ## Summary
 #
 # - One compositing formula describes foreground and background, a reflection, haze and a watermark; only the meaning of its symbols differs.
-#   For haze, the formula holds in linear light; for the other three, it holds in sRGB values.
+#   For haze, the formula holds in linear light; our watermarks, foregrounds and mixtures were composed in sRGB values.
 # - If the mask and the back layer are known, the closed form gives the front layer, with all the detail of the image.
 #   The result is not the output of a network.
 # - Each pixel gives a lower bound on its transmission, so the transmission map is the upper envelope of these bounds.
 #   A wrong airlight and a wrong map can cancel each other, so compare methods only with the same airlight.
 # - For haze, the airlight, the start and the penalties make the gain; the networks add nothing, and their own layers are blurred.
 # - From several pictures, a method can separate the shared watermark from the photographs.
-#   A single picture does not show what belongs to the watermark, unless someone paints its outline.
+#   A single picture often does not show what belongs to the watermark; a painted outline helps.
 # - Before you credit a method, give its baseline the same inputs, and look at its start.
 #   A method should warn the user where its result is uncertain.
 #

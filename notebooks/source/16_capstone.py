@@ -472,7 +472,7 @@ show(
 # Bright patches recur.
 # For our photograph, they are the smooth areas: parts of the saucer, the coffee, the shadow below the cup.
 # The rim of the cup recurs in part; the spoon and the grain of the wood hardly recur at all.
-# NLM and BM3D win in both parts, but they gain over a decibel more where patches recur: they average patches that are alike, and there are more of them.
+# NLM and BM3D win in both parts, but they gain over a decibel more where patches recur: both use patches that are alike, and there are more of them.
 # ZS-N2N compares no patches, and it gains *less* there.
 # (The map uses the clean photograph, which no method sees.
 # Smooth areas are also easier for other reasons, so these numbers are a hint, and not a proof.)
@@ -601,7 +601,7 @@ for name in names:
 
 # %% [markdown]
 # For our photograph, NLM and BM3D win: their bars are short and far from 0.
-# The bar of ZS-N2N is longer: its network also starts from random weights.
+# The bar of ZS-N2N is longer; its random start may be a reason, but three seeds are too few to tell.
 # If a bar crosses the line at 0, three seeds cannot tell.
 #
 # ### Who did the work
@@ -613,7 +613,7 @@ for name in names:
 # | given | one noisy picture, and the standard deviation of its noise |
 # | start | ZS-N2N: random weights; the others: the given picture |
 # | control with the same inputs | total variation, with a fixed weight of 0.8 standard deviations |
-# | NLM, BM3D: the method | means of similar patches of the given picture |
+# | NLM, BM3D: the method | similar patches of the given picture: their mean, or their common spectrum |
 # | ZS-N2N: the method | a network that is trained on two halves of the given picture; it does not use the known standard deviation |
 # | solved or blended afterwards | nothing; values outside [0, 1] are cut off |
 # | oracle | none here; for `deblurring`, the true kernel |
