@@ -169,8 +169,13 @@ def test_each_diagnosis_still_belongs_to_the_same_mistake():
     assert set(known) == set(TABLES)
     for name, table in TABLES.items():
         numbers = known[name]
-        assert fingerprints(table) == pytest.approx(numbers, rel=2e-3, abs=1e-4), name
-        assert len(set(numbers.values())) == len(numbers), name
+        found = fingerprints(table)
+        assert set(found) == set(numbers), name
+        for text, number in found.items():
+            # A list has one number for each processor: a tie may end differently.
+            recorded = np.atleast_1d(numbers[text])
+            assert any(np.isclose(number, recorded, rtol=2e-3, atol=1e-4)), (name, text)
+        assert len(set(found.values())) == len(found), name
 
 
 def fails(*arguments):
