@@ -571,7 +571,9 @@ rounds = explore(
 # There, a patch that overlaps the hole contains mostly known pixels, so it finds a match that continues the windows of the house.
 # The method therefore starts at the coarsest level, and each finer level starts from the result of the level before.
 #
-# The library's version departs from the paper: the levels shrink by 3/4 instead of 1/2; patches have 7 x 7 pixels instead of 5 x 5; they are compared by colour and by the mean slope around them [@newson2014], in 24 principal components.
+# The library's version departs from the paper.
+# The levels shrink by 3/4 instead of 1/2, and patches have 7 x 7 pixels instead of 5 x 5.
+# Patches are compared by colour and by the mean slope around them [@newson2014], in 24 principal components.
 # The coarsest level starts with Efros and Leung's method, and a last pass, explained below, copies whole pieces.
 
 # %%

@@ -191,7 +191,8 @@ show(
 #
 # We take the detailed patches of a photograph: the quarter of all patches with the most contrast, in every third row and column.
 # For each of them, we find the nearest patch twice: elsewhere in the photograph, and in a copy of the photograph at half of the size.
-# Patches that overlap the given patch do not count: blur makes a patch and the same patch moved by one pixel nearly equal, and this would hide all else.
+# Patches that overlap the given patch do not count.
+# Blur makes a patch nearly equal to the same patch moved by one pixel, and such matches would hide the effect.
 # We divide the squared distance in the copy by the squared distance within the photograph.
 # If this ratio is at most 1, the patch recurs *across* scales at least as well as within the photograph.
 

@@ -945,7 +945,7 @@ for name, values in areas.items():
 # A few coins of the lowest row still merge with their neighbours.
 # Without the reconstruction loss, the coins are as round, but the largest coins are smaller: 24 pixels instead of 28 with all parts and 32 in the photograph.
 # Small and large coins alternate in two rows, and with all parts in one row.
-# This agrees with the partial mode collapse of the theory: the adversarial loss accepts a picture without the large coins, and only the reconstruction punishes that they are gone.
+# This agrees with the partial mode collapse that the theory predicts: the adversarial loss accepts a picture without the large coins, and only the reconstruction loss penalises that they are missing.
 # But one seed does not prove it.
 # Without several scales, *every* coin remains an oval; only the edge and the grain of the oval are sharp.
 # At a height of 76 pixels, a patch of 7 x 7 pixels shows only a piece of a coin's edge, and a piece of an oval's edge looks the same.

@@ -1308,7 +1308,7 @@ lone_parts = show_credit("one_mixture")
 
 # %% [markdown]
 # The mixture itself, taken as both layers, is better than the networks, for each seed.
-# Even the best split of the mixture $I$ into $c\,I$ and $(1-c)\,I$, with a number $c$ that only the ground truth can choose, gains less than a decibel.
+# For comparison, split the mixture $I$ into two scaled copies, $c\,I$ and $(1-c)\,I$, and choose $c$ with the ground truth: this gains less than a decibel.
 # Two photographs do not have the recurrence of bricks and coins, and the exclusion alone does not decide between the splits.
 #
 # For question 3, compare the two rows of one training in the table.
