@@ -97,3 +97,13 @@ def test_it_beats_resizing_by_the_measures_of_patches() -> None:
 def test_no_width_is_refused() -> None:
     with pytest.raises(ValueError, match="width: expected at least 1"):
         column_warp(noise(1, 8, 8), 0)
+
+
+def test_a_window_as_long_as_a_brick_keeps_bricks_whole() -> None:
+    """A shorter window sees no joint in the middle of a brick, and repeats columns."""
+    course = torch.zeros(1, 4, 80)
+    course[:, :, ::16] = 1  # a joint after each brick of 15 pixels
+    joints = column_warp(course, 144, window=17)[0, 0].nonzero().flatten()
+    assert set(joints.diff().tolist()) == {16}
+    joints = column_warp(course, 144)[0, 0].nonzero().flatten()
+    assert max(joints.diff().tolist()) > 16

@@ -18,8 +18,8 @@ column is the place after the step. Places 1 to w are the columns of the image; 
 and w + 1 are outside the image."""
 
 WINDOW = 7
-"""Number of columns that are compared at a cut. Patches for completeness and coherence
-have the same side."""
+"""Default number of columns that are compared at a cut. Patches for completeness and
+coherence have the same side."""
 PLACE = 0.01
 """A column's squared distance from its position in uniform stretching is multiplied by
 this weight. Distances are fractions of the width. With weight 0, the scores are even
@@ -27,16 +27,19 @@ better but the result is poor: two copies of the image side by side, or one colu
 repeated over half of the width."""
 
 
-def column_warp(image: Image, width: int) -> Image:
+def column_warp(image: Image, width: int, window: int = WINDOW) -> Image:
     """Change the width of an image by repeating or leaving out runs of its columns.
 
-    ``width`` is in pixels; a ValueError is raised if it is below 1. To change the
-    height, pass the transposed image.
+    ``width`` is in pixels; a ValueError is raised if it is below 1. ``window`` is the
+    odd number of columns that are compared at a cut. To change the height, pass the
+    transposed image.
     """
-    return image[:, :, column_sequence(image, width)]
+    return image[:, :, column_sequence(image, width, window)]
 
 
-def column_sequence(image: Image, width: int) -> Int[Tensor, "width"]:
+def column_sequence(
+    image: Image, width: int, window: int = WINDOW
+) -> Int[Tensor, "width"]:
     """The index of the source column that each column of :func:`column_warp` copies.
 
     The sequence of columns has the minimum cost. Stepping to the next source column is
@@ -50,16 +53,16 @@ def column_sequence(image: Image, width: int) -> Int[Tensor, "width"]:
     if width < 1:
         raise ValueError(f"width: expected at least 1 pixel, got {width}")
     costs = wider_costs if width > image.shape[2] else narrower_costs
-    return cheapest_sequence(costs(column_distances(image)), width)
+    return cheapest_sequence(costs(column_distances(image, window)), width)
 
 
-def column_distances(image: Image) -> Table:
+def column_distances(image: Image, window: int = WINDOW) -> Table:
     """For all pairs of columns, the mean squared difference of their windows."""
-    beyond = WINDOW // 2 + 1
+    beyond = window // 2 + 1
     columns = F.pad(image, (beyond, beyond), mode="replicate").flatten(0, 1).double()
     square = columns.square().mean(0)
     apart = square[:, None] + square - 2 * columns.T @ columns / len(columns)
-    windows = apart.unfold(0, WINDOW, 1).unfold(1, WINDOW, 1)
+    windows = apart.unfold(0, window, 1).unfold(1, window, 1)
     return windows.diagonal(dim1=2, dim2=3).mean(2).clamp_min(0)
 
 
