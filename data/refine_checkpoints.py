@@ -13,6 +13,12 @@ the script again with the same arguments.
   the pictures at twice a side are good. So we take the network's own picture at twice
   the side, leave out some of its rows and columns (the column warp), and train the
   network to draw this picture at the size in between.
+- Part ``layout`` with ``courses``, for a brick wall. At the coarsest level a brick is
+  eight pixels long, and after a short training the network only stretches the bricks.
+  So the targets come from the photograph itself, by the column warp: in each course
+  some bricks are repeated, and whole courses are repeated. This network imitates the
+  column warp; the discriminator judges only the finer levels. ``train_checkpoints.py``
+  calls this part.
 - Part ``distribution``. The discriminator trains the network as before, and the sliced
   Wasserstein distance between the distributions of patches replaces the patch loss. The
   patch loss does not compare how often a patch occurs, so galaxies became rare.
@@ -20,9 +26,11 @@ the script again with the same arguments.
 """
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +39,7 @@ import tyro
 from safetensors import safe_open
 from torch import Tensor
 
-from dil_teach.classical.retarget.column_warp import column_warp
+from dil_teach.classical.retarget.column_warp import column_sequence, column_warp
 from dil_teach.deep.ingan.ingan import (
     AVERAGE,
     BEND,
@@ -53,6 +61,7 @@ from dil_teach.deep.ingan.patch_gan import (
     judge,
 )
 from dil_teach.deep.ingan.patch_loss import distribution_distance
+from dil_teach.image.convention import Image
 from dil_teach.image.files import load_image
 from dil_teach.image.resize import resize
 from dil_teach.image.warp import (
@@ -92,8 +101,17 @@ class Recipe:
     """Fraction of steps with a homography or a smooth warp."""
     directions: int = 64
     samples: int = 8192
+    courses: int = 0
+    """Number of courses of a brick wall; 0 if the photograph shows no wall."""
+    state: Path | None = None
+    """An unfinished training to refine, instead of the checkpoint in data/ingan."""
     work: Path = Path(".")
     seed: int = 0
+
+    @property
+    def file(self) -> Path:
+        """The file that is read and written."""
+        return self.state or FOLDER / f"{self.name}.safetensors"
 
 
 class Refinement:
@@ -102,7 +120,7 @@ class Refinement:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.image = load_image(FOLDER / f"{recipe.name}.png")
-        self.ingan: InGAN = resume(FOLDER / f"{recipe.name}.safetensors", self.image)
+        self.ingan: InGAN = resume(recipe.file, self.image)
         ingan, level = self.ingan, recipe.level
         self.sizes = ingan.sizes[: level + 1]
         self.pyramid = ingan.pyramid[: level + 1]
@@ -159,14 +177,16 @@ def layout_step(
     """Draw one size, and compare it with the target of this size."""
     height, width = refinement.sizes[0]
     which, other, one_side, unchanged = torch.rand(4, generator=refinement.rng).tolist()
-    heights, widths = steps_of(height), steps_of(width)
+    step = 2 * SIDE_STEP if refinement.recipe.courses else SIDE_STEP
+    heights, widths = steps_of(height, step), steps_of(width, step)
     size = [heights[int(which * len(heights))], widths[int(other * len(widths))]]
-    if one_side < 0.35:
-        size[1] = width
-    elif one_side < 0.55:
-        size[0] = height
-    if unchanged < 0.1:
-        size = [height, width]
+    if not refinement.recipe.courses:
+        if one_side < 0.35:
+            size[1] = width
+        elif one_side < 0.55:
+            size[0] = height
+        if unchanged < 0.1:
+            size = [height, width]
     drawn = refinement.draw(resizing(size[0] / height, size[1] / width))
     difference = drawn - target(*size)
     loss = difference.abs().mean() + difference.square().mean()
@@ -177,9 +197,9 @@ def layout_step(
     return {"layout": loss}
 
 
-def steps_of(side: int) -> list[int]:
-    """All lengths of a side between half and 2.1 times the side."""
-    return list(range(side // 2, int(LARGEST * side) + 1, SIDE_STEP))
+def steps_of(side: int, step: int) -> list[int]:
+    """The lengths between half and 2.1 times the side, ``step`` pixels apart."""
+    return list(range(side // 2, int(LARGEST * side) + 1, step))
 
 
 def layout_targets(ingan: InGAN) -> Callable[[int, int], Tensor]:
@@ -208,6 +228,45 @@ def layout_targets(ingan: InGAN) -> Callable[[int, int], Tensor]:
             picture = column_warp(picture.contiguous(), width)
         known[height, width] = ((picture - ingan.mean) / ingan.deviation)[None]
         return known[height, width]
+
+    return target
+
+
+def wall_targets(
+    ingan: InGAN, image: Image, courses: int
+) -> Callable[[int, int], Tensor]:
+    """Return the function that draws the wall at each size, normalised.
+
+    The column warp changes the length of each course alone. A window as long as a brick
+    prevents cuts in the middle of a brick. Then the column warp, with whole courses as
+    its columns, changes the number of courses. At its own size the photograph remains
+    as it is.
+    """
+    (height, width), side = ingan.sizes[0], image.shape[1]
+    borders = [round(side * n / courses) for n in range(courses + 1)]
+    brick = 2 * round(image.shape[2] / 8) + 1
+    known: dict[tuple[int, int], Tensor] = {(height, width): ingan.pyramid[0]}
+    strips: dict[int, list[Image]] = {}
+
+    def target(tall: int, wide: int) -> Tensor:
+        if (tall, wide) in known:
+            return known[tall, wide]
+        if wide not in strips:
+            length = round(wide / width * image.shape[2])
+            rows = [image[:, a:b].contiguous() for a, b in pairwise(borders)]
+            if wide != width:
+                rows = [column_warp(row, length, brick) for row in rows]
+            strips[wide] = rows
+        rows = strips[wide]
+        if tall != height:
+            units = [resize(row, size=(20, row.shape[2])).flatten() for row in rows]
+            units = torch.stack(units, 1)[None].clamp(0, 1)
+            number = math.ceil(tall / height * courses)
+            rows = [rows[i] for i in column_sequence(units, number, 1).tolist()]
+        picture = torch.cat(rows, 1)[:, : round(tall / height * side)]
+        picture = resize(picture, size=(tall, wide))
+        known[tall, wide] = ((picture - ingan.mean) / ingan.deviation)[None]
+        return known[tall, wide]
 
     return target
 
@@ -301,7 +360,11 @@ def refine(recipe: Recipe) -> None:
         refinement.rng.set_state(saved.pop("rng"))
         for name, part in refinement.parts.items():
             part.load_state_dict(saved[name])
-    target = layout_targets(refinement.ingan) if recipe.part == "layout" else None
+    ingan, target = refinement.ingan, None
+    if recipe.part == "layout" and recipe.courses:
+        target = wall_targets(ingan, refinement.image, recipe.courses)
+    elif recipe.part == "layout":
+        target = layout_targets(ingan)
     keep, started = (AVERAGE if target is None else 0.99), time.process_time()
     for step in range(begin, recipe.steps):
         progress = step / recipe.steps
@@ -312,18 +375,24 @@ def refine(recipe: Recipe) -> None:
         least = min(keep, (step + 1) / (step + 10))
         update_average(refinement.averaged, refinement.learning, least)
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == recipe.steps:
-            shown = {name: round(float(loss), 3) for name, loss in losses.items()}
+            shown = {
+                name: round(float(loss.detach()), 3) for name, loss in losses.items()
+            }
             print(step + 1, f"{time.process_time() - started:.0f} s", shown, flush=True)
             parts = {n: part.state_dict() for n, part in refinement.parts.items()}
             torch.save(
                 {"step": step + 1, "rng": refinement.rng.get_state(), **parts}, state
             )
-    file = FOLDER / f"{recipe.name}.safetensors"
-    with safe_open(file, "pt") as before:
+    if recipe.state:
+        learned = refinement.averaged.state_dict()
+        ingan.generator.levels[recipe.level].load_state_dict(learned)
+        save(ingan, recipe.state)
+        return
+    with safe_open(recipe.file, "pt") as before:
         provenance = {k: v for k, v in before.metadata().items() if k != "dil_teach"}
     done = f"{recipe.part} of level {recipe.level}, {recipe.steps} steps"
     provenance["refined"] = f"{provenance.get('refined', '')}{done}; "
-    save(refinement.ingan, file, provenance)
+    save(ingan, recipe.file, provenance)
 
 
 if __name__ == "__main__":
