@@ -41,6 +41,7 @@ from dil_teach.course.exercises import (
     keep_solutions,
 )
 from dil_teach.image.augment import orient, orient_back
+from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.shipped import shipped
 
 NAMES = sorted(n for n in vars(check) if callable(getattr(check, n)) and n != "Verdict")
@@ -354,9 +355,12 @@ def one_equation_each(first, second, pairs, loss):
     return x, y / (len(pairs) > 1)
 
 
-def black_below_the_floor(image, mask, back, floor):
-    front = (image - (1 - mask) * back) / mask.clamp_min(1e-6)
-    return torch.where(mask < floor, torch.zeros_like(front), front)
+def squares_of_zero(marked, guesses, colour, floor):
+    """The squares may be 0, and then the mask is not a number."""
+    x, y = guesses - colour, marked - colour
+    mask = ((x * y).sum((0, 1)) / x.square().sum((0, 1))).clamp(floor, 1)[None]
+    mask = mask.nan_to_num(1)
+    return 1 - mask, colour + y / mask
 
 
 def one_scale_too_many(discriminator, picture, weights):
@@ -492,16 +496,17 @@ PLANTED = {
             for layer in right.separate_by_search(f, s, pairs, loss)
         ],
     },
-    "haze": {
-        "you see only airlight": lambda j, t, a: right.haze(
-            j, t, a.mean().expand(3, 1, 1)
-        ),
-        "the transmission of": lambda j, t, a: right.haze(j, t.mean() + 0 * t, a),
-        r"should be \(3, 1, 2\)": lambda *g: right.haze(*g)[:1],
+    "lift_haze": {
+        "becomes black": lambda i, a, n, f: i,
+        "window centred": lambda i, a, n, f: right.lift_haze(
+            i.roll(n // 3, 1), a, n, f
+        ).roll(-(n // 3), 1),
+        r"should be \(3, 1, 2\)": lambda *g: right.lift_haze(*g)[:1],
     },
-    "front_layer": {
-        "Divide by `floor`": black_below_the_floor,
-        r"should be \(1, 1, 2\)": lambda i, m, b, f: b,
+    "remove_mark": {
+        "two tensors": lambda *g: right.remove_mark(*g)[1],
+        "equal the colour": squares_of_zero,
+        r"should be \(1, 1, 1\)": lambda *g: [x[None] for x in right.remove_mark(*g)],
     },
     "flicker": {
         "over which axes": lambda m, motion: (m[1:] - m[:-1]).abs().mean((1, 2, 3))
@@ -588,18 +593,30 @@ def searched_by_solving(first, second, pairs, loss):
     return found[int(torch.tensor([loss(*pair) for pair in found]).argmin())]
 
 
-def haze_channel_by_channel(clear, transmission, airlight):
-    channels = [
-        right.haze(clear[c : c + 1], transmission, airlight[c : c + 1])[0]
-        for c in range(len(clear))
-    ]
-    assert len(airlight) == len(clear) == 3
-    return torch.stack(channels)
+def haze_lifted_by_hand(hazy, airlight, side, floor):
+    """One pixel after another, with a window that ends at the border."""
+    light, air = (to_linear(x) for x in (hazy, airlight))
+    clear, half = torch.zeros_like(light), side // 2
+    for y in range(light.shape[1]):
+        for x in range(light.shape[2]):
+            rows = slice(max(y - half, 0), y + half + 1)
+            columns = slice(max(x - half, 0), x + half + 1)
+            mask = max(1 - float((light / air)[:, rows, columns].min()), floor)
+            haze = (1 - mask) * air[:, 0, 0]
+            clear[:, y, x] = (light[:, y, x] - haze) / mask
+    return to_srgb(clear)
 
 
-def front_with_the_mask_held(image, mask, back, floor):
-    held = torch.maximum(mask, torch.tensor(floor))
-    return (image - (1 - held) * back) / held
+def mark_by_lstsq(marked, guesses, colour, floor):
+    """Solve the equations of each pixel by `lstsq`."""
+    n, c, h, w = marked.shape
+    x, y = (
+        (images - colour).permute(2, 3, 0, 1).reshape(h * w, n * c, 1)
+        for images in (guesses, marked)
+    )
+    slope = torch.where(x.abs().amax(1) > 1e-3, torch.linalg.lstsq(x, y)[0][..., 0], 0)
+    mask = slope.clamp(floor, 1).reshape(1, h, w)
+    return 1 - mask, (marked - (1 - mask) * colour) / mask
 
 
 def flicker_by_hand(masks, motion):
@@ -668,8 +685,8 @@ def loss_by_numpy(discriminator, picture, weights):
         ("damage_loss", mean_over_the_known),
         ("exclusion", excluded_with_a_detached_mean),
         ("separate_by_search", searched_by_solving),
-        ("haze", haze_channel_by_channel),
-        ("front_layer", front_with_the_mask_held),
+        ("lift_haze", haze_lifted_by_hand),
+        ("remove_mark", mark_by_lstsq),
         ("flicker", flicker_by_hand),
         ("sliced_distance", sliced_in_numpy),
         ("multi_scale_loss", loss_by_numpy),

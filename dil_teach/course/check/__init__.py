@@ -18,7 +18,7 @@ from dil_teach.course.check.fractals_and_classical_sr import (
     contractive_map,
 )
 from dil_teach.course.check.haze import airlight_from_pair, airlight_of_votes
-from dil_teach.course.check.haze_watermark_video import flicker, front_layer, haze
+from dil_teach.course.check.haze_watermark_video import flicker, lift_haze, remove_mark
 from dil_teach.course.check.ingan import multi_scale_loss, sliced_distance
 from dil_teach.course.check.inside_against_outside import control_loss, srcnn
 from dil_teach.course.check.internal_statistics import crossing, neighbour_entropy

@@ -81,6 +81,14 @@ def as_image(result: Any, wanted: Tensor, *arguments: Any) -> Tensor:
     return result
 
 
+def as_pair(result: Any, wanted: Sequence[Tensor], *arguments: Any) -> Tensor:
+    """The values of two tensors, if each is an image as `as_image` demands it."""
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise NotYetRight("Return two tensors, as a pair.")
+    both = [as_image(*pair) for pair in zip(result, wanted, strict=True)]
+    return torch.cat([x.flatten() for x in both])
+
+
 def as_number(result: Any, *others: Any) -> float:
     """The result, if it is one finite number: a float, or a tensor without axes."""
     if isinstance(result, Tensor | np.ndarray) and result.ndim > 0:
