@@ -169,8 +169,7 @@ size_slider = explore(
         "height": Slider("Height (times)", 0.5, 2.0, 1.0, 0.25),
         "width": Slider("Width (times)", 0.5, 2.0, 2.0, 0.25),
     },
-    "The photograph ({photograph}), and InGAN's picture {height} times as high and "
-    "{width} times as wide, at the same scale",
+    "The photograph ({photograph}), and InGAN's: {height} x height, {width} x width",
     examples=[
         {"photograph": "brick", "height": 2.0, "width": 1.0},
         {"photograph": "brick", "height": 2.0, "width": 2.0},
