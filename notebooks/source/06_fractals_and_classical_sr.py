@@ -754,69 +754,22 @@ for row in record("fractal_zooms"):
 #
 # We begin with the last line.
 #
-# ## Exercise: back-projection
+# ## Back-projection: agree with the given picture
 #
 # The given picture $y$ is the unknown picture $x$, blurred by a known kernel $k$ and subsampled: $y = (x * k)\downarrow_s$.
 # [Back-projection](glossary.md#back-projection) [@irani1991] does the same to the estimate, and adds the enlarged difference to the estimate.
-#
-# Write `back_projection_step(high, low, kernel, scale)`.
-#
-# - `high`: Float[Tensor, "c h w"], the estimate, with values near [0, 1].
-# - `low`: Float[Tensor, "c h/scale w/scale"], the given picture.
-# - `kernel`: `"bicubic"`, or a blur kernel with sum 1 on the pixels of `high`.
-# - `scale`: the factor, an integer.
-# - Returns the estimate after one step, of the size of `high`.
-#   Do not limit it to [0, 1].
-#
-# `blur_and_subsample(image, kernel, scale)` blurs and subsamples, and `resize(image, scale)` enlarges by bicubic interpolation.
-# Expected run time: a few milliseconds.
+# The next cell repeats this step, and begins with two estimates: bicubic interpolation and the fractal zoom.
 
-# %% tags=["exercise"]
+# %%
 from dil_teach import blur_and_subsample
-
-
-def back_projection_step(high, low, kernel, scale):
-    ### BEGIN SOLUTION
-    missing = low - blur_and_subsample(high, kernel, scale)
-    return high + resize(missing, scale)
-    ### END SOLUTION
-
-
-# %%
-check.back_projection_step(back_projection_step)
-
-# %% [markdown] tags=["hints"]
-# <details><summary>Hint 1</summary>
-#
-# Which picture would the camera have taken if your estimate were the scene?
-#
-# </details>
-# <details><summary>Hint 2</summary>
-#
-# The difference between the given picture and this picture has the size of `low`.
-# Bring it to the size of `high` before you add it.
-#
-# </details>
-# <details><summary>Hint 3</summary>
-#
-# If the estimate is too dark, the difference must be positive.
-#
-# </details>
-
-# %% [markdown]
-# The curve uses your function, or the library's as long as the check does not pass.
-# It begins with two estimates: bicubic interpolation and the fractal zoom.
-
-# %%
-passed = check.back_projection_step(back_projection_step).state == "passed"
-one_step_of = back_projection_step if passed else check.back_projection_step.reference
 
 
 def projected(high, low, kernel, rounds=20):
     """The estimates after 0, 1, ..., `rounds` steps."""
     found = [high]
     for _ in range(rounds):
-        found.append(one_step_of(found[-1], low, kernel, 2))
+        missing = low - blur_and_subsample(found[-1], kernel, 2)
+        found.append(found[-1] + resize(missing, 2))
     return found
 
 
@@ -827,13 +780,12 @@ follow = {
 gains = {n: [decibels(x) for x in xs] for n, xs in follow.items()}
 
 # %%
-author = "your function" if passed else "the library's function"
 figure = curves({n: (range(21), v) for n, v in gains.items()}, "steps", "PSNR (dB)")
 figure.axes[0].set_xticks(range(0, 21, 5))
 show(
     figure,
-    alt=f"PSNR against steps of back-projection by {author}: both curves rise quickly "
-    "and level off; the curve from the fractal zoom starts lower and stays lower",
+    alt="PSNR against steps of back-projection: both curves rise quickly and level "
+    "off; the curve from the fractal zoom starts lower and stays lower",
 )
 
 # %% [markdown]
@@ -859,27 +811,81 @@ show_source(glasner.paste_parents)
 # %% [markdown]
 # Compare it with the table above: the patches overlap, there are nine examples with weights, and the factor is small.
 # The paper has two parts: examples across scales, and examples within one scale.
-# Together with back-projection, the first part fits in a few lines:
+# Together with back-projection, the first part is your exercise.
+#
+# ## Exercise: examples across scales
+#
+# Write `across_scales(low, scale, levels, paste)`, which enlarges a picture in small steps and needs no other picture.
+# One step has the factor $r$, where $r^{\text{levels}}$ is `scale`; after level $l$, the picture is $r^l$ times as large as `low`.
+# Each level does three things, in this order:
+#
+# 1. Enlarge the result of the level before by the factor $r$ (the first level enlarges `low`).
+#    Each side has the length of the side of `low` times $r^l$, rounded.
+# 2. Paste the parents: `paste(high, low, ratio)` returns the picture with parents from `low`, in the size of `high`.
+# 3. Do 20 rounds of back-projection, so that the picture, reduced by $r^l$, agrees with `low`.
+#
+# - `low`: Float[Tensor, "c h w"] in [0, 1], the given picture.
+# - `scale`: a number above 1, the total factor; `levels`: a whole number of at least 1.
+# - `paste`: a function such as the one below the exercise.
+# - Returns Float[Tensor, "c scale*h scale*w"], clamped to [0, 1] at the end only.
+#
+# `resize(image, factor, size)` enlarges by bicubic interpolation to the size `(height, width)`.
+# `blur_and_subsample(image, "bicubic", factor, size=(height, width))` reduces to this size.
+# Expected run time: a second for the picture of this chapter, nearly all of it in `paste`.
 
 
-# %%
-def across_by_hand(low, scale=2, levels=3):
-    """Enlarge level by level: paste parents, then agree with the given picture."""
+# %% tags=["exercise"]
+def across_scales(low, scale, levels, paste):
+    ### BEGIN SOLUTION
     ratio, high = scale ** (1 / levels), low
     for level in range(1, levels + 1):
         at = ratio**level
         size = (round(at * low.shape[1]), round(at * low.shape[2]))
-        high = resize(high, ratio, size)
-        high, _ = glasner.paste_parents(high, low, "bicubic", (ratio, ratio))
+        high = paste(resize(high, ratio, size), low, ratio)
         for _ in range(20):
             seen = blur_and_subsample(high, "bicubic", at, size=low.shape[1:])
             high = high + resize(low - seen, at, size)
     return high.clamp(0, 1)
+    ### END SOLUTION
 
 
 # %%
+check.across_scales(across_scales)
+
+# %% [markdown] tags=["hints"]
+# <details><summary>Hint 1</summary>
+#
+# There are two loops, one inside the other.
+# Which of the three things happens once per level, and which 20 times?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# If three equal steps double a picture, one step has the factor $2^{1/3}$.
+# After two of them, by which factor must you reduce the picture, to compare it with `low`?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The inner loop is the function `projected` above, with two changes: the factor is $r^l$ instead of 2, and both functions are told the size.
+#
+# </details>
+
+# %% [markdown]
+# The next figure uses your function, or the library's as long as the check does not pass.
+
+
+# %%
+def paste(high, low, ratio):
+    return glasner.paste_parents(high, low, "bicubic", (ratio, ratio))[0]
+
+
+passed = check.across_scales(across_scales).state == "passed"
+enlarge = across_scales if passed else check.across_scales.reference
 results["back-projection"] = follow["from bicubic"][-1].clamp(0, 1)
-by_hand = across_by_hand(low)
+by_hand = enlarge(low, 2, 3, paste)
+
+# %%
 show(
     {
         "back-projection": results["back-projection"],

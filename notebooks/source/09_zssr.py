@@ -251,26 +251,32 @@ by_hand = enlarge(given)
 #
 # The network was trained on fathers in eight orientations, so it can enlarge the given image in eight orientations, too.
 # ZSSR's final result is the mean over these eight results.
-# Write `eight_fold(enlarge, low)`, which computes a mean over eight orientations.
+# The eight results also show where the network is unsure: where they *disagree*.
+# Write `eight_fold(enlarge, low)`, which returns the mean and the disagreement.
 #
 # - `enlarge`: a function that upscales one image by 2, such as `enlarge` above, from Float[Tensor, "c h w"] to Float[Tensor, "c 2h 2w"].
 # - `low`: Float[Tensor, "c h w"] in [0, 1], an image that is not always square.
-# - Returns Float[Tensor, "c 2h 2w"], the mean of eight results of `enlarge`, one for each orientation.
-#   Before you take the mean, bring each result back to the orientation of `low`.
-#   (The paper takes the median instead of the mean.)
+# - Returns the pair `(mean, spread)`, computed from eight results of `enlarge`: one for each of the four quarter turns of `low`, and one for each of the four quarter turns of its mirror image.
+#   Bring each result back to the orientation of `low` first.
+#   `mean`: Float[Tensor, "c 2h 2w"]. (The paper takes the median instead.)
+#   `spread`: Float[Tensor, "1 2h 2w"], the standard deviation over the eight results, computed by `std`; then its mean over the channels.
 #
-# `orient(image, o)` brings an image into orientation `o`, a number from 0 to 7.
-# `orient_back(image, o)` brings an image back from orientation `o`.
+# `x.flip(2)` mirrors an image, and `x.rot90(k, (1, 2))` turns it by `k` quarter turns.
+# Do not use the library's `orient_back`.
 # Expected run time: eight times that of `enlarge`; the check takes well under a second.
 
+
 # %% tags=["exercise"]
-from dil_teach.image.augment import orient_back
-
-
 def eight_fold(enlarge, low):
     ### BEGIN SOLUTION
-    answers = [orient_back(enlarge(orient(low, o)), o) for o in range(8)]
-    return torch.stack(answers).mean(dim=0)
+    answers = []
+    for mirrored in (False, True):
+        for quarters in range(4):
+            turned = (low.flip(2) if mirrored else low).rot90(quarters, (1, 2))
+            answer = enlarge(turned).rot90(-quarters, (1, 2))
+            answers.append(answer.flip(2) if mirrored else answer)
+    answers = torch.stack(answers)
+    return answers.mean(dim=0), answers.std(dim=0).mean(dim=0, keepdim=True)
     ### END SOLUTION
 
 
@@ -289,22 +295,24 @@ check.eight_fold(eight_fold)
 # <details><summary>Hint 2</summary>
 #
 # A quarter turn changes the shape of an image that is not square.
-# So you can add the eight results only after you have brought each of them back to the orientation of `low`.
+# So you can stack the eight results only after you have brought each of them back to the orientation of `low`.
+# If you mirror first and turn second, which of the two must you undo first?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
 # Collect the eight results in a list.
-# `torch.stack` joins these results along a new first axis; take the mean over this axis.
+# `torch.stack` joins these results along a new first axis; take the mean and the standard deviation over this axis.
 #
 # </details>
 
 # %% [markdown]
-# The next figure uses your function if it passed the check, and the library's function otherwise.
+# The next two figures use your function if it passed the check, and the library's function otherwise.
 
 # %%
 done = check.eight_fold(eight_fold).state == "passed"
-averaged = (eight_fold if done else check.eight_fold.reference)(enlarge, given)
+fold = eight_fold if done else check.eight_fold.reference
+averaged, spread = fold(enlarge, given)
 bicubic = resize(given, scale=2).clamp(0, 1)
 side = min(80, height, width)
 crop = (min(20, height - side), min(150, width - side), side, side)
@@ -321,6 +329,39 @@ show(
 # Our loop has a dozen lines and runs for a few seconds.
 # The edges in its result are already sharper than the edges by bicubic interpolation.
 # The mean over eight orientations removes errors that differ between the orientations.
+# Does the disagreement, which needs no ground truth, show where the mean is wrong?
+
+# %%
+from dil_teach.notebook import beside_maps
+
+wrong = (averaged - truth).abs().mean(dim=0)
+rows, columns = (slice(start, start + side) for start in crop[:2])
+sure = spread[0] <= spread.median()
+for which, where in {"agree most": sure, "disagree most": ~sure}.items():
+    error_there = 255 * float(wrong[where].mean())
+    print(f"half of the pixels that {which}: wrong by {error_there:.2f} grey levels")
+
+# %%
+show(
+    beside_maps(
+        {"eight orientations": averaged[:, rows, columns].clamp(0, 1)},
+        {
+            "disagreement of the eight results": 255 * spread[0, rows, columns],
+            "error of their mean": 255 * wrong[rows, columns],
+        },
+        (0, 16),
+        "grey levels",
+    ),
+    alt="The same part by the mean of eight orientations; where the eight results "
+    "disagree; and where their mean is wrong. The disagreement is faint, and only "
+    "along the edges; the error is bright along the edges, with specks on the wood",
+)
+
+# %% [markdown]
+# The disagreement finds the edges, and where the eight results disagree most, the mean is four times as wrong as elsewhere (the printed errors).
+# But the disagreement is far *smaller* than the error, and the specks on the wood do not appear in it.
+# All eight results come from one network and one small picture: what this picture does not show, they get wrong together.
+# So agreement is no proof, and averaging cannot remove a shared error.
 # (The values in dB are [PSNR](glossary.md#psnr) on [luma](glossary.md#luma) over the *whole* image.
 # An increase of 3 dB means half the [squared error](glossary.md#squared-error).)
 #

@@ -268,7 +268,9 @@ def noise_first(father, kernel, sigma, rng):
 
 
 def fold(enlarge, low, orientations=tuple(range(8))):
-    return torch.stack([orient_back(enlarge(orient(low, o)), o) for o in orientations])
+    answers = [orient_back(enlarge(orient(low, o)), o) for o in orientations]
+    answers = torch.stack(answers)
+    return answers.mean(0), answers.std(0).mean(0, keepdim=True)
 
 
 def centred(patch):
@@ -408,15 +410,16 @@ PLANTED = {
         ),
     },
     "eight_fold": {
-        "gets 4 of the eight.* mirrorings": lambda e, x: fold(e, x, range(4)).mean(0),
-        "gets 4 of the eight.* turns": lambda e, x: fold(e, x, (0, 2, 4, 6)).mean(0),
-        "gets 2 of the eight": lambda e, x: fold(e, x, (0, 4)).mean(0),
-        "gets only one of the eight": lambda e, x: fold(e, x, 8 * [0]).mean(0),
-        "exactly once": lambda e, x: fold(e, x, [*range(8), 0]).mean(0),
+        "gets 4 of the eight.* mirrorings": lambda e, x: fold(e, x, range(4)),
+        "gets 4 of the eight.* turns": lambda e, x: fold(e, x, (0, 2, 4, 6)),
+        "gets 2 of the eight": lambda e, x: fold(e, x, (0, 4)),
+        "gets only one of the eight": lambda e, x: fold(e, x, 8 * [0]),
+        "exactly once": lambda e, x: fold(e, x, [*range(8), 0]),
         "takes one image": lambda e, x: e(x[None]),
         "You never call `enlarge`": lambda e, x: resize(x, 2),
         "gets other images": lambda e, x: e(1 - x),
-        r"should be \(1, 8, 8\)": fold,
+        "two tensors": lambda e, x: fold(e, x)[0],
+        r"should be \(1, 8, 8\)": lambda e, x: (fold(e, x)[0], fold(e, x)[1][0]),
     },
     "control": {
         "For rounds = 0": lambda x, k, n: right.control(x, k, n + 1),
@@ -508,6 +511,16 @@ PLANTED = {
         "equal the colour": squares_of_zero,
         r"should be \(1, 1, 1\)": lambda *g: [x[None] for x in right.remove_mark(*g)],
     },
+    "update_atom": {
+        "two tensors": lambda *g: right.update_atom(*g)[0],
+        "multiple of one direction": lambda x, w, d, n: (d.roll(1, 0), w),
+    },
+    "across_scales": {
+        "without parents": lambda low, scale, n, paste: right.across_scales(
+            low, scale, n, lambda high, *_: high.roll(1, 2)
+        ),
+        r"should be \(1, 12, 12\)": lambda low, *_: low,
+    },
     "flicker": {
         "over which axes": lambda m, motion: (m[1:] - m[:-1]).abs().mean((1, 2, 3))
     },
@@ -550,12 +563,14 @@ def son_by_unfolding(father, kernel, sigma, rng):
 
 
 def eight_by_hand(enlarge, low):
-    total = torch.zeros_like(enlarge(low))
+    answers = []
     for upright in (low, low.flip(1)):
         for quarters in range(4):
             answer = enlarge(upright.rot90(quarters, (1, 2))).rot90(-quarters, (1, 2))
-            total += answer if upright is low else answer.flip(1)
-    return total / 8
+            answers.append(answer if upright is low else answer.flip(1))
+    mean = sum(answers) / 8
+    variance = sum((answer - mean).square() for answer in answers) / 7
+    return mean, variance.sqrt().mean(0, keepdim=True)
 
 
 def mirrored_seam(energy):
@@ -617,6 +632,36 @@ def mark_by_lstsq(marked, guesses, colour, floor):
     slope = torch.where(x.abs().amax(1) > 1e-3, torch.linalg.lstsq(x, y)[0][..., 0], 0)
     mask = slope.clamp(floor, 1).reshape(1, h, w)
     return 1 - mask, (marked - (1 - mask) * colour) / mask
+
+
+def atom_by_alternation(patches, weights, dictionary, number):
+    """Fit the atom and its weights in turns, until nothing changes (power method)."""
+    users = weights[:, number].nonzero()[:, 0]
+    new, atom = weights.clone(), dictionary[number].clone()
+    others = [n for n in range(len(dictionary)) if n != number]
+    remainders = patches[users] - weights[users][:, others] @ dictionary[others]
+    for _ in range(2000):
+        atom = F.normalize((remainders @ atom) @ remainders, dim=0)
+    new[users, number] = remainders @ atom
+    return torch.cat([dictionary[:number], atom[None], dictionary[number + 1 :]]), new
+
+
+def across_by_recursion(low, scale, levels, paste):
+    """A level is made from the level before; `resize` also reduces the picture."""
+    ratio = scale ** (1 / levels)
+    sizes = [[round(ratio**n * side) for side in low.shape[1:]] for n in range(9)]
+
+    def level(n):
+        if n == 0:
+            return low
+        high = paste(resize(level(n - 1), ratio, tuple(sizes[n])), low, ratio)
+        for _ in range(20):
+            seen = resize(high, ratio**-n, tuple(low.shape[1:]))
+            high = high + resize(low, ratio**n, tuple(sizes[n]))
+            high = high - resize(seen, ratio**n, tuple(sizes[n]))
+        return high
+
+    return level(levels).clamp(0, 1)
 
 
 def flicker_by_hand(masks, motion):
@@ -687,6 +732,8 @@ def loss_by_numpy(discriminator, picture, weights):
         ("separate_by_search", searched_by_solving),
         ("lift_haze", haze_lifted_by_hand),
         ("remove_mark", mark_by_lstsq),
+        ("update_atom", atom_by_alternation),
+        ("across_scales", across_by_recursion),
         ("flicker", flicker_by_hand),
         ("sliced_distance", sliced_in_numpy),
         ("multi_scale_loss", loss_by_numpy),

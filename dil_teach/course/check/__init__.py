@@ -14,7 +14,7 @@ from dil_teach.course.check.denoising_with_patches import (
 from dil_teach.course.check.double_dip_layers import exclusion, separate_by_search
 from dil_teach.course.check.engine import Verdict
 from dil_teach.course.check.fractals_and_classical_sr import (
-    back_projection_step,
+    across_scales,
     contractive_map,
 )
 from dil_teach.course.check.haze import airlight_from_pair, airlight_of_votes

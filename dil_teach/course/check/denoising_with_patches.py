@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dil_teach.classical.denoise.transforms import cosine, haar
-from dil_teach.course.check.engine import Case, Exercise, rand
+from dil_teach.course.check.engine import Case, Exercise, as_pair, rand
 
 # ---- patch_weights
 
@@ -186,75 +186,142 @@ threshold_group = Exercise(
 # ---- update_atom
 
 
-def _atom(remainders: Tensor, old: Tensor, number: int = 0) -> Tensor:
-    atom = torch.linalg.svd(remainders, full_matrices=False).Vh[number]
-    return _like(atom, old)
+def _others(patches: Tensor, weights: Tensor, dictionary: Tensor, n: int) -> Tensor:
+    """The remainders: what all atoms but one leave of each patch."""
+    return patches - weights @ dictionary + torch.outer(weights[:, n], dictionary[n])
 
 
-def _like(atom: Tensor, old: Tensor) -> Tensor:
-    return atom if atom @ old >= 0 else -atom
+def _rank_one(remainders: Tensor, old: Tensor, place: int = 0) -> tuple[Tensor, Tensor]:
+    """The atom, with the sign of the old one, and its weights."""
+    u, s, vh = torch.linalg.svd(remainders, full_matrices=False)
+    sign = 1 if vh[place] @ old >= 0 else -1
+    return sign * vh[place], sign * s[place] * u[:, place]
 
 
-def _scaled(remainders: Tensor, old: Tensor) -> Tensor:
-    return torch.linalg.svd(remainders, full_matrices=False).S[0] * _atom(
-        remainders, old
-    )
+def _update(
+    solve: Callable = _rank_one,
+    remainders: Callable = _others,
+    users_of: Callable = lambda weights: weights != 0,
+    weighted: Callable = lambda new, old: new,
+) -> Callable:
+    """A function that updates one atom, with another step."""
+
+    def update_atom(
+        patches: Tensor, weights: Tensor, dictionary: Tensor, number: int
+    ) -> tuple[Tensor, Tensor]:
+        users, changed = users_of(weights[:, number]), weights.clone()
+        left = remainders(patches, weights, dictionary, number)[users]
+        atom, new = solve(left, dictionary[number])
+        changed[users, number] = weighted(new, weights[users, number])
+        made = dictionary.clone()
+        made[number] = atom
+        return made, changed
+
+    return update_atom
 
 
-def _mean(remainders: Tensor, old: Tensor) -> Tensor:
-    return _like(F.normalize(remainders.mean(0), dim=0), old)
+def _flipped(remainders: Tensor, old: Tensor) -> tuple[Tensor, Tensor]:
+    atom, new = _rank_one(remainders, old)
+    return -atom, -new
 
 
-def _least_squares(remainders: Tensor, old: Tensor) -> Tensor:
-    """The atom that fits best if the weights stay as they are."""
-    return _like(F.normalize((remainders @ old) @ remainders, dim=0), old)
+def _half_flipped(remainders: Tensor, old: Tensor) -> tuple[Tensor, Tensor]:
+    atom, new = _rank_one(remainders, old)
+    return atom, -new
 
 
-def _without_mean(remainders: Tensor, old: Tensor) -> Tensor:
-    return _atom(remainders - remainders.mean(0), old)
+def _scaled(remainders: Tensor, old: Tensor) -> tuple[Tensor, Tensor]:
+    atom, new = _rank_one(remainders, old)
+    return new.norm() * atom, new / new.norm()
 
 
+def _unscaled(remainders: Tensor, old: Tensor) -> tuple[Tensor, Tensor]:
+    atom, new = _rank_one(remainders, old)
+    return atom, new / new.norm()
+
+
+def _with_atom(atom: Tensor, remainders: Tensor, old: Tensor) -> tuple[Tensor, Tensor]:
+    """An atom of norm 1, with the sign of the old one, and the best weights for it."""
+    atom = F.normalize(atom, dim=0) * (1 if atom @ old >= 0 else -1)
+    return atom, remainders @ atom
+
+
+ATOMS = F.normalize(rand(4, 6, seed=8) - 0.5, dim=1)
+WEIGHTS = (rand(9, 4, seed=7) - 0.5) * (rand(9, 4, seed=6) > 0.4)
+PATCHES = WEIGHTS @ ATOMS + 0.2 * (rand(9, 6, seed=9) - 0.5)
+TWO_ATOMS = torch.eye(3)[:2]
 DIRECTION = torch.tensor([0.6, 0.8, 0.0])
 MULTIPLES = torch.tensor([1.0, -2, 3, 0.5])[:, None] * DIRECTION
-NEAR_ATOM = torch.tensor([1.0, 0, 0])
-CLOUD = rand(9, 4, seed=7) - 0.3
-OLD = F.normalize(rand(4, seed=8) - 0.5, dim=0)
+ONE_USED = torch.tensor([[1.0, 0], [-1, 0], [2, 0], [1, 0]])
+
+HALF = "You changed the sign of the atom, but not of its weights."
+
+
+def _signs(answer: Callable) -> dict:
+    """Whether the atom times its weights has the wrong sign for some old atom."""
+    wrong = False
+    for sign in (1, -1):
+        used, old = sign * ONE_USED, sign * TWO_ATOMS
+        result = answer(MULTIPLES, used, old, 0)
+        as_pair(result, (old, used))
+        product = torch.outer(result[1][:, 0], result[0][0])
+        wrong |= torch.allclose(product, -MULTIPLES, atol=1e-3)
+    return {HALF: wrong}
+
 
 update_atom = Exercise(
     "update_atom",
-    _atom,
+    _update(),
     [
+        _signs,
         Case(
-            (MULTIPLES, NEAR_ATOM),
-            "Here, each remainder is a multiple of one direction. Which one?",
-            wanted=DIRECTION,
+            (MULTIPLES, ONE_USED, TWO_ATOMS, 0),
+            "Here, each patch uses only this atom, and is a multiple of one "
+            "direction. Which one?",
+            wanted=(
+                torch.stack([DIRECTION, TWO_ATOMS[1]]),
+                torch.tensor([[1.0, 0], [-2, 0], [3, 0], [0.5, 0]]),
+            ),
         ),
-        Case(
-            (MULTIPLES, -NEAR_ATOM),
-            "Here, the old atom points away.",
-            wanted=-DIRECTION,
-        ),
-        Case((CLOUD, OLD)),
-        Case((rand(12, 6, seed=9) - 0.5, F.normalize(rand(6, seed=10), dim=0))),
+        Case((MULTIPLES, -ONE_USED, -TWO_ATOMS, 0), "Here, the old atom points away."),
+        Case((PATCHES, WEIGHTS, ATOMS, 1)),
+        Case((PATCHES, WEIGHTS, ATOMS, 2)),
+        Case((3 * PATCHES - 0.2, WEIGHTS, ATOMS, 0)),
     ],
     {
-        "The sign is wrong: the scalar product with `old` must not be "
-        "negative.": lambda e, old: -_atom(e, old),
-        "You do not use `old`. Choose the sign of the atom.": lambda e, old: (
-            torch.linalg.svd(e, full_matrices=False).Vh[0]
+        "The sign is wrong: the scalar product with the old atom must not be "
+        "negative.": _update(_flipped),
+        HALF: _update(_half_flipped),
+        "An atom has norm 1. The singular value belongs to the weights.": _update(
+            _scaled
         ),
-        "An atom has norm 1. The singular value belongs to the weights.": _scaled,
+        "Your weights lack the singular value.": _update(_unscaled),
+        "You keep the old weights. The atom and its weights change together.": _update(
+            weighted=lambda new, old: old
+        ),
         "You return the last singular vector. The first one belongs to the largest "
-        "singular value.": partial(_atom, number=-1),
+        "singular value.": _update(partial(_rank_one, place=-1)),
         "You return the mean of the remainders. Weights may be negative, so remainders "
-        "can cancel in the mean.": _mean,
-        "You keep the old weights. The atom and the weights change together.": (
-            _least_squares
+        "can cancel in the mean.": _update(
+            lambda e, old: _with_atom(e.mean(0), e, old)
         ),
-        "You subtract the mean of the remainders first. Do not change them.": (
-            _without_mean
+        "You fit the atom to the old weights. The rank-one approximation changes both "
+        "together.": _update(lambda e, old: _with_atom((e @ old) @ e, e, old)),
+        "You subtract the mean of the remainders first. Do not change them.": _update(
+            lambda e, old: _rank_one(e - e.mean(0), old)
+        ),
+        "You decompose the patches themselves. Subtract their other atoms "
+        "first.": _update(remainders=lambda patches, *others: patches),
+        "You subtract the atom itself, too. Its part belongs to the "
+        "remainders.": _update(remainders=lambda x, w, d, number: x - w @ d),
+        "You use all patches. A patch that does not use the atom must not use it "
+        "afterwards.": _update(users_of=lambda weights: weights.abs() >= 0),
+        "Patches with a negative weight use the atom, too.": _update(
+            users_of=lambda weights: weights > 0
         ),
     },
-    "The new atom describes its patches better than any other single atom.",
+    "The new atom and its weights describe the remainders better than any others: no "
+    "update can increase the error.",
+    as_pair,
     tolerance=1e-3,
 )

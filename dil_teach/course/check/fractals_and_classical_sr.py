@@ -1,6 +1,9 @@
-"""Exercises of chapter 06: the map between two blocks, and back-projection."""
+"""Exercises of chapter 06: the map between two blocks, and examples across scales."""
+
+from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dil_teach.course.check.engine import Case, Exercise, as_numbers, rand
@@ -107,67 +110,119 @@ contractive_map = Exercise(
 )
 
 
-# ---- back_projection_step
+# ---- across_scales
 
 
-Kernel = str | Tensor
+Paste = Callable[[Tensor, Tensor, float], Tensor]
 
 
-def _missing(high: Tensor, low: Tensor, kernel: Kernel, scale: int) -> Tensor:
-    return low - blur_and_subsample(high, kernel, scale)
+def _across(
+    enlarged: Callable = lambda high, low, ratio, at, size: resize(high, ratio, size),
+    pasted: Callable = lambda paste, high, low, ratio: paste(high, low, ratio),
+    rounds: Callable = lambda level, levels: 20,
+    down: Callable = blur_and_subsample,
+    sign: int = 1,
+    clamp: Callable = lambda high, last: high.clamp(0, 1) if last else high,
+    last_paste: bool = False,
+) -> Callable:
+    """A function that enlarges in small steps, with another part."""
+
+    def agree(high: Tensor, low: Tensor, at: float, level: int, levels: int) -> Tensor:
+        for _ in range(rounds(level, levels)):
+            seen = down(high, "bicubic", at, size=low.shape[1:])
+            high = high + sign * resize(low - seen, at, high.shape[1:])
+        return high
+
+    def across_scales(low: Tensor, scale: float, levels: int, paste: Paste) -> Tensor:
+        ratio, high = scale ** (1 / levels), low
+        for level in range(1, levels + 1):
+            at = ratio**level
+            size = (round(at * low.shape[1]), round(at * low.shape[2]))
+            high = enlarged(high, low, ratio, at, size)
+            if last_paste:
+                high = agree(high, low, at, level, levels)
+                high = pasted(paste, high, low, ratio)
+            else:
+                high = pasted(paste, high, low, ratio)
+                high = agree(high, low, at, level, levels)
+            high = clamp(high, level == levels)
+        return high
+
+    return across_scales
 
 
-def _step(high: Tensor, low: Tensor, kernel: Kernel, scale: int) -> Tensor:
-    return high + resize(_missing(high, low, kernel, scale), scale)
+def _plain(high: Tensor, low: Tensor, ratio: float) -> Tensor:
+    """A stand-in for the parents that changes nothing."""
+    return high
 
 
-def _repeated(high: Tensor, low: Tensor, kernel: Kernel, scale: int) -> Tensor:
-    missing = _missing(high, low, kernel, scale)
-    return high + missing.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+def _textured(high: Tensor, low: Tensor, ratio: float) -> Tensor:
+    """A stand-in for the parents: detail that depends on all three arguments."""
+    wide = F.avg_pool2d(F.pad(high, 4 * [1], mode="replicate"), 3, 1)
+    return high + ratio * low.shape[-2] / 8 * (high - wide)
 
 
-BOX = torch.full((4, 4), 1 / 16, dtype=torch.float64)
-HIGH, LOW = rand(1, 16, 12), rand(1, 8, 6, seed=1)
+def _not_subsampled(image: Tensor, kernel: str, scale: float, size: tuple) -> Tensor:
+    """Reduce without blur: every pixel of the result is one pixel of the image."""
+    return resize(image, 1 / scale, size, antialias=False)
 
-back_projection_step = Exercise(
-    "back_projection_step",
-    _step,
+
+across_scales = Exercise(
+    "across_scales",
+    _across(),
     [
         Case(
-            (torch.full((1, 8, 8), 0.5), torch.full((1, 4, 4), 0.6), "bicubic", 2),
-            "The estimate is 0.5 everywhere, and the given picture is 0.6 everywhere.",
-            wanted=torch.full((1, 8, 8), 0.6),
+            (torch.full((1, 6, 6), 0.4), 2, 1, _plain),
+            "The given picture is 0.4 everywhere, and nothing is pasted.",
+            wanted=torch.full((1, 12, 12), 0.4),
         ),
-        Case((HIGH, LOW, "bicubic", 2)),
-        Case((HIGH, LOW, BOX, 2), "Here, the kernel is the mean of 4 x 4 pixels."),
-        Case((rand(3, 12, 18), rand(3, 4, 6, seed=1), "bicubic", 3), "The scale is 3."),
+        Case((rand(1, 8, 10), 2, 1, _plain), "There is one level, without parents."),
+        Case((rand(1, 8, 10), 2, 1, _textured), "There is one level, with parents."),
+        Case((rand(3, 9, 7), 3, 2, _textured), "Two levels make the factor 3."),
+        Case((rand(1, 10, 12, seed=1), 2, 3, _textured), "There are three levels."),
     ],
     {
-        "The sign of the difference is wrong: the estimate moves away.": (
-            lambda high, *g: 2 * high - _step(high, *g)
+        "You paste no parents.": _across(pasted=lambda paste, high, *_: high),
+        "You do no back-projection, so the result does not agree with the given "
+        "picture.": _across(rounds=lambda level, levels: 0),
+        "You do one round of back-projection in each level. Do 20.": _across(
+            rounds=lambda level, levels: 1
         ),
-        "You return the correction alone. Add it to the estimate.": (
-            lambda high, *g: _step(high, *g) - high
+        "You do back-projection in the last level only. Without it, the errors of the "
+        "first levels grow.": _across(
+            rounds=lambda level, levels: 20 if level == levels else 0
         ),
-        "You enlarge the given picture itself. What does the estimate already "
-        "explain?": lambda high, low, kernel, scale: high + resize(low, scale),
-        "You forget the estimate, and enlarge only the given picture.": (
-            lambda high, low, kernel, scale: resize(low, scale)
+        "You paste the parents after the back-projection, so your result no longer "
+        "agrees with the given picture.": _across(last_paste=True),
+        "The sign of the difference is wrong: the estimate moves away.": _across(
+            sign=-1
         ),
-        "You do not use `kernel`.": lambda h, y, _, s: _step(h, y, "bicubic", s),
-        "You do not blur the estimate before you subsample it.": (
-            lambda h, y, _, s: h + resize(y - h[:, ::s, ::s], s)
+        "You do not blur the estimate before you subsample it.": _across(
+            down=_not_subsampled
         ),
-        "Enlarge the difference by bicubic interpolation, not by repeating pixels.": (
-            _repeated
+        "Each of your levels starts from `low` again. Enlarge the result of the level "
+        "before.": _across(
+            enlarged=lambda high, low, ratio, at, size: resize(low, at, size)
         ),
-        "Do not limit the result to [0, 1].": lambda *g: _step(*g).clamp(0, 1),
-        "You make two steps. Return the result of the first.": (
-            lambda high, *g: _step(_step(high, *g), *g)
+        "Give `resize` the factor r as well as the size. Sizes are rounded, so their "
+        "quotient is another factor.": _across(
+            enlarged=lambda high, low, ratio, at, size: resize(high, size=size)
         ),
-        "You add only half of the difference.": lambda high, *g: (
-            (high + _step(high, *g)) / 2
+        "Do not limit the values before the last level is done.": _across(
+            clamp=lambda high, last: high.clamp(0, 1)
+        ),
+        "Limit the result to [0, 1].": _across(clamp=lambda high, last: high),
+        "`paste` gets the wrong pictures: first the enlarged one, then the given "
+        "one.": _across(
+            pasted=lambda paste, high, low, ratio: paste(high, high, ratio)
+        ),
+        "`paste` gets the wrong factor. Which factor lies between two levels?": _across(
+            pasted=lambda paste, high, low, ratio: paste(
+                high, low, high.shape[1] / low.shape[1]
+            )
         ),
     },
-    "Reduced again, your estimate is now closer to the given picture.",
+    "Your result agrees with the given picture, and its detail comes from the given "
+    "picture alone.",
+    tolerance=1e-3,
 )

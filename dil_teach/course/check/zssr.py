@@ -9,7 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dil_teach.course.check.engine import Case, Exercise, as_image, rand, refuse
+from dil_teach.course.check.engine import (
+    Case,
+    Exercise,
+    as_image,
+    as_pair,
+    rand,
+    refuse,
+)
 from dil_teach.image.augment import ORIENTATIONS, add_noise, orient, orient_back
 from dil_teach.image.kernel import gaussian_kernel
 from dil_teach.image.resize import blur_and_subsample, resize
@@ -107,8 +114,25 @@ make_son = Exercise(
 # ---- eight_fold
 
 
-def _turned(enlarge: Callable, low: Tensor, back: Callable = orient_back) -> Tensor:
-    return torch.stack([back(enlarge(orient(low, o)), o) for o in ORIENTATIONS])
+def _mean(answers: Tensor) -> Tensor:
+    return answers.mean(0)
+
+
+def _deviation(answers: Tensor) -> Tensor:
+    return answers.std(0).mean(0, keepdim=True)
+
+
+def _eight(
+    back: Callable = orient_back, mean: Callable = _mean, spread: Callable = _deviation
+) -> Callable:
+    """A self-ensemble with another way back, mean or spread."""
+
+    def eight_fold(enlarge: Callable, low: Tensor) -> tuple[Tensor, Tensor]:
+        turned = [back(enlarge(orient(low, o)), o) for o in ORIENTATIONS]
+        answers = torch.stack(turned)
+        return mean(answers), spread(answers)
+
+    return eight_fold
 
 
 def _mirroring_undone_first(image: Tensor, o: int) -> Tensor:
@@ -122,9 +146,9 @@ def _double(image: Any) -> Tensor:
 
 
 def _lopsided(image: Any) -> Tensor:
-    """Double the image and multiply it by a random brightness map."""
+    """Double the image and multiply each channel by its own random map."""
     big = _double(image)
-    return big * F.interpolate(rand(1, 1, 6, 6), big.shape[1:])[0]
+    return big * F.interpolate(rand(1, len(big), 6, 6), big.shape[1:])[0]
 
 
 def _orientations(answer: Callable) -> dict:
@@ -149,29 +173,48 @@ def _orientations(answer: Callable) -> dict:
 
 eight_fold = Exercise(
     "eight_fold",
-    lambda enlarge, low: _turned(enlarge, low).mean(0),
+    _eight(),
     [
         _orientations,
-        Case((_double, rand(1, 4, 4)), "Is each answer turned back upright?"),
+        Case(
+            (_double, rand(1, 4, 4)),
+            "Here, the eight answers are equal if each is turned back upright.",
+        ),
         Case(
             (_lopsided, rand(3, 5, 5)),
-            "Does each of the eight answers occur in the mean exactly once?",
+            "Does each of the eight answers occur exactly once?",
         ),
         Case((_lopsided, rand(3, 5, 7)), "Here, the given image is not square."),
     ],
     {
         "You do not turn the answers back, so you average eight pictures in eight "
-        "orientations.": lambda e, x: _turned(e, x, lambda a, o: a).mean(0),
-        "Turn the answers the other way.": lambda e, x: _turned(e, x, orient).mean(0),
+        "orientations.": _eight(lambda answer, o: answer),
+        "Turn the answers the other way.": _eight(orient),
         "Some of your answers are upside down. Undo the last step of the orientation "
-        "first.": lambda e, x: _turned(e, x, _mirroring_undone_first).mean(0),
-        "You add the answers. Take their mean.": lambda e, x: _turned(e, x).sum(0),
-        "Take the mean, not the median.": lambda e, x: _turned(e, x).median(0).values,
+        "first.": _eight(_mirroring_undone_first),
+        "You add the answers. Take their mean.": _eight(mean=lambda a: a.sum(0)),
+        "Take the mean, not the median.": _eight(mean=lambda a: a.median(0).values),
         "You take the mean of the two values in the middle. Take the mean of all eight "
-        "values.": lambda e, x: _turned(e, x).quantile(0.5, dim=0),
+        "values.": _eight(mean=lambda a: a.quantile(0.5, dim=0)),
+        "Your spread is a variance. Take its root.": _eight(
+            spread=lambda a: a.var(0).mean(0, keepdim=True)
+        ),
+        "Your spread divides by 8. `std` divides by 7, because the mean comes from the "
+        "same eight answers.": _eight(
+            spread=lambda a: a.std(0, correction=0).mean(0, keepdim=True)
+        ),
+        "Your spread is the range, which depends on two of the eight answers. Take the "
+        "standard deviation.": _eight(
+            spread=lambda a: (a.amax(0) - a.amin(0)).mean(0, keepdim=True)
+        ),
+        "You take the mean over the channels first. Channels that disagree in opposite "
+        "directions then seem to agree.": _eight(
+            spread=lambda a: a.mean(1, keepdim=True).std(0)
+        ),
     },
     "The mean reduces errors of single orientations. Errors that all eight "
-    "orientations share remain.",
+    "orientations share remain, and the spread does not show them.",
+    as_pair,
 )
 
 
