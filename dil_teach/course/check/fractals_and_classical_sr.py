@@ -130,7 +130,8 @@ def _across(
     def agree(high: Tensor, low: Tensor, at: float, level: int, levels: int) -> Tensor:
         for _ in range(rounds(level, levels)):
             seen = down(high, "bicubic", at, size=low.shape[1:])
-            high = high + sign * resize(low - seen, at, high.shape[1:])
+            size = (high.shape[1], high.shape[2])
+            high = high + sign * resize(low - seen, at, size)
         return high
 
     def across_scales(low: Tensor, scale: float, levels: int, paste: Paste) -> Tensor:
