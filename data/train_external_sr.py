@@ -20,7 +20,7 @@ from dil_teach.deep.external_sr.external_sr import ExternalSettings, ExternalTra
 from dil_teach.image.convention import Video
 from dil_teach.image.files import load_image, written_whole
 from dil_teach.image.resize import resize
-from dil_teach.training.checkpoint import resume, save
+from dil_teach.training.checkpoint import digest, resume, save
 from dil_teach.training.loop import train
 
 OUT = Path(__file__).parent / "external_sr"
@@ -81,7 +81,7 @@ def main(
     half = {name: w.half().contiguous() for name, w in weights.items()}
     OUT.mkdir(exist_ok=True)
     with written_whole(OUT / f"{network}.safetensors") as place:
-        save_file(half, place, provenance)
+        save_file(half, place, provenance | {"sha256": digest(None, half)})
 
 
 if __name__ == "__main__":

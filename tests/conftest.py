@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -59,6 +60,13 @@ def gpu() -> torch.device:
     device = find_gpu()
     assert device, "mark this test with pytest.mark.gpu"
     return device
+
+
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands announce no time and memory; a test of that sets its own record."""
+    if estimate := sys.modules.get("dil_teach.commands.estimate"):
+        monkeypatch.setattr(estimate, "_record", dict)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

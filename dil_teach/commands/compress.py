@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from dil_teach.commands.estimate import expect
 from dil_teach.commands.files import (
     check_apart,
     check_output,
@@ -14,7 +15,7 @@ from dil_teach.commands.files import (
     save_picture,
     write,
 )
-from dil_teach.commands.options import In, Out
+from dil_teach.commands.options import In, Out, Read
 
 MOST_PIXELS = 2_000_000
 """Maximum number of pixels to compress. Colour takes 21 CPU s for 512 x 512 pixels, so
@@ -23,7 +24,7 @@ Frac = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT.frac")]
 FracIn = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="IN.frac")]
 
 
-def compress(image: In, out: Frac, /, quality: int = 50) -> str:
+def compress(image: In, out: Frac, /, reading: Read, quality: int = 50) -> str:
     """Compress a photograph with its own blocks, shrunk: fractal compression.
 
     The last line says how many bits each pixel needs, and the PSNR of the decompressed
@@ -48,8 +49,9 @@ def compress(image: In, out: Frac, /, quality: int = 50) -> str:
     )
     from dil_teach.image.metrics import psnr
 
-    colour, alpha = load_picture(image)
-    if alpha is not None:
+    photograph = load_picture(image, reading)
+    colour = photograph.colour
+    if photograph.alpha is not None:
         raise ValueError(
             f"{out}: {image} is transparent in places, which .frac cannot hold; save "
             "it without transparency first"
@@ -57,13 +59,14 @@ def compress(image: In, out: Frac, /, quality: int = 50) -> str:
     check_apart([out], image)
     height, width = colour.shape[1:]
     check_pixels(image, (height, width), most=MOST_PIXELS)
+    expect("compress", image, (height, width), float(colour.numel()))
     code = fractal_encode(colour, FractalSettings(quality=quality))
     content = frac_bytes(code)
     rate = 8 * len(content) / (height * width)
     error = psnr(fractal_decode(code), colour)
     about = f"{rate:.2f} bits per pixel, PSNR {error:.1f} dB"
     what = f"{height} x {width} pixels in {len(content)} bytes, {about}, written"
-    return write({out: lambda place: place.write_bytes(content)}, what)
+    return write({out: content}, what)
 
 
 def decompress(file: FracIn, out: Out, /, scale: int = 1) -> str:
@@ -90,4 +93,5 @@ def decompress(file: FracIn, out: Out, /, scale: int = 1) -> str:
             f"{height * scale} x {width * scale}; take a smaller scale"
         )
     check_output(out, file, (height * scale, width * scale))
+    expect("decompress", file, (height * scale, width * scale))
     return save_picture(fractal_decode(code, scale), None, out)

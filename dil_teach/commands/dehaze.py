@@ -1,14 +1,14 @@
 """dil-teach dehaze: remove haze by one of four methods."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from dil_teach.commands.files import check_apart, check_place, with_alpha, write
-from dil_teach.commands.options import In, Options, Out, Png, train_with_bar
+from dil_teach.commands.estimate import expect
+from dil_teach.commands.files import check_apart, check_place, write
+from dil_teach.commands.options import In, Options, Out, Png, Read, say, train_with_bar
 from dil_teach.commands.pictures import load_pictures
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def dehaze(
     out: Out,
     /,
     training: Options,
+    reading: Read,
     method: Literal[
         "envelope", "double-dip", "recurrence", "dark-channel"
     ] = "envelope",
@@ -31,13 +32,13 @@ def dehaze(
 
     The transmission is the fraction of the scene's light that reaches the camera; white
     means 1. The airlight is the colour of the haze: {"airlight": [red, green, blue]},
-    three sRGB values from 0 to 1. Transparency is kept. Pictures are written with 8
-    bits per channel.
+    three sRGB values from 0 to 1. Transparency is kept. A picture in a .png
+    or .tif file has the bits per channel of the photograph, and others have 8.
 
     Args:
-        image: A photograph, a video or a folder of frames, in colour.
+        image: A photograph or a video, in colour.
         out: The picture to write. For a video, name a new folder of frames, or a .mkv
-            (lossless), .mp4 or .webm (lossy) file.
+            (lossless), .mp4, .mov, .webm or .gif file.
         method: envelope fits a smooth transmission above the lower bounds of all
             pixels; double-dip also trains networks, with nearly the same result;
             recurrence compares patches that recur at several distances; dark-channel is
@@ -64,19 +65,20 @@ def dehaze(
     from dil_teach.deep.double_dip.dehazing import Dehazing, DehazingSettings
     from dil_teach.image.colour import to_linear
 
-    pictures = load_pictures(image)
+    pictures = load_pictures(image, reading, one_channel=False)
     pictures.check_frames(WORK_SIDE)
     pictures.check_output(out, pictures.alpha)
     if transmission_out:
-        pictures.check_output(transmission_out)
+        pictures.check_output(transmission_out, film=False)
     if airlight_out:
         check_place(airlight_out, (".json",))
     check_apart([out, transmission_out, airlight_out], image)
     frames = training.to_device(pictures.colour)
+    cost = expect(f"dehaze {method}", image, pictures.size, frames=len(frames))
     if method == "double-dip":
         settings = training.settings(DehazingSettings)
-        dehazing = train_with_bar(Dehazing(frames, None, non_uniform, settings))
-        found = dehazing.result()
+        dehazing = Dehazing(frames, None, non_uniform, settings)
+        found = train_with_bar(dehazing, cost).result()
     elif method == "envelope":
         found = remove_haze_by_envelope(frames, None, non_uniform)
     elif method == "recurrence":
@@ -87,11 +89,13 @@ def dehaze(
         small, airlight = working_copy(frames), to_linear(found.airlight)
         airlight = resample_airlight(airlight, small.shape[-2:])
         if doubts := doubt(small, airlight, estimated=True):
-            print("dil-teach: unsure:", doubts, file=sys.stderr)
-    clear = with_alpha(found.image, pictures.alpha)
-    files: dict[Path, Content] = {out: pictures.content(clear, out)}
+            say(f"unsure: {doubts}")
+    clear = pictures.result(found.image, pictures.alpha, out)
+    files: dict[Path, Content] = {out: clear}
     if transmission_out:
-        files[transmission_out] = pictures.content(found.transmission, transmission_out)
+        files[transmission_out] = pictures.content(
+            found.transmission, transmission_out, film=False
+        )
     if airlight_out:
         mean = [round(float(value), 4) for value in found.airlight.mean((0, 2, 3))]
         files[airlight_out] = json.dumps({"airlight": mean}) + "\n"

@@ -1,22 +1,31 @@
 """dil-teach denoise: with and without a network."""
 
-import sys
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from dil_teach.commands.estimate import Estimate, expect
 from dil_teach.commands.files import (
     MOST_PIXELS,
     MOST_PIXELS_IN_ALL,
-    check_output,
     check_pixels,
-    load_picture,
-    save_picture,
+    write,
 )
-from dil_teach.commands.options import In, Options, Out, Training, train_with_bar
+from dil_teach.commands.options import (
+    In,
+    Options,
+    Out,
+    Read,
+    Training,
+    say,
+    train_with_bar,
+)
+from dil_teach.commands.pictures import frame_by_frame, load_pictures
 
 if TYPE_CHECKING:
-    from dil_teach.image.convention import Image
+    from dil_teach.image.convention import Image, Video
 
 
 LEAST_NOISE = 0.1 / 255
@@ -29,17 +38,21 @@ def denoise(
     out: Out,
     /,
     training: Options,
+    reading: Read,
     method: Literal["dip", "zs-n2n", "nlm", "bm3d", "ksvd"] = "bm3d",
     noise: Annotated[float | None, tyro.conf.arg(metavar="SIGMA")] = None,
 ) -> str:
-    """Denoise a photograph with what its own pixels show, and nothing else.
+    """Denoise a photograph or a video with what its own pixels show, and nothing else.
 
-    Transparency does not change.
+    Transparency does not change. Each frame of a video is denoised alone, with one
+    noise level for all frames.
 
     Args:
-        image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
-            transparent .jpg, .bmp.
+        image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour. Or a video.
+        out: The file to write: .png or .tif with the bits per channel of the
+            photograph, or with 8: .webp, or if not transparent .jpg, .bmp. For a
+            video, name a new folder of frames, or a .mkv (lossless), .mp4, .mov,
+            .webm or .gif file.
         method: bm3d filters stacks of similar blocks: on photographs of 128 and 256
             pixels with independent noise, it was the best of the five methods. nlm
             (non-local means) averages pixels with similar patches; it is the fastest.
@@ -66,47 +79,58 @@ def denoise(
             f"{noise}; leave it out to estimate the noise"
         )
 
-    colour, alpha = load_picture(image)
-    size = colour.shape[1:]
+    pictures = load_pictures(image, reading)
+    size = pictures.size
     check_pixels(image, size, most=MOST_PIXELS_IN_ALL if classical else MOST_PIXELS)
-    check_output(out, image, size, alpha)
-    colour = training.to_device(colour)
+    pictures.check_output(out, pictures.alpha)
+    video = training.to_device(pictures.colour)
+    cost = expect(f"denoise {method}", image, size)
     if classical:
-        clean = _without_network(colour, method, noise)
+        clean = frame_by_frame(_without_network(video, method, noise), video)
     else:
-        clean = _with_network(colour, method, training)
-    return save_picture(clean, alpha, out)
+        clean = frame_by_frame(partial(_with_network, method, training, cost), video)
+    content = pictures.result(clean, pictures.alpha, out)
+    what = f"{len(clean)} frames of " * pictures.film
+    return write({out: content}, f"{what}{size[0]} x {size[1]} pixels written")
 
 
-def _without_network(colour: "Image", method: str, noise: float | None) -> "Image":
-    """The image denoised by a classical method; ``noise`` is in grey levels."""
+def _without_network(
+    video: "Video", method: str, noise: float | None
+) -> "Callable[[Image], Image]":
+    """The function that denoises a frame; ``noise`` is in grey levels."""
     from dil_teach.classical.denoise.bm3d import bm3d
     from dil_teach.classical.denoise.ksvd import ksvd
     from dil_teach.classical.denoise.nlm import nlm
     from dil_teach.image.metrics import noise_level
 
-    sigma = noise_level(colour) if noise is None else noise / 255
+    if noise is None:
+        sigma = sum(map(noise_level, video)) / len(video)
+    else:
+        sigma = noise / 255
     if noise is None and sigma < LEAST_NOISE:
         raise ValueError(
             "image: expected noise, got a picture in which none was found; give its "
             "standard deviation with --noise"
         )
-    return {"nlm": nlm, "bm3d": bm3d, "ksvd": ksvd}[method](colour, min(sigma, 1.0))
+    denoiser = {"nlm": nlm, "bm3d": bm3d, "ksvd": ksvd}[method]
+    return lambda frame: denoiser(frame, min(sigma, 1.0))
 
 
-def _with_network(colour: "Image", method: str, training: Training) -> "Image":
+def _with_network(
+    method: str, training: Training, cost: Estimate, colour: "Image"
+) -> "Image":
     """The image denoised by a network that is trained on it."""
     from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
     from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
 
     if method == "dip":
         settings = training.settings(DeepImagePriorSettings)
-        prior = train_with_bar(DeepImagePrior(colour, settings=settings))
+        prior = train_with_bar(DeepImagePrior(colour, settings=settings), cost)
         if not prior.rule_met:
-            print(
-                "dil-teach: the training used all of its steps before it met its "
-                "stopping rule, so detail may be missing; try a larger --budget",
-                file=sys.stderr,
+            say(
+                "the training used all of its steps before it met its "
+                "stopping rule, so detail may be missing; try a larger --budget"
             )
         return prior.result()
-    return train_with_bar(ZSN2N(colour, training.settings(ZSN2NSettings))).result()
+    settings = training.settings(ZSN2NSettings)
+    return train_with_bar(ZSN2N(colour, settings), cost).result()

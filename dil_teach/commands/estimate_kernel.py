@@ -3,8 +3,16 @@
 from functools import partial
 from typing import Literal
 
-from dil_teach.commands.files import check_apart, check_place, load_picture, write
-from dil_teach.commands.options import In, Options, Out, train_with_bar
+from dil_teach.commands.estimate import expect
+from dil_teach.commands.files import (
+    beside,
+    check_apart,
+    check_beside,
+    check_place,
+    load_picture,
+    write,
+)
+from dil_teach.commands.options import In, Options, Out, Read, train_with_bar
 
 ENLARGE = 8
 """Side in pixels of each weight in the picture of the kernel."""
@@ -15,6 +23,7 @@ def estimate_kernel(
     out: Out,
     /,
     training: Options,
+    reading: Read,
     method: Literal["spectrum", "recurrence", "swd", "kernelgan"] = "spectrum",
 ) -> str:
     """Estimate the blur kernel of a photograph, to enlarge it by 2 with super-resolve.
@@ -34,12 +43,15 @@ def estimate_kernel(
     check_place(out, (".npy",))
     check_place(picture, (".png",))
     check_apart([out, picture], image)
+    check_beside(picture, out)
 
     import numpy as np
 
     from dil_teach.image.resize import resize
 
-    colour, about = training.to_device(load_picture(image)[0]), ""
+    photograph = load_picture(image, reading)
+    colour, about = training.to_device(photograph.colour), ""
+    cost = expect(f"estimate-kernel {method}", image, colour.shape[1:])
     if method == "spectrum":
         from dil_teach.classical.kernel.choice import choose_kernel
 
@@ -69,7 +81,7 @@ def estimate_kernel(
             "kernelgan": (KernelGAN, KernelGANSettings),
         }
         kind, settings = estimator[method]
-        trained = train_with_bar(kind(colour, training.settings(settings)))
+        trained = train_with_bar(kind(colour, training.settings(settings)), cost)
         kernel = trained.kernel()
         if isinstance(trained, KernelByRecurrence):
             about = (
@@ -80,6 +92,6 @@ def estimate_kernel(
     bright = resize((weights / weights.max())[None].float(), ENLARGE, kernel="area")
     size = f"{len(weights)} x {weights.shape[1]} weights"
     return write(
-        {out: partial(np.save, arr=weights.numpy()), picture: bright},
+        {out: partial(np.save, arr=weights.numpy()), picture: beside(bright)},
         f"{size} written{about}",
     )

@@ -5,15 +5,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from dil_teach.commands.estimate import expect
 from dil_teach.commands.files import (
     MOST_PIXELS,
     check_apart,
     check_pixels,
+    grown,
     load_mask,
-    with_alpha,
     write,
 )
-from dil_teach.commands.options import In, Options, Out, train_with_bar
+from dil_teach.commands.options import (
+    In,
+    Options,
+    Out,
+    Read,
+    Reading,
+    train_with_bar,
+)
 from dil_teach.commands.pictures import Pictures, load_pictures
 
 if TYPE_CHECKING:
@@ -36,52 +44,63 @@ def inpaint(
     out: Out,
     /,
     training: Options,
+    reading: Read,
     method: Literal["dip", "wexler", "efros-leung"] = "dip",
+    grow: int = 0,
 ) -> str:
     """Fill the holes of a photograph, or of a video, from its other pixels.
 
-    The other pixels and the transparency do not change.
+    The holes become opaque. The other pixels and their transparency do not change.
 
     Args:
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour. For wexler
-            also a video or a folder of frames.
-        mask: A picture of the same size, white where there is a hole, black elsewhere.
-            A video needs one picture for all frames, or a video or a folder of masks.
-        out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
-            transparent .jpg, .bmp. For a video, name a new folder of frames, or a .mkv
-            (lossless), .mp4, .webm or .gif file.
+            also a video.
+        mask: A picture of the same size, black outside of the holes: all other pixels
+            are filled, also grey ones. A video needs one picture for all frames, or a
+            video or a folder of masks.
+        out: The file to write: .png or .tif with the bits per channel of the
+            photograph, or with 8: .webp, or if not transparent .jpg, .bmp. For a
+            video, name a new folder of frames, or a .mkv (lossless), .mp4, .mov,
+            .webm or .gif file.
         method: dip (Deep Image Prior) trains a network on the other pixels. wexler
             copies patches, from coarse to fine, in seconds. efros-leung copies pixel by
             pixel, at random; it suits textures. wexler and efros-leung look only at the
             surroundings of the holes in a large photograph.
+        grow: Number of pixels by which the holes become wider on all sides.
     """
+    import torch
+
     from dil_teach.image.films import is_film
 
     if is_film(image) and method != "wexler":
         raise ValueError(
             f"--method: expected wexler for a video, got {method}; add --method wexler"
         )
-    pictures = load_pictures(image)
+    pictures = load_pictures(image, reading)
     if method == "dip":
         check_pixels(image, pictures.size)
     pictures.check_output(out, pictures.alpha)
-    holes = _load_holes(mask, pictures)
     check_apart([out], mask)
+    holes = _load_holes(mask, pictures, reading, grow)
     video = training.to_device(pictures.colour)
     holes = holes.to(training.device)
     if method == "dip":
-        filled = _by_network(video[0], holes[0], training)[None]
+        filled = _by_network(image, video[0], holes[0], training)[None]
     else:
-        filled = _by_copying(method, video, holes, mask, training.seed)
+        filled = _by_copying(method, image, video, holes, mask, training.seed)
     height, width = pictures.size
     what = f"{len(filled)} frames of " * pictures.film
-    content = pictures.content(with_alpha(filled, pictures.alpha), out)
+    alpha = pictures.alpha
+    if alpha is not None:
+        alpha = torch.maximum(alpha, holes.cpu())
+    content = pictures.result(filled, alpha, out)
     return write({out: content}, f"{what}{height} x {width} pixels written")
 
 
-def _load_holes(mask: Path, pictures: Pictures) -> "Masks":
-    """A mask for each frame: 1 where it is white, 0 elsewhere."""
+def _load_holes(mask: Path, pictures: Pictures, reading: Reading, grow: int) -> "Masks":
+    """A mask for each frame: 0 where it is black, 1 elsewhere."""
     import torch
+    from torch.nn.functional import adaptive_max_pool2d
 
     from dil_teach.image.convention import check_grey
     from dil_teach.image.films import is_film, load_film
@@ -90,7 +109,7 @@ def _load_holes(mask: Path, pictures: Pictures) -> "Masks":
     if is_film(mask):
         drawn = load_film(mask)
         wanted = (count, *pictures.size)
-        got = (len(drawn), *drawn.shape[2:])
+        got = (len(drawn), *reading.size(drawn.shape[2:]))
         if got != wanted:
             raise ValueError(
                 f"{mask}: expected {' x '.join(map(str, wanted))} (frames x height x "
@@ -98,13 +117,15 @@ def _load_holes(mask: Path, pictures: Pictures) -> "Masks":
             )
         for frame in drawn:
             check_grey(frame[:3], mask, "masks")
-        holes = (drawn[:, :3].mean(1, keepdim=True) > 0.5).float()
+        white = grown(drawn[:, :3].mean(1, keepdim=True) > 0, grow).float()
+        holes = adaptive_max_pool2d(white, pictures.size)
         if not holes.any():
             raise ValueError(
                 f"{mask}: expected some white pixels, got none; paint some"
             )
     else:
-        holes = torch.stack([load_mask(mask, pictures.size)] * count)
+        one = load_mask(mask, pictures.size, reading, soft=True, grow=grow)
+        holes = torch.stack([one] * count)
     if holes.min() == 1:
         raise ValueError(
             f"{mask}: expected white in the hole and black elsewhere, got only white; "
@@ -113,18 +134,22 @@ def _load_holes(mask: Path, pictures: Pictures) -> "Masks":
     return holes
 
 
-def _by_network(image: "Image", hole: "Image", training: Options) -> "Image":
+def _by_network(
+    file: Path, image: "Image", hole: "Image", training: Options
+) -> "Image":
     from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
     from dil_teach.image.degradation import masked
 
     # as measured in benchmarks/deep_image_prior.py; inpainting does not stop early
     more = {"steps": 700} if training.budget == "standard" else {}
     settings = training.settings(DeepImagePriorSettings, **more)
-    return train_with_bar(DeepImagePrior(image, masked(hole), settings)).result()
+    cost = expect("inpaint dip", file, image.shape[1:])
+    prior = DeepImagePrior(image, masked(hole), settings)
+    return train_with_bar(prior, cost).result()
 
 
 def _by_copying(
-    method: str, video: "Video", holes: "Masks", mask: Path, seed: int
+    method: str, file: Path, video: "Video", holes: "Masks", mask: Path, seed: int
 ) -> "Video":
     """Fill the holes with parts of their surroundings."""
     import torch
@@ -138,6 +163,9 @@ def _by_copying(
         most = min(MOST_SAMPLE, int(MOST_PRODUCTS / values / float(holes.sum())))
     rows, columns = _surroundings(holes, most, mask)
     near, gaps = video[..., rows, columns], holes[..., rows, columns]
+    # exhaustive search, or search in a tree
+    work = float(gaps.sum()) * (near[0, 0].numel() if method == "efros-leung" else 1)
+    expect(f"inpaint {method}", file, near.shape[2:], work, len(near))
     if len(video) > 1:
         part = complete_film(near, gaps).film
     elif method == "wexler":

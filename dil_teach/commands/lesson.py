@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 from tqdm import tqdm
 
-from dil_teach.commands.files import check_place, load_picture, write
+from dil_teach.commands.files import check_place, write
 from dil_teach.commands.options import Budget, File, Out
 
 
@@ -43,7 +43,9 @@ def lesson(
                 f"lesson: needs {tool}, a part of JupyterLab; pip install jupyterlab"
             )
     if photograph is not None:
-        load_picture(photograph)  # refuse a bad file before the chapter runs
+        from dil_teach.image.files import load_image
+
+        load_image(photograph)  # refuse a bad file before the chapter runs
 
     from dil_teach.course.lesson import (
         find_chapter,
@@ -64,8 +66,8 @@ def lesson(
     notebook = learner_chapter(name, budget, choices)
     shown = only_report(notebook, name) if report else notebook
     cells = run_cells(notebook, name)
-    total = len(notebook.cells)
-    for _ in tqdm(cells, name, total, leave=False, unit="cell", mininterval=0):
+    options = {"unit": "cell", "mininterval": 0, "leave": False, "disable": None}
+    for _ in tqdm(cells, name, len(notebook.cells), **options):
         pass
     return write(
         {out: page(shown, name, code=not report)},

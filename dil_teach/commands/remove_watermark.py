@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from dil_teach.commands.estimate import expect
 from dil_teach.commands.files import (
     check_apart,
     check_format,
@@ -14,10 +15,10 @@ from dil_teach.commands.files import (
     check_pixels,
     load_alike,
     load_mask,
-    with_alpha,
+    with_result,
     write,
 )
-from dil_teach.commands.options import Options, Png, train_with_bar
+from dil_teach.commands.options import Options, Png, Read, train_with_bar
 
 
 def remove_watermark(
@@ -29,8 +30,10 @@ def remove_watermark(
     out_dir: Annotated[Path, tyro.conf.arg(metavar="DIR")],
     box: Annotated[str | None, tyro.conf.arg(metavar="Y,X,H,W")] = None,
     mark: Png = None,
+    grow: int = 0,
     method: Literal["total-variation", "double-dip"] = "total-variation",
     training: Options,
+    reading: Read,
 ) -> str:
     """Remove a half-transparent mark that pictures share.
 
@@ -40,46 +43,56 @@ def remove_watermark(
     Args:
         images: Pictures of one size with the mark at one place: PNG, JPEG, TIFF, ...
             A single picture needs a box or a picture of the mark.
-        out_dir: The folder for the results, named like the pictures, with 8 bits per
-            channel; it may be new.
+        out_dir: The folder for the results, named like the pictures; it may be new.
         box: Row, column, height and width of a box around the mark, in pixels.
-        mark: A picture of the same size, white where the mark is, and black elsewhere;
-            paint it a little too wide. For a single picture, the result is much better
-            than with a box.
+        mark: A picture of the same size, white or grey where the mark is, and black
+            elsewhere; paint it a little too wide. For a single picture, the result is
+            much better than with a box.
+        grow: Number of pixels by which --mark becomes wider on all sides.
         method: total-variation finds the mark without a network; double-dip trains
             networks after it, and is not better on our pictures.
     """
     if not images:
         raise ValueError("IN: expected at least one picture, got none")
+    if box is not None and reading.max_side is not None:
+        raise ValueError(
+            "--box, --max-side: expected one of them, because the box has the "
+            "photograph's pixels; give --mark instead of --box"
+        )
     wanted_box = None if box is None else _row_column_height_width(box)
 
     from dil_teach.deep.double_dip.watermark import WatermarkRemoval, WatermarkSettings
 
-    colours, alphas = load_alike(images)
+    colours, photographs = load_alike(images, reading)
     check_pixels(images[0], colours.shape[2:], len(images))
     outs = [out_dir / file.name for file in images]
-    check_apart(outs, *images)
+    check_apart(outs, *images, mark)
     new = not out_dir.exists()
     if new:
         check_parent(out_dir)
     elif not out_dir.is_dir():
         raise ValueError(f"{out_dir}: expected a folder, got a file; name another")
-    for out, image, alpha in zip(outs, images, alphas, strict=True):
+    for out, image, photograph in zip(outs, images, photographs, strict=True):
         check = check_format if new else check_output
-        check(out, image, colours.shape[2:], alpha)
-    outline = None if mark is None else load_mask(mark, colours.shape[2:])
-    check_apart(outs, mark)
+        check(out, image, colours.shape[2:], photograph.alpha)
+    outline = None
+    if mark is not None:
+        outline = load_mask(mark, colours.shape[2:], reading, soft=True, grow=grow)
     colours = training.to_device(colours)
     if outline is not None:
         outline = outline.to(colours.device)
+    size = colours.shape[2:]
+    cost = expect(f"remove-watermark {method}", images[0], size, frames=len(images))
     settings = training.settings(WatermarkSettings)
     removal = WatermarkRemoval(colours, wanted_box, settings, outline)
     if method == "double-dip":
-        clean, opacity = train_with_bar(removal).clean(), removal.opacity()
+        clean, opacity = train_with_bar(removal, cost).clean(), removal.opacity()
     else:
         clean, opacity = removal.clean_by_start(), removal.start[0]
-    cleaned = map(with_alpha, clean, alphas)
-    results = {out.name: picture for out, picture in zip(outs, cleaned, strict=True)}
+    results = {
+        out.name: with_result(photograph, picture, photograph.alpha)
+        for out, photograph, picture in zip(outs, photographs, clean, strict=True)
+    }
 
     def write_all(folder: Path) -> None:
         folder.mkdir(exist_ok=True)

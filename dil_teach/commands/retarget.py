@@ -1,30 +1,28 @@
 """dil-teach retarget: change an image's size by its patches, by seams or by InGAN."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tqdm import tqdm
-
+from dil_teach.commands.estimate import Estimate, expect
 from dil_teach.commands.files import (
     MOST_PIXELS,
     MOST_PIXELS_IN_ALL,
     check_apart,
-    check_output,
     check_pixels,
     check_place,
     load_mask,
-    load_picture,
     write,
 )
-from dil_teach.commands.options import File, In, Options, Out, Png, train_with_bar
+from dil_teach.commands.options import File, In, Options, Out, Png, Read, train_with_bar
+from dil_teach.commands.pictures import Pictures, frame_by_frame, load_pictures
 
 if TYPE_CHECKING:
     from dil_teach.commands.files import Content
     from dil_teach.deep.ingan.ingan import InGAN
     from dil_teach.deep.texture_expansion.texture_expansion import TextureExpansion
-    from dil_teach.image.convention import Image
+    from dil_teach.image.convention import Image, Video
 
 Method = Literal["gpnn", "bidirectional", "seam", "ingan", "expand"]
 Draw = Callable[[float, float], "Image"]
@@ -32,14 +30,14 @@ Draw = Callable[[float, float], "Image"]
 Size = tuple[int, int]
 
 MOST_TOGETHER = {
-    "gpnn": 120_000,
-    "bidirectional": 120_000,
+    "gpnn": 32_000_000,
+    "bidirectional": 32_000_000,
     "seam": MOST_PIXELS_IN_ALL,
     "ingan": MOST_PIXELS,
     "expand": MOST_PIXELS,
 }
-"""Maximum number of pixels of photograph and result together, for memory and time. The
-first two methods compare all patches of both pictures, which takes about a minute."""
+"""Maximum number of pixels of photograph and result together, for memory and time: the
+first two methods need about 115 bytes for each of these pixels."""
 MOST_LEARNED = 120_000
 """Maximum number of pixels of a photograph for InGAN: a larger photograph takes hours
 without a GPU."""
@@ -47,8 +45,8 @@ SEAM_PIXELS = 1.5e8
 """Pixels of the picture times seams that seam carving removes or inserts in a second,
 measured with one thread of a CPU from 0.1 to 1.2 megapixels."""
 MOST_SECONDS = 600
-"""Longest time of seam carving. To halve the width of 24 megapixels takes about six
-minutes at the rate above."""
+"""Longest time of seam carving, for all frames of a video. To halve the width of 24
+megapixels takes about six minutes at the rate above."""
 RATE = 12.0
 """Frames per second of a video."""
 FRAMES = 24
@@ -60,40 +58,46 @@ def retarget(
     out: Out,
     /,
     training: Options,
+    reading: Read,
     method: Method = "gpnn",
     scale_y: float = 1.0,
     scale_x: float = 1.0,
     protect: Png = None,
     remove: Png = None,
+    grow: int = 0,
     checkpoint: File = None,
     save_checkpoint: File = None,
     film: File = None,
     frames: int | None = None,
 ) -> str:
-    """Change the size of a photograph without stretching what it shows.
+    """Change the size of a photograph or a video without stretching what it shows.
 
-    The result has no transparency.
+    The result has no transparency. In a video, seam removes or duplicates the same
+    seams in all frames, against flicker; gpnn rearranges each frame alone.
 
     Args:
-        image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        out: The file to write, with 8 bits per channel: .png, .tif, .webp, .jpg or
-            .bmp.
-        method: gpnn and bidirectional rearrange patches, in seconds, without learning;
+        image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour. For seam and
+            gpnn also a video.
+        out: The file to write: .png or .tif with the bits per channel of the
+            photograph, or with 8: .webp, .jpg or .bmp. For a video, name a new folder
+            of frames, or a .mkv (lossless), .mp4, .mov, .webm or .gif file.
+        method: gpnn and bidirectional rearrange patches, without learning;
             bidirectional can protect and remove parts. seam removes or duplicates
             seams of pixels. ingan trains a network that remaps the photograph; it needs
             objects that repeat in the direction in which the picture grows. expand
             trains a network that continues a texture, and needs objects of about 10
-            pixels. gpnn and bidirectional take at most 120,000 pixels in the photograph
-            and the result together; ingan takes a photograph of at most 120,000 pixels.
+            pixels. ingan takes a photograph of at most 120,000 pixels.
         scale_y: Result's height divided by the photograph's height.
         scale_x: Result's width divided by the photograph's width: 2 is twice as wide.
         protect: A mask of the same size, white on parts to keep (seam, bidirectional).
-        remove: A mask of the same size, white on parts to remove (seam, bidirectional).
+        remove: A mask of the same size, white or grey on parts to remove (seam,
+            bidirectional).
+        grow: Number of pixels by which the parts of --remove become wider on all sides.
         checkpoint: A file that --save-checkpoint wrote for this photograph; it replaces
             training (ingan).
         save_checkpoint: The file for the trained network, .safetensors (ingan).
-        film: The file for a video from the photograph to the result: .gif, .mp4, .webm
-            or .mkv.
+        film: The file for a video from the photograph to the result: .gif, .mp4, .mov,
+            .webm or .mkv.
         frames: Number of frames of the video, by default 24.
     """
     _check_options(method, protect or remove, checkpoint or save_checkpoint)
@@ -104,41 +108,55 @@ def retarget(
         )
     frames = FRAMES if frames is None else frames
 
+    from dil_teach.image.films import is_film
     from dil_teach.training.checkpoint import save
 
-    colour, _ = load_picture(image)
-    size = colour.shape[1], colour.shape[2]
+    if is_film(image) and (film or method not in ("seam", "gpnn")):
+        raise ValueError(
+            f"{image}: expected a photograph for --film and for --method {method}, got "
+            "a video; take --method seam or gpnn without --film"
+        )
+    pictures = load_pictures(image, reading)
+    colour, size = pictures.colour[0], pictures.size
     wanted = _wanted_size(method, image, size, scale_y, scale_x)
-    check_output(out, image, wanted)
+    pictures.check_output(out, size=wanted)
     if film:
         _check_film(film, frames, max(size[0], wanted[0]), max(size[1], wanted[1]))
+    shares = _shares(frames) if film else []
+    sizes = [wanted] + [_scaled(size, scale_y**s, scale_x**s) for s in shares]
+    work = _work(method, size, sizes)
     if save_checkpoint:
         check_place(save_checkpoint, (".safetensors",))
     check_apart([out, film, save_checkpoint], image, protect, remove, checkpoint)
     colour = training.to_device(colour)
-    kept, removed = (
-        file and load_mask(file, size).to(colour) for file in (protect, remove)
-    )
+    kept = protect and load_mask(protect, size, reading).to(colour)
+    removed = remove and load_mask(remove, size, reading, soft=True, grow=grow)
+    removed = None if removed is None else removed.to(colour)
     if kept is not None and removed is not None and not (removed > kept).any():
         raise ValueError(
             f"{remove}: expected some pixels that --protect does not mark, got none; "
             "mark different places in the two masks"
         )
 
+    cost = expect(f"retarget {method}", image, size, work)
+    if pictures.film:
+        video = _retarget_film(method, pictures, wanted, kept, removed, training)
+        what = f"{len(video)} frames of {wanted[0]} x {wanted[1]} pixels written"
+        return write({out: pictures.content(video, out)}, what)
     ingan: Any = None
     if method == "ingan":
-        ingan = _ingan(colour, (scale_y, scale_x), checkpoint, training)
+        ingan = _ingan(colour, (scale_y, scale_x), checkpoint, training, cost)
         draw = ingan.retarget
     elif method == "expand":
-        draw = _at_scales(size, _expansion(colour, wanted, training).result)
+        draw = _at_scales(size, _expansion(colour, wanted, training, cost).result)
     else:
         draw = _at_scales(
             size, partial(_without_training, method, colour, kept, removed)
         )
     result = draw(scale_y, scale_x).cpu()
-    files: dict[Path, Content] = {out: result}
+    files: dict[Path, Content] = {out: pictures.result(result[None], None, out)}
     if film:
-        files[film] = _film(draw, scale_y, scale_x, frames)
+        files[film] = _film(draw, scale_y, scale_x, shares)
     if save_checkpoint:
         files[save_checkpoint] = partial(save, ingan)
     return write(files, f"{result.shape[1]} x {result.shape[2]} pixels written")
@@ -172,18 +190,41 @@ def _wanted_size(
             f"the photograph and the result together for {method}, got {size[0]} x "
             f"{size[1]} and {wanted[0]} x {wanted[1]}; take a smaller scale"
         )
-    heights, widths = zip(size, wanted, strict=True)
-    # the columns change first, at the photograph's height; then the rows
-    work = abs(widths[1] - widths[0]) * sum(widths) / 2 * heights[0]
-    work += abs(heights[1] - heights[0]) * sum(heights) / 2 * widths[1]
-    if method == "seam" and work > SEAM_PIXELS * MOST_SECONDS:
+    return wanted
+
+
+def _shares(frames: int) -> list[float]:
+    """The exponents of the scale of each frame of a video, from 0 to 1."""
+    return [step / max(frames - 1, 1) for step in range(frames)]
+
+
+def _scaled(size: Size, scale_y: float, scale_x: float) -> Size:
+    return round(scale_y * size[0]), round(scale_x * size[1])
+
+
+def _work(method: Method, size: Size, sizes: Sequence[Size]) -> float:
+    """Work for results of these sizes: pixels, or for seams pixels times seams.
+
+    A ValueError is raised if seams take too long for all results together.
+    """
+    if method != "seam":
+        both = size[0] * size[1] if method in ("gpnn", "bidirectional") else 0
+        return float(sum(both + height * width for height, width in sizes))
+    work = 0.0
+    for height, width in sizes:
+        # the columns change first, at the photograph's height; then the rows
+        work += abs(width - size[1]) * (width + size[1]) / 2 * size[0]
+        work += abs(height - size[0]) * (height + size[0]) / 2 * width
+    if work > SEAM_PIXELS * MOST_SECONDS:
+        frames = f" in {len(sizes) - 1} frames of a video" if len(sizes) > 1 else ""
         raise ValueError(
             f"--scale-y, --scale-x: expected a size that seams reach in "
-            f"{MOST_SECONDS // 60} minutes, got {size[0]} x {size[1]} and {wanted[0]} "
-            f"x {wanted[1]}, which take about {work / SEAM_PIXELS / 60:.0f} minutes; "
-            "take scales nearer to 1"
+            f"{MOST_SECONDS // 60} minutes, got {size[0]} x {size[1]} and "
+            f"{sizes[0][0]} x {sizes[0][1]}{frames}, which take about "
+            f"{work / SEAM_PIXELS / 60:.0f} minutes; take scales nearer to 1"
+            f"{', or fewer --frames' if frames else ''}"
         )
-    return wanted
+    return work
 
 
 def _check_film(film: Path, frames: int, height: int, width: int) -> None:
@@ -199,7 +240,7 @@ def _check_film(film: Path, frames: int, height: int, width: int) -> None:
 
 
 def _at_scales(size: Size, at_size: "Callable[[Size], Image]") -> Draw:
-    return lambda y, x: at_size((round(y * size[0]), round(x * size[1])))
+    return lambda y, x: at_size(_scaled(size, y, x))
 
 
 def _without_training(
@@ -226,11 +267,31 @@ def _without_training(
     return remove_object(image, remove[0] > 0, protect, size)
 
 
+def _retarget_film(
+    method: Method,
+    pictures: Pictures,
+    size: Size,
+    protect: "Image | None",
+    remove: "Image | None",
+    training: Options,
+) -> "Video":
+    from dil_teach.classical.retarget import patch_generation
+    from dil_teach.classical.seams.film_carving import carve_film
+
+    video = training.to_device(pictures.colour)
+    if method == "seam":
+        kept, removed = (None if m is None else m[0] for m in (protect, remove))
+        return carve_film(video, size, protect=kept, remove=removed)
+    # to start from the result of the frame before does not reduce the flicker
+    return frame_by_frame(lambda frame: patch_generation.retarget(frame, size), video)
+
+
 def _ingan(
     image: "Image",
     scales: tuple[float, float],
     checkpoint: Path | None,
     training: Options,
+    cost: Estimate,
 ) -> "InGAN":
     from dil_teach.deep.ingan.ingan import InGAN, InGANSettings
     from dil_teach.image.warp import resizing
@@ -246,10 +307,12 @@ def _ingan(
                 f"{type(ingan).__name__}; train one with --save-checkpoint"
             )
     ingan.output_sizes(resizing(*scales))  # raises an error before the training
-    return train_with_bar(ingan)
+    return train_with_bar(ingan, cost)
 
 
-def _expansion(image: "Image", size: Size, training: Options) -> "TextureExpansion":
+def _expansion(
+    image: "Image", size: Size, training: Options, cost: Estimate
+) -> "TextureExpansion":
     from dil_teach.deep.texture_expansion.texture_expansion import (
         TextureExpansion,
         TextureExpansionSettings,
@@ -257,11 +320,11 @@ def _expansion(image: "Image", size: Size, training: Options) -> "TextureExpansi
 
     expansion = TextureExpansion(image, training.settings(TextureExpansionSettings))
     expansion.check_size(size)  # raises an error before the training
-    return train_with_bar(expansion)
+    return train_with_bar(expansion, cost)
 
 
 def _film(
-    draw: Draw, scale_y: float, scale_x: float, frames: int
+    draw: Draw, scale_y: float, scale_x: float, shares: Sequence[float]
 ) -> Callable[[Path], object]:
     """Return the function that writes a video from scale 1 to the wanted scales."""
     import torch
@@ -269,11 +332,7 @@ def _film(
 
     from dil_teach.image.films import save_film
 
-    shares = [step / max(frames - 1, 1) for step in range(frames)]
-    drawn = [
-        draw(scale_y**share, scale_x**share).cpu()
-        for share in tqdm(shares, "film", leave=False)
-    ]
+    drawn = [draw(scale_y**share, scale_x**share).cpu() for share in shares]
     height, width = (max(each.shape[axis] for each in drawn) for axis in (1, 2))
     rims = [(0, width - each.shape[2], 0, height - each.shape[1]) for each in drawn]
     video = torch.stack(list(map(F.pad, drawn, rims)))

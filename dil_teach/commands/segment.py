@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from dil_teach.commands.estimate import expect
 from dil_teach.commands.files import check_apart, load_mask, write
-from dil_teach.commands.options import In, Options, Png, train_with_bar
+from dil_teach.commands.options import In, Options, Png, Read, train_with_bar
 from dil_teach.commands.pictures import load_pictures
 
 
@@ -15,6 +16,7 @@ def segment(
     mask_out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MASK_OUT")],
     /,
     training: Options,
+    reading: Read,
     method: Literal["grown-hints", "double-dip"] = "grown-hints",
     foreground_hint: Png = None,
     background_hint: Png = None,
@@ -26,9 +28,9 @@ def segment(
     is enlarged. Transparency is ignored.
 
     Args:
-        image: The photograph, a video or a folder of frames.
+        image: The photograph or a video.
         mask_out: The mask to write: a picture with 8 bits. For a video, name a new
-            folder of frames, or a .mkv (lossless), .mp4 or .webm (lossy) file.
+            folder of frames, or a .mkv (lossless), .mp4, .mov, .webm or .gif file.
         method: grown-hints needs no network; double-dip trains two networks after it,
             and is not better on our pictures.
         foreground_hint: A picture of the same size, white on a part of the foreground
@@ -44,20 +46,21 @@ def segment(
         SegmentationSettings,
     )
 
-    pictures = load_pictures(image)
+    pictures = load_pictures(image, reading, one_channel=False)
     pictures.check_frames(SIDE)
-    pictures.check_output(mask_out)
-    check_apart([mask_out], foreground_hint, background_hint)
+    pictures.check_output(mask_out, film=False)
+    check_apart([mask_out], image, foreground_hint, background_hint)
     colour = training.to_device(pictures.colour)
     foreground, background = (
-        hint and load_mask(hint, pictures.size).to(training.device)
+        hint and load_mask(hint, pictures.size, reading).to(training.device)
         for hint in (foreground_hint, background_hint)
     )
+    cost = expect(f"segment {method}", image, pictures.size, frames=len(colour))
     if method == "grown-hints":
         mask = segment_by_growing(colour, foreground, background, training.seed)
     else:
         settings = training.settings(SegmentationSettings)
         segmentation = Segmentation(colour, foreground, background, settings)
-        mask = train_with_bar(segmentation).mask()
+        mask = train_with_bar(segmentation, cost).mask()
     what = f"{100 * float(mask.mean()):.0f}% is foreground, written"
-    return write({mask_out: pictures.content(mask, mask_out)}, what)
+    return write({mask_out: pictures.content(mask, mask_out, film=False)}, what)

@@ -5,15 +5,17 @@ from typing import Annotated, Literal
 
 import tyro
 
+from dil_teach.commands.estimate import expect
 from dil_teach.commands.files import (
     MOST_PIXELS_IN_ALL,
     check_apart,
     check_output,
     check_pixels,
     load_alike,
+    with_result,
     write,
 )
-from dil_teach.commands.options import Options, train_with_bar
+from dil_teach.commands.options import Options, Read, train_with_bar
 
 BLUR = 1.0
 """Standard deviation, in pixels, of the blur before the search: best on practice scenes
@@ -31,13 +33,14 @@ def separate(
     out_first: LayerOut,
     out_second: LayerOut,
     training: Options,
+    reading: Read,
     method: Literal["exclusion-search", "double-dip"] = "exclusion-search",
 ) -> str:
     """Separate mixtures of two pictures, such as a picture and a reflection.
 
     Two mixtures with different coefficients determine the layers. For one mixture, the
     result is one of many solutions, and only double-dip gives one. Transparency is
-    ignored. Results have 8 bits per channel.
+    ignored.
 
     Args:
         mixture: A photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
@@ -57,23 +60,28 @@ def separate(
     from dil_teach.image.convention import check_images
 
     files = [mixture] if second_mixture is None else [mixture, second_mixture]
-    images, _ = load_alike(files)
+    images, photographs = load_alike(files, reading)
     check_pixels(mixture, images.shape[2:], len(files), MOST_PIXELS_IN_ALL)
     for out in (out_first, out_second):
         check_output(out, mixture, images.shape[2:])
     check_apart([out_first, out_second], *files)
     images = training.to_device(images)
+    size = images.shape[2:]
+    cost = expect(f"separate {method}", mixture, size, frames=len(files))
     if method == "exclusion-search":
         check_images(images, "mixtures")
         coefficients = exclusion_search(images, BLUR)
         first, second = unmix(images, coefficients).clamp(0, 1)
     else:
         separation = Separation(images, training.settings(SeparationSettings))
-        found = train_with_bar(separation).layers()
+        found = train_with_bar(separation, cost).layers()
         coefficients, first, second = found.coefficients, found.first, found.second
     shares = " and ".join(f"{share:.3f}" for share in coefficients)
     what = (
         f"coefficients {shares}" if second_mixture else f"coefficient {shares} assumed"
     )
-    layers = {out_first: first, out_second: second}
+    layers = {
+        out: with_result(photographs[0], layer, None)
+        for out, layer in ((out_first, first), (out_second, second))
+    }
     return write(layers, f"{what}, written")

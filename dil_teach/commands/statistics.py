@@ -1,12 +1,19 @@
 """dil-teach statistics: the internal statistics of one photograph."""
 
+import io
 import json
-import math
-from functools import partial
 from typing import TYPE_CHECKING
 
-from dil_teach.commands.files import check_apart, check_place, load_picture, write
-from dil_teach.commands.options import In, Out
+from dil_teach.commands.estimate import expect
+from dil_teach.commands.files import (
+    check_apart,
+    check_beside,
+    check_pixels,
+    check_place,
+    load_picture,
+    write,
+)
+from dil_teach.commands.options import In, Out, Read
 
 if TYPE_CHECKING:
     import torch
@@ -30,8 +37,8 @@ def statistics(
     image: In,
     out: Out,
     /,
+    reading: Read,
     patch_size: int = 5,
-    max_side: int | None = None,
     seed: int = 0,
 ) -> str:
     """Draw the internal statistics of a photograph (Zontak and Irani 2011).
@@ -46,7 +53,6 @@ def statistics(
         image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
         out: The figure to write, a .png; the numbers get the same name with .json.
         patch_size: Side of a patch in pixels.
-        max_side: Largest side in pixels; a larger photograph is downscaled first.
         seed: Seed of the choice of patches.
     """
     figures_out = out.with_suffix(".json")
@@ -56,7 +62,6 @@ def statistics(
     import torch
 
     import dil_teach
-    from dil_teach.image.resize import limit_side
     from dil_teach.notebook.statistics import statistics_figure
     from dil_teach.patches.statistics import (
         BANDWIDTH,
@@ -71,19 +76,13 @@ def statistics(
 
     if not 0 <= seed < 2**63:
         raise ValueError(f"--seed: expected 0 to 2**63 - 1, got {seed}")
-    if max_side is not None and max_side < 1:
-        raise ValueError(f"--max-side: expected at least 1, got {max_side}; try 512")
-    colour, alpha = load_picture(image)
-    check_apart([out], image)
-    if max_side is not None:
-        colour = limit_side(colour, max_side, min_side=1)
+    photograph = load_picture(image, reading)
+    colour, alpha = photograph.colour, photograph.alpha
+    check_apart([out, figures_out], image)
+    check_beside(figures_out, out)
     height, width = colour.shape[-2:]
-    if height * width > MOST_PIXELS:
-        side = int(max(height, width) * math.sqrt(MOST_PIXELS / height / width))
-        raise ValueError(
-            f"{image}: expected at most {MOST_PIXELS} pixels, got {height} x {width}; "
-            f"crop it, or make it smaller with --max-side {side}"
-        )
+    check_pixels(image, (height, width), most=MOST_PIXELS)
+    expect("statistics", image, (height, width))
     rng = torch.Generator().manual_seed(seed)
     gradient = gradient_magnitude(colour, patch_size)
     places = draw_places(gradient, PER_BIN, rng)
@@ -134,7 +133,9 @@ def statistics(
     }
     text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
     figure = statistics_figure(colour, radii, density, errors, entropies)
-    files = {out: partial(figure.savefig, format="png"), figures_out: text}
+    drawn = io.BytesIO()  # matplotlib does not notice a full disk
+    figure.savefig(drawn, format="png")
+    files = {out: drawn.getvalue(), figures_out: text}
     return write(files, f"{len(places)} of {gradient.numel()} patches compared")
 
 

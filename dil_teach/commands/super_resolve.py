@@ -3,16 +3,25 @@
 import dataclasses
 import math
 import re
-import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from dil_teach.commands.files import check_output, load_picture, save_picture
-from dil_teach.commands.options import File, In, Options, Out, train_with_bar
+from dil_teach.commands.estimate import expect
+from dil_teach.commands.files import check_apart, write
+from dil_teach.commands.options import (
+    File,
+    In,
+    Options,
+    Out,
+    Read,
+    say,
+    train_with_bar,
+)
+from dil_teach.commands.pictures import frame_by_frame, load_pictures
 
 if TYPE_CHECKING:
-    from dil_teach.image.convention import Image
+    from dil_teach.image.convention import Image, Video
     from dil_teach.image.kernel import Kernel2d
 
 ESTIMATE = "estimate"
@@ -24,6 +33,7 @@ def super_resolve(
     out: Out,
     /,
     training: Options,
+    reading: Read,
     method: Literal[
         "zssr", "glasner", "freedman-fattal", "srcnn", "vdsr", "edsr"
     ] = "zssr",
@@ -35,10 +45,14 @@ def super_resolve(
 ) -> str:
     """Enlarge a photograph, by default with a small network trained on it alone (ZSSR).
 
+    Each frame of a video is enlarged alone; with zssr, a network is trained on each.
+
     Args:
-        image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        out: The file to write, with 8 bits per channel: .png, .tif, .webp, or if not
-            transparent .jpg, .bmp.
+        image: The photograph: PNG, JPEG, TIFF, WebP, ...; grey or colour. Or a video.
+        out: The file to write: .png or .tif with the bits per channel of the
+            photograph, or with 8: .webp, or if not transparent .jpg, .bmp. For a
+            video, name a new folder of frames, or a .mkv (lossless), .mp4, .mov,
+            .webm or .gif file.
         method: zssr trains a network on the photograph. glasner and freedman-fattal
             copy detail from similar patches of the photograph, and train no network.
             srcnn, vdsr and edsr were trained on other photographs for bicubic
@@ -93,48 +107,68 @@ def super_resolve(
     from dil_teach.image.resize import resize
     from dil_teach.image.scale import scale_and_size
 
-    colour, alpha = load_picture(image)
-    low_size = (colour.shape[-2], colour.shape[-1])
+    pictures = load_pictures(image, reading)
+    low_size = pictures.size
     scales, high_size = scale_and_size(low_size, scale, wanted_size)
-    check_output(out, image, high_size, alpha)
+    pictures.check_output(out, pictures.alpha, high_size)
+    check_apart([out], image, kernel)
     degradation = {"noise": noise / 255, "jpeg_quality": jpeg_quality}
     settings = training.settings(ZSSRSettings, **degradation)
-    colour = training.to_device(colour)
+    video = training.to_device(pictures.colour)
+    pixels = high_size[0] * high_size[1]
+    cost = expect(f"super-resolve {method}", image, low_size, pixels)
     doubled = high_size == (2 * low_size[0], 2 * low_size[1])
     if method == "freedman-fattal":
-        result = super_resolve_by_local_examples(colour, scales, wanted_size)
+        result = frame_by_frame(
+            lambda frame: super_resolve_by_local_examples(frame, scales, wanted_size),
+            video,
+        )
     elif method not in ("zssr", "glasner"):
         whole = high_size == tuple(round(scales[0]) * side for side in low_size)
         trained_for = whole and not (kernel or noise or jpeg_quality)
-        result = _by_external(method, colour, scales[0], trained_for)
+        result = _by_external(method, video, scales[0], trained_for)
     else:
         blur, error = "bicubic", 0.0
         if kernel is not None and str(kernel) == ESTIMATE:
-            blur, error = _estimated(colour, doubled, training.seed)
+            blur, error = _estimated(video[0], doubled, training.seed)
         elif kernel is not None:
             blur = load_kernel(kernel, scales)
         if method == "glasner":
-            result = super_resolve_by_recurrence(colour, scales, blur, wanted_size)
+            result = frame_by_frame(
+                lambda frame: super_resolve_by_recurrence(
+                    frame, scales, blur, wanted_size
+                ),
+                video,
+            )
         else:
             noise = math.hypot(settings.noise, error)
             settings = dataclasses.replace(settings, noise=noise)
-            zssr = train_with_bar(ZSSR(colour, scales, blur, settings, wanted_size))
-            result = zssr.super_resolve()
+
+            def by_own_network(frame: "Image") -> "Image":
+                zssr = ZSSR(frame, scales, blur, settings, wanted_size)
+                return train_with_bar(zssr, cost).super_resolve()
+
+            result = frame_by_frame(by_own_network, video)
+    alpha = pictures.alpha
     if alpha is not None:
         alpha = resize(alpha, scales, high_size).clamp(0, 1)
-    return save_picture(result, alpha, out)
+    what = f"{len(result)} frames of " * pictures.film
+    content = pictures.result(result, alpha, out)
+    return write(
+        {out: content}, f"{what}{high_size[0]} x {high_size[1]} pixels written"
+    )
 
 
 def _by_external(
-    method: str, image: "Image", scale: float, trained_for: bool
-) -> "Image":
-    """The image enlarged by a network that was trained on other images."""
+    method: str, video: "Video", scale: float, trained_for: bool
+) -> "Video":
+    """The frames enlarged by a network that was trained on other images."""
     from dil_teach.deep.external_sr.external_sr import (
         load_external_network,
         super_resolve_with,
     )
 
-    network = load_external_network(method).to(image.device)
+    network = load_external_network(method).to(video.device)
     if not trained_for or scale not in network.scales:
         scales = " or ".join(map(str, network.scales))
         raise ValueError(
@@ -142,7 +176,10 @@ def _by_external(
             "--noise or --jpeg-quality, because the network was trained for nothing "
             "else; use zssr"
         )
-    return super_resolve_with(network, image, round(scale), ensemble=method == "edsr")
+    ensemble = method == "edsr"
+    return frame_by_frame(
+        lambda frame: super_resolve_with(network, frame, round(scale), ensemble), video
+    )
 
 
 def _estimated(
@@ -161,12 +198,9 @@ def _estimated(
         )
     choice = choose_kernel(image, seed)
     if choice.kernel is None:
-        print(
-            f"dil-teach: bicubic downscaling is assumed: {choice.reason}",
-            file=sys.stderr,
-        )
+        say(f"bicubic downscaling is assumed: {choice.reason}")
         return "bicubic", 0.0
-    print(f"dil-teach: estimated kernel: {choice.reason}", file=sys.stderr)
+    say(f"estimated kernel: {choice.reason}")
     return choice.kernel, choice.noise
 
 

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import tyro
 
+from dil_teach.commands.estimate import expect
 from dil_teach.commands.files import (
     check_output,
     check_pixels,
     load_picture,
     save_picture,
 )
-from dil_teach.commands.options import In, Out, Training
+from dil_teach.commands.options import In, Out, Read, Training
 
 MOST_SAMPLE = 500_000
 """Maximum number of pixels of the sample: 1 GB of memory."""
@@ -25,6 +26,7 @@ def synthesise(
     sample: In,
     out: Out,
     /,
+    reading: Read,
     size: Annotated[str, tyro.conf.arg(metavar="HxW")],
     window: int = 11,
     seed: int = 0,
@@ -36,7 +38,7 @@ def synthesise(
 
     Args:
         sample: A picture of the texture: PNG, JPEG, TIFF, WebP, ...; grey or colour.
-        out: The file to write, with 8 bits per channel: .png, .tif, .webp, .jpg, .bmp.
+        out: The file to write: .png, .tif, .webp, .jpg, .bmp.
         size: Height and width of the result in pixels, for example 128x192.
         window: Side of the compared surroundings in pixels, an odd number. It should be
             larger than what repeats in the texture, such as a brick.
@@ -48,7 +50,8 @@ def synthesise(
     from dil_teach.classical.completion.efros_leung import synthesise as grow
 
     height, width = _size(size)
-    colour, _ = load_picture(sample)
+    photograph = load_picture(sample, reading)
+    colour = photograph.colour
     check_pixels(sample, colour.shape[1:], most=MOST_SAMPLE)
     check_output(out, sample, (height, width))
     check_window(window, colour, "sample")
@@ -61,8 +64,10 @@ def synthesise(
             "sample"
         )
     colour = Training(seed=seed).to_device(colour)
+    expect("synthesise", sample, colour.shape[1:], products)
     rng = torch.Generator().manual_seed(seed)
-    return save_picture(grow(colour, (height, width), rng, window).image, None, out)
+    grown = grow(colour, (height, width), rng, window).image
+    return save_picture(grown, None, out, photograph)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.classical.back_projection import back_project
-from dil_teach.image.convention import Image, check_image, check_not_flat
+from dil_teach.image.convention import Image, check_image, check_not_flat, own_copy
 from dil_teach.image.degradation import (
     Degradation,
     check_mask,
@@ -34,6 +34,7 @@ from dil_teach.image.degradation import (
 )
 from dil_teach.image.metrics import finest_detail, noise_level
 from dil_teach.image.scale import scale_and_size
+from dil_teach.training.conditions import repeatable
 from dil_teach.training.jumps import JumpGuard
 from dil_teach.training.networks import Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
@@ -85,10 +86,10 @@ class DeepImagePriorSettings:
 
     def __post_init__(self) -> None:
         check_settings(self, steps=1, networks=1, patience=1)
-        check_settings(self, learning_rate=1e-6, input_noise=0)
-        if not self.widths or not 0 <= self.average < 1:
+        check_settings(self, learning_rate=1e-6, input_noise=0, skip=0)
+        if not self.widths or min(self.widths) < 1 or not 0 <= self.average < 1:
             raise ValueError(
-                "settings: expected at least one width and an average in [0, 1), got "
+                "settings: expected positive widths and an average in [0, 1), got "
                 f"{self.widths} and {self.average}"
             )
 
@@ -99,6 +100,7 @@ class DeepImagePriorSettings:
     full = budget("Settings for the best quality.", steps=2000, networks=6)
 
 
+@repeatable
 class DeepImagePrior:
     """An initially untrained network that denoises, inpaints or restores one image.
 
@@ -141,7 +143,7 @@ class DeepImagePrior:
         settings: DeepImagePriorSettings = DeepImagePriorSettings.quick(),  # noqa: B008
     ) -> None:
         check_image(image)
-        self.image = self.target = image = image.detach()
+        self.image = self.target = image = own_copy(image)
         self.degradation, self.settings = degradation, settings
         known, size = image, (image.shape[-2], image.shape[-1])
         # the degradation's mask or scale
@@ -149,10 +151,10 @@ class DeepImagePrior:
         self.mask: Tensor | None = given.get("mask")
         if self.mask is not None:
             check_mask(self.mask, image)
-            self.mask = self.mask.detach().to(image)
-            self.degradation = partial(hide, mask=self.mask)
-            self.target = hide(image[None], self.mask)[0]
-            known = image[:, self.mask[0] == 0]
+            self.mask = mask = own_copy(self.mask).to(image)
+            self.degradation = partial(hide, mask=mask)
+            self.target = hide(image[None], mask)[0]
+            known = image[:, mask[0] == 0]
         self.enlarges = "scale" in given  # super-resolution
         self.detail = finest_detail(image, given["scale"]) if self.enlarges else 0.0
         if self.enlarges:

@@ -9,6 +9,8 @@ predicts the noise of an image, and f(x) = x - n(x) is the clean image. The obje
 
 where || ||^2 is a mean over all values. The result is f(y). The network cannot predict
 the noise of D1 y from D2 y, so it learns the picture, which D1 y and D2 y share.
+
+Departure from the paper: each step on a large image uses a random window of it.
 """
 
 import dataclasses
@@ -18,13 +20,20 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dil_teach.image.convention import Image, check_image, check_not_flat
+from dil_teach.image.augment import random_crop
+from dil_teach.image.convention import Image, check_image, check_not_flat, own_copy
+from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.networks import convolution
 from dil_teach.training.precision import autocast, channels_last
 from dil_teach.training.schedules import adam, set_learning_rate, update
 from dil_teach.training.settings import budget, check_settings
+from dil_teach.training.tiles import by_tiles
 
+WINDOW = 96
+"""Side of a window in pixels."""
+MOST_AT_ONCE = 256 * 256
+"""Of an image with more pixels, each step uses a window."""
 MIN_SIDE = 8
 """Smallest side of the noisy image in pixels."""
 SLOPE = 0.2
@@ -55,6 +64,7 @@ class ZSN2NSettings:
     full = budget("Settings for the best quality.", steps=3000)
 
 
+@repeatable
 class ZSN2N:
     """A denoising network trained on one noisy image: ``fit(ZSN2N(noisy)).result()``.
 
@@ -77,7 +87,7 @@ class ZSN2N:
         settings: ZSN2NSettings = ZSN2NSettings.quick(),  # noqa: B008 (frozen)
     ) -> None:
         check_image(image, min_side=MIN_SIDE)
-        self.image = image = image.detach()
+        self.image = image = own_copy(image)
         check_not_flat(image)
         self.settings = settings
         self.arguments = {"settings": settings}
@@ -99,13 +109,16 @@ class ZSN2N:
         """Denoise both half-size images, compute both losses, update the network."""
         third = 3 * self.step // self.total_steps
         set_learning_rate(self.optimizer, self.settings.learning_rate * 0.5**third)
-        first, second = pair_downsample(self.image[None])
+        noisy = self.image[None]
+        if noisy[0, 0].numel() > MOST_AT_ONCE:
+            noisy = random_crop(self.image, (WINDOW, WINDOW), self.rng)[None]
+        first, second = pair_downsample(noisy)
         first_clean, second_clean = self._clean(torch.cat([first, second])).split(1)
         residual = 0.5 * (
             (first_clean - second).square().mean()
             + (second_clean - first).square().mean()
         )
-        whole_first, whole_second = pair_downsample(self._clean(self.image[None]))
+        whole_first, whole_second = pair_downsample(self._clean(noisy))
         consistency = 0.5 * (
             (first_clean - whole_first).square().mean()
             + (second_clean - whole_second).square().mean()
@@ -122,8 +135,13 @@ class ZSN2N:
 
     def result(self) -> Image:
         """The denoised image, Float[Tensor, "c h w"] in [0, 1]."""
+
+        def clean(part: Image, _: tuple[int, int]) -> Image:
+            return self._clean(part[None])[0].clamp(0, 1)
+
+        size = (self.image.shape[-2], self.image.shape[-1])
         with torch.no_grad():
-            return self._clean(self.image[None])[0].clamp(0, 1)
+            return by_tiles(self.image, (1, 1), size, clean)
 
 
 def pair_downsample(

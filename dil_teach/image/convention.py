@@ -1,6 +1,7 @@
 """The image convention: float32 tensors (c, h, w) in [0, 1], sRGB-encoded."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,11 +36,11 @@ def check_images(
     min_side: int = 1,
     in_range: bool = True,
     constant: bool = False,
-) -> None:
+) -> Video:
     """Check the shape of a batch, (n, c, h, w), and each image by :func:`check_image`.
 
     Unless ``constant`` is true, a ValueError is also raised if all pixels of an image
-    are equal (up to one grey level).
+    are equal (up to one grey level). The batch is returned without its gradient.
     """
     if not isinstance(images, Tensor) or images.ndim != 4 or len(images) == 0:
         raise ValueError(
@@ -50,6 +51,7 @@ def check_images(
         check_image(image, name, channels, min_side, in_range)
         if not constant:
             check_not_flat(image, name, 1.5 / 255)
+    return images.detach()
 
 
 def check_not_flat(
@@ -75,12 +77,15 @@ def check_image(
     channels: tuple[int, ...] = (1, 3),
     min_side: int = 1,
     in_range: bool = True,
-) -> None:
+) -> Image:
     """Raise a ValueError unless ``image`` follows the convention of this module.
 
     The image must have shape (c, h, w) and be float32, finite and, if ``in_range``, in
     [0, 1] up to rounding. ``channels`` lists the accepted numbers of channels, and
     ``min_side`` is the minimum height and width. Error messages begin with ``name``.
+
+    The image is returned without its gradient. It shares its memory with the argument;
+    a method that keeps it keeps an :func:`own_copy`.
     """
     if not isinstance(image, Tensor) or image.ndim != 3:
         raise ValueError(
@@ -113,6 +118,42 @@ def check_image(
         raise ValueError(
             f"{name}: expected values in [0, 1], got {image.min():.3g} to "
             f"{image.max():.3g}; divide by the largest possible value"
+        )
+    return image.detach()
+
+
+def own_copy(value: Any) -> Any:
+    """A copy of a tensor without gradient; any other value is returned unchanged.
+
+    A method keeps such a copy, so that the caller can change the argument later. It has
+    the strides of the tensor, because they decide the order, and so the last bits, of
+    sums: a part of a photograph gives the same results as before it was copied.
+    """
+    if not isinstance(value, Tensor):
+        return value
+    value = value.detach()
+    if 0 in value.stride():  # an expanded axis has one value in memory
+        return value.clone()
+    return torch.empty_strided(
+        value.shape, value.stride(), dtype=value.dtype, device=value.device
+    ).copy_(value)
+
+
+def check_floats(image: Tensor, name: str = "image") -> None:
+    """Raise a ValueError unless ``image`` has pixels of floating-point values.
+
+    Its last two axes are height and width. Integers are refused because weights below 1
+    would become 0 in their type.
+    """
+    if not isinstance(image, Tensor) or not image.is_floating_point():
+        raise ValueError(
+            f"{name}: expected a tensor of floating-point values, got "
+            f"{getattr(image, 'dtype', type(image))}; divide eight-bit values by 255"
+        )
+    if image.ndim < 2 or image.numel() == 0:
+        raise ValueError(
+            f"{name}: expected at least one pixel, and height and width as the last "
+            f"two axes, got the shape {tuple(image.shape)}; take another picture"
         )
 
 

@@ -113,12 +113,13 @@ def compress_straight_through(images: Batch, quality: int) -> Batch:
     return images + change
 
 
-def check_mask(mask: Tensor, image: Image) -> None:
+def check_mask(mask: Tensor, image: Image, name: str = "mask") -> None:
     """Raise a ValueError unless a mask has the image's size and both 0s and 1s."""
-    check_same_shape(mask, image[:1], "mask", "one channel of the image")
+    check_same_shape(mask, image[:1], name, "one channel of the image")
     values = mask.unique()
     if values.tolist() != [0, 1]:
         raise ValueError(
-            "mask: expected both 1 (hole) and 0 (known) and nothing else, got values "
-            f"{values[:3].tolist()}; paint a part of the mask, or threshold it at 0.5"
+            f"{name}: expected both 1 (hole) and 0 (known) and nothing else, got "
+            f"values {values[:3].tolist()}; paint a part of the mask, or threshold it "
+            "at 0.5"
         )

@@ -1,22 +1,18 @@
 """Read and write videos: frames of one size as one tensor (t, c, h, w).
 
 A video is a file (.mp4, .webm, .gif, ...) or a folder of pictures. A folder of PNG
-frames and an .mkv file (FFV1) are lossless, so use them for masks. .mp4 (H.264) and
-.webm (VP9) are lossy but play everywhere.
+frames and an .mkv file (FFV1) are lossless, so use them for masks. .mp4 and .mov
+(H.264) and .webm (VP9) are lossy but play everywhere. What a file says beyond its
+pixels (times, shape of the pixels, sound, colours) is in its :class:`FilmRecord`.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
-from av.container import InputContainer
-from av.video.stream import VideoStream
-from jaxtyping import UInt8
 from PIL import Image as Picture
 
 from dil_teach.image.convention import (
@@ -24,7 +20,6 @@ from dil_teach.image.convention import (
     Video,
     check_images,
     check_same_shape,
-    from_uint8,
     to_uint8,
 )
 from dil_teach.image.files import (
@@ -33,19 +28,23 @@ from dil_teach.image.files import (
     save_image,
     written_whole,
 )
+from dil_teach.image.film_record import WIDE_GAMUT, FilmRecord, steady
+from dil_teach.image.gif_films import SHORTEST, TICK, encode_gif, is_gif, read_gif
+from dil_teach.image.video_files import (
+    ENCODED,
+    KEEP_PIXEL_ASPECT,
+    TRANSPARENT,
+    encode_video,
+    keeps_sound,
+    read_video,
+)
 
-Frames = list[UInt8[np.ndarray, "h w c"]]
-
-ENCODED = {
-    ".mp4": ("mp4", "h264", "yuv420p", {"crf": "10"}),
-    ".webm": ("webm", "vp9", "yuv420p", {"crf": "10", "b": "0"}),
-    ".mkv": ("matroska", "ffv1", "bgr0", {}),
-}
-"""Container, codec, pixel format and quality options for each suffix."""
 WRITTEN = (*ENCODED, ".gif")
 """Suffixes of the videos that this module writes; ``READ`` lists the suffixes of videos
 that it reads."""
-READ = (*WRITTEN, ".mov", ".m4v", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv")
+HOLD_ALPHA = (*TRANSPARENT, ".gif")
+"""Suffixes of the videos that can hold transparency."""
+READ = (*WRITTEN, ".m4v", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv")
 MAX_MEGAPIXELS = 100
 """Maximum size of all frames together; as float32 in colour, they need 1.2 GB."""
 FOLDER_RATE = 24.0
@@ -59,65 +58,97 @@ def is_film(path: str | Path) -> bool:
 
 
 def load_film(path: str | Path) -> Video:
-    """Read a video file, or a folder of frames.
+    """Read the frames of a video file or of a folder: see :func:`read_film`."""
+    return read_film(path)[0]
 
-    A ValueError is raised for a file that is no video, a video without frames, frames
-    of different sizes, or more than ``MAX_MEGAPIXELS`` in all frames together.
+
+def read_film(path: str | Path) -> tuple[Video, FilmRecord]:
+    """Read a video file or a folder of frames, and what it says beyond its pixels.
+
+    A ValueError is raised for a file that is no video, a damaged video, a video that
+    ends before its last frame, frames of different sizes, or more than
+    ``MAX_MEGAPIXELS`` in all frames together.
 
     Parameters
     ----------
     path : str or Path
-        A video file that FFmpeg reads; it is rotated as its metadata says, and its
-        sound is ignored. Or a folder of frames, sorted as in :func:`frame_files`.
+        A video file that FFmpeg reads; it is rotated as its metadata says. Or a folder
+        of frames, sorted as in :func:`frame_files`.
 
     Returns
     -------
     Video
-        RGB for a video file; for a folder, the channels that ``load_image`` returns.
+        RGB for a video file, or RGBA if a frame is transparent in places; for a folder,
+        the channels that ``load_image`` returns.
+    FilmRecord
+        Times, sound, colours, ...; for a folder, ``FOLDER_RATE``.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such video; check the name and the folder")
-    frames: list[Image] = []
-    for name, image in _frames_of_folder(path) if path.is_dir() else _frames_of(path):
-        frames.append(image)
-        check_same_shape(image, frames[0], name, "the first frame")
-        height, width = image.shape[1:]
-        if len(frames) > (most := int(MAX_MEGAPIXELS * 1e6 / (height * width))):
+    if path.is_dir():
+        video = torch.stack(list(_frames_of_folder(path)))
+        return video, steady(FOLDER_RATE, len(video))
+    check_readable(path)
+
+    def limit(count: int, height: int, width: int) -> None:
+        _check_size(path, count, height, width)
+
+    with _explained(path):
+        frames, record = (read_gif if is_gif(path) else read_video)(path, limit)
+    for number, frame in enumerate(frames, 1):
+        if frame.shape != frames[0].shape:
+            height, width = frames[0].shape[:2]
             raise ValueError(
-                f"{path}: expected at most {MAX_MEGAPIXELS} megapixels in all frames "
-                f"({most} of {height} x {width}), got more; cut the video or shrink it"
+                f"{path}, frame {number}: expected {height} x {width} as in frame 1, "
+                f"got {frame.shape[0]} x {frame.shape[1]}; export it with one size"
             )
-    if not frames:
-        raise ValueError(f"{path}: expected a video, got no frames; export it again")
-    return torch.stack(frames)
+    channels = frames[0].shape[2]
+    if channels == 4 and all(frame[..., 3].min() == 255 for frame in frames):
+        channels = 3
+    video = torch.empty(len(frames), channels, *frames[0].shape[:2])
+    for place, frame in zip(video, frames, strict=True):
+        place.copy_(
+            torch.from_numpy(np.ascontiguousarray(frame)).movedim(2, 0)[:channels]
+        )
+    return video.div_(255), record
 
 
-def _frames_of_folder(folder: Path) -> Iterator[tuple[str, Image]]:
-    for file in frame_files(folder):
-        yield str(file), load_image(file)
+class _TooLarge(ValueError):
+    """More than ``MAX_MEGAPIXELS``."""
 
 
-def _frames_of(path: Path) -> Iterator[tuple[str, Image]]:
-    with _readable(path) as file:
-        for number, frame in enumerate(file.decode(video=0), 1):
-            turns = round(frame.rotation / 90)  # anticlockwise, from the metadata
-            pixels = np.rot90(frame.to_ndarray(format="rgb24"), turns)
-            yield f"{path}, frame {number}", from_uint8(pixels)
+def _check_size(path: Path, count: int, height: int, width: int) -> None:
+    if count * height * width > MAX_MEGAPIXELS * 1e6:
+        most = int(MAX_MEGAPIXELS * 1e6 / (height * width))
+        raise _TooLarge(
+            f"{path}: expected at most {MAX_MEGAPIXELS} megapixels in all frames "
+            f"({most} of {height} x {width}), got more; cut the video or shrink it"
+        )
+
+
+def _frames_of_folder(folder: Path) -> Iterator[Image]:
+    first: Image | None = None
+    for number, file in enumerate(frame_files(folder), 1):
+        image = load_image(file)
+        first = image if first is None else first
+        check_same_shape(image, first, file, "the first frame")
+        _check_size(folder, number, *image.shape[1:])
+        yield image
 
 
 @contextmanager
-def _readable(path: str | Path) -> Iterator[InputContainer]:
-    """Open a video file; any error of the decoder becomes a ValueError."""
-    check_readable(Path(path))
+def _explained(path: Path) -> Iterator[None]:
+    """Any error of a decoder becomes a ValueError with the file's name."""
     try:
-        with av.open(path) as file:
-            yield file
+        yield
+    except _TooLarge:
+        raise
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise ValueError(
             f"{path}: expected a video (.mp4, .webm, .gif, ...), got a damaged file or "
-            f"another kind of file ({getattr(error, 'strerror', error)}); export the "
-            "video again"
+            f"another kind of file ({getattr(error, 'strerror', None) or error}); "
+            "export the video again"
         ) from None
 
 
@@ -130,7 +161,7 @@ def frame_files(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not (files := [file for file in folder.iterdir() if _is_picture(file)]):
         raise ValueError(
-            f"{folder}: expected a folder of frames, got no picture (.png, .jpg) in it"
+            f"{folder}: expected a folder of pictures, got no picture (.png) in it"
         )
     return sorted(files, key=_natural_order)
 
@@ -146,65 +177,97 @@ def _natural_order(file: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(n) if n else -1, text) for n, text in parts], file.name
 
 
-def film_rate(path: str | Path) -> float:
-    """Frames per second of a video file; 24 for a folder or if the file has no rate."""
-    if Path(path).is_dir():
-        return FOLDER_RATE
-    with _readable(path) as file:
-        return float(file.streams.video[0].guessed_rate or FOLDER_RATE)
-
-
-def save_film(video: Video, path: str | Path, rate: float = FOLDER_RATE) -> None:
+def save_film(
+    video: Video,
+    path: str | Path,
+    rate: float = FOLDER_RATE,
+    record: FilmRecord | None = None,
+) -> None:
     """Write a video file completely or not at all; the suffix selects the format.
 
     Parameters
     ----------
     video : Video
-        Grey or RGB, finite; values outside [0, 1] are clamped.
+        Grey or RGB, with or without alpha, finite; values outside [0, 1] are clamped.
     path : str or Path
-        Suffix: one of ``WRITTEN``. Browsers do not play an ``.mp4`` of odd height
-        or width, because its colours have full resolution. A ``.gif`` has 256 colours
-        in each frame and plays in a loop.
+        Suffix: one of ``WRITTEN``; with alpha, one of ``HOLD_ALPHA``. Browsers do not
+        play an ``.mp4`` of odd height or width, because its colours have full
+        resolution. A ``.gif`` has 256 colours in each frame, its pixels are transparent
+        or opaque, and it shows each frame for at least 20 ms.
     rate : float
-        Frames per second, above 0 and at most 1000.
+        Frames per second, above 0 and at most 1000, if there is no ``record``.
+    record : FilmRecord, optional
+        What the file says beyond its pixels; :func:`left_out` names the parts that the
+        format cannot hold.
     """
     path = Path(path)
-    check_images(video, "video", (1, 3), in_range=False, constant=True)
+    check_images(video, "video", (1, 2, 3, 4), in_range=False, constant=True)
     suffix = path.suffix.lower()
     if suffix not in WRITTEN:
         raise ValueError(
             f"{path}: expected one of {', '.join(WRITTEN)}, got '{suffix}'"
         )
-    if not 0 < rate <= 1000:
-        raise ValueError(f"rate: expected above 0 and at most 1000, got {rate}")
+    if video.shape[1] in (2, 4) and suffix not in HOLD_ALPHA:
+        raise ValueError(
+            f"{path}: {suffix} cannot hold transparency; take one of "
+            f"{', '.join(HOLD_ALPHA)}"
+        )
+    record = record or steady(rate, len(video))
+    if len(record.durations) != len(video):
+        raise ValueError(
+            f"record: expected the times of {len(video)} frames, got "
+            f"{len(record.durations)}"
+        )
     if path.is_dir():
         raise ValueError(f"{path}: expected a file to write, got a folder; name a file")
     with written_whole(path) as place:
-        frames = [to_uint8(frame.expand(3, *frame.shape[1:])) for frame in video]
+        if video.shape[1] < 3:  # grey
+            colour = video[:, :1].expand(-1, 3, -1, -1)
+            video = torch.cat([colour, video[:, 1:]], 1)
+        frames = [to_uint8(frame) for frame in video]
         if suffix == ".gif":
-            first, *rest = map(Picture.fromarray, frames)
-            # milliseconds per frame; browsers slow a film down if it is below 20
-            duration = max(round(1000 / rate), 20)
-            first.save(
-                place, save_all=True, append_images=rest, duration=duration, loop=0
-            )
+            content = encode_gif(frames, record)
         else:
-            _write_encoded(frames, place, suffix, rate)
+            content = encode_video(frames, suffix, record)
+        place.write_bytes(content)
 
 
-def _write_encoded(frames: Frames, path: Path, suffix: str, rate: float) -> None:
-    container, codec, pixels, options = ENCODED[suffix]
-    height, width = frames[0].shape[:2]
-    if codec == "h264" and (height % 2 or width % 2):
-        pixels = "yuv444p"  # yuv420p needs even sides, because it halves them
-    with av.open(path, "w", format=container) as file:
-        exact_rate = Fraction(rate).limit_denominator(65535)
-        stream = file.add_stream(codec, exact_rate, options=options)
-        assert isinstance(stream, VideoStream)
-        stream.height, stream.width, stream.pix_fmt = height, width, pixels
-        for frame in frames:
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
-        file.mux(stream.encode())
+def left_out(
+    record: FilmRecord, path: str | Path, alpha: Video | None = None
+) -> list[str]:
+    """What a film says that a video file, or a folder of frames, cannot hold.
+
+    Parameters
+    ----------
+    record : FilmRecord
+        The film's record.
+    path : str or Path
+        The video to write; a name without suffix is a folder.
+    alpha : Video, optional
+        The film's transparency.
+    """
+    suffix = Path(path).suffix.lower()
+    folder, gif = suffix not in WRITTEN, suffix == ".gif"
+    without = list(record.others)
+    if record.sound and (folder or gif or not keeps_sound(record, suffix)):
+        without.append(f"sound ({', '.join(record.sound)})")
+    if record.pixel_aspect != 1 and suffix not in KEEP_PIXEL_ASPECT:
+        aspect = f"{record.pixel_aspect.numerator}:{record.pixel_aspect.denominator}"
+        keepers = " and ".join(KEEP_PIXEL_ASPECT)
+        without.append(f"pixel aspect ratio {aspect} ({keepers} hold it)")
+    if record.plays is not None and not gif:
+        without.append("the number of repetitions")
+    if folder:
+        without.append("frame times")
+    if gif and min(record.durations) < SHORTEST * TICK:
+        without.append(f"frame times below {1000 * SHORTEST * TICK} ms")
+    if gif and alpha is not None and ((alpha > 0) & (alpha < 1)).any():
+        without.append("partial transparency")
+    if (folder or gif) and record.primaries in WIDE_GAMUT:
+        without.append("colours outside sRGB")
+    if (folder or gif) and record.tags:
+        without.append("title, date and other tags")
+    return without
 
 
 def save_frames(

@@ -22,6 +22,10 @@ from dil_teach.image.scale import Scale, per_axis
 
 Kernel2d = Float[Tensor, "_kh _kw"] | Float[np.ndarray, "_kh _kw"]
 
+LEAST_SUM = 0.01
+"""Smallest sum of a kernel's weights, as a fraction of the sum of their magnitudes. If
+positive and negative weights cancel, the normalised kernel amplifies all errors, and
+its centre of mass is far outside the array."""
 LARGEST_KERNEL = 0.5
 """Largest side of a kernel, as a fraction of the shorter side of the HR image. A larger
 kernel reaches over the image's border at most pixels."""
@@ -128,7 +132,8 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     Parameters
     ----------
     kernel : Float["kh kw"]
-        Correlation weights, finite, with a positive sum; otherwise a ValueError.
+        Correlation weights, finite, with a positive sum and the centre of mass inside
+        the array; otherwise a ValueError.
     scale : float or (float, float)
         The scale at which the kernel will be used.
 
@@ -145,6 +150,12 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
     ends = [(0, (n - p) % 2) for n, p in zip(weights.shape, parity, strict=True)]
     weights = np.pad(weights, ends)
     offset = _offset(weights)
+    if any(abs(offset) > np.array(weights.shape) / 2):
+        raise ValueError(
+            "kernel: expected a centre of mass inside the array, got one "
+            f"{abs(offset).max():.3g} pixels from its middle, because weights of both "
+            "signs cancel; check how the kernel was made"
+        )
     if abs(offset).max() > 0.01:
         weights = np.pad(weights, math.ceil(abs(offset).max()) + 1)
         original, shift = weights, -offset
@@ -157,18 +168,24 @@ def centre_kernel(kernel: Kernel2d, scale: Scale) -> Float[Tensor, "_kh _kw"]:
 
 def check_kernel(kernel: Kernel2d | np.ndarray) -> np.ndarray:
     """The kernel as float64 with sum 1; raises a ValueError if it cannot be used."""
-    array = np.asarray(kernel.detach().cpu() if isinstance(kernel, Tensor) else kernel)
+    if isinstance(kernel, Tensor):
+        kernel = kernel.detach().cpu()
+        # NumPy has no bfloat16
+        kernel = kernel.double() if kernel.is_floating_point() else kernel
+    array = np.asarray(kernel)
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
         raise ValueError(
             f"kernel: expected a 2-D array of numbers, got {array.shape} {array.dtype}"
             "; take one channel, or reshape it to rows and columns"
         )
     array = array.astype(np.float64)
-    total = array.sum()
-    if not np.isfinite(total) or total <= 1e-6 * max(abs(array).max(), 1e-12):
+    with np.errstate(over="ignore"):  # the sum of huge weights is refused below
+        total, size = array.sum(), abs(array).sum()
+    if not np.isfinite(size) or not total > LEAST_SUM * max(size, 1e-12):
         raise ValueError(
-            "kernel: expected finite weights with a positive sum, got the sum "
-            f"{total:.3g}; check how the kernel was made"
+            "kernel: expected finite weights with a positive sum, at least "
+            f"{LEAST_SUM} of the sum of their magnitudes, got the sums {total:.3g} and "
+            f"{size:.3g}; check how the kernel was made"
         )
     return _normalised(array)
 

@@ -51,9 +51,9 @@ def checked_luma(image: Image) -> Float[Tensor, "1 h w"]:
     A ValueError is raised if the image is not grey or RGB in [0, 1], if a side is
     shorter than 64 pixels, or if all pixels are equal (up to one grey level).
     """
-    check_image(image, min_side=MIN_SIDE)
+    image = check_image(image, min_side=MIN_SIDE)
     check_not_flat(image, span=1.5 / 255)
-    return luma(image.detach()).float()
+    return luma(image).float()
 
 
 def finish(raw: Kernel2d) -> Float[Tensor, "_kh _kw"]:

@@ -1,6 +1,7 @@
 """Similarity of two images, noise level, finest detail, and counting objects."""
 
 import math
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,12 @@ from skimage import feature, measure
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from dil_teach.image.convention import Image, check_image, check_same_shape
+from dil_teach.image.convention import (
+    Image,
+    check_floats,
+    check_image,
+    check_same_shape,
+)
 from dil_teach.image.resize import resize
 from dil_teach.image.scale import Scale, per_axis
 
@@ -20,14 +26,15 @@ from dil_teach.image.scale import Scale, per_axis
 def psnr(a: Image, b: Image) -> float:
     """Peak signal-to-noise ratio over all values, in dB; infinite for equal images.
 
-    A ValueError is raised if the shapes differ or a value is not finite.
+    A ValueError is raised if the shapes differ, the values are integers, or a value is
+    not finite.
 
     Parameters
     ----------
     a, b : Image
-        Images of the same shape, in [0, 1] (the peak is 1).
+        Images of the same shape, in [0, 1] (the peak is 1), float32 or float64.
     """
-    _check_pair(a, b)
+    a, b = _check_pair(a, b)
     error = (a.double() - b.double()).square().mean().item()
     return math.inf if error == 0 else -10 * math.log10(error)
 
@@ -55,8 +62,8 @@ def psnr_y(a: Image, b: Image, shave: int = 0) -> float:
     shave : int
         Width of the ignored border in pixels; usually the scale factor.
     """
-    _check_pair(a, b)
-    if shave < 0 or 2 * shave >= min(a.shape[-2:]):
+    a, b = _check_pair(a, b, (1, 3, 4))
+    if not 0 <= shave or 2 * shave >= min(a.shape[-2:]):
         raise ValueError(
             f"shave: expected 0 to {(min(a.shape[-2:]) - 1) // 2} pixels, got {shave}"
         )
@@ -70,9 +77,12 @@ def ssim(a: Image, b: Image) -> float:
     scikit-image computes SSIM with Gaussian windows of sigma 1.5, as in the paper. The
     parameters and errors are those of :func:`psnr`. Each side needs 11 pixels or more.
     """
-    _check_pair(a, b)
+    a, b = _check_pair(a, b, range(1, 9))
     if min(a.shape[-2:]) < 11:
-        raise ValueError(f"ssim: expected at least 11 pixels a side, got {a.shape}")
+        raise ValueError(
+            "a: expected at least 11 x 11 pixels, the window of SSIM, got "
+            f"{a.shape[-2]} x {a.shape[-1]}; take a larger picture"
+        )
     first, second = (x.double().cpu().numpy() for x in (a, b))
     how: Any = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     found: Any = structural_similarity(
@@ -81,10 +91,27 @@ def ssim(a: Image, b: Image) -> float:
     return float(found)
 
 
-def _check_pair(a: Image, b: Image) -> None:
+def _check_pair(
+    a: Image, b: Image, channels: Container[int] | None = None
+) -> tuple[Image, Image]:
+    """Check two images; return them without gradients.
+
+    With ``channels``, the accepted numbers, the images have exactly three axes.
+    """
+    for name, image in (("a", a), ("b", b)):
+        check_floats(image, name)
+        if channels and not (image.ndim == 3 and len(image) in channels):
+            raise ValueError(
+                f"{name}: expected shape (channels, height, width), grey or RGB, got "
+                f"{tuple(image.shape)}; compare one image at a time"
+            )
+        if not torch.isfinite(image).all():
+            raise ValueError(
+                f"{name}: expected finite values, got NaN or infinity; find out where "
+                "they come from"
+            )
     check_same_shape(b, a)
-    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
-        raise ValueError("metrics: expected finite values, got NaN or infinity")
+    return a.detach(), b.detach()
 
 
 def noise_level(image: Image) -> float:
@@ -95,8 +122,8 @@ def noise_level(image: Image) -> float:
     We take the median of its responses (Donoho and Johnstone 1994) instead of the mean,
     because texture makes some responses large.
     """
-    check_image(image, min_side=3, in_range=False)
-    along = torch.tensor([1.0, -2.0, 1.0], device=image.device)
+    image = check_image(image, min_side=3, in_range=False)
+    along = image.new_tensor([1.0, -2.0, 1.0])
     mask = torch.outer(along, along)[None, None] / 6  # white noise keeps its sigma
     responses = F.conv2d(image[:, None], mask).flatten(1).abs()
     # 0.6745 is the median of |x| for a normal x with standard deviation 1
@@ -162,7 +189,7 @@ def object_areas(image: Image) -> list[int]:
 
 def _bright_objects(image: Image) -> list[Any]:
     """The objects that `count_objects` counts, as regions of scikit-image."""
-    check_image(image)
+    image = check_image(image)
     grey = image.mean(0).cpu().double().numpy()
     side = min(grey.shape)
     bright = grey > ndimage.gaussian_filter(grey, side / 6) + 1 / 16
@@ -180,7 +207,7 @@ def count_points(image: Image, least: float = 0.25) -> int:
     above ``least``. In a picture twice as large, an equal density of points gives twice
     the number.
     """
-    check_image(image)
+    image = check_image(image)
     grey = image.mean(0).cpu().numpy()
     found = feature.peak_local_max(
         grey, min_distance=1, threshold_abs=least, exclude_border=False

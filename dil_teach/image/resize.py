@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from dil_teach.image.convention import check_floats
 from dil_teach.image.kernel import Kernel2d, centre_kernel
 from dil_teach.image.scale import Scale, per_axis, scale_and_size
 
@@ -54,7 +55,7 @@ def resize(
     Parameters
     ----------
     image : Float[Tensor, "*batch h w"]
-        One image or a batch; differentiable in its values.
+        One image or a batch, of floating-point values; differentiable in its values.
     scale : float or (float, float), optional
         Output size divided by input size, for height and width. The scale is exact;
         the output has ``round(scale * size)`` pixels.
@@ -77,7 +78,13 @@ def resize(
     Float[Tensor, "*batch h2 w2"]
         Values may lie slightly outside [0, 1], because cubic weights overshoot; with
         ``exact_uint8`` they do not.
+
+    Raises
+    ------
+    ValueError
+        If the image has integers or no pixels, or another argument is out of its range.
     """
+    check_floats(image)
     in_size = (image.shape[-2], image.shape[-1])
     scales, out_size = scale_and_size(in_size, scale, size)
     if not isinstance(kernel, str):
@@ -186,7 +193,13 @@ def blur_and_subsample(
         As in :func:`resize`.
     size : (int, int), optional
         Size of the LR image in pixels, ``round(HR size / scale)`` if not given.
+
+    Raises
+    ------
+    ValueError
+        If the image has integers or no pixels, or another argument is out of its range.
     """
+    check_floats(image)
     factors = per_axis(scale)
     inverse = (1 / factors[0], 1 / factors[1])
     if isinstance(kernel, str):

@@ -17,7 +17,7 @@ from dil_teach.image.scale import per_axis
 Places = Float[Tensor, "_h _w 2"]
 Mask = Bool[Tensor, "_h _w"]
 
-SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+SQUARE = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]], dtype=torch.float32)
 """The corners of the image, in this order: top left, top right, bottom right, bottom
 left."""
 NODES = 33

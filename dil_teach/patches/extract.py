@@ -1,7 +1,7 @@
 """Split an image into its patches, and put the patches together again."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -112,20 +112,36 @@ class PatchBag:
     """The pixels of all images, one after another."""
     corner: Int[Tensor, "n"]
     """Index in ``pixels`` of each patch's top left pixel."""
-    width: Int[Tensor, "n"]
-    """Width, in pixels, of the image that contains each patch."""
-    place: Int[Tensor, "n 3"]
-    """Index of each patch's image; row and column of the patch's top left pixel."""
+    first: Int[Tensor, "images"]
+    """Index in ``pixels`` of the first pixel of each image."""
+    width: Int[Tensor, "images"]
+    """Width of each image in pixels."""
     patch_size: int
     remove_mean: bool
 
     def __len__(self) -> int:
         return len(self.corner)
 
+    @property
+    def place(self) -> Int[Tensor, "n 3"]:
+        """Index of each patch's image; row and column of the patch's top left pixel."""
+        return self.places(self.corner)
+
+    def places(self, corner: Int[Tensor, "*n"]) -> Int[Tensor, "*n 3"]:
+        """As ``place``, for the patches with these corners."""
+        image = torch.bucketize(corner, self.first, right=True) - 1
+        inside, width = corner - self.first[image], self.width[image]
+        return torch.stack([image, inside // width, inside % width], -1)
+
+    def some(self, index: Int[Tensor, "n"] | slice) -> "PatchBag":
+        """A bag of some of the patches."""
+        return replace(self, corner=self.corner[index].contiguous())
+
     def __getitem__(
         self, index: Int[Tensor, "n"] | slice
     ) -> Float[Tensor, "patches values"]:
-        corner, width = self.corner[index], self.width[index]
+        corner = self.corner[index].contiguous()
+        width = self.width[torch.bucketize(corner, self.first, right=True) - 1]
         values = gather_patches(self.pixels, corner, width, self.patch_size)
         if self.remove_mean:
             values = values - values.mean(-1, keepdim=True)
@@ -160,23 +176,29 @@ def bag_of(
         raise ValueError(
             f"{name}_mask: expected one per image ({len(images)}), got {len(masks)}"
         )
-    corners, widths, places, first = [], [], [], 0
-    for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
+    corners, starts, first = [], [], 0
+    for image, mask in zip(images, masks, strict=True):
         check_image(image, name, in_range=False)
         check_patches(image, patch_size, stride, name)
         height, width = image.shape[-2:]
+        numbers = torch.arange(height * width, device=image.device).view(height, width)
+        corner = numbers[: height - patch_size + 1, : width - patch_size + 1]
+        corner = (first + corner)[::stride, ::stride]
         if mask is None:
-            mask = torch.ones(height, width, dtype=torch.bool, device=image.device)
-        if mask.dtype != torch.bool or mask.shape != (height, width):
+            corners.append(corner.flatten())
+        elif mask.dtype == torch.bool and mask.shape == (height, width):
+            inside = patches_inside(mask, patch_size)[::stride, ::stride]
+            corners.append(corner[inside])
+        else:
             raise ValueError(
                 f"{name}_mask: expected booleans of the image's size, {height} x "
                 f"{width}, got {' x '.join(map(str, mask.shape))} of {mask.dtype}"
             )
-        place = stride * patches_inside(mask, patch_size)[::stride, ::stride].nonzero()
-        corners.append(first + width * place[:, 0] + place[:, 1])
-        widths.append(torch.full_like(corners[-1], width))
-        places.append(F.pad(place, (1, 0), value=number))
+        starts.append(first)
         first += height * width
     pixels = torch.cat([image.flatten(1) for image in images], 1)
-    corner, width, place = torch.cat(corners), torch.cat(widths), torch.cat(places)
-    return PatchBag(pixels, corner, width, place, patch_size, remove_mean)
+    start, width = (
+        torch.tensor(each, device=pixels.device)
+        for each in (starts, [image.shape[2] for image in images])
+    )
+    return PatchBag(pixels, torch.cat(corners), start, width, patch_size, remove_mean)

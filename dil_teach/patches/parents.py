@@ -48,11 +48,10 @@ def parent_pairs(
     level, row, column = low.place.T
     width = torch.tensor([high.shape[2] for high in highs], device=row.device)
     sizes = torch.tensor([high[0].numel() for high in highs], device=row.device)
-    first = (sizes.cumsum(0) - sizes)[level]
-    corner = first + 2 * row * width[level] + 2 * column
+    first = sizes.cumsum(0) - sizes
+    corner = first[level] + 2 * row * width[level] + 2 * column
     pixels = torch.cat([high.flatten(1) for high in highs], 1)
-    place = torch.stack([level, 2 * row, 2 * column], 1)
-    high = PatchBag(pixels, corner, width[level], place, 2 * patch_size, True)
+    high = PatchBag(pixels, corner, first, width, 2 * patch_size, True)
     return Pairs(low, high)
 
 

@@ -5,9 +5,9 @@ of grey values, no Gaussian weights, and a limit of good matches by contrast.
 benchmarks/results/recurrence_choices.json contains the effect of each departure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from math import isqrt
+from math import ceil
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from dil_teach.image.convention import Image, check_image, check_not_flat
 from dil_teach.image.resize import resize
-from dil_teach.patches.extract import check_patches
+from dil_teach.patches.extract import Mask, check_patches, patches_inside
+from dil_teach.patches.sampling import by_bands, query_grid, resize_mask
 from dil_teach.patches.search import nearest_patches
 
 SCALES = (1.0, 0.8, 0.64, 0.51, 0.41)
@@ -42,7 +43,11 @@ photographs."""
 
 
 def recurrence_map(
-    image: Image, patch_size: int = 5, scale: float = 1.0
+    image: Image,
+    patch_size: int = 5,
+    scale: float = 1.0,
+    stride: int = 1,
+    mask: Mask | None = None,
 ) -> Int[Tensor, "h w"]:
     """Count the good matches of each patch in the image resized by ``scale``, up to 16.
 
@@ -62,14 +67,25 @@ def recurrence_map(
     scale : float
         Relative size of the image that is searched, at most 1. If ``scale`` is below 1,
         the image is downscaled (bicubic, antialiased).
+    stride : int
+        Distance between neighbouring patches whose matches are counted, in pixels; the
+        matches are anywhere. All patches of a large photograph would take hours.
+    mask : Bool[Tensor, "h w"], optional
+        True where a pixel may be used: only patches completely inside the mask are
+        compared. The others have no matches.
 
     Returns
     -------
     Int[Tensor, "h w"]
-        Number of matches, 0 to 16, at the top left pixel of each patch.
+        Number of matches, 0 to 16, at the top left pixel of each patch; with a stride,
+        of every stride-th patch in every stride-th row.
     """
-    found = match_distances(image, patch_size, scale)
-    return (found <= good_distance(image, patch_size)[..., None]).sum(2)
+    image = _check(image, patch_size, scale)
+    good = good_distance(image, patch_size, stride)
+    found = match_distances(
+        image, patch_size, scale, stride=stride, mask=mask, within=good
+    )
+    return (found <= good[..., None]).sum(2)
 
 
 def match_distances(
@@ -79,6 +95,8 @@ def match_distances(
     exact: bool = False,
     most: int = MOST,
     stride: int = 1,
+    mask: Mask | None = None,
+    within: Float[Tensor, "h w"] | None = None,
 ) -> Float[Tensor, "h w k"]:
     """Squared distances from each patch to its nearest matches at a scale.
 
@@ -94,25 +112,43 @@ def match_distances(
         Number of matches to find; a smaller number takes less time.
     stride : int
         Distance between neighbouring query patches, in pixels.
+    mask : Bool[Tensor, "h w"], optional
+        As in :func:`recurrence_map`. Patches that are not inside find no matches.
+    within : Float[Tensor, "h w"], optional
+        Farther matches are not needed: see
+        :func:`~dil_teach.patches.search.nearest_patches`.
 
     Returns
     -------
     Float[Tensor, "h w k"]
         Nearest match first; infinite where a small image has fewer matches.
     """
-    _check(image, patch_size, scale)
+    image = _check(image, patch_size, scale)
     searched = image if scale == 1 else resize(image, scale).clamp(0, 1)
     height, width = (side - patch_size + 1 for side in searched.shape[-2:])
-    k = min(most, height * width - (1 if scale == 1 else 4))
+    patches, searched_mask = height * width, None
+    if mask is not None:
+        searched_mask = resize_mask(mask, searched.shape[-2:])
+        patches = int(patches_inside(searched_mask, patch_size).sum())
+    k = min(most, patches - (1 if scale == 1 else 4))
     if k < 1:  # there are no other patches to match
         height, width = ((n - patch_size) // stride + 1 for n in image.shape[-2:])
         return image.new_full((height, width, most), torch.inf)
     find = partial(nearest_patches, remove_mean=True, exclude_self=True)
-    found = find(image, searched, patch_size, k, stride=stride, exact=exact)
+    found = find(
+        *(image, searched, patch_size, k),
+        stride=stride,
+        exact=exact,
+        query_mask=mask,
+        database_mask=searched_mask,
+        within=within,
+    )
     return F.pad(found.distance, (0, most - k), value=torch.inf)
 
 
-def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
+def good_distance(
+    image: Image, patch_size: int = 5, stride: int = 1
+) -> Float[Tensor, "h w"]:
     """The largest squared distance of a good match, for each patch (means subtracted).
 
     As in the paper, the patch is compared with the same patch moved by half a pixel,
@@ -129,14 +165,28 @@ def good_distance(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     The parameters are those of :func:`recurrence_map`. The result has a value at the
     top left pixel of each patch, too.
     """
-    moved = [contrast(half - image, patch_size) for half in moved_by_half(image)]
-    farthest = torch.stack(moved).amax(0)
-    limit = torch.minimum(farthest, CONTRAST * contrast(image, patch_size))
-    return limit.clamp_min(UNSEEN * len(image) * patch_size**2)
+
+    def limit(rows: Image) -> Float[Tensor, "_h _w"]:
+        moved = [_contrast(half - rows, patch_size) for half in moved_by_half(rows)]
+        farthest = torch.stack(moved).amax(0)
+        limit = torch.minimum(farthest, CONTRAST * _contrast(rows, patch_size))
+        return limit.clamp_min(UNSEEN * len(rows) * patch_size**2)
+
+    return by_bands(limit, image, patch_size, stride)
 
 
-def contrast(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
-    """Squared distance of each patch from its mean, summed over the channels."""
+def contrast(
+    image: Image, patch_size: int = 5, stride: int = 1
+) -> Float[Tensor, "h w"]:
+    """Squared distance of each patch from its mean, summed over the channels.
+
+    The parameters are those of :func:`recurrence_map`.
+    """
+    measure = partial(_contrast, patch_size=patch_size)
+    return by_bands(measure, image, patch_size, stride)
+
+
+def _contrast(image: Image, patch_size: int) -> Float[Tensor, "h w"]:
     exactly = image.cpu().double()  # against rounding errors; MPS lacks float64
     mean = F.avg_pool2d(exactly, patch_size, stride=1)
     square = F.avg_pool2d(exactly.square(), patch_size, stride=1)
@@ -144,12 +194,24 @@ def contrast(image: Image, patch_size: int = 5) -> Float[Tensor, "h w"]:
     return (patch_size**2 * spread).float().to(image.device)
 
 
-def detailed(image: Image, patch_size: int = 5) -> Bool[Tensor, "h w"]:
-    """Mark the quarter of the patches with the most contrast; the others are smooth."""
-    contrasts = contrast(image, patch_size)
+def detailed(
+    image: Image,
+    patch_size: int = 5,
+    stride: int = 1,
+    among: Bool[Tensor, "h w"] | None = None,
+) -> Bool[Tensor, "h w"]:
+    """Mark the quarter of the patches with the most contrast; the others are smooth.
+
+    With ``among``, it is a quarter of these patches. The other parameters are those of
+    :func:`recurrence_map`.
+    """
+    contrasts = contrast(image, patch_size, stride)
+    patches = contrasts.numel() if among is None else int(among.sum())
+    if among is not None:
+        contrasts[~among] = -1
     order = contrasts.flatten().argsort(descending=True, stable=True)
     quarter = torch.zeros_like(contrasts, dtype=torch.bool)
-    quarter.view(-1)[order[: max(len(order) // 4, 1)]] = True
+    quarter.view(-1)[order[: max(patches // 4, 1)]] = True
     return quarter
 
 
@@ -174,6 +236,8 @@ def recurrence_curve(
     """
     if not 1 <= least <= MOST:
         raise ValueError(f"least: expected 1 to {MOST} good matches, got {least}")
+    for scale in (1.0, *scales):
+        image = _check(image, patch_size, scale, "scales")
     good = good_distance(image, patch_size)
     if among is not None and (among.shape != good.shape or not among.any()):
         raise ValueError(
@@ -186,7 +250,9 @@ def recurrence_curve(
     return [100 * each.cpu().double().mean().item() for each in enough]
 
 
-def recurrence_score(image: Image, patch_size: int = 5) -> float:
+def recurrence_score(
+    image: Image, patch_size: int = 5, mask: Mask | None = None
+) -> float:
     """The fraction of patches with at least one good match, averaged over ``SCALES``.
 
     The score is 0 for white noise and 1 for a straight edge. The chapters use this
@@ -196,30 +262,47 @@ def recurrence_score(image: Image, patch_size: int = 5) -> float:
     4000) are queries. For photographs, this grid changes the score by at most 0.01; if
     a pattern repeats at the spacing of the grid, the error can exceed 0.1.
 
-    Parameters and errors are as in :func:`recurrence_map`.
+    Parameters and errors are as in :func:`recurrence_map`; patches outside the mask do
+    not count.
     """
-    _check(image, patch_size, min(SCALES))
-    good = good_distance(image, patch_size)
-    stride = max(isqrt(good.numel() // ENOUGH), 1)
-    good = good[::stride, ::stride]
-    shares = [
-        match_distances(image, patch_size, scale, most=1, stride=stride)[..., 0] <= good
-        for scale in SCALES
-    ]
-    return torch.stack(shares).cpu().double().mean().item()
+    image = _check(image, patch_size, 1.0)
+    if round(min(SCALES) * min(image.shape[-2:])) < patch_size:
+        raise ValueError(
+            f"image: expected at least {ceil((patch_size - 0.5) / min(SCALES))} pixels "
+            f"a side, so that a patch of {patch_size} fits into the smallest copy, got "
+            f"{image.shape[-2]} x {image.shape[-1]}; take a larger picture"
+        )
+    matched = list(matched_patches(image, patch_size, mask))
+    return torch.stack(matched).cpu().double().mean().item()
 
 
-def _check(image: Image, patch_size: int, scale: float) -> None:
-    check_image(image, in_range=False)
+def matched_patches(
+    image: Image, patch_size: int = 5, mask: Mask | None = None
+) -> Iterator[Bool[Tensor, "n"]]:
+    """Yield, for each of ``SCALES``, which of the score's query patches have a match.
+
+    Parameters are as in :func:`recurrence_score`.
+    """
+    stride, inside = query_grid(image, patch_size, ENOUGH, mask)
+    good = good_distance(image, patch_size, stride)
+    search = partial(match_distances, image, patch_size, most=1, stride=stride)
+    for scale in SCALES:
+        yield (search(scale, mask=mask, within=good)[..., 0] <= good)[inside]
+
+
+def _check(image: Image, patch_size: int, scale: float, name: str = "scale") -> Image:
+    """Check the arguments; the scale is the argument ``name``. Return the image."""
+    image = check_image(image, in_range=False)
     check_patches(image, patch_size, least=2)
     check_not_flat(image)
     smaller = min(image.shape[-2:])
     if not 0 < scale <= 1 or round(scale * smaller) < patch_size:
         raise ValueError(
-            f"scale: expected at most 1, and at least {patch_size / smaller:.3g} so "
+            f"{name}: expected at most 1, and at least {patch_size / smaller:.3g} so "
             f"that at least one patch fits into the downscaled image, got {scale}; try "
             "1"
         )
+    return image
 
 
 def moved_by_half(image: Image) -> list[Image]:

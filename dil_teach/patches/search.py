@@ -1,36 +1,25 @@
 """Find the nearest patches of each patch, in the same image or in other images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from scipy.spatial import KDTree
 from torch import Tensor
 
-from dil_teach.image.convention import Image
+from dil_teach.image.convention import Image, check_image
 from dil_teach.patches.extract import BLOCK, Mask, PatchBag, bag_of
+from dil_teach.patches.tree import candidates_by_tree
 
 Rows = Float[Tensor, "_n values"]
 
-COMPONENTS = 24
-"""Number of principal components that the KD-tree compares. All settings of the tree
-were chosen by hand; benchmarks/recurrence.py measures their speed and error."""
-EPS, EPS_OF_TEXTURE = 1.75, 2.5
-"""The KD-tree's eps: it prunes branches that cannot improve the best distance by a
-factor of 1 + EPS. In texture, distances are similar, so more branches can be pruned."""
-TEXTURE = 0.1
-"""An image is texture if its first 8 principal components leave more than this fraction
-of the patches' variance; tuned on the photographs of benchmarks/recurrence.py."""
-LEAF = 64
-"""Number of patches in a leaf of the KD-tree."""
+PART = 2**20
+"""Largest number of patches in a KD-tree, which needs 0.4 GB. A larger database is
+divided into parts, which are searched one after another."""
 SPARE, SPARE_EXACT = 8, 2
 """Number of candidates beyond k. The true distances of all candidates are compared at
 the end. The exact search needs more than k because its distances are rounded."""
-SAMPLE = 20000
-"""Number of patches from which the principal components are computed."""
 ROWS, COLUMNS, GROUP = 512, 4096, 16
 """Height and width of a tile of the distance table (8 MB), and size of the groups of
 columns whose minima are compared first."""
@@ -64,6 +53,7 @@ def nearest_patches(
     exclude_self: bool = False,
     query_mask: Mask | None = None,
     database_mask: Mask | Sequence[Mask] | None = None,
+    within: Float[Tensor, "h w"] | None = None,
 ) -> Neighbours:
     """Find the k nearest patches in a database for each patch of an image.
 
@@ -97,6 +87,11 @@ def nearest_patches(
     query_mask, database_mask : Bool[Tensor, "h w"], optional
         True where a pixel may be used: only patches completely inside the mask are
         used. If the database is a sequence, its mask is a sequence too.
+    within : Float[Tensor, "h w"], optional
+        A squared distance for each query patch, in the shape of the result; farther
+        matches are not needed. It saves time in a database of more than 2**20 patches:
+        there, farther matches may be missing (infinite distances, indices of -1), and
+        the k matches are any of those within the distance, if there are more.
 
     Returns
     -------
@@ -104,7 +99,9 @@ def nearest_patches(
         Each field has shape (h - patch_size + 1, w - patch_size + 1, k); with a stride,
         it has only every stride-th of these rows and columns.
     """
+    query = check_image(query, "query", in_range=False)
     levels = [database] if isinstance(database, Tensor) else list(database)
+    levels = [check_image(level, "database", in_range=False) for level in levels]
     masks = [database_mask] if isinstance(database_mask, Tensor) else database_mask
     asking = bag_of([query], [query_mask], patch_size, remove_mean, "query", stride)
     known = bag_of(levels, masks, patch_size, remove_mean, "database")
@@ -122,21 +119,22 @@ def nearest_patches(
         )
     exact = exact or query.device.type != "cpu"
     count = k + left_out + (SPARE_EXACT if exact else SPARE)
-    candidates = (_exact if exact else _by_tree)(asking, known, min(count, len(known)))
-    own = _own_places(asking, query, levels) if exclude_self else None
-    distance, index = _rank(asking, known, candidates, k, own)
-
     size = [(side - patch_size) // stride + 1 for side in query.shape[-2:]]
     _, row, column = asking.place.T // stride  # patches inside the mask
+    own = _own_places(asking, query, levels) if exclude_self else None
+    limit = None if within is None else within[row, column]
+    propose = _exact if exact else candidates_by_tree
+    distance, corner = _in_parts(asking, known, count, k, own, limit, propose)
 
     def spread(found: Tensor, missing: float) -> Tensor:
         whole = found.new_full((*size, k), missing)
         whole[row, column] = found
         return whole
 
-    places = known.place[index].unbind(-1)
+    places = known.places(corner)
+    places[distance == torch.inf] = -1
     return Neighbours(
-        spread(distance, torch.inf), *(spread(each, -1) for each in places)
+        spread(distance, torch.inf), *(spread(each, -1) for each in places.unbind(-1))
     )
 
 
@@ -215,29 +213,45 @@ def _smallest(
     return found, columns.gather(1, order)
 
 
-def _exact(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n count"]:
+def _in_parts(
+    asking: PatchBag,
+    known: PatchBag,
+    count: int,
+    k: int,
+    own: Float[Tensor, "n levels 2"] | None,
+    limit: Float[Tensor, "n"] | None,
+    propose: Callable[..., Int[Tensor, "n candidates"]],
+) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
+    """Distances and corners of the nearest patches; a large database is divided."""
+    parts = -(-len(known) // PART)
+    if parts == 1:
+        candidates = propose(asking, known, min(count, len(known)))
+        distance, index = _rank(asking, known, candidates, k, own)
+        return distance, known.corner[index]
+    distance = known.pixels.new_full((len(asking), k), torch.inf)
+    corner = known.corner.new_zeros(len(asking), k)
+    left = torch.arange(len(asking), device=corner.device)
+    for number in range(parts):
+        part = known.some(slice(number, None, parts))  # taken from everywhere
+        if limit is not None:  # what has k good matches is not searched for again
+            left = (distance[:, -1] > limit).nonzero()[:, 0]
+        some, within = asking.some(left), None if limit is None else limit[left]
+        candidates = propose(some, part, min(count, len(part)), within)
+        place = None if own is None else own[left]
+        near, index = _rank(some, part, candidates, k, place)
+        near, order = torch.cat([distance[left], near], 1).sort(dim=1, stable=True)
+        corners = torch.cat([corner[left], part.corner[index]], 1).gather(1, order)
+        distance[left], corner[left] = near[:, :k], corners[:, :k]
+    return distance, corner
+
+
+def _exact(
+    asking: PatchBag, known: PatchBag, count: int, limit: Tensor | None = None
+) -> Int[Tensor, "n count"]:
     """The ``count`` nearest patches of each query patch, from all distances."""
     centre = next(known.blocks()).mean(0)
     found = [nearest_rows(b, known, count, centre=centre) for b in asking.blocks()]
     return torch.cat([index for _, index in found])
-
-
-def _by_tree(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n count"]:
-    """Approximate nearest patches, by a KD-tree on the principal components."""
-    sample = known[:: len(known) // SAMPLE + 1].double()
-    covariance = torch.atleast_2d(sample.T.cov(correction=0))
-    variances, directions = torch.linalg.eigh(covariance)  # in rising order
-    directions = directions[:, -COMPONENTS:].float()
-    texture = variances[:-8].sum() > TEXTURE * variances.sum()
-    database, queries = (
-        torch.cat([block @ directions for block in bag.blocks()]).numpy()
-        for bag in (known, asking)
-    )
-    # a tree is built faster if its boxes are split in the middle, not at the median
-    tree = KDTree(database, LEAF, balanced_tree=False)
-    eps = EPS_OF_TEXTURE if texture else EPS
-    _, index = tree.query(queries, count, eps=eps, workers=torch.get_num_threads())
-    return torch.from_numpy(np.asarray(index)).view(len(asking), count)
 
 
 def _rank(
@@ -255,16 +269,19 @@ def _rank(
     rows = known[:] if len(known) <= BLOCK else known
     for first in range(0, len(asking), size):
         chosen = candidates[first : first + size].sort(1).values
+        missing = chosen == len(known)
+        chosen[missing] = 0
         answers = rows[chosen.flatten()].view(*chosen.shape, -1)
         query = asking[first : first + size]
         distance = (answers - query[:, None]).square().sum(2)
         if own is not None:
-            place = known.place[chosen]  # level, row and column
+            place = known.places(known.corner[chosen])  # level, row and column
             levels = place[..., :1].expand(-1, -1, 2)
             centre = own[first : first + size].gather(1, levels)
             apart = (place[..., 1:] - centre).abs()
             # 0.999, as rounding may bring a neighbour's distance just below 1
             distance[(apart < 0.999).all(2)] = torch.inf
+        distance[missing] = torch.inf
         distance, order = distance.sort(dim=1, stable=True)
         distances.append(distance[:, :k])
         indices.append(chosen.gather(1, order[:, :k]))

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.image.convention import Image, check_same_shape
-from dil_teach.patches.extract import patches_inside
+from dil_teach.image.convention import Image, check_image, check_same_shape
+from dil_teach.patches.extract import check_patches, patches_inside
 from dil_teach.patches.search import nearest_patches
 
 Map = Float[Tensor, "1 _h _w"]
@@ -55,6 +55,7 @@ def completeness(
         averaged over all patches. A patch has the mean weight of its pixels, or weight
         0 if one of them has weight 0.
     """
+    source, target = _check(source, target, patch_size)
     weights = check_importance(importance, source, patch_size)
     found = nearest_patches(source, target, patch_size, exact=True)
     return _mean_error(found.distance, weights, source, patch_size)
@@ -69,11 +70,25 @@ def coherence(
     :func:`completeness`. A patch of the target has the weight of the nearest patch in
     the source.
     """
+    source, target = _check(source, target, patch_size)
     weights = check_importance(importance, source, patch_size)
     found = nearest_patches(target, source, patch_size, exact=True)
     columns = source.shape[-1] - patch_size + 1
     nearest = found.row[..., 0] * columns + found.column[..., 0]
     return _mean_error(found.distance, weights[nearest], source, patch_size)
+
+
+def _check(source: Image, target: Image, patch_size: int) -> tuple[Image, Image]:
+    """Check two images by their names here; return them without gradients."""
+    for name, image in (("source", source), ("target", target)):
+        check_image(image, name, in_range=False)
+        check_patches(image, patch_size, name=name)
+    if len(target) != len(source):
+        raise ValueError(
+            f"target: expected {len(source)} channels as in the source, got "
+            f"{len(target)}; convert one of the two images"
+        )
+    return source.detach(), target.detach()
 
 
 def _mean_error(
@@ -128,6 +143,7 @@ def relative_location(source: Image, target: Image, patch_size: int = 7) -> floa
     at the right border. The result is 0 if all patches keep their places, and 1/4 for
     an image beside a copy of itself. Parameters and errors as in :func:`completeness`.
     """
+    source, target = _check(source, target, patch_size)
     found = nearest_patches(target, source, patch_size, exact=True)
     half = patch_size / 2
     columns = found.column[..., 0].cpu().double()

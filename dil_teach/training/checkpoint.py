@@ -1,12 +1,10 @@
 """Checkpoints: save a method to one safetensors file, and resume it."""
 
-import copy
 import dataclasses
-import hashlib
 import importlib
 import json
-from collections.abc import Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -19,53 +17,7 @@ from torch import Tensor
 from dil_teach.image.convention import Image, Video
 from dil_teach.image.files import written_whole
 from dil_teach.training.loop import SingleImageMethod
-
-
-def state_of(part: Any) -> Any:
-    """A copy of everything that training changes in a method or in a part of it.
-
-    A part is an object with ``state_dict``, such as a network or an optimizer; an
-    object with ``STATE``, such as a method; a random generator; or a value. The copy
-    consists of nested dicts and lists of tensors, numbers, strings and None.
-    """
-    if isinstance(part, torch.Generator):
-        return part.get_state()
-    if hasattr(part, "state_dict"):
-        part = part.state_dict()  # the tensors themselves, not copies
-    elif hasattr(part, "STATE"):
-        return {name: state_of(getattr(part, name)) for name in part.STATE}
-    return copy.deepcopy(part)
-
-
-def load_state(part: Any, state: dict[str, Any]) -> None:
-    """Restore a method, or a part of it, from the result of :func:`state_of`.
-
-    A part with a method ``load_state_dict`` restores itself. For other parts, the
-    attributes in ``STATE`` are set; a KeyError is raised if the state lacks an
-    attribute. The state may be on another device.
-    """
-    if hasattr(part, "load_state_dict"):
-        part.load_state_dict(state)
-    else:
-        load_attributes(part, state, part.STATE)
-
-
-def load_attributes(method: Any, state: dict[str, Any], names: Sequence[str]) -> None:
-    """Restore the named attributes of a method, as :func:`load_state` does."""
-    for name in names:
-        value, saved = getattr(method, name), copy.deepcopy(state[name])
-        if isinstance(value, torch.Generator):
-            value.set_state(saved)
-        elif hasattr(value, "load_state_dict") or hasattr(value, "STATE"):
-            load_state(value, saved)
-        else:
-            setattr(method, name, _on_device(saved, method.image.device))
-
-
-def _on_device(value: Any, device: torch.device) -> Any:
-    if isinstance(value, list):
-        return [_on_device(item, device) for item in value]
-    return value.to(device) if isinstance(value, Tensor) else value
+from dil_teach.training.state import load_state, state_of
 
 
 def save(
@@ -76,7 +28,8 @@ def save(
     """Save a method's arguments and state to a safetensors file.
 
     The file is written completely or not at all. The file contains a hash of the image,
-    so that :func:`resume` can check that it gets the same image.
+    so that :func:`resume` can check that it gets the same image, and a hash of all the
+    rest, so that it can refuse a damaged file.
 
     An OSError is raised if the file cannot be written, and a ValueError if an argument
     of the method is a function from outside this library.
@@ -97,6 +50,7 @@ def save(
         "arguments": _without_tensors(method.arguments, "arguments", tensors),
         "state": _without_tensors(state_of(method), "state", tensors),
     }
+    tree["sha256"] = digest(tree, tensors)
     about = {**(provenance or {}), "dil_teach": json.dumps(tree)}
     with written_whole(Path(path)) as place:
         save_file(tensors, place, about)
@@ -108,8 +62,11 @@ def resume(path: str | Path, image: Image | Video) -> Any:
     On a CPU, training that is stopped and resumed gives the same bits as without stop.
 
     A FileNotFoundError is raised if there is no such file. A ValueError is raised if
-    :func:`save` did not write the file, if this version of the library cannot read it,
-    or if the method was trained on another image.
+    :func:`save` did not write the file, if the file is damaged, if this version of the
+    library cannot read it, or if the method was trained on another image.
+
+    Files of earlier versions have no hash. They are accepted, because keys and shapes
+    are compared with those of a new method: damage can only change the numbers.
 
     Parameters
     ----------
@@ -126,17 +83,21 @@ def resume(path: str | Path, image: Image | Video) -> Any:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint; check the name")
+    here = _fingerprint(image)
     expected = "that dil_teach saved, got another or a damaged file"
     try:
         with safe_open(path, "pt") as file:
             tree = json.loads((file.metadata() or {})["dil_teach"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        size, here = tree["image"]["shape"], _fingerprint(image)
+        _check_whole(tree, tensors)
+        size = tree["image"]["shape"]
         if tree["image"] == here:
             expected = "that this version of dil_teach can read, got another"
             arguments = _with_tensors(tree["arguments"], tensors)
             method = _named(tree["method"], type)(image, **arguments)
             load_state(method, _with_tensors(tree["state"], tensors))
+            if not 0 <= method.step <= method.total_steps:
+                raise ValueError(f"step {method.step} of {method.total_steps}")
             return method
     except Exception as error:  # a damaged or an old file can cause any error
         why = str(error).partition("\n")[0].rstrip(":")  # torch lists all weights
@@ -150,8 +111,37 @@ def resume(path: str | Path, image: Image | Video) -> Any:
 
 
 def _fingerprint(image: Image | Video) -> dict[str, Any]:
-    values = image.detach().cpu().contiguous().numpy().tobytes()
-    return {"shape": list(image.shape), "sha256": hashlib.sha256(values).hexdigest()}
+    if not isinstance(image, Tensor):
+        raise ValueError(
+            f"image: expected the training image, a tensor, got {type(image)}; "
+            "load_image and photo return one"
+        )
+    return {"shape": list(image.shape), "sha256": sha256(_bytes(image)).hexdigest()}
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    """The bytes of a tensor of any type, in the order of its values."""
+    values = tensor.detach().cpu().contiguous().flatten()
+    return values.view(torch.uint8).numpy().data
+
+
+def digest(description: Any, tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over JSON values and tensors with their names, types and shapes."""
+    found = sha256(json.dumps(description).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        found.update(_bytes(tensor))
+    return found.hexdigest()
+
+
+def _check_whole(tree: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Raise a ValueError unless a file has the known keys, and the hash it names."""
+    wanted = tree.pop("sha256", None)
+    if set(tree) != {"method", "image", "arguments", "state"}:
+        raise ValueError("other keys")
+    if wanted is not None and wanted != digest(tree, tensors):
+        raise ValueError("its content does not match its SHA-256")
 
 
 def _without_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:

@@ -255,7 +255,7 @@ def test_the_smallest_pictures(shape: tuple[int, ...]) -> None:
         ((1, 7, 20), 0.1, "expected at least 8 x 8 pixels, got 7 x 20"),
         ((1, 20, 20), 25, "sigma: expected above 0 and at most 1, got 25"),
         ((1, 20, 20), math.nan, "sigma: expected above 0 and at most 1, got nan"),
-        ((2, 20, 20), 0.1, "image: expected 1 or 3 channels"),
+        ((2, 20, 20), 0.1, "noisy: expected 1 or 3 channels"),
     ],
 )
 def test_bad_input(shape: tuple[int, ...], sigma: float, said: str) -> None:

@@ -340,7 +340,7 @@ def test_forged_headers(content: bytes, fields: tuple[int, ...], said: str) -> N
     begin = time.process_time()
     with pytest.raises(ValueError, match=said):
         code_of(sealed(header, content[HEADER.size + CHECKSUM.size :]))
-    assert time.process_time() - begin < 10  # the checks of the shapes take most of it
+    assert time.process_time() - begin < 60  # a file can say that decoding takes hours
 
 
 def test_a_stream_of_predictable_symbols_ends() -> None:

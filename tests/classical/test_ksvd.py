@@ -155,7 +155,7 @@ def test_a_large_picture_is_learned_from_some_patches(
     ("shape", "sigma", "said"),
     [
         ((1, 7, 20), 0.1, "expected at least 8 x 8 pixels, got 7 x 20"),
-        ((1, 22, 23), 0.1, "image: expected at least 256 patches .* got 240 in 22 x"),
+        ((1, 22, 23), 0.1, "noisy: expected at least 256 patches .* got 240 in 22 x"),
         ((1, 30, 30), 0.0, "sigma: expected above 0 and at most 1, got 0.0"),
     ],
 )

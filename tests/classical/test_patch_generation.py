@@ -8,6 +8,7 @@ from dil_teach.classical.retarget import matching
 from dil_teach.classical.retarget.layouts import move_object
 from dil_teach.classical.retarget.matching import PATCH_SIZE
 from dil_teach.classical.retarget.patch_generation import (
+    enlarge,
     generate,
     nearest_patch_module,
     reshuffle,
@@ -114,6 +115,19 @@ def test_an_edit_becomes_coherent_and_keeps_its_layout(small) -> None:
     assert (result - edited).square().mean() < small.var()
 
 
+@pytest.mark.parametrize("most_exact", [3000, 50_000])
+def test_a_small_result_is_redrawn_at_full_size(most_exact, monkeypatch) -> None:
+    monkeypatch.setattr(matching, "MOST_EXACT", most_exact)
+    image = photo("clock", size=64)
+    small = resize(image, 0.5).clamp(0, 1)
+    result = torch.cat([small, small], 2)  # the layout of a tiled copy
+    blurred = resize(result, size=(64, 128)).clamp(0, 1)
+    found = enlarge(image, result, (64, 128))
+    assert found.shape == (1, 64, 128)
+    assert coherence(image, found) < coherence(image, blurred) / 4
+    assert (found - blurred).square().mean() < 0.1 * image.var()
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
@@ -122,6 +136,8 @@ def test_an_edit_becomes_coherent_and_keeps_its_layout(small) -> None:
         (lambda image: generate(image, rng(), noise=-1), "noise: expected"),
         (lambda image: generate(image, rng(), noise=torch.inf), "noise: expected"),
         (lambda image: reshuffle(image, image[:1]), "edited: expected 3 channels"),
+        (lambda image: enlarge(image, image[:1], (56, 64)), "result: expected 3"),
+        (lambda image: enlarge(image, image, (5, 64)), "size: expected"),
         (lambda image: retarget(image[:, :5], (28, 20)), "image: expected"),
     ],
 )

@@ -134,7 +134,7 @@ def test_empty_and_full_masks_are_refused(value: float) -> None:
     mask = torch.full((1, 16, 16), value)
     with pytest.raises(ValueError, match="mask: expected both 1"):
         complete_image(torch.rand(3, 16, 16), mask)
-    with pytest.raises(ValueError, match="mask: expected both 1"):
+    with pytest.raises(ValueError, match="masks: expected both 1"):
         complete_film(torch.rand(5, 3, 16, 16), mask.expand(5, -1, -1, -1))
 
 

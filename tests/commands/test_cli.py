@@ -21,9 +21,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image as Picture
 
 import dil_teach
+import dil_teach.commands.files as files_module
+import dil_teach.commands.recurrence as recurrence_command
 import dil_teach.course.lesson as lesson_module
-import dil_teach.deep.zssr.large_images as large_images
 import dil_teach.deep.zssr.zssr as zssr_module
+import dil_teach.image.writing as writing
+import dil_teach.training.tiles as tiles
 from dil_teach.cli import main
 from dil_teach.deep.zssr.zssr import ZSSRSettings
 from dil_teach.image.convention import split_alpha, to_uint8
@@ -76,7 +79,7 @@ def super_resolve(*arguments: str) -> int:
         (lambda: with_alpha(colour()), "RGBA"),
         (lambda: with_alpha(colour().convert("L")), "LA"),
         (lambda: colour().quantize(64), "RGB"),
-        (sixteen_bits, "L"),
+        (sixteen_bits, "I;16"),
     ],
     ids=["RGB", "grey", "RGBA", "grey and alpha", "palette", "16 bits"],
 )
@@ -93,6 +96,8 @@ def test_every_kind_of_picture_comes_out_right(
     assert line.count("\n") == 1
     with Picture.open("out.png") as result:
         assert (result.mode, result.size) == (mode, (2 * WIDTH, 2 * HEIGHT))
+        if mode == "I;16":  # Pillow cannot resize it
+            result = Picture.fromarray((np.asarray(result) / 257).astype(np.uint8))
         small = np.asarray(result.resize((WIDTH, HEIGHT), Picture.Resampling.BOX))
     wanted = make() if mode != "RGB" else make().convert("RGB")
     if wanted.mode.startswith("I"):
@@ -182,8 +187,8 @@ def test_glasner_uses_the_kernel(folder: Path) -> None:
 def test_a_large_photograph_goes_through_in_tiles(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(large_images, "WHOLE_PIXELS", 4 * 32 * 32)
-    monkeypatch.setattr(large_images, "TILE", 32)
+    monkeypatch.setattr(tiles, "WHOLE_PIXELS", 4 * 32 * 32)
+    monkeypatch.setattr(tiles, "TILE", 32)
     Picture.fromarray(to_uint8(photo("astronaut", size=100))[:70]).save("in.png")
     assert super_resolve("in.png", "out.png") == 0
     with Picture.open("out.png") as result:
@@ -239,7 +244,10 @@ def pantry(folder: Path) -> Path:
         ("dot.png out.png", "expected at least 16 x 16 pixels, got 1 x 1"),
         ("dots.png out.png", "expected at least 16 x 16 pixels, got 2 x 3"),
         ("bomb.png out.png", "bomb.png: expected at most 100 megapixels"),
-        ("folder.png out.png", "folder.png: expected a picture file, got a folder"),
+        (
+            "folder.png out.png",
+            "folder.png: expected a folder of pictures, got no picture",
+        ),
         ("none.png out.png", "none.png: no such file"),
         ("in.png folder.png", "folder.png: expected a file to write, got a folder"),
         ("in.png none/out.png", "none: no such folder"),
@@ -262,7 +270,7 @@ def pantry(folder: Path) -> Path:
         ("in.png out.png --scale 0.5", "only enlarges, got 0.5 and 0.5; try 2"),
         ("in.png out.png --size 10x25", "only enlarges, got 0.417 and 0.694; try 2"),
         ("in.png out.png --size 48x72 --scale 2", "--scale, --size: expected one of"),
-        ("in.png out.png --scale 1e9", "expected at most 4; take a smaller scale"),
+        ("in.png out.png --scale 1e9", "scale: expected a result of at most"),
         ("in.png out.png --size 300", "--size: expected height x width"),
         ("in.png out.png --size 300x-4", "--size: expected height x width"),
         ("in.png out.png --size 0x0", "size: expected (height, width)"),
@@ -423,21 +431,70 @@ def test_recurrence_writes_a_map_and_its_figures(
     assert figures["recurrence_score"] == pytest.approx(score, abs=5e-3)
 
 
-def test_recurrence_names_the_largest_side_for_a_large_photograph(
+def test_in_a_large_photograph_each_patch_of_a_grid_fills_a_square(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stripes().save("in.png")
+    monkeypatch.setattr(recurrence_command, "QUERIES", 100)
+    assert main(["recurrence", "in.png", "map.png"]) == 0
+    counts = recurrence_map(load_image("in.png"))
+    some = counts[::3, ::3]
+    figures = json.loads(Path("map.json").read_text())
+    assert (figures["stride"], figures["patches"]) == (3, some.numel())
+    share = 100 * (some >= 1).double().mean().item()
+    assert figures["percent_with_at_least_1"]["all"] == pytest.approx(share, abs=0.01)
+    with Picture.open("map.png") as result:
+        read = np.rint(np.asarray(result, float) * 16 / 255)
+    assert read.shape == counts.shape
+    squares = np.kron(some.numpy(), np.ones((3, 3)))
+    assert np.array_equal(read, squares[: len(read), : read.shape[1]])
+
+
+def test_patches_that_touch_transparent_pixels_are_left_out(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    colour().resize((4000, 3000)).save("in.jpg")
+    def look(hidden: int) -> tuple[dict, np.ndarray]:
+        picture = stripes().convert("RGBA")
+        array = np.array(picture)
+        array[:, 40:] = hidden, hidden, hidden, 0
+        Picture.fromarray(array).save("in.png")
+        assert main(["recurrence", "in.png", "map.png"]) == 0
+        with Picture.open("map.png") as result:
+            counts = np.rint(np.asarray(result, float) * 16 / 255)
+        return json.loads(Path("map.json").read_text()), counts
+
+    (figures, counts), (again, _) = look(0), look(200)
+    assert figures["patches"] == (HEIGHT - 4) * 36
+    assert (counts[:, 36:] == 0).all() and counts[:, :36].any()
+    for least in (1, 9):
+        percent = 100 * (counts[:, :36] >= least).mean()
+        name = f"percent_with_at_least_{least}"
+        assert figures[name]["all"] == pytest.approx(percent, abs=0.01)
+        assert again[name]["all"] == pytest.approx(percent, abs=2)
+    array = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+    array[::4, ::4] = 255
+    Picture.fromarray(array).save("in.png")
+    capsys.readouterr()
+    assert main(["recurrence", "in.png", "map.png"]) == 2
+    assert "in.png: expected a patch of 5 x 5 pixels" in capsys.readouterr().err
+
+
+def test_recurrence_names_the_largest_side_for_a_large_photograph(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colour().resize((400, 300)).save("in.jpg")
+    monkeypatch.setattr(files_module, "MOST_PIXELS_IN_ALL", 30_000)
     assert main(["recurrence", "in.jpg", "map.png"]) == 2
     said = capsys.readouterr().err
-    assert "at most 300000 pixels, got 3000 x 4000" in said and said.count("\n") == 1
+    assert "at most 30000 pixels, got 300 x 400" in said and said.count("\n") == 1
     (side,) = re.findall(r"--max-side (\d+)$", said)
-    assert 299_000 <= int(side) * round(int(side) * 3 / 4) <= 300_000
+    assert 29_000 <= int(side) * round(int(side) * 3 / 4) <= 30_000
     assert os.listdir() == ["in.jpg"]
     assert main(["recurrence", "in.jpg", "map.png", "--max-side", "40"]) == 0
     with Picture.open("map.png") as result:
         assert result.size == (36, 26)
     figures = json.loads(Path("map.json").read_text())
-    assert (figures["file_height"], figures["file_width"]) == (3000, 4000)
+    assert (figures["file_height"], figures["file_width"]) == (300, 400)
 
 
 @pytest.mark.parametrize(
@@ -483,14 +540,14 @@ def test_of_two_files_both_are_written_or_none(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stripes().save("in.png")
-    write = Path.write_bytes
+    write = writing.write_file
 
-    def full(path: Path, content: bytes) -> int:
-        if ".json" in path.name:
+    def full(place: Path, content: bytes) -> None:
+        if ".json" in place.name:
             raise OSError("No space left on device")
-        return write(path, content)
+        write(place, content)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(writing, "write_file", full)
     assert main(["recurrence", "in.png", "map.png"]) == 2
     assert "No space left" in capsys.readouterr().err
     assert os.listdir() == ["in.png"]
@@ -721,33 +778,46 @@ def test_help_of_a_command_breaks_no_line_early() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
 @pytest.mark.parametrize(
-    ("arguments", "until"),
+    ("arguments", "until", "stop"),
     [
-        ("super-resolve in.png out.png --budget full", b"loss"),
-        ("lesson 00 out.html", b" 5/"),  # its first cells train nothing
+        ("super-resolve in.png out.png --budget full", b"loss", signal.SIGINT),
+        ("super-resolve in.png out.png --budget full", b"loss", signal.SIGTERM),
+        ("lesson 00 out.html", b" 5/", signal.SIGINT),  # its first cells train nothing
     ],
 )
 def test_an_interrupt_is_reported_and_leaves_no_file(
-    arguments: str, until: bytes, tmp_path: Path
+    arguments: str, until: bytes, stop: signal.Signals, tmp_path: Path
 ) -> None:
     here, temporary = tmp_path / "here", tmp_path / "temporary"
     here.mkdir()
     temporary.mkdir()
     colour().save(here / "in.png")
+    import termios  # not on Windows
+
+    terminal, theirs = os.openpty()  # the progress bar is for terminals
+    termios.tcsetwinsize(theirs, (24, 80))
     program = subprocess.Popen(
-        [*PROGRAM, *arguments.split()],
+        [sys.executable, "-m", "dil_teach", *arguments.split()],
         cwd=here,
         env=os.environ | {"TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=theirs,
     )
-    assert program.stderr is not None
+    os.close(theirs)
     seen = b""
     while until not in seen:  # the progress bar shows that it works
-        seen += (more := os.read(program.stderr.fileno(), 4096))
-        assert more, seen
-    program.send_signal(signal.SIGINT)
-    out, err = program.communicate(timeout=60)
-    assert program.returncode == 130 and out == b""
-    assert err.decode().splitlines()[-1] == "dil-teach: interrupted"
+        seen += os.read(terminal, 4096)
+    program.send_signal(stop)
+    out, _ = program.communicate(timeout=60)
+    while more := _read(terminal):
+        seen += more
+    assert program.returncode == 128 + stop and out == b""
+    assert seen.endswith(b"\rdil-teach: interrupted\r\n")
     assert os.listdir(here) == ["in.png"] and not os.listdir(temporary)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux: the program has closed the other end
+        return b""

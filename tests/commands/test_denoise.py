@@ -98,8 +98,8 @@ def test_bad_input(
         ("--method zs-n2n --noise 5", (48, 36), "got zs-n2n; leave out --noise"),
         ("--method nlm", (48, 36), "image: expected noise, got a picture in which"),
         ("--method nlm --noise 5", (48, 4), "image: expected at least 5 x 5 pixels"),
-        ("--method bm3d --noise 5", (48, 7), "image: expected at least 8 x 8 pixels"),
-        ("--method ksvd --noise 5", (20, 20), "image: expected at least 256 patches"),
+        ("--method bm3d --noise 5", (48, 7), "noisy: expected at least 8 x 8 pixels"),
+        ("--method ksvd --noise 5", (20, 20), "noisy: expected at least 256 patches"),
     ],
 )
 def test_bad_pictures_and_options(

@@ -109,8 +109,8 @@ def test_external_networks_enlarge(folder, method, scale, gain):
     ("command", "words"),
     [
         ("estimate-kernel blurred.png k.txt", "expected .npy"),
-        ("estimate-kernel small.png k.npy", "at least 64 x 64 pixels"),
-        ("estimate-kernel grey.png k.npy", "the same at all pixels"),
+        ("estimate-kernel small.png found.npy", "at least 64 x 64 pixels"),
+        ("estimate-kernel grey.png found.npy", "the same at all pixels"),
         ("estimate-kernel k.png k.npy", "would overwrite an input file"),
         ("super-resolve blurred.png e.png --method edsr --scale 3", "a scale of 2"),
         ("super-resolve blurred.png e.png --method edsr --noise 5", "a scale of 2"),

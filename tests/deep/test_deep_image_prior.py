@@ -12,7 +12,7 @@ from dil_teach.image.augment import add_noise, jpeg
 from dil_teach.image.convention import from_uint8, to_uint8
 from dil_teach.image.degradation import compressed, downsampled, identity, masked
 from dil_teach.image.metrics import finest_detail
-from dil_teach.training.checkpoint import load_state, state_of
+from dil_teach.training.state import load_state, state_of
 
 TINY = DeepImagePriorSettings(steps=6, networks=2, widths=(4, 8), skip=2)
 SMALL = DeepImagePriorSettings(steps=150, widths=(16, 32, 32), average=0.9)

@@ -23,7 +23,7 @@ from dil_teach.deep.double_dip.double_dip import (
     Smooth,
 )
 from dil_teach.image.convention import check_images
-from dil_teach.training.checkpoint import load_state, state_of
+from dil_teach.training.state import load_state, state_of
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +164,7 @@ def test_a_checkpoint_cannot_name_other_code(mixtures, tmp_path: Path) -> None:
     save(Separation(mixtures), file)
     with metadata(file) as tree:
         tree["arguments"]["dict"].append(["penalties", {"function": "os:system"}])
+        del tree["sha256"]  # as in a file from before there were hashes
     with pytest.raises(ValueError, match="a part of dil_teach, got 'os:system'"):
         resume(file, mixtures)
 

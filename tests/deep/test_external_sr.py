@@ -15,6 +15,7 @@ from dil_teach.image.augment import ORIENTATIONS, orient
 from dil_teach.image.metrics import luma, psnr_y
 from dil_teach.image.photos import photo
 from dil_teach.image.resize import blur_and_subsample, resize
+from dil_teach.image.shipped import shipped
 from dil_teach.training.checkpoint import resume, save
 
 
@@ -89,6 +90,16 @@ def test_files_that_are_no_weights_are_refused_in_one_line(tmp_path):
     for name in ("short", "other"):
         with pytest.raises(ValueError, match="expected the weights of srcnn, vdsr"):
             load_external_network(tmp_path / name)
+
+
+def test_a_flipped_bit_of_a_shipped_network_is_found(tmp_path):
+    damaged = bytearray(shipped("data/external_sr/srcnn.safetensors").read_bytes())
+    (tmp_path / "whole.safetensors").write_bytes(damaged)
+    assert load_external_network(tmp_path / "whole.safetensors").channels == 1
+    damaged[-100] ^= 1
+    (tmp_path / "damaged.safetensors").write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"damaged file .*SHA-256"):
+        load_external_network(tmp_path / "damaged.safetensors")
 
 
 def test_a_scale_that_was_not_trained_is_refused():

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from dil_teach import fit, photo, psnr, resume, save
+from dil_teach.deep import zs_n2n
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings, pair_downsample
 from dil_teach.image.augment import add_noise
 from dil_teach.image.convention import from_uint8, to_uint8
+from dil_teach.training import tiles
 
 TINY = ZSN2NSettings(steps=6, width=8)
 
@@ -47,6 +49,26 @@ def test_the_pair_has_independent_noise_and_one_picture():
 def test_it_removes_noise(truth, noisy):
     result = fit(ZSN2N(noisy, ZSN2NSettings(steps=250, width=24))).result()
     assert psnr(result, truth) > psnr(noisy, truth) + 3
+
+
+def test_a_large_image_is_learned_from_windows_and_denoised_in_tiles(
+    noisy, monkeypatch
+):
+    method = ZSN2N(noisy, TINY)
+    fit(method)
+    whole = method.result()
+    monkeypatch.setattr(tiles, "WHOLE_PIXELS", 60 * 60)
+    monkeypatch.setattr(tiles, "TILE", 24)
+    assert torch.allclose(method.result(), whole, atol=5e-3)  # no seams
+    monkeypatch.setattr(zs_n2n, "MOST_AT_ONCE", 60 * 60)
+    monkeypatch.setattr(zs_n2n, "WINDOW", 32)
+    seen = []
+    monkeypatch.setattr(
+        zs_n2n, "pair_downsample", lambda x: seen.append(x.shape) or pair_downsample(x)
+    )
+    learned = fit(ZSN2N(noisy, TINY))
+    assert {tuple(shape[2:]) for shape in seen} == {(32, 32)}
+    assert torch.equal(fit(ZSN2N(noisy, TINY)).result(), learned.result())
 
 
 def test_the_network_has_the_papers_size(noisy):

@@ -26,6 +26,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "dil_teach", folder / "dil_teach", ignore=ignored)
     (folder / "data").symlink_to(ROOT / "data")
+    (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
     method, public, test, command, command_test, *_ = BLOCKS
     (folder / "dil_teach/classical/tikhonov.py").write_text(method)
     (folder / "dil_teach/commands/smooth.py").write_text(command)

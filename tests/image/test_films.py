@@ -15,10 +15,10 @@ import dil_teach.image.films as films_module
 from dil_teach.image.convention import to_uint8
 from dil_teach.image.files import load_image, save_image
 from dil_teach.image.films import (
-    film_rate,
     frame_files,
     is_film,
     load_film,
+    read_film,
     save_film,
     save_frames,
 )
@@ -38,6 +38,10 @@ def pan(height: int = 40, width: int = 56, frames: int = 5) -> Tensor:
     return torch.stack(
         [wide[:, t : t + height, 2 * t : 2 * t + width] for t in range(frames)]
     )
+
+
+def film_rate(path: str) -> float:
+    return float(read_film(path)[1].rate)
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
@@ -158,9 +162,7 @@ def test_files_that_are_not_films_are_refused_in_one_sentence(
             film_rate(name)
     Path("bare").mkdir()
     Path("bare/notes.txt").touch()
-    refused(
-        "bare", "bare: expected a folder of frames, got no picture (.png, .jpg) in it"
-    )
+    refused("bare", "bare: expected a folder of pictures, got no picture (.png) in it")
     save_frames(pan(), "frames")
     save_image(pan(40, 50)[0], "frames/0003.png")
     refused(
@@ -194,13 +196,19 @@ def test_films_that_cannot_be_written_leave_nothing(
         with pytest.raises((ValueError, OSError), match=said):
             save_film(video, name, rate)
 
-    refused("expected one of .mp4, .webm, .mkv, .gif, got '.avi'", "film.avi", pan())
-    refused("expected one of .mp4, .webm, .mkv, .gif, got ''", "film", pan())
+    refused(
+        "expected one of .mp4, .mov, .webm, .mkv, .gif, got '.avi'", "film.avi", pan()
+    )
+    refused("expected one of .mp4, .mov, .webm, .mkv, .gif, got ''", "film", pan())
     refused("rate: expected above 0", "film.mp4", pan(), rate=0)
     refused("rate: expected above 0", "film.mp4", pan(), rate=float("nan"))
     refused("video: expected a tensor of shape", "film.mp4", pan()[:0])
     refused("video: expected finite values", "film.mp4", pan() * float("nan"))
-    refused("video: expected 1 or 3 channels, got 2", "film.mp4", pan()[:, :2])
+    refused(
+        "film.mp4: .mp4 cannot hold transparency; take one of .mov, .webm, .mkv, .gif",
+        "film.mp4",
+        pan()[:, :2],
+    )
     refused("none: no such folder", "none/film.mp4", pan())
     Path("folder.mp4").mkdir()
     refused("folder.mp4: expected a file to write", "folder.mp4", pan())

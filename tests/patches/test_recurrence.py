@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from dil_teach.image.photos import photo
 from dil_teach.image.resize import resize
+from dil_teach.patches import sampling, search
 from dil_teach.patches.extract import extract_patches
 from dil_teach.patches.recurrence import (
     CONTRAST,
@@ -19,6 +20,7 @@ from dil_teach.patches.recurrence import (
     recurrence_map,
     recurrence_score,
 )
+from dil_teach.patches.sampling import query_grid
 from dil_teach.patches.search import nearest_patches
 
 
@@ -183,6 +185,74 @@ def test_a_stride_leaves_patches_out():
     some = match_distances(image, 5, 0.64, stride=3)
     assert torch.equal(some, match_distances(image, 5, 0.64)[::3, ::3])
     assert match_distances(noise(3, 5, 5), stride=3).shape == (1, 1, 16)
+
+
+def test_the_map_of_a_grid_is_part_of_the_whole_map():
+    image = photo("coffee", size=64)
+    for scale in (1.0, 0.64):
+        some = recurrence_map(image, 5, scale, stride=3)
+        assert torch.equal(some, recurrence_map(image, 5, scale)[::3, ::3])
+    assert torch.equal(contrast(image, 5, 3), contrast(image, 5)[::3, ::3])
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_bands_of_rows_have_no_seams(monkeypatch, stride):
+    image = photo("coffee", size=50)
+    measures = (good_distance, contrast)
+    whole = [measure(image, 5, stride) for measure in measures]
+    monkeypatch.setattr(sampling, "BAND", 7 * 50)
+    for measure, wanted in zip(measures, whole, strict=True):
+        banded = measure(image, 5, stride)
+        assert banded.shape == wanted.shape
+        assert torch.allclose(banded, wanted, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["coffee", "grass"])
+def test_a_large_photograph_in_parts_has_the_same_map_and_score(monkeypatch, name):
+    image = photo(name, size=80)
+    score, counts = recurrence_score(image), recurrence_map(image)
+    monkeypatch.setattr(search, "PART", 1500)
+    parts = recurrence_map(image)
+    assert recurrence_score(image) == pytest.approx(score, abs=0.01)
+    assert (parts - counts).abs().double().mean() < 0.1
+    for least in (1, 9):
+        of_all, of_parts = ((c >= least).double().mean() for c in (counts, parts))
+        assert of_parts.item() == pytest.approx(of_all.item(), abs=0.01)
+
+
+def test_a_masked_copy_is_no_match():
+    image, mask = noise(3, 24, 60), torch.ones(24, 60, dtype=torch.bool)
+    image[:, 4:20, 40:56] = image[:, 4:20, 4:20]  # a copy
+    assert (recurrence_map(image)[4:16, 4:16] == 1).all()
+    mask[:, 38:58] = False
+    counts = recurrence_map(image, mask=mask)
+    assert (counts == 0).all()
+    other = torch.where(mask, image, noise(3, 24, 60, seed=1))
+    for scale in (1.0, 0.64):
+        near = recurrence_map(image, 5, scale, mask=mask)[:, :32]
+        assert torch.equal(near, recurrence_map(other, 5, scale, mask=mask)[:, :32])
+
+
+def test_the_score_counts_only_patches_inside_the_mask():
+    image, mask = noise(3, 48, 96), torch.zeros(48, 96, dtype=torch.bool)
+    image[:, :, :48] = photo("coffee", size=48)
+    mask[:, :46] = True
+    alone = recurrence_score(image[:, :, :48])
+    assert recurrence_score(image) < 0.6 * alone
+    assert recurrence_score(image, mask=mask) == pytest.approx(alone, abs=0.02)
+
+
+def test_a_grid_has_enough_patches_or_all_of_them():
+    image = noise(1, 44, 64)  # 40 x 60 patches
+    assert query_grid(image, 5, 3000)[0] == 1
+    stride, inside = query_grid(image, 5, 200)
+    assert (stride, inside.shape, inside.all().item()) == (3, (14, 20), True)
+    mask = torch.zeros(44, 64, dtype=torch.bool)
+    mask[:, 1:6] = True  # one column of patches, which the grid would miss
+    stride, inside = query_grid(image, 5, 10, mask)
+    assert (stride, inside.sum().item()) == (1, 40)
+    with pytest.raises(ValueError, match=r"mask: expected 44 x 64 .*with 0; mark more"):
+        query_grid(image, 5, 10, mask & False)
 
 
 def test_an_image_of_one_patch_has_no_matches():

@@ -340,6 +340,66 @@ def test_with_a_stride_each_so_manieth_row_and_column_asks(
         assert torch.equal(found, whole[::stride, ::stride])
 
 
+# ---- a large database
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_database_in_parts_has_the_same_nearest_patches(monkeypatch, exact):
+    image, mask = photo("coffee", 40), some_mask(40, 40, 2)
+    levels = pyramid(image, [1, 0.8])
+    options = {"exclude_self": True, "remove_mean": True, "query_mask": mask}
+    whole = nearest_patches(image, levels, 5, 3, exact=True, **options)
+    monkeypatch.setattr(search, "PART", 500)
+    parts = nearest_patches(image, levels, 5, 3, exact=exact, **options)
+    if exact:
+        assert all(map(torch.equal, whole, parts))
+    there = whole.distance < math.inf
+    assert torch.equal(parts.distance < math.inf, there)
+    assert (parts.distance >= whole.distance - TOLERANCE).all()
+    mean = whole.distance[there].mean().item()
+    assert parts.distance[there].mean().item() == pytest.approx(mean, rel=0.02)
+    tables = all_distances(
+        image, levels, 5, remove_mean=True, exclude_self=True, query_mask=mask
+    )
+    check(parts, tables, image, levels, 5, 3, exact=exact)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_patch_with_enough_matches_is_not_searched_for_again(monkeypatch, exact):
+    image = photo("coffee", 40)
+    whole = nearest_patches(image, image, 5, 2, exact=True, exclude_self=True)
+    within = whole.distance[..., 1].quantile(0.6).expand(36, 36)
+    name = "_exact" if exact else "candidates_by_tree"
+    propose, asked = getattr(search, name), []
+
+    def count(asking, *others):
+        asked.append(len(asking))
+        return propose(asking, *others)
+
+    monkeypatch.setattr(search, name, count)
+    monkeypatch.setattr(search, "PART", 400)
+    options = {"exact": exact, "exclude_self": True, "within": within}
+    found = nearest_patches(image, image, 5, 2, **options)
+    assert len(asked) == 4
+    assert asked[0] == 36 * 36 and asked[-1] < 0.6 * asked[0]
+    enough, wanted = (each.distance <= within[..., None] for each in (found, whole))
+    assert (enough != wanted).double().mean() <= (0 if exact else 0.01)
+    missing = found.distance == math.inf
+    assert exact or missing.any()
+    assert all((of[missing] == -1).all() for of in found[1:])
+    assert all((of[~missing] >= 0).all() for of in found[1:])
+
+
+def test_the_number_of_threads_changes_nothing(monkeypatch):
+    image = photo("coffee", 40)
+    options = {"within": torch.full((36, 36), 0.1), "exclude_self": True}
+    monkeypatch.setattr(search, "PART", 400)
+    one = nearest_patches(image, image, 5, 4, **options)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    two = nearest_patches(image, image, 5, 4, **options)
+    assert all(map(torch.equal, one, two))
+
+
 # ---- all options together
 
 

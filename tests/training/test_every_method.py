@@ -33,7 +33,7 @@ from dil_teach import (
     photo,
     scene,
 )
-from dil_teach.training.checkpoint import load_state, state_of
+from dil_teach.training.state import load_state, state_of
 
 SMALL_PRIOR = DeepImagePriorSettings(steps=6, networks=2, widths=(4, 8), skip=2)
 METHODS: dict[str, Callable] = {

@@ -99,7 +99,9 @@ def _sources(estimate: Volume, hole: Hole, offsets: Offsets) -> Int[Tensor, "n 3
     some[0] = True
     offsets, source, barred = offsets[some], source[some], barred[some]
     colours = _at(estimate, source)
-    box = (1, MEAN, MEAN), 1, (0, MEAN // 2, MEAN // 2)
+    side = min(MEAN, *hole.shape[1:])
+    side -= 1 - side % 2  # odd, and not larger than a small picture
+    box = (1, side, side), 1, (0, side // 2, side // 2)
     mean = F.avg_pool3d(estimate, *box, count_include_pad=False)
     cost = COLOUR * _apart(_at(mean, source), mean[:, hole][:, None])
     wanted = interpolate(texture_energy(estimate, ~hole), hole)[hole]

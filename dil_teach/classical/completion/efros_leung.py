@@ -26,6 +26,7 @@ from torch import Tensor
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.degradation import check_mask
 from dil_teach.patches.extract import bag_of, gather_patches, patches_inside
+from dil_teach.training.conditions import same_conditions
 
 WINDOW = 11
 """Side of the window in pixels: the paper's only free parameter. It should be larger
@@ -56,6 +57,7 @@ class Grown(NamedTuple):
     with a hole, the sample is the photograph, and known pixels are their own source."""
 
 
+@same_conditions()
 def synthesise(
     sample: Image, size: tuple[int, int], rng: torch.Generator, window: int = WINDOW
 ) -> Grown:
@@ -78,7 +80,7 @@ def synthesise(
     window : int
         Side of the window in pixels; odd.
     """
-    check_image(sample, "sample")
+    sample = check_image(sample, "sample")
     check_window(window, sample, "sample")
     if min(size) < SEED:
         raise ValueError(
@@ -102,6 +104,7 @@ def synthesise(
     return _grow(image, known, source, sample, usable, rng, window)
 
 
+@same_conditions()
 def fill_hole(
     image: Image,
     mask: Float[Tensor, "1 _h _w"],
@@ -124,7 +127,7 @@ def fill_hole(
     rng, window
         As in :func:`synthesise`.
     """
-    check_image(image)
+    image = check_image(image)
     check_mask(mask, image)
     check_window(window, image, "image")
     known = mask[0] == 0

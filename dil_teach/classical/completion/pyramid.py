@@ -109,7 +109,7 @@ def texture(image: Image, known: Bool[Tensor, "h w"]) -> Float[Tensor, "2 h w"]:
     return torch.stack(features)
 
 
-def check_patch(sides: Sides, hole: Hole) -> None:
+def check_patch(sides: Sides, hole: Hole, name: str = "mask") -> None:
     """Raise a ValueError unless a patch is odd, fits, and is known somewhere."""
     most = min(hole.shape[1:])
     if sides[-1] % 2 == 0 or not 3 <= sides[-1] <= most:
@@ -119,7 +119,7 @@ def check_patch(sides: Sides, hole: Hole) -> None:
         )
     if patches_in_hole(hole, sides).all():
         raise ValueError(
-            f"mask: expected a known patch of {' x '.join(map(str, sides))} (frames, "
+            f"{name}: expected a known patch of {' x '.join(map(str, sides))} (frames, "
             "rows, columns) outside the hole, got none; paint a smaller hole, or take "
             "smaller patches"
         )

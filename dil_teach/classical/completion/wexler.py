@@ -58,6 +58,7 @@ from dil_teach.image.resize import resize
 from dil_teach.patches.components import SAMPLE, principal_components
 from dil_teach.patches.extract import BLOCK
 from dil_teach.patches.search import nearest_rows
+from dil_teach.training.conditions import same_conditions
 
 Corners = Int[Tensor, "_n 3"]
 
@@ -107,6 +108,7 @@ class CompletedFilm(NamedTuple):
     levels: list[Video]
 
 
+@same_conditions()
 def complete_image(
     image: Image, mask: Float[Tensor, "1 _h _w"], patch_size: int = IMAGE_PATCH
 ) -> Completed:
@@ -126,7 +128,7 @@ def complete_image(
     patch_size : int
         Side of a patch in pixels; odd.
     """
-    check_image(image)
+    image = check_image(image)
     check_mask(mask, image)
     hole = mask.bool()
     sides = (1, patch_size, patch_size)
@@ -138,6 +140,7 @@ def complete_image(
     return Completed(levels[-1], level.source()[1:, 0], levels)
 
 
+@same_conditions()
 def complete_film(
     film: Video, masks: Float[Tensor, "_t 1 _h _w"], patch_size: int = FILM_PATCH
 ) -> CompletedFilm:
@@ -156,17 +159,17 @@ def complete_film(
         Side of a patch in pixels, odd. A patch has the same number of frames, or all
         frames if the film is shorter.
     """
-    check_images(film, "film", constant=True)
-    if masks.shape != (len(film), 1, *film.shape[2:]):
+    film = check_images(film, "film", constant=True)
+    if not isinstance(masks, Tensor) or masks.shape != (len(film), 1, *film.shape[2:]):
         raise ValueError(
             f"masks: expected shape {(len(film), 1, *film.shape[2:])}, one mask for "
-            f"each frame of the film, got {tuple(masks.shape)}"
+            f"each frame of the film, got {getattr(masks, 'shape', type(masks))}"
         )
     tall = 1, -1, film.shape[3]  # all frames as one tall image
-    check_mask(masks.reshape(tall), film[:, :1].reshape(tall))
+    check_mask(masks.reshape(tall), film[:, :1].reshape(tall), "masks")
     hole = masks[:, 0].bool()
     sides = (min(patch_size, len(film)), patch_size, patch_size)
-    check_patch(sides, hole)
+    check_patch(sides, hole, "masks")
     volume = film.transpose(0, 1) * ~hole
     results, level = _coarse_to_fine(volume, hole, sides, film.shape[1])
     levels = [result.transpose(0, 1).clamp(0, 1) for result in results]

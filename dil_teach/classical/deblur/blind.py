@@ -36,6 +36,7 @@ from dil_teach.image.convention import Image, check_image, check_not_flat
 from dil_teach.image.resize import resize
 from dil_teach.patches.extract import average_patches, extract_patches
 from dil_teach.patches.search import nearest_patches
+from dil_teach.training.conditions import same_conditions
 from dil_teach.training.settings import budget, check_settings
 
 ALPHA = 4 / 3
@@ -91,6 +92,7 @@ class Deblurred(NamedTuple):
     """True if the input is sharp, because the kernel covers very few pixels."""
 
 
+@same_conditions()
 def deblur(
     image: Image,
     settings: DeblurSettings = DeblurSettings.quick(),  # noqa: B008 (frozen)
@@ -112,7 +114,7 @@ def deblur(
     """
     kernel = estimate_blur(image, settings.size, settings.rounds)
     if pixels_covered(kernel) < FEWEST_PIXELS:
-        return Deblurred(image, kernel, True)
+        return Deblurred(image.detach(), kernel, True)
     found = deconvolve(image.detach().cpu(), kernel).clamp(0, 1)
     return Deblurred(found.to(image.device), kernel, False)
 
@@ -122,6 +124,7 @@ def pixels_covered(kernel: Kernel) -> float:
     return 1 / float(kernel.square().sum())
 
 
+@same_conditions()
 def estimate_blur(image: Image, size: int = 31, rounds: int = 6) -> Kernel:
     """Estimate the kernel of an unknown blur that is the same everywhere.
 
@@ -142,9 +145,9 @@ def estimate_blur(image: Image, size: int = 31, rounds: int = 6) -> Kernel:
         kernel of a sharp image covers a few pixels.
     """
     DeblurSettings(size, rounds)
-    check_image(image, min_side=max(LEAST_SIDE, 3 * size))
+    image = check_image(image, min_side=max(LEAST_SIDE, 3 * size))
     check_not_flat(image, span=1.5 / 255)
-    grey = image.detach().cpu().mean(0, keepdim=True)
+    grey = image.cpu().mean(0, keepdim=True)
     sharp, kernel = grey, torch.ones(1, 1)
     for side in kernel_sizes(size):
         blurred = resize(grey, side / size)

@@ -35,6 +35,7 @@ from dil_teach.classical.denoise.transforms import biorthogonal, cosine, haar
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.metrics import check_sigma
 from dil_teach.patches.extract import extract_patches, gather_patches
+from dil_teach.training.conditions import same_conditions
 
 BLOCK = 8
 """Side of a block in pixels."""
@@ -68,6 +69,7 @@ Shrink = Callable[[Spectra], tuple[Spectra, Float[Tensor, "groups channels"]]]
 """Filters spectra of groups; returns also the weight of each group."""
 
 
+@same_conditions()
 def bm3d(noisy: Image, sigma: float) -> Image:
     """Denoise by BM3D.
 
@@ -89,6 +91,7 @@ def bm3d(noisy: Image, sigma: float) -> Image:
     ValueError
         If ``sigma`` is out of range, or the image is smaller than a block.
     """
+    noisy = _check(noisy, sigma)
     return wiener_stage(noisy, hard_threshold_stage(noisy, sigma), sigma)
 
 
@@ -298,6 +301,6 @@ def _overlap(
     return F.fold(blocks.flatten(1).T[None], size, BLOCK)[0]
 
 
-def _check(noisy: Image, sigma: float) -> None:
-    check_image(noisy, min_side=BLOCK, in_range=False)
+def _check(noisy: Image, sigma: float) -> Image:
     check_sigma(sigma)
+    return check_image(noisy, "noisy", min_side=BLOCK, in_range=False)

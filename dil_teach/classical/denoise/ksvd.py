@@ -34,6 +34,7 @@ from dil_teach.classical.denoise.opponent import from_opponent, to_opponent
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.metrics import check_sigma
 from dil_teach.patches.extract import extract_patches
+from dil_teach.training.conditions import same_conditions
 
 PATCH_SIZE = 8
 """Side of a patch in pixels."""
@@ -72,6 +73,7 @@ class Codes:
     """What the atoms do not explain."""
 
 
+@same_conditions()
 def ksvd(noisy: Image, sigma: float) -> Image:
     """Denoise with a dictionary that is learned from the noisy image itself.
 
@@ -94,7 +96,7 @@ def ksvd(noisy: Image, sigma: float) -> Image:
         If ``sigma`` is out of range, or the image has fewer patches than the dictionary
         has atoms.
     """
-    _check(noisy, sigma)
+    noisy = _check(noisy, sigma)
     planes, deviations = to_opponent(noisy, sigma)
     clean = [
         denoise_plane(plane, float(level), learn_dictionary(plane, float(level)))
@@ -108,7 +110,7 @@ def dct_denoise(noisy: Image, sigma: float) -> Image:
 
     The parameters and errors are those of :func:`ksvd`.
     """
-    _check(noisy, sigma)
+    noisy = _check(noisy, sigma)
     planes, deviations = to_opponent(noisy, sigma)
     clean = [
         denoise_plane(plane, float(level), dct_dictionary().to(plane))
@@ -131,7 +133,7 @@ def learn_dictionary(
     iterations : int
         Number of iterations; 0 returns the overcomplete DCT.
     """
-    _check(plane, sigma)
+    plane = _check(plane, sigma, "plane")
     patches = _training_patches(plane)
     dictionary = dct_dictionary().to(plane)
     for _ in range(iterations):
@@ -279,14 +281,15 @@ def _strips(plane: Float[Tensor, "1 h w"]) -> Iterator[slice]:
         yield slice(first, min(first + rows, last) + PATCH_SIZE - 1)
 
 
-def _check(noisy: Image, sigma: float) -> None:
-    check_image(noisy, min_side=PATCH_SIZE, in_range=False)
+def _check(noisy: Image, sigma: float, name: str = "noisy") -> Image:
+    noisy = check_image(noisy, name, min_side=PATCH_SIZE, in_range=False)
     check_sigma(sigma)
     height, width = noisy.shape[1:]
     places = (height - PATCH_SIZE + 1) * (width - PATCH_SIZE + 1)
     if places < FREQUENCIES**2:
         raise ValueError(
-            f"image: expected at least {FREQUENCIES**2} patches of {PATCH_SIZE} x "
+            f"{name}: expected at least {FREQUENCIES**2} patches of {PATCH_SIZE} x "
             f"{PATCH_SIZE} pixels, one for each atom of the dictionary, got {places} "
             f"in {height} x {width} pixels; take a larger picture"
         )
+    return noisy

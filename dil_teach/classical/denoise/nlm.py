@@ -25,6 +25,7 @@ from torch import Tensor
 
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.metrics import check_sigma
+from dil_teach.training.conditions import same_conditions
 
 STRENGTH = 0.85
 """Filter strength h in units of sigma, as in
@@ -38,6 +39,7 @@ OUTSIDE = 1e4
 weights are 0."""
 
 
+@same_conditions()
 def nlm(
     image: Image,
     sigma: float,
@@ -72,7 +74,7 @@ def nlm(
     ValueError
         If an argument is out of its range, or the image is smaller than a patch.
     """
-    _check(image, sigma, strength, patch_size, reach)
+    image = _check(image, sigma, strength, patch_size, reach)
     total, weights = torch.zeros_like(image), torch.zeros_like(image[0])
     for shifted, weight in _shifts(image, sigma, strength, patch_size, reach):
         total += weight * shifted
@@ -80,6 +82,7 @@ def nlm(
     return total / weights
 
 
+@same_conditions()
 def nlm_weights(
     image: Image,
     sigma: float,
@@ -100,7 +103,7 @@ def nlm_weights(
         Weights with sum 1; the pixel itself is in the middle. The side of the window is
         2 * reach + 1. Pixels outside of the image have weight 0.
     """
-    _check(image, sigma, strength, patch_size, reach)
+    image = _check(image, sigma, strength, patch_size, reach)
     height, width = image.shape[1:]
     if not (0 <= row < height and 0 <= column < width):
         raise ValueError(
@@ -145,8 +148,8 @@ def _patch_weights(patch_size: int) -> Float[Tensor, "p p"]:
 
 def _check(
     image: Image, sigma: float, strength: float, patch_size: int, reach: int
-) -> None:
-    check_image(image, in_range=False)
+) -> Image:
+    image = check_image(image, in_range=False)
     check_sigma(sigma)
     if patch_size < 1 or patch_size % 2 == 0:
         raise ValueError(
@@ -161,3 +164,4 @@ def _check(
         raise ValueError(f"strength: expected above 0, got {strength}; try {STRENGTH}")
     if reach < 1:
         raise ValueError(f"reach: expected at least 1 pixel, got {reach}; try {REACH}")
+    return image

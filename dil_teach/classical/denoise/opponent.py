@@ -9,7 +9,9 @@ from torch import Tensor
 
 from dil_teach.image.convention import Image
 
-OPPONENT = torch.tensor([[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [0.25, -0.5, 0.25]])
+OPPONENT = torch.tensor(
+    [[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [0.25, -0.5, 0.25]], dtype=torch.float32
+)
 """Luminance, red against blue, and green against both, from red, green and blue."""
 
 

@@ -40,6 +40,8 @@ from dil_teach.classical.fractal.means import best_means, brightness, mosaic
 from dil_teach.classical.fractal.quadtree import Level, encode_plane
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.resize import resize
+from dil_teach.training.conditions import same_conditions
+from dil_teach.training.settings import check_settings
 
 MOST_PIXELS = 16_000_000
 """Maximum number of decoded pixels: about 1 GB of memory, and 15 CPU s in colour."""
@@ -55,7 +57,8 @@ TO_YCBCR = torch.tensor(
         [0.299, 0.587, 0.114],
         [-0.168736, -0.331264, 0.5],
         [0.5, -0.418688, -0.081312],
-    ]
+    ],
+    dtype=torch.float32,
 )
 """RGB to luma and two chroma channels around 0 (JPEG File Interchange Format 1.02)."""
 
@@ -75,6 +78,7 @@ class FractalSettings:
     bits per pixel. One side gives fixed blocks."""
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not 0 <= self.quality <= 100:
             raise ValueError(
                 f"settings: expected quality from 0 to 100, got {self.quality}; try 50"
@@ -101,6 +105,7 @@ class FractalCode:
     colour image has luma and two chroma channels of half the size."""
 
 
+@same_conditions()
 def fractal_encode(
     image: Image, settings: FractalSettings = FractalSettings()
 ) -> FractalCode:
@@ -122,7 +127,7 @@ def fractal_encode(
     settings : FractalSettings
         The quality, and the sides of the range blocks.
     """
-    check_image(image)
+    image = check_image(image)
     height, width = image.shape[1:]
     _check_size((height, width))
     if max(height, width) > LONGEST_SIDE:
@@ -139,6 +144,7 @@ def fractal_encode(
     return FractalCode((height, width), settings.sides, tuple(channels))
 
 
+@same_conditions()
 def fractal_decode(
     code: FractalCode, scale: int = 1, start: Image | None = None
 ) -> Image:
@@ -170,7 +176,7 @@ def fractal_decode(
     height, width = code.size[0] * int(scale), code.size[1] * int(scale)
     starts: Sequence[Plane | None] = [None] * len(code.channels)
     if start is not None:
-        check_image(start, "start", channels=(len(code.channels),))
+        start = check_image(start, "start", channels=(len(code.channels),))
         starts = _to_planes(start)
     planes = []
     for levels, begin, shrink in zip(code.channels, starts, (1, 2, 2), strict=False):

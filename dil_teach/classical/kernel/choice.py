@@ -38,9 +38,10 @@ from dil_teach.classical.kernel.motion import (
     halves,
 )
 from dil_teach.classical.kernel.spectrum import covariance_from_spectrum
-from dil_teach.image.convention import Image
+from dil_teach.image.convention import Image, check_image
 from dil_teach.image.kernel_estimate import gaussian_of
 from dil_teach.image.resize import INTERPOLATION
+from dil_teach.training.conditions import same_conditions
 from dil_teach.training.loop import fit
 
 GAIN = 0.7
@@ -74,6 +75,7 @@ class KernelChoice(NamedTuple):
     its error is not estimated."""
 
 
+@same_conditions()
 def choose_kernel(image: Image, seed: int = 0) -> KernelChoice:
     """Estimate the kernel of downscaling by 2, and refuse an estimate that is not sure.
 
@@ -89,6 +91,7 @@ def choose_kernel(image: Image, seed: int = 0) -> KernelChoice:
     seed : int
         Seed of the patches and directions in which distributions are compared.
     """
+    image = check_image(image)
     settings = KernelByDistributionSettings.quick(seed=seed)
     free = fit(KernelByDistribution(image, settings))
     covariance = covariance_from_spectrum(image)

@@ -22,10 +22,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dil_teach.image.convention import Image
+from dil_teach.image.convention import Image, own_copy
 from dil_teach.image.kernel import Kernel2d, check_kernel, gaussian_kernel
 from dil_teach.image.kernel_estimate import checked_luma, finish
 from dil_teach.patches.extract import extract_patches
+from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import adam, schedule, set_learning_rate
 from dil_teach.training.settings import budget, check_settings
@@ -74,6 +75,7 @@ class KernelByDistributionSettings:
     full = budget("Settings for the best quality.", steps=800, patches=8192)
 
 
+@repeatable
 class KernelByDistribution:
     """An estimator of the blur kernel of one image, for super-resolution by 2.
 
@@ -101,7 +103,7 @@ class KernelByDistribution:
         settings: KernelByDistributionSettings = KernelByDistributionSettings.quick(),  # noqa: B008 (frozen)
     ) -> None:
         self.grey = checked_luma(image)
-        self.image, self.settings = image.detach(), settings
+        self.image, self.settings = own_copy(image), settings
         self.arguments = {"settings": settings}
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)

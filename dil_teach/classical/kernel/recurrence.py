@@ -36,11 +36,12 @@ from jaxtyping import Float, Int
 from scipy.optimize import nnls
 from torch import Tensor
 
-from dil_teach.image.convention import Image
+from dil_teach.image.convention import Image, own_copy
 from dil_teach.image.kernel import centre_kernel
 from dil_teach.image.kernel_estimate import checked_luma, remove_negligible
 from dil_teach.patches.extract import BLOCK, extract_patches
 from dil_teach.patches.search import nearest_rows
+from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.settings import budget, check_settings
 
@@ -82,6 +83,7 @@ class KernelByRecurrenceSettings:
     full = budget("Settings for the best quality.", patches=24000, steps=15)
 
 
+@repeatable
 class KernelByRecurrence:
     """An estimator of the blur kernel of one image, for super-resolution by 2.
 
@@ -109,7 +111,7 @@ class KernelByRecurrence:
         settings: KernelByRecurrenceSettings = KernelByRecurrenceSettings.quick(),  # noqa: B008 (frozen)
     ) -> None:
         self.grey = checked_luma(image)
-        self.image, self.settings = image.detach(), settings
+        self.image, self.settings = own_copy(image), settings
         self.arguments = {"settings": settings}
         self.step, self.total_steps = 0, settings.steps
         self.rng = torch.Generator().manual_seed(settings.seed)

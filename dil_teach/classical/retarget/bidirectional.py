@@ -18,7 +18,7 @@ from :func:`~.layouts.stretch`, which keeps the width of columns with much detai
 search prefers patches near their stretched position. Without this start and this
 preference, round objects become oval: the start keeps them round, not the patches
 (benchmarks/credit_retargeting.py, chapter 05). Nearest patches are found exactly,
-by their principal components.
+by their principal components; large images continue with :mod:`.refinement`.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,8 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from dil_teach.classical.retarget.layouts import Map, fill_softly, stretch
 from dil_teach.classical.retarget.matching import (
@@ -34,9 +36,12 @@ from dil_teach.classical.retarget.matching import (
     check_edited,
     check_sizes,
     coarse_to_fine,
+    count_exact,
+    finest_exact,
     search_rows,
     size_of,
 )
+from dil_teach.classical.retarget.refinement import Fields, refine, sum_votes
 from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
 from dil_teach.patches.extract import extract_patches
@@ -131,17 +136,22 @@ def retarget(
     check_importance(importance, image, PATCH_SIZE)
     check_map("remove", remove, image)
     weights = torch.ones_like(image[:1]) if importance is None else importance
-    source = image
     if remove is not None:
         weights = weights * (remove == 0)
-        source = fill_softly(image, (remove > 0).float())
     if not patch_weights(weights, image, PATCH_SIZE).any():
         raise ValueError(
             f"remove: expected to keep at least {PATCH_SIZE} x {PATCH_SIZE} pixels "
             "together, got no such patch; remove less"
         )
+    first, source = finest_exact(coarse_to_fine(size_of(image), size)), image
+    if remove is not None:
+        # a large hole takes many steps to fill
+        hole = resize((remove > 0).float(), size=first.source, kernel="area") > 0
+        filled = fill_softly(resize(image, size=first.source), hole.float())
+        source = torch.where(remove > 0, resize(filled, size=size_of(image)), image)
     start, where = stretch(source, size, weights)
-    return _refine([image], [weights], start, alpha, where)
+    start = resize(start, size=first.target)  # takes less memory
+    return _refine([image], [weights], start, size, alpha, where)
 
 
 def reshuffle(image: Image, edited: Image, fixed: Map, alpha: float = 0.5) -> Image:
@@ -162,7 +172,7 @@ def reshuffle(image: Image, edited: Image, fixed: Map, alpha: float = 0.5) -> Im
     """
     check_edited(edited, image)
     check_map("fixed", fixed, edited)
-    return _refine([image], [None], edited, alpha, fixed=fixed)
+    return _refine([image], [None], edited, size_of(edited), alpha, fixed=fixed)
 
 
 def collage(
@@ -199,25 +209,37 @@ def collage(
         resize(image, size=(size[0], right - left)).clamp(0, 1)
         for image, (left, right) in zip(images, pairwise(edges), strict=True)
     ]
-    return _refine(images, [None] * len(images), torch.cat(shares, 2), alpha)
+    return _refine(images, [None] * len(images), torch.cat(shares, 2), size, alpha)
 
 
 def _refine(
     sources: Sequence[Image],
     importances: Sequence[Map | None],
     start: Image,
+    size: tuple[int, int],
     alpha: float,
     where: Places | None = None,
     fixed: Map | None = None,
 ) -> Image:
-    """Update from coarse to fine; the finest level is as large as ``start``."""
+    """Update from coarse to fine, up to a size; ``start`` may be smaller."""
     if not 0 <= alpha <= 1:
         raise ValueError(
             f"alpha: expected 0 (coherence only) to 1 (completeness only), got {alpha}"
         )
     smallest = min(sources, key=lambda image: min(size_of(image)))
+
+    def hold(target: Image) -> Image:
+        if fixed is None:
+            return target
+        kept = resize(fixed, size=size_of(target), kernel="area") > 0.5
+        layout = resize(start, size=size_of(target)).clamp(0, 1)
+        return torch.where(kept, layout, target)
+
+    levels = coarse_to_fine(size_of(smallest), size)
+    # the refinement takes one source
+    exact = count_exact(levels) if len(sources) == 1 else len(levels)
     target = start
-    for level in coarse_to_fine(size_of(smallest), size_of(start)):
+    for level in levels[:exact]:
         scale = level.source[0] / smallest.shape[-2]
         small = [resize(each, scale).clamp(0, 1) for each in sources]
         weights = list(map(_shrink_weights, importances, small))
@@ -228,12 +250,27 @@ def _refine(
         target = resize(target, size=level.target).clamp(0, 1)
         places = None if where is None else resize(where, size=level.target)
         for _ in range(level.updates):
-            target = update(target, small, weights, alpha, places)
-            if fixed is not None:
-                hold = resize(fixed, size=level.target, kernel="area") > 0.5
-                layout = resize(start, size=level.target).clamp(0, 1)
-                target = torch.where(hold, layout, target)
-    return target.clamp(0, 1)
+            target = hold(update(target, small, weights, alpha, places))
+    if exact == len(levels):
+        return target.clamp(0, 1)
+
+    def rebuild(source: Image, fields: Fields, target: Image) -> Image:
+        weights = _patch_weights(importances[0], source)
+        chosen = weights[fields.to_source.flatten()]
+        shares = chosen * (1 - alpha) / chosen.sum(), weights * alpha / weights.sum()
+        votes, weight = sum_votes(source, fields, size_of(target), *shares)
+        return hold(torch.where(weight > 0, votes / weight.clamp_min(1e-30), target))
+
+    def usable(source: Image) -> Bool[Tensor, " n"]:
+        return _patch_weights(importances[0], source) > 0
+
+    finer = levels[levels.index(finest_exact(levels)) :]
+    return refine(sources[0], target, finer, where, rebuild, usable=usable).clamp(0, 1)
+
+
+def _patch_weights(importance: Map | None, image: Image) -> Float[Tensor, " n"]:
+    """The weights of the patches of a coarse image."""
+    return patch_weights(_shrink_weights(importance, image), image, PATCH_SIZE)
 
 
 def _shrink_weights(importance: Map | None, image: Image) -> Map | None:

@@ -31,6 +31,9 @@ Positions are fractions of the image's sides. We depart from the papers, which c
 only pixel values. The weight was chosen by hand."""
 COMPONENTS = 32
 """Number of principal components that represent a patch. Chosen by hand."""
+MOST_EXACT = 50_000
+"""Maximum number of pixels of source and target together for a level at which all
+patches are compared, which takes a second. Finer levels use :mod:`.refinement`."""
 
 
 class Level(NamedTuple):
@@ -39,6 +42,21 @@ class Level(NamedTuple):
     source: Size
     target: Size
     updates: int
+
+
+def count_pixels(level: Level) -> int:
+    """The number of pixels of source and target together."""
+    return sum(height * width for height, width in (level.source, level.target))
+
+
+def count_exact(levels: list[Level]) -> int:
+    """The number of levels at which all patches are compared."""
+    return sum(count_pixels(level) <= MOST_EXACT for level in levels)
+
+
+def finest_exact(levels: list[Level]) -> Level:
+    """The finest level at which all patches are compared; else the coarsest level."""
+    return levels[max(count_exact(levels) - 1, 0)]
 
 
 def size_of(image: Tensor) -> Size:
@@ -55,13 +73,13 @@ def check_sizes(image: Image, size: Size, name: str = "image") -> None:
         )
 
 
-def check_edited(edited: Image, image: Image) -> None:
+def check_edited(edited: Image, image: Image, name: str = "edited") -> None:
     """Raise a ValueError unless ``edited`` can be rebuilt from the image's patches."""
     check_image(image, min_side=PATCH_SIZE + 1)
-    check_image(edited, "edited", min_side=PATCH_SIZE + 1)
+    check_image(edited, name, min_side=PATCH_SIZE + 1)
     if len(edited) != len(image):
         raise ValueError(
-            f"edited: expected {len(image)} channels as in the image, got "
+            f"{name}: expected {len(image)} channels as in the image, got "
             f"{len(edited)}; make both grey or both colour"
         )
 

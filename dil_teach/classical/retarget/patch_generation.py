@@ -12,8 +12,9 @@ where D_ij is the mean squared difference of Q_i and K_j. Even a key far from al
 queries has a small score, so a small alpha makes the result use all source patches.
 
 Departures: :func:`retarget` starts and searches as in :mod:`.bidirectional`; the paper
-starts from the resized image. The constants describe differences in the number of
-updates, the coarsest sizes and the noise.
+starts from the resized image. Large images continue with :mod:`.refinement`. The
+constants describe differences in the number of updates, the coarsest sizes and the
+noise.
 """
 
 import torch
@@ -26,9 +27,12 @@ from dil_teach.classical.retarget.matching import (
     check_edited,
     check_sizes,
     coarse_to_fine,
+    count_exact,
+    finest_exact,
     search_rows,
     size_of,
 )
+from dil_teach.classical.retarget.refinement import Fields, refine, sum_votes
 from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
 from dil_teach.patches.extract import average_patches, extract_patches
@@ -93,8 +97,10 @@ def retarget(image: Image, size: tuple[int, int], alpha: float = ALPHA) -> Image
         The smaller alpha is, the more of the image's patches appear in the result.
     """
     check_sizes(image, size)
+    levels = coarse_to_fine(size_of(image), size)
     start, where = stretch(image, size)
-    return _refine(image, start, coarse_to_fine(size_of(image), size), alpha, where)
+    start = resize(start, size=finest_exact(levels).target)  # takes less memory
+    return _refine(image, start, levels, alpha, where)
 
 
 def generate(
@@ -155,6 +161,32 @@ def reshuffle(image: Image, edited: Image, alpha: float = ALPHA) -> Image:
     return _refine(image, edited, levels, alpha)
 
 
+def enlarge(
+    image: Image, result: Image, size: tuple[int, int], alpha: float = ALPHA
+) -> Image:
+    """Redraw a result that was made from a small copy of an image, at full size.
+
+    Returns an image of the given size. Raises the same errors as :func:`reshuffle`.
+
+    Parameters
+    ----------
+    image, alpha
+        As in :func:`retarget`.
+    result : Image
+        Float[Tensor, "c h2 w2"]: for example a result of
+        :class:`~dil_teach.deep.ingan.ingan.InGAN`. The new image keeps its layout, and
+        has the details of the image's patches.
+    size : (int, int)
+        Height and width in pixels. If the copy is n times smaller than the image, the
+        size is n times that of ``result``.
+    """
+    check_edited(result, image, "result")
+    check_sizes(image, size)
+    levels = coarse_to_fine(size_of(image), size)
+    first = levels.index(finest_exact(levels))
+    return _refine(image, result, levels[first:], alpha)
+
+
 def _refine(
     image: Image,
     start: Image,
@@ -166,7 +198,7 @@ def _refine(
     if not alpha > 0:
         raise ValueError(f"alpha: expected above 0, got {alpha}; try {ALPHA}")
     target, coarser = start, None
-    for level in levels:
+    for level in levels[: count_exact(levels)]:
         source = resize(image, size=level.source).clamp(0, 1)
         target = resize(target, size=level.target)
         places = None if where is None else resize(where, size=level.target)
@@ -176,4 +208,20 @@ def _refine(
             target = nearest_patch_module(target, key, source, alpha, places)
             key = source
         coarser = source
+    first = levels.index(finest_exact(levels))
+    if count_exact(levels) < len(levels):
+        values = len(image) * PATCH_SIZE**2
+        target = refine(
+            image,
+            target,
+            levels[first:],
+            where,
+            _average_votes,
+            lambda nearest: 1 / (alpha * values + nearest),
+        )
     return target.clamp(0, 1)
+
+
+def _average_votes(source: Image, fields: Fields, target: Image) -> Image:
+    votes, weight = sum_votes(source, fields, size_of(target))
+    return votes / weight

@@ -31,6 +31,7 @@ from dil_teach.image.convention import Image, check_image
 from dil_teach.image.resize import prepare_kernel, resize
 from dil_teach.image.scale import Scale, scale_and_size
 from dil_teach.patches.extract import extract_patches
+from dil_teach.training.conditions import same_conditions
 
 Plane = Float[Tensor, "1 _h _w"]
 
@@ -51,6 +52,7 @@ BAND = 32
 """Number of rows of the result that are searched at a time, to save memory."""
 
 
+@same_conditions()
 def super_resolve_by_local_examples(
     image: Image, scale: Scale = 2, size: tuple[int, int] | None = None
 ) -> Image:
@@ -78,7 +80,7 @@ def super_resolve_by_local_examples(
     ValueError
         If an argument is invalid, or the result has more than 4 million pixels.
     """
-    check_image(image, min_side=MIN_SIDE)
+    image = check_image(image, min_side=MIN_SIDE)
     low_size = (image.shape[-2], image.shape[-1])
     scales, high_size = scale_and_size(low_size, None if size else scale, size)
     prepare_kernel("bicubic", scales)  # refuses scales below 1
@@ -97,7 +99,7 @@ def super_resolve_by_local_examples(
         high = resize(high, rest, high_size)
         return back_project(high, low, "bicubic", scales, CORRECTIONS)
 
-    return enlarge_luma(image.detach(), scales, high_size, enlarged)
+    return enlarge_luma(image, scales, high_size, enlarged)
 
 
 def steps_to(scale: float) -> tuple[list[int], Fraction]:

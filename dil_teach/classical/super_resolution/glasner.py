@@ -44,6 +44,7 @@ from dil_teach.image.kernel import Kernel2d, check_fits
 from dil_teach.image.resize import blur_and_subsample, prepare_kernel, resize
 from dil_teach.image.scale import Scale, scale_and_size
 from dil_teach.patches.search import nearest_patches
+from dil_teach.training.conditions import same_conditions
 
 Plane = Float[Tensor, "1 _h _w"]
 Pair = tuple[float, float]
@@ -74,6 +75,7 @@ ITERATIONS = 20
 """Number of iterations of conjugate gradients at each level."""
 
 
+@same_conditions()
 def super_resolve_by_recurrence(
     image: Image,
     scale: Scale = 2,
@@ -110,7 +112,7 @@ def super_resolve_by_recurrence(
     ValueError
         If an argument is invalid, or the result has more than 4 million pixels.
     """
-    check_image(image, min_side=MIN_SIDE)
+    image = check_image(image, min_side=MIN_SIDE)
     low_size = (image.shape[-2], image.shape[-1])
     scales, high_size = scale_and_size(low_size, None if size else scale, size)
     blur = prepare_kernel(kernel, scales)
@@ -125,7 +127,7 @@ def super_resolve_by_recurrence(
     def enlarge(low: Plane) -> Plane:
         return _cascade(low, scales, high_size, blur, within, across)
 
-    return enlarge_luma(image.detach(), scales, high_size, enlarge)
+    return enlarge_luma(image, scales, high_size, enlarge)
 
 
 def _cascade(

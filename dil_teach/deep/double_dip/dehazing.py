@@ -52,7 +52,8 @@ from dil_teach.classical.haze.envelope import (
 )
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, Smooth
 from dil_teach.image.colour import to_linear
-from dil_teach.image.convention import Image, Video, check_images
+from dil_teach.image.convention import Image, Video, check_images, own_copy
+from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.settings import budget, check_settings
 
@@ -80,6 +81,7 @@ class DehazingSettings:
     full = budget("Settings for the best quality: about 30 CPU seconds.", steps=1000)
 
 
+@repeatable
 class Dehazing:
     """Removes the haze from a picture, or from a video with one airlight.
 
@@ -115,7 +117,8 @@ class Dehazing:
         one = isinstance(image, Tensor) and image.ndim == 3
         frames = image[None] if one else image
         _check_frames(frames)
-        self.image, self.frames = image.detach(), frames.detach()
+        self.image, airlight = own_copy(image), own_copy(airlight)
+        self.frames = self.image[None] if one else self.image
         self.settings = settings
         self.arguments = {
             "airlight": airlight,
@@ -135,7 +138,7 @@ class Dehazing:
         linear, rng = to_linear(small), torch.Generator().manual_seed(settings.seed)
         self.dip = DoubleDIP(
             linear,
-            front=Network(linear, rng, each=True),
+            front=Network(linear, rng, each=True, name="image"),
             back=back,
             mask=Smooth(coarse(start), size, rate=5),
             rng=rng,

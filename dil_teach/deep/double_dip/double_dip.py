@@ -73,6 +73,8 @@ class Network(nn.Module):
         Number of channels of the layer; by default, as many as the images have.
     widths : tuple of int
         Number of channels of the network at each scale, the finest scale first.
+    name : str
+        The caller's name of the images, for error messages.
     """
 
     rate = 1.0
@@ -84,13 +86,20 @@ class Network(nn.Module):
         each: bool = False,
         channels: int | None = None,
         widths: tuple[int, ...] = (16, 32, 32, 64),
+        name: str = "images",
     ) -> None:
         super().__init__()
         size, stride = (images.shape[-2], images.shape[-1]), 2 ** len(widths)
         if min(size) < stride:
             raise ValueError(
-                f"images: expected at least {stride} pixels a side, because the "
+                f"{name}: expected at least {stride} pixels a side, because the "
                 f"network shrinks the image {stride} times, got {size[0]} x {size[1]}; "
+                "take a larger picture"
+            )
+        if max(size) == stride and not (each and len(images) > 1):
+            raise ValueError(
+                f"{name}: expected more than {stride} pixels on one side, because the "
+                f"network cannot normalise a single value, got {size[0]} x {size[1]}; "
                 "take a larger picture"
             )
         inputs = [draw_network_input(size, rng)]

@@ -30,7 +30,8 @@ from dil_teach.classical.segmentation.region_growing import (
     start_segmentation,
 )
 from dil_teach.deep.double_dip.double_dip import DoubleDIP, Network, Noise
-from dil_teach.image.convention import Image, Video, check_images
+from dil_teach.image.convention import Image, Video, check_images, own_copy
+from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.networks import SLOPE, convolution
 from dil_teach.training.settings import budget, check_settings
@@ -72,6 +73,7 @@ class SegmentationSettings:
     full = budget("Settings for the best quality.", steps=600, learning_rate=2e-2)
 
 
+@repeatable
 class Segmentation:
     """Separates the foreground of an image, or of a video, from its background.
 
@@ -107,7 +109,8 @@ class Segmentation:
         pictures = image if film else image[None]
         min_side = 2 * 2 ** len(WIDTHS)
         check_images(pictures, "image", min_side=min_side)
-        self.image, self.settings = image.detach(), settings
+        self.image, self.settings = own_copy(image), settings
+        foreground, background = own_copy(foreground), own_copy(background)
         self.arguments = {
             "foreground": foreground,
             "background": background,
@@ -115,7 +118,11 @@ class Segmentation:
         }
         self.step, self.total_steps = 0, settings.steps
         self.start = start_segmentation(
-            pictures.detach(), foreground, background, settings.seed, min_side
+            self.image if film else self.image[None],
+            foreground,
+            background,
+            settings.seed,
+            min_side,
         )
         components = principal_components(self.start.features)
         rng = torch.Generator().manual_seed(settings.seed)

@@ -33,8 +33,9 @@ from dil_teach.classical.exclusion_search import (
     unmix,
 )
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network
-from dil_teach.image.convention import Image, Video, check_images
+from dil_teach.image.convention import Image, Video, check_images, own_copy
 from dil_teach.image.resize import limit_side, resize
+from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.settings import budget, check_settings
 
@@ -91,6 +92,7 @@ class SeparatedLayers:
     outputs for noisy mixtures, because the closed form amplifies noise."""
 
 
+@repeatable
 class Separation:
     """Separates the two layers of a mixture, or of two mixtures of the same layers.
 
@@ -116,14 +118,14 @@ class Separation:
         mixtures: Video,
         settings: SeparationSettings = SeparationSettings.quick(),  # noqa: B008 (frozen)
     ) -> None:
-        check_images(mixtures, "mixtures")
+        mixtures = check_images(mixtures, "mixtures")
         if len(mixtures) > 2:
             raise ValueError(
                 f"mixtures: expected 1 or 2, got {len(mixtures)}; take two that differ"
             )
         if len(mixtures) == 2:
             check_two_mixtures(mixtures)
-        self.image, self.settings = mixtures.detach(), settings
+        self.image, self.settings = own_copy(mixtures), settings
         self.arguments = {"settings": settings}
         self.step, self.total_steps = 0, settings.steps
         small = limit_side(self.image, LARGEST_SIDE)
@@ -136,8 +138,8 @@ class Separation:
         rng = torch.Generator().manual_seed(settings.seed)
         self.dip = DoubleDIP(
             small,
-            front=Network(small, rng),
-            back=Network(small, rng),
+            front=Network(small, rng, name="mixtures"),
+            back=Network(small, rng, name="mixtures"),
             mask=shares,
             rng=rng,
             steps=settings.steps,

@@ -30,7 +30,13 @@ from dil_teach.classical.watermark import (
     without_mark,
 )
 from dil_teach.deep.double_dip.double_dip import Constant, DoubleDIP, Network, Smooth
-from dil_teach.image.convention import Video, check_images, check_same_shape
+from dil_teach.image.convention import (
+    Video,
+    check_images,
+    check_same_shape,
+    own_copy,
+)
+from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.settings import budget, check_settings
 
@@ -60,6 +66,7 @@ class WatermarkSettings:
     full = budget("Settings for the best quality.", steps=1000)
 
 
+@repeatable
 class WatermarkRemoval:
     """Removes the watermark of several images, or of one image with a box or outline.
 
@@ -94,7 +101,8 @@ class WatermarkRemoval:
         outline: Float[Tensor, "1 _h _w"] | None = None,
     ) -> None:
         _check(images, box, outline)
-        self.image, self.settings = images.detach(), settings
+        self.image, self.settings = own_copy(images), settings
+        outline = own_copy(outline)
         self.arguments = {"box": box, "settings": settings, "outline": outline}
         self.step, self.total_steps = 0, settings.steps
         self.start = opacity, colour = watermark_by_total_variation(

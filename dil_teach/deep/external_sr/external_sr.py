@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dil_teach.deep.external_sr.networks import NETWORKS, Batch, Network
@@ -31,6 +30,8 @@ from dil_teach.image.kernel import Kernel2d
 from dil_teach.image.metrics import luma
 from dil_teach.image.resize import blur_and_subsample, resize
 from dil_teach.image.shipped import shipped
+from dil_teach.training.checkpoint import digest
+from dil_teach.training.conditions import repeatable, same_conditions
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import (
     adam,
@@ -69,6 +70,7 @@ class ExternalSettings:
         check_settings(self, steps=1, batch=1, crop=12, learning_rate=1e-6)
 
 
+@repeatable
 class ExternalTraining:
     """Training of one external network on tiles of many pictures.
 
@@ -96,7 +98,9 @@ class ExternalTraining:
         settings: ExternalSettings = ExternalSettings(),
         weights: dict[str, Tensor] | None = None,
     ) -> None:
-        check_images(image, "image", (3,), min_side=settings.crop, constant=True)
+        image = check_images(
+            image, "image", (3,), min_side=settings.crop, constant=True
+        )
         if any(side % 12 for side in image.shape[2:]):
             raise ValueError(
                 "image: expected tiles with sides divisible by 12, got "
@@ -164,7 +168,8 @@ def load_external_network(source: str | Path) -> Network:
     ----------
     source : {"srcnn", "vdsr", "edsr"} or path
         The name of a network whose weights are in ``data/external_sr``, or a
-        safetensors file with a network's weights. Published weights of VDSR, with the
+        safetensors file with a network's weights, which are compared with the value
+        ``sha256`` of its metadata, if there is one. Published weights of VDSR, with the
         layers ``input``, ``residual_layer.N.conv`` and ``output``, can be loaded too.
 
     Raises
@@ -182,12 +187,17 @@ def load_external_network(source: str | Path) -> Network:
             f"{path}: no such file; name one, or {', '.join(NETWORKS)}"
         )
     try:
-        weights = {name: w.float() for name, w in load_file(path).items()}
-    except SafetensorError as error:
+        with safe_open(path, "pt") as file:
+            hashed = (file.metadata() or {}).get("sha256")
+            weights = {name: file.get_tensor(name) for name in file.keys()}
+        if hashed is not None and hashed != digest(None, weights):
+            raise ValueError("its weights do not match its SHA-256")
+    except (SafetensorError, ValueError) as error:
         raise ValueError(
             f"{path}: expected a safetensors file, got a damaged file or "
             f"one of another format ({error}); convert it, or download it again"
         ) from None
+    weights = {name: w.float() for name, w in weights.items()}
     if "input.weight" in weights:  # the published names of VDSR
         middle = [f"residual_layer.{n}.conv.weight" for n in range(len(weights) - 2)]
         names = ["input.weight", *middle, "output.weight"]
@@ -207,6 +217,7 @@ def load_external_network(source: str | Path) -> Network:
     )
 
 
+@same_conditions()
 @torch.no_grad()
 def super_resolve_with(
     network: Network, image: Image, scale: int = 2, ensemble: bool = False
@@ -235,7 +246,7 @@ def super_resolve_with(
     ValueError
         If the image cannot be used, or the network was not trained for this scale.
     """
-    check_image(image)
+    image = check_image(image)
     if scale not in network.scales:
         raise ValueError(
             f"scale: {type(network).__name__} was trained for "

@@ -66,7 +66,7 @@ from dil_teach.deep.ingan.patch_gan import (
     judge,
 )
 from dil_teach.deep.ingan.patch_loss import patch_distance
-from dil_teach.image.convention import Image, check_image, check_not_flat
+from dil_teach.image.convention import Image, check_image, check_not_flat, own_copy
 from dil_teach.image.resize import resize
 from dil_teach.image.warp import (
     Transformation,
@@ -74,7 +74,7 @@ from dil_teach.image.warp import (
     random_smooth_warp,
     resizing,
 )
-from dil_teach.training.checkpoint import load_attributes, state_of
+from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.precision import autocast, without_cudnn
 from dil_teach.training.schedules import (
@@ -85,6 +85,7 @@ from dil_teach.training.schedules import (
     update_average,
 )
 from dil_teach.training.settings import budget, check_settings
+from dil_teach.training.state import load_attributes, state_of
 
 LEVEL_FACTOR = 1.55
 """Approximate ratio between the sizes of neighbouring levels of the pyramid."""
@@ -176,6 +177,7 @@ class InGANSettings:
     full = budget("Settings for the best quality.", steps=8000, finer_steps=5000)
 
 
+@repeatable
 class InGAN:
     """A generator that learns to generate one image at any size and shape.
 
@@ -206,9 +208,9 @@ class InGAN:
         settings: InGANSettings = InGANSettings.quick(),  # noqa: B008 (frozen)
     ) -> None:
         largest = SCALE_FACTOR ** (settings.discriminator_scales - 1)
-        check_image(image, min_side=math.ceil(settings.patch_size * largest))
+        image = check_image(image, min_side=math.ceil(settings.patch_size * largest))
         check_not_flat(image)
-        self.image, self.settings = image.detach(), settings
+        self.image, self.settings = own_copy(image), settings
         self.arguments = {"settings": settings}
         self.mean = self.image.mean((1, 2), keepdim=True)
         self.deviation = (self.image - self.mean).square().mean().sqrt()

@@ -50,10 +50,11 @@ from dil_teach.deep.kernelgan.networks import (
     PatchDiscriminator,
 )
 from dil_teach.image.augment import add_noise, random_crop
-from dil_teach.image.convention import Image, check_image, check_not_flat
+from dil_teach.image.convention import Image, check_image, check_not_flat, own_copy
 from dil_teach.image.kernel import Kernel2d, check_kernel, gaussian_kernel
 from dil_teach.image.kernel_estimate import finish
 from dil_teach.image.resize import blur_and_subsample
+from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import adam, schedule, set_learning_rate, update
 from dil_teach.training.settings import budget, check_settings
@@ -122,6 +123,7 @@ class KernelGANSettings:
     full = budget("Settings for the best quality.", steps=6000, batch=2)
 
 
+@repeatable
 class KernelGAN:
     """An estimator of the blur kernel of one image, for super-resolution by 2.
 
@@ -155,9 +157,9 @@ class KernelGAN:
         image: Image,
         settings: KernelGANSettings = KernelGANSettings.quick(),  # noqa: B008 (frozen)
     ) -> None:
-        check_image(image, min_side=settings.crop)
+        image = check_image(image, min_side=settings.crop)
         check_not_flat(image, span=1.5 / 255)
-        self.image = image = image.detach()
+        self.image = image = own_copy(image)
         self.settings = settings
         self.arguments = {"settings": settings}
         self.step, self.total_steps = 0, settings.steps

@@ -43,7 +43,8 @@ from dil_teach.deep.texture_expansion.networks import (
 )
 from dil_teach.deep.texture_expansion.style import Batch, random_filters, style_loss
 from dil_teach.image.augment import random_crop
-from dil_teach.image.convention import Image, check_image, check_not_flat
+from dil_teach.image.convention import Image, check_image, check_not_flat, own_copy
+from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import (
     adam,
@@ -102,6 +103,7 @@ class TextureExpansionSettings:
     full = budget("Settings for the best quality: about 8 CPU minutes.", steps=12000)
 
 
+@repeatable
 class TextureExpansion:
     """A generator that learns to double the extent of one image's texture.
 
@@ -130,9 +132,9 @@ class TextureExpansion:
         image: Image,
         settings: TextureExpansionSettings = TextureExpansionSettings.quick(),  # noqa: B008 (frozen)
     ) -> None:
-        check_image(image, min_side=2 * CROP)
+        image = check_image(image, min_side=2 * CROP)
         check_not_flat(image)
-        self.image = image = image.detach()
+        self.image = image = own_copy(image)
         self.settings = settings
         self.arguments = {"settings": settings}
         self.step, self.total_steps = 0, settings.steps

@@ -3,11 +3,11 @@
 import torch
 
 from dil_teach.classical.back_projection import back_project
-from dil_teach.deep.zssr.large_images import by_tiles
 from dil_teach.deep.zssr.network import enlarge
 from dil_teach.deep.zssr.zssr import ZSSR, make_consistent
 from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
+from dil_teach.training.tiles import by_tiles
 
 
 def compare(zssr: ZSSR) -> dict[str, Image]:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from dil_teach.classical.back_projection import back_project
 from dil_teach.classical.least_squares import correct_by_least_squares, inverts_contrast
-from dil_teach.deep.zssr.large_images import by_tiles, check_memory, windows
+from dil_teach.deep.zssr.memory import check_memory
 from dil_teach.deep.zssr.network import ResidualNetwork, enlarge
 from dil_teach.image.augment import (
     allowed_orientations,
@@ -34,15 +34,17 @@ from dil_teach.image.augment import (
     random_below,
     random_crop,
 )
-from dil_teach.image.convention import Image, check_image
+from dil_teach.image.convention import Image, check_image, own_copy
 from dil_teach.image.degradation import degrade, kernel_at
 from dil_teach.image.kernel import Kernel2d, check_fits
 from dil_teach.image.resize import prepare_kernel, pyramid, resize
 from dil_teach.image.scale import Scale, scale_and_size
-from dil_teach.training.checkpoint import load_attributes
+from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import adam, schedule, set_learning_rate
 from dil_teach.training.settings import budget, check_settings
+from dil_teach.training.state import load_attributes
+from dil_teach.training.tiles import by_tiles, windows
 
 MIN_SIDE = 16
 """Smallest side of the given image in pixels."""
@@ -96,6 +98,11 @@ class ZSSRSettings:
     def __post_init__(self) -> None:
         check_settings(self, steps=1, gradual=1, width=1, crop=1, batch=1)
         check_settings(self, depth=2, back_projections=0, learning_rate=1e-6)
+        if not self.father_scales or not all(0 < s <= 1 for s in self.father_scales):
+            raise ValueError(
+                "settings: expected father_scales above 0 and at most 1, got "
+                f"{self.father_scales}; try (1.0, 0.8)"
+            )
         quality = 95 if self.jpeg_quality is None else self.jpeg_quality
         if not 0 <= self.noise <= 1 or not 1 <= quality <= 95:
             raise ValueError(
@@ -108,11 +115,12 @@ class ZSSRSettings:
     full = budget("Settings for the best quality: about 50 CPU seconds.", steps=4000)
 
 
+@repeatable
 class ZSSR:
     """A super-resolution network trained on the one image that it enlarges.
 
     ``fit(ZSSR(image)).super_resolve()`` doubles an image. The network trains on the
-    image's device. On a CPU, the same seed gives the same bits.
+    image's device. On one CPU, the same seed gives the same bits.
 
     A ValueError is raised if an argument cannot be used, or the result would need too
     much memory.
@@ -144,13 +152,13 @@ class ZSSR:
         settings: ZSSRSettings = ZSSRSettings.quick(),  # noqa: B008 (frozen)
         size: tuple[int, int] | None = None,
     ) -> None:
-        check_image(image, channels=CHANNELS, min_side=MIN_SIDE)
+        image = check_image(image, channels=CHANNELS, min_side=MIN_SIDE)
         if settings.jpeg_quality is not None and len(image) not in (1, 3):
             raise ValueError(
                 "jpeg_quality: expected a grey or RGB image, as in a JPEG file, got "
                 f"{len(image)} channels; leave out jpeg_quality"
             )
-        self.image = image = image.detach()
+        self.image = image = own_copy(image)
         self.scale, self.size = scale_and_size(
             _size(image), scale if size is None else None, size
         )
@@ -281,6 +289,10 @@ class ZSSR:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a saved state, and compute the fathers from it."""
         load_attributes(self, state, self.STATE)
+        scale = self.stages[self.stage - 1] if self.stage else (1, 1)
+        sizes = [_size(window, scale) for window in self.windows]
+        if [_size(image) for image in self.images] != sizes:
+            raise ValueError("images: other sizes than those of the stage")
         self.fathers = self._fathers()
 
 
