@@ -62,7 +62,7 @@ def by_bands(
 ) -> Float[Tensor, "h w"]:
     """A measure of every stride-th patch, computed for a few rows of patches at a time.
 
-    A value of the measure depends on the pixels up to two pixels around its patch.
+    A value of the measure depends on the patch and on two pixels around it.
     """
     height, width = image.shape[-2:]
     step = stride * max(BAND // width // stride, 1)

@@ -572,7 +572,7 @@ show_source(fit_mask)
 #   The layer that the network has learned is discarded.
 #
 # So four parts could make the gain: the airlight, the start, the training and the blend.
-# The experiment separates the airlight and the start; training and blend stay together.
+# The experiment separates the effects of the airlight and of the start; it does not separate training from blending.
 #
 # **Stopping rule**: training stops after the number of steps in the budget.
 
@@ -970,7 +970,7 @@ show(
 # (With one *grey* photograph, the line passes through the one point, and the result *is* the guess, as in the check's first case.)
 # The errors of three guesses have little in common, so they average out; this is a part of the answer to question 2.
 #
-# The total-variation start is still better by six decibels, and was told neither outline nor colour.
+# The total-variation start is still better by six decibels, although it gets neither the outline nor the colour.
 # Least squares treat each pixel by itself; total variation also knows that the mark and the photographs are smooth.
 
 # %%
