@@ -783,9 +783,6 @@ def parents_of_best(pairs):
 # For a fair comparison, we also draw as many pairs from the database as there are inside, equally many from each picture.
 
 # %%
-from dataclasses import replace
-
-
 def predict_by(pairs):
     return predict_parent(*parents_of_best(pairs))[0]
 
@@ -793,9 +790,7 @@ def predict_by(pairs):
 def some_of(pairs, number):
     """A random selection of pairs."""
     rows = torch.randperm(len(pairs.low), generator=rng)[:number]
-    parts = ("corner", "width", "place")
-    kept = ({p: getattr(bag, p)[rows] for p in parts} for bag in pairs)
-    return type(pairs)(*map(lambda bag, new: replace(bag, **new), pairs, kept))
+    return type(pairs)(*(bag.some(rows) for bag in pairs))
 
 
 # %%
