@@ -782,6 +782,7 @@ def parents_of_best(pairs):
 # The half image has far fewer pairs than the database.
 # For a fair comparison, we also draw as many pairs from the database as there are inside, equally many from each picture.
 
+
 # %%
 def predict_by(pairs):
     return predict_parent(*parents_of_best(pairs))[0]
