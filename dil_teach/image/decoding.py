@@ -12,6 +12,7 @@ from PIL import ImageCms, ImageOps
 from dil_teach.image.metadata import ORIENTATION
 from dil_teach.image.profile import DAMAGED, picture_to_srgb
 
+TILE_WIDTH = 322
 TIFF_BITS = ({1}, {2}, {4}, {8}, {12}, {16})
 GREY = ("1", "L", "LA", "La")
 
@@ -89,8 +90,12 @@ def _deep_colours(picture: Picture.Image, path: Path) -> Pixels:
     """Colours, or grey with alpha, of 16 bits, which Pillow reads as 8: by FFmpeg."""
     turn = picture.getexif().get(ORIENTATION, 1)
     alpha = picture.has_transparency_data
-    premultiplied = picture.format == "TIFF" and 1 in picture.tag_v2.get(338, ())  # type: ignore[attr-defined]
-    picture.load()  # Pillow is strict about damaged files
+    tags = picture.tag_v2 if picture.format == "TIFF" else {}  # type: ignore[attr-defined]
+    premultiplied = 1 in tags.get(338, ())
+    if TILE_WIDTH in tags:  # FFmpeg would read them as rows
+        raise ValueError("tiles with 16 bits a channel")
+    if tags.get(258) != (16, 16):  # grey with alpha, which Pillow cannot decode
+        picture.load()  # Pillow is strict about damaged files
     with av.open(str(path)) as film:
         frame = next(film.decode(video=0))
     values = frame.to_ndarray(format="rgba64le" if alpha else "rgb48le")

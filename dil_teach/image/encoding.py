@@ -82,8 +82,6 @@ def _deep_png(values: UInt16[np.ndarray, "h w c"], metadata: Metadata) -> bytes:
 
 def _deep_tiff(values: UInt16[np.ndarray, "h w c"], metadata: Metadata) -> bytes:
     """A TIFF file with 16 bits a channel, which Pillow writes only for grey."""
-    if values.shape[2] == 2:  # Pillow does not read grey with alpha of 16 bits
-        values = values[..., [0, 0, 0, 1]]
     height, width, channels = values.shape
     differences = np.diff(values, axis=1, prepend=np.uint16(0))
     strip = zlib.compress(differences.astype("<u2").tobytes())

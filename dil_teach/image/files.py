@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image as Picture
+from PIL import TiffImagePlugin
 
 from dil_teach.image.convention import Image, check_image, split_alpha
 from dil_teach.image.decoding import Pixels, decode
@@ -93,7 +94,8 @@ def load_photograph(path: str | Path, white_level: int | None = None) -> Photogr
     ValueError
         For a folder, a pipe, a file that is no picture, a damaged or truncated file, a
         picture above ``MAX_MEGAPIXELS``, values that are signed, floating-point or of
-        32 bits, and a white level that does not fit the file.
+        32 bits, colours of 16 bits in tiles (TIFF), and a white level that does not fit
+        the file.
     OSError
         If there is no such file, or if the user may not read it.
     """
@@ -161,6 +163,7 @@ def _opened(path: Path) -> Iterator[Picture.Image]:
     """Open a picture file; any error of the decoder becomes a ValueError."""
     size = "more"  # Pillow does not tell the size of a picture above its own limit
     _learn_heif(path)
+    _learn_grey_with_alpha()
     Picture.init()
     formats = [name for name in READ if name in Picture.OPEN]
     try:
@@ -203,6 +206,17 @@ def _learn_heif(path: Path) -> None:
             "pillow-heif; pip install pillow-heif, or export the picture as JPEG"
         ) from None
     register_heif_opener()
+
+
+def _learn_grey_with_alpha() -> None:
+    """Let Pillow open TIFF files of grey with alpha of 16 bits; FFmpeg decodes them.
+
+    Pillow has no decoder of that name: without FFmpeg, such a file is still refused.
+    """
+    for order in (b"II", b"MM"):
+        for extra, mode in ((0, "L"), (1, "LA"), (2, "LA")):
+            kind = (order, 1, (1,), 1, (16, 16), (extra,))
+            TiffImagePlugin.OPEN_INFO.setdefault(kind, (mode, "by FFmpeg"))
 
 
 def _check_white_level(white_level: int, pixels: Pixels, path: Path) -> None:

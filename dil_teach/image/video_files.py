@@ -97,6 +97,8 @@ def read_video(path: Path, limit: Limit) -> tuple[list[Frame], FilmRecord]:
         others.update(f"{s.type} track" for s in file.streams if s.type in UNKEPT)
         if len(file.streams.video) > 1:
             others.add("all video tracks but one")
+        if file.chapters():
+            others.add("chapters")
         record = FilmRecord(
             durations,
             pixel_aspect=1 / aspect if turns % 2 else aspect,

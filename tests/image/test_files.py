@@ -8,6 +8,7 @@ import sys
 import threading
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +116,15 @@ def levels(channels: int, depth: int = 8, seed: int = 0) -> np.ndarray:
     return values.astype(np.uint8 if depth == 8 else np.uint16)
 
 
+def written_by_tifffile(path: Path, channels: int, **options: Any) -> Path:
+    """A TIFF file of the values ``levels(channels, 16)``."""
+    options["photometric"] = "rgb" if channels > 2 else "minisblack"
+    if channels in (2, 4):
+        options["extrasamples"] = ["unassalpha"]
+    tifffile.imwrite(path, levels(channels, 16), **options)
+    return path
+
+
 # ---- no silent loss: files of all modes, depths, profiles and containers
 
 HOLDS_EXIF = (".png", ".tif", ".webp", ".jpg", ".avif")
@@ -136,8 +146,8 @@ PLAIN_EIGHT = [  # mode, suffix, options of Pillow
 ]
 PLAIN_SIXTEEN = [  # channels, suffix, options of tifffile
     *((channels, ".png", {}) for channels in (1, 2, 3, 4)),
-    *((n, ".tif", {"byteorder": order}) for n in (1, 3, 4) for order in "<>"),
-    *((channels, ".tif", {"compression": "zlib"}) for channels in (1, 3, 4)),
+    *((n, ".tif", {"byteorder": order}) for n in (1, 2, 3, 4) for order in "<>"),
+    *((channels, ".tif", {"compression": "zlib"}) for channels in (1, 2, 3, 4)),
     *((channels, ".tif", {"planarconfig": "separate"}) for channels in (3, 4)),
     *((channels, ".ppm", {}) for channels in (1, 3)),
 ]
@@ -259,7 +269,7 @@ def test_sixteen_bits_are_kept_or_named(
         png16(values, path, *chunks)
     else:
         more = {"photometric": "rgb" if channels > 2 else "minisblack", **options}
-        if channels == 4:
+        if channels in (2, 4):
             more["extrasamples"] = ["unassalpha"]
         if extra:
             added = {"dpi"}
@@ -396,6 +406,28 @@ def test_white_can_be_zero_and_alpha_can_be_multiplied(tmp_path: Path) -> None:
     tifffile.imwrite(path, multiplied, photometric="rgb", extrasamples=["assocalpha"])
     found = load_image(path).permute(1, 2, 0)
     assert np.abs(found.numpy() - straight / 65535).max() < 2 / 65535
+    grey = {"photometric": "minisblack", "extrasamples": ["assocalpha"]}
+    tifffile.imwrite(path, multiplied[..., [0, 3]], **grey)
+    found = load_image(path).permute(1, 2, 0)
+    assert np.abs(found.numpy() - straight[..., [0, 3]] / 65535).max() < 2 / 65535
+
+
+def test_a_grey_channel_of_unknown_meaning_is_named(tmp_path: Path) -> None:
+    values = levels(2, 16)
+    grey = {"photometric": "minisblack", "extrasamples": ["unspecified"]}
+    tifffile.imwrite(tmp_path / "in.tif", values, **grey)
+    photograph = load_photograph(tmp_path / "in.tif")
+    assert photograph.alpha is None
+    assert np.allclose(photograph.colour[0], values[..., 0] / 65535, atol=1e-6)
+    assert "a channel of unknown meaning" in photograph.metadata.left_out
+
+
+def test_grey_with_alpha_of_sixteen_bits_stays_so(tmp_path: Path) -> None:
+    photograph = load_photograph(written_by_tifffile(tmp_path / "in.tif", 2))
+    save_image(photograph.image, tmp_path / "out.tif", photograph.metadata)
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.pages[0].shape == (HEIGHT, WIDTH, 2)
+        assert np.array_equal(file.asarray(), levels(2, 16))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -503,12 +535,22 @@ def test_truncated_files_are_refused(suffix: str, tmp_path: Path) -> None:
             load_image(tmp_path / f"in{suffix}")
 
 
-def test_a_truncated_file_of_sixteen_bits_is_refused(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "in.tif", levels(3, 16), photometric="rgb")
-    whole = (tmp_path / "in.tif").read_bytes()
+@pytest.mark.parametrize("channels", [2, 3])
+def test_a_truncated_file_of_sixteen_bits_is_refused(
+    channels: int, tmp_path: Path
+) -> None:
+    whole = written_by_tifffile(tmp_path / "in.tif", channels).read_bytes()
     (tmp_path / "in.tif").write_bytes(whole[:-100])
     with pytest.raises(ValueError, match="expected a picture"):
         load_image(tmp_path / "in.tif")
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_tiles_of_sixteen_bits_are_refused(channels: int, tmp_path: Path) -> None:
+    # FFmpeg reads them as if they were rows, and says nothing
+    path = written_by_tifffile(tmp_path / "in.tif", channels, tile=(16, 16))
+    with pytest.raises(ValueError, match=r"in\.tif: .*tiles"):
+        load_image(path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders")

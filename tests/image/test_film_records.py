@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -46,12 +46,20 @@ def other_tool(
     options: dict[str, str] | None = None,
     prepare: Callable[[Any], object] = lambda context: None,
     late: int = 0,
+    chapters: Sequence[tuple[int, int, str]] = (),
 ) -> None:
     """Write a film with PyAV directly, at 25 frames a second.
 
     Its first frame has the time ``late``, in frames; its sound starts a frame earlier.
+    A chapter has a start and an end, in ms, and a title.
     """
     with av.open(name, "w", options=options or {}) as file:
+        keys = ("id", "start", "end", "time_base", "metadata")
+        named: Any = [
+            dict(zip(keys, (number, *span, MS, {"title": title}), strict=True))
+            for number, (*span, title) in enumerate(chapters)
+        ]
+        file.set_chapters(named)
         stream: Any = file.add_stream(codec, 25)
         video = pan(frames)
         stream.height, stream.width, stream.pix_fmt = *video.shape[2:], pixels
@@ -347,6 +355,14 @@ def test_other_things_are_named() -> None:
     assert ("title", "Holiday") in again.tags and again.primaries == 9
     other_tool("ten.mkv", codec="ffv1", pixels="yuv420p10le")
     assert read_film("ten.mkv")[1].others == ("more than 8 bits per channel",)
+
+
+@pytest.mark.parametrize("name", ["in.mkv", "in.mp4"])
+def test_chapters_are_named(name: str) -> None:
+    other_tool(name, chapters=[(0, 60, "The sea"), (60, 160, "The hills")])
+    assert "chapters" in left_out(read_film(name)[1], "a.mkv")
+    other_tool(name)
+    assert left_out(read_film(name)[1], "a.mkv") == []
 
 
 # ---- damage and limits
