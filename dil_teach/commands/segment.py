@@ -23,9 +23,9 @@ def segment(
 ) -> str:
     """Separate foreground from background in a photograph or a video.
 
-    The mask is white in the foreground. Its edges have grey values for a video, and for
-    a photograph with a side of more than 192 pixels, because the mask of a smaller copy
-    is enlarged. Transparency is ignored.
+    The mask is white in the foreground; for a video, its edges have grey values. If a
+    side has more than 192 pixels, the mask of a smaller copy is enlarged, and the
+    border of a photograph is found again at full resolution. Transparency is ignored.
 
     Args:
         image: The photograph or a video.

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 from torch import Tensor
 
+from dil_teach.classical.segmentation.border import refine_border
 from dil_teach.classical.segmentation.grab_cut import (
     SURE,
     edge_weights,
@@ -91,6 +92,8 @@ class Start:
     features: Float[Tensor, "n _k h w"]
     """The features of the last cut: texture, motion, and the log-likelihood ratios of
     Gaussian mixtures of colours and of patches."""
+    hints: tuple[Video, Video]
+    """The hints ``foreground`` and ``background`` at the size of ``pictures``."""
     seed: int
 
 
@@ -103,7 +106,9 @@ def segment_by_growing(
     """Separate the foreground from the background without a network.
 
     The hints grow, and a last cut follows the edges of the picture, as after the
-    training of :class:`dil_teach.Segmentation`.
+    training of :class:`dil_teach.Segmentation`. A picture with a side of more than 192
+    pixels is segmented on a smaller copy; then the border of an image is found again at
+    full resolution (:mod:`dil_teach.classical.segmentation.border`).
 
     Parameters
     ----------
@@ -118,7 +123,8 @@ def segment_by_growing(
     Returns
     -------
     Image or Video
-        The mask in [0, 1], Float[Tensor, "1 h w"] or Float[Tensor, "t 1 h w"].
+        The mask, Float[Tensor, "1 h w"] of zeros and ones, or Float[Tensor, "t 1 h w"]
+        in [0, 1].
 
     Raises
     ------
@@ -160,7 +166,7 @@ def start_segmentation(
     front, back = (F.adaptive_max_pool2d(hint, small.shape[-2:]) for hint in hints)
     flows = optical_flows(small) if len(small) > 1 else None
     mask, features = grow(small, front, back, seed, flows)
-    return Start(pictures, small, front, back, flows, mask, features, seed)
+    return Start(pictures, small, front, back, flows, mask, features, hints, seed)
 
 
 def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
@@ -168,7 +174,8 @@ def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
 
     The ratio may be multiplied by any positive number, because this function scales it.
     The mask is cut along edges, has the size of the given pictures, and in a video is
-    averaged along the motion.
+    averaged along the motion. The mask of a small copy is enlarged: cuts at full
+    resolution find the border in a single picture; in a video, the guided filter does.
     """
     small, hints = start.small, (start.foreground, start.background)
     evidence = scaled(evidence)
@@ -179,12 +186,16 @@ def final_cut(start: Start, evidence: Float[Tensor, "n 1 h w"]) -> Video:
             mask = best_cut(evidence + colours, small, *hints, SMOOTHNESS)
     else:  # in a video, motion says more than colours, which the layers may share
         mask = steady(mask, small, start.flows)
-    if small.shape != start.pictures.shape:
-        # enlarging would spread a small island along the edges near it
-        mask = without_islands(mask, start.foreground)
-        radius = max(1, min(mask.shape[-2:]) // 32)
-        mask = guided_upsample(start.pictures, small, mask, radius, 1e-3)
-    return mask.clamp(0, 1)
+    if small.shape == start.pictures.shape:
+        return mask.clamp(0, 1)
+    # enlarging would spread a small island along the edges near it
+    mask = without_islands(mask, start.foreground)
+    if start.flows is None:
+        front, back = (hint[0, 0].cpu() > 0 for hint in start.hints)
+        picture, small_mask = start.pictures[0].cpu(), mask[0, 0].cpu() > 0
+        return refine_border(picture, small_mask, front, back)[None, None].to(mask)
+    radius = max(1, min(mask.shape[-2:]) // 32)
+    return guided_upsample(start.pictures, small, mask, radius, 1e-3).clamp(0, 1)
 
 
 def without_islands(mask: Video, foreground: Video) -> Video:

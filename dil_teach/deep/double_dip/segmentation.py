@@ -163,8 +163,9 @@ class Segmentation:
         foreground. The graph cut uses the learned mask and the difference between the
         errors of both networks at each pixel. In a video, the graph cut uses all
         frames, and the masks are averaged along the motion, so their edges are soft.
-        The edges are also soft if a side has more than 192 pixels, because the mask of
-        the smaller copy is enlarged.
+        If a side has more than 192 pixels, the mask of the smaller copy is enlarged. An
+        image gets its border from cuts at full resolution, a video from the guided
+        filter.
         """
         layers = self.dip.layers()
         front, back = (
