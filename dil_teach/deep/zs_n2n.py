@@ -25,7 +25,7 @@ from dil_teach.image.convention import Image, check_image, check_not_flat, own_c
 from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.networks import convolution
-from dil_teach.training.precision import autocast, channels_last
+from dil_teach.training.precision import autocast, fast_order
 from dil_teach.training.schedules import adam, set_learning_rate, update
 from dil_teach.training.settings import budget, check_settings
 from dil_teach.training.tiles import by_tiles
@@ -130,7 +130,7 @@ class ZSN2N:
     def _clean(self, noisy: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """The noisy batch minus the noise that the network predicts."""
         with autocast(noisy.device, self.settings.bf16):
-            noise = self.network(channels_last(noisy))
+            noise = self.network(fast_order(noisy))
         return noisy - noise.float()
 
     def result(self) -> Image:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dil_teach.training.precision import channels_last
+from dil_teach.training.precision import fast_order
 
 SLOPE = 0.1
 """Slope of the leaky ReLU for negative values."""
@@ -67,7 +67,7 @@ class Hourglass(nn.Module):
 
     def forward(self, z: Float[Tensor, "n _c h w"]) -> Float[Tensor, "n _o h w"]:
         """The output for a network input, before any sigmoid."""
-        x = channels_last(z)
+        x = fast_order(z)
         finer = []
         for shrink, down in zip(self.shrink, self.down, strict=True):
             finer.append(x)

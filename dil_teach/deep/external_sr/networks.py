@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from dil_teach.image.resize import resize
 from dil_teach.training.networks import convolution
-from dil_teach.training.precision import autocast, channels_last
+from dil_teach.training.precision import autocast, fast_order
 
 Batch = Float[Tensor, "b c _h _w"]
 MEAN_RGB = (0.4488, 0.4371, 0.4040)
@@ -42,7 +42,7 @@ class SRCNN(nn.Module):
 
     def forward(self, low: Batch, scale: int) -> Batch:
         """The enlarged luma of a batch."""
-        x = channels_last(resize(low, scale))
+        x = fast_order(resize(low, scale))
         with autocast(low.device):
             x = F.relu(self.map(F.relu(self.extract(x)))).float()
         return self.reconstruct(x)
@@ -75,7 +75,7 @@ class VDSR(nn.Module):
         interpolated = resize(low, scale)
         *hidden, last = self.layers
         with autocast(low.device):
-            x = channels_last(interpolated)
+            x = fast_order(interpolated)
             for layer in hidden:
                 x = F.relu(layer(x))
             return interpolated + last(x).float()
@@ -101,7 +101,7 @@ class EDSR(nn.Module):
         """The batch at twice the size; other scales are not trained."""
         mean = low.new_tensor(MEAN_RGB)[:, None, None]
         with autocast(low.device):
-            x = channels_last(low - mean)
+            x = fast_order(low - mean)
             x = first = self.head(x)
             for one, two in self.blocks:
                 x = x + two(F.relu(one(x)))

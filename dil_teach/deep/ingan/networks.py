@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dil_teach.image.resize import resize
 from dil_teach.image.warp import Transformation, warp
 from dil_teach.training.networks import convolution
-from dil_teach.training.precision import channels_last
+from dil_teach.training.precision import fast_order
 
 Batch = Float[Tensor, "_n _c _h _w"]
 
@@ -95,7 +95,7 @@ class Generator(nn.Module):
         return start + self._residual(level, [start, places])
 
     def _residual(self, level: int, seen: list[Batch]) -> Batch:
-        return self.levels[level](channels_last(torch.cat(seen, 1))).float()
+        return self.levels[level](fast_order(torch.cat(seen, 1))).float()
 
 
 def place_channels(

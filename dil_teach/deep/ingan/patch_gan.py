@@ -14,7 +14,7 @@ from dil_teach.deep.ingan.networks import Batch, Discriminator
 from dil_teach.image.resize import resize
 from dil_teach.image.warp import Transformation
 from dil_teach.patches.extract import patches_inside
-from dil_teach.training.precision import autocast, channels_last
+from dil_teach.training.precision import autocast, fast_order
 
 Logits = Float[Tensor, "1 1 _h _w"]
 Judged = Sequence[tuple[Logits, Tensor | None]]
@@ -53,7 +53,7 @@ def judge(
         shape = transformation.shape(size, picture.device)
         mask = None if shape is None else patches_inside(shape, discriminator.patch)
         with autocast(picture.device):
-            logits = discriminator(channels_last(smaller))
+            logits = discriminator(fast_order(smaller))
         judged.append((logits.float(), mask))
     return judged
 

@@ -5,6 +5,7 @@ from torch import nn
 
 from dil_teach.deep.texture_expansion.style import Batch
 from dil_teach.training.networks import SLOPE, Block, convolution
+from dil_teach.training.precision import fast_order
 
 WIDTH, BLOCKS = 48, 4
 """Number of channels and residual blocks of the generator; the paper has 6 blocks."""
@@ -43,7 +44,7 @@ class Generator(nn.Module):
 
     def forward(self, crops: Batch) -> Batch:
         """The expanded crops, with twice the height and width of ``crops``."""
-        x = self.first(crops.contiguous(memory_format=torch.channels_last))
+        x = self.first(fast_order(crops))
         for block in self.blocks:
             x = x + block(x)
         return self.last(x)

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from dil_teach.training.precision import fast_order
+
 Batch = Float[Tensor, "_n _c _h _w"]
 
 FILTERS, FILTER_SIDE, LEVELS = 32, 5, 3
@@ -47,7 +49,7 @@ def style_loss(
 
 def features(images: Batch, filters: Float[Tensor, "f c k k"]) -> Batch:
     """The features: positive responses of the filters, and colours."""
-    images = images.contiguous(memory_format=torch.channels_last)
+    images = fast_order(images)
     edge = filters.shape[-1] // 2
     responses = F.conv2d(images, filters).relu()
     return torch.cat([responses, images[..., edge:-edge, edge:-edge]], dim=1)

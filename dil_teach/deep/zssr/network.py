@@ -14,7 +14,7 @@ from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
 from dil_teach.image.scale import Scale
 from dil_teach.training.networks import SLOPE
-from dil_teach.training.precision import autocast, channels_last
+from dil_teach.training.precision import autocast, fast_order
 
 
 class ResidualNetwork(nn.Module):
@@ -62,7 +62,7 @@ class ResidualNetwork(nn.Module):
         """The enlarged batch: the interpolation plus the network's residual."""
         first, *hidden, last = self.convolutions
         with autocast(low.device, self.bf16):
-            x = channels_last(low)
+            x = fast_order(low)
             x = F.leaky_relu(first(x), SLOPE)
             for convolution in hidden:
                 # without 'x +', noisy gradients shrink the residual towards 0
