@@ -191,11 +191,14 @@ def two_opponents(given, kernel):
 
 
 # %%
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+
 from dil_teach.notebook import show
 
 CROP = (54, 44, 46, 64)
-in_ideal = two_opponents(ideal, "bicubic")
-in_blur = two_opponents(blurred, WIDE)
+with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
+    in_ideal, in_blur = pool.map(two_opponents, (ideal, blurred), ("bicubic", WIDE))
 both = {f"ideal: {name}": image for name, image in in_ideal.items()}
 both |= {f"wide blur: {name}": image for name, image in in_blur.items()}
 
@@ -473,8 +476,10 @@ def inside(given, kernel, told):
 from dil_teach import choose_kernel
 
 estimates = {}
-for name in ("wide blur", "motion"):
-    choice = choose_kernel(conditions[name][0], seed)
+blurs = ("wide blur", "motion")
+with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
+    choices = pool.map(lambda name: choose_kernel(conditions[name][0], seed), blurs)
+for name, choice in zip(blurs, choices, strict=True):
     estimates[name] = choice.kernel
     verdict = "refused" if choice.kernel is None else "accepted"
     print(f"{name:10} {verdict}: {choice.reason}")
@@ -484,17 +489,22 @@ for name in ("wide blur", "motion"):
 # For the streak, the estimate is refused, so bicubic downscaling is assumed.
 # For the other five degradations, the downscaling is bicubic, so the assumed kernel is the true kernel, and we do not estimate it.
 
+
 # %%
-results = {}
-for name, (given, true, told) in conditions.items():
-    results[name, "assumed"] = inside(given, "bicubic", told)
+def by_each_source(name):
+    given, true, told = conditions[name]
+    shared = {"bicubic": resize(given, size=size).clamp(0, 1)} | outside(given)
+    found = {"assumed": inside(given, "bicubic", told)}
     for source, kernel in (("estimated", estimates.get(name)), ("true", true)):
         known = isinstance(kernel, torch.Tensor)
-        found = inside(given, kernel, told) if known else results[name, "assumed"]
-        results[name, source] = found
-    shared = {"bicubic": resize(given, size=size).clamp(0, 1)} | outside(given)
-    for source in ("assumed", "estimated", "true"):
-        results[name, source] = shared | results[name, source]
+        found[source] = inside(given, kernel, told) if known else found["assumed"]
+    return {(name, source): shared | images for source, images in found.items()}
+
+
+results = {}
+with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
+    for found in pool.map(by_each_source, conditions):
+        results |= found
 
 # %%
 scores = {key: decibels(found) for key, found in results.items()}
@@ -1010,7 +1020,7 @@ tiles = torch.stack([photo(name, size=240) for name in others]).to(device())
 tuning_steps = {"quick": 48, "standard": 400, "full": 2000}[budget]
 tuning = ExternalTraining(
     tiles,
-    ExternalSettings("srcnn", WIDE, steps=tuning_steps, seed=seed),
+    ExternalSettings("srcnn", WIDE, tuning_steps, batch=4, seed=seed),
     external["SRCNN"].state_dict(),
 )
 

@@ -1045,11 +1045,13 @@ from_clean, from_noisy = Separation(glass, mixing), Separation(noisy, mixing)
 
 # %%
 ghost_panel = LivePanel(alt="The output of network 1 (left) and of network 2 (right)")
-for progress in train(from_clean, report_every=from_clean.total_steps // 4):
-    seen = from_clean.layers()
-    beside = torch.cat([seen.network_first, seen.network_second], dim=2)
-    ghost_panel.update(progress, beside)
-fit(from_noisy)
+with ThreadPoolExecutor() as pool:
+    other = pool.submit(fit, from_noisy)  # in parallel
+    for progress in train(from_clean, report_every=from_clean.total_steps // 4):
+        seen = from_clean.layers()
+        beside = torch.cat([seen.network_first, seen.network_second], dim=2)
+        ghost_panel.update(progress, beside)
+    other.result()
 
 # %% [markdown]
 # The exclusion has so small a weight that its curve lies on the axis.
@@ -1275,16 +1277,29 @@ def split(difference):
 
 
 # %%
+def halfway_and_at_the_end(separation):
+    """Return, for each step, half of the layers' difference, and their composition."""
+    drawn = {}
+    for progress in train(separation, report_every=lone_steps // 2):
+        found = separation.dip.layers()
+        half = (found.front[0] - found.back[0]) / 2
+        drawn[progress.step] = half, found.compose()[0].clamp(0, 1)
+    return drawn
+
+
+with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
+    drawn = list(pool.map(halfway_and_at_the_end, lone_ways.values()))
+
+# %%
 half_colour = (small[0] - small[1]).mean(dim=(1, 2), keepdim=True) / 2
 split_score = {"the mixture, twice": split(torch.zeros_like(half_colour))}
 split_score["best constant split (oracle)"] = split(half_colour)
 explained = {}
-for name, separation in lone_ways.items():
-    for progress in train(separation, report_every=lone_steps // 2):
-        key = f"{name}, step {progress.step}"
-        found = separation.dip.layers()
-        split_score[key] = split((found.front[0] - found.back[0]) / 2)
-        explained[key] = psnr(found.compose()[0].clamp(0, 1), mixture[0])
+for name, steps in zip(lone_ways, drawn, strict=True):
+    for step, (half, composed) in steps.items():
+        key = f"{name}, step {step}"
+        split_score[key] = split(half)
+        explained[key] = psnr(composed, mixture[0])
 print(f"{'':30} layers   reconstruction [dB]")
 for name, decibels in split_score.items():
     print(f"{name:30} {decibels:6.2f}   {explained.get(name, torch.inf):.2f}")
