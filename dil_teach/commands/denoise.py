@@ -81,7 +81,9 @@ def denoise(
 
     pictures = load_pictures(image, reading)
     size = pictures.size
-    check_pixels(image, size, most=MOST_PIXELS_IN_ALL if classical else MOST_PIXELS)
+    check_pixels(
+        image, size, most=MOST_PIXELS if method == "dip" else MOST_PIXELS_IN_ALL
+    )
     pictures.check_output(out, pictures.alpha)
     video = training.to_device(pictures.colour)
     cost = expect(f"denoise {method}", image, size)

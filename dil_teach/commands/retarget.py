@@ -10,7 +10,6 @@ from dil_teach.commands.files import (
     MOST_PIXELS,
     MOST_PIXELS_IN_ALL,
     check_apart,
-    check_pixels,
     check_place,
     load_mask,
     write,
@@ -38,9 +37,6 @@ MOST_TOGETHER = {
 }
 """Maximum number of pixels of photograph and result together, for memory and time: the
 first two methods need about 115 bytes for each of these pixels."""
-MOST_LEARNED = 120_000
-"""Maximum number of pixels of a photograph for InGAN: a larger photograph takes hours
-without a GPU."""
 SEAM_PIXELS = 1.5e8
 """Pixels of the picture times seams that seam carving removes or inserts in a second,
 measured with one thread of a CPU from 0.1 to 1.2 megapixels."""
@@ -84,9 +80,11 @@ def retarget(
         method: gpnn and bidirectional rearrange patches, without learning;
             bidirectional can protect and remove parts. seam removes or duplicates
             seams of pixels. ingan trains a network that remaps the photograph; it needs
-            objects that repeat in the direction in which the picture grows. expand
+            objects that repeat in the direction in which the picture grows. Of a
+            photograph of more than 120,000 pixels, it remaps a copy with a side of 192
+            pixels, and patches of the photograph carry the result to full size. expand
             trains a network that continues a texture, and needs objects of about 10
-            pixels. ingan takes a photograph of at most 120,000 pixels.
+            pixels.
         scale_y: Result's height divided by the photograph's height.
         scale_x: Result's width divided by the photograph's width: 2 is twice as wide.
         protect: A mask of the same size, white on parts to keep (seam, bidirectional).
@@ -108,6 +106,7 @@ def retarget(
         )
     frames = FRAMES if frames is None else frames
 
+    from dil_teach.deep.ingan.full_size import learned_copy, retarget_at_full_size
     from dil_teach.image.films import is_film
     from dil_teach.training.checkpoint import save
 
@@ -144,9 +143,13 @@ def retarget(
         what = f"{len(video)} frames of {wanted[0]} x {wanted[1]} pixels written"
         return write({out: pictures.content(video, out)}, what)
     ingan: Any = None
+    learned_from = ""
     if method == "ingan":
-        ingan = _ingan(colour, (scale_y, scale_x), checkpoint, training, cost)
-        draw = ingan.retarget
+        copy = learned_copy(colour)
+        ingan = _ingan(copy, (scale_y, scale_x), checkpoint, training, cost)
+        draw = partial(retarget_at_full_size, colour, ingan)
+        if copy is not colour:
+            learned_from = f", learned at {copy.shape[1]} x {copy.shape[2]} pixels,"
     elif method == "expand":
         draw = _at_scales(size, _expansion(colour, wanted, training, cost).result)
     else:
@@ -159,7 +162,8 @@ def retarget(
         files[film] = _film(draw, scale_y, scale_x, shares)
     if save_checkpoint:
         files[save_checkpoint] = partial(save, ingan)
-    return write(files, f"{result.shape[1]} x {result.shape[2]} pixels written")
+    what = f"{result.shape[1]} x {result.shape[2]} pixels{learned_from} written"
+    return write(files, what)
 
 
 def _check_options(method: Method, mask: Path | None, learned: Path | None) -> None:
@@ -176,17 +180,20 @@ def _check_options(method: Method, mask: Path | None, learned: Path | None) -> N
 def _wanted_size(
     method: Method, image: Path, size: Size, scale_y: float, scale_x: float
 ) -> Size:
+    from dil_teach.deep.ingan.full_size import MOST_LEARNED, SIDE
     from dil_teach.image.resize import scale_and_size
 
     for name, scale in (("--scale-y", scale_y), ("--scale-x", scale_x)):
         if not 0 < scale * max(size) < float("inf"):
             raise ValueError(f"{name}: expected a number above 0, got {scale}; try 1.5")
     wanted = scale_and_size(size, (scale_y, scale_x), None)[1]
-    if method == "ingan":
-        check_pixels(image, size, most=MOST_LEARNED)
-    if size[0] * size[1] + wanted[0] * wanted[1] > MOST_TOGETHER[method]:
+    most, pixels = MOST_TOGETHER[method], size[0] * size[1]
+    if method == "ingan" and pixels > MOST_LEARNED:
+        # the network draws a result of about this number of pixels; patches enlarge it
+        most = min(MOST_TOGETHER["gpnn"], most * max(size) ** 2 // SIDE**2)
+    if pixels + wanted[0] * wanted[1] > most:
         raise ValueError(
-            f"--scale-y, --scale-x: expected at most {MOST_TOGETHER[method]} pixels in "
+            f"--scale-y, --scale-x: expected at most {most} pixels in "
             f"the photograph and the result together for {method}, got {size[0]} x "
             f"{size[1]} and {wanted[0]} x {wanted[1]}; take a smaller scale"
         )

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dil_teach.image.convention import Image, check_image, check_not_flat
 from dil_teach.image.resize import resize
+from dil_teach.patches.counting import count_matches
 from dil_teach.patches.extract import Mask, check_patches, patches_inside
 from dil_teach.patches.sampling import by_bands, query_grid, resize_mask
 from dil_teach.patches.search import nearest_patches
@@ -36,6 +37,10 @@ match."""
 UNSEEN = (2 / 255) ** 2
 """A match is always good up to this squared distance per value: two grey levels, which
 are not visible."""
+MOST_BY_TREE = 128_000
+"""Largest number of pixels of an image in which a KD-tree finds the matches. In a
+larger image, :func:`~dil_teach.patches.counting.count_matches` counts all of them, and
+the tree would miss some."""
 ENOUGH = 4000
 """For photographs, using only this number of patches on a regular grid changes the
 recurrence score by at most 0.01. tests/patches/test_recurrence.py checks this on three
@@ -82,9 +87,26 @@ def recurrence_map(
     """
     image = _check(image, patch_size, scale)
     good = good_distance(image, patch_size, stride)
-    found = match_distances(
-        image, patch_size, scale, stride=stride, mask=mask, within=good
-    )
+    return _count_good(image, good, patch_size, scale, MOST, stride, mask)
+
+
+def _count_good(
+    image: Image,
+    good: Float[Tensor, "h w"],
+    patch_size: int,
+    scale: float,
+    most: int,
+    stride: int,
+    mask: Mask | None,
+) -> Int[Tensor, "h w"]:
+    """Count matches up to the distance ``good``, as in :func:`recurrence_map`."""
+    if image[0].numel() > MOST_BY_TREE:
+        searched = image if scale == 1 else resize(image, scale).clamp(0, 1)
+        inside = None if mask is None else resize_mask(mask, searched.shape[-2:])
+        return count_matches(
+            image, searched, good, patch_size, most, stride, mask, inside
+        )
+    found = match_distances(image, patch_size, scale, False, most, stride, mask)
     return (found <= good[..., None]).sum(2)
 
 
@@ -96,7 +118,6 @@ def match_distances(
     most: int = MOST,
     stride: int = 1,
     mask: Mask | None = None,
-    within: Float[Tensor, "h w"] | None = None,
 ) -> Float[Tensor, "h w k"]:
     """Squared distances from each patch to its nearest matches at a scale.
 
@@ -114,9 +135,6 @@ def match_distances(
         Distance between neighbouring query patches, in pixels.
     mask : Bool[Tensor, "h w"], optional
         As in :func:`recurrence_map`. Patches that are not inside find no matches.
-    within : Float[Tensor, "h w"], optional
-        Farther matches are not needed: see
-        :func:`~dil_teach.patches.search.nearest_patches`.
 
     Returns
     -------
@@ -141,7 +159,6 @@ def match_distances(
         exact=exact,
         query_mask=mask,
         database_mask=searched_mask,
-        within=within,
     )
     return F.pad(found.distance, (0, most - k), value=torch.inf)
 
@@ -285,9 +302,9 @@ def matched_patches(
     """
     stride, inside = query_grid(image, patch_size, ENOUGH, mask)
     good = good_distance(image, patch_size, stride)
-    search = partial(match_distances, image, patch_size, most=1, stride=stride)
     for scale in SCALES:
-        yield (search(scale, mask=mask, within=good)[..., 0] <= good)[inside]
+        found = _count_good(image, good, patch_size, scale, 1, stride, mask)
+        yield (found > 0)[inside]
 
 
 def _check(image: Image, patch_size: int, scale: float, name: str = "scale") -> Image:

@@ -53,7 +53,6 @@ def nearest_patches(
     exclude_self: bool = False,
     query_mask: Mask | None = None,
     database_mask: Mask | Sequence[Mask] | None = None,
-    within: Float[Tensor, "h w"] | None = None,
 ) -> Neighbours:
     """Find the k nearest patches in a database for each patch of an image.
 
@@ -87,11 +86,6 @@ def nearest_patches(
     query_mask, database_mask : Bool[Tensor, "h w"], optional
         True where a pixel may be used: only patches completely inside the mask are
         used. If the database is a sequence, its mask is a sequence too.
-    within : Float[Tensor, "h w"], optional
-        A squared distance for each query patch, in the shape of the result; farther
-        matches are not needed. It saves time in a database of more than 2**20 patches:
-        there, farther matches may be missing (infinite distances, indices of -1), and
-        the k matches are any of those within the distance, if there are more.
 
     Returns
     -------
@@ -121,20 +115,18 @@ def nearest_patches(
     count = k + left_out + (SPARE_EXACT if exact else SPARE)
     size = [(side - patch_size) // stride + 1 for side in query.shape[-2:]]
     _, row, column = asking.place.T // stride  # patches inside the mask
-    own = _own_places(asking, query, levels) if exclude_self else None
-    limit = None if within is None else within[row, column]
+    own = own_places(asking, query, levels) if exclude_self else None
     propose = _exact if exact else candidates_by_tree
-    distance, corner = _in_parts(asking, known, count, k, own, limit, propose)
+    distance, corner = _in_parts(asking, known, count, k, own, propose)
 
     def spread(found: Tensor, missing: float) -> Tensor:
         whole = found.new_full((*size, k), missing)
         whole[row, column] = found
         return whole
 
-    places = known.places(corner)
-    places[distance == torch.inf] = -1
+    places = known.places(corner).unbind(-1)
     return Neighbours(
-        spread(distance, torch.inf), *(spread(each, -1) for each in places.unbind(-1))
+        spread(distance, torch.inf), *(spread(each, -1) for each in places)
     )
 
 
@@ -219,7 +211,6 @@ def _in_parts(
     count: int,
     k: int,
     own: Float[Tensor, "n levels 2"] | None,
-    limit: Float[Tensor, "n"] | None,
     propose: Callable[..., Int[Tensor, "n candidates"]],
 ) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
     """Distances and corners of the nearest patches; a large database is divided."""
@@ -230,24 +221,17 @@ def _in_parts(
         return distance, known.corner[index]
     distance = known.pixels.new_full((len(asking), k), torch.inf)
     corner = known.corner.new_zeros(len(asking), k)
-    left = torch.arange(len(asking), device=corner.device)
     for number in range(parts):
         part = known.some(slice(number, None, parts))  # taken from everywhere
-        if limit is not None:  # what has k good matches is not searched for again
-            left = (distance[:, -1] > limit).nonzero()[:, 0]
-        some, within = asking.some(left), None if limit is None else limit[left]
-        candidates = propose(some, part, min(count, len(part)), within)
-        place = None if own is None else own[left]
-        near, index = _rank(some, part, candidates, k, place)
-        near, order = torch.cat([distance[left], near], 1).sort(dim=1, stable=True)
-        corners = torch.cat([corner[left], part.corner[index]], 1).gather(1, order)
-        distance[left], corner[left] = near[:, :k], corners[:, :k]
+        candidates = propose(asking, part, min(count, len(part)))
+        near, index = _rank(asking, part, candidates, k, own)
+        distance, order = torch.cat([distance, near], 1).sort(dim=1, stable=True)
+        distance = distance[:, :k]
+        corner = torch.cat([corner, part.corner[index]], 1).gather(1, order[:, :k])
     return distance, corner
 
 
-def _exact(
-    asking: PatchBag, known: PatchBag, count: int, limit: Tensor | None = None
-) -> Int[Tensor, "n count"]:
+def _exact(asking: PatchBag, known: PatchBag, count: int) -> Int[Tensor, "n count"]:
     """The ``count`` nearest patches of each query patch, from all distances."""
     centre = next(known.blocks()).mean(0)
     found = [nearest_rows(b, known, count, centre=centre) for b in asking.blocks()]
@@ -269,8 +253,6 @@ def _rank(
     rows = known[:] if len(known) <= BLOCK else known
     for first in range(0, len(asking), size):
         chosen = candidates[first : first + size].sort(1).values
-        missing = chosen == len(known)
-        chosen[missing] = 0
         answers = rows[chosen.flatten()].view(*chosen.shape, -1)
         query = asking[first : first + size]
         distance = (answers - query[:, None]).square().sum(2)
@@ -281,14 +263,13 @@ def _rank(
             apart = (place[..., 1:] - centre).abs()
             # 0.999, as rounding may bring a neighbour's distance just below 1
             distance[(apart < 0.999).all(2)] = torch.inf
-        distance[missing] = torch.inf
         distance, order = distance.sort(dim=1, stable=True)
         distances.append(distance[:, :k])
         indices.append(chosen.gather(1, order[:, :k]))
     return torch.cat(distances), torch.cat(indices)
 
 
-def _own_places(
+def own_places(
     asking: PatchBag, query: Image, levels: Sequence[Image]
 ) -> Float[Tensor, "n levels 2"]:
     """The row and column of each query patch's top left pixel in each level."""

@@ -1,10 +1,8 @@
 """A KD-tree on principal components proposes candidates for the nearest patches."""
 
-from functools import partial
-
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from scipy.spatial import KDTree
 from torch import Tensor
 
@@ -19,9 +17,6 @@ factor of 1 + EPS. In texture, distances are similar, so more branches can be pr
 TEXTURE = 0.1
 """An image is texture if its first 8 principal components leave more than this fraction
 of the patches' variance; tuned on the photographs of benchmarks/recurrence.py."""
-GROUPS, SLACK = 16, 1.5
-"""Queries with similar limits form a group; the search of a group stops at SLACK times
-its largest limit, because EPS prunes branches long before."""
 LEAF = 64
 """Number of patches in a leaf of the KD-tree."""
 SAMPLE = 20000
@@ -29,15 +24,9 @@ SAMPLE = 20000
 
 
 def candidates_by_tree(
-    asking: PatchBag,
-    known: PatchBag,
-    count: int,
-    limit: Float[Tensor, "n"] | None = None,
+    asking: PatchBag, known: PatchBag, count: int
 ) -> Int[Tensor, "n count"]:
-    """Approximate nearest patches, by a KD-tree on the principal components.
-
-    Where fewer patches lie within the limits, the other indices are ``len(known)``.
-    """
+    """Approximate nearest patches, by a KD-tree on the principal components."""
     sample = known[:: len(known) // SAMPLE + 1].double()
     covariance = torch.atleast_2d(sample.T.cov(correction=0))
     variances, directions = torch.linalg.eigh(covariance)  # in rising order
@@ -50,14 +39,5 @@ def candidates_by_tree(
     # a tree is built faster if its boxes are split in the middle, not at the median
     tree = KDTree(database, LEAF, balanced_tree=False)
     eps = EPS_OF_TEXTURE if texture else EPS
-    query = partial(tree.query, k=count, eps=eps, workers=torch.get_num_threads())
-    if limit is None:
-        found = np.asarray(query(queries)[1]).reshape(len(asking), count)
-        return torch.from_numpy(found)
-    found = torch.full((len(asking), count), len(known))
-    for group in limit.argsort(stable=True).tensor_split(GROUPS):
-        if len(group):
-            bound = SLACK * limit[group[-1]].sqrt().item()
-            index = query(queries[group.numpy()], distance_upper_bound=bound)[1]
-            found[group] = torch.from_numpy(np.asarray(index)).view(-1, count)
-    return found
+    _, index = tree.query(queries, count, eps=eps, workers=torch.get_num_threads())
+    return torch.from_numpy(np.asarray(index)).view(len(asking), count)

@@ -9,10 +9,12 @@ from dil_teach.image.convention import Image
 
 WHOLE_PIXELS = 1024 * 1024
 """Images with more pixels than this are learned from windows and enlarged by tiles."""
-TILE, TILE_MARGIN = 256, 32
-"""Side of a window or tile, and width of the margin around a tile, in pixels of the
-given image. The margin is wider than half the receptive fields of the networks (at most
-8 pixels) and than the reach of back-projection."""
+WINDOW = 256
+"""Side of a window in pixels."""
+TILE, TILE_MARGIN = 512, 32
+"""Side of a tile, and width of the margin around it, in pixels of the given image. The
+margin is wider than half the receptive fields of the networks (at most 8 pixels) and
+than the reach of back-projection. Smaller tiles spend more time on their margins."""
 
 
 def windows(image: Image, rng: torch.Generator) -> list[Image]:
@@ -20,7 +22,8 @@ def windows(image: Image, rng: torch.Generator) -> list[Image]:
     if image.shape[-2] * image.shape[-1] <= WHOLE_PIXELS:
         return [image]
     return [
-        random_crop(image, (TILE, TILE), rng) for _ in range(WHOLE_PIXELS // TILE**2)
+        random_crop(image, (WINDOW, WINDOW), rng)
+        for _ in range(WHOLE_PIXELS // WINDOW**2)
     ]
 
 

@@ -188,6 +188,7 @@ def test_a_large_photograph_goes_through_in_tiles(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "WHOLE_PIXELS", 4 * 32 * 32)
+    monkeypatch.setattr(tiles, "WINDOW", 32)
     monkeypatch.setattr(tiles, "TILE", 32)
     Picture.fromarray(to_uint8(photo("astronaut", size=100))[:70]).save("in.png")
     assert super_resolve("in.png", "out.png") == 0

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from dil_teach.classical.retarget import bidirectional, patch_generation
 from dil_teach.cli import main
+from dil_teach.deep.ingan import full_size
 from dil_teach.deep.ingan.ingan import InGAN, InGANSettings
 from dil_teach.deep.texture_expansion.texture_expansion import TextureExpansionSettings
 from dil_teach.deep.zs_n2n import ZSN2N
@@ -17,7 +18,9 @@ from dil_teach.image.convention import to_uint8
 from dil_teach.image.files import load_image
 from dil_teach.image.films import load_film
 from dil_teach.image.photos import photo
-from dil_teach.training.checkpoint import save
+from dil_teach.image.resize import resize
+from dil_teach.patches.similarity import coherence
+from dil_teach.training.checkpoint import resume, save
 
 HEIGHT, WIDTH = 36, 48
 
@@ -122,6 +125,37 @@ def test_a_checkpoint_draws_what_was_learned_without_training(
     monkeypatch.setattr(InGAN, "train_step", never)
     assert main([*command, "--checkpoint", "kept.safetensors"]) == 0
     assert torch.equal(load_image("out.png"), learned)
+
+
+def test_patches_carry_the_result_of_ingan_to_full_size(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(full_size, "MOST_LEARNED", WIDTH * HEIGHT - 1)
+    monkeypatch.setattr(full_size, "SIDE", 32)
+    monkeypatch.setattr(full_size, "MIN_SIDE", 16)
+    command = ["retarget", "in.png", "out.png", "--method", "ingan", "--scale-x", "1.5"]
+    kept = ["--save-checkpoint", "kept.safetensors"]
+    assert main([*command, "--scale-y", "0.75", *kept]) == 0
+    line = "out.png: 27 x 72 pixels, learned at 24 x 32 pixels, written in "
+    assert line in capsys.readouterr().out
+    image, result = load_image("in.png"), load_image("out.png")
+    small = resize(image, size=(24, 32)).clamp(0, 1)
+    drawn = resume("kept.safetensors", small).retarget(0.75, 1.5)
+    blurred = resize(drawn, size=(27, 72)).clamp(0, 1)
+    assert result.shape == blurred.shape
+    assert coherence(image, result) < coherence(image, blurred) / 2
+    assert (result - blurred).square().mean() < 0.1 * image.var()
+    assert main([*command, "--checkpoint", "kept.safetensors"]) == 0
+    assert load_image("out.png").shape == (3, 36, 72)
+
+
+def test_ingan_draws_a_large_photograph_only_as_large_as_patches_can(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Picture.new("RGB", (4000, 3000)).save("large.png")
+    command = ["retarget", "large.png", "out.png", "--method", "ingan"]
+    assert main([*command, "--scale-x", "2"]) == 2
+    assert "expected at most 32000000 pixels in the photograph and" in said(capsys)
 
 
 @pytest.mark.parametrize(

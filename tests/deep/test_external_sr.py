@@ -16,6 +16,7 @@ from dil_teach.image.metrics import luma, psnr_y
 from dil_teach.image.photos import photo
 from dil_teach.image.resize import blur_and_subsample, resize
 from dil_teach.image.shipped import shipped
+from dil_teach.training import tiles as large
 from dil_teach.training.checkpoint import resume, save
 
 
@@ -56,6 +57,20 @@ def test_the_ensemble_commutes_with_the_orientations():
     for o in ORIENTATIONS:
         turned = super_resolve_with(network, orient(image, o), ensemble=True)
         assert torch.allclose(turned, orient(upright, o), atol=1e-5)
+
+
+def test_a_large_image_is_enlarged_in_tiles(monkeypatch):
+    network, image = VDSR(rng()), tiles(1, 48)[0]
+    whole = super_resolve_with(network, image)
+    monkeypatch.setattr(large, "WHOLE_PIXELS", 40 * 40)
+    monkeypatch.setattr(large, "TILE", 20)
+    parts = []
+    draw = VDSR.forward
+    monkeypatch.setattr(
+        VDSR, "forward", lambda *of: parts.append(of[1].shape) or draw(*of)
+    )
+    assert torch.allclose(super_resolve_with(network, image), whole, atol=1e-5)
+    assert len(parts) == 9
 
 
 def test_networks_of_luma_leave_the_chroma_interpolated():

@@ -154,6 +154,7 @@ def test_a_large_image_is_learned_from_windows_and_made_in_tiles(facade, monkeyp
     low = half(facade)
     whole = ZSSR(low, settings=TINY)
     monkeypatch.setattr(tiles, "WHOLE_PIXELS", 60 * 60)
+    monkeypatch.setattr(tiles, "WINDOW", 30)
     monkeypatch.setattr(tiles, "TILE", 30)
     tiled = ZSSR(low, settings=TINY)
     assert [tuple(window.shape[1:]) for window in tiled.windows] == [(30, 30)] * 4
@@ -163,6 +164,8 @@ def test_a_large_image_is_learned_from_windows_and_made_in_tiles(facade, monkeyp
             zssr.network.convolutions[-1].weight, 0, 0.01, generator=rng
         )
     whole.network.load_state_dict(tiled.network.state_dict())
+    whole.orientations = tiled.orientations
+    assert len(tiled.orientations) == 2
     made = tiled.super_resolve()
     monkeypatch.setattr(tiles, "WHOLE_PIXELS", 1024 * 1024)
     assert torch.allclose(whole.super_resolve(), made, atol=5e-3)

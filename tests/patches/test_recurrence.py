@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from dil_teach.image.photos import photo
 from dil_teach.image.resize import resize
-from dil_teach.patches import sampling, search
+from dil_teach.patches import recurrence, sampling
 from dil_teach.patches.extract import extract_patches
 from dil_teach.patches.recurrence import (
     CONTRAST,
@@ -208,16 +208,23 @@ def test_bands_of_rows_have_no_seams(monkeypatch, stride):
 
 
 @pytest.mark.parametrize("name", ["coffee", "grass"])
-def test_a_large_photograph_in_parts_has_the_same_map_and_score(monkeypatch, name):
+def test_a_large_photograph_has_the_same_map_and_score(monkeypatch, name):
     image = photo(name, size=80)
     score, counts = recurrence_score(image), recurrence_map(image)
-    monkeypatch.setattr(search, "PART", 1500)
-    parts = recurrence_map(image)
+    exact = match_distances(image, exact=True) <= good_distance(image)[..., None]
+    monkeypatch.setattr(recurrence, "MOST_BY_TREE", 0)
     assert recurrence_score(image) == pytest.approx(score, abs=0.01)
-    assert (parts - counts).abs().double().mean() < 0.1
-    for least in (1, 9):
-        of_all, of_parts = ((c >= least).double().mean() for c in (counts, parts))
-        assert of_parts.item() == pytest.approx(of_all.item(), abs=0.01)
+    large = recurrence_map(image)
+    # the tree misses some matches; a large image has all but those near the limit
+    assert (large >= counts).double().mean() > 0.999
+    assert (large != exact.sum(2)).double().mean() < 0.002
+    mask = torch.ones(image.shape[-2:], dtype=torch.bool)
+    mask[20:50, 30:44] = False
+    some = recurrence_map(image, 5, 0.64, 2, mask)
+    monkeypatch.undo()
+    by_tree = recurrence_map(image, 5, 0.64, 2, mask)
+    assert (some - by_tree).double().mean() < 0.1
+    assert torch.equal(some[10:25, 15:22], torch.zeros(15, 7, dtype=torch.long))
 
 
 def test_a_masked_copy_is_no_match():

@@ -364,39 +364,11 @@ def test_a_database_in_parts_has_the_same_nearest_patches(monkeypatch, exact):
     check(parts, tables, image, levels, 5, 3, exact=exact)
 
 
-@pytest.mark.parametrize("exact", [True, False])
-def test_a_patch_with_enough_matches_is_not_searched_for_again(monkeypatch, exact):
-    image = photo("coffee", 40)
-    whole = nearest_patches(image, image, 5, 2, exact=True, exclude_self=True)
-    within = whole.distance[..., 1].quantile(0.6).expand(36, 36)
-    name = "_exact" if exact else "candidates_by_tree"
-    propose, asked = getattr(search, name), []
-
-    def count(asking, *others):
-        asked.append(len(asking))
-        return propose(asking, *others)
-
-    monkeypatch.setattr(search, name, count)
-    monkeypatch.setattr(search, "PART", 400)
-    options = {"exact": exact, "exclude_self": True, "within": within}
-    found = nearest_patches(image, image, 5, 2, **options)
-    assert len(asked) == 4
-    assert asked[0] == 36 * 36 and asked[-1] < 0.6 * asked[0]
-    enough, wanted = (each.distance <= within[..., None] for each in (found, whole))
-    assert (enough != wanted).double().mean() <= (0 if exact else 0.01)
-    missing = found.distance == math.inf
-    assert exact or missing.any()
-    assert all((of[missing] == -1).all() for of in found[1:])
-    assert all((of[~missing] >= 0).all() for of in found[1:])
-
-
 def test_the_number_of_threads_changes_nothing(monkeypatch):
     image = photo("coffee", 40)
-    options = {"within": torch.full((36, 36), 0.1), "exclude_self": True}
-    monkeypatch.setattr(search, "PART", 400)
-    one = nearest_patches(image, image, 5, 4, **options)
+    one = nearest_patches(image, image, 5, 4, exclude_self=True)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    two = nearest_patches(image, image, 5, 4, **options)
+    two = nearest_patches(image, image, 5, 4, exclude_self=True)
     assert all(map(torch.equal, one, two))
 
 

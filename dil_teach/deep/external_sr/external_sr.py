@@ -41,6 +41,7 @@ from dil_teach.training.schedules import (
     update_average,
 )
 from dil_teach.training.settings import check_settings
+from dil_teach.training.tiles import by_tiles
 
 WARM_UP = 0.02
 """Fraction of the steps in which the learning rate rises."""
@@ -254,13 +255,19 @@ def super_resolve_with(
         )
     grey = network.channels == 1
     given = luma(image).float() if grey else image.expand(3, -1, -1)
-    interpolated = resize(given, scale)
-    result = torch.zeros_like(interpolated)
     orientations = ORIENTATIONS if ensemble else ORIENTATIONS[:1]
-    for o in orientations:
-        output = orient_back(network(orient(given, o)[None], scale)[0], o)
-        result += output / len(orientations)
+
+    def draw(part: Image, size: tuple[int, int]) -> Image:
+        result = part.new_zeros(len(part), *size)
+        for o in orientations:
+            output = orient_back(network(orient(part, o)[None], scale)[0], o)
+            result += output / len(orientations)
+        return result
+
+    size = scale * image.shape[-2], scale * image.shape[-1]
+    result = by_tiles(given, (scale, scale), size, draw)
     if grey:
+        interpolated = resize(given, scale)
         # with the same chroma, a luma change of d changes R, G and B by 255 / 219 d
         change = (result - interpolated) * 255 / 219
         return (resize(image, scale) + change).clamp(0, 1)

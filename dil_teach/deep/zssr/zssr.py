@@ -44,13 +44,16 @@ from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import adam, schedule, set_learning_rate
 from dil_teach.training.settings import budget, check_settings
 from dil_teach.training.state import load_attributes
-from dil_teach.training.tiles import by_tiles, windows
+from dil_teach.training.tiles import by_tiles, is_tiled, windows
 
 MIN_SIDE = 16
 """Smallest side of the given image in pixels."""
 CHANNELS = tuple(range(1, 9))
 """Accepted numbers of channels. More than photographs have, because the network learns
 from the given image alone."""
+LARGE_ENSEMBLE = 2
+"""Number of orientations for an image that is enlarged by tiles: eight would take
+hours."""
 WARM_UP = 0.15
 """The learning rate rises during this fraction of a stage's steps."""
 
@@ -173,6 +176,8 @@ class ZSSR:
         self.orientations = allowed_orientations(
             self.kernel, self.scale, _size(image), self.size
         )
+        if is_tiled(image, self.scale):
+            self.orientations = self.orientations[:LARGE_ENSEMBLE]
         self.settings, self.step, self.total_steps = settings, 0, settings.steps
         names = ("scale", "kernel", "settings", "size")
         self.arguments = {name: getattr(self, name) for name in names}
@@ -264,8 +269,8 @@ class ZSSR:
         """The image at the requested size, after the steps taken so far.
 
         The result, in [0, 1], is the mean of the network's outputs for eight
-        orientations, or fewer if the kernel or scale is not symmetric. A correction
-        follows (:func:`make_consistent`).
+        orientations, or fewer if the kernel or scale is not symmetric or the image has
+        more than a megapixel. A correction follows (:func:`make_consistent`).
         """
         return self._result(self.orientations)
 
