@@ -45,6 +45,9 @@ RANGE_WEIGHT = 5
 """Weight of the penalty for values of the clean images outside [0, 1]."""
 LEAST_LIGHT = 0.05
 """Minimum of the divisor 1 - opacity when the clean images are computed."""
+MOST_WHOLE = 256 * 256
+"""For images with more pixels, the gradient descent uses only the box around the mark,
+which takes less time and gives the same result, but for the last digits."""
 SURE, LIKELY = 0.4, 0.15
 """Hysteresis thresholds, as fractions of the full opacity: a pixel is in the mark if it
 is above ``SURE``, or above ``LIKELY`` and connected to a pixel above ``SURE``."""
@@ -139,13 +142,31 @@ def _variation(image: Tensor) -> Tensor:
 def _descend(
     images: Video, opacity: Tensor, colour: Tensor, inside: Tensor
 ) -> tuple[Float[Tensor, "1 h w"], Float[Tensor, " c"]]:
-    logits = [x.clamp(0.02, 0.98).logit().requires_grad_() for x in (opacity, colour)]
+    window = (...,) if inside.numel() <= MOST_WHOLE else _window(inside)
+    part, images = inside[window], images[window]
+    share = part.numel() / inside.numel()  # the means are over this part of the pixels
+    start = opacity[window], colour
+    logits = [x.clamp(0.02, 0.98).logit().requires_grad_() for x in start]
     optimizer = adam(logits, images.device)
     for step in range(STEPS):
         set_learning_rate(optimizer, RATE * schedule(step / STEPS, decay=0.5))
-        loss = mark_variation(images, inside * logits[0].sigmoid(), logits[1].sigmoid())
-        update(optimizer, loss)
-    return inside * logits[0].detach().sigmoid(), logits[1].detach().sigmoid()
+        loss = mark_variation(images, part * logits[0].sigmoid(), logits[1].sigmoid())
+        update(optimizer, share * loss)
+    found = torch.zeros_like(inside)
+    found[window] = part * logits[0].detach().sigmoid()
+    return found, logits[1].detach().sigmoid()
+
+
+def _window(inside: Float[Tensor, "1 h w"]) -> tuple:
+    """An index that selects the smallest box around a mask, and a pixel around it.
+
+    Outside this box, the objective is constant.
+    """
+    sides = [(inside[0] > 0).any(axis).nonzero()[:, 0] for axis in (1, 0)]
+    if not len(sides[0]):
+        return (...,)
+    ranges = [(max(int(s[0]) - 1, 0), int(s[-1]) + 2) for s in sides]
+    return ..., *(slice(*each) for each in ranges)
 
 
 def _mark(opacity: Float[Tensor, "1 h w"]) -> Float[Tensor, "1 h w"]:

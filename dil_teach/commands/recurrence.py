@@ -12,7 +12,7 @@ from dil_teach.commands.files import (
 )
 from dil_teach.commands.options import In, Out, Read
 
-QUERIES = 16_000
+QUERIES = 8_000
 """The map of a large photograph contains about this number of patches, or up to four
 times as many, on a regular grid. Its percentages then differ by less than 1 from those
 of all patches."""
@@ -33,7 +33,7 @@ def recurrence(
     A JSON file beside the map contains the numbers; recurrence_score is the fraction of
     patches with a match, averaged over five scales from 1 to 0.41. Patches with fully
     transparent pixels are left out; they are black. In a photograph of more than
-    64,000 pixels, matches are searched for patches on a regular grid (the JSON file
+    32,000 pixels, matches are searched for patches on a regular grid (the JSON file
     contains its stride in pixels), and each fills a square of the map. The score uses
     fewer of the patches.
 

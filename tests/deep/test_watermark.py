@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dil_teach import WatermarkRemoval, WatermarkSettings, fit, resume, save
+from dil_teach.classical import watermark
 from dil_teach.classical.watermark import (
     common_outline,
     watermark_by_total_variation,
@@ -53,6 +54,30 @@ def test_the_mark_is_mostly_gone_without_a_box(marked, result) -> None:
     before = psnr_in(where, marked["marked"], marked["clean"])
     assert psnr_in(where, result.clean(), marked["clean"]) > before + 10
     assert psnr_in(where, result.clean_by_start(), marked["clean"]) > before + 10
+
+
+def test_the_box_around_the_mark_gives_the_result_of_the_whole_image(
+    marked, monkeypatch
+) -> None:
+    images, outline = marked["marked"], (marked["alpha"] > 0).float()
+    sizes = []
+    count = watermark.mark_variation
+
+    def seen(images, *others):
+        sizes.append(images.shape[-2:])
+        return count(images, *others)
+
+    monkeypatch.setattr(watermark, "mark_variation", seen)
+    whole, colour = watermark_by_total_variation(images, outline=outline)
+    monkeypatch.setattr(watermark, "MOST_WHOLE", 0)
+    part, found = watermark_by_total_variation(images, outline=outline)
+    assert (part - whole).abs().mean() < 1e-3 and (part > 0).equal(whole > 0)
+    assert torch.allclose(found, colour, atol=5e-3)
+    assert sizes[-1][0] * sizes[-1][1] < 0.8 * sizes[0][0] * sizes[0][1]
+    every = torch.ones_like(outline)
+    sizes.clear()
+    watermark_by_total_variation(images, outline=every)
+    assert set(sizes) == {images.shape[-2:]}
 
 
 def test_pixels_outside_the_mark_are_unchanged(marked, result) -> None:
