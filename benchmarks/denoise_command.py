@@ -21,7 +21,7 @@ import tyro
 
 from dil_teach import photo, psnr
 from dil_teach.commands.denoise import denoise
-from dil_teach.commands.options import Training
+from dil_teach.commands.options import PLAIN, Training
 from dil_teach.image.augment import add_noise
 from dil_teach.image.files import load_image, save_image
 
@@ -38,7 +38,7 @@ def measure(name: str, size: int, folder: Path) -> dict:
     seconds = {}
     for method in METHODS:
         start = time.process_time()
-        denoise(noisy, clean, Training(), method)
+        denoise(noisy, clean, Training(), PLAIN, method)
         seconds[f"{method} cpu seconds"] = time.process_time() - start
         row[method] = psnr(load_image(clean), truth)
     return row | seconds

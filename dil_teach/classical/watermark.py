@@ -22,6 +22,7 @@ from jaxtyping import Float
 from scipy.fft import dctn, idctn
 from scipy.ndimage import binary_dilation
 from skimage.filters import apply_hysteresis_threshold
+from skimage.measure import label, regionprops
 from torch import Tensor
 
 from dil_teach.image.convention import Video
@@ -51,6 +52,14 @@ which takes less time and gives the same result, but for the last digits."""
 SURE, LIKELY = 0.4, 0.15
 """Hysteresis thresholds, as fractions of the full opacity: a pixel is in the mark if it
 is above ``SURE``, or above ``LIKELY`` and connected to a pixel above ``SURE``."""
+
+CELLS, CONCENTRATED, PART, MARGIN = 64, 3, 0.1, 2
+"""For :func:`likely_box`: largest number of cells along a side of the grid; the mean
+opacity of the first box is at least this many times that of the picture; a part of the
+mark has at least this fraction of its opacity; pixels of margin. With nine rendered
+marks on two to four photographs of 112 and 128 pixels, all boxes contain the mark; they
+have up to 1.6 times its area, and one 2.9 times. With one photograph, only two of eight
+did: the opacity of one photograph does not show where its mark is."""
 
 
 def watermark_by_total_variation(
@@ -87,6 +96,48 @@ def watermark_by_total_variation(
     start = START_OPACITY * common_outline(images, box).clamp(LEAST_START, 1)
     opacity, colour = _descend(images, start, colour, inside)
     return _descend(images, opacity, colour, inside * _mark(opacity))
+
+
+def likely_box(opacity: Float[Tensor, "1 h w"]) -> Box:
+    """A proposal for the mark's box: where an opacity from several images concentrates.
+
+    It begins with the box on a grid that has the largest sum of (opacity -
+    ``CONCENTRATED`` * mean opacity), and grows by the connected parts that overlap it.
+    """
+    values = opacity[0].cpu().double().numpy()
+    first, last, core = _densest_cells(values)
+    sure = values > SURE * np.quantile(values, OPACITY_QUANTILE)
+    parts = [
+        (p.intensity_mean * p.area, p.bbox) for p in regionprops(label(sure), values)
+    ]
+    for mass, bounds in sorted(parts, reverse=True):
+        start, end = np.array(bounds[:2]), np.array(bounds[2:])
+        if mass >= PART * core and (start < last).all() and (first < end).all():
+            first, last = np.minimum(first, start), np.maximum(last, end)
+    top, left = np.maximum(first - MARGIN, 0).tolist()
+    bottom, right = np.minimum(last + MARGIN, values.shape).tolist()
+    return top, left, bottom - top, right - left
+
+
+def _densest_cells(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """The first and the last row and column of the densest box, and its sum."""
+    cell = -(-max(values.shape) // CELLS)
+    padded = np.pad(values, [(0, -side % cell) for side in values.shape])
+    height, width = (side // cell for side in padded.shape)
+    cells = padded.reshape(height, cell, width, cell).sum((1, 3))
+    excess = cells - CONCENTRATED * cells.mean()
+    above = np.vstack([np.zeros(width), excess.cumsum(0)])
+    best = (-np.inf, 0, 0, 0, 0)
+    for top in range(height):
+        # a row for each bottom of the box: the sums of all columns up to each column
+        sums = np.pad((above[top + 1 :] - above[top]).cumsum(1), ((0, 0), (1, 0)))
+        gain = sums[:, 1:] - np.minimum.accumulate(sums[:, :-1], 1)
+        row, right = np.unravel_index(gain.argmax(), gain.shape)
+        left = sums[row, : right + 1].argmin()
+        best = max(best, (gain[row, right], top, left, top + row + 1, right + 1))
+    top, left, bottom, right = best[1:]
+    first, last = cell * np.array([top, left]), cell * np.array([bottom, right])
+    return first, last, float(cells[top:bottom, left:right].sum())
 
 
 def common_outline(images: Video, box: Box) -> Float[Tensor, "1 h w"]:

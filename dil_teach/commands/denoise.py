@@ -14,6 +14,7 @@ from dil_teach.commands.files import (
     write,
 )
 from dil_teach.commands.options import (
+    PLAIN,
     In,
     Options,
     Out,
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from dil_teach.image.convention import Image, Video
 
 
-LEAST_NOISE = 0.1 / 255
-"""A photograph with a smaller estimated noise level counts as free of noise: rounding
-to 8 bits alone has a standard deviation of 0.29 grey levels."""
+LEAST_NOISE = {"bm3d": 1.0, "nlm": 1.0, "ksvd": 1.0, "zs-n2n": 5.0, "dip": 10.0}
+"""Standard deviation of the noise, in grey levels, below which a method removes more
+detail than noise."""
+FRAMES = 8
+"""Number of frames of a video whose noise is estimated."""
 
 
 def denoise(
@@ -64,15 +67,13 @@ def denoise(
             noise; a message says if the budget had too few steps, which is common for
             quick on photographs of 256 pixels. All methods except dip need independent
             noise at each pixel.
-        noise: Standard deviation of the noise in grey levels, for nlm, bm3d and ksvd.
-            By default it is estimated from the photograph.
+        noise: Standard deviation of the noise in grey levels. By default it is
+            estimated from smooth parts of the photograph; if there is so little noise
+            that the method would remove more detail than noise, the photograph is
+            written unchanged. With a given value, it is denoised in any case; dip and
+            zs-n2n do not use the value itself.
     """
     classical = method not in ("dip", "zs-n2n")
-    if noise is not None and not classical:
-        raise ValueError(
-            f"--noise: expected --method nlm, bm3d or ksvd, got {method}; leave out "
-            f"--noise, because {method} does not need it"
-        )
     if noise is not None and not 0 < noise <= 255:
         raise ValueError(
             "--noise: expected a standard deviation above 0 and at most 255, got "
@@ -86,36 +87,52 @@ def denoise(
     )
     pictures.check_output(out, pictures.alpha)
     video = training.to_device(pictures.colour)
+    what = f"{len(video)} frames of " * pictures.film + f"{size[0]} x {size[1]} pixels"
+    if noise is None and (noise := _noise_to_remove(video, method)) is None:
+        content = pictures.result(video, pictures.alpha, out)
+        if out.suffix.lower() == image.suffix.lower() and reading == PLAIN:
+            content = image.read_bytes()
+        return write({out: content}, f"{what} written unchanged")
     cost = expect(f"denoise {method}", image, size)
     if classical:
-        clean = frame_by_frame(_without_network(video, method, noise), video)
+        clean = frame_by_frame(_without_network(method, noise), video)
     else:
         clean = frame_by_frame(partial(_with_network, method, training, cost), video)
     content = pictures.result(clean, pictures.alpha, out)
-    what = f"{len(clean)} frames of " * pictures.film
-    return write({out: content}, f"{what}{size[0]} x {size[1]} pixels written")
+    return write({out: content}, f"{what} written")
 
 
-def _without_network(
-    video: "Video", method: str, noise: float | None
-) -> "Callable[[Image], Image]":
+def _noise_to_remove(video: "Video", method: str) -> float | None:
+    """The estimated noise in grey levels, or None if the method would do harm.
+
+    A line says how much noise there is.
+    """
+    from dil_teach.patches.noise import smooth_noise_level
+
+    frames = video[:: len(video) // FRAMES + 1]
+    levels = [level for level in map(smooth_noise_level, frames) if level is not None]
+    why = "no smooth part of the picture shows it; it may be texture"
+    if levels:
+        noise = 255 * sum(levels) / len(levels)
+        if noise >= LEAST_NOISE[method]:
+            say(f"noise: {noise:.1f} grey levels")
+            return noise
+        why = (
+            f"{noise:.1f} grey levels; below {LEAST_NOISE[method]:.1f}, {method} "
+            "removes more detail than noise"
+        )
+    say(f"noise: {why}: written unchanged; --noise SIGMA denoises in any case")
+    return None
+
+
+def _without_network(method: str, noise: float) -> "Callable[[Image], Image]":
     """The function that denoises a frame; ``noise`` is in grey levels."""
     from dil_teach.classical.denoise.bm3d import bm3d
     from dil_teach.classical.denoise.ksvd import ksvd
     from dil_teach.classical.denoise.nlm import nlm
-    from dil_teach.image.metrics import noise_level
 
-    if noise is None:
-        sigma = sum(map(noise_level, video)) / len(video)
-    else:
-        sigma = noise / 255
-    if noise is None and sigma < LEAST_NOISE:
-        raise ValueError(
-            "image: expected noise, got a picture in which none was found; give its "
-            "standard deviation with --noise"
-        )
     denoiser = {"nlm": nlm, "bm3d": bm3d, "ksvd": ksvd}[method]
-    return lambda frame: denoiser(frame, min(sigma, 1.0))
+    return lambda frame: denoiser(frame, noise / 255)
 
 
 def _with_network(

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -18,7 +18,17 @@ from dil_teach.commands.files import (
     with_result,
     write,
 )
-from dil_teach.commands.options import Options, Png, Read, train_with_bar
+from dil_teach.commands.options import (
+    Options,
+    Png,
+    Read,
+    Reading,
+    say,
+    train_with_bar,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def remove_watermark(
@@ -37,8 +47,10 @@ def remove_watermark(
 ) -> str:
     """Remove a half-transparent mark that pictures share.
 
-    Transparency, and pixels outside the mark, do not change. Use this command only for
-    pictures that you may use without their mark.
+    Transparency, and pixels outside the mark, do not change. Without a box or a picture
+    of the mark, other places that the pictures share can be taken for the mark; then a
+    message proposes a box. Use this command only for pictures that you may use without
+    their mark.
 
     Args:
         images: Pictures of one size with the mark at one place: PNG, JPEG, TIFF, ...
@@ -89,6 +101,8 @@ def remove_watermark(
         clean, opacity = train_with_bar(removal, cost).clean(), removal.opacity()
     else:
         clean, opacity = removal.clean_by_start(), removal.start[0]
+    if box is None and mark is None:
+        _propose_box(opacity, reading)
     results = {
         out.name: with_result(photograph, picture, photograph.alpha)
         for out, photograph, picture in zip(outs, photographs, clean, strict=True)
@@ -105,6 +119,26 @@ def remove_watermark(
     share = 100 * float((opacity > 0).float().mean())
     what = f"{len(outs)} pictures" if len(outs) > 1 else "1 picture"
     return f"{out_dir}: {what}, {share:.0f}% under a mark, written"
+
+
+def _propose_box(opacity: "Tensor", reading: Reading) -> None:
+    """Say how much changes outside the mark's likely box, and how to prevent it."""
+    from dil_teach.classical.watermark import likely_box
+
+    row, column, height, width = box = likely_box(opacity)
+    outside = opacity > 0
+    share = 100 * float(outside.float().mean())
+    outside[:, row : row + height, column : column + width] = False
+    if not outside.any():
+        return
+    advice = f"--box {','.join(map(str, box))}"
+    if reading.max_side is not None:  # the box would have other pixels
+        advice = "--mark PNG"
+    say(
+        f"unsure: {share:.0f}% of the pixels change, and "
+        f"{100 * float(outside.float().mean()):.0f}% are far from the likely mark; to "
+        f"change only the mark, add {advice}"
+    )
 
 
 def _row_column_height_width(box: str) -> tuple[int, int, int, int]:

@@ -106,7 +106,8 @@ def test_denoise_keeps_size_kind_and_transparency(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     make().save("in.png")
-    assert main(["denoise", "in.png", "out.png", "--method", method]) == 0
+    arguments = ["denoise", "in.png", "out.png", "--method", method, "--noise", "9"]
+    assert main(arguments) == 0
     line = said_once(capsys.readouterr().out)
     assert line.startswith(f"out.png: {HEIGHT} x {WIDTH} pixels written in ")
     with Picture.open("out.png") as result:
@@ -129,7 +130,7 @@ def test_the_same_seed_gives_the_same_picture(command: str, folder: Path) -> Non
     colour().save("in.png")
     marked((10, 10, 20, 20)).save("hole.png")
     given = [command, "in.png", *(["hole.png"] if command == "inpaint" else [])]
-    given += ["--method", "zs-n2n"] if command == "denoise" else []
+    given += ["--method", "zs-n2n", "--noise", "9"] if command == "denoise" else []
     for out, seed in (("a.png", "3"), ("b.png", "3"), ("c.png", "4")):
         assert main([*given, out, "--seed", seed]) == 0
     a, b, c = (Path(f"{name}.png").read_bytes() for name in "abc")
@@ -363,6 +364,35 @@ def test_a_watermark_is_less_and_all_else_as_it_was(
             assert np.abs(after - clean).mean() < np.abs(before - clean).mean()
 
 
+def test_a_box_is_proposed_if_more_than_the_mark_changes(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["astronaut", "chelsea", "coffee"]
+    for name in names:
+        watermarked(name).save(f"{name}.png")
+    files = [f"{name}.png" for name in names]
+    assert main(["remove-watermark", *files, "--out-dir", "a"]) == 0
+    *_, line = capsys.readouterr().err.splitlines()
+    found = re.fullmatch(
+        r"dil-teach: unsure: (\d+)% of the pixels change, .*, add (--box [\d,]+)", line
+    )
+    assert found
+    option, box = found[2].split()
+    row, column, height, width = map(int, box.split(","))
+    top, left, tall, wide = BOX  # the mark begins two pixels further in
+    assert row <= top + 2 and row + height >= top + tall - 2
+    assert column <= left + 2 and column + width >= left + wide - 2
+    assert height * width <= 2 * tall * wide
+    capsys.readouterr()
+    assert main(["remove-watermark", *files, "--out-dir", "b", option, box]) == 0
+    assert "unsure" not in capsys.readouterr().err
+    for file in files:
+        before, after = (np.asarray(Picture.open(name)) for name in (file, f"b/{file}"))
+        changed = (before != after).any(-1)
+        changed[row : row + height, column : column + width] = False
+        assert not changed.any()
+
+
 def test_the_mark_of_one_picture_may_be_painted(folder: Path) -> None:
     watermarked("chelsea").save("in.png")
     row, column, _, width = BOX
@@ -480,7 +510,7 @@ def test_denoising_networks_need_detail(
     pantry: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    refused(f"denoise {arguments} --method {method}", said, capsys)
+    refused(f"denoise {arguments} --noise 9 --method {method}", said, capsys)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import torch
 from dil_teach import WatermarkRemoval, WatermarkSettings, fit, resume, save
 from dil_teach.classical import watermark
 from dil_teach.classical.watermark import (
+    MARGIN,
     common_outline,
+    likely_box,
     watermark_by_total_variation,
     without_mark,
 )
@@ -99,6 +101,33 @@ def test_nothing_outside_the_box_changes(marked) -> None:
     assert opacity[:, row : row + height, column : column + width].any()
     opacity[:, row : row + height, column : column + width] = 0
     assert not opacity.any()
+
+
+def test_the_likely_box_contains_the_mark_and_is_not_much_larger(
+    marked, result
+) -> None:
+    opacity, mark = result.start[0], marked["alpha"][0] > 0
+    row, column, height, width = likely_box(opacity)
+    inside = slice(row, row + height), slice(column, column + width)
+    assert mark[inside].sum() == mark.sum()
+    rows, columns = mark.any(1).sum(), mark.any(0).sum()
+    assert height * width <= 2 * rows * columns
+    outside = opacity[0].clone()
+    outside[inside] = 0
+    assert outside.any()  # else a box would not be needed
+
+
+@pytest.mark.parametrize("size", [(40, 60), (150, 90)])
+def test_the_likely_box_of_a_known_mark(size: tuple[int, int]) -> None:
+    rng = torch.Generator().manual_seed(0)
+    opacity = 0.1 * torch.rand(1, *size, generator=rng).square()
+    opacity[:, 12:24, 30:51] = 0.5
+    row, column, height, width = likely_box(opacity)
+    cell = -(-max(size) // 64)
+    for found, true in ((row, 12), (column, 30)):
+        assert true - MARGIN - cell < found <= true - MARGIN
+    for found, true in ((row + height, 24), (column + width, 51)):
+        assert true + MARGIN <= found < true + MARGIN + cell
 
 
 def test_the_outline_is_what_the_images_share(marked) -> None:
