@@ -1,6 +1,6 @@
 """dil-teach denoise: with and without a network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,7 +8,6 @@ import tyro
 
 from dil_teach.commands.estimate import Estimate, expect
 from dil_teach.commands.files import (
-    MOST_PIXELS,
     MOST_PIXELS_IN_ALL,
     check_pixels,
     write,
@@ -64,9 +63,10 @@ def denoise(
             their results, and they also accept large photographs. Two methods train a
             network. zs-n2n (Zero-Shot Noise2Noise) predicts one half of the pixels from
             the other half. dip (Deep Image Prior) fits the picture before it fits the
-            noise; a message says if the budget had too few steps, which is common for
-            quick on photographs of 256 pixels. All methods except dip need independent
-            noise at each pixel.
+            noise; a message says if the budget had too few steps. In a photograph of
+            more than 128 x 128 pixels, it sees a smaller copy, and BM3D denoises what
+            this copy does not show, at several sizes. All methods except dip need
+            independent noise at each pixel.
         noise: Standard deviation of the noise in grey levels. By default it is
             estimated from smooth parts of the photograph; if there is so little noise
             that the method would remove more detail than noise, the photograph is
@@ -82,9 +82,7 @@ def denoise(
 
     pictures = load_pictures(image, reading)
     size = pictures.size
-    check_pixels(
-        image, size, most=MOST_PIXELS if method == "dip" else MOST_PIXELS_IN_ALL
-    )
+    check_pixels(image, size, most=MOST_PIXELS_IN_ALL)
     pictures.check_output(out, pictures.alpha)
     video = training.to_device(pictures.colour)
     what = f"{len(video)} frames of " * pictures.film + f"{size[0]} x {size[1]} pixels"
@@ -99,6 +97,9 @@ def denoise(
     else:
         clean = frame_by_frame(partial(_with_network, method, training, cost), video)
     content = pictures.result(clean, pictures.alpha, out)
+    seen = _seen(method, size)
+    if seen != tuple(size):
+        what += f" (network: {seen[0]} x {seen[1]}; finer detail: BM3D)"
     return write({out: content}, f"{what} written")
 
 
@@ -135,21 +136,34 @@ def _without_network(method: str, noise: float) -> "Callable[[Image], Image]":
     return lambda frame: denoiser(frame, noise / 255)
 
 
+def _seen(method: str, size: Sequence[int]) -> tuple[int, int]:
+    """Height and width of the picture that a network sees."""
+    from dil_teach.deep.working_size import working_size
+
+    return working_size(size) if method == "dip" else (size[0], size[1])
+
+
 def _with_network(
     method: str, training: Training, cost: Estimate, colour: "Image"
 ) -> "Image":
     """The image denoised by a network that is trained on it."""
     from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
+    from dil_teach.deep.working_size import add_octaves
     from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
+    from dil_teach.image.resize import resize
 
-    if method == "dip":
-        settings = training.settings(DeepImagePriorSettings)
-        prior = train_with_bar(DeepImagePrior(colour, settings=settings), cost)
-        if not prior.rule_met:
-            say(
-                "the training used all of its steps before it met its "
-                "stopping rule, so detail may be missing; try a larger --budget"
-            )
-        return prior.result()
-    settings = training.settings(ZSN2NSettings)
-    return train_with_bar(ZSN2N(colour, settings), cost).result()
+    if method == "zs-n2n":
+        settings = training.settings(ZSN2NSettings)
+        return train_with_bar(ZSN2N(colour, settings), cost).result()
+    size = (colour.shape[1], colour.shape[2])
+    seen = _seen(method, size)
+    small = colour if seen == size else resize(colour, size=seen).clamp(0, 1)
+    settings = training.settings(DeepImagePriorSettings)
+    prior = train_with_bar(DeepImagePrior(small, settings=settings), cost)
+    if not prior.rule_met:
+        say(
+            "the training used all of its steps before it met its stopping rule, so "
+            "detail may be missing; try a larger --budget"
+        )
+    clean = prior.result()
+    return clean if seen == size else add_octaves(clean, colour)

@@ -9,7 +9,6 @@ from dil_teach.commands.estimate import expect
 from dil_teach.commands.files import (
     MOST_PIXELS,
     check_apart,
-    check_pixels,
     grown,
     load_mask,
     write,
@@ -28,12 +27,15 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from dil_teach.image.convention import Image, Video
+    from dil_teach.image.convention import Video
 
     Masks = Float[Tensor, "t 1 h w"]
 
 MOST_SAMPLE = 500_000
 """Maximum number of pixels that Efros and Leung's method searches: 1 GB of memory."""
+AROUND = 25
+"""The network sees the surroundings in a box with this many times the pixels of the
+smallest box around the holes."""
 MOST_PRODUCTS = 10**12
 """Maximum number of products in Efros and Leung's method: about two minutes."""
 
@@ -62,10 +64,12 @@ def inpaint(
             photograph, or with 8: .webp, or if not transparent .jpg, .bmp. For a
             video, name a new folder of frames, or a .mkv (lossless), .mp4, .mov,
             .webm or .gif file.
-        method: dip (Deep Image Prior) trains a network on the other pixels. wexler
-            copies patches, from coarse to fine, in seconds. efros-leung copies pixel by
-            pixel, at random; it suits textures. wexler and efros-leung look only at the
-            surroundings of the holes in a large photograph.
+        method: dip (Deep Image Prior) trains a network on the surroundings of the
+            holes; if they have more than 128 x 128 pixels, it sees a smaller copy, and
+            wexler continues from its result. wexler copies patches, from coarse to
+            fine, in seconds. efros-leung copies pixel by pixel, at random; it suits
+            textures. In a large photograph, all methods look only at the surroundings
+            of the holes.
         grow: Number of pixels by which the holes become wider on all sides.
     """
     import torch
@@ -77,15 +81,14 @@ def inpaint(
             f"--method: expected wexler for a video, got {method}; add --method wexler"
         )
     pictures = load_pictures(image, reading)
-    if method == "dip":
-        check_pixels(image, pictures.size)
     pictures.check_output(out, pictures.alpha)
     check_apart([out], mask)
     holes = _load_holes(mask, pictures, reading, grow)
     video = training.to_device(pictures.colour)
     holes = holes.to(training.device)
+    seen = ""
     if method == "dip":
-        filled = _by_network(image, video[0], holes[0], training)[None]
+        filled, seen = _by_network(image, video, holes, mask, training)
     else:
         filled = _by_copying(method, image, video, holes, mask, training.seed)
     height, width = pictures.size
@@ -94,7 +97,7 @@ def inpaint(
     if alpha is not None:
         alpha = torch.maximum(alpha, holes.cpu())
     content = pictures.result(filled, alpha, out)
-    return write({out: content}, f"{what}{height} x {width} pixels written")
+    return write({out: content}, f"{what}{height} x {width} pixels{seen} written")
 
 
 def _load_holes(mask: Path, pictures: Pictures, reading: Reading, grow: int) -> "Masks":
@@ -135,17 +138,45 @@ def _load_holes(mask: Path, pictures: Pictures, reading: Reading, grow: int) -> 
 
 
 def _by_network(
-    file: Path, image: "Image", hole: "Image", training: Options
-) -> "Image":
+    file: Path, video: "Video", holes: "Masks", mask: Path, training: Options
+) -> tuple["Video", str]:
+    """Fill the holes of one picture by a network; also say what the network saw.
+
+    The network sees the surroundings of the holes. If they are large, it sees a smaller
+    copy, and patches carry its result to the size of the picture.
+    """
+    from dil_teach.classical.completion.pyramid import shrink_with_hole
+    from dil_teach.classical.completion.wexler import complete_image
     from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
+    from dil_teach.deep.working_size import working_size
     from dil_teach.image.degradation import masked
 
     # as measured in benchmarks/deep_image_prior.py; inpainting does not stop early
     more = {"steps": 700} if training.budget == "standard" else {}
     settings = training.settings(DeepImagePriorSettings, **more)
-    cost = expect("inpaint dip", file, image.shape[1:])
-    prior = DeepImagePrior(image, masked(hole), settings)
-    return train_with_bar(prior, cost).result()
+    rows, columns = _surroundings(holes, _most_around(holes), mask)
+    near, hole = video[0][..., rows, columns], holes[0][..., rows, columns]
+    height, width = working_size(hole.shape[1:])
+    cost = expect("inpaint dip", file, holes.shape[2:])
+    small, gap = shrink_with_hole(near, hole.bool(), (height, width))
+    if gap.any():  # a thin hole can vanish
+        prior = DeepImagePrior(small, masked(gap.float()), settings)
+        small = train_with_bar(prior, cost).result()
+    if small.shape != near.shape:
+        small = complete_image(near, hole, start=small).image
+    filled = video.clone()
+    filled[..., rows, columns] = small
+    seen = f" (network: {height} x {width})"
+    return filled, seen if (height, width) != holes.shape[2:] else ""
+
+
+def _most_around(holes: "Masks") -> int:
+    """Maximum number of pixels of the surroundings that the network sees."""
+    from dil_teach.deep.working_size import MOST_SEEN
+
+    rows, columns = holes.amax((0, 1)).nonzero().T
+    box = int((rows.max() - rows.min() + 1) * (columns.max() - columns.min() + 1))
+    return min(max(AROUND * box, MOST_SEEN), max(box, MOST_PIXELS))
 
 
 def _by_copying(

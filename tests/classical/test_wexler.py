@@ -11,6 +11,7 @@ from dil_teach.classical.completion.pyramid import pyramid, texture
 from dil_teach.classical.completion.wexler import complete_film, complete_image
 from dil_teach.classical.inpainting import biharmonic
 from dil_teach.image.photos import photo
+from dil_teach.image.resize import resize
 from dil_teach.patches.search import nearest_patches
 
 
@@ -150,3 +151,23 @@ def test_other_bad_input_is_refused() -> None:
         complete_image(image, mask, 9)
     with pytest.raises(ValueError, match="masks: expected shape"):
         complete_film(torch.rand(5, 1, 16, 18), mask.expand(4, -1, -1, -1))
+
+
+def test_what_a_start_shows_in_the_hole_is_filled_in() -> None:
+    image = torch.full((1, 48, 80), 0.2)
+    image[:, 20:28, 12:20] = 0.8
+    shown = image.clone()
+    shown[:, 20:28, 52:60] = 0.8
+    mask = hole_of(48, 80, 14, 34, 46, 66)
+    for wanted in (image, shown):
+        start = resize(wanted, size=(40, 66)).clamp(0, 1)
+        done = complete_image(image * (1 - mask), mask, start=start)
+        assert float((done.image - wanted).abs().max()) < 0.05
+        assert [level.shape[1] for level in done.levels] == [48]
+
+
+def test_a_start_of_another_size_or_with_other_channels_is_refused() -> None:
+    image, mask = torch.rand(1, 16, 18), hole_of(16, 18, 4, 8, 4, 8)
+    for start in (torch.rand(3, 8, 9), torch.rand(1, 17, 18)):
+        with pytest.raises(ValueError, match="start: expected 1 channels and at most"):
+            complete_image(image, mask, start=start)

@@ -10,7 +10,9 @@ import tifffile
 import torch
 from PIL import Image as Picture
 
+import dil_teach.deep.working_size as working_size
 from dil_teach.cli import main
+from dil_teach.deep.deep_image_prior import DeepImagePriorSettings
 from dil_teach.image.augment import add_noise
 from dil_teach.image.convention import to_uint8
 from dil_teach.image.files import load_image
@@ -156,3 +158,20 @@ def test_bad_pictures_and_options(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("dil-teach: ") and said in line
     assert not Path("out.png").exists()
+
+
+def test_a_network_sees_a_smaller_copy_of_a_large_photograph(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(working_size, "MOST_SEEN", 2000)
+    few = classmethod(lambda cls, **changes: cls(**{"steps": 60, **changes}))
+    monkeypatch.setattr(DeepImagePriorSettings, "quick", few)
+    truth = photo("coffee", 80)[:, 10:66]
+    noisy = add_noise(truth, 25 / 255, torch.Generator().manual_seed(0))
+    Picture.fromarray(to_uint8(noisy)).save("large.png")
+    Picture.fromarray(to_uint8(truth)).save("truth.png")
+    assert main("denoise large.png out.png --method dip".split()) == 0
+    said = "out.png: 56 x 80 pixels (network: 37 x 53; finer detail: BM3D) written"
+    assert said in capsys.readouterr().out
+    noisy, clean, out = map(pixels, ("large.png", "truth.png", "out.png"))
+    assert ((out - clean) ** 2).mean() < 0.4 * ((noisy - clean) ** 2).mean()

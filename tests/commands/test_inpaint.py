@@ -8,8 +8,12 @@ import torch
 from PIL import Image as Picture
 
 import dil_teach.commands.inpaint as command
+import dil_teach.deep.working_size as working_size
+from dil_teach import fit
 from dil_teach.cli import main
+from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
 from dil_teach.image.convention import to_uint8
+from dil_teach.image.degradation import masked
 from dil_teach.image.files import load_image, save_image
 from dil_teach.image.films import load_film, save_film, save_frames
 from dil_teach.image.photos import photo
@@ -189,3 +193,40 @@ def test_bad_input_to_synthesise(arguments: str, said: str, folder, capsys) -> N
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
     assert not Path("out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("box", "network"),
+    [
+        ((30, 44, 40, 54), "44 x 44"),  # a smaller copy of the surroundings
+        ((70, 76, 60, 70), "38 x 50"),  # the surroundings at their own size
+        ((10, 80, 50, 51), "38 x 52"),  # a scratch, which vanishes in the smaller copy
+    ],
+)
+def test_a_network_sees_a_small_part_or_copy_of_a_large_photograph(
+    box: tuple[int, int, int, int], network: str, folder, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(working_size, "MOST_SEEN", 2000)
+    two = classmethod(lambda cls, **changes: cls(**{"steps": 2, **changes}))
+    monkeypatch.setattr(DeepImagePriorSettings, "quick", two)
+    image = photo("coffee", size=120)[:, :88]
+    mask = torch.zeros(1, 88, 120)
+    mask[:, box[0] : box[1], box[2] : box[3]] = 1
+    mask[:, 20, 30] = mask[:, 70, 100] = 1 if network == "38 x 52" else 0
+    save_image(image, "large.png")
+    save_image(mask, "mask.png")
+    assert main("inpaint large.png mask.png out.png --method dip".split()) == 0
+    said = capsys.readouterr().out
+    assert f"out.png: 88 x 120 pixels (network: {network}) written in" in said
+    filled, known = load_image("out.png"), mask[0] == 0
+    assert torch.equal(filled[:, known], load_image("large.png")[:, known])
+    assert (filled - image)[:, ~known].square().mean().sqrt() < 0.3
+
+
+def test_a_small_photograph_is_filled_by_the_network_alone(folder, monkeypatch) -> None:
+    two = classmethod(lambda cls, **changes: cls(**{"steps": 2, **changes}))
+    monkeypatch.setattr(DeepImagePriorSettings, "quick", two)
+    assert main(["inpaint", "in.png", "hole.png", "out.png"]) == 0
+    image, mask = load_image("in.png"), load_image("hole.png")
+    alone = fit(DeepImagePrior(image, masked(mask), DeepImagePriorSettings(steps=2)))
+    assert np.array_equal(to_uint8(load_image("out.png")), to_uint8(alone.result()))

@@ -40,21 +40,35 @@ def pyramid(volume: Volume, hole: Hole, sides: Sides) -> list[tuple[Volume, Hole
     do not enter the means of coarser levels.
     """
     levels = [(volume, hole)]
-    frames, known = volume.transpose(0, 1), (~hole)[:, None].float()
     thickness = depth(hole).max()
     while thickness > THIN * sides[-1]:
         scale = SHRINK ** len(levels)
         size = round(scale * hole.shape[1]), round(scale * hole.shape[2])
         if min(size) < LEAST * sides[-1]:
             break
-        share = resize(known, size=size, kernel="area")[:, 0]
-        gap = share < 0.5
+        small, gap = shrink_with_hole(volume.transpose(0, 1), hole[:, None], size)
+        gap = gap[:, 0]
         if not gap.any() or patches_in_hole(gap, sides).all():
             break
-        small = resize(frames * known, size=size, kernel="area").transpose(0, 1)
-        levels.append((small / share.clamp_min(0.5) * ~gap, gap))
+        levels.append((small.transpose(0, 1), gap))
         thickness *= SHRINK
     return levels
+
+
+def shrink_with_hole(
+    images: Float[Tensor, "*n c h w"],
+    hole: Bool[Tensor, "*n 1 h w"],
+    size: tuple[int, int],
+) -> tuple[Float[Tensor, "*n c h2 w2"], Bool[Tensor, "*n 1 h2 w2"]]:
+    """Smaller images and their hole: each pixel is the mean of the known pixels in it.
+
+    A pixel of which more than half is hole belongs to the hole, and is 0.
+    """
+    known = (~hole).float()
+    share = resize(known, size=size, kernel="area")
+    gap = share < 0.5
+    small = resize(images * known, size=size, kernel="area")
+    return small / share.clamp_min(0.5) * ~gap, gap
 
 
 def patches_in_hole(hole: Hole, sides: Sides) -> Bool[Tensor, "_t _h _w"]:
@@ -86,6 +100,21 @@ def first_estimate(known: Volume, hole: Hole, sides: Sides, colours: int) -> Vol
     )
     frame, row, column = torch.from_numpy(places).long().to(known.device)
     return known[:, frame, row, column]
+
+
+def estimate_from(start: Image, known: Volume, hole: Hole) -> Volume:
+    """Fill the coarsest level of an image with the colours of a smaller filled image.
+
+    The other channels get the values of the nearest known pixel.
+    """
+    size = (hole.shape[1], hole.shape[2])
+    place = ndimage.distance_transform_edt(
+        hole[0].cpu().numpy(), return_distances=False, return_indices=True
+    )
+    row, column = torch.from_numpy(place).long().to(known.device)
+    estimate = known[:, :, row, column]
+    estimate[: len(start), 0] = resize(start, size=size)
+    return torch.where(hole, estimate, known)
 
 
 def texture(image: Image, known: Bool[Tensor, "h w"]) -> Float[Tensor, "2 h w"]:

@@ -47,6 +47,7 @@ from dil_teach.classical.completion.pyramid import (
     Volume,
     check_patch,
     depth,
+    estimate_from,
     first_estimate,
     patches_in_hole,
     pyramid,
@@ -110,14 +111,18 @@ class CompletedFilm(NamedTuple):
 
 @same_conditions()
 def complete_image(
-    image: Image, mask: Float[Tensor, "1 _h _w"], patch_size: int = IMAGE_PATCH
+    image: Image,
+    mask: Float[Tensor, "1 _h _w"],
+    patch_size: int = IMAGE_PATCH,
+    start: Image | None = None,
 ) -> Completed:
     """Fill the holes of an image with patches from the rest of the image.
 
     A hole of 2500 pixels in a photograph of 256 x 256 takes about 7 CPU seconds. The
     result has no randomness. A ValueError is raised if the mask has another size, the
     hole is empty or covers the image, the patch is even, below 3 or larger than the
-    image, or no patch is completely known.
+    image, no patch is completely known, or ``start`` is larger than the image or has
+    other channels.
 
     Parameters
     ----------
@@ -127,17 +132,35 @@ def complete_image(
         1 (white) in the hole, 0 where the image is known.
     patch_size : int
         Side of a patch in pixels; odd.
+    start : Image, optional
+        Float[Tensor, "c h2 w2"] in [0, 1]: the whole image, smaller, with its holes
+        filled by another method. Only levels with more pixels are computed. By default,
+        all levels are.
     """
     image = check_image(image)
     check_mask(mask, image)
+    if start is not None:
+        start = _check_start(start, image)
     hole = mask.bool()
     sides = (1, patch_size, patch_size)
     check_patch(sides, hole)
     features = TEXTURE * texture(image, ~hole[0])
     volume = (torch.cat([image, features]) * ~hole)[:, None]
-    results, level = _coarse_to_fine(volume, hole, sides, len(image))
+    results, level = _coarse_to_fine(volume, hole, sides, len(image), start)
     levels = [result[: len(image), 0].clamp(0, 1) for result in results]
     return Completed(levels[-1], level.source()[1:, 0], levels)
+
+
+def _check_start(start: Image, image: Image) -> Image:
+    start = check_image(start, "start")
+    size = f"at most {image.shape[1]} x {image.shape[2]}"
+    fits = start.shape[1] <= image.shape[1] and start.shape[2] <= image.shape[2]
+    if len(start) != len(image) or not fits:
+        raise ValueError(
+            f"start: expected {len(image)} channels and {size} pixels, as in the "
+            f"image, got {' x '.join(map(str, start.shape))}; resize it"
+        )
+    return start
 
 
 @same_conditions()
@@ -177,15 +200,24 @@ def complete_film(
 
 
 def _coarse_to_fine(
-    volume: Volume, hole: Hole, sides: Sides, colours: int
+    volume: Volume,
+    hole: Hole,
+    sides: Sides,
+    colours: int,
+    start: Image | None = None,
 ) -> tuple[list[Volume], "_Level"]:
     """The filled volume of each level, and the finest level with its matches."""
     results: list[Volume] = []
     level = None
     levels = pyramid(volume, hole, sides)[::-1]
-    for number, (known, gap) in enumerate(levels):
+    if start is not None:
+        least = start[0].numel()
+        levels = [each for each in levels if each[1].numel() > least] or levels[-1:]
+    for number, (known, gap) in enumerate(levels, start is not None):
         coarse, level = level, _Level(known, gap, sides)
-        if coarse is None:
+        if coarse is None and start is not None:
+            estimate = estimate_from(start, known, gap)
+        elif coarse is None:
             estimate = first_estimate(known, gap, sides, colours)
         else:
             size = (gap.shape[1], gap.shape[2])
@@ -197,7 +229,7 @@ def _coarse_to_fine(
             before, estimate = estimate, level.vote(estimate, level.search(estimate))
             if (estimate - before)[:, gap].abs().mean() < SETTLED:
                 break
-        finest = number == len(levels) - 1
+        finest = known is levels[-1][0]
         if finest and small and gap.sum() <= MOST_COPIED:
             offsets = level.known[level.match] - level.asking
             estimate = copy_pieces(estimate, gap, offsets, colours)
