@@ -25,6 +25,7 @@ def dehaze(
         "envelope", "double-dip", "recurrence", "dark-channel"
     ] = "envelope",
     transmission_out: Png = None,
+    airlight: Annotated[str | None, tyro.conf.arg(metavar="R,G,B")] = None,
     airlight_out: Annotated[Path | None, tyro.conf.arg(metavar="JSON")] = None,
     non_uniform: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> str:
@@ -45,6 +46,9 @@ def dehaze(
             the baseline.
         transmission_out: The file for the transmission, a grey picture; for a video, a
             folder or a video file.
+        airlight: The colour of the haze, three numbers above 0 and up to 1, such as
+            0.8,0.82,0.85, instead of an estimate. A message says if the estimate is
+            unsure.
         airlight_out: The file for the airlight, or for its mean with --non-uniform.
         non_uniform: Let the airlight change slowly over the picture (low sun).
     """
@@ -53,7 +57,9 @@ def dehaze(
             f"--non-uniform: expected --method envelope or double-dip, got {method}"
         )
 
-    from dil_teach.classical.haze.airlight import doubt
+    known = None if airlight is None else _red_green_blue(airlight)
+
+    from dil_teach.classical.haze.airlight import doubt, find_airlight
     from dil_teach.classical.haze.dark_channel import (
         WORK_SIDE,
         remove_haze_by_dark_channel,
@@ -77,19 +83,23 @@ def dehaze(
     cost = expect(f"dehaze {method}", image, pictures.size, frames=len(frames))
     if method == "double-dip":
         settings = training.settings(DehazingSettings)
-        dehazing = Dehazing(frames, None, non_uniform, settings)
+        dehazing = Dehazing(frames, known, non_uniform, settings)
         found = train_with_bar(dehazing, cost).result()
     elif method == "envelope":
-        found = remove_haze_by_envelope(frames, None, non_uniform)
-    elif method == "recurrence":
-        found = remove_haze_by_recurrence(frames)
+        found = remove_haze_by_envelope(frames, known, non_uniform)
     else:
-        found = remove_haze_by_dark_channel(frames)
+        colour = None if known is None else find_airlight(frames, known)
+        by_prior = {
+            "recurrence": remove_haze_by_recurrence,
+            "dark-channel": remove_haze_by_dark_channel,
+        }
+        found = by_prior[method](frames, colour)
     if method in ("envelope", "double-dip"):
-        small, airlight = working_copy(frames), to_linear(found.airlight)
-        airlight = resample_airlight(airlight, small.shape[-2:])
-        if doubts := doubt(small, airlight, estimated=True):
-            say(f"unsure: {doubts}")
+        small, colour = working_copy(frames), to_linear(found.airlight)
+        colour = resample_airlight(colour, small.shape[-2:])
+        if doubts := doubt(small, colour, estimated=known is None):
+            advice = "; --airlight R,G,B sets it" if known is None else ""
+            say(f"unsure: {doubts}{advice}")
     clear = pictures.result(found.image, pictures.alpha, out)
     files: dict[Path, Content] = {out: clear}
     if transmission_out:
@@ -100,3 +110,16 @@ def dehaze(
         mean = [round(float(value), 4) for value in found.airlight.mean((0, 2, 3))]
         files[airlight_out] = json.dumps({"airlight": mean}) + "\n"
     return write(files, "written")
+
+
+def _red_green_blue(airlight: str) -> list[float]:
+    try:
+        values = [float(value) for value in airlight.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 3 or not all(0 < value <= 1 for value in values):
+        raise ValueError(
+            "--airlight: expected red, green and blue above 0 and up to 1, such as "
+            f"0.8,0.82,0.85, got '{airlight}'; divide values up to 255 by 255"
+        )
+    return values

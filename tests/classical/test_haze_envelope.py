@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dil_teach import Dehazing, DehazingSettings, fit, psnr
-from dil_teach.classical.haze.airlight import find_airlight
+from dil_teach.classical.haze.airlight import doubt, find_airlight
 from dil_teach.classical.haze.dark_channel import (
     add_haze,
     guided_dark_channel,
@@ -23,6 +23,40 @@ from dil_teach.classical.haze.envelope import (
 )
 from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.scenes import scene
+
+
+def with_white_object(hazy: torch.Tensor, share: float) -> torch.Tensor:
+    """A nearly white square near the camera, with a dark stripe, below on the left."""
+    image, height = hazy.clone(), hazy.shape[1]
+    side = round(share * height)
+    top, left = height - side - height // 20, height // 10
+    square = torch.full((3, side, side), 0.95) - torch.linspace(0, 0.1, side)
+    square[:, side // 8 : side // 5, side // 10 : -side // 10] = 0.15
+    image[:, top : top + side, left : left + side] = square
+    return image
+
+
+@pytest.mark.parametrize("name", ["haze_garden", "haze_gallery"])
+def test_a_white_object_near_the_camera_raises_a_doubt(name: str) -> None:
+    hazy = scene(name).images["image"]
+    airlight = find_airlight(hazy[None])
+    assert "white places" not in str(doubt(hazy[None], airlight, estimated=True))
+    spoilt = with_white_object(hazy, 0.35)[None]
+    wrong = find_airlight(spoilt)
+    assert to_srgb(wrong).mean() > to_srgb(airlight).mean() + 0.05
+    said = str(doubt(spoilt, wrong, estimated=True))
+    assert "white places" in said
+    upper = [float(value) for value in said.split()[-1].split(",")]
+    assert upper == pytest.approx(to_srgb(airlight).flatten().tolist(), abs=0.03)
+    assert "white places" not in str(doubt(spoilt, wrong, estimated=False))
+
+
+@pytest.mark.parametrize("name", ["haze_lake", "haze_sunset", "haze_alley"])
+def test_distant_haze_raises_no_doubt_about_white_objects(name: str) -> None:
+    hazy = scene(name).images["image"][None]
+    said = doubt(hazy, find_airlight(hazy), estimated=True)
+    assert "white places" not in str(said)
+
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

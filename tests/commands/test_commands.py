@@ -288,6 +288,19 @@ def test_dehaze_writes_transmission_and_airlight(
     assert (composed - wanted).abs()[:, inside].max() < 0.02
 
 
+@pytest.mark.parametrize("method", DEHAZERS)
+def test_dehaze_takes_the_airlight(
+    method: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_image(scene("haze_alley").images["image"], "in.png")
+    arguments = ["--method", method, "--airlight", "0.7,0.75,0.8"]
+    arguments += ["--airlight-out", "a.json"]
+    assert main(["dehaze", "in.png", "out.png", *arguments]) == 0
+    (airlight,) = json.loads(Path("a.json").read_text()).values()
+    assert airlight == pytest.approx([0.7, 0.75, 0.8], abs=1e-3)
+    assert "unsure" not in capsys.readouterr().err
+
+
 def test_dehaze_keeps_transparency_and_says_when_it_is_unsure(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -588,6 +601,14 @@ def test_bad_input_to_dehaze(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     refused(f"dehaze {arguments} --method {method}", said, capsys)
+
+
+@pytest.mark.parametrize("airlight", ["0.8,0.8", "204,204,204", "white", "0,1,1"])
+def test_bad_airlight(
+    airlight: str, pantry: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "--airlight: expected red, green and blue above 0 and up to 1"
+    refused(f"dehaze in.png out.png --airlight {airlight}", said, capsys)
 
 
 @pytest.mark.parametrize("method", ["recurrence", "dark-channel"])

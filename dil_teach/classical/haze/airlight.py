@@ -53,6 +53,12 @@ SKY_CONTRAST, SCENE_CONTRAST = 0.035, 0.055
 walls, in the practice scenes."""
 OPAQUE_CONTRAST = 0.2
 """Above this relative contrast, the haze of the haziest part is far from opaque."""
+MOST_RISE, LEAST_HEIGHT = 0.055, 64
+"""Largest difference, in sRGB, between the airlight of the whole picture and that of
+its upper half, for pictures of this height in pixels and above. On seven rendered
+scenes and three photographs, it is at most 0.046. With a white square in the lower part
+of the scenes, it is above 0.055 in all 14 cases where the square raises the estimate by
+0.06 or more."""
 
 # Settings for the tint, estimated from recurring patches
 RATIO = 0.75
@@ -158,6 +164,11 @@ def contrast_confidence(contrast: Float[Tensor, ""]) -> Float[Tensor, ""]:
 
 def doubt(frames: Frames, airlight: Airlight, estimated: bool) -> str | None:
     """The reason why dehazing may fail, or None, for an airlight estimated or known."""
+    if estimated and (other := _airlight_of_upper_half(frames, airlight)):
+        return (
+            "white places in the lower half of the picture, perhaps near the camera, "
+            f"make the airlight brighter; the upper half alone gives {other}"
+        )
     _, contrast, _ = haziest_part(frames, airlight)
     if contrast_confidence(contrast) < 0.5:
         return (
@@ -170,6 +181,21 @@ def doubt(frames: Frames, airlight: Airlight, estimated: bool) -> str | None:
             "of the airlight is uncertain"
         )
     return None
+
+
+def _airlight_of_upper_half(frames: Frames, airlight: Airlight) -> str | None:
+    """The airlight that the upper half gives, if it is clearly darker than a uniform
+    airlight of the whole picture: red, green and blue, sRGB-encoded.
+
+    Distant places are usually in the upper half.
+    """
+    height = frames.shape[-2]
+    if height < LEAST_HEIGHT or airlight.shape[-1] > 1:
+        return None
+    upper = to_srgb(estimate_airlight(frames[..., : height // 2, :]))
+    if to_srgb(airlight).mean() - upper.mean() <= MOST_RISE:
+        return None
+    return ",".join(f"{value:.2f}" for value in upper.flatten().tolist())
 
 
 def estimate_airlight_from_recurrence(
