@@ -36,9 +36,8 @@ def with_white_object(hazy: torch.Tensor, share: float) -> torch.Tensor:
     return image
 
 
-@pytest.mark.parametrize("name", ["haze_garden", "haze_gallery"])
-def test_a_white_object_near_the_camera_raises_a_doubt(name: str) -> None:
-    hazy = scene(name).images["image"]
+def test_a_white_object_near_the_camera_raises_a_doubt() -> None:
+    hazy = scene("haze_garden").images["image"]
     airlight = find_airlight(hazy[None])
     assert "white places" not in str(doubt(hazy[None], airlight, estimated=True))
     spoilt = with_white_object(hazy, 0.35)[None]
@@ -51,7 +50,7 @@ def test_a_white_object_near_the_camera_raises_a_doubt(name: str) -> None:
     assert "white places" not in str(doubt(spoilt, wrong, estimated=False))
 
 
-@pytest.mark.parametrize("name", ["haze_lake", "haze_sunset", "haze_alley"])
+@pytest.mark.parametrize("name", ["haze_lake", "haze_sunset"])
 def test_distant_haze_raises_no_doubt_about_white_objects(name: str) -> None:
     hazy = scene(name).images["image"][None]
     said = doubt(hazy, find_airlight(hazy), estimated=True)

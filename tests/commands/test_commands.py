@@ -288,7 +288,7 @@ def test_dehaze_writes_transmission_and_airlight(
     assert (composed - wanted).abs()[:, inside].max() < 0.02
 
 
-@pytest.mark.parametrize("method", DEHAZERS)
+@pytest.mark.parametrize("method", ["double-dip", "recurrence"])
 def test_dehaze_takes_the_airlight(
     method: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
