@@ -1,6 +1,6 @@
 """Measure segmentation: intersection over union (also of GrabCut), and flicker.
 
-    python benchmarks/segmentation.py --sections composites film
+    python benchmarks/segmentation.py --sections composites film sizes
 
 It writes `benchmarks/results/segmentation_*.json`. The scenes are rendered. Settings
 were chosen on other scenes (`data/render_scenes.py --practice`). If
@@ -8,9 +8,12 @@ opencv-python-headless is installed, the script also prints GrabCut's result.
 """
 
 import importlib
+import itertools
 import math
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,10 +25,14 @@ from torch import Tensor
 
 from dil_teach import Segmentation, SegmentationSettings, fit
 from dil_teach.classical.segmentation.grab_cut import grab_cut
+from dil_teach.classical.segmentation.region_growing import segment_by_growing
 from dil_teach.image.convention import to_uint8
 from dil_teach.image.scenes import scene, scenes
 
+DATA = Path(__file__).parents[1] / "data"
 SEEDS = (0, 1, 2)
+SIDES = (128, 512, 1200)
+"""The composites are rendered with these sides, in pixels."""
 
 
 def iou(a: Tensor, b: Tensor) -> float:
@@ -131,8 +138,34 @@ def film() -> list[dict]:
     return rows
 
 
+def sizes() -> list[dict]:
+    """Segment the composites and the practice composites at several sizes."""
+    sys.path.insert(0, str(DATA))
+    import render_scenes
+    import scene_layers
+
+    rows = []
+    for side in SIDES:
+        scene_layers.SIZE = side
+        for which in (render_scenes.shipped_scenes, render_scenes.practice_scenes):
+            for found in itertools.takewhile(lambda s: s.kind == "composite", which()):
+                names = "image", "foreground_hint", "background_hint", "mask"
+                image, front, back, truth = (
+                    torch.from_numpy(found.images[name]).float().permute(2, 0, 1)
+                    for name in names
+                )
+                begin = time.process_time()
+                mask = segment_by_growing(image, front, back)
+                row = {"scene": found.name, "side": side, "iou": iou(mask, truth)}
+                practice = which is render_scenes.practice_scenes
+                rows.append(row | {"practice": practice})
+                rows[-1]["cpu seconds"] = time.process_time() - begin
+                print(rows[-1], flush=True)
+    return rows
+
+
 SECTIONS: dict[str, Callable[[], list[dict]]] = {
-    f.__name__: f for f in (composites, film)
+    f.__name__: f for f in (composites, film, sizes)
 }
 
 

@@ -25,7 +25,7 @@ Picture = Array  # (h, w, 3), or (h, w, 1) for a mask or a map; values in [0, 1]
 Polygon = Array  # (n, 2): corners (x, y) in pixels; the first pixel spans 0 to 1
 
 SIZE = 128  # pixels: the side of every scene
-FRAME = 8  # pixels: the width of the background hint, a frame along the border
+FRAME = 8  # of 128 pixels: the width of the background hint, a frame at the border
 FRAMES = 8  # frames in a video
 SUBROWS, RAYS = 16, 6  # samples per pixel: rows for outlines, rays per side for walls
 
@@ -140,9 +140,9 @@ def star(
 def hints(mask: Picture, disk: tuple[float, float, float]) -> dict[str, Picture]:
     """Make the hints: a disk (x, y, radius) on the foreground, a frame as
     background."""
-    y, x = np.mgrid[:SIZE, :SIZE, :1][:2] + 0.5
+    y, x = (np.mgrid[:SIZE, :SIZE, :1][:2] + 0.5) * (128 / SIZE)
     inside = np.hypot(x - disk[0], y - disk[1]) <= disk[2]
-    frame = np.minimum(np.minimum(x, y), SIZE - np.maximum(x, y)) < FRAME
+    frame = np.minimum(np.minimum(x, y), 128 - np.maximum(x, y)) < FRAME
     assert (mask[inside] == 1).all() and inside.sum() < 0.34 * mask.sum()
     return {
         "foreground_hint": inside.astype(float),
@@ -162,12 +162,14 @@ def composite(
     """mask * front + (1 - mask) * back.
 
     ``alike`` gives the front layer the mean and contrast of the back layer, so that the
-    two layers differ only in texture.
+    two layers differ only in texture. ``SIZE`` can be set to another side; outlines in
+    a list and the disk of the hint are in pixels of a scene of 128 x 128 pixels.
     """
     figure, ground = front.at(SIZE), eight_bit(back.at(SIZE))
     if alike:
         figure = (figure - figure.mean()) / figure.std() * ground.std() + ground.mean()
-    polygons = outline if isinstance(outline, list) else [front.place(outline)]
+    listed = isinstance(outline, list)
+    polygons = [p * (SIZE / 128) for p in outline] if listed else [front.place(outline)]
     figure, mask = eight_bit(figure), eight_bit(cover(*polygons))
     image = eight_bit(mask * figure + (1 - mask) * ground)
     images: dict[str, Any]

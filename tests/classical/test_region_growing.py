@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dil_teach.classical.segmentation.hints import complete_hints
 from dil_teach.classical.segmentation.region_growing import (
     segment_by_growing,
     without_islands,
@@ -61,6 +62,16 @@ def test_a_video_gives_a_mask_for_each_frame(ring) -> None:
 def test_bad_pictures_are_refused(image: Tensor, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         segment_by_growing(image)
+
+
+@pytest.mark.slow
+def test_hints_are_computed_for_more_than_sixteen_megapixels() -> None:
+    squares = torch.zeros(1, 3, 42, 42)
+    squares[..., 18:24, 18:24] = 0.8
+    picture = squares.repeat_interleave(100, 2).repeat_interleave(100, 3)
+    front, back = complete_hints(picture, None, None)
+    assert front[..., 2100, 2100] == 1 and back[..., 0, 0] == 1
+    assert front.mean() <= 0.08
 
 
 def test_a_hint_of_another_size_is_refused(ring) -> None:

@@ -4,6 +4,7 @@ If the user does not give a hint, it is computed: salient pixels are foreground
 (:mod:`dil_teach.classical.segmentation.saliency`), and the border is background.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -46,8 +47,10 @@ def complete_hints(
         salient = torch.stack([blur(saliency(p)[None], BLUR)[0] for p in pictures])
         if back is not None:
             salient = salient.where(back == 0, 0)
-        least = salient.flatten(1).quantile(1 - SALIENT, dim=1).view(-1, 1, 1, 1)
-        front = (salient > least).float()
+        # torch.quantile refuses pictures of more than 16 megapixels
+        each = salient.flatten(1).cpu().numpy()
+        least = torch.from_numpy(np.quantile(each, 1 - SALIENT, axis=1)).to(salient)
+        front = (salient > least.view(-1, 1, 1, 1)).float()
     if back is None:
         width = max(1, min(pictures.shape[-2:]) // FRAME)
         back = torch.ones_like(front)
