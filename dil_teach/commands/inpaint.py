@@ -36,6 +36,8 @@ MOST_SAMPLE = 500_000
 AROUND = 25
 """The network sees the surroundings in a box with this many times the pixels of the
 smallest box around the holes."""
+MOST_AROUND = 4_000_000
+"""Maximum number of pixels of this box: about 2 GB of memory."""
 MOST_PRODUCTS = 10**12
 """Maximum number of products in Efros and Leung's method: about two minutes."""
 
@@ -176,7 +178,7 @@ def _most_around(holes: "Masks") -> int:
 
     rows, columns = holes.amax((0, 1)).nonzero().T
     box = int((rows.max() - rows.min() + 1) * (columns.max() - columns.min() + 1))
-    return min(max(AROUND * box, MOST_SEEN), max(box, MOST_PIXELS))
+    return min(max(AROUND * box, MOST_SEEN), max(box, MOST_AROUND))
 
 
 def _by_copying(

@@ -126,8 +126,15 @@ def test_a_large_level_copies_from_the_places_that_a_smaller_one_found(
 ) -> None:
     image, mask = tiles(48, 48), hole_of(48, 48, 20, 32, 18, 30)
     monkeypatch.setattr(wexler, "MOST_PAIRS", 200 * 1000)
+    copied = []
+    copy_pieces = wexler.copy_pieces
+    monkeypatch.setattr(
+        wexler, "copy_pieces", lambda *a: copied.append(a[1].shape) or copy_pieces(*a)
+    )
+    monkeypatch.setattr(wexler, "MOST_COPIED", 100)  # the hole has 144 pixels
     done = complete_image(image * (1 - mask), mask)
     assert (done.image - image).abs().mean() < 0.05
+    assert copied == [(1, *done.levels[-2].shape[1:])]
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])

@@ -198,21 +198,21 @@ def test_bad_input_to_synthesise(arguments: str, said: str, folder, capsys) -> N
 @pytest.mark.parametrize(
     ("box", "network"),
     [
-        ((30, 44, 40, 54), "44 x 44"),  # a smaller copy of the surroundings
-        ((70, 76, 60, 70), "38 x 50"),  # the surroundings at their own size
-        ((10, 80, 50, 51), "38 x 52"),  # a scratch, which vanishes in the smaller copy
+        ((30, 34, 40, 60), "33 x 47"),  # a smaller copy of the surroundings
+        ((70, 74, 60, 66), "33 x 36"),  # the surroundings at their own size
+        ((10, 80, 50, 51), "33 x 45"),  # a scratch, which vanishes in the smaller copy
     ],
 )
 def test_a_network_sees_a_small_part_or_copy_of_a_large_photograph(
     box: tuple[int, int, int, int], network: str, folder, monkeypatch, capsys
 ) -> None:
-    monkeypatch.setattr(working_size, "MOST_SEEN", 2000)
+    monkeypatch.setattr(working_size, "MOST_SEEN", 1200)
     two = classmethod(lambda cls, **changes: cls(**{"steps": 2, **changes}))
     monkeypatch.setattr(DeepImagePriorSettings, "quick", two)
     image = photo("coffee", size=120)[:, :88]
     mask = torch.zeros(1, 88, 120)
     mask[:, box[0] : box[1], box[2] : box[3]] = 1
-    mask[:, 20, 30] = mask[:, 70, 100] = 1 if network == "38 x 52" else 0
+    mask[:, 20, 30] = mask[:, 70, 100] = 1 if network == "33 x 45" else 0
     save_image(image, "large.png")
     save_image(mask, "mask.png")
     assert main("inpaint large.png mask.png out.png --method dip".split()) == 0

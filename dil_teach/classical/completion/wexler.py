@@ -82,7 +82,8 @@ COMPONENTS = 24
 LAST_UPDATES = 1
 """Number of updates after the last pass, which blend the seams."""
 MOST_COPIED = 10_000
-"""Maximum number of pixels of the hole for the last pass: about 20 CPU seconds."""
+"""Maximum number of pixels of the hole for the pass that copies connected pieces: about
+20 CPU seconds."""
 MOST_PAIRS = 10**10
 """Maximum number of pairs of patches that a search compares: about 10 CPU seconds.
 Finer levels copy from the places that coarser levels have found."""
@@ -213,6 +214,7 @@ def _coarse_to_fine(
     if start is not None:
         least = start[0].numel()
         levels = [each for each in levels if each[1].numel() > least] or levels[-1:]
+    copied = _level_to_copy(levels, sides)
     for number, (known, gap) in enumerate(levels, start is not None):
         coarse, level = level, _Level(known, gap, sides)
         if coarse is None and start is not None:
@@ -229,8 +231,7 @@ def _coarse_to_fine(
             before, estimate = estimate, level.vote(estimate, level.search(estimate))
             if (estimate - before)[:, gap].abs().mean() < SETTLED:
                 break
-        finest = known is levels[-1][0]
-        if finest and small and gap.sum() <= MOST_COPIED:
+        if known is copied:
             offsets = level.known[level.match] - level.asking
             estimate = copy_pieces(estimate, gap, offsets, colours)
             for _ in range(LAST_UPDATES):
@@ -238,6 +239,19 @@ def _coarse_to_fine(
         results.append(estimate)
     assert level is not None  # a pyramid has at least one level
     return results, level
+
+
+def _level_to_copy(levels: list[tuple[Volume, Hole]], sides: Sides) -> Volume | None:
+    """The level that ends with connected copies: the finest one, or none.
+
+    If the finest level is too large to be searched, it takes the places that a coarser
+    level has found, and the coarser level ends with connected copies.
+    """
+    overlaps = patches_in_hole(levels[-1][1], sides)
+    if int(overlaps.sum()) * int((~overlaps).sum()) <= MOST_PAIRS:
+        levels = levels[-1:]
+    small = [known for known, gap in levels if gap.sum() <= MOST_COPIED]
+    return small[-1] if small else None
 
 
 class _Level:
