@@ -14,8 +14,8 @@ from dil_teach.commands.options import In, Out, Read
 
 QUERIES = 8_000
 """The map of a large photograph contains about this number of patches, or up to four
-times as many, on a regular grid. Its percentages then differ by less than 1 from those
-of all patches."""
+times as many, on a regular grid. On one photograph of 512 x 384 pixels, the percentages
+of four such grids differed by at most 0.25 from those of all four together."""
 
 
 def recurrence(
