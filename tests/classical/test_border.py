@@ -99,7 +99,6 @@ def test_the_distance_is_that_of_the_nearest_other_pixel() -> None:
 
 
 def test_a_long_picture_keeps_its_narrow_side() -> None:
-    truth = nothing(torch.zeros(24, 900))
     truth = torch.zeros(24, 900, dtype=torch.bool)
     truth[:, 300:620] = True
     small = F.interpolate(truth[None, None].float(), [16, 96])[0, 0] > 0.5
