@@ -28,9 +28,13 @@ if TYPE_CHECKING:
     from dil_teach.image.convention import Image, Video
 
 
-LEAST_NOISE = {"bm3d": 1.0, "nlm": 1.0, "ksvd": 1.0, "zs-n2n": 5.0, "dip": 10.0}
-"""Standard deviation of the noise, in grey levels, below which a method removes more
-detail than noise."""
+LEAST_NOISE = {"bm3d": 1.0, "nlm": 1.0, "ksvd": 1.0, "zs-n2n": 6.0, "dip": 10.0}
+"""Estimated noise, in grey levels, below which a method leaves a picture unchanged.
+
+Photographs without noise have estimates up to 1. With noise of 1 grey level and the
+estimate, BM3D gains 0.95 to 1.6 dB on four photographs of 128 pixels, and non-local
+means 0.1 and 0.7 dB on two. On photographs of 64 pixels, ZS-N2N loses 0.9 dB with noise
+of 4, and gains 0.4 to 1.1 dB with 6 and 8."""
 FRAMES = 8
 """Number of frames of a video whose noise is estimated."""
 
