@@ -82,6 +82,23 @@ def test_the_box_around_the_mark_gives_the_result_of_the_whole_image(
     assert set(sizes) == {images.shape[-2:]}
 
 
+def test_the_mark_of_large_images_is_first_found_in_small_copies(marked, monkeypatch):
+    images, sizes = marked["marked"], []
+    whole, colour = watermark_by_total_variation(images)
+    count = watermark.mark_variation
+
+    def seen(images, *others):
+        sizes.append(images.shape[-2:].numel())
+        return count(images, *others)
+
+    monkeypatch.setattr(watermark, "mark_variation", seen)
+    monkeypatch.setattr(watermark, "MOST_WHOLE", 80 * 80)
+    found, by_copies = watermark_by_total_variation(images)
+    assert sizes[0] <= 81 * 81 < images[0, 0].numel()
+    assert (found - whole).abs().mean() < 0.02
+    assert torch.allclose(by_copies, colour, atol=0.05)
+
+
 def test_pixels_outside_the_mark_are_unchanged(marked, result) -> None:
     outside = result.opacity()[0] == 0
     assert torch.equal(result.clean()[:, :, outside], marked["marked"][:, :, outside])
