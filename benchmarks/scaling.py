@@ -142,7 +142,7 @@ def measure(method: str, side: int) -> None:
         "method": method,
         "side": side,
         "work": seen["work"],
-        "seconds": round(took, 2),
+        "seconds": round(took + seen.get("left", 0.0), 2),
         "probes": round((took - trained) / (sum(probes) / 2), 1),
         "bytes": 1024 * (peak - before),
         "share": seen.get("share", float(trained > 0)),
@@ -180,6 +180,9 @@ def watched_watch(self, method) -> Iterator:
         if STOP_AFTER and method.step >= STOP_AFTER:
             break
     seen["trained"] = times[-1] - times[0]
+    seen["left"] = 0.0
+    if not method.done:
+        seen["left"] = seen["trained"] * (method.total_steps / method.step - 1)
     if not STOP_AFTER and len(times) > 3:
         seen["share"] = seen["trained"] / method.total_steps * 2 / (times[3] - times[1])
 
