@@ -29,6 +29,8 @@ import tyro
 import dil_teach.commands.estimate as estimate
 from dil_teach import photo, save_image
 from dil_teach.image.augment import add_noise
+from dil_teach.image.degradation import blur_and_subsample
+from dil_teach.image.kernel import gaussian_kernel
 from dil_teach.image.resize import resize
 
 FILES = "in.png out.png"
@@ -81,7 +83,7 @@ RUNS = {
     "compress": "compress in.png out.frac",
     "decompress": "decompress small.frac out.png --scale {times}",
     **{
-        f"estimate-kernel {method}": f"estimate-kernel in.png out.npy --method {method}"
+        f"estimate-kernel {method}": f"estimate-kernel blurred.png out.npy --method {method}"
         for method in ("spectrum", "recurrence", "swd", "kernelgan")
     },
 }
@@ -95,6 +97,9 @@ def write_files(side: int, folder: Path) -> tuple[int, int]:
     for name, of in (("in", "astronaut"), ("two", "chelsea"), ("three", "coffee")):
         large = resize(photo(of), size=size).clamp(0, 1)
         save_image(add_noise(large, 4 / 255, rng).clamp(0, 1), folder / f"{name}.png")
+        if name == "in":
+            soft = blur_and_subsample(large, gaussian_kernel((6.0, 1.0), angle=0.5), 1)
+            save_image(soft.clamp(0, 1), folder / "blurred.png")
     mask = torch.zeros(1, *size)
     mask[:, size[0] // 2 :][:, : size[0] // 7, side // 3 :][..., : side // 7] = 1
     save_image(mask, folder / "mask.png")
