@@ -2,17 +2,19 @@
 
     python benchmarks/scaling.py                               # all: about an hour
     python benchmarks/scaling.py --only "dehaze envelope" --sides 128 512 2048
+    python benchmarks/scaling.py --check                       # then, the estimates
 
 Writes ``benchmarks/results/scaling.json``, from which commands estimate what they need
 (``dil_teach/commands/estimate.py``). Each run is a process of its own with one thread.
-Times are CPU seconds without the import of torch; ``probes`` are multiples of the time
-of the estimate's probe, which the same process measures before and after the run. If
-the record has the method already, ``ratio`` is the time that the command announced,
-divided by the time that it took. Sizes that a command refuses are left out.
+All times are CPU seconds without the import of torch, so other programs hardly change
+them; ``probes`` are multiples of the time of the estimate's probe, which the same
+process measures before and after the run. With ``--check``, the commands get another
+photograph, and ``ratio`` is the time that they announce, divided by the time that they
+take. Sizes that a command refuses are left out.
 """
 
+import functools
 import json
-import math
 import os
 import resource
 import sys
@@ -21,6 +23,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import record
 import torch
@@ -83,7 +86,8 @@ RUNS = {
     "compress": "compress in.png out.frac",
     "decompress": "decompress small.frac out.png --scale {times}",
     **{
-        f"estimate-kernel {method}": f"estimate-kernel blurred.png out.npy --method {method}"
+        f"estimate-kernel {method}": "estimate-kernel blurred.png out.npy "
+        f"--method {method}"
         for method in ("spectrum", "recurrence", "swd", "kernelgan")
     },
 }
@@ -94,7 +98,10 @@ def write_files(side: int, folder: Path) -> tuple[int, int]:
     """Write photographs with ``side`` pixels a row and a mask with a hole of 2%."""
     size = (side * 3 // 4, side)
     rng = torch.Generator().manual_seed(0)
-    for name, of in (("in", "astronaut"), ("two", "chelsea"), ("three", "coffee")):
+    names, photographs = ("in", "two", "three"), ("astronaut", "chelsea", "coffee")
+    if CHECK:
+        photographs = ("flower", "coffee", "astronaut")
+    for name, of in zip(names, photographs, strict=True):
         large = resize(photo(of), size=size).clamp(0, 1)
         save_image(add_noise(large, 4 / 255, rng).clamp(0, 1), folder / f"{name}.png")
         if name == "in":
@@ -133,31 +140,33 @@ def measure(method: str, side: int) -> None:
         assert main("compress sample.png small.frac".split()) == 0
     seen.clear()
     estimate.probe.cache_clear()
-    probes = [estimate.probe.__wrapped__(time.process_time)]
+    probes = [estimate.probe()]
+    estimate.probe.cache_clear()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begin, wall = time.process_time(), time.perf_counter()
+    begin = time.process_time()
     status = main(line.split())
-    took, wall = time.process_time() - begin, time.perf_counter() - wall
-    probes.append(estimate.probe.__wrapped__(time.process_time))
+    took = time.process_time() - begin
+    estimate.probe.cache_clear()
+    probes.append(estimate.probe())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if status:
         return
-    trained = seen.get("trained", 0.0)
+    trained, whole = seen.get("trained", 0.0), took + seen.get("left", 0.0)
     row = {
         "method": method,
         "side": side,
         "work": seen["work"],
-        "seconds": round(took + seen.get("left", 0.0), 2),
+        "seconds": round(whole, 2),
         "probes": round((took - trained) / (sum(probes) / 2), 1),
         "bytes": 1024 * (peak - before),
         "share": seen.get("share", float(trained > 0)),
     }
-    if seen.get("announced", math.nan) > 0 and not STOP_AFTER:
-        row["ratio"] = seen["announced"] / wall
+    if CHECK:
+        row = {"ratio": seen["announced"] / whole}
     Path("row.json").write_text(json.dumps(row))
 
 
-STOP_AFTER = 0
+STOP_AFTER, CHECK = 0, False
 seen: dict = {}
 """What the watched functions saw during the last run."""
 expect, announce, watch = (
@@ -196,15 +205,21 @@ def main(
     only: tuple[str, ...] = (),
     sides: tuple[int, ...] = (128, 256, 512),
     stop_after: int = 0,
+    check: bool = False,
 ) -> None:
-    """Measure the methods; rows of other methods and sides are kept.
+    """Measure the methods, or check the estimates; other rows are kept.
 
     With ``--stop-after``, training ends after this number of steps. It is counted as if
     all steps took the same time.
     """
-    global STOP_AFTER
-    STOP_AFTER = stop_after
+    global STOP_AFTER, CHECK
+    STOP_AFTER, CHECK = stop_after, check
     torch.set_num_threads(1)
+    probe = estimate.probe.__wrapped__  # estimates in CPU seconds
+    estimate.probe = functools.cache(lambda: probe(time.process_time))
+    estimate.time = SimpleNamespace(
+        perf_counter=time.process_time, monotonic=time.monotonic
+    )
     estimate.expect = watched_expect
     estimate.Estimate.announce = watched_announce
     estimate.Estimate.watch = watched_watch
@@ -213,12 +228,11 @@ def main(
         for side in sides:
             row = run(method, side)
             print(row or f"{method} refuses {side}", flush=True)
-            others = [
-                other
-                for other in record.read("scaling")
-                if (other["method"], other["side"]) != (method, side)
-            ]
-            rows = [*others, row] if row else others
+            known = record.read("scaling")
+            here = [r for r in known if (r["method"], r["side"]) == (method, side)]
+            rows = [r for r in known if r not in here]
+            if row:
+                rows.append(here[0] | row if check else row)
             rows.sort(key=lambda row: (list(RUNS).index(row["method"]), row["side"]))
             record.write("scaling", rows, commit)
 
