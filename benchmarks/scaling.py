@@ -74,7 +74,7 @@ RUNS = {
     },
     **{
         f"remove-watermark {method}": "remove-watermark in.png two.png three.png "
-        f"--out-dir . --mark mask.png --method {method}"
+        f"--out-dir new --mark mask.png --method {method}"
         for method in ("total-variation", "double-dip")
     },
     **{
