@@ -30,7 +30,7 @@ RECORD = "benchmarks/results/scaling.json"
 OWN_MEMORY = 0.35e9
 """Bytes that the program and its libraries use before a method starts."""
 LEAST_SECONDS, PERIOD = 2, 0.5
-"""Shortest time for which a clock is shown, and how often it changes, in seconds."""
+"""Shortest time that is told, and how often the clock changes, in seconds."""
 FIRST_STEPS = 3
 """Number of steps that are timed; the first also prepares the library for the sizes."""
 
@@ -57,7 +57,7 @@ class Estimate:
 
         Nothing is printed about a method that was not measured.
         """
-        cost = f"about {in_words(self.seconds + training)}, {gigabytes(self.memory)}"
+        cost = f"{in_words(self.seconds + training)}, {gigabytes(self.memory)}"
         if not math.isnan(self.seconds):
             say(f"{self.about}: {cost}")
 
@@ -121,7 +121,7 @@ def _start_clock(seconds: float) -> None:
 
     def show(stopped: threading.Event) -> None:
         form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}"
-        about, begin = f"of about {in_words(seconds)}", time.monotonic()
+        about, begin = f"of {in_words(seconds)}", time.monotonic()
         with tqdm(
             total=seconds, desc=about, leave=False, disable=None, bar_format=form
         ) as bar:
@@ -216,10 +216,12 @@ def available_memory() -> float:
 
 
 def in_words(seconds: float) -> str:
-    """A duration: "0.4 s", "75 s" or "3.5 minutes"."""
+    """A duration: "under 2 s", "about 75 s" or "about 3.5 minutes"."""
+    if seconds < LEAST_SECONDS:
+        return f"under {LEAST_SECONDS} s"
     if seconds < 100:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} minutes"
+        return f"about {seconds:.1f} s" if seconds < 10 else f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.1f} minutes"
 
 
 def gigabytes(count: float) -> str:
