@@ -80,9 +80,16 @@ def test_a_value_without_a_row_is_refused(tmp_path, monkeypatch):
         show_credit("haze", here={"dehazed": 1.0})
 
 
-def test_the_table_of_the_readme_is_up_to_date():
+@pytest.mark.parametrize(
+    ("start", "end", "table"),
+    [
+        ("START", "END", "table"),
+        ("GROWTH_START", "GROWTH_END", "growth_table"),
+    ],
+)
+def test_the_tables_of_the_readme_are_up_to_date(start, end, table):
     root = shipped("notebooks").parent
-    table = runpy.run_path(str(root / "benchmarks" / "readme.py"))
+    script = runpy.run_path(str(root / "benchmarks" / "readme.py"))
     readme = (root / "README.md").read_text("utf-8")
-    shown = readme.split(table["START"])[1].split(table["END"])[0]
-    assert shown.strip() == table["table"](), "run: python benchmarks/readme.py"
+    shown = readme.split(script[start])[1].split(script[end])[0]
+    assert shown.strip() == script[table](), "run: python benchmarks/readme.py"
