@@ -56,7 +56,7 @@ def count_matches(
     query, searched : Image
         Float[Tensor, "c h w"]: the image, and the image at another scale.
     limit : Float[Tensor, "h w"]
-        The largest squared distance that counts, for each query patch.
+        For each query patch, the largest squared distance of a match that counts.
     most : int
         The counts end at this number.
     patch_size, stride, query_mask, searched_mask

@@ -100,7 +100,8 @@ def refine(
     rebuild, weigh : callable
         What the methods do differently. Without ``weigh``, all weights are 1.
     usable : callable, optional
-        Computes which patches of a resized source may be used; by default all.
+        A function that returns, for a resized source, which of its patches may be used.
+        By default, all may be used.
     """
     rng = torch.Generator(image.device).manual_seed(0)
     fields, before = None, levels[0]
