@@ -26,6 +26,7 @@ from dil_teach.image.convention import Image, own_copy
 from dil_teach.image.kernel import Kernel2d, check_kernel, gaussian_kernel
 from dil_teach.image.kernel_estimate import checked_luma, finish
 from dil_teach.patches.extract import extract_patches
+from dil_teach.patches.sorting import sort_rows
 from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import adam, schedule, set_learning_rate
@@ -129,7 +130,7 @@ class KernelByDistribution:
         count = min(self.settings.patches, len(small))
         real = self._project(self.patches, count, directions)
         fake = self._project(small, count, directions)
-        loss = (real.sort(0).values - fake.sort(0).values).abs().mean()
+        loss = (sort_rows(real) - sort_rows(fake)).abs().mean()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -167,12 +168,12 @@ class KernelByDistribution:
         patches: Float[Tensor, "n values"],
         count: int,
         directions: Float[Tensor, "values directions"],
-    ) -> Float[Tensor, "count directions"]:
+    ) -> Float[Tensor, "directions count"]:
         """Random patches with noise, seen from each direction."""
         index = torch.randint(len(patches), (count,), generator=self.rng)
         chosen = patches[index.to(patches.device)]
         noise = torch.randn(chosen.shape, generator=self.rng).to(chosen)
-        return (chosen + NOISE * noise - self.mean) @ directions
+        return ((chosen + NOISE * noise - self.mean) @ directions).T
 
     def distance(self, raw: Kernel2d) -> float:
         """The distance between two scales for a given kernel and the best contrast.
@@ -189,13 +190,13 @@ class KernelByDistribution:
         weights = torch.from_numpy(check_kernel(raw)).to(self.grey)
         rng, self.rng = self.rng, torch.Generator().manual_seed(self.settings.seed)
         directions = torch.cat([self._directions() for _ in range(4)], 1)
-        real = self._project(self.patches, JUDGED, directions).sort(0).values
+        real = sort_rows(self._project(self.patches, JUDGED, directions))
         patches = self._patches_of(self.grey, weights) - self.mean
         fakes = (
             self._project(contrast * patches + self.mean, JUDGED, directions)
             for contrast in CONTRASTS
         )
-        found = [float((real - fake.sort(0).values).abs().mean()) for fake in fakes]
+        found = [float((real - sort_rows(fake)).abs().mean()) for fake in fakes]
         self.rng = rng
         return min(found)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dil_teach.deep.ingan.networks import Batch
 from dil_teach.patches.extract import gather_patches, patches_inside
+from dil_teach.patches.sorting import sort_rows
 
 
 def patch_distance(
@@ -118,7 +119,7 @@ def distribution_distance(
         if (count := values.shape[1]) > samples:
             some = torch.randint(count, (samples,), generator=rng)
             values = values[:, some.to(values.device)]
-        ranked.append(values.sort(dim=1).values)
+        ranked.append(sort_rows(values))
     of_fake, of_image = ranked
     count, other = of_fake.shape[1], of_image.shape[1]
     ranks = (torch.arange(count, device=fake.device) + 0.5) / count * other
