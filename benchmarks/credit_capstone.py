@@ -1,7 +1,7 @@
 """Exact credit for the default experiment of chapter 16: ``credit_capstone.json``.
 
 ``python benchmarks/credit_capstone.py`` repeats the chapter's own run: the question on
-denoising, on the cup of coffee at 96 x 96 pixels, with budget ``quick`` and the seeds
+denoising, on the cup of coffee at 64 x 64 pixels, with budget ``quick`` and the seeds
 0, 1 and 2. Each row has one value for each seed, which draws the noise and the first
 weights of the network.
 """
@@ -12,7 +12,7 @@ import torch
 from dil_teach import photo
 from dil_teach.course.questions import asked
 
-PHOTOGRAPH, SIDE, BUDGET, SEEDS = "coffee", 96, "quick", (0, 1, 2)
+PHOTOGRAPH, SIDE, BUDGET, SEEDS = "coffee", 64, "quick", (0, 1, 2)
 INPUT = "given"
 ROLES = {
     INPUT: "input",

@@ -10,6 +10,7 @@ and returns a :class:`Trial`. No method runs before it is called.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -54,6 +55,9 @@ from dil_teach.training.loop import fit
 
 SIGMA = 25 / 255
 """Noise of the question on denoising."""
+SOME_STEPS = 250
+"""Steps of ZS-N2N with the budget ``quick``: three seeds then take 15 seconds on two
+cores. On two photographs of 80 pixels, 400 steps gained 0.2 to 0.4 dB more."""
 CAMERA = 1 / 255
 """Noise of a good camera."""
 PATCH = 7
@@ -78,6 +82,8 @@ def denoising(photograph: Image, seed: int, budget: str) -> Trial:
     """White noise of 25 grey levels. All methods know this number."""
     given = add_noise(photograph, SIGMA, _generator(seed)).clamp(0, 1)
     settings = getattr(ZSN2NSettings, budget)(seed=seed)
+    if budget == "quick":
+        settings = replace(settings, steps=SOME_STEPS)
     methods = {
         "TV (control)": lambda: tv_denoise(given, SIGMA),
         "NLM": lambda: nlm(given, SIGMA),
