@@ -40,7 +40,7 @@ import torch
 from dil_teach.notebook import check_claims, device, start
 
 seed = 0
-start(budget, seconds={"quick": 40, "standard": 90, "full": 200})
+start(budget, seconds={"quick": 45, "standard": 90, "full": 200})
 
 # %% [markdown]
 # The setting `budget` changes sizes and numbers of training steps, but never the method.
@@ -442,6 +442,36 @@ def preview(kernel):
     return enlarged(picture, 20)
 
 
+# %% [markdown]
+# Two estimates of later sections take several seconds each.
+# They depend on no result of the cells in between, so we start them in the background now, on the second core of your computer:
+#
+# - the estimate by the sliced Wasserstein distance, which experiment 2 compares with KernelGAN;
+# - the estimate by `choose_kernel` for a photograph by a moving camera, which the section *When it fails* explains.
+#
+# The first of the next cells makes the photograph of the moving camera, the second starts the two estimates, and the third trains KernelGAN.
+
+# %%
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from dil_teach.image.kernel import centre_kernel
+
+along = np.linspace(0, 1, 400)
+path = 3 * np.sin(4 * along) - 1, 6 * along - 3  # rows and columns of the moving hand
+counts = np.histogram2d(*path, bins=14, range=[[-7, 7], [-7, 7]])[0]
+motion = centre_kernel(gaussian_filter(counts, 0.7), 2)
+moved = (blur_and_subsample(truth, motion, 2).clamp(0, 1) * 255).round() / 255
+
+# %%
+from concurrent.futures import ThreadPoolExecutor
+
+from dil_teach import choose_kernel, fit
+
+background = ThreadPoolExecutor(1)
+fitting = background.submit(fit, judge)
+choosing = background.submit(choose_kernel, moved, seed)
+
 # %%
 for progress in train(kernelgan, report_every=live_steps // 5):
     adversarial = {name: progress.losses[name] for name in ("fake", "real")}
@@ -466,8 +496,6 @@ for progress in train(kernelgan, report_every=live_steps // 5):
 # If a kernel is shifted within its 13 x 13 pixels, the frame of these pixels is not in the middle of the panel.
 
 # %%
-import numpy as np
-
 from dil_teach.image.kernel_estimate import finish
 from dil_teach.image.shipped import shipped
 from dil_teach.notebook import Choice
@@ -664,14 +692,13 @@ show(
 # With your own photograph and `quick`, it has only the 150 steps from above; do not judge KernelGAN by them.
 
 # %%
-from dil_teach import fit
 from dil_teach.classical.kernel.spectrum import kernel_from_spectrum
-from dil_teach.image.kernel import centre_kernel
 from dil_teach.image.kernel_estimate import remove_negligible
 
 shown_run = recorded["all, seed 0"][-1]
 raw = kernelgan.raw_kernel() if own or budget != "quick" else shown_run
-raws = {"KernelGAN": raw.cpu(), "sliced Wasserstein": fit(judge).raw_kernel().cpu()}
+by_distance = fitting.result().raw_kernel()  # waits until the fit is done
+raws = {"KernelGAN": raw.cpu(), "sliced Wasserstein": by_distance.cpu()}
 estimated = {}
 for method, kernel in raws.items():
     kept = remove_negligible(kernel, 0.1)
@@ -738,22 +765,30 @@ check_claims(claims, own)
 # If a kernel inverts the contrast of some waves, as most kernels of motion do, ZSSR uses least squares instead of back-projection.
 
 # %%
-from dil_teach import ZSSR, ZSSRSettings, psnr_y
-from dil_teach.deep.zssr.comparison import compare
+from os import cpu_count
+
+from dil_teach import ZSSR, ZSSRSettings, psnr_y, resize
+from dil_teach.classical.back_projection import back_project
 
 side_steps = {"quick": 60, "standard": 300, "full": 1000}[budget]
-shape = {"gradual": 1, "width": 32, "depth": 6, "crop": 16, "batch": 4}
+batch = 2 if budget == "quick" else 4
+shape = {"gradual": 1, "width": 32, "depth": 6, "crop": 16, "batch": batch}
 small = ZSSRSettings(steps=side_steps, seed=seed, back_projections=20, **shape)
 known = {"bicubic (assumed)": "bicubic"} | estimated | {"true kernel": true_kernel}
-del known["sliced Wasserstein, not corrected"]
+for method in ("KernelGAN", "sliced Wasserstein"):
+    del known[f"{method}, not corrected"]
 
 
+# %%
 def enlarge_with(kernel, low=given):
-    made = compare(fit(ZSSR(low, 2, kernel, small)))
-    return made["final"], made["bicubic + back-projection"], made["raw"]
+    control = back_project(resize(low, 2), low, kernel, 2)
+    zssr = fit(ZSSR(low, 2, kernel, small))
+    return [x.clamp(0, 1) for x in (zssr.super_resolve(), control, zssr.raw())]
 
 
-pictures = {name: enlarge_with(kernel) for name, kernel in known.items()}
+# %%
+with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
+    pictures = dict(zip(known, pool.map(enlarge_with, known.values()), strict=True))
 
 # %%
 scores = {
@@ -817,7 +852,7 @@ kernel_choice = explore(
 # This depends on the seed: of the three recorded trainings below, two gain 1.3 and 1.6 dB, and one loses 0.4 dB, because the correction costs it 1.3 dB.
 # The kernels of the two estimators without a network gain over twice as much.
 # The control is as good as ZSSR within 0.2 dB: as in chapter 09, the kernel matters more than the network.
-# This network is small, and it has only 60 steps with the budget `quick`.
+# This network is small, and with the budget `quick` it has only 60 steps on batches of two crops (four in the record below).
 #
 # The last table compares this run with that of the first pictures of the chapter, another photograph with another kernel; 'back-projection' is the control.
 # In both runs, KernelGAN's kernel is better than the assumption of bicubic downscaling, and the spectrum's kernel is better than KernelGAN's.
@@ -997,18 +1032,25 @@ for row in directions:
 # The hand moves during the exposure, and the blur is a curve.
 # Such a blur is not a Gaussian, and between two scales it becomes separate points.
 # Look at your answer to question 4: which of the estimators may we trust?
+#
+# The photograph `moved` was made with such a kernel, `motion`, when we started `choose_kernel`.
+# The next cell computes the free kernel by the sliced Wasserstein distance, and a small ZSSR with each of two known kernels beside it.
 
 # %%
-from scipy.ndimage import gaussian_filter
+few_rounds = replace(small, back_projections=3)
 
-along = np.linspace(0, 1, 400)
-path = 3 * np.sin(4 * along) - 1, 6 * along - 3  # rows and columns of the moving hand
-counts = np.histogram2d(*path, bins=14, range=[[-7, 7], [-7, 7]])[0]
-motion = centre_kernel(gaussian_filter(counts, 0.7), 2)
+
+def enlarge_moved(kernel):
+    return fit(ZSSR(moved, 2, kernel, few_rounds)).super_resolve()
+
+
+settings = KernelByDistributionSettings(seed=seed)
+with ThreadPoolExecutor(cpu_count()) as pool:
+    freeing = pool.submit(fit, KernelByDistribution(moved, settings))
+    by_bicubic, by_motion = pool.map(enlarge_moved, ("bicubic", motion))
+free = freeing.result()
 
 # %%
-moved = (blur_and_subsample(truth, motion, 2).clamp(0, 1) * 255).round() / 255
-free = fit(KernelByDistribution(moved, KernelByDistributionSettings(seed=seed)))
 motion_kernels = {
     "sliced Wasserstein": free.kernel(),
     "spectrum": kernel_from_spectrum(moved),
@@ -1027,23 +1069,19 @@ show(
 # `choose_kernel` accepts the spectrum's Gaussian only if two tests agree: with this Gaussian, patches of the two scales must be much more alike than with bicubic downscaling, and nearly as much alike as with the best kernel of any shape.
 
 # %%
-from dil_teach import choose_kernel
-
-choice = choose_kernel(moved, seed)
+choice = choosing.result()
 print("accepted:" if choice.kernel is not None else "refused:", choice.reason)
 print({name: round(value, 3) for name, value in choice.distances.items()})
 
 # %%
-few_rounds = replace(small, back_projections=3)
-moved_with = {
-    "bicubic (assumed)": "bicubic",
-    "sliced Wasserstein": motion_kernels["sliced Wasserstein"],
-    "true kernel": motion,
+enlarged_moved = {
+    "bicubic (assumed)": by_bicubic,
+    "sliced Wasserstein": enlarge_moved(free.kernel()),
+    "true kernel": by_motion,
 }
 moved_score = {}
-for name, kernel in moved_with.items():
-    enlarged_image = fit(ZSSR(moved, 2, kernel, few_rounds)).super_resolve()
-    moved_score[name] = psnr_y(enlarged_image, truth, shave=8)
+for name, image in enlarged_moved.items():
+    moved_score[name] = psnr_y(image, truth, shave=8)
     print(f"{name:20}{moved_score[name]:6.2f} dB")
 
 # %%
@@ -1140,15 +1178,17 @@ print(
 # %%
 from dil_teach.patches.recurrence import recurrence_score
 
-top, left = (height - 96) // 2, (width - 96) // 2
-recurrences = {
-    name: recurrence_score(made[0][:, top : top + 96, left : left + 96])
-    for name, made in pictures.items()
-    if name in ("bicubic (assumed)", "KernelGAN", "true kernel")
+side = {"quick": 80, "standard": 96, "full": 96}[budget]
+top, left = (height - side) // 2, (width - side) // 2
+compared = {
+    name: pictures[name][0]
+    for name in ("bicubic (assumed)", "KernelGAN", "true kernel")
 }
-middle = truth[:, top : top + 96, left : left + 96]
-recurrences["ground truth"] = recurrence_score(middle)
-for name, value in recurrences.items():
+compared["ground truth"] = truth
+middles = [x[:, top : top + side, left : left + side] for x in compared.values()]
+with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
+    recurrences = pool.map(recurrence_score, middles)
+for name, value in zip(compared, recurrences, strict=True):
     print(f"{name:20}{value:.2f}")
 
 # %% [markdown]
