@@ -49,10 +49,13 @@ def graph_cut(
         capacity += [cut, cut]
     values, *ends = (torch.cat(x).int().numpy() for x in (capacity, start, end))
     graph = coo_array((values, ends), shape=(pixels + 2, pixels + 2)).tocsr()
-    left = graph - maximum_flow(graph, source, sink).flow
+    flow = maximum_flow(graph, source, sink)
+    mask = torch.zeros(pixels + 2, dtype=torch.bool)
+    if flow.flow_value == int(gain[rises].sum()):  # nothing is left at the source
+        return mask[:pixels]
+    left = graph - flow.flow
     left.data = np.maximum(left.data, 0)
     left.eliminate_zeros()
     reached = breadth_first_order(left, source, return_predecessors=False)
-    mask = torch.zeros(pixels + 2, dtype=torch.bool)
     mask[torch.from_numpy(reached).long()] = True
     return mask[:pixels]
