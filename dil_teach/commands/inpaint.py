@@ -49,7 +49,7 @@ def inpaint(
     /,
     training: Options,
     reading: Read,
-    method: Literal["dip", "wexler", "efros-leung"] = "dip",
+    method: Literal["wexler", "dip", "efros-leung"] = "wexler",
     grow: int = 0,
 ) -> str:
     """Fill the holes of a photograph, or of a video, from its other pixels.
@@ -66,10 +66,10 @@ def inpaint(
             photograph, or with 8: .webp, or if not transparent .jpg, .bmp. For a
             video, name a new folder of frames, or a .mkv (lossless), .mp4, .mov,
             .webm or .gif file.
-        method: dip (Deep Image Prior) trains a network on the surroundings of the
-            holes; if they have more than 128 x 128 pixels, it sees a smaller copy, and
-            wexler continues from its result. wexler copies patches, from coarse to
-            fine, in seconds. efros-leung copies pixel by pixel, at random; it suits
+        method: wexler copies patches, from coarse to fine. dip (Deep Image Prior)
+            trains a network on the surroundings of the holes; if they have more than
+            128 x 128 pixels, it sees a smaller copy, and wexler continues from its
+            result, which takes twice as long and was seldom better. efros-leung copies pixel by pixel, at random; it suits
             textures. In a large photograph, all methods look only at the surroundings
             of the holes.
         grow: Number of pixels by which the holes become wider on all sides.
@@ -80,7 +80,7 @@ def inpaint(
 
     if is_film(image) and method != "wexler":
         raise ValueError(
-            f"--method: expected wexler for a video, got {method}; add --method wexler"
+            f"--method: expected wexler for a video, got {method}; leave out --method"
         )
     pictures = load_pictures(image, reading)
     pictures.check_output(out, pictures.alpha)

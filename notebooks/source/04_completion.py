@@ -26,7 +26,7 @@
 #
 # **What you need**: chapter [01](01_patch_recurrence.ipynb).
 # No network is trained here, and no GPU is needed.
-# Reading takes 40 minutes; running all cells takes less than 40 seconds (*Run > Run All Cells*).
+# Reading takes 40 minutes; running all cells takes less than a minute (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"

@@ -27,7 +27,7 @@
 #
 # **What you need**: [patches and their recurrence](01_patch_recurrence.ipynb).
 # No GPU is needed.
-# Reading takes 45 minutes, and computing takes less than 40 seconds (*Run > Run All Cells*).
+# Reading takes 45 minutes, and computing takes less than a minute (*Run > Run All Cells*).
 # The networks of the first part were trained beforehand and ship with the course.
 # You train two small networks yourself.
 

@@ -26,7 +26,7 @@
 #
 # **What you need**: [chapter 14](14_double_dip_layers.ipynb).
 # No GPU is needed.
-# Reading takes 40 minutes, and the computation takes less than 40 seconds (*Run > Run All Cells*).
+# Reading takes 40 minutes, and the computation takes about a minute (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"

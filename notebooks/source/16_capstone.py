@@ -26,7 +26,7 @@
 #
 # **What you need**: chapter [01](01_patch_recurrence.ipynb), and the chapter that your question comes from.
 # No GPU is needed.
-# Reading takes 35 minutes; running all cells takes less than 40 seconds (*Run > Run All Cells*).
+# Reading takes 35 minutes; running all cells takes less than a minute (*Run > Run All Cells*).
 
 # %% tags=["parameters"]
 budget = "quick"

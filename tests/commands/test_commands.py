@@ -130,7 +130,8 @@ def test_the_same_seed_gives_the_same_picture(command: str, folder: Path) -> Non
     colour().save("in.png")
     marked((10, 10, 20, 20)).save("hole.png")
     given = [command, "in.png", *(["hole.png"] if command == "inpaint" else [])]
-    given += ["--method", "zs-n2n", "--noise", "9"] if command == "denoise" else []
+    method = {"denoise": ["zs-n2n", "--noise", "9"], "inpaint": ["dip"]}[command]
+    given += ["--method", *method]
     for out, seed in (("a.png", "3"), ("b.png", "3"), ("c.png", "4")):
         assert main([*given, out, "--seed", seed]) == 0
     a, b, c = (Path(f"{name}.png").read_bytes() for name in "abc")

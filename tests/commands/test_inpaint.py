@@ -123,7 +123,7 @@ def test_a_large_photograph_is_filled_from_the_surroundings(
             "blacks: expected some white pixels",
         ),
         (
-            "film hole.png out --as-video",
+            "film hole.png out --method dip --as-video",
             "--method: expected wexler for a video, got dip",
         ),
         (
@@ -226,7 +226,7 @@ def test_a_network_sees_a_small_part_or_copy_of_a_large_photograph(
 def test_a_small_photograph_is_filled_by_the_network_alone(folder, monkeypatch) -> None:
     two = classmethod(lambda cls, **changes: cls(**{"steps": 2, **changes}))
     monkeypatch.setattr(DeepImagePriorSettings, "quick", two)
-    assert main(["inpaint", "in.png", "hole.png", "out.png"]) == 0
+    assert main("inpaint in.png hole.png out.png --method dip".split()) == 0
     image, mask = load_image("in.png"), load_image("hole.png")
     alone = fit(DeepImagePrior(image, masked(mask), DeepImagePriorSettings(steps=2)))
     assert np.array_equal(to_uint8(load_image("out.png")), to_uint8(alone.result()))
