@@ -10,6 +10,7 @@ the baseline. Times are CPU seconds of the process, on one thread.
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 import record
 import torch
@@ -22,7 +23,8 @@ from dil_teach.commands.inpaint import inpaint
 from dil_teach.commands.options import PLAIN, Training
 from dil_teach.image.files import load_image, save_image
 
-THREE, SIDE, METHODS = ("coffee", "chelsea", "china"), 256, ("wexler", "dip")
+THREE, SIDE = ("coffee", "chelsea", "china"), 256
+METHODS: tuple[Literal["wexler", "dip"], ...] = ("wexler", "dip")
 
 
 def holes(height: int, width: int) -> dict[str, Picture.Image]:
