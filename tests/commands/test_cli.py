@@ -190,8 +190,13 @@ def test_a_large_photograph_goes_through_in_tiles(
     monkeypatch.setattr(tiles, "WHOLE_PIXELS", 4 * 32 * 32)
     monkeypatch.setattr(tiles, "WINDOW", 32)
     monkeypatch.setattr(tiles, "TILE", 32)
+    made, original = [], zssr_module.ZSSR
+    record = lambda *arguments: made.append(original(*arguments)) or made[-1]  # noqa: E731
+    monkeypatch.setattr(zssr_module, "ZSSR", record)
     Picture.fromarray(to_uint8(photo("astronaut", size=100))[:70]).save("in.png")
     assert super_resolve("in.png", "out.png") == 0
+    assert made[0].settings.width == 32 < ZSSRSettings.quick().width
+    assert made[0].settings.steps == round(1.4 * ZSSRSettings.quick().steps)
     with Picture.open("out.png") as result:
         assert result.size == (200, 140)
         small = result.resize((100, 70), Picture.Resampling.BOX)
