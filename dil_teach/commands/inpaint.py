@@ -69,7 +69,7 @@ def inpaint(
         method: wexler copies patches, from coarse to fine. dip (Deep Image Prior)
             trains a network on the surroundings of the holes; if they have more than
             128 x 128 pixels, it sees a smaller copy, and wexler continues from its
-            result; this takes twice as long and was seldom better. efros-leung copies
+            result; this takes three times as long, and is as good. efros-leung copies
             pixel by pixel, at random; it suits textures. In a large photograph, all
             methods look only at the surroundings of the holes.
         grow: Number of pixels by which the holes become wider on all sides.
