@@ -55,7 +55,7 @@ from dil_teach.training.loop import fit
 
 SIGMA = 25 / 255
 """Noise of the question on denoising."""
-SOME_STEPS = 250
+ZS_N2N_STEPS = 250
 """Steps of ZS-N2N with the budget ``quick``: three seeds then take 15 seconds on two
 cores. On two photographs of 80 pixels, 400 steps gained 0.2 to 0.4 dB more."""
 CAMERA = 1 / 255
@@ -83,7 +83,7 @@ def denoising(photograph: Image, seed: int, budget: str) -> Trial:
     given = add_noise(photograph, SIGMA, _generator(seed)).clamp(0, 1)
     settings = getattr(ZSN2NSettings, budget)(seed=seed)
     if budget == "quick":
-        settings = replace(settings, steps=SOME_STEPS)
+        settings = replace(settings, steps=ZS_N2N_STEPS)
     methods = {
         "TV (control)": lambda: tv_denoise(given, SIGMA),
         "NLM": lambda: nlm(given, SIGMA),

@@ -358,7 +358,7 @@ show(
 )
 
 # %% [markdown]
-# The disagreement finds the edges, and where the eight results disagree most, the mean is over four times as wrong as elsewhere (the printed errors).
+# The disagreement finds the edges, and where the eight results disagree most, the error of the mean is over four times as large as elsewhere (the printed errors).
 # But the disagreement is far *smaller* than the error, and the specks on the wood do not appear in it.
 # All eight results come from one network and one small picture: what this picture does not show, they get wrong together.
 # So agreement is no proof, and averaging cannot remove a shared error.
@@ -411,7 +411,7 @@ def fixed_loss():
 # The later experiments use smaller networks, whose training is short.
 # The last section, *When it fails*, needs three of them, for a face and for the coin of the first figure, and the result of EDSR+ for the coin.
 # (Photograph of the face: NASA, public domain.)
-# They depend on no result of this chapter, so we prepare them now.
+# They need no result of this chapter, so we prepare them now.
 # The second core of your computer then computes them, while the first core trains the network of this section.
 
 # %%

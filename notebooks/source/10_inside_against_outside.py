@@ -1169,7 +1169,7 @@ show(
 
 # %% [markdown]
 # Look for three things: are outlines sharp, is grain amplified, and are there ripples beside outlines?
-# On our portrait, the estimate is refused, so ZSSR assumes bicubic downscaling as EDSR does, and you should expect no advantage from it.
+# On our portrait, the estimate is refused, so ZSSR assumes bicubic downscaling, as EDSR does. Do not expect an advantage of ZSSR here.
 # The file was compressed as JPEG before we got it: EDSR turns the traces of the compression beside the nose into thin curls, which no face has.
 # ZSSR stays close to bicubic interpolation.
 # Without ground truth, a picture that looks sharper is not always closer to the scene.

@@ -1122,7 +1122,7 @@ tasks = {
 
 # %% [markdown]
 # (`fit_all` trains several methods in parallel, one for each core of your computer.
-# The budget `quick` takes networks of half the width, to save time.
+# With the budget `quick`, these networks have fewer channels, to save time.
 # In the library the noise on the input grows during the first 300 steps.
 # With the budgets `standard` and `full`, holes get less noise on the network's input than the other tasks, because the given image contains no noise that the network could memorise; `quick` has too few steps for that.)
 #

@@ -191,7 +191,11 @@ def test_a_large_photograph_goes_through_in_tiles(
     monkeypatch.setattr(tiles, "WINDOW", 32)
     monkeypatch.setattr(tiles, "TILE", 32)
     made, original = [], zssr_module.ZSSR
-    record = lambda *arguments: made.append(original(*arguments)) or made[-1]  # noqa: E731
+
+    def record(*arguments):
+        made.append(original(*arguments))
+        return made[-1]
+
     monkeypatch.setattr(zssr_module, "ZSSR", record)
     Picture.fromarray(to_uint8(photo("astronaut", size=100))[:70]).save("in.png")
     assert super_resolve("in.png", "out.png") == 0
