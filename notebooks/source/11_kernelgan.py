@@ -202,6 +202,36 @@ claims = {
 check_claims(claims, own)
 
 # %% [markdown]
+# Two estimates of later sections take several seconds each.
+# They depend on no result of the cells in between, so we start them in the background now, on the second core of your computer:
+#
+# - the estimate by the sliced Wasserstein distance, which experiment 2 compares with KernelGAN;
+# - the estimate by `choose_kernel` for a photograph by a moving camera, which the section *When it fails* explains.
+#
+# The first of the next cells makes the photograph of the moving camera, and the second starts the two estimates.
+
+# %%
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from dil_teach.image.kernel import centre_kernel
+
+along = np.linspace(0, 1, 400)
+path = 3 * np.sin(4 * along) - 1, 6 * along - 3  # rows and columns of the moving hand
+counts = np.histogram2d(*path, bins=14, range=[[-7, 7], [-7, 7]])[0]
+motion = centre_kernel(gaussian_filter(counts, 0.7), 2)
+moved = (blur_and_subsample(truth, motion, 2).clamp(0, 1) * 255).round() / 255
+
+# %%
+from concurrent.futures import ThreadPoolExecutor
+
+from dil_teach import choose_kernel, fit
+
+background = ThreadPoolExecutor(1)
+fitting = background.submit(fit, judge)
+choosing = background.submit(choose_kernel, moved, seed)
+
+# %% [markdown]
 # ## Theory: which kernel is it?
 #
 # Suppose that the scene contains a window, and far away another window that looks half as large.
@@ -366,7 +396,7 @@ discriminator = PatchDiscriminator(len(given), **narrow).to(given.device)
 adam = {"lr": 5e-4, "betas": (0.5, 0.999)}
 adam_g = torch.optim.Adam(generator.parameters(), **adam)
 adam_d = torch.optim.Adam(discriminator.parameters(), **adam)
-hand_steps = {"quick": 150, "standard": 600, "full": 1500}[budget]
+hand_steps = {"quick": 100, "standard": 600, "full": 1500}[budget]
 steps_by_hand = []
 
 # %% tags=["algorithm"]
@@ -442,36 +472,6 @@ def preview(kernel):
     return enlarged(picture, 20)
 
 
-# %% [markdown]
-# Two estimates of later sections take several seconds each.
-# They depend on no result of the cells in between, so we start them in the background now, on the second core of your computer:
-#
-# - the estimate by the sliced Wasserstein distance, which experiment 2 compares with KernelGAN;
-# - the estimate by `choose_kernel` for a photograph by a moving camera, which the section *When it fails* explains.
-#
-# The first of the next cells makes the photograph of the moving camera, the second starts the two estimates, and the third trains KernelGAN.
-
-# %%
-import numpy as np
-from scipy.ndimage import gaussian_filter
-
-from dil_teach.image.kernel import centre_kernel
-
-along = np.linspace(0, 1, 400)
-path = 3 * np.sin(4 * along) - 1, 6 * along - 3  # rows and columns of the moving hand
-counts = np.histogram2d(*path, bins=14, range=[[-7, 7], [-7, 7]])[0]
-motion = centre_kernel(gaussian_filter(counts, 0.7), 2)
-moved = (blur_and_subsample(truth, motion, 2).clamp(0, 1) * 255).round() / 255
-
-# %%
-from concurrent.futures import ThreadPoolExecutor
-
-from dil_teach import choose_kernel, fit
-
-background = ThreadPoolExecutor(1)
-fitting = background.submit(fit, judge)
-choosing = background.submit(choose_kernel, moved, seed)
-
 # %%
 for progress in train(kernelgan, report_every=live_steps // 5):
     adversarial = {name: progress.losses[name] for name in ("fake", "real")}
@@ -528,11 +528,11 @@ step_slider = explore(
     },
     "The generator's kernel after {step} steps (penalties: {run}), its average at the "
     "end, and the true kernel, an oblique oval. With all penalties, it ends as a small "
-    "round spot; in the other examples, it has negative weights",
-    examples=[{"run": "all", "step": 200}]
-    + [
-        {"run": run, "step": 1450}
-        for run in ("all", "without sparsity", "none", "one layer")
+    "round spot; without penalties, it has negative weights",
+    examples=[
+        {"run": "all", "step": 200},
+        {"run": "all", "step": 1450},
+        {"run": "none", "step": 1450},
     ],
 )
 
@@ -791,6 +791,17 @@ with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
     pictures = dict(zip(known, pool.map(enlarge_with, known.values()), strict=True))
 
 # %%
+few_rounds = replace(small, back_projections=3)
+
+
+def enlarge_moved(kernel):
+    return fit(ZSSR(moved, 2, kernel, few_rounds)).super_resolve()
+
+
+# for the section When it fails; computed while you read on
+enlarging = [background.submit(enlarge_moved, kernel) for kernel in ("bicubic", motion)]
+
+# %%
 scores = {
     name: [psnr_y(image, truth, shave=8) for image in made]
     for name, made in pictures.items()
@@ -1034,25 +1045,21 @@ for row in directions:
 # Look at your answer to question 4: which of the estimators may we trust?
 #
 # The photograph `moved` was made with such a kernel, `motion`, when we started `choose_kernel`.
-# The next cell computes the free kernel by the sliced Wasserstein distance, and a small ZSSR with each of two known kernels beside it.
+# On its way, `choose_kernel` also computes the free kernel by the sliced Wasserstein distance, so we take this kernel from it.
 
 # %%
-few_rounds = replace(small, back_projections=3)
-
-
-def enlarge_moved(kernel):
-    return fit(ZSSR(moved, 2, kernel, few_rounds)).super_resolve()
-
-
-settings = KernelByDistributionSettings(seed=seed)
-with ThreadPoolExecutor(cpu_count()) as pool:
-    freeing = pool.submit(fit, KernelByDistribution(moved, settings))
-    by_bicubic, by_motion = pool.map(enlarge_moved, ("bicubic", motion))
-free = freeing.result()
+choice = choosing.result()
+by_free = enlarge_moved(choice.free)
+by_bicubic, by_motion = (future.result() for future in enlarging)
+enlarged_moved = {
+    "bicubic (assumed)": by_bicubic,
+    "sliced Wasserstein": by_free,
+    "true kernel": by_motion,
+}
 
 # %%
 motion_kernels = {
-    "sliced Wasserstein": free.kernel(),
+    "sliced Wasserstein": choice.free,
     "spectrum": kernel_from_spectrum(moved),
 }
 show(
@@ -1069,16 +1076,10 @@ show(
 # `choose_kernel` accepts the spectrum's Gaussian only if two tests agree: with this Gaussian, patches of the two scales must be much more alike than with bicubic downscaling, and nearly as much alike as with the best kernel of any shape.
 
 # %%
-choice = choosing.result()
 print("accepted:" if choice.kernel is not None else "refused:", choice.reason)
 print({name: round(value, 3) for name, value in choice.distances.items()})
 
 # %%
-enlarged_moved = {
-    "bicubic (assumed)": by_bicubic,
-    "sliced Wasserstein": enlarge_moved(free.kernel()),
-    "true kernel": by_motion,
-}
 moved_score = {}
 for name, image in enlarged_moved.items():
     moved_score[name] = psnr_y(image, truth, shave=8)

@@ -101,18 +101,19 @@ def non_negative_least_squares(
     It is solved by the fast projected gradient method (Beck and Teboulle 2009).
     """
     size = len(cross)
-    shape = [fast_length(3 * size)] * 2
-    power = transfer(own, shape).real
-    bound = power.max() + RIDGE
+    bound = transfer(own, [fast_length(3 * size)] * 2).real.max() + RIDGE
+    rows, columns = torch.arange(size**2) // size, torch.arange(size**2) % size
+    lags = (at[:, None] - at + size - 1 for at in (rows, columns))
+    gram = own[tuple(lags)]  # applied 60 times, it is faster than Fourier transforms
+    cross = cross.flatten()
     best = ahead = torch.zeros_like(cross)
     pace = 1.0
     for _ in range(KERNEL_ROUNDS):
-        made = power * torch.fft.rfft2(ahead, s=shape)
-        slope = torch.fft.irfft2(made, s=shape)[:size, :size] - cross + RIDGE * ahead
+        slope = gram @ ahead - cross + RIDGE * ahead
         previous, best = best, (ahead - slope / bound).clamp_min(0)
         before, pace = pace, (1 + math.sqrt(1 + 4 * pace**2)) / 2
         ahead = best + (before - 1) / pace * (best - previous)
-    return best
+    return best.view(size, size)
 
 
 def clean_kernel(kernel: Kernel) -> Kernel:

@@ -73,6 +73,8 @@ class KernelChoice(NamedTuple):
     """The error of the kernel acts like noise with this standard deviation, in [0, 1].
     Use it as ZSSR's training noise with this kernel. It is 0 for a Gaussian, because
     its error is not estimated."""
+    free: Float[Tensor, "_kh _kw"] | None = None
+    """For comparison, the kernel of any shape, for scale 2."""
 
 
 @same_conditions()
@@ -105,7 +107,7 @@ def choose_kernel(image: Image, seed: int = 0) -> KernelChoice:
     motion = _sure_motion(image)
     if motion is not None:
         reason = f"a motion explains it (similarity of spectra {motion.similarity:.2f})"
-        return KernelChoice(motion.kernel, found, reason, motion.error)
+        return KernelChoice(motion.kernel, found, reason, motion.error, free.kernel())
     if found["gaussian"] > GAIN * found["bicubic"]:
         reason = "bicubic downscaling explains it nearly as well as a Gaussian"
     elif found["gaussian"] > MISFIT * found["free"]:
@@ -113,8 +115,10 @@ def choose_kernel(image: Image, seed: int = 0) -> KernelChoice:
     else:
         xx, yy = covariance.diagonal()
         reason = f"a Gaussian with variances {xx:.1f} (x) and {yy:.1f} (y) explains it"
-        return KernelChoice(gaussian_of(covariance), found, reason)
-    return KernelChoice(None, found, reason + ", and no sure motion was found")
+        kernel = gaussian_of(covariance)
+        return KernelChoice(kernel, found, reason, free=free.kernel())
+    reason += ", and no sure motion was found"
+    return KernelChoice(None, found, reason, free=free.kernel())
 
 
 def _sure_motion(image: Image) -> MotionEstimate | None:
