@@ -19,7 +19,7 @@ import math
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from scipy.stats import gamma
+from scipy.special import gammaincinv
 from torch import Tensor
 
 from dil_teach.image.convention import Image, check_image
@@ -93,7 +93,7 @@ def _level_of_smooth_patches(channel: Float[Tensor, "h w"]) -> tuple[float, bool
     # In noise, texture has nearly a gamma distribution. A patch has SIDE**2 - 1 degrees
     # of freedom and 2 * SIDE * (SIDE - 1) differences, each with twice the variance.
     freedom, mean = SIDE**2 - 1, 4 * SIDE * (SIDE - 1)
-    limit = float(gamma.ppf(CONFIDENCE, freedom / 2, scale=2 * mean / freedom))
+    limit = float(gammaincinv(freedom / 2, CONFIDENCE) * 2 * mean / freedom)
     count = len(patches)
     while True:  # the count falls until it is stable or too low
         variance = torch.linalg.eigvalsh(patches[:count].T.cov())[0].clamp_min(0)

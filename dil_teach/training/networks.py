@@ -73,11 +73,29 @@ class Hourglass(nn.Module):
             finer.append(x)
             x = down(shrink(x))
         for level in reversed(range(len(self.up))):
-            x = F.interpolate(x, size=finer[level].shape[-2:], mode=self.upsample)
-            if self.skip:
-                x = torch.cat([x, self.across[level](finer[level])], dim=1)
-            x = self.mix[level](self.up[level](self.join[level](x)))
+            x = self.mix[level](self._joined(level, x, finer[level]))
         return self.last(x).float()
+
+    def _joined(self, level: int, x: Tensor, finer: Tensor) -> Tensor:
+        """Enlarge ``x`` to the size of ``finer``, join both, normalise and convolve."""
+        across = self.across[level](finer) if self.skip else finer[:, :0]
+        size, norm = finer.shape[-2:], self.join[level]
+        if self.upsample != "nearest":
+            x = F.interpolate(x, size=size, mode=self.upsample)
+            return self.up[level](norm(torch.cat([x, across], dim=1)))
+        # the same without the enlarged copy of x, which takes most of the time
+        convolve, *rest = self.up[level]
+        count, scale, shift = x.shape[1], norm.weight, norm.bias
+        x = F.batch_norm(x, None, None, scale[:count], shift[:count], True)
+        x = convolve_enlarged(x, convolve.weight[:, :count], size)
+        if self.skip:
+            scale, shift = scale[count:], shift[count:]
+            across = F.batch_norm(across, None, None, scale, shift, True)
+            x = x + F.conv2d(across, convolve.weight[:, count:], padding=1)
+        x = x + convolve.bias[:, None, None]
+        for layer in rest:
+            x = layer(x)
+        return x
 
 
 class Block(nn.Sequential):
@@ -91,6 +109,24 @@ class Block(nn.Sequential):
             normalise(after),
             nn.LeakyReLU(SLOPE, inplace=True),
         )
+
+
+def convolve_enlarged(
+    x: Float[Tensor, "n c h w"], weight: Float[Tensor, "o c 3 3"], size: Sequence[int]
+) -> Float[Tensor, "n o h2 w2"]:
+    """Enlarge images twice by their nearest pixels, and convolve them.
+
+    Three neighbours in the enlarged image are copies of two pixels of ``x``. So at even
+    and at odd places, the 3 x 3 weights act as 2 x 2 weights on ``x``: 4/9 of the
+    operations. ``size`` is twice the size of ``x``, or one less on a side. Around the
+    image there are zeros; on a side that is one less, the last pixels of ``x`` repeat.
+    """
+    # the weights of odd places, then of even places: the first even place follows the
+    # first odd place, which is outside of the image
+    taps = weight.new_tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
+    small = torch.einsum("pas,qbt,ocst->opqcab", taps, taps, weight)
+    found = F.pixel_shuffle(F.conv2d(x, small.flatten(0, 2), padding=1), 2)
+    return found[..., 1 : size[0] + 1, 1 : size[1] + 1]
 
 
 def normalise(channels: int) -> nn.BatchNorm2d:

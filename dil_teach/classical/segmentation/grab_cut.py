@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Bool, Float
 from sklearn.cluster import KMeans
 from torch import Tensor
-from torch.distributions import MultivariateNormal
 
 from dil_teach.classical.graph_cut import Pairs, graph_cut
 from dil_teach.image.convention import Image, Video, check_image
@@ -113,12 +112,22 @@ class ColourMixture:
     """A Gaussian mixture. Each pixel belongs to its most likely component."""
 
     shares: list[float]
-    components: list[MultivariateNormal]
+    means: list[Float[Tensor, "c"]]
+    factors: list[Float[Tensor, "c c"]]
+    """Lower triangular factors of the covariances (Cholesky)."""
 
     def likelihoods(self, colours: Colours) -> Float[Tensor, "n k"]:
         """log(weight * density) of each component, for each colour."""
-        logs = [c.log_prob(colours) for c in self.components]
-        return torch.stack(logs, 1) + torch.tensor(self.shares).log()
+        logs = []
+        for share, mean, factor in zip(
+            self.shares, self.means, self.factors, strict=True
+        ):
+            away = torch.linalg.solve_triangular(
+                factor, (colours - mean).T, upper=False
+            )
+            size = factor.diagonal().log().sum() + len(mean) / 2 * math.log(math.tau)
+            logs.append(math.log(share) - size - away.square().sum(0) / 2)
+        return torch.stack(logs, 1)
 
     def costs(self, colours: Colours) -> Float[Tensor, "n"]:
         """Minus the log-likelihood of each colour in its best component, in nats."""
@@ -131,20 +140,24 @@ class ColourMixture:
 
 def fit_mixture(colours: Colours, seed: int) -> ColourMixture:
     """The first mixture of a layer: one Gaussian for each cluster of k-means."""
-    different = len(colours.unique(dim=0))
+    some = colours[:: len(colours) // 1000 + 1]  # sorting all colours takes long
+    different = len(some.unique(dim=0))
+    if different < COMPONENTS:
+        different = len(colours.unique(dim=0))
     k_means = KMeans(min(COMPONENTS, different), random_state=seed)
     return _fitted(colours, torch.from_numpy(k_means.fit(colours.numpy()).labels_))
 
 
 def _fitted(colours: Colours, belongs: Tensor) -> ColourMixture:
-    shares, components = [], []
+    shares, means, factors = [], [], []
     least = SPREAD * torch.eye(colours.shape[1], dtype=colours.dtype)
     for k in belongs.unique():
         own = colours[belongs == k]
         covariance = torch.atleast_2d(own.T.cov(correction=0)) + least
         shares.append(len(own) / len(colours))
-        components.append(MultivariateNormal(own.mean(0), covariance))
-    return ColourMixture(shares, components)
+        means.append(own.mean(0))
+        factors.append(torch.linalg.cholesky(covariance))
+    return ColourMixture(shares, means, factors)
 
 
 def edge_weights(image: Image | Video, smoothness: float) -> list[Map]:
