@@ -28,7 +28,7 @@
 #
 # **What you need**: a training loop in PyTorch, and chapter [01](01_patch_recurrence.ipynb) for recurrence.
 # You need no GPU.
-# Reading takes 45 minutes, and computing takes less than 40 seconds (*Run > Run All Cells*).
+# Reading takes 45 minutes, and computing takes about 40 seconds (*Run > Run All Cells*).
 # The [glossary](glossary.md) explains the words, and the [notation](notation.md) the symbols.
 # If something does not run, see [if you are stuck](if_you_are_stuck.md).
 
@@ -41,7 +41,7 @@ import torch
 from dil_teach.notebook import check_claims, device, start
 
 seed = 0
-start(budget, seconds={"quick": 40, "standard": 150, "full": 500})
+start(budget, seconds={"quick": 45, "standard": 150, "full": 500})
 
 # %% [markdown]
 # ## What the method achieves
