@@ -180,7 +180,7 @@ def _filter(
     forward = torch.kron(transform, transform).to(guide)
     backward = forward.double().inverse().to(guide)
     kaiser = torch.kaiser_window(BLOCK, periodic=False, beta=KAISER).to(guide)
-    window = torch.outer(kaiser, kaiser).flatten()
+    windowed = torch.outer(kaiser, kaiser).view(-1, 1) * backward
     channels = len(planes) // (stage + 1)
     total, weight = guide.new_zeros(2, channels, *guide.shape)
     for rows, columns in _tiles(guide):
@@ -209,8 +209,11 @@ def _filter(
             sums.index_add_(0, places, filtered.flatten(0, 1))
             weights.index_add_(0, places, group_weight.repeat(size, 1))
         area = (min(bottom, len(guide)) - top, min(right, guide.shape[1]) - left)
-        total[:, *here] += _overlap(window * (sums @ backward.T), area)
-        weight[:, *here] += _overlap(window * weights[:, :, None], area)
+        parts = windowed @ sums.permute(1, 2, 0)  # one block for each position
+        total[:, *here] += F.fold(parts.flatten(0, 1)[None], area, BLOCK)[0]
+        places = weights.T.view(channels, 1, area[0] - BLOCK + 1, -1)
+        spread = F.conv_transpose2d(places, kaiser[None, None, :, None])
+        weight[:, *here] += F.conv_transpose2d(spread, kaiser[None, None, None])[:, 0]
     return total / weight
 
 
@@ -255,11 +258,12 @@ def match_blocks(
     wide = F.pad(guide, [REACH] * 4, value=OUTSIDE)
     wide = wide[rows[0] :, columns[0] : columns[0] + width + window - 1]
     distances = guide.new_empty(len(rows), len(columns), window, window)
+    squares = guide.new_empty(height, window, width)
     for shift in range(window):
         shifted = wide[shift : shift + height].unfold(1, width, 1)
-        squares = (shifted - area[:, None]).square_()  # shape (height, window, width)
-        sums = (down @ squares.flatten(1)).view(-1, width) @ across.T
-        distances[:, :, shift] = sums.view(len(rows), window, -1).transpose(1, 2)
+        torch.sub(shifted, area[:, None], out=squares)
+        sums = (down @ squares.square_().flatten(1)).view(len(rows), window, width)
+        distances[:, :, shift] = across @ sums.transpose(1, 2)
     distances[:, :, REACH, REACH] = -1  # the block itself, also among exact copies
     best, found = (distances.flatten(2) / BLOCK**2).topk(most, largest=False)
     row = rows[:, None, None] + found // window - REACH
@@ -292,13 +296,6 @@ def _covers(starts: Int[Tensor, "n"], length: int) -> Tensor:
     """Whether the block that begins at each start covers each of ``length`` pixels."""
     inside = torch.arange(length, device=starts.device) - starts[:, None]
     return (inside >= 0) & (inside < BLOCK)
-
-
-def _overlap(
-    blocks: Float[Tensor, "positions c values"], size: tuple[int, int]
-) -> Image:
-    """The sum of overlapping blocks, one at each position of an image of ``size``."""
-    return F.fold(blocks.flatten(1).T[None], size, BLOCK)[0]
 
 
 def _check(noisy: Image, sigma: float) -> Image:
