@@ -1,0 +1,89 @@
+"""Do dehazing and watermark removal gain as much on large pictures as on small ones?
+
+    python benchmarks/large_pictures.py
+
+It compares the defaults of ``dil-teach dehaze`` and ``dil-teach remove-watermark`` with
+classical baselines, on photographs with a shorter side of 128 and of 480 pixels. The
+haze is that of ``benchmarks/dehazing.py``. The mark is that of the rendered scene,
+resized with the photographs. The results are in
+``benchmarks/results/large_pictures.json``.
+"""
+
+import dehazing
+import record
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from watermark import psnr_in
+
+from dil_teach import photo, psnr, resize
+from dil_teach.classical.haze.airlight import find_airlight
+from dil_teach.classical.haze.dark_channel import (
+    GUIDED,
+    brightest_haze,
+    remove_haze_by_dark_channel,
+)
+from dil_teach.classical.haze.envelope import remove_haze_by_envelope
+from dil_teach.classical.inpainting import biharmonic
+from dil_teach.classical.watermark import watermark_by_total_variation, without_mark
+from dil_teach.image.colour import to_linear, to_srgb
+from dil_teach.image.scenes import scene
+
+SIDES = 128, 480
+SHARED = "dogs", "room", "brook"
+"""The photographs that share the mark."""
+
+
+def dehaze(name: str, side: int) -> dict[str, float]:
+    """PSNR over all channels in dB. ``dark`` gets the airlight of the default."""
+    layers = dehazing.hazy_photograph(name, side)
+    frames, clear = layers["image"][None], layers["clear"]
+    airlight = to_srgb(find_airlight(frames))[0]
+    made = {"input": frames, "final": remove_haze_by_envelope(frames).image}
+    for row, known in (("dark", to_linear(airlight)[None]), ("own dark", None)):
+        known = brightest_haze(to_linear(frames)) if known is None else known
+        made[row] = remove_haze_by_dark_channel(frames, known, GUIDED).image
+    return {row: psnr(picture[0], clear) for row, picture in made.items()}
+
+
+def unmark(side: int) -> dict[str, float]:
+    """PSNR inside the mark in dB. Inpainting is given the outline of the mark."""
+    known = scene("watermark")
+    alpha = resize(known.images["alpha"], size=(side, side)).clamp(0, 1)
+    alpha = alpha.where(alpha > 1 / 255, 0)
+    colour = torch.tensor(known.known["colour"])
+    clean = torch.stack([square(photo(name, side)) for name in SHARED])
+    marked = (1 - alpha) * clean + alpha * colour[:, None, None]
+    marked, mark = (marked * 255).round() / 255, alpha[0] > 0
+    found = watermark_by_total_variation(marked)
+    outline = F.max_pool2d(mark[None].float(), 3, 1, 1)
+    made = {
+        "input": marked,
+        "final": without_mark(marked, *found).clamp(0, 1),
+        "inpainting": torch.stack([biharmonic(picture, outline) for picture in marked]),
+    }
+    return {row: psnr_in(mark, pictures, clean) for row, pictures in made.items()}
+
+
+def square(image: Tensor) -> Tensor:
+    """The middle of an image."""
+    side = min(image.shape[1:])
+    top, left = ((n - side) // 2 for n in image.shape[1:])
+    return image[:, top : top + side, left : left + side]
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    commit = record.commit_of_code("benchmarks/large_pictures.py")
+    rows = []
+    for side in SIDES:
+        cases = {name: dehaze(name, side) for name in dehazing.PLACES}
+        cases["watermark on three"] = unmark(side)
+        for name, scores in cases.items():
+            rows.append({"case": name, "side": side, **scores})
+            print(rows[-1], flush=True)
+    record.write("large_pictures", rows, commit)
+
+
+if __name__ == "__main__":
+    main()
