@@ -551,7 +551,7 @@ from dil_teach.training.schedules import update_average
 
 scales = [1.0, 1.0]  # the picture, and a copy 1.5 times smaller
 keep = {"quick": 0.95, "standard": 0.98, "full": 0.98}[budget]
-for _ in range({"quick": 165, "standard": 300, "full": 350}[budget]):
+for _ in range({"quick": 180, "standard": 300, "full": 350}[budget]):
     width = int(torch.randint(20, 41, (), generator=rng))  # the transformation T
     y = draw(generator, width)
     identity = (draw(generator, 20) - x).abs().mean()
