@@ -75,6 +75,7 @@ def test_bicubic_downscaling_is_refused_as_gaussian_and_as_motion():
     assert choice.kernel is None
     assert "bicubic downscaling explains" in choice.reason
     assert set(choice.distances) == {"bicubic", "gaussian", "free"}
+    assert choice.free is not None and float(choice.free.sum()) == pytest.approx(1)
 
 
 def test_a_blur_by_motion_is_accepted_and_its_kernel_helps():
