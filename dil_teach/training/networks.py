@@ -84,7 +84,8 @@ class Hourglass(nn.Module):
             x = F.interpolate(x, size=size, mode=self.upsample)
             return self.up[level](norm(torch.cat([x, across], dim=1)))
         # the same without the enlarged copy of x, which takes most of the time
-        convolve, *rest = self.up[level]
+        block: Any = self.up[level]
+        convolve, *rest = block
         count, scale, shift = x.shape[1], norm.weight, norm.bias
         x = F.batch_norm(x, None, None, scale[:count], shift[:count], True)
         x = convolve_enlarged(x, convolve.weight[:, :count], size)
