@@ -79,12 +79,13 @@ class Hourglass(nn.Module):
     def _joined(self, level: int, x: Tensor, finer: Tensor) -> Tensor:
         """Enlarge ``x`` to the size of ``finer``, join both, normalise and convolve."""
         across = self.across[level](finer) if self.skip else finer[:, :0]
-        size, norm = finer.shape[-2:], self.join[level]
+        size = finer.shape[-2:]
+        norm: Any = self.join[level]
+        block: Any = self.up[level]
         if self.upsample != "nearest":
             x = F.interpolate(x, size=size, mode=self.upsample)
-            return self.up[level](norm(torch.cat([x, across], dim=1)))
+            return block(norm(torch.cat([x, across], dim=1)))
         # the same without the enlarged copy of x, which takes most of the time
-        block: Any = self.up[level]
         convolve, *rest = block
         count, scale, shift = x.shape[1], norm.weight, norm.bias
         x = F.batch_norm(x, None, None, scale[:count], shift[:count], True)
