@@ -45,11 +45,7 @@ RUNS = {
     },
     **{
         f"denoise {method}": f"denoise {FILES} --method {method} --noise 10"
-        for method in ("bm3d", "nlm", "ksvd")
-    },
-    **{
-        f"denoise {method}": f"denoise {FILES} --method {method}"
-        for method in ("zs-n2n", "dip")
+        for method in ("bm3d", "nlm", "ksvd", "zs-n2n", "dip")
     },
     **{
         f"inpaint {method}": f"inpaint in.png mask.png out.png --method {method}"
