@@ -203,7 +203,8 @@ check_claims(claims, own)
 
 # %% [markdown]
 # Two estimates of later sections take several seconds each.
-# They depend on no result of the cells in between, so we start them in the background now, on the second core of your computer:
+# They do not need the results of the cells in between.
+# So we start them now, in a second thread:
 #
 # - the estimate by the sliced Wasserstein distance, which experiment 2 compares with KernelGAN;
 # - the estimate by `choose_kernel` for a photograph by a moving camera, which the section *When it fails* explains.

@@ -93,7 +93,7 @@ mark_opening = show_opening(
 #
 # The last two topics of the chapter, watermarks and video, need the longest computations.
 # Other threads start with them now, while the main thread computes what we need for haze.
-# Run the next four cells, but you need not read them yet: the sections on watermarks and video explain the methods.
+# Run the next four cells now, and read them later: the sections on watermarks and video explain the methods.
 
 # %%
 import dataclasses
@@ -509,8 +509,12 @@ haze_slider = explore(
 # ## Haze: the map or the colour?
 #
 # Question 1 asks which of the two you would rather be told.
-# The next cells use four hazy scenes (six at the larger budgets), and three estimates of each kind: of the airlight, by the brightest haze, by recurring patches (chapter [08](08_haze.ipynb)), and by recurring patches and contrast (`estimate_airlight`, which the rest of this chapter uses); of the map, by the dark channel, by the guided dark channel, and by the lower bounds, which are a dark channel in windows of 5 x 5 pixels.
-# For each pair of estimates, they replace the airlight, the map, or neither by the truth.
+# The next cells use four hazy scenes (six with the larger budgets), and three estimates of each kind:
+#
+# - the airlight: by the brightest haze; by recurring patches (chapter [08](08_haze.ipynb)); and by recurring patches and contrast (`estimate_airlight`, which the rest of this chapter uses);
+# - the map: by the dark channel; by the guided dark channel; and by the lower bounds, which are a dark channel in windows of 5 x 5 pixels.
+#
+# For each pair of estimates, the cells compute three results: with both estimates, with the true airlight, and with the true map.
 
 # %%
 from dil_teach import psnr
@@ -687,7 +691,8 @@ for progress in train(dehazing, report_every=dehazing.total_steps // 3):
     panel.update(progress, dehazing.transmission())
 
 # %% [markdown]
-# In the last third of the training, the reconstruction error hardly changes; the front layer is free, so with a wrong map it could explain the picture as well.
+# In the last third of the training, the reconstruction error hardly changes.
+# The network can output any front layer, so it could reproduce the picture with a wrong map, too.
 # So this error does not measure the quality of the *map*.
 
 # %%
