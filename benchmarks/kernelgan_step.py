@@ -28,7 +28,8 @@ from dil_teach import KernelGAN, KernelGANSettings, photo
 from dil_teach.deep.kernelgan import kernelgan
 from dil_teach.deep.kernelgan.networks import FILTERS, PATCH, SIDE
 from dil_teach.image.augment import add_noise
-from dil_teach.training.schedules import adam, update
+from dil_teach.training.adam import Adam
+from dil_teach.training.schedules import update
 
 STEPS, BLOCKS = 6, 10
 
@@ -61,7 +62,7 @@ class Authors(KernelGAN):
         layers += [spectral_norm(nn.Conv2d(width, 1, 1)), nn.Sigmoid()]
         self.discriminator = nn.Sequential(*layers)
         self.optimizer, self.discriminator_optimizer = (
-            adam(network.parameters(), image.device, lr=2e-4, betas=(0.5, 0.999))
+            Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
             for network in (self.generator, self.discriminator)
         )
         self.delta = torch.zeros(1, 1, 2 * SIDE - 1, 2 * SIDE - 1)

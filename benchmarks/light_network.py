@@ -40,7 +40,8 @@ from dil_teach.patches.statistics import (
     gradient_bins,
     gradient_magnitude,
 )
-from dil_teach.training.schedules import adam, schedule, set_learning_rate, update
+from dil_teach.training.adam import Adam
+from dil_teach.training.schedules import schedule, set_learning_rate, update
 
 SEEDS = (0, 1, 2)
 SAMPLES, COMPONENTS, PER_PICTURE = 2000, (4, 8, 12), 150
@@ -185,7 +186,7 @@ def trained(
         nn.Linear(*layers[:2]), nn.LeakyReLU(0.1),
         nn.Linear(*layers[1:3]), nn.LeakyReLU(0.1), nn.Linear(*layers[2:]),
     )  # fmt: skip
-    optimizer = adam(network.parameters(), inputs.device)
+    optimizer = Adam(network.parameters())
     scales = float(inputs.std()), float(targets.std())
     for step in range(steps):
         set_learning_rate(optimizer, RATE * schedule(step / steps, 0.05))

@@ -70,10 +70,10 @@ from dil_teach.image.warp import (
     random_smooth_warp,
     resizing,
 )
+from dil_teach.training.adam import Adam
 from dil_teach.training.checkpoint import resume, save
 from dil_teach.training.precision import autocast
 from dil_teach.training.schedules import (
-    adam,
     schedule,
     set_learning_rate,
     update,
@@ -131,10 +131,9 @@ class Refinement:
         self.known: dict[tuple[float, float], Tensor] = {}
         self.rng = torch.Generator().manual_seed(recipe.seed)
         betas = BETAS if recipe.part == "distribution" else (0.9, 0.99)
-        device = self.image.device
-        self.generator_optimizer = adam(self.learning.parameters(), device, betas=betas)
-        self.discriminator_optimizer = adam(
-            self.discriminator.parameters(), device, betas=BETAS
+        self.generator_optimizer = Adam(self.learning.parameters(), betas=betas)
+        self.discriminator_optimizer = Adam(
+            self.discriminator.parameters(), betas=BETAS
         )
         self.parts = {
             "learning": self.learning,

@@ -68,7 +68,10 @@ def correct_by_least_squares(
         seen = blur_and_subsample(unknown, kernel, scale, size=size)
 
     def transposed(error: Tensor) -> Tensor:
-        return torch.autograd.grad(seen, unknown, error, retain_graph=True)[0]
+        # with the argument grad_outputs, torch would import symbolic mathematics (1 s)
+        with torch.enable_grad():
+            product = (seen * error).sum()
+        return torch.autograd.grad(product, unknown, retain_graph=True)[0]
 
     def normal(correction: Tensor) -> Tensor:
         copy = blur_and_subsample(correction, kernel, scale, size=size)

@@ -28,7 +28,8 @@ from skimage.measure import label, regionprops
 from torch import Tensor
 
 from dil_teach.image.convention import Video
-from dil_teach.training.schedules import adam, schedule, set_learning_rate, update
+from dil_teach.training.adam import Adam
+from dil_teach.training.schedules import schedule, set_learning_rate, update
 
 Box = tuple[int, int, int, int]
 """Row, column, height and width in pixels."""
@@ -221,7 +222,7 @@ def _descend(
     share = part.numel() / inside.numel()  # the means are over this part of the pixels
     start = opacity[window], colour
     logits = [x.clamp(0.02, 0.98).logit().requires_grad_() for x in start]
-    optimizer = adam(logits, images.device)
+    optimizer = Adam(logits)
     for step in range(steps):
         set_learning_rate(optimizer, RATE * schedule(step / steps, decay=0.5))
         loss = mark_variation(images, part * logits[0].sigmoid(), logits[1].sigmoid())

@@ -34,11 +34,11 @@ from dil_teach.image.degradation import (
 )
 from dil_teach.image.metrics import finest_detail, noise_level
 from dil_teach.image.scale import scale_and_size
+from dil_teach.training.adam import Adam
 from dil_teach.training.conditions import repeatable
 from dil_teach.training.jumps import JumpGuard
 from dil_teach.training.networks import Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
-from dil_teach.training.schedules import adam
 from dil_teach.training.settings import budget, check_settings
 
 INPUT_CHANNELS = 8
@@ -181,9 +181,7 @@ class DeepImagePrior:
             # start at the mean colour: very dark or light pictures need fewer steps
             network.state_dict()["last.bias"].add_(colour.logit())
         self.networks = nn.ModuleList(networks).to(image.device)
-        self.optimizer = adam(
-            self.networks.parameters(), image.device, lr=settings.learning_rate
-        )
+        self.optimizer = Adam(self.networks.parameters(), lr=settings.learning_rate)
         self.average = torch.zeros(len(image), *size, device=image.device)
         self.variance = torch.zeros((), device=image.device)
         self.best, self.best_step = self.average.clone(), 0

@@ -22,11 +22,12 @@ from torch import Tensor, nn
 
 from dil_teach.image.augment import random_crop
 from dil_teach.image.convention import Image, check_image, check_not_flat, own_copy
+from dil_teach.training.adam import Adam
 from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.networks import convolution
 from dil_teach.training.precision import autocast, fast_order
-from dil_teach.training.schedules import adam, set_learning_rate, update
+from dil_teach.training.schedules import set_learning_rate, update
 from dil_teach.training.settings import budget, check_settings
 from dil_teach.training.tiles import by_tiles
 
@@ -102,7 +103,7 @@ class ZSN2N:
             nn.LeakyReLU(SLOPE),
             convolution(width, len(image), 1, 1, self.rng),
         ).to(image.device)
-        self.optimizer = adam(self.network.parameters(), image.device)
+        self.optimizer = Adam(self.network.parameters())
 
     done = all_steps_taken
 

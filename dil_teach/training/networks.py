@@ -140,13 +140,24 @@ def convolution(
     before: int, after: int, side: int, stride: int, rng: torch.Generator
 ) -> nn.Conv2d:
     """A convolution with zero padding, its weights drawn from ``rng``."""
-    # skip_init: torch's initialisation would change the user's random state
-    layer: Any = nn.utils.skip_init(
-        nn.Conv2d, before, after, side, stride=stride, padding=side // 2
-    )
+    padding = side // 2
+    layer: Any = empty_convolution(before, after, side, stride=stride, padding=padding)
     bound = before**-0.5 / side  # the default of torch, as in the papers
     nn.init.uniform_(layer.weight, -bound, bound, generator=rng)
     nn.init.uniform_(layer.bias, -bound, bound, generator=rng)
+    return layer
+
+
+def empty_convolution(before: int, after: int, side: int, **options: Any) -> nn.Conv2d:
+    """A convolution whose weights have no values yet.
+
+    Torch's own initialisation would change the user's random state.
+    (``torch.nn.utils.skip_init`` does the same, but it imports a system for symbolic
+    mathematics, which takes a second.)
+    """
+    layer = nn.Conv2d(before, after, side, device="meta", **options)
+    for name, weight in list(layer.named_parameters()):
+        layer.register_parameter(name, nn.Parameter(torch.empty(weight.shape)))
     return layer
 
 

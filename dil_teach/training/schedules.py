@@ -1,12 +1,12 @@
-"""Optimizers, learning-rate schedules, and moving averages of weights."""
+"""Learning-rate schedules, updates of weights, and their moving averages."""
 
 import math
-from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
+
+from dil_teach.training.adam import Adam
 
 
 def schedule(
@@ -40,19 +40,14 @@ def schedule(
     return max(fallen, least)
 
 
-def adam(parameters: Iterable, device: torch.device, **options: Any) -> Adam:
-    """The Adam optimizer, as one fused kernel except on Apple's GPUs."""
-    return Adam(parameters, fused=device.type != "mps", **options)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def set_learning_rate(optimizer: Adam, rate: float) -> None:
     """Set the learning rate of all parameters of an optimizer."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
 
 def update(
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     loss: Tensor,
     max_norm: float | None = None,
     retain_graph: bool = False,
@@ -63,7 +58,7 @@ def update(
     longer than ``max_norm`` is scaled down to this length. ``retain_graph`` is True if
     a later loss uses the same computation graph.
     """
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    weights = optimizer.weights
     optimizer.zero_grad()
     loss.backward(retain_graph=retain_graph, inputs=weights)
     if max_norm is not None:

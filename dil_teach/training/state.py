@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dil_teach.training.adam import Adam
+
 MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
 """The state of Adam for each weight."""
 
@@ -46,7 +48,7 @@ def load_attributes(method: Any, state: dict[str, Any], names: Sequence[str]) ->
         value, saved = getattr(method, name), copy.deepcopy(state[name])
         if isinstance(value, torch.Generator):
             value.set_state(saved)
-        elif isinstance(value, torch.optim.Optimizer):
+        elif isinstance(value, Adam):
             _load_optimizer(value, saved, name)
         elif hasattr(value, "load_state_dict") or hasattr(value, "STATE"):
             load_state(value, saved)
@@ -55,10 +57,10 @@ def load_attributes(method: Any, state: dict[str, Any], names: Sequence[str]) ->
             setattr(method, name, _on_device(saved, method.image.device))
 
 
-def _load_optimizer(optimizer: torch.optim.Optimizer, state: Any, name: str) -> None:
+def _load_optimizer(optimizer: Adam, state: Any, name: str) -> None:
     """Restore the learning rates and the state of Adam; its options stay as they are.
 
-    Torch does not compare shapes, and would read beyond the end of a short tensor.
+    Shapes are compared, because Adam would read beyond the end of a short tensor.
     """
     groups = optimizer.state_dict()["param_groups"]
     saved = state["param_groups"]
@@ -66,15 +68,14 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, state: Any, name: str) -> 
         raise ValueError(f"{name}: other groups of weights")
     for group, old in zip(groups, saved, strict=True):
         _check_kind(group["lr"], old["lr"], name)
-        group["lr"] = old["lr"]
-    weights = [w for group in optimizer.param_groups for w in group["params"]]
+    weights = optimizer.weights
     for number, moments in state["state"].items():
         if number not in range(len(weights)) or set(moments) != MOMENTS:
             raise ValueError(f"{name}: other weights, or other keys")
         wanted = torch.zeros_like(weights[number], device="cpu")
         for key, moment in moments.items():
             _check_kind(wanted.sum() if key == "step" else wanted, moment, name)
-    optimizer.load_state_dict({"state": state["state"], "param_groups": groups})
+    optimizer.load_state_dict(state)
 
 
 def _check_kind(value: Any, saved: Any, name: str) -> None:

@@ -1089,6 +1089,9 @@ def examples(image):
 
 
 # %% tags=["algorithm"]
+from dil_teach.training.adam import Adam
+from dil_teach.training.schedules import schedule, set_learning_rate
+
 STEPS = {"quick": 300, "standard": 1500, "full": 3000}[budget]
 
 
@@ -1097,15 +1100,14 @@ def trained(inputs, targets, width):
     torch.manual_seed(seed)
     layers = (nn.Linear(49, width), nn.LeakyReLU(0.1), nn.Linear(width, width))
     network = nn.Sequential(*layers, nn.LeakyReLU(0.1), nn.Linear(width, 4))
-    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3, fused=True)
-    decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
-    for _ in range(STEPS):
+    optimizer = Adam(network.parameters())
+    for step in range(STEPS):
+        set_learning_rate(optimizer, 5e-3 * schedule(step / STEPS))
         some = torch.randint(len(inputs), (256,))
         loss = F.mse_loss(network(inputs[some]), targets[some])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        decay.step()
     return network
 
 

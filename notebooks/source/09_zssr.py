@@ -205,10 +205,12 @@ show_source(ResidualNetwork.forward)
 # We make the network and its optimizer in a separate cell, before the cell with the training loop.
 
 # %%
+from dil_teach.training.adam import Adam
+
 hand_steps = {"quick": 450, "standard": 1600, "full": 4000}[budget]
 network = ResidualNetwork(len(given), width=32, depth=4, factor=2, rng=rng)
 network = network.to(given.device)
-optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+optimizer = Adam(network.parameters(), lr=2e-3)
 losses = []
 
 # %% [markdown]

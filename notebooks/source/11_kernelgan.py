@@ -106,7 +106,44 @@ subject = "the photograph you chose" if own else "the front of a house with shut
 # The image `given` is the input of all methods.
 # It was blurred by `true_kernel`, an oblique Gaussian, made two times smaller, and rounded to 8 bits.
 # The methods see neither `truth` nor `true_kernel`; we use them only to score the results.
+
+# %% [markdown]
+# Two estimates of later sections take several seconds each.
+# So we start them now, in a second thread, and you need not wait for them:
 #
+# - the estimate by the sliced Wasserstein distance, which experiment 2 compares with KernelGAN;
+# - the estimate by `choose_kernel` for a photograph by a moving camera, which the section *When it fails* explains.
+#
+# The first of the next cells makes the photograph of the moving camera, and the second starts the two estimates.
+
+# %%
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from dil_teach.image.kernel import centre_kernel
+
+along = np.linspace(0, 1, 400)
+path = 3 * np.sin(4 * along) - 1, 6 * along - 3  # rows and columns of the moving hand
+counts = np.histogram2d(*path, bins=14, range=[[-7, 7], [-7, 7]])[0]
+motion = centre_kernel(gaussian_filter(counts, 0.7), 2)
+moved = (blur_and_subsample(truth, motion, 2).clamp(0, 1) * 255).round() / 255
+
+# %%
+from concurrent.futures import ThreadPoolExecutor
+
+from dil_teach import (
+    KernelByDistribution,
+    KernelByDistributionSettings,
+    choose_kernel,
+    fit,
+)
+
+by_patches = KernelByDistributionSettings(seed=seed)
+background = ThreadPoolExecutor(1)
+fitting = background.submit(fit, KernelByDistribution(given, by_patches))
+choosing = background.submit(choose_kernel, moved, seed)
+
+# %% [markdown]
 # ## Predict first
 #
 # Write down your answers to these four questions; the chapter tests each answer.
@@ -131,12 +168,11 @@ subject = "the photograph you chose" if own else "the front of a house with shut
 # The measure is the [sliced Wasserstein distance](glossary.md#sliced-wasserstein-distance) between patches of 7 x 7 pixels; a later section explains it.
 
 # %%
-from dil_teach import KernelByDistribution, KernelByDistributionSettings
 from dil_teach.image.kernel_estimate import gaussian_of, moments
 from dil_teach.notebook import Slider, curves, enlarged, explore, show
 
 true_covariance = moments(true_kernel)[1]
-judge = KernelByDistribution(given, KernelByDistributionSettings(seed=seed))
+judge = KernelByDistribution(given, by_patches)
 factors = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4)
 candidates = {t: gaussian_of(t**2 * true_covariance, 20) for t in factors}
 distance = {t: judge.distance(kernel) for t, kernel in candidates.items()}
@@ -200,37 +236,6 @@ claims = {
     ),
 }
 check_claims(claims, own)
-
-# %% [markdown]
-# Two estimates of later sections take several seconds each.
-# They do not need the results of the cells in between.
-# So we start them now, in a second thread:
-#
-# - the estimate by the sliced Wasserstein distance, which experiment 2 compares with KernelGAN;
-# - the estimate by `choose_kernel` for a photograph by a moving camera, which the section *When it fails* explains.
-#
-# The first of the next cells makes the photograph of the moving camera, and the second starts the two estimates.
-
-# %%
-import numpy as np
-from scipy.ndimage import gaussian_filter
-
-from dil_teach.image.kernel import centre_kernel
-
-along = np.linspace(0, 1, 400)
-path = 3 * np.sin(4 * along) - 1, 6 * along - 3  # rows and columns of the moving hand
-counts = np.histogram2d(*path, bins=14, range=[[-7, 7], [-7, 7]])[0]
-motion = centre_kernel(gaussian_filter(counts, 0.7), 2)
-moved = (blur_and_subsample(truth, motion, 2).clamp(0, 1) * 255).round() / 255
-
-# %%
-from concurrent.futures import ThreadPoolExecutor
-
-from dil_teach import choose_kernel, fit
-
-background = ThreadPoolExecutor(1)
-fitting = background.submit(fit, judge)
-choosing = background.submit(choose_kernel, moved, seed)
 
 # %% [markdown]
 # ## Theory: which kernel is it?
@@ -391,12 +396,14 @@ show(
 # We use narrow networks and few steps, and only two of the five penalties.
 
 # %%
+from dil_teach.training.adam import Adam
+
 narrow = {"width": 32, "rng": rng}
 generator = DeepLinear(**narrow).to(given.device)
 discriminator = PatchDiscriminator(len(given), **narrow).to(given.device)
 adam = {"lr": 5e-4, "betas": (0.5, 0.999)}
-adam_g = torch.optim.Adam(generator.parameters(), **adam)
-adam_d = torch.optim.Adam(discriminator.parameters(), **adam)
+adam_g = Adam(generator.parameters(), **adam)
+adam_d = Adam(discriminator.parameters(), **adam)
 hand_steps = {"quick": 100, "standard": 600, "full": 1500}[budget]
 steps_by_hand = []
 

@@ -453,15 +453,16 @@ check.multi_scale_loss(multi_scale_loss)
 import copy
 
 from dil_teach.deep.ingan.networks import Discriminator, Generator
+from dil_teach.training.adam import Adam
 
 few = level_of(trained["coins"], 0)[:, :, :20]
 x = (few - few.mean()) / few.std()
 rng = torch.Generator().manual_seed(seed)
 generator, discriminator = Generator(1, 1, rng), Discriminator(1, 3, rng)
 averaged = copy.deepcopy(generator)
-adam = {"betas": (0.5, 0.9), "fused": True}
-adam_g = torch.optim.Adam(generator.parameters(), 5e-4, **adam)
-adam_d = torch.optim.Adam(discriminator.parameters(), 1e-3, **adam)
+adam = {"betas": (0.5, 0.9)}
+adam_g = Adam(generator.parameters(), 5e-4, **adam)
+adam_d = Adam(discriminator.parameters(), 1e-3, **adam)
 losses = {"generator": [], "discriminator": []}
 solved = check.multi_scale_loss(multi_scale_loss).state == "passed"
 from_one = multi_scale_loss if solved else check.multi_scale_loss.reference

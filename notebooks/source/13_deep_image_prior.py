@@ -180,6 +180,7 @@ zs_n2n = ZSN2N(noisy, ZSN2NSettings(steps=zs_steps, seed=seed))
 zs_training = ThreadPoolExecutor(1).submit(fit, zs_n2n)
 
 # %%
+from dil_teach.training.adam import Adam
 from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
 
 WIDTHS = 4 * (24,)  # channels at each scale, the finest scale first
@@ -188,7 +189,7 @@ rng = torch.Generator().manual_seed(seed)
 z = draw_network_input((height, width), rng).to(truth.device)
 network = Hourglass(INPUT_CHANNELS, len(noisy), WIDTHS, 8, rng)
 network = network.to(truth.device)
-optimizer = torch.optim.Adam(network.parameters(), lr=0.015, fused=True)
+optimizer = Adam(network.parameters(), lr=0.015)
 losses, drawings = [], []
 weights = sum(weight.numel() for weight in network.parameters())
 print(f"The network has {weights} weights for {noisy.numel()} output values.")
@@ -340,7 +341,7 @@ def unexplained(target, steps=share_steps):
     same_z = draw_network_input(target.shape[1:], again).to(target.device)
     pupil = Hourglass(INPUT_CHANNELS, len(target), WIDTHS, 8, again)
     pupil = pupil.to(target.device)
-    adam = torch.optim.Adam(pupil.parameters(), lr=0.015, fused=True)
+    adam = Adam(pupil.parameters(), lr=0.015)
     left = []
     for _ in range(steps):
         error = (pupil(same_z).sigmoid() - target).square().mean()
@@ -883,7 +884,7 @@ def drawing(depth, skip, kind):
     net = Hourglass(z.shape[1], len(degraded), WIDTHS[:depth], skip, rng).to(
         truth.device
     )
-    adam = torch.optim.Adam(net.parameters(), lr=0.02, fused=True)
+    adam = Adam(net.parameters(), lr=0.02)
     for _ in range(bias_steps):
         shaking = 0.03 * torch.randn(z.shape, generator=rng).to(z.device)
         drawn = net(z + shaking if kind == "shaken" else z).sigmoid()
@@ -1044,7 +1045,7 @@ def restored(given, mask, scale, steps=40):
     size = (scale * given.shape[1], scale * given.shape[2])
     z = draw_network_input(size, rng).to(given.device)
     net = Hourglass(INPUT_CHANNELS, len(given), WIDTHS, 8, rng).to(given.device)
-    adam = torch.optim.Adam(net.parameters(), lr=0.02, fused=True)
+    adam = Adam(net.parameters(), lr=0.02)
     for _ in range(steps):
         adam.zero_grad()
         loss_by_hand(net(z).sigmoid(), given, mask, scale).backward()

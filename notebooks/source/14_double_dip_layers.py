@@ -184,6 +184,7 @@ show(
 # Each network is the hourglass of chapter 13 with its own fixed input; only the weights are learned:
 
 # %% tags=["algorithm"]
+from dil_teach.training.adam import Adam
 from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
 
 draw_steps = {"quick": 50, "standard": 120, "full": 250}[budget]
@@ -197,7 +198,7 @@ def draw(picture, networks=1, widths=(16, 32, 32)):
     ]
     pencils = [Hourglass(INPUT_CHANNELS, 1, widths, 4, rng) for _ in range(networks)]
     pencils = torch.nn.ModuleList(pencils).to(picture.device)
-    optimizer = torch.optim.Adam(pencils.parameters(), lr=0.01, fused=True)
+    optimizer = Adam(pencils.parameters(), lr=0.01)
     missing = []
     for _ in range(draw_steps):
         layers = [

@@ -42,7 +42,8 @@ from dil_teach.classical.haze.dark_channel import (
     working_copy,
 )
 from dil_teach.image.convention import Image, Video, check_images
-from dil_teach.training.schedules import adam, schedule
+from dil_teach.training.adam import Adam
+from dil_teach.training.schedules import schedule
 
 MIN_SIDE = 16
 """Smallest side of a picture in pixels."""
@@ -97,7 +98,7 @@ def fit_mask(frames: Frames, airlight: Airlight, start: Transmission) -> Transmi
     bound = transmission_bound(frames, airlight)
     similarity = neighbour_similarity(frames)
     logit = coarse(start).logit().requires_grad_()
-    optimizer = adam([logit], frames.device)
+    optimizer = Adam([logit])
 
     def mask() -> Transmission:
         return F.interpolate(logit, size, mode="bilinear", align_corners=True).sigmoid()

@@ -27,9 +27,10 @@ from dil_teach.image.kernel import Kernel2d, check_kernel, gaussian_kernel
 from dil_teach.image.kernel_estimate import checked_luma, finish
 from dil_teach.patches.extract import extract_patches
 from dil_teach.patches.sorting import sort_rows
+from dil_teach.training.adam import Adam
 from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
-from dil_teach.training.schedules import adam, schedule, set_learning_rate
+from dil_teach.training.schedules import schedule, set_learning_rate
 from dil_teach.training.settings import budget, check_settings
 
 SIDE = 13
@@ -115,7 +116,7 @@ class KernelByDistribution:
         log_contrast = torch.zeros(())
         self.unknown = nn.ParameterList([start.log().to(self.grey), log_contrast])
         self.unknown.to(image.device)
-        self.optimizer = adam(self.unknown, image.device, betas=(0.9, 0.99))
+        self.optimizer = Adam(self.unknown, betas=(0.9, 0.99))
 
     done = all_steps_taken
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from scipy import stats
+from scipy.special import stdtrit
 from torch import Tensor
 
 from dil_teach.course.check.engine import Case, Exercise, NotYetRight, rand
@@ -111,6 +111,11 @@ def _as_verdict(result: Any, *others: Any) -> float:
     )
 
 
+def _t(freedom: int, share: float = 0.975) -> float:
+    """A quantile of Student's t. (To import ``scipy.stats`` takes a second.)"""
+    return float(stdtrit(freedom, share))
+
+
 def _decide(mean: float, margin: float) -> str:
     return "wins" if mean > margin else "loses" if mean < -margin else "undecided"
 
@@ -118,7 +123,7 @@ def _decide(mean: float, margin: float) -> str:
 def _verdict(
     method: Tensor,
     control: Tensor,
-    t: Callable[[int], float] = lambda n: float(stats.t.ppf(0.975, n - 1)),
+    t: Callable[[int], float] = lambda n: _t(n - 1),
     error: Callable = lambda d: d.std() / sqrt(len(d)),
 ) -> str:
     """The verdict, with replaceable parts for mistakes."""
@@ -131,7 +136,7 @@ def _verdict(
 def _unpaired(method: Tensor, control: Tensor) -> str:
     a, b, n = method.double(), control.double(), len(method)
     error = sqrt(float(a.var() + b.var()) / n)
-    return _decide(float(a.mean() - b.mean()), float(stats.t.ppf(0.975, n - 1)) * error)
+    return _decide(float(a.mean() - b.mean()), _t(n - 1) * error)
 
 
 def _majority(method: Tensor, control: Tensor) -> str:
@@ -198,11 +203,9 @@ verdict = Exercise(
         ),
         "You take t for many seeds, 1.96. For n seeds, there are n - 1 degrees of "
         "freedom.": partial(_verdict, t=lambda n: 1.96),
-        "There are n - 1 degrees of freedom, not n.": partial(
-            _verdict, t=lambda n: float(stats.t.ppf(0.975, n))
-        ),
+        "There are n - 1 degrees of freedom, not n.": partial(_verdict, t=_t),
         "Take the 97.5 percent point of t: 2.5 percent remain on each side.": partial(
-            _verdict, t=lambda n: float(stats.t.ppf(0.95, n - 1))
+            _verdict, t=lambda n: _t(n - 1, 0.95)
         ),
         "Divide the sum of squares by n - 1, not by n.": partial(
             _verdict, error=lambda d: d.std(correction=0) / sqrt(len(d))

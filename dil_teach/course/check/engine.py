@@ -282,7 +282,7 @@ def _gradient(answer: Callable) -> Callable:
                 "only torch's functions, without `.item()`, `float()`, `.detach()` or "
                 "NumPy."
             )
-        return torch.autograd.grad(loss, first, torch.ones_like(loss))[0]
+        return torch.autograd.grad(loss.sum(), first)[0]
 
     return gradient
 

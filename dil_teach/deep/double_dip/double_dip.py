@@ -27,9 +27,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.image.convention import Video
+from dil_teach.training.adam import Adam
 from dil_teach.training.networks import INPUT_CHANNELS, Hourglass, draw_network_input
 from dil_teach.training.precision import autocast
-from dil_teach.training.schedules import adam, schedule
+from dil_teach.training.schedules import schedule
 
 AVERAGE = 0.95
 """Decay of the exponential moving average of the layers."""
@@ -193,7 +194,7 @@ class DoubleDIP:
         self.modules.to(image.device)
         parts = self.modules.values()
         groups = [{"params": part.parameters(), "rate": part.rate} for part in parts]
-        self.optimizer = adam(groups, image.device)
+        self.optimizer = Adam(groups)
         self.average: list[Tensor] | None = None
 
     def draw(self) -> Layers:

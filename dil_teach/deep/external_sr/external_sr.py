@@ -30,11 +30,11 @@ from dil_teach.image.kernel import Kernel2d
 from dil_teach.image.metrics import luma
 from dil_teach.image.resize import blur_and_subsample, resize
 from dil_teach.image.shipped import shipped
+from dil_teach.training.adam import Adam
 from dil_teach.training.checkpoint import digest
 from dil_teach.training.conditions import repeatable, same_conditions
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import (
-    adam,
     schedule,
     set_learning_rate,
     update,
@@ -116,7 +116,7 @@ class ExternalTraining:
         if weights:
             self.network.load_state_dict(weights)
         self.average.load_state_dict(self.network.state_dict())
-        self.optimizer = adam(self.network.parameters(), image.device)
+        self.optimizer = Adam(self.network.parameters())
         self.high = image
         if kind.channels == 1:
             self.high = torch.stack([luma(tile).float() for tile in image])

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dil_teach.image.resize import resize
-from dil_teach.training.networks import convolution
+from dil_teach.training.networks import convolution, empty_convolution
 from dil_teach.training.precision import autocast, fast_order
 
 Batch = Float[Tensor, "b c _h _w"]
@@ -60,8 +60,8 @@ class VDSR(nn.Module):
     def __init__(self, rng: torch.Generator) -> None:
         super().__init__()
         widths = [1] + [64] * 19 + [1]
-        layers: list[Any] = [
-            nn.utils.skip_init(nn.Conv2d, before, after, 3, padding=1, bias=False)
+        layers = [
+            empty_convolution(before, after, 3, padding=1, bias=False)
             for before, after in itertools.pairwise(widths)
         ]
         for layer in layers:  # the paper's initialisation, of He et al. 2015

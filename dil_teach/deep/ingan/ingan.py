@@ -74,11 +74,11 @@ from dil_teach.image.warp import (
     random_smooth_warp,
     resizing,
 )
+from dil_teach.training.adam import Adam
 from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.precision import autocast, without_cudnn
 from dil_teach.training.schedules import (
-    adam,
     schedule,
     set_learning_rate,
     update,
@@ -355,7 +355,7 @@ class InGAN:
         self.generator.requires_grad_(False)
         learning = self.generator.levels[level].requires_grad_(True)
         self.generator_optimizer, self.discriminator_optimizer = (
-            adam(network.parameters(), self.image.device, betas=BETAS)
+            Adam(network.parameters(), betas=BETAS)
             for network in (learning, self.discriminator)
         )
 

@@ -54,9 +54,10 @@ from dil_teach.image.convention import Image, check_image, check_not_flat, own_c
 from dil_teach.image.kernel import Kernel2d, check_kernel, gaussian_kernel
 from dil_teach.image.kernel_estimate import finish
 from dil_teach.image.resize import blur_and_subsample
+from dil_teach.training.adam import Adam
 from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
-from dil_teach.training.schedules import adam, schedule, set_learning_rate, update
+from dil_teach.training.schedules import schedule, set_learning_rate, update
 from dil_teach.training.settings import budget, check_settings
 
 CENTRE = SIDE / 2
@@ -174,7 +175,7 @@ class KernelGAN:
             {"params": self.generator.parameters()},
             {"params": self.discriminator.parameters(), "maximize": True},
         ]
-        self.optimizer = adam(players, image.device, betas=(0.5, 0.999))
+        self.optimizer = Adam(players, betas=(0.5, 0.999))
         self.average = gaussian_kernel((1.0, 1.0), size=SIDE).to(image)
         self.border = border_mask().to(image)
 

@@ -44,10 +44,10 @@ from dil_teach.deep.texture_expansion.networks import (
 from dil_teach.deep.texture_expansion.style import Batch, random_filters, style_loss
 from dil_teach.image.augment import random_crop
 from dil_teach.image.convention import Image, check_image, check_not_flat, own_copy
+from dil_teach.training.adam import Adam
 from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
 from dil_teach.training.schedules import (
-    adam,
     schedule,
     set_learning_rate,
     update,
@@ -146,7 +146,7 @@ class TextureExpansion:
         self.averaged = copy.deepcopy(self.generator).requires_grad_(False)
         self.discriminator = discriminator(channels, self.rng).to(device)
         self.generator_optimizer, self.discriminator_optimizer = (
-            adam(network.parameters(), device, betas=BETAS)
+            Adam(network.parameters(), betas=BETAS)
             for network in (self.generator, self.discriminator)
         )
 

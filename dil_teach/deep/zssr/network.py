@@ -13,7 +13,7 @@ from dil_teach.image.augment import orient, orient_back
 from dil_teach.image.convention import Image
 from dil_teach.image.resize import resize
 from dil_teach.image.scale import Scale
-from dil_teach.training.networks import SLOPE
+from dil_teach.training.networks import SLOPE, empty_convolution
 from dil_teach.training.precision import autocast, fast_order
 
 
@@ -41,9 +41,8 @@ class ResidualNetwork(nn.Module):
         self.factor, self.bf16 = factor, bf16
         last = channels * factor**2
         sizes = [channels] + [width] * (depth - 1) + [last]
-        # skip_init: torch's own initialisation would draw from the user's random state
         convolutions: list[Any] = [
-            nn.utils.skip_init(nn.Conv2d, before, after, 3, padding=1)
+            empty_convolution(before, after, 3, padding=1)
             for before, after in itertools.pairwise(sizes)
         ]
         for convolution in convolutions:

@@ -39,9 +39,10 @@ from dil_teach.image.degradation import degrade, kernel_at
 from dil_teach.image.kernel import Kernel2d, check_fits
 from dil_teach.image.resize import prepare_kernel, pyramid, resize
 from dil_teach.image.scale import Scale, scale_and_size
+from dil_teach.training.adam import Adam
 from dil_teach.training.conditions import repeatable
 from dil_teach.training.loop import all_steps_taken
-from dil_teach.training.schedules import adam, schedule, set_learning_rate
+from dil_teach.training.schedules import schedule, set_learning_rate
 from dil_teach.training.settings import budget, check_settings
 from dil_teach.training.state import load_attributes
 from dil_teach.training.tiles import by_tiles, is_tiled, windows
@@ -190,9 +191,7 @@ class ZSSR:
             self.rng,
             settings.bf16,
         ).to(image.device)
-        self.optimizer = adam(
-            self.network.parameters(), image.device, betas=(0.9, 0.99)
-        )
+        self.optimizer = Adam(self.network.parameters(), betas=(0.9, 0.99))
         self.windows = windows(image, self.rng)
         # fathers are cut from these images; each stage replaces them by larger ones
         self.images = list(self.windows)
