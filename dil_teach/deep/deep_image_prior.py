@@ -225,7 +225,7 @@ class DeepImagePrior:
         self.optimizer.zero_grad()
         loss.backward()
         if self.stops_early:
-            self.guard.undo_jumps(self.networks)
+            self.guard.undo_jumps()
         self.optimizer.step()
         self.step += 1
         self._update_average(drawn.detach().mean(0))

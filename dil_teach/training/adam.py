@@ -61,7 +61,8 @@ class Adam:
             weights = [w for w in group["params"] if w.grad is not None]
             if not weights:
                 continue
-            moments = [self.state.setdefault(w, _moments(w)) for w in weights]
+            self.state |= {w: _moments(w) for w in weights if w not in self.state}
+            moments = [self.state[weight] for weight in weights]
             beta1, beta2 = group["betas"]
             adam(
                 weights,

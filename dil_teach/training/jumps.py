@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_, parameters_to_vector, vector_to_parameters
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 JUMP = 4.0
 """A gradient that is this many times longer than usual counts as a jump. Deep Image
@@ -28,11 +28,12 @@ class JumpGuard(nn.Module):
 
     def __init__(self, networks: Iterable[nn.Module]) -> None:
         super().__init__()
-        weights = [parameters_to_vector(net.parameters()) for net in networks]
-        self.register_buffer("before", torch.stack(weights).detach())
-        self.register_buffer("usual", self.before.new_zeros(len(weights)))
+        self.weights = [list(network.parameters()) for network in networks]
+        before = [parameters_to_vector(weights) for weights in self.weights]
+        self.register_buffer("before", torch.stack(before).detach())
+        self.register_buffer("usual", self.before.new_zeros(len(before)))
 
-    def undo_jumps(self, networks: Iterable[nn.Module]) -> int:
+    def undo_jumps(self) -> int:
         """Undo the last update of each network whose gradient is suddenly long.
 
         Call this function between ``backward`` and the optimizer's step. After a jump,
@@ -40,27 +41,23 @@ class JumpGuard(nn.Module):
         None, so that the optimizer leaves it as it is. The length that counts as usual
         then grows by a tenth, so that training cannot come to a halt.
 
-        Parameters
-        ----------
-        networks : iterable of nn.Module
-            The networks of the constructor, with gradients.
-
         Returns
         -------
         int
             The number of networks whose last update was undone.
         """
         undone = 0
-        for network, before, usual in zip(
-            networks, self.before, self.usual, strict=True
+        for weights, before, usual in zip(
+            self.weights, self.before, self.usual, strict=True
         ):
-            weights = list(network.parameters())
-            length = clip_grad_norm_(weights, float("inf"))
+            gradients = [w.grad.flatten() for w in weights if w.grad is not None]
+            length = torch.cat(gradients).norm()
             if usual > 0 and length > JUMP * usual:
                 undone += 1
                 usual *= 1.1
                 vector_to_parameters(before.clone(), weights)
-                network.zero_grad(set_to_none=True)
+                for weight in weights:
+                    weight.grad = None
             else:
                 usual += (0.1 if usual > 0 else 1.0) * (length - usual)
                 before.copy_(parameters_to_vector(weights).detach())

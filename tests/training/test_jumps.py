@@ -30,13 +30,13 @@ def test_only_the_network_with_the_long_gradient_goes_back():
     guard = JumpGuard(pair)
     for network in pair:
         with_gradient(network, 1.0)
-    assert guard.undo_jumps(pair) == 0
+    assert guard.undo_jumps() == 0
     before = nn.utils.parameters_to_vector(pair[0].parameters()).detach().clone()
     shifted(pair[0])
     kept = shifted(pair[1])
     with_gradient(pair[0], 1.01 * JUMP)
     with_gradient(pair[1], 0.99 * JUMP)
-    assert guard.undo_jumps(pair) == 1
+    assert guard.undo_jumps() == 1
     assert torch.equal(nn.utils.parameters_to_vector(pair[0].parameters()), before)
     assert torch.equal(nn.utils.parameters_to_vector(pair[1].parameters()), kept)
     assert all(weight.grad is None for weight in pair[0].parameters())
@@ -49,7 +49,7 @@ def test_later_updates_do_not_change_the_kept_weights():
     for length in (1.0, 10.0):
         for network in pair:
             with_gradient(network, length)
-        guard.undo_jumps(pair)
+        guard.undo_jumps()
     kept = guard.before.clone()
     shifted(pair[0])
     assert torch.equal(guard.before, kept)
@@ -63,7 +63,7 @@ def test_a_lasting_change_of_the_gradient_is_accepted():
     for length in lengths:
         for network in pair:
             with_gradient(network, length)
-        undone.append(guard.undo_jumps(pair))
+        undone.append(guard.undo_jumps())
     assert undone[1] == 2 and undone[-1] == 0
     assert sum(undone) < 10
 
@@ -73,7 +73,7 @@ def test_the_state_is_in_the_buffers():
     guard, other = JumpGuard(pair), JumpGuard(networks())
     for network in pair:
         with_gradient(network, 2.0)
-    guard.undo_jumps(pair)
+    guard.undo_jumps()
     other.load_state_dict(guard.state_dict())
     assert torch.equal(other.usual, torch.tensor([2.0, 2.0]))
     assert torch.equal(other.before, guard.before)
