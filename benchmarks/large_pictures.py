@@ -1,22 +1,34 @@
-"""Do dehazing and watermark removal gain as much on large pictures as on small ones?
+"""Do the methods gain as much on large pictures as on small ones?
 
     python benchmarks/large_pictures.py
 
 It compares the defaults of ``dil-teach dehaze`` and ``dil-teach remove-watermark`` with
 classical baselines, on photographs with a shorter side of 128 and of 480 pixels. The
 haze is that of ``benchmarks/dehazing.py``. The mark is that of the rendered scene,
-resized with the photographs. The results are in
-``benchmarks/results/large_pictures.json``.
+resized with the photographs. On the large photographs, it also compares ``dil-teach
+denoise --method dip`` with the same octaves without a network, and with BM3D alone. The
+results are in ``benchmarks/results/large_pictures.json``.
 """
+
+import itertools
 
 import dehazing
 import record
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from watermark import psnr_in
 
-from dil_teach import photo, psnr, resize
+from dil_teach import (
+    DeepImagePrior,
+    DeepImagePriorSettings,
+    bm3d,
+    fit,
+    photo,
+    psnr,
+    resize,
+)
 from dil_teach.classical.haze.airlight import find_airlight
 from dil_teach.classical.haze.dark_channel import (
     GUIDED,
@@ -26,8 +38,10 @@ from dil_teach.classical.haze.dark_channel import (
 from dil_teach.classical.haze.envelope import remove_haze_by_envelope
 from dil_teach.classical.inpainting import biharmonic
 from dil_teach.classical.watermark import watermark_by_total_variation, without_mark
+from dil_teach.deep.working_size import add_octaves, settings_of_copy, working_size
 from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.scenes import scene
+from dil_teach.patches.noise import smooth_noise_level
 
 SIDES = 128, 480
 SHARED = "dogs", "room", "brook"
@@ -65,6 +79,29 @@ def unmark(side: int) -> dict[str, float]:
     return {row: psnr_in(mark, pictures, clean) for row, pictures in made.items()}
 
 
+def denoise(name: str, side: int, blur: float) -> dict[str, float]:
+    """PSNR in dB. The noise of 25 grey levels is white, or a Gaussian blurs it."""
+    truth = photo(name, side)
+    noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
+    if blur:
+        noise = torch.from_numpy(gaussian_filter(noise.numpy(), (0, blur, blur)))
+    noisy = (truth + noise / noise.std() * 25 / 255).clamp(0, 1)
+    noisy = (noisy * 255).round() / 255
+    small = resize(noisy, size=working_size(noisy.shape[1:])).clamp(0, 1)
+    settings = settings_of_copy(DeepImagePriorSettings.quick())
+    flat = small.mean((1, 2), keepdim=True).expand_as(small)
+    level = smooth_noise_level(noisy)
+    made = {
+        "input": noisy,
+        "final": add_octaves(
+            fit(DeepImagePrior(small, settings=settings)).result(), noisy
+        ),
+        "no network": add_octaves(flat, noisy),
+        "bm3d": bm3d(noisy, 25 / 255 if level is None else level),
+    }
+    return {row: psnr(picture, truth) for row, picture in made.items()}
+
+
 def square(image: Tensor) -> Tensor:
     """The middle of an image."""
     side = min(image.shape[1:])
@@ -79,6 +116,10 @@ def main() -> None:
     for side in SIDES:
         cases = {name: dehaze(name, side) for name in dehazing.PLACES}
         cases["watermark on three"] = unmark(side)
+        for name, blur in itertools.product(dehazing.PLACES, (0, 1.5)):
+            if side > min(SIDES):
+                kind = "blurred noise" if blur else "white noise"
+                cases[f"{name}, {kind}"] = denoise(name, side, blur)
         for name, scores in cases.items():
             rows.append({"case": name, "side": side, **scores})
             print(rows[-1], flush=True)

@@ -153,22 +153,24 @@ def _with_network(
 ) -> "Image":
     """The image denoised by a network that is trained on it."""
     from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
-    from dil_teach.deep.working_size import add_octaves
+    from dil_teach.deep.working_size import add_octaves, settings_of_copy
     from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
     from dil_teach.image.resize import resize
 
     if method == "zs-n2n":
         settings = training.settings(ZSN2NSettings)
         return train_with_bar(ZSN2N(colour, settings), cost).result()
+    settings = training.settings(DeepImagePriorSettings)
     size = (colour.shape[1], colour.shape[2])
     seen = _seen(method, size)
-    small = colour if seen == size else resize(colour, size=seen).clamp(0, 1)
-    settings = training.settings(DeepImagePriorSettings)
-    prior = train_with_bar(DeepImagePrior(small, settings=settings), cost)
+    if seen != size:
+        small = resize(colour, size=seen).clamp(0, 1)
+        prior = DeepImagePrior(small, settings=settings_of_copy(settings))
+        return add_octaves(train_with_bar(prior, cost).result(), colour)
+    prior = train_with_bar(DeepImagePrior(colour, settings=settings), cost)
     if not prior.rule_met:
         say(
             "the training used all of its steps before it met its stopping rule, so "
             "detail may be missing; try a larger --budget"
         )
-    clean = prior.result()
-    return clean if seen == size else add_octaves(clean, colour)
+    return prior.result()

