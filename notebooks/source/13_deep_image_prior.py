@@ -175,7 +175,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dil_teach import fit
 from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
 
-zs_steps = {"quick": 150, "standard": 1000, "full": 3000}[budget]
+zs_steps = {"quick": 120, "standard": 1000, "full": 3000}[budget]
 zs_n2n = ZSN2N(noisy, ZSN2NSettings(steps=zs_steps, seed=seed))
 zs_training = ThreadPoolExecutor(1).submit(fit, zs_n2n)
 
@@ -332,7 +332,7 @@ show(
 # We made this mistake ourselves.)
 
 # %% tags=["algorithm"]
-share_steps = {"quick": 50, "standard": 200, "full": 400}[budget]
+share_steps = {"quick": 46, "standard": 200, "full": 400}[budget]
 
 
 def unexplained(target, steps=share_steps):
@@ -454,24 +454,27 @@ panel = LivePanel(alt=f"The moving average of the network's outputs for {subject
 watched = []
 
 # %% [markdown]
-# While the network for denoising is trained, a second thread trains three more networks for the end of the chapter.
-# They get a JPEG image (experiment 4), a street front with a wide hole, and noisy grass (*When it fails*).
+# While you train the network for denoising and read on, a second thread trains four more networks for the end of the chapter.
+# They get a JPEG image and a small image (experiment 4), a street front with a wide hole, and noisy grass (*When it fails*).
 
 # %%
+from dil_teach import resize
 from dil_teach.image.augment import jpeg
-from dil_teach.image.degradation import masked
+from dil_teach.image.degradation import downsampled, masked
 
 brief_steps = {"quick": 80, "standard": 320, "full": 800}[budget]
 widths = (16, 16, 32, 32) if budget == "quick" else (16, 32, 64, 64)
 brief = replace(settings, steps=brief_steps, networks=1, widths=widths, average=0.95)
-hole_steps = 140 if budget == "quick" else brief_steps
+hole_steps = 120 if budget == "quick" else brief_steps
 for_holes = replace(
     brief, steps=hole_steps, input_noise=0.4 if budget == "quick" else 0.1
 )
 
 # %%
-blocky = jpeg(truth, quality=10)
+blocky, half = jpeg(truth, quality=10), resize(truth, scale=0.5).clamp(0, 1)
 without_blocks = DeepImagePrior(blocky, settings=brief)
+enlarging = replace(brief, steps=1000)  # super-resolution has its own stopping rule
+enlarger = DeepImagePrior(half, downsampled(2), enlarging)
 street = photo("facade", size=64).to(device())
 wide = torch.zeros(1, 64, 64, device=street.device)
 wide[:, 20:44, 20:44] = 1
@@ -484,14 +487,14 @@ grass_dip = DeepImagePrior(noisy_grass, settings=brief)
 # %%
 from dil_teach import train
 
-with ThreadPoolExecutor(1) as second_thread:
-    for other in (mason, without_blocks, grass_dip):
-        second_thread.submit(fit, other)
-    for progress in train(dip, report_every=10):
-        variance = progress.losses["variance"]
-        watched.append((dip.step, dip.raw(), dip.averaged(), variance))
-        if progress.done or dip.step % 100 == 0:
-            panel.update(progress, dip.averaged())
+others = mason, without_blocks, grass_dip, enlarger
+second_thread = ThreadPoolExecutor(1)
+waiting = [second_thread.submit(fit, other) for other in others]
+for progress in train(dip, report_every=10):
+    variance = progress.losses["variance"]
+    watched.append((dip.step, dip.raw(), dip.averaged(), variance))
+    if progress.done or dip.step % 200 == 0:
+        panel.update(progress, dip.averaged())
 
 # %% [markdown]
 # If you press stop during training, nothing is lost: the current step is finished.
@@ -511,7 +514,7 @@ print(f"We keep the average of step {stopped}.")
 # We continue the training for a few more steps, only to see the later steps; the kept answer does not change.
 
 # %%
-later = {"quick": 30, "standard": 100, "full": 100}[budget]
+later = {"quick": 20, "standard": 100, "full": 100}[budget]
 while dip.step < min(ended + later, dip.total_steps):
     losses_now = dip.train_step()
     if dip.step % 10 == 0:
@@ -843,8 +846,6 @@ check_claims(claims, own)
 # All other pixels have noise of the same strength as before.
 
 # %%
-from dil_teach import resize
-
 bias_truth = resize(truth, scale=0.75).clamp(0, 1)
 rows, columns = bias_truth.shape[1:]
 gap = torch.zeros(1, rows, columns, device=truth.device)
@@ -1053,7 +1054,6 @@ def restored(given, mask, scale, steps=40):
     return net(z).sigmoid()[0].detach()
 
 
-half = resize(truth, scale=0.5).clamp(0, 1)
 with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
     enlarged = pool.submit(restored, half, None, 2)
     filled = pool.submit(restored, degraded, gap, 1)
@@ -1093,9 +1093,8 @@ painter = paint(truth, "hole", mask=scratches)
 
 # %%
 hole = painter.mask
-low = resize(truth, scale=0.5).clamp(0, 1)
 show(
-    {"scratched": (1 - hole) * truth, "half as large": low, "JPEG": blocky},
+    {"scratched": (1 - hole) * truth, "half as large": half, "JPEG": blocky},
     alt="Three degraded images: one with black scratches, one half as large, one with "
     "square blocks and false colours",
 )
@@ -1114,11 +1113,10 @@ for degradation in (identity, hide, downsampled):
     show_source(degradation)
 
 # %%
-enlarging = replace(brief, steps=1000)  # super-resolution has its own stopping rule
 tasks = {
-    "super-resolution": DeepImagePrior(low, downsampled(2), enlarging),
+    "super-resolution": enlarger,  # trained by the second thread, as for JPEG
     "inpainting": DeepImagePrior((1 - hole) * truth, masked(hole), for_holes),
-    "JPEG": without_blocks,  # DeepImagePrior(blocky, settings=brief), trained above
+    "JPEG": without_blocks,
 }
 
 # %% [markdown]
@@ -1139,12 +1137,13 @@ from dil_teach import fit_all
 from dil_teach.classical.back_projection import back_project
 from dil_teach.classical.inpainting import biharmonic
 
+trained = [work.result() for work in waiting]  # waits for the second thread
 fit_all(tasks.values())
 results = {name: task.result() for name, task in tasks.items()}
 
 # %%
-bicubic = resize(low, scale=2)
-by_projection = back_project(bicubic, low, "bicubic", 2).clamp(0, 1)
+bicubic = resize(half, scale=2)
+by_projection = back_project(bicubic, half, "bicubic", 2).clamp(0, 1)
 baselines = {
     "inpainting": biharmonic((1 - hole) * truth, hole),
     "super-resolution": by_projection,
