@@ -70,8 +70,8 @@ def denoise(
             the other half. dip (Deep Image Prior) fits the picture before it fits the
             noise; a message says if the budget had too few steps. In a photograph of
             more than 128 x 128 pixels, it sees a smaller copy, and BM3D denoises what
-            this copy does not show, at several sizes. All methods except dip need
-            independent noise at each pixel.
+            this copy does not show, at several sizes, which makes nearly the whole
+            gain. All methods except dip need independent noise at each pixel.
         noise: Standard deviation of the noise in grey levels. By default it is
             estimated from smooth parts of the photograph; if there is so little noise
             that the method may remove more detail than noise, the photograph is
