@@ -12,6 +12,7 @@ results are in ``benchmarks/results/large_pictures.json``.
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import dehazing
@@ -41,7 +42,7 @@ from dil_teach.classical.haze.dark_channel import (
 from dil_teach.classical.haze.envelope import remove_haze_by_envelope
 from dil_teach.classical.inpainting import biharmonic
 from dil_teach.classical.watermark import watermark_by_total_variation, without_mark
-from dil_teach.deep.working_size import add_octaves, settings_of_copy, working_size
+from dil_teach.deep.working_size import add_octaves, steps_of_copy, working_size
 from dil_teach.image.colour import to_linear, to_srgb
 from dil_teach.image.scenes import scene
 from dil_teach.patches.noise import smooth_noise_level
@@ -93,7 +94,8 @@ def denoise(name: str, side: int, blur: float) -> dict[str, float]:
     noisy = (truth + noise / noise.std() * 25 / 255).clamp(0, 1)
     noisy = (noisy * 255).round() / 255
     small = resize(noisy, size=working_size(noisy.shape[1:])).clamp(0, 1)
-    settings = settings_of_copy(DeepImagePriorSettings.quick())
+    settings = DeepImagePriorSettings.quick()
+    settings = replace(settings, steps=steps_of_copy(settings.steps))
     flat = small.mean((1, 2), keepdim=True).expand_as(small)
     level = smooth_noise_level(noisy)
     made = {

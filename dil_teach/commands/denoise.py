@@ -1,6 +1,7 @@
 """dil-teach denoise: with and without a network."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -153,7 +154,7 @@ def _with_network(
 ) -> "Image":
     """The image denoised by a network that is trained on it."""
     from dil_teach.deep.deep_image_prior import DeepImagePrior, DeepImagePriorSettings
-    from dil_teach.deep.working_size import add_octaves, settings_of_copy
+    from dil_teach.deep.working_size import add_octaves, steps_of_copy
     from dil_teach.deep.zs_n2n import ZSN2N, ZSN2NSettings
     from dil_teach.image.resize import resize
 
@@ -165,7 +166,8 @@ def _with_network(
     seen = _seen(method, size)
     if seen != size:
         small = resize(colour, size=seen).clamp(0, 1)
-        prior = DeepImagePrior(small, settings=settings_of_copy(settings))
+        settings = replace(settings, steps=steps_of_copy(settings.steps))
+        prior = DeepImagePrior(small, settings=settings)
         return add_octaves(train_with_bar(prior, cost).result(), colour)
     prior = train_with_bar(DeepImagePrior(colour, settings=settings), cost)
     if not prior.rule_met:

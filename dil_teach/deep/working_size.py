@@ -14,17 +14,16 @@ its answer to the size of the picture.
   BM3D at its own noise level.
 
       small = resize(noisy, size=working_size(noisy.shape[1:])).clamp(0, 1)
-      settings = settings_of_copy(DeepImagePriorSettings.quick())
+      settings = DeepImagePriorSettings.quick()
+      settings = replace(settings, steps=steps_of_copy(settings.steps))
       coarse = fit(DeepImagePrior(small, settings=settings)).result()
       clean = add_octaves(coarse, noisy)
 """
 
-import dataclasses
 import math
 from collections.abc import Sequence
 
 from dil_teach.classical.denoise.bm3d import bm3d
-from dil_teach.deep.deep_image_prior import DeepImagePriorSettings
 from dil_teach.image.convention import Image, check_image
 from dil_teach.image.resize import resize
 from dil_teach.training.conditions import same_conditions
@@ -62,9 +61,9 @@ def working_size(size: Sequence[int]) -> tuple[int, int]:
     )
 
 
-def settings_of_copy(settings: DeepImagePriorSettings) -> DeepImagePriorSettings:
-    """The settings for the copy of a noisy picture: fewer steps, see above."""
-    return dataclasses.replace(settings, steps=-(-settings.steps // STEPS_OF_COPY))
+def steps_of_copy(steps: int) -> int:
+    """The number of steps for the copy of a noisy picture: fewer, see above."""
+    return -(-steps // STEPS_OF_COPY)
 
 
 @same_conditions()
