@@ -282,7 +282,9 @@ def _gradient(answer: Callable) -> Callable:
                 "only torch's functions, without `.item()`, `float()`, `.detach()` or "
                 "NumPy."
             )
-        return torch.autograd.grad(loss.sum(), first)[0]
+        with torch.enable_grad():  # the answer may have switched gradients off
+            total = loss.sum()
+        return torch.autograd.grad(total, first)[0]
 
     return gradient
 
