@@ -21,8 +21,8 @@ class Adam:
     ----------
     parameters : iterable of Tensor, or of dict
         The weights; or groups of weights, each a dict with ``"params"`` and options
-        that replace those below. The option ``"maximize"`` is True if these weights
-        shall make the loss large.
+        that replace those below. The option ``"maximize"`` is True for weights that
+        increase the loss.
     lr : float
         Learning rate. To change the rate, change ``group["lr"]`` of each group in
         ``param_groups``.

@@ -203,7 +203,7 @@ show_source(ResidualNetwork.forward)
 # ## The method, by hand
 #
 # We make the network and its optimizer in a separate cell, before the cell with the training loop.
-# The library's `Adam` gives the same results as `torch.optim.Adam`, but starts two seconds sooner, because it does not import torch's compiler.
+# The library's `Adam` computes the same updates as `torch.optim.Adam`. It only saves two seconds, because it does not import torch's compiler.
 
 # %%
 from dil_teach.training.adam import Adam

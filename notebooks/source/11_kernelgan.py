@@ -109,12 +109,12 @@ subject = "the photograph you chose" if own else "the front of a house with shut
 
 # %% [markdown]
 # Two estimates of later sections take several seconds each.
-# So we start them now, in a second thread, and you need not wait for them:
+# So a second thread computes them while you read:
 #
 # - the estimate by the sliced Wasserstein distance, which experiment 2 compares with KernelGAN;
 # - the estimate by `choose_kernel` for a photograph by a moving camera, which the section *When it fails* explains.
 #
-# The first of the next cells makes the photograph of the moving camera, and the second starts the two estimates.
+# The next cell makes the photograph of the moving camera, and the cell after it starts the two estimates.
 
 # %%
 import numpy as np

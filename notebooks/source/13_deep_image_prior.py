@@ -454,7 +454,7 @@ panel = LivePanel(alt=f"The moving average of the network's outputs for {subject
 watched = []
 
 # %% [markdown]
-# While you train the network for denoising and read on, a second thread trains four more networks for the end of the chapter.
+# While you train the network for denoising, a second thread trains four more networks for the end of the chapter.
 # They get a JPEG image and a small image (experiment 4), a street front with a wide hole, and noisy grass (*When it fails*).
 
 # %%
