@@ -12,6 +12,8 @@ some. Conjugate gradients multiply by the transposed matrix of A, and converge f
 kernel.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -79,18 +81,45 @@ def correct_by_least_squares(
 
     with torch.no_grad():
         missing = low - blur_and_subsample(high, kernel, scale, size=size)
-        correction, residual = torch.zeros_like(high), transposed(missing)
-        direction, energy = residual, residual.square().sum()
-        for _ in range(ITERATIONS):
-            if energy == 0:  # the copy equals the given image already
-                break
-            change = normal(direction)
-            length = energy / (direction * change).sum()
-            correction = correction + length * direction
-            residual = residual - length * change
-            previous, energy = energy, residual.square().sum()
-            direction = residual + energy / previous * direction
-        return high + correction
+        return high + conjugate_gradients(normal, transposed(missing), ITERATIONS)
+
+
+def conjugate_gradients(
+    matrix: Callable[[Tensor], Tensor], right: Tensor, iterations: int
+) -> Tensor:
+    """Solve a linear system with a symmetric positive matrix, from zero.
+
+    Parameters
+    ----------
+    matrix : Callable
+        Multiplies a tensor of the shape of ``right`` by the matrix.
+    right : Tensor
+        The right-hand side of the system.
+    iterations : int
+        Number of iterations, each with one product of ``matrix``.
+
+    Returns
+    -------
+    Tensor
+        The solution, of the shape of ``right``.
+
+    References
+    ----------
+    Hestenes and Stiefel, 'Methods of Conjugate Gradients for Solving Linear Systems',
+    1952.
+    """
+    solution, residual = torch.zeros_like(right), right
+    direction, energy = residual, residual.square().sum()
+    for _ in range(iterations):
+        if energy == 0:  # the solution is exact already
+            break
+        change = matrix(direction)
+        length = energy / (direction * change).sum()
+        solution = solution + length * direction
+        residual = residual - length * change
+        previous, energy = energy, residual.square().sum()
+        direction = residual + energy / previous * direction
+    return solution
 
 
 def inverts_contrast(kernel: Kernel2d) -> bool:
