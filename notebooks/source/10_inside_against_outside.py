@@ -516,7 +516,7 @@ for (name, source), score in scores.items():
 # Read the columns EDSR and ZSSR first: the order changes with the degradation.
 # Then compare the rows of one blur: with the kernel *assumed*, ZSSR is as helpless as EDSR.
 # With the true kernel, even least squares, which learn nothing, beat all external networks.
-# (The smaller ZSSR of this table is 1 dB worse than least squares for the wide blur, and equally good for the streak; the larger ZSSR of the smallest demo is 0.7 dB better than least squares for the wide blur.)
+# (In 60 steps, the smaller ZSSR of this table does not reach least squares: it is 1.2 dB worse for the wide blur and 0.3 dB for the streak. The larger ZSSR of the smallest demo, in 180 steps, is 0.5 dB better than least squares for the wide blur.)
 # So learning inside is no remedy against a wrong kernel; **the remedy is to know the kernel, and internal learning can use this knowledge at once**.
 
 # %% [markdown]
