@@ -50,6 +50,8 @@ from dil_teach.patches.noise import smooth_noise_level
 SIDES = 128, 480
 SHARED = "dogs", "room", "brook"
 """The photographs that share the mark, and those that get noise."""
+MARKS = {"watermark": 0.95, "dark watermark": 0.1}
+"""The grey value of the mark."""
 NOISE = {"white noise": 0.0, "blurred noise": 1.5}
 """The Gaussian that blurs the noise, in pixels."""
 
@@ -66,12 +68,12 @@ def dehaze(name: str, side: int) -> dict[str, float]:
     return {row: psnr(picture[0], clear) for row, picture in made.items()}
 
 
-def unmark(side: int) -> dict[str, float]:
+def unmark(side: int, grey: float) -> dict[str, float]:
     """PSNR inside the mark in dB. Inpainting is given the outline of the mark."""
     known = scene("watermark")
     alpha = resize(known.images["alpha"], size=(side, side)).clamp(0, 1)
     alpha = alpha.where(alpha > 1 / 255, 0)
-    colour = torch.tensor(known.known["colour"])
+    colour = torch.full((3,), grey)
     clean = torch.stack([square(photo(name, side)) for name in SHARED])
     marked = (1 - alpha) * clean + alpha * colour[:, None, None]
     marked, mark = (marked * 255).round() / 255, alpha[0] > 0
@@ -124,7 +126,8 @@ def main(only: str = "") -> None:
     for side in SIDES:
         for name in dehazing.PLACES:
             cases[name, side] = partial(dehaze, name, side)
-        cases["watermark on three", side] = partial(unmark, side)
+        for mark, grey in MARKS.items():
+            cases[f"{mark} on three", side] = partial(unmark, side, grey)
     for name, (kind, blur) in itertools.product(SHARED, NOISE.items()):
         cases[f"{name}, {kind}", SIDES[-1]] = partial(denoise, name, SIDES[-1], blur)
     known = {(r["case"], r["side"]): r for r in record.read("large_pictures")}
