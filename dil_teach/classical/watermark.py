@@ -286,12 +286,13 @@ def _evidence(
     share is not.
     """
     nothing = torch.zeros_like(opacity)
-    gain = mark_variation(images, nothing, colour) - mark_variation(
-        images, opacity, colour
+    without, with_mark = (
+        mark_variation(images, each, colour).item() for each in (nothing, opacity)
     )
     values = opacity.cpu().numpy()
     full = values > NEARLY_FULL * np.quantile(values, OPACITY_QUANTILE)
-    return gain.item() * values[full].sum() / max(values.sum(), 1e-6)
+    share = float(values[full].sum() / max(values.sum(), 1e-6))
+    return (without - with_mark) * share
 
 
 def _descend(

@@ -887,6 +887,7 @@ show(
 # The median is the gradient of the mark, because the gradients of the photographs themselves have nothing in common [@dekel2017].
 # So the median shows the outline of the mark.
 # From this outline, gradient descent finds $\alpha$ and the colour that make all three photographs smooth when the mark is removed.
+# (A lower $\alpha$ also weakens the texture below the mark, so smoothness alone would choose an $\alpha$ that is too low; the objective contains a correction for this.)
 # This solution is called the **total-variation start**.
 #
 # Double-DIP [@gandelsman2019] adds the prior of a network: one network outputs all three clean photographs.
@@ -903,7 +904,7 @@ for progress in train(shared, report_every=shared.total_steps // 3):
 
 # %% [markdown]
 # The method was given no box, no outline and no colour of the mark.
-# The printed total variation hardly changes during the training, because the total-variation start has already minimised it.
+# The printed total variation hardly changes during the training, because the total-variation start has already reduced it.
 # **Stopping rule**: training stops after the number of steps in the budget.
 # (We do not stop at the step with the best reconstruction, because two wrong grey layers could also reconstruct the picture very well.)
 
@@ -955,8 +956,8 @@ mark_credit = show_credit("watermark", here=mark_score)
 # The table tells us what made this gain:
 #
 # - **Nearly all of the gain comes from the start**, that is, from the median of the gradients and the total variation.
-#   Training changes the start by a fraction of a decibel, and makes it slightly worse.
-#   The network could improve the result only if it predicted the photographs better than the closed form does, but it predicts them worse.
+#   Training changes the start by a fraction of a decibel.
+#   The network could improve the result clearly only if it predicted the photographs better than the closed form does, but it predicts them worse.
 # - **The layer that the network outputs is blurred.**
 #   A network fits smooth content first, so it can separate layers, but its layer lacks detail.
 #   The closed form takes opacity and colour from the model and *every detail from the given picture*.
@@ -1178,7 +1179,7 @@ for name, decibels in film_gain.items():
 
 # %% [markdown]
 # One frame gains about as much as the photograph of the cat alone.
-# Three *neighbouring* frames help little: the skyscrapers have moved by a few pixels only, so their gradients still look like those of a mark.
+# Three *neighbouring* frames even do harm: the skyscrapers have moved by a few pixels only, so the method takes their dark parts for a dark mark.
 # Three frames that are spread over the same shot help much more, because by then other windows are below each stroke of the mark.
 # Frames of a second shot are not needed.
 # So a film helps if its content *moves below the mark*; a fixed camera before a still scene would not help at all.
