@@ -136,7 +136,7 @@ def _propose_box(opacity: "Tensor", reading: Reading) -> None:
         advice = "--mark PNG"
     say(
         f"unsure: {share:.0f}% of the pixels change, and "
-        f"{100 * float(outside.float().mean()):.0f}% are far from the likely mark; to "
+        f"{100 * float(outside.float().mean()):.2g}% are far from the likely mark; to "
         f"change only the mark, add {advice}"
     )
 

@@ -525,12 +525,13 @@ from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 
 from dil_teach import FractalSettings, fractal_decode, fractal_encode
+from dil_teach.classical.fractal.fractal import encode_with_qualities
 
-choices = [FractalSettings(quality) for quality in (70, 50, 30, 15)]
-choices += [FractalSettings(100, sides=(8,)), FractalSettings(50)]
 with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
-    found = pool.map(fractal_encode, [*5 * [picture], noise], choices)
-    *codes, in_eights, noise_code = found
+    running = pool.submit(encode_with_qualities, picture, (70, 50, 30, 15))
+    of_noise = pool.submit(fractal_encode, noise)
+    in_eights = fractal_encode(picture, FractalSettings(100, sides=(8,)))
+codes, noise_code = running.result(), of_noise.result()
 code = codes[1]
 
 # %%
@@ -716,7 +717,7 @@ zooming = explore(
 # At every scale, the fractal zoom has hard edges, and bicubic interpolation is soft.
 # But many of these edges are borders of blocks, which the scene does not have.
 # We compare with the true picture, and with a network that learns from the small picture alone: ZSSR [@shocher2018] of chapter [09](09_zssr.ipynb).
-# With the budget `quick`, we train a network of half the width, for 300 steps, to save time.
+# With the budget `quick`, we train a network of half the width, for 250 steps, to save time.
 # During the training, a second core computes the results of Glasner's method, which later sections explain and show.
 
 # %%
@@ -726,7 +727,7 @@ from dil_teach import ZSSR, ZSSRSettings, fit, super_resolve_by_recurrence
 
 settings = getattr(ZSSRSettings, budget)(seed=seed)
 if budget == "quick":
-    settings = replace(settings, width=32, steps=300)
+    settings = replace(settings, width=32, steps=250)
 glasner_of = cache(
     lambda within, across: super_resolve_by_recurrence(
         low, 2, within=within, across=across

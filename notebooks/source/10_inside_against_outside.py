@@ -1018,7 +1018,7 @@ from dil_teach import photo, train
 
 others = ("astronaut", "coffee", "flower", "facade", "chelsea", "china")
 tiles = torch.stack([photo(name, size=240) for name in others]).to(device())
-tuning_steps = {"quick": 30, "standard": 400, "full": 2000}[budget]
+tuning_steps = {"quick": 25, "standard": 400, "full": 2000}[budget]
 tuning = ExternalTraining(
     tiles,
     ExternalSettings("srcnn", WIDE, tuning_steps, batch=4, seed=seed),

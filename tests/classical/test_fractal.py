@@ -443,3 +443,14 @@ def test_three_photographs_at_most_0_8_bits_per_pixel() -> None:
         assert 8 * len(frac_bytes(code)) / 256**2 <= 0.8
         values.append(psnr(result, image))
     assert sum(values) / 3 > 28
+
+
+def test_several_qualities_share_one_search(colour: torch.Tensor) -> None:
+    qualities = (70, 20)
+    for code, quality in zip(
+        fractal.encode_with_qualities(colour, qualities), qualities, strict=True
+    ):
+        alone = fractal_encode(colour, FractalSettings(quality))
+        assert frac_bytes(code) == frac_bytes(alone)
+    with pytest.raises(ValueError, match="expected quality from 0 to 100, got 101"):
+        fractal.encode_with_qualities(colour, (50, 101))

@@ -127,6 +127,31 @@ def fractal_encode(
     settings : FractalSettings
         The quality, and the sides of the range blocks.
     """
+    return encode_with_qualities(image, (settings.quality,), settings.sides)[0]
+
+
+@same_conditions()
+def encode_with_qualities(
+    image: Image, qualities: Sequence[int], sides: tuple[int, ...] = (16, 8, 4)
+) -> list[FractalCode]:
+    """The codes of :func:`fractal_encode` for several qualities, after one search.
+
+    Parameters
+    ----------
+    image : Image
+        Float[Tensor, "c h w"] in [0, 1], grey or RGB.
+    qualities : sequence of int
+        From 0 to 100, as in :class:`FractalSettings`.
+    sides : tuple of int
+        The sides of the range blocks.
+
+    Returns
+    -------
+    list of FractalCode
+        One for each quality.
+    """
+    for quality in qualities:
+        FractalSettings(quality, sides)  # checks them
     image = check_image(image)
     height, width = image.shape[1:]
     _check_size((height, width))
@@ -135,13 +160,16 @@ def fractal_encode(
             f"image: expected at most {LONGEST_SIDE} pixels a side, got {height} x "
             f"{width}; cut it into pieces"
         )
-    price = 2000 * 10 ** (-settings.quality / 25)
+    prices = [2000 * 10 ** (-quality / 25) for quality in qualities]
     channels = []
     for plane in _to_planes(image):
-        padded = _pad(plane, padded_size(plane.shape, settings.sides))
-        levels = encode_plane(padded, settings.sides, price)
-        channels.append(best_means(levels, padded))
-    return FractalCode((height, width), settings.sides, tuple(channels))
+        padded = _pad(plane, padded_size(plane.shape, sides))
+        trees = encode_plane(padded, sides, prices)
+        channels.append([best_means(levels, padded) for levels in trees])
+    return [
+        FractalCode((height, width), sides, planes)
+        for planes in zip(*channels, strict=True)
+    ]
 
 
 @same_conditions()

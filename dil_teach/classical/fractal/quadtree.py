@@ -53,11 +53,21 @@ class Level:
 
 
 def encode_plane(
-    plane: Plane, sides: tuple[int, ...], price: float
-) -> tuple[Level, ...]:
-    """The quadtree of range blocks with the smallest squared error + price * bits."""
-    size = plane.shape
+    plane: Plane, sides: tuple[int, ...], prices: Sequence[float]
+) -> list[tuple[Level, ...]]:
+    """For each price, the quadtree with the smallest squared error + price * bits.
+
+    The search of the domains, which takes nearly all the time, does not depend on the
+    price.
+    """
     searches = [_search(plane, side) for side in sides]
+    return [_cheapest_tree(searches, plane.shape, price) for price in prices]
+
+
+def _cheapest_tree(
+    searches: Sequence["_Search"], size: Sequence[int], price: float
+) -> tuple[Level, ...]:
+    sides = [search.side for search in searches]
     bits = [_Bits.first() for _ in sides]
     levels = []
     for _ in range(PASSES):
