@@ -119,6 +119,18 @@ show(
 )
 
 # %% [markdown]
+# The section *A learned dictionary* takes longest, so we start its computation now, in a second thread.
+
+# %%
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+
+from dil_teach.classical.denoise import ksvd
+
+background = ThreadPoolExecutor(1)
+learning = background.submit(ksvd.learn_dictionary, noisy, sigma)
+
+# %% [markdown]
 # The noise covers the grass and the small buildings; the man and the tripod remain visible.
 # The titles show the [PSNR](glossary.md#psnr) of the whole picture, also where we show only a part.
 #
@@ -603,7 +615,6 @@ check.update_atom(update_atom)
 # Each update gets the dictionary and the weights of the update before.
 
 # %% tags=["algorithm"]
-from dil_teach.classical.denoise import ksvd
 from dil_teach.patches.extract import extract_patches
 
 updated = check.update_atom(update_atom).state == "passed"
@@ -659,7 +670,7 @@ show(
 # Now the library repeats both steps ten times, for all atoms (**stopping rule**).
 
 # %%
-learned = ksvd.learn_dictionary(noisy, sigma)
+learned = learning.result()  # from the second thread
 dct_result = ksvd.denoise_plane(noisy, sigma, dct)
 ksvd_result = ksvd.denoise_plane(noisy, sigma, learned)
 after = ksvd.sparse_codes(patches, learned, (8 * 1.15 * sigma) ** 2)
@@ -855,8 +866,10 @@ middle = (slice(None), *2 * [slice(side // 2 - 48, side // 2 + 48)])
 shown = ("total variation", "non-local means", "BM3D")
 pictures = {"noisy": noisy} | {t: results[t] for t in shown}
 pictures["ground truth"] = truth
-for title, image in pictures.items():
-    print(f"{title:18}recurrence score {recurrence_score(image[middle]):.2f}")
+with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
+    scores = pool.map(recurrence_score, [x[middle] for x in pictures.values()])
+for title, score in zip(pictures, scores, strict=True):
+    print(f"{title:18}recurrence score {score:.2f}")
 
 # %% [markdown]
 # Chapter 01 measured which fraction of the patches [recurs](glossary.md#recurrence-score); here we measure it in the middle of the pictures.
@@ -959,10 +972,12 @@ grass = photo("grass", size=side)
 noisy_grass = add_noise(grass, sigma, torch.Generator().manual_seed(seed))
 compressed = jpeg(noisy, 30)
 level = float((compressed - truth).square().mean().sqrt())
+with ThreadPoolExecutor(cpu_count()) as pool:  # in parallel
+    by_grass, by_jpeg = pool.map(bm3d, (noisy_grass, compressed), (sigma, level))
 cases = {
     "photograph": (noisy, second_stage, truth),
-    "grass": (noisy_grass, bm3d(noisy_grass, sigma), grass),
-    "JPEG": (compressed, bm3d(compressed, level), truth),
+    "grass": (noisy_grass, by_grass, grass),
+    "JPEG": (compressed, by_jpeg, truth),
 }
 
 # %%
