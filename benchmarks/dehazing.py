@@ -30,7 +30,7 @@ import torch
 import tyro
 from torch import Tensor
 
-from dil_teach import Dehazing, DehazingSettings, fit, photo, psnr
+from dil_teach import Dehazing, DehazingSettings, bm3d, fit, photo, psnr
 from dil_teach.classical.haze.dark_channel import (
     GUIDED,
     add_haze,
@@ -53,6 +53,8 @@ the optical depth 0.3 at the lower border of the brook, for example, and 1.8 abo
 horizon, which is at 0.2 of the height. A plane goes from the left to the right."""
 SIDE = 128
 """Side of the photographs in pixels, as in the scenes."""
+NOISE = 10 / 255
+"""Standard deviation of the noise with ``--regimes``."""
 NAMES = {
     "input": "under haze",
     "start": "start: coarse guided dark channel",
@@ -197,7 +199,7 @@ def measure_regimes() -> Iterator[dict]:
     for name in PLACES:
         layers = hazy_photograph(name)
         rng = torch.Generator().manual_seed(0)
-        noise = 10 / 255 * torch.randn(layers["image"].shape, generator=rng)
+        noise = NOISE * torch.randn(layers["image"].shape, generator=rng)
         noisy = layers | {"image": (layers["image"] + noise).clamp(0, 1)}
         cases += [("noise", name, noisy, b) for b in ("quick", "standard")]
     for name in PLACES:
@@ -216,6 +218,9 @@ def measure_regimes() -> Iterator[dict]:
             "network": to_srgb(method.dip.layers().front),
             "double-dip": method.result().image,
         }
+        if case == "noise":  # the control: a classical method removes the noise first
+            denoised = bm3d(image, NOISE)[None].clamp(0, 1)
+            found["bm3d first"] = remove_haze_by_envelope(denoised, airlight).image
         clear = clear.expand_as(frames)
         scores = {what: psnr(picture, clear) for what, picture in found.items()}
         row = {"case": case, "picture": name, "budget": budget, **scores}
