@@ -119,7 +119,7 @@ show(
 )
 
 # %% [markdown]
-# The section *A learned dictionary* takes longest, so we start its computation now, in a second thread.
+# Learning the dictionary of the section *A learned dictionary* takes longest, so we start it now, in a second thread.
 
 # %%
 from concurrent.futures import ThreadPoolExecutor

@@ -430,7 +430,7 @@ check.control_loss(control_loss)
 
 # %% [markdown]
 # All results of *least squares* in this chapter are made with your function, if it passed the check, and with the library's function otherwise.
-# The loss is quadratic, so its gradient is linear in the image, and the method of conjugate gradients finds the minimum.
+# The loss is quadratic, so the method of conjugate gradients finds its minimum.
 
 # %%
 from dil_teach.classical.least_squares import conjugate_gradients

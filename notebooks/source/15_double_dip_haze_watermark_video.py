@@ -765,9 +765,10 @@ print("The method's warning:", dehazing.doubts() or "none")
 #   On the six rendered scenes, the mean difference is under a tenth of a decibel; no picture loses over 0.2 dB.
 # - **The networks add nothing.**
 #   The result of Double-DIP is the same within 0.1 dB; the networks' own layer is worse than the dark channel.
-#   We looked for a case where they gain (`benchmarks/dehazing.py --regimes`, true airlight, one seed).
+#   We also looked for pictures on which the networks gain (`benchmarks/dehazing.py --regimes`, true airlight, one seed).
 #   On four photographs of 256 pixels and on a film, the results with and without networks differ by under 0.1 dB.
-#   With noise of 10 grey levels, the networks' own layer is up to 1.2 dB better than the envelope, because a network fits noise late; but BM3D before the envelope gains 5 to 8 dB.
+#   With noise of 10 grey levels, the networks' own layer is between 0.5 dB worse and 1.2 dB better than the envelope.
+#   Here a classical method is much better: if BM3D removes the noise first, the envelope gains 5 to 8 dB.
 #   (On the film, the guided dark channel is 1.2 dB better than the envelope.)
 # - **The oracle is far away.**
 #   With the true airlight *and* the true map, the closed form would have around 40 dB.
@@ -908,7 +909,7 @@ for progress in train(shared, report_every=shared.total_steps // 3):
 
 # %% [markdown]
 # The method was given no box, no outline and no colour of the mark.
-# The printed total variation hardly changes during the training, because the total-variation start has already reduced it.
+# The printed total variation hardly changes during the training, because it is already low at the start.
 # **Stopping rule**: training stops after the number of steps in the budget.
 # (We do not stop at the step with the best reconstruction, because two wrong grey layers could also reconstruct the picture very well.)
 
