@@ -88,13 +88,18 @@ def optical_depth(shape: tuple, height: int, width: int) -> Tensor:
     return depth[None, :, None].expand(1, height, width)
 
 
-def hazy_photograph(name: str, side: int = SIDE) -> dict[str, Tensor]:
-    """A photograph under haze, with its layers, all rounded to eight bits."""
+def hazy_photograph(
+    name: str, side: int = SIDE, like: str | None = None
+) -> dict[str, Tensor]:
+    """A photograph under its own haze or that of ``like``, with its layers.
+
+    All layers are rounded to eight bits.
+    """
 
     def rounded(values: Tensor) -> Tensor:
         return (values.clamp(0, 1) * 255).round() / 255
 
-    shape, colour = PLACES[name]
+    shape, colour = PLACES[like or name]
     clear = rounded(photo(name, side))
     t = rounded((-optical_depth(shape, *clear.shape[1:])).exp())
     airlight = rounded(torch.tensor(colour))[:, None, None]
