@@ -116,5 +116,11 @@ def number(value: float) -> str:
 
 
 def spread(values: list[float]) -> str:
-    """The standard deviation over the seeds, as `` ± 0.12``; empty for one value."""
-    return f" ± {number(stdev(values))}" if len(values) > 1 else ""
+    """The standard deviation over the seeds, as `` ± 0.12``; empty for one value.
+
+    It has as many decimals as the mean.
+    """
+    if len(values) < 2:
+        return ""
+    decimals = len(number(mean(values)).partition(".")[2])
+    return f" ± {stdev(values):.{decimals}f}"

@@ -72,6 +72,8 @@ def test_the_table_shows_all_parts_in_order(tmp_path, monkeypatch):
     widths = [int(w) for w in re.findall(r"width:(\d+)px;height", html)]
     assert max(widths) == widths[4] == credit.BAR and min(widths) == widths[0] > 0
     assert best_baseline(credit_record("haze")) == "guided filter"
+    assert credit.spread([20.59, 20.5901, 20.5902]) == " ± 0.00"
+    assert credit.spread([20.0]) == ""
 
 
 def test_a_value_without_a_row_is_refused(tmp_path, monkeypatch):
