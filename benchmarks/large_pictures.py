@@ -7,16 +7,18 @@ classical baselines, on photographs with a shorter side of 128 and of 480 pixels
 haze is that of ``benchmarks/dehazing.py``; twelve photographs are needed, because the
 estimate of the airlight decides, and its error differs much from picture to picture.
 Eight of them, with four hazes each, had a part in choosing constants at 128 pixels. The
-mark is that of the rendered scene,
-resized with the photographs. On the large photographs, it also compares ``dil-teach
-denoise --method dip`` with the same octaves without a network, and with BM3D alone. The
-results are in ``benchmarks/results/large_pictures.json``.
+mark is that of the rendered scene, drawn at the size of the photographs. On the large
+photographs, it also compares ``dil-teach denoise --method dip`` with the same octaves
+without a network, and with BM3D alone. The results are in
+``benchmarks/results/large_pictures.json``.
 """
 
 import itertools
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import dehazing
 import record
@@ -46,9 +48,9 @@ from dil_teach.classical.inpainting import biharmonic
 from dil_teach.classical.watermark import watermark_by_total_variation, without_mark
 from dil_teach.deep.working_size import add_octaves, steps_of_copy, working_size
 from dil_teach.image.colour import to_linear
-from dil_teach.image.scenes import scene
 from dil_teach.patches.noise import smooth_noise_level
 
+DATA = Path(__file__).parents[1] / "data"
 SIDES = 128, 480
 SHARED = "dogs", "room", "brook"
 """Photographs that share the mark, and those that get noise."""
@@ -76,9 +78,12 @@ def dehaze(name: str, side: int, like: str | None = None) -> dict[str, float]:
 
 def unmark(names: Iterable[str], side: int, grey: float) -> dict[str, float]:
     """PSNR inside the mark in dB. Inpainting is given the outline of the mark."""
-    known = scene("watermark")
-    alpha = resize(known.images["alpha"], size=(side, side)).clamp(0, 1)
-    alpha = alpha.where(alpha > 1 / 255, 0)
+    sys.path.insert(0, str(DATA))
+    import scene_layers
+
+    scene_layers.SIZE, scale = side, side / 128
+    drawn = scene_layers.mark(64 * scale, 66 * scale, scale)
+    alpha = torch.from_numpy(drawn).float().permute(2, 0, 1)
     colour = torch.full((3,), grey)
     clean = torch.stack([square(photo(name, side)) for name in names])
     marked = (1 - alpha) * clean + alpha * colour[:, None, None]

@@ -16,6 +16,11 @@ mean gradient of the surroundings. Then the minimum is at the true opacity if th
 texture below the mark is like that around it. A descent from a dark colour also finds
 dark marks.
 
+Nearly all marks are graphics, whose opacity is constant up to sharp edges. On images
+larger than the first copy, the mean of log(1 + |gradient of a| / 0.005), multiplied by
+a weight, is therefore added: it makes small changes of the opacity costly, and large
+ones hardly more costly.
+
 In one image, a mark cannot be told from other pale strokes, so the caller may say which
 pixels it covers. On the practice scenes, this gains 3 to 5 dB for one image.
 
@@ -65,6 +70,11 @@ that of the whole picture 6.3 and 5.3 dB."""
 OPACITY_WEIGHT = 0.15
 """The opacity's variation is multiplied by this number divided by the number of images.
 For three images, a weight of 0.05 was better than 0.1 and 0.2 on practice images."""
+FLATNESS, SMALL_STEP = 8, 0.005
+"""Weight of the penalty for small changes of the opacity, divided by the number of
+images, and the change that is small. On three times three practice photographs of 480
+pixels, it gains 0.5 to 3.2 dB for a mark of three opacities, and 2.3 to 4.6 dB for dark
+letters. On the copies of 128 pixels, it loses up to 2 dB, so it is not used there."""
 RANGE_WEIGHT = 5
 """Weight of the penalty for values of the clean images outside [0, 1]."""
 LEAST_LIGHT = 0.05
@@ -132,7 +142,9 @@ def watermark_by_total_variation(
             F.interpolate(x, size, mode="area") for x in (images, inside[None])
         )
         part = (part[0] > 0.5) * _mark(opacity)
-        opacity, colour = _descend(copies, opacity, colour, part, FINE_STEPS)
+        opacity, colour = _descend(
+            copies, opacity, colour, part, FINE_STEPS, flatness=FLATNESS
+        )
     return opacity, colour
 
 
@@ -255,6 +267,12 @@ def _variation(image: Tensor) -> Tensor:
     return torch.stack([(step + 1e-6).sqrt().mean() for step in steps]).sum()
 
 
+def _flatness(opacity: Float[Tensor, "1 h w"]) -> Tensor:
+    """Small for an opacity that is constant up to sharp edges; a concave penalty."""
+    steps = [opacity.diff(dim=dim).abs() for dim in (-1, -2)]
+    return torch.stack([(step / SMALL_STEP).log1p().mean() for step in steps]).sum()
+
+
 def _find(
     images: Video, drawn: Tensor, inside: Tensor
 ) -> tuple[Float[Tensor, "1 h w"], Float[Tensor, " c"]]:
@@ -306,8 +324,12 @@ def _descend(
     inside: Tensor,
     steps: int,
     known: bool = True,
+    flatness: float = 0,
 ) -> tuple[Float[Tensor, "1 h w"], Float[Tensor, " c"]]:
-    """Descent inside a mask; if this is known to be the mark, with log(1 - a)."""
+    """Descent inside a mask; if this is known to be the mark, with log(1 - a).
+
+    ``flatness`` is the weight of the penalty for small changes of the opacity.
+    """
     window = (...,) if inside.numel() <= MOST_WHOLE else _window(inside)
     part, images = inside[window], images[window]
     share = part.numel() / inside.numel()  # the means are over this part of the pixels
@@ -318,6 +340,8 @@ def _descend(
         set_learning_rate(optimizer, RATE * schedule(step / steps, decay=0.5))
         opacity, colour = part * logits[0].sigmoid(), logits[1].sigmoid()
         loss = mark_variation(images, opacity, colour)
+        if flatness:
+            loss = loss + flatness * SMALL_STEP / len(images) * _flatness(opacity)
         if known and len(images) >= SEVERAL and step % RENEWED == 0:
             texture = _texture_around(images, opacity.detach(), colour.detach())
         light = (1 - opacity).clamp_min(LEAST_LIGHT)
