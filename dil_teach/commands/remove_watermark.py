@@ -62,7 +62,8 @@ def remove_watermark(
             much better than with a box.
         grow: Number of pixels by which --mark becomes wider on all sides.
         method: total-variation finds the mark without a network; double-dip trains
-            networks after it, which gained 0.3 dB with three pictures.
+            networks after it, which gained 0.3 dB with three pictures of 128 pixels
+            and lost 1 to 2 dB with three of 256.
     """
     if not images:
         raise ValueError("IN: expected at least one picture, got none")
