@@ -135,6 +135,20 @@ def test_the_opacity_of_wide_strokes_is_not_too_low(marked) -> None:
     assert 0.93 < opacity[core].median() / alpha[core].median() < 1.07
 
 
+def test_the_opacity_of_a_large_mark_is_nearly_constant(marked, monkeypatch) -> None:
+    monkeypatch.setattr(watermark, "FINE_STEPS", 40)
+    alpha = torch.zeros(1, 180, 180)
+    alpha[:, 50:70, 40:140], alpha[:, 70:130, 80:100] = 0.5, 0.5  # the letter T
+    names = "dogs", "room", "picos"
+    _, given, _ = under_a_mark(alpha, 0.95, (180, 180), names)
+    spread = []
+    for weight in (0, watermark.FLATNESS):
+        monkeypatch.setattr(watermark, "FLATNESS", weight)
+        opacity, _ = watermark_by_total_variation(given)
+        spread.append(opacity[alpha > 0].std())
+    assert spread[1] < 0.9 * spread[0]
+
+
 @pytest.mark.parametrize("known", ["nothing", "outline"])
 def test_a_dark_mark_is_found(marked, known) -> None:
     names = ("dogs", "room", "coffee") if known == "nothing" else ("coffee",)
