@@ -32,32 +32,36 @@ def by_tiles(
     scale: tuple[float, float],
     size: tuple[int, int],
     draw: Callable[[Image, tuple[int, int]], Image],
+    tile: int = TILE,
+    most: int = WHOLE_PIXELS,
 ) -> Image:
-    """Enlarge an image to a size, tile by tile if it is large.
+    """Enlarge an image to a size, tile by tile if it has more than ``most`` pixels.
 
     ``draw(part, part_size)`` enlarges a part of the image. A small image, or a scale
     that is not an integer, gives one part: the whole image.
     """
-    if not is_tiled(image, scale):
+    if not is_tiled(image, scale, most):
         return draw(image, size)
     rows, columns = int(scale[0]), int(scale[1])
     result = image.new_empty(0)  # the first part shows the number of channels
-    for y in range(0, image.shape[-2], TILE):
-        for x in range(0, image.shape[-1], TILE):
+    for y in range(0, image.shape[-2], tile):
+        for x in range(0, image.shape[-1], tile):
             # a tile with its margin; the enlarged margin is discarded
             top, left = max(y - TILE_MARGIN, 0), max(x - TILE_MARGIN, 0)
-            part = image[:, top : y + TILE + TILE_MARGIN, left : x + TILE + TILE_MARGIN]
+            part = image[:, top : y + tile + TILE_MARGIN, left : x + tile + TILE_MARGIN]
             high = draw(part, (rows * part.shape[-2], columns * part.shape[-1]))
             high = high[:, rows * (y - top) :, columns * (x - left) :]
             if len(result) == 0:
                 result = high.new_empty(len(high), *size)
             place = result[:, rows * y :, columns * x :]
-            place = place[:, : rows * TILE, : columns * TILE]
+            place = place[:, : rows * tile, : columns * tile]
             place.copy_(high[:, : place.shape[-2], : place.shape[-1]])
     return result
 
 
-def is_tiled(image: Image, scale: tuple[float, float]) -> bool:
+def is_tiled(
+    image: Image, scale: tuple[float, float], most: int = WHOLE_PIXELS
+) -> bool:
     """Whether the image is large and the scale is an integer, so that tiles fit."""
     whole = all(s == int(s) for s in scale)
-    return whole and image.shape[-2] * image.shape[-1] > WHOLE_PIXELS
+    return whole and image.shape[-2] * image.shape[-1] > most

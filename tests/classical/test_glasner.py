@@ -118,6 +118,16 @@ def test_recurring_patches_gain_over_back_projection(truth, low) -> None:
     assert gain > 0.5
 
 
+def test_tiles_give_nearly_the_result_of_the_whole_image(truth, low, monkeypatch):
+    whole = super_resolve(low)
+    monkeypatch.setattr(glasner, "MOST_WHOLE", 0)
+    monkeypatch.setattr(glasner, "TILE", 20)
+    parts = super_resolve(low)
+    assert parts.shape == whole.shape and not torch.equal(parts, whole)
+    assert psnr_y(parts, whole) > 38
+    assert psnr_y(parts, truth, 2) > psnr_y(whole, truth, 2) - 0.1
+
+
 def test_without_constraints_the_result_agrees_with_the_given_image(low) -> None:
     grey = low[:1]
     results = {
