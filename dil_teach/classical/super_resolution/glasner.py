@@ -54,7 +54,7 @@ MIN_SIDE = 16
 """Smallest side of the given image in pixels: its coarser copy still has patches."""
 MOST_PIXELS = 4_000_000
 """Largest number of pixels of the result."""
-TILE, MOST_WHOLE = 192, 256 * 256
+TILE, MOST_WHOLE = 256, 256 * 256
 """The side of a tile in pixels. For an integer scale, images with more pixels than
 ``MOST_WHOLE`` are enlarged tile by tile; each tile searches its own patches only. So
 the time grows with the number of pixels. On a photograph of 260 x 384 pixels, the PSNR
