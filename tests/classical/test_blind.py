@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 
 from dil_teach import DeblurSettings, deblur, estimate_blur, photo, psnr
+from dil_teach.classical.deblur import blind
 from dil_teach.classical.deblur.blind import (
     deconvolve_near,
     kernel_sizes,
@@ -130,3 +131,12 @@ def test_pictures_that_show_no_blur_are_refused(image, words):
 def test_an_even_size_is_refused():
     with pytest.raises(ValueError, match="an odd number of pixels, got 20"):
         estimate_blur(torch.rand(1, 80, 80), 20)
+
+
+def test_the_kernel_of_a_large_picture_is_that_of_its_most_detailed_part(monkeypatch):
+    part = photo("astronaut", 160)[:, :96, :96]
+    large = torch.full((3, 130, 150), 0.5)
+    large[:, 20:116, 40:136] = part
+    monkeypatch.setattr(blind, "MOST_SIDE", 96)
+    whole, alone = (estimate_blur(x, size=5, rounds=1) for x in (large, part))
+    assert torch.equal(whole, alone)

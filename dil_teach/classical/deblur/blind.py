@@ -54,6 +54,11 @@ STRONG = 0.02, 0.1
 """Fraction of the gradients that step 3 uses in the first and in the last round."""
 LEAST_SIDE = 64
 """Smallest side of a picture, in pixels; it also needs 3 kernels a side."""
+MOST_SIDE = 384
+"""Largest side in pixels of the part of a picture from which the kernel is estimated
+(for large kernels, eight kernels). The blur is the same everywhere, so one part is
+enough. On three photographs of 728 pixels, the results of 384 pixels have -0.2 to +0.5
+dB compared with those of the whole picture; with 256 pixels, one kernel is wrong."""
 FEWEST_PIXELS = 8
 """A picture is sharp if the estimated kernel covers fewer pixels: the inverse of the
 sum of its squared weights."""
@@ -131,7 +136,8 @@ def estimate_blur(image: Image, size: int = 31, rounds: int = 6) -> Kernel:
     Parameters
     ----------
     image : Image
-        The blurred image; errors are those of :func:`deblur`.
+        The blurred image; errors are those of :func:`deblur`. The part with the largest
+        gradients is used, at most 384 x 384 pixels or 8 x 8 kernels.
     size : int
         Side of the kernel in pixels, odd.
     rounds : int
@@ -147,7 +153,8 @@ def estimate_blur(image: Image, size: int = 31, rounds: int = 6) -> Kernel:
     DeblurSettings(size, rounds)
     image = check_image(image, min_side=max(LEAST_SIDE, 3 * size))
     check_not_flat(image, span=1.5 / 255)
-    grey = image.cpu().mean(0, keepdim=True)
+    side = max(MOST_SIDE, 8 * size)
+    grey = _most_detailed_part(image.cpu().mean(0, keepdim=True), side)
     sharp, kernel = grey, torch.ones(1, 1)
     for side in kernel_sizes(size):
         blurred = resize(grey, side / size)
@@ -159,6 +166,16 @@ def estimate_blur(image: Image, size: int = 31, rounds: int = 6) -> Kernel:
             sharp = deconvolve_near(blurred, kernel, target, PRIOR)
             kernel = fit_kernel(blurred, sharp, side, part_of_gradients(progress))
     return kernel
+
+
+def _most_detailed_part(image: Image, side: int) -> Image:
+    """The window with the largest gradients on the mean, at most ``side`` pixels."""
+    height, width = (min(n, side) for n in image.shape[1:])
+    across, down = (image.diff(dim=dim).abs() for dim in (2, 1))
+    change = F.pad(across, (0, 1)) + F.pad(down, (0, 0, 0, 1))
+    means = F.avg_pool2d(change[None], (height, width), stride=1)[0, 0]
+    top, left = divmod(int(means.argmax()), means.shape[1])
+    return image[:, top : top + height, left : left + width]
 
 
 def part_of_gradients(progress: float) -> float:
