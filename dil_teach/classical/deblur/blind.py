@@ -173,8 +173,11 @@ def _most_detailed_part(image: Image, side: int) -> Image:
     height, width = (min(n, side) for n in image.shape[1:])
     across, down = (image.diff(dim=dim).abs() for dim in (2, 1))
     change = F.pad(across, (0, 1)) + F.pad(down, (0, 0, 0, 1))
-    means = F.avg_pool2d(change[None], (height, width), stride=1)[0, 0]
-    top, left = divmod(int(means.argmax()), means.shape[1])
+    # the sums over all windows, as differences of sums from the upper left corner
+    until = F.pad(change[0].double().cumsum(0).cumsum(1), (1, 0, 1, 0))
+    rows = until[height:] - until[:-height]
+    sums = rows[:, width:] - rows[:, :-width]
+    top, left = divmod(int(sums.argmax()), sums.shape[1])
     return image[:, top : top + height, left : left + width]
 
 
