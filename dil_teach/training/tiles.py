@@ -32,14 +32,16 @@ def by_tiles(
     scale: tuple[float, float],
     size: tuple[int, int],
     draw: Callable[[Image, tuple[int, int]], Image],
-    tile: int = TILE,
-    most: int = WHOLE_PIXELS,
+    tile: int | None = None,
+    most: int | None = None,
 ) -> Image:
     """Enlarge an image to a size, tile by tile if it has more than ``most`` pixels.
 
     ``draw(part, part_size)`` enlarges a part of the image. A small image, or a scale
-    that is not an integer, gives one part: the whole image.
+    that is not an integer, gives one part: the whole image. ``tile`` and ``most`` are
+    ``TILE`` and ``WHOLE_PIXELS`` by default.
     """
+    tile = TILE if tile is None else tile
     if not is_tiled(image, scale, most):
         return draw(image, size)
     rows, columns = int(scale[0]), int(scale[1])
@@ -59,9 +61,8 @@ def by_tiles(
     return result
 
 
-def is_tiled(
-    image: Image, scale: tuple[float, float], most: int = WHOLE_PIXELS
-) -> bool:
+def is_tiled(image: Image, scale: tuple[float, float], most: int | None = None) -> bool:
     """Whether the image is large and the scale is an integer, so that tiles fit."""
+    most = WHOLE_PIXELS if most is None else most
     whole = all(s == int(s) for s in scale)
     return whole and image.shape[-2] * image.shape[-1] > most
