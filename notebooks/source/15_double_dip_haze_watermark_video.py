@@ -69,8 +69,8 @@ opening = show_opening(
 # The layer that the network of Double-DIP outputs is a blur, and the method discards it.
 #
 # A text and a ring were added to three photographs.
-# The first step of the method below, which is total variation without a network, got nothing else.
-# (With the networks of Double-DIP after it, the results are 1 to 2 dB worse at this size.)
+# Total variation, the first step of the method below, removed them without a network and without any hint.
+# (If the networks of Double-DIP are trained after it, the results are 1 to 2 dB worse at this size.)
 # (Photographs: Aitzol Berasategi and Jakub Mede, CC BY 4.0; the mark is rendered.)
 
 # %%

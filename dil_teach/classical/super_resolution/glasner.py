@@ -56,9 +56,9 @@ MOST_PIXELS = 4_000_000
 """Largest number of pixels of the result."""
 TILE, MOST_WHOLE = 256, 256 * 256
 """The side of a tile in pixels. For an integer scale, images with more pixels than
-``MOST_WHOLE`` are enlarged tile by tile; each tile searches its own patches only. So
-the time grows with the number of pixels. On a photograph of 260 x 384 pixels, the PSNR
-at twice the size is the same within 0.01 dB."""
+``MOST_WHOLE`` are enlarged tile by tile; each tile searches its own patches only, so
+the searches do not become larger with the image. On a photograph of 260 x 384 pixels,
+the PSNR at twice the size is the same within 0.01 dB."""
 STEP = 1.25
 """Scale factor of one level, approximately; the levels have equal factors (paper,
 section 4)."""
