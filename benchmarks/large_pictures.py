@@ -45,7 +45,10 @@ from dil_teach.classical.haze.dark_channel import (
 )
 from dil_teach.classical.haze.envelope import remove_haze_by_envelope
 from dil_teach.classical.inpainting import biharmonic
-from dil_teach.classical.watermark import watermark_by_total_variation, without_mark
+from dil_teach.classical.watermark.total_variation import (
+    watermark_by_total_variation,
+    without_mark,
+)
 from dil_teach.deep.working_size import add_octaves, steps_of_copy, working_size
 from dil_teach.image.colour import to_linear
 from dil_teach.patches.noise import smooth_noise_level

@@ -19,7 +19,10 @@ from torch import Tensor
 
 from dil_teach import WatermarkRemoval, WatermarkSettings, fit
 from dil_teach.classical.inpainting import biharmonic
-from dil_teach.classical.watermark import watermark_by_total_variation, without_mark
+from dil_teach.classical.watermark.total_variation import (
+    watermark_by_total_variation,
+    without_mark,
+)
 from dil_teach.image.films import load_film
 from dil_teach.image.scenes import scene
 from dil_teach.image.shipped import shipped

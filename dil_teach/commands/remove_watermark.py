@@ -124,7 +124,7 @@ def remove_watermark(
 
 def _propose_box(opacity: "Tensor", reading: Reading) -> None:
     """Say how much changes outside the mark's likely box, and how to prevent it."""
-    from dil_teach.classical.watermark import likely_box
+    from dil_teach.classical.watermark.box import likely_box
 
     row, column, height, width = box = likely_box(opacity)
     outside = opacity > 0

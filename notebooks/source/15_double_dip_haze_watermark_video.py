@@ -918,7 +918,7 @@ for progress in train(shared, report_every=shared.total_steps // 3):
 # %%
 import math
 
-from dil_teach.classical.watermark import without_mark
+from dil_teach.classical.watermark.total_variation import without_mark
 
 inside = alpha > 0.02  # the ground truth, used for scores only
 

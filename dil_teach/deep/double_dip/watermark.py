@@ -7,9 +7,9 @@ images. One network outputs the back, the clean images, for similar inputs:
     mean |a c + (1 - a) back - I|^2 + variation weight * TV((I - a c) / (1 - a)).
 
 The initial opacity and colour are the total-variation estimate
-(:mod:`dil_teach.classical.watermark`). The total variation is the only penalty. After
-training, the clean images are `(I - a c) / (1 - a)` inside the mark, and the given
-images elsewhere.
+(:mod:`dil_teach.classical.watermark.total_variation`). The total variation is the only
+penalty. After training, the clean images are `(I - a c) / (1 - a)` inside the mark, and
+the given images elsewhere.
 
 Departures from the paper: the front is one colour, not a network. The answer is
 computed with the formula above; it is not the network's output.
@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dil_teach.classical.watermark import (
+from dil_teach.classical.watermark.total_variation import (
     Box,
     mark_variation,
     watermark_by_total_variation,

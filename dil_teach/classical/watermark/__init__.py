@@ -1,0 +1,1 @@
+"""Watermarks: their opacity, their colour and their box."""
