@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import dil_teach as dil
-from dil_teach.classical import watermark as watermark_start
 from dil_teach.classical.denoise import ksvd as ksvd_module
+from dil_teach.classical.watermark import total_variation
 from dil_teach.image.kernel import gaussian_kernel
 
 Checked = tuple[Any, tuple[int, ...] | None]
@@ -219,7 +219,7 @@ def as_for_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     """No type checks, and few iterations of the slowest methods."""
     jaxtyping.config.update("jaxtyping_disable", True)
     monkeypatch.setitem(CALLS, "save_image", partial(saved, folder=tmp_path))
-    monkeypatch.setattr(watermark_start, "STEPS", 4)
+    monkeypatch.setattr(total_variation, "STEPS", 4)
     learn = partial(ksvd_module.learn_dictionary, iterations=1)
     monkeypatch.setattr(ksvd_module, "learn_dictionary", learn)
     yield
