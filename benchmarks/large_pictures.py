@@ -7,9 +7,9 @@ classical baselines, on photographs with a shorter side of 128 and of 480 pixels
 haze is that of ``benchmarks/dehazing.py``; twelve photographs are needed, because the
 estimate of the airlight decides, and its error differs much from picture to picture.
 Eight of them, with four hazes each, had a part in choosing constants at 128 pixels. The
-mark is that of the rendered scene, drawn at the size of the photographs. On the large
-photographs, it also compares ``dil-teach denoise --method dip`` with the same octaves
-without a network, and with BM3D alone. The results are in
+mark is that of the rendered scene, drawn at the size of the photographs. Both networks
+of ``dil-teach denoise`` are compared with BM3D, and on the large photographs, Deep
+Image Prior with the same octaves without a network. The results are in
 ``benchmarks/results/large_pictures.json``.
 """
 
@@ -30,8 +30,10 @@ from torch import Tensor
 from watermark import psnr_in
 
 from dil_teach import (
+    ZSN2N,
     DeepImagePrior,
     DeepImagePriorSettings,
+    ZSN2NSettings,
     bm3d,
     fit,
     photo,
@@ -109,19 +111,22 @@ def denoise(name: str, side: int, blur: float) -> dict[str, float]:
         noise = torch.from_numpy(gaussian_filter(noise.numpy(), (0, blur, blur)))
     noisy = (truth + noise / noise.std() * 25 / 255).clamp(0, 1)
     noisy = (noisy * 255).round() / 255
-    small = resize(noisy, size=working_size(noisy.shape[1:])).clamp(0, 1)
     settings = DeepImagePriorSettings.quick()
-    settings = replace(settings, steps=steps_of_copy(settings.steps))
-    flat = small.mean((1, 2), keepdim=True).expand_as(small)
     level = smooth_noise_level(noisy)
     made = {
         "input": noisy,
-        "final": add_octaves(
-            fit(DeepImagePrior(small, settings=settings)).result(), noisy
-        ),
-        "no network": add_octaves(flat, noisy),
+        "zs-n2n": fit(ZSN2N(noisy, ZSN2NSettings.quick())).result(),
         "bm3d": bm3d(noisy, 25 / 255 if level is None else level),
     }
+    if (size := working_size(noisy.shape[1:])) == noisy.shape[1:]:
+        made["final"] = fit(DeepImagePrior(noisy, settings=settings)).result()
+    else:
+        small = resize(noisy, size=size).clamp(0, 1)
+        settings = replace(settings, steps=steps_of_copy(settings.steps))
+        answer = fit(DeepImagePrior(small, settings=settings)).result()
+        made["final"] = add_octaves(answer, noisy)
+        flat = small.mean((1, 2), keepdim=True).expand_as(small)
+        made["no network"] = add_octaves(flat, noisy)
     return {row: psnr(picture, truth) for row, picture in made.items()}
 
 
@@ -147,7 +152,8 @@ def main(only: str = "") -> None:
             case = f"{mark} on {', '.join(names)}"
             cases[case, side] = partial(unmark, names, side, grey)
     for name, (kind, blur) in itertools.product(SHARED, NOISE.items()):
-        cases[f"{name}, {kind}", SIDES[-1]] = partial(denoise, name, SIDES[-1], blur)
+        for side in SIDES:
+            cases[f"{name}, {kind}", side] = partial(denoise, name, side, blur)
     known = {(r["case"], r["side"]): r for r in record.read("large_pictures")}
     for (name, side), measure in cases.items():
         if only in name:
