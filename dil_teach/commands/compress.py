@@ -5,16 +5,14 @@ from typing import Annotated
 
 import tyro
 
-from dil_teach.commands.estimate import expect
-from dil_teach.commands.files import (
+from dil_teach.commands.checks import (
     check_apart,
     check_output,
     check_pixels,
     check_place,
-    load_picture,
-    save_picture,
-    write,
 )
+from dil_teach.commands.estimate import expect
+from dil_teach.commands.files import load_picture, save_picture, write
 from dil_teach.commands.options import In, Out, Read
 
 MOST_PIXELS = 2_000_000

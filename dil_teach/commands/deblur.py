@@ -2,17 +2,14 @@
 
 from functools import partial
 
-from dil_teach.commands.estimate import expect
-from dil_teach.commands.files import (
-    beside,
+from dil_teach.commands.checks import (
     check_apart,
     check_beside,
     check_output,
     check_place,
-    load_picture,
-    with_result,
-    write,
 )
+from dil_teach.commands.estimate import expect
+from dil_teach.commands.files import beside, load_picture, with_result, write
 from dil_teach.commands.options import Budget, In, Out, Read, say
 
 ENLARGE = 8

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from dil_teach.commands.checks import check_apart, check_place
 from dil_teach.commands.estimate import expect
-from dil_teach.commands.files import check_apart, check_place, write
+from dil_teach.commands.files import write
 from dil_teach.commands.options import In, Options, Out, Png, Read, say, train_with_bar
 from dil_teach.commands.pictures import load_pictures
 

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from dil_teach.commands.checks import MOST_PIXELS_IN_ALL, check_pixels
 from dil_teach.commands.estimate import Estimate, expect
-from dil_teach.commands.files import (
-    MOST_PIXELS_IN_ALL,
-    check_pixels,
-    write,
-)
+from dil_teach.commands.files import write
 from dil_teach.commands.options import (
     PLAIN,
     In,

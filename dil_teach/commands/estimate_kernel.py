@@ -3,15 +3,9 @@
 from functools import partial
 from typing import Literal
 
+from dil_teach.commands.checks import check_apart, check_beside, check_place
 from dil_teach.commands.estimate import expect
-from dil_teach.commands.files import (
-    beside,
-    check_apart,
-    check_beside,
-    check_place,
-    load_picture,
-    write,
-)
+from dil_teach.commands.files import beside, load_picture, write
 from dil_teach.commands.options import In, Options, Out, Read, train_with_bar
 
 ENLARGE = 8

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from dil_teach.commands.files import FORMATS, check_parent
+from dil_teach.commands.checks import FORMATS, check_parent
 from dil_teach.commands.options import say
 
 RESULTS = {

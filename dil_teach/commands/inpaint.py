@@ -5,14 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from dil_teach.commands.checks import MOST_PIXELS, check_apart
 from dil_teach.commands.estimate import expect
-from dil_teach.commands.files import (
-    MOST_PIXELS,
-    check_apart,
-    grown,
-    load_mask,
-    write,
-)
+from dil_teach.commands.files import grown, load_mask, write
 from dil_teach.commands.options import (
     In,
     Options,

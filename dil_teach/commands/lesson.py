@@ -6,7 +6,8 @@ from typing import Annotated
 import tyro
 from tqdm import tqdm
 
-from dil_teach.commands.files import check_place, write
+from dil_teach.commands.checks import check_place
+from dil_teach.commands.files import write
 from dil_teach.commands.options import Budget, File, Out
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from dil_teach.commands.files import (
+from dil_teach.commands.checks import (
     MOST_PIXELS,
     MOST_PIXELS_IN_ALL,
     check_apart,
@@ -16,6 +16,8 @@ from dil_teach.commands.files import (
     check_parent,
     check_pixels,
     check_place,
+)
+from dil_teach.commands.files import (
     load_picture,
     reduced,
     say_left_out,

@@ -2,14 +2,9 @@
 
 import json
 
+from dil_teach.commands.checks import check_apart, check_beside, check_place
 from dil_teach.commands.estimate import expect
-from dil_teach.commands.files import (
-    check_apart,
-    check_beside,
-    check_place,
-    load_picture,
-    write,
-)
+from dil_teach.commands.files import load_picture, write
 from dil_teach.commands.options import In, Out, Read
 
 QUERIES = 8_000

@@ -5,15 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dil_teach.commands.estimate import Estimate, expect
-from dil_teach.commands.files import (
+from dil_teach.commands.checks import (
     MOST_PIXELS,
     MOST_PIXELS_IN_ALL,
     check_apart,
     check_place,
-    load_mask,
-    write,
 )
+from dil_teach.commands.estimate import Estimate, expect
+from dil_teach.commands.files import load_mask, write
 from dil_teach.commands.options import File, In, Options, Out, Png, Read, train_with_bar
 from dil_teach.commands.pictures import Pictures, frame_by_frame, load_pictures
 

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from dil_teach.commands.checks import check_apart
 from dil_teach.commands.estimate import expect
-from dil_teach.commands.files import check_apart, load_mask, write
+from dil_teach.commands.files import load_mask, write
 from dil_teach.commands.options import In, Options, Png, Read, train_with_bar
 from dil_teach.commands.pictures import load_pictures
 

@@ -5,16 +5,14 @@ from typing import Annotated, Literal
 
 import tyro
 
-from dil_teach.commands.estimate import expect
-from dil_teach.commands.files import (
+from dil_teach.commands.checks import (
     MOST_PIXELS_IN_ALL,
     check_apart,
     check_output,
     check_pixels,
-    load_alike,
-    with_result,
-    write,
 )
+from dil_teach.commands.estimate import expect
+from dil_teach.commands.files import load_alike, with_result, write
 from dil_teach.commands.options import Options, Read, train_with_bar
 
 BLUR = 1.0

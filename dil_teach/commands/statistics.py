@@ -4,15 +4,14 @@ import io
 import json
 from typing import TYPE_CHECKING
 
-from dil_teach.commands.estimate import expect
-from dil_teach.commands.files import (
+from dil_teach.commands.checks import (
     check_apart,
     check_beside,
     check_pixels,
     check_place,
-    load_picture,
-    write,
 )
+from dil_teach.commands.estimate import expect
+from dil_teach.commands.files import load_picture, write
 from dil_teach.commands.options import In, Out, Read
 
 if TYPE_CHECKING:

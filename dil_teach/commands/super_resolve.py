@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from dil_teach.commands.checks import check_apart
 from dil_teach.commands.estimate import expect
-from dil_teach.commands.files import check_apart, write
+from dil_teach.commands.files import write
 from dil_teach.commands.options import (
     File,
     In,

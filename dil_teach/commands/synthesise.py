@@ -5,13 +5,9 @@ from typing import Annotated
 
 import tyro
 
+from dil_teach.commands.checks import check_output, check_pixels
 from dil_teach.commands.estimate import expect
-from dil_teach.commands.files import (
-    check_output,
-    check_pixels,
-    load_picture,
-    save_picture,
-)
+from dil_teach.commands.files import load_picture, save_picture
 from dil_teach.commands.options import In, Out, Read, Training
 
 MOST_SAMPLE = 500_000
