@@ -12,7 +12,7 @@ import torch
 from PIL import Image as Picture
 
 from dil_teach.cli import main
-from dil_teach.commands import files
+from dil_teach.commands import checks, files
 from dil_teach.commands.files import load_mask, load_picture
 from dil_teach.image.encoding import FORMATS, OPAQUE
 from dil_teach.image.files import load_image, load_photograph, save_image
@@ -40,8 +40,8 @@ def refused(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> No
 
 def test_both_lists_of_formats_agree() -> None:
     # commands have their own list, because --help must not import torch
-    assert files.OPAQUE == OPAQUE
-    assert set(files.FORMATS) == set(FORMATS)
+    assert checks.OPAQUE == OPAQUE
+    assert set(checks.FORMATS) == set(FORMATS)
 
 
 # ---- what is overwritten
@@ -105,7 +105,7 @@ def test_a_command_overwrites_what_it_wrote() -> None:
     weights = files.beside(torch.rand(1, 8, 8))
     files.write({Path("k.png"): weights, Path("k.npy"): b"weights"})
     for name in ("k.png", "k.npy"):
-        files.check_beside(Path(name), Path("out.png"))
+        checks.check_beside(Path(name), Path("out.png"))
 
 
 # ---- metadata
