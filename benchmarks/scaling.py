@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -91,7 +91,7 @@ RUNS = {
 """The command line for each method; ``{size}`` is height x width of ``in.png``."""
 
 
-def write_files(side: int, folder: Path) -> tuple[int, int]:
+def write_files(side: int, folder: Path) -> None:
     """Write photographs with ``side`` pixels a row and a mask with a hole of 2%."""
     size = (side * 3 // 4, side)
     rng = torch.Generator().manual_seed(0)
@@ -108,30 +108,35 @@ def write_files(side: int, folder: Path) -> tuple[int, int]:
     mask[:, size[0] // 2 :][:, : size[0] // 7, side // 3 :][..., : side // 7] = 1
     save_image(mask, folder / "mask.png")
     save_image(resize(photo("astronaut"), size=(48, 64)), folder / "sample.png")
-    return size
 
 
 def run(method: str, side: int) -> dict | None:
     """One row of the record, measured in a child process; None if it is refused."""
     with tempfile.TemporaryDirectory() as name:
-        child = os.fork()
-        if child == 0:
-            os.chdir(name)
-            try:
-                measure(method, side)
-            except BaseException:
-                traceback.print_exc()
-            os._exit(0)
-        os.waitpid(child, 0)
+        # another process, so that its memory does not hide that of the command
+        _in_a_child(name, write_files, side, Path())
+        _in_a_child(name, measure, method, side)
         row = Path(name) / "row.json"
         return json.loads(row.read_text()) if row.exists() else None
+
+
+def _in_a_child(folder: str, function: Callable, *arguments) -> None:
+    child = os.fork()
+    if child == 0:
+        os.chdir(folder)
+        try:
+            function(*arguments)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 def measure(method: str, side: int) -> None:
     """Run a command in this process and write ``row.json``."""
     from dil_teach.cli import main  # imports the watched functions below
 
-    size = write_files(side, Path())
+    size = (side * 3 // 4, side)
     line = RUNS[method].format(size=f"{size[0]}x{size[1]}", times=max(side // 64, 1))
     if "small.frac" in line:
         assert main("compress sample.png small.frac".split()) == 0
