@@ -12,9 +12,10 @@ Here, a pixel I inside the mark and its mirror image J at the border are compare
 with the opacity a, the colour c and a difference e that the texture makes. Without the
 mark, I and J would have the same distribution, so neither of them may be preferred: a
 and c minimise the mean of |e| / sqrt(1 - a). On six times three practice photographs of
-320 and 400 pixels, with a bright and a dark mark of opacity 0.5, the error of a is at
-most 0.01 (that of the descent is 0.02 to 0.17), and that of the colour at most 0.02 (up
-to 0.1). On photographs of 180 pixels, the error of a is up to 0.04.
+320 and 400 pixels, with a bright and a dark mark of opacity 0.5, the opacity has an
+error of at most 0.01 (after the descent 0.02 to 0.17), and the colour of at most 0.02
+(after the descent up to 0.1). On photographs of 180 pixels, the error of the opacity is
+up to 0.04.
 """
 
 from typing import Any
@@ -58,7 +59,8 @@ def fit_to_border(
     Returns
     -------
     opacity, colour
-        The estimates as given if the border has fewer than ``LEAST_PAIRS`` pairs.
+        The new estimates. They are not changed if the border has fewer than
+        ``LEAST_PAIRS`` pairs of pixels.
     """
     within, beyond = _mirrored_pairs(opacity)
     if within.shape[1] < LEAST_PAIRS:

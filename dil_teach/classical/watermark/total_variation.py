@@ -43,7 +43,7 @@ from skimage.filters import apply_hysteresis_threshold
 from torch import Tensor
 
 from dil_teach.classical.watermark.border import OPACITY_QUANTILE, fit_to_border
-from dil_teach.classical.watermark.box import Box
+from dil_teach.classical.watermark.box import SURE, Box
 from dil_teach.image.convention import Video
 from dil_teach.training.adam import Adam
 from dil_teach.training.schedules import schedule, set_learning_rate, update
@@ -83,7 +83,7 @@ MOST_WHOLE, FINE_STEPS = 128 * 128, 100
 pixels; then this number of steps sharpens it at each size, up to the full one, and once
 more at the full one. Sizes between the first and the full one gain 0.3 dB on the mean
 of three marks on two times three practice photographs of 480 pixels."""
-SURE, LIKELY = 0.4, 0.15
+LIKELY = 0.15
 """Hysteresis thresholds, as fractions of the full opacity: a pixel is in the mark if it
 is above ``SURE``, or above ``LIKELY`` and connected to a pixel above ``SURE``."""
 

@@ -14,7 +14,8 @@ the given images elsewhere.
 Departures from the paper: the front is one colour, not a network. The answer is
 computed with the formula above; it is not the network's output.
 `benchmarks/watermark.py` also prints the result of the total-variation estimate, which
-the networks improve only a little.
+the networks improve only a little; on the three photographs of 256 pixels that open
+chapter 15, they lose 3 to 4 dB.
 """
 
 from dataclasses import dataclass
